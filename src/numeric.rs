@@ -1,0 +1,113 @@
+//! The reference's numbers: `f32` and `f64` with the special functions the ops need, free of cancellation.
+
+use num_traits::ToPrimitive;
+
+/// A real number type the reference computes in: `f32` or `f64`.
+pub trait Float:
+    num_traits::Float + ndarray::LinalgScalar + bytemuck::Pod + Default + Send + Sync + std::iter::Sum
+{
+    /// The nearest value to a constant written in `f64`.
+    fn of(value: f64) -> Self;
+
+    /// The value as `f64`, exact.
+    fn as_f64(self) -> f64;
+
+    /// The error function erf(x) = 2/sqrt(pi) * integral of exp(-t^2) from 0 to x.
+    fn erf(self) -> Self;
+
+    /// The complement 1 - erf(x), without cancellation.
+    fn erfc(self) -> Self;
+
+    /// The logistic function 1 / (1 + exp(-x)), from exp(-|x|) so that it never overflows.
+    fn sigmoid(self) -> Self {
+        let small = (-self.abs()).exp();
+        let numerator = if self < Self::zero() { small } else { Self::one() };
+        numerator / (Self::one() + small)
+    }
+
+    /// log(1 + exp(x)), exact for every x.
+    fn softplus(self) -> Self {
+        self.max(Self::zero()) + (-self.abs()).exp().ln_1p()
+    }
+
+    /// -1, 0 or 1 by the sign of x; 0 at 0.
+    fn sign(self) -> Self {
+        if self > Self::zero() {
+            Self::one()
+        } else if self < Self::zero() {
+            -Self::one()
+        } else {
+            Self::zero()
+        }
+    }
+}
+
+impl Float for f32 {
+    fn of(value: f64) -> Self {
+        value as f32
+    }
+    fn as_f64(self) -> f64 {
+        f64::from(self)
+    }
+    fn erf(self) -> Self {
+        libm::erff(self)
+    }
+    fn erfc(self) -> Self {
+        libm::erfcf(self)
+    }
+}
+
+impl Float for f64 {
+    fn of(value: f64) -> Self {
+        value
+    }
+    fn as_f64(self) -> f64 {
+        self
+    }
+    fn erf(self) -> Self {
+        libm::erf(self)
+    }
+    fn erfc(self) -> Self {
+        libm::erfc(self)
+    }
+}
+
+/// A count as a number of the reference's type.
+pub(crate) fn count<F: Float>(n: usize) -> F {
+    F::of(n.to_f64().unwrap_or(f64::INFINITY))
+}
+
+/// The sum of `n` terms by a balanced tree, so that its rounding error grows with log2(n), not n.
+pub(crate) fn tree_sum<F: Float>(n: usize, term: &impl Fn(usize) -> F) -> F {
+    fn range<F: Float>(from: usize, to: usize, term: &impl Fn(usize) -> F) -> F {
+        if to - from <= 16 {
+            return (from..to).map(term).fold(F::zero(), |sum, x| sum + x);
+        }
+        let middle = from + (to - from) / 2;
+        range(from, middle, term) + range(middle, to, term)
+    }
+    range(0, n, term)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sigmoid_and_softplus_are_right_in_both_tails() {
+        assert_eq!((-1000.0f64).sigmoid(), 0.0);
+        assert_eq!(1000.0f64.sigmoid(), 1.0);
+        assert_eq!(Float::softplus(1000.0f64), 1000.0);
+        approx::assert_relative_eq!(
+            Float::softplus(-30.0f64),
+            (-30.0f64).exp(),
+            max_relative = 1e-12
+        );
+    }
+
+    #[test]
+    fn a_tree_sum_of_many_equal_terms_keeps_its_accuracy() {
+        let sum = tree_sum(1 << 20, &|_| 0.1f32);
+        approx::assert_relative_eq!(sum, 0.1 * (1 << 20) as f32, max_relative = 1e-6);
+    }
+}

@@ -1,0 +1,145 @@
+//! Checked shapes of up to six axes, row-major.
+
+use crate::error::{Error, Result};
+
+/// The most axes a shape can have.
+pub const MAX_AXES: usize = 6;
+
+/// The extents of a tensor, row-major, outermost axis first.
+///
+/// A shape's element count always fits a `u32`, the index type of the kernels.
+///
+/// ```
+/// let shape = wgrad::Shape::new(&[2, 3, 4])?;
+/// assert_eq!(shape.len(), 24);
+/// assert_eq!(shape.to_string(), "[2, 3, 4]");
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Shape {
+    axes: [u32; MAX_AXES],
+    rank: usize,
+}
+
+impl Shape {
+    /// A shape of the given extents; an empty slice is a scalar. Zero extents are legal.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for more than [`MAX_AXES`] axes or more than `u32::MAX` elements.
+    pub fn new(extents: &[usize]) -> Result<Self> {
+        let limit = |needed, limit, unit| {
+            let what = format!("the shape {extents:?}");
+            Err(Error::Limit { what, needed, limit, unit })
+        };
+        if extents.len() > MAX_AXES {
+            return limit(extents.len() as u64, MAX_AXES as u64, "axes");
+        }
+        let max = u64::from(u32::MAX);
+        // Zero extents are left out, so that [2^20, 2^20, 0] is refused like any shape whose strides overflow.
+        let product = extents
+            .iter()
+            .filter(|&&extent| extent > 0)
+            .try_fold(1u64, |product, &extent| product.checked_mul(extent as u64))
+            .unwrap_or(u64::MAX);
+        if product > max {
+            return limit(product, max, "elements");
+        }
+        let mut axes = [1; MAX_AXES];
+        for (axis, &extent) in axes.iter_mut().zip(extents) {
+            *axis = extent as u32;
+        }
+        Ok(Self { axes, rank: extents.len() })
+    }
+
+    /// The shape of a single number: no axes.
+    pub const fn scalar() -> Self {
+        Self { axes: [1; MAX_AXES], rank: 0 }
+    }
+
+    /// How many axes there are.
+    pub const fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// How many elements there are: the product of the extents.
+    pub fn len(&self) -> usize {
+        self.extents().product()
+    }
+
+    /// Whether some extent is zero.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The extents, outermost first.
+    pub fn extents(&self) -> impl DoubleEndedIterator<Item = usize> + ExactSizeIterator {
+        self.axes.into_iter().take(self.rank).map(|extent| extent as usize)
+    }
+
+    /// The extents as a vector, outermost first.
+    pub fn to_vec(&self) -> Vec<usize> {
+        self.extents().collect()
+    }
+
+    /// The extent of one axis, if there is such an axis.
+    pub fn axis(&self, axis: usize) -> Option<usize> {
+        self.extents().nth(axis)
+    }
+
+    /// The extent of the last axis; 1 for a scalar.
+    pub fn cols(&self) -> usize {
+        self.extents().next_back().unwrap_or(1)
+    }
+
+    /// The product of all extents but the last: how many rows the tensor has when seen as a matrix.
+    pub fn rows(&self) -> usize {
+        self.extents().rev().skip(1).product()
+    }
+
+    /// The same columns with another number of rows, as a matrix.
+    pub(crate) fn with_rows(&self, rows: usize) -> Result<Self> {
+        Self::new(&[rows, self.cols()])
+    }
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.extents()).finish()
+    }
+}
+
+impl std::fmt::Debug for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_with_more_elements_than_u32_is_refused() {
+        assert!(Shape::new(&[65_536, 65_535]).is_ok());
+        let error = Shape::new(&[65_536, 65_536]).unwrap_err().to_string();
+        assert!(error.contains("65536, 65536") && error.contains("4294967295"), "{error}");
+        assert!(Shape::new(&[usize::MAX, usize::MAX]).is_err());
+        assert!(Shape::new(&[1 << 20, 1 << 20, 0]).is_err());
+    }
+
+    #[test]
+    fn a_shape_with_seven_axes_is_refused() {
+        assert!(Shape::new(&[1; 7]).unwrap_err().to_string().contains("7 axes"));
+    }
+
+    #[test]
+    fn rows_and_cols_see_any_tensor_as_a_matrix() {
+        let shape = Shape::new(&[2, 3, 4]).unwrap();
+        assert_eq!((shape.rows(), shape.cols()), (6, 4));
+        assert_eq!(
+            (Shape::scalar().rows(), Shape::scalar().cols(), Shape::scalar().len()),
+            (1, 1, 1)
+        );
+        assert_eq!(Shape::new(&[0, 5]).unwrap().len(), 0);
+    }
+}
