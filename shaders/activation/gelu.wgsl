@@ -1,0 +1,7 @@
+fn forward(x: f32) -> f32 {
+    return x * normal_cdf(x);
+}
+
+fn derivative(x: f32) -> f32 {
+    return normal_cdf(x) + x * normal_pdf(x);
+}

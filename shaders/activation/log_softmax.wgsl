@@ -1,0 +1,15 @@
+fn logit(x: f32) -> f32 {
+    return x;
+}
+
+fn forward(z: f32, top: f32, sum: f32) -> f32 {
+    return (z - top) - safe_log(sum);
+}
+
+fn weight(y: f32, g: f32) -> f32 {
+    return g;
+}
+
+fn backward(y: f32, g: f32, total: f32) -> f32 {
+    return g - safe_exp(y) * total;
+}

@@ -1,0 +1,3 @@
+struct Hyper {
+    none: f32,
+}

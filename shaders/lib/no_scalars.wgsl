@@ -1,0 +1,3 @@
+struct Scalars {
+    none: f32,
+}

@@ -1,0 +1,30 @@
+// Sums one value per invocation by a fixed tree, so that the same input gives the same bits in every run.
+var<workgroup> lanes: array<f32, 256>;
+
+fn sum_lanes(value: f32, lane: u32, width: u32) -> f32 {
+    lanes[lane] = value;
+    workgroupBarrier();
+    for (var stride = width / 2u; stride > 0u; stride = stride / 2u) {
+        if lane < stride {
+            lanes[lane] += lanes[lane + stride];
+        }
+        workgroupBarrier();
+    }
+    let total = lanes[0];
+    workgroupBarrier();
+    return total;
+}
+
+fn max_lanes(value: f32, lane: u32, width: u32) -> f32 {
+    lanes[lane] = value;
+    workgroupBarrier();
+    for (var stride = width / 2u; stride > 0u; stride = stride / 2u) {
+        if lane < stride {
+            lanes[lane] = max(lanes[lane], lanes[lane + stride]);
+        }
+        workgroupBarrier();
+    }
+    let top = lanes[0];
+    workgroupBarrier();
+    return top;
+}

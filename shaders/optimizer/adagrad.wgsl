@@ -1,0 +1,9 @@
+struct Scalars {
+    rate: f32,
+    eps: f32,
+}
+
+fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
+    let sum = state.x + grad * grad;
+    return Updated(s.rate * grad / (sqrt(sum) + s.eps), vec4(sum, 0.0, 0.0, 0.0));
+}

@@ -1,0 +1,17 @@
+struct Scalars {
+    rate: f32,
+    alpha: f32,
+    one_minus_alpha: f32,
+    eps: f32,
+    momentum: f32,
+    centered: f32,
+}
+
+fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
+    let square = s.alpha * state.x + s.one_minus_alpha * grad * grad;
+    let mean = state.z + s.one_minus_alpha * (grad - state.z);
+    // Rounding can put the squared mean above the mean of squares.
+    let variance = max(square - s.centered * mean * mean, 0.0);
+    let buffer = s.momentum * state.y + grad / (sqrt(variance) + s.eps);
+    return Updated(s.rate * buffer, vec4(square, buffer, mean, 0.0));
+}

@@ -1,0 +1,6 @@
+// The target is a class index per row.
+@group(0) @binding(3) var<storage, read> target_class: array<u32>;
+
+fn target_weight(row: u32, col: u32) -> f32 {
+    return select(0.0, 1.0, target_class[row] == col);
+}

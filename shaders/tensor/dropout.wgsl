@@ -1,0 +1,26 @@
+struct Params {
+    len: u32,
+    key0: u32,
+    key1: u32,
+    rate: f32,
+    scale: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> steps: Steps;
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let i = flat_group(group, groups) * 64u + lane;
+    if i >= params.len {
+        return;
+    }
+    let word = threefry2x32(vec2(params.key0, params.key1), vec2(steps.counter, i)).x;
+    y[i] = select(0.0, x[i] * params.scale, unit(word) >= params.rate);
+}

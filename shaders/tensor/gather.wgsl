@@ -1,0 +1,37 @@
+// Rows of a data set, bit by bit, so that it serves numbers and indices alike.
+struct Params {
+    rows: u32,
+    cols: u32,
+    key0: u32,
+    key1: u32,
+    shuffle: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> steps: Steps;
+@group(0) @binding(2) var<storage, read> data: array<u32>;
+@group(0) @binding(3) var<storage, read_write> y: array<u32>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let i = flat_group(group, groups) * 64u + lane;
+    if i >= params.rows * params.cols {
+        return;
+    }
+    let row = i / params.cols;
+    let now = steps.counter % steps.capacity;
+    if row >= steps.entries[now].rows {
+        y[i] = 0u;
+        return;
+    }
+    var source = steps.entries[now].start + row;
+    if params.shuffle == 1u {
+        let key = vec2(params.key0, params.key1);
+        source = permute(key, steps.entries[now].epoch, source, steps.entries[now].total);
+    }
+    y[i] = data[source * params.cols + i % params.cols];
+}

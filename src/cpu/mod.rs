@@ -1,0 +1,206 @@
+//! The reference: runs a [`Program`] op by op over contiguous slices, in `f32` or `f64`.
+//!
+//! ```
+//! use wgrad::cpu::{Interpreter, Weights};
+//! use wgrad::program::{DType, StepEntry};
+//! use wgrad::{Activation, Program, Shape};
+//!
+//! let mut program = Program::new("relu", vec![]);
+//! let x = program.input("x", Shape::new(&[3])?, DType::F32);
+//! let y = program.activation("y", Activation::relu(), x)?;
+//! let mut cpu = Interpreter::<f64>::new(program);
+//! cpu.write(x, &[-1.0, 0.0, 2.0])?;
+//! cpu.run(&mut Weights::default(), &StepEntry::rows(3))?;
+//! assert_eq!(cpu.read(y)?, [0.0, 0.0, 2.0]);
+//! # Ok::<(), wgrad::Error>(())
+//! ```
+
+mod loss;
+mod ops;
+mod update;
+
+use crate::error::{Error, Result};
+use crate::program::{DType, Op, Place, Program, Slot, StepEntry};
+use crate::spec::Real;
+
+/// Parameters, their gradients and the optimizer's state, shared by the programs of one network.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weights<F> {
+    /// One vector per parameter tensor.
+    pub params: Vec<Vec<F>>,
+    /// One vector per parameter tensor.
+    pub grads: Vec<Vec<F>>,
+    /// For each state value of the optimizer, one vector per parameter tensor.
+    pub states: Vec<Vec<Vec<F>>>,
+}
+
+/// A program with memory for its slots.
+#[derive(Debug)]
+pub struct Interpreter<F> {
+    program: Program,
+    values: Vec<Vec<F>>,
+    indices: Vec<Vec<u32>>,
+    step: u64,
+    records: Vec<Vec<f32>>,
+}
+
+impl<F: Real> Interpreter<F> {
+    /// Memory for every slot, all zeros; the step counter at 0.
+    pub fn new(program: Program) -> Self {
+        let sized = |wanted: DType| {
+            let program = &program;
+            move |slot: &crate::program::SlotInfo| {
+                let own = matches!(slot.place, Place::Input | Place::Value) && slot.dtype == wanted;
+                let _ = program;
+                if own { slot.shape.len() } else { 0 }
+            }
+        };
+        let values =
+            program.slots().iter().map(sized(DType::F32)).map(|len| vec![F::zero(); len]).collect();
+        let indices =
+            program.slots().iter().map(sized(DType::U32)).map(|len| vec![0; len]).collect();
+        Self { program, values, indices, step: 0, records: Vec::new() }
+    }
+
+    /// The same memory with the step counter at `step`.
+    pub fn starting_at(self, step: u64) -> Self {
+        Self { step, ..self }
+    }
+
+    /// The program.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The number of the next step.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// Writes a slot's values; fewer than the slot holds leave the rest as it is.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if there are more values than the slot holds.
+    pub fn write(&mut self, slot: Slot, data: &[F]) -> Result<()> {
+        let info = self.program.slot(slot)?.clone();
+        write(&info, self.values.get_mut(slot.0), data)
+    }
+
+    /// Writes a slot's indices.
+    ///
+    /// # Errors
+    /// As [`Interpreter::write`].
+    pub fn write_indices(&mut self, slot: Slot, data: &[u32]) -> Result<()> {
+        let info = self.program.slot(slot)?.clone();
+        write(&info, self.indices.get_mut(slot.0), data)
+    }
+
+    /// A slot's values.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for a slot of another program.
+    pub fn read(&self, slot: Slot) -> Result<&[F]> {
+        self.program.slot(slot)?;
+        Ok(self.values.get(slot.0).map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// Runs every op once.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if `weights` does not belong to the program.
+    pub fn run(&mut self, weights: &mut Weights<F>, entry: &StepEntry) -> Result<()> {
+        self.run_until(self.program.ops().len(), weights, entry)
+    }
+
+    /// Runs the first `ops` ops once: to compare an engine with the reference op by op.
+    ///
+    /// # Errors
+    /// As [`Interpreter::run`].
+    pub fn run_until(
+        &mut self,
+        ops: usize,
+        weights: &mut Weights<F>,
+        entry: &StepEntry,
+    ) -> Result<()> {
+        let (count, expected) = (weights.params.len(), self.program.params().len());
+        if count != expected {
+            return Err(Error::Internal(format!(
+                "{count} parameter tensors where the program has {expected}"
+            )));
+        }
+        // The op list moves out for the walk, so that ops can borrow the memory.
+        let program = std::mem::replace(&mut self.program, Program::new("", Vec::new()));
+        let walk = program
+            .ops()
+            .iter()
+            .take(ops)
+            .try_for_each(|op| self.apply(&program, op, weights, entry));
+        self.program = program;
+        walk
+    }
+
+    /// The figures recorded since the last call, one row per step.
+    pub fn take_records(&mut self) -> Vec<Vec<f32>> {
+        std::mem::take(&mut self.records)
+    }
+
+    fn record(&mut self, values: &[Slot]) {
+        let figure = |slot: &Slot| {
+            self.values.get(slot.0).and_then(|value| value.first()).map_or(0.0, |x| x.as_f64())
+        };
+        self.records.push(values.iter().map(|slot| figure(slot) as f32).collect());
+        self.step += 1;
+    }
+
+    fn apply(
+        &mut self,
+        program: &Program,
+        op: &Op,
+        weights: &mut Weights<F>,
+        entry: &StepEntry,
+    ) -> Result<()> {
+        match op {
+            Op::Record { values } => {
+                self.record(values);
+                Ok(())
+            }
+            Op::Penalty { value, backward } => self.penalty(program, *value, *backward, weights),
+            Op::ClipValue { limit } => {
+                update::clip_value(weights, F::of(*limit));
+                Ok(())
+            }
+            Op::ClipNorm { max, norm } => {
+                let before = update::clip_norm(weights, F::of(*max));
+                self.write(*norm, &[before])
+            }
+            Op::Update { optimizer } => update::update(program, optimizer, weights, entry),
+            op => self.apply_tensor(program, op, weights, entry),
+        }
+    }
+
+    fn penalty(
+        &mut self,
+        program: &Program,
+        value: Slot,
+        backward: bool,
+        weights: &mut Weights<F>,
+    ) -> Result<()> {
+        let total = update::penalty(program, weights, backward);
+        let info = program.slot(value)?;
+        write(info, self.values.get_mut(value.0), &[total])
+    }
+}
+
+fn write<T: Copy>(
+    info: &crate::program::SlotInfo,
+    place: Option<&mut Vec<T>>,
+    data: &[T],
+) -> Result<()> {
+    let wrong = || {
+        let message = format!("{} values for '{}' of shape {}", data.len(), info.name, info.shape);
+        Error::shape("write", message)
+    };
+    let place = place.and_then(|place| place.get_mut(..data.len())).ok_or_else(wrong)?;
+    place.copy_from_slice(data);
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! The ops over tensors.
+
+use ndarray::linalg::general_mat_mul;
+use ndarray::{ArrayView2, ArrayViewMut2};
+
+use super::{Interpreter, Weights, loss};
+use crate::error::{Error, Result};
+use crate::numeric::count;
+use crate::program::{DType, Form, Op, Place, Program, Slot, StepEntry};
+use crate::random::{Key, unit};
+use crate::shape::Shape;
+use crate::spec::Real;
+
+/// Where a slot's values are while an op runs.
+struct Memory<'a, F> {
+    program: &'a Program,
+    values: &'a mut Vec<Vec<F>>,
+    weights: &'a mut Weights<F>,
+}
+
+impl<F: Real> Memory<'_, F> {
+    fn place(&mut self, slot: Slot) -> Result<&mut Vec<F>> {
+        let place = match self.program.slot(slot)?.place {
+            Place::Param(index) => self.weights.params.get_mut(index),
+            Place::Grad(index) => self.weights.grads.get_mut(index),
+            Place::Input | Place::Value => self.values.get_mut(slot.0),
+        };
+        place.ok_or_else(|| {
+            Error::Internal(format!("slot {} of '{}' has no memory", slot.0, self.program.name()))
+        })
+    }
+
+    fn read(&self, slot: Slot) -> Result<&[F]> {
+        let place = match self.program.slot(slot)?.place {
+            Place::Param(index) => self.weights.params.get(index),
+            Place::Grad(index) => self.weights.grads.get(index),
+            Place::Input | Place::Value => self.values.get(slot.0),
+        };
+        Ok(place.map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// Runs `f` with the output moved out, so that it can read every other slot.
+    fn write(&mut self, out: Slot, f: impl FnOnce(&Self, &mut [F]) -> Result<()>) -> Result<()> {
+        let mut buffer = std::mem::take(self.place(out)?);
+        let outcome = f(self, &mut buffer);
+        *self.place(out)? = buffer;
+        outcome
+    }
+}
+
+impl<F: Real> Interpreter<F> {
+    pub(super) fn apply_tensor(
+        &mut self,
+        program: &Program,
+        op: &Op,
+        weights: &mut Weights<F>,
+        entry: &StepEntry,
+    ) -> Result<()> {
+        let step = self.step as u32;
+        if let Op::Gather { data, out, shuffle } = op
+            && program.slot(*out)?.dtype == DType::U32
+        {
+            let mut target = self.indices.get_mut(out.0).map(std::mem::take).unwrap_or_default();
+            gather(
+                self.indices.get(data.0).map_or(&[], Vec::as_slice),
+                &mut target,
+                1,
+                *shuffle,
+                entry,
+            );
+            self.indices
+                .get_mut(out.0)
+                .into_iter()
+                .for_each(|place| *place = std::mem::take(&mut target));
+            return Ok(());
+        }
+        let Self { values, indices, .. } = self;
+        let mut memory = Memory { program, values, weights };
+        match op {
+            Op::Gather { data, out, shuffle } => {
+                let cols = program.shape(*out)?.cols();
+                memory.write(*out, |memory, out| {
+                    gather(memory.read(*data)?, out, cols, *shuffle, entry);
+                    Ok(())
+                })
+            }
+            Op::MatMul { a, b, out, form } => {
+                let shapes = [program.shape(*a)?, program.shape(*b)?, program.shape(*out)?];
+                memory.write(*out, |memory, out| {
+                    matmul(memory.read(*a)?, memory.read(*b)?, out, shapes, *form)
+                })
+            }
+            Op::AddRow { row, out } => memory.write(*out, |memory, out| {
+                add_row(memory.read(*row)?, out);
+                Ok(())
+            }),
+            Op::SumRows { x, out } => memory.write(*out, |memory, out| {
+                sum_rows(memory.read(*x)?, out);
+                Ok(())
+            }),
+            Op::Activation { f, x, out } => {
+                let cols = program.shape(*x)?.cols();
+                memory.write(*out, |memory, out| {
+                    f.forward(cols, memory.read(*x)?, out);
+                    Ok(())
+                })
+            }
+            Op::ActivationBackward { f, saved, grad_out, grad_in } => {
+                let cols = program.shape(*saved)?.cols();
+                memory.write(*grad_in, |memory, out| {
+                    f.backward(cols, memory.read(*saved)?, memory.read(*grad_out)?, out);
+                    Ok(())
+                })
+            }
+            Op::Dropout { rate, key, x, out } => memory.write(*out, |memory, out| {
+                dropout(*rate, *key, step, memory.read(*x)?, out);
+                Ok(())
+            }),
+            Op::Loss { loss, reduction, prediction, target, value, gradient } => {
+                let cols = program.shape(*prediction)?.cols();
+                let target = loss::Target { indices, slot: *target, program };
+                if let Some(gradient) = gradient {
+                    memory.write(*gradient, |memory, out| {
+                        let prediction = memory.read(*prediction)?;
+                        let target = target.view(memory.read(target.slot)?)?;
+                        loss::gradient(loss, *reduction, cols, prediction, target, entry, out)
+                    })?;
+                }
+                memory.write(*value, |memory, out| {
+                    let prediction = memory.read(*prediction)?;
+                    let target = target.view(memory.read(target.slot)?)?;
+                    loss::value(loss, *reduction, cols, prediction, target, entry, out)
+                })
+            }
+            Op::Metric { metric, prediction, target, value } => {
+                let cols = program.shape(*prediction)?.cols();
+                let target = loss::Target { indices, slot: *target, program };
+                memory.write(*value, |memory, out| {
+                    let prediction = memory.read(*prediction)?;
+                    let target = target.view(memory.read(target.slot)?)?;
+                    out.fill(loss::metric(*metric, cols, prediction, target, entry));
+                    Ok(())
+                })
+            }
+            other => Err(Error::Internal(format!("{} is not an op over tensors", other.name()))),
+        }
+    }
+}
+
+fn gather<T: Copy + Default>(
+    data: &[T],
+    out: &mut [T],
+    cols: usize,
+    shuffle: Option<Key>,
+    entry: &StepEntry,
+) {
+    for (row, out) in out.chunks_mut(cols.max(1)).enumerate() {
+        let position = entry.start + row as u32;
+        let source = shuffle.map_or(position, |key| key.permute(entry.epoch, position, entry.total))
+            as usize;
+        let data = data.get(source * cols..(source + 1) * cols);
+        match data {
+            Some(data) if row < entry.rows as usize => out.copy_from_slice(data),
+            _ => out.fill(T::default()),
+        }
+    }
+}
+
+fn matmul<F: Real>(a: &[F], b: &[F], out: &mut [F], shapes: [Shape; 3], form: Form) -> Result<()> {
+    let [a_shape, b_shape, out_shape] = shapes.map(|shape| (shape.rows(), shape.cols()));
+    let wrong = |error: ndarray::ShapeError| Error::Internal(format!("matmul: {error}"));
+    let a = ArrayView2::from_shape(a_shape, a).map_err(wrong)?;
+    let b = ArrayView2::from_shape(b_shape, b).map_err(wrong)?;
+    let mut out = ArrayViewMut2::from_shape(out_shape, out).map_err(wrong)?;
+    let (a, b) = match form {
+        Form::NN => (a, b),
+        Form::NT => (a, b.reversed_axes()),
+        Form::TN => (a.reversed_axes(), b),
+    };
+    if a.ncols() == 0 {
+        out.fill(F::zero());
+    } else {
+        general_mat_mul(F::one(), &a, &b, F::zero(), &mut out);
+    }
+    Ok(())
+}
+
+fn add_row<F: Real>(row: &[F], out: &mut [F]) {
+    for out in out.chunks_mut(row.len().max(1)) {
+        out.iter_mut().zip(row).for_each(|(out, &add)| *out = *out + add);
+    }
+}
+
+/// Sums blocks of rows, then the blocks, so that the error grows with the square root of the rows at most.
+fn sum_rows<F: Real>(x: &[F], out: &mut [F]) {
+    let cols = out.len().max(1);
+    let block = cols * ((x.len() / cols) as f64).sqrt().ceil().max(1.0) as usize;
+    let mut partial = vec![F::zero(); out.len()];
+    out.fill(F::zero());
+    for rows in x.chunks(block) {
+        partial.fill(F::zero());
+        rows.chunks(cols).for_each(|row| add_row(row, &mut partial));
+        add_row(&partial, out);
+    }
+}
+
+fn dropout<F: Real>(rate: f64, key: Key, step: u32, x: &[F], out: &mut [F]) {
+    let (rate, scale) = (rate as f32, F::of(1.0 / (1.0 - rate)));
+    for (element, (&x, out)) in x.iter().zip(out).enumerate() {
+        let kept = unit(key.words(step, element as u32)[0]) >= rate;
+        *out = if kept { x * scale } else { F::zero() };
+    }
+}
+
+/// The reciprocal of a count; of nothing, 0.
+pub(super) fn share<F: Real>(n: usize) -> F {
+    if n == 0 { F::zero() } else { F::one() / count(n) }
+}

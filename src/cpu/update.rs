@@ -1,0 +1,76 @@
+//! The ops over all parameters: penalties, clipping, the optimizer.
+
+use super::Weights;
+use crate::error::Result;
+use crate::numeric::tree_sum;
+use crate::program::{Program, StepEntry};
+use crate::spec::optimizer::Shared;
+use crate::spec::row::sum;
+use crate::spec::{Optimizer, Real};
+
+pub(super) fn penalty<F: Real>(program: &Program, weights: &mut Weights<F>, backward: bool) -> F {
+    let mut total = F::zero();
+    for (info, (param, grad)) in
+        program.params().iter().zip(weights.params.iter().zip(&mut weights.grads))
+    {
+        let (l1, l2) = (F::of(info.l1), F::of(info.l2));
+        if info.l1 == 0.0 && info.l2 == 0.0 {
+            continue;
+        }
+        let term = |p: F| l1 * p.abs() + l2 * p * p;
+        total = total + tree_sum(param.len(), &|i| param.get(i).map_or(F::zero(), |&p| term(p)));
+        if backward {
+            let slope = |p: F| l1 * p.sign() + F::of(2.0) * l2 * p;
+            grad.iter_mut().zip(param).for_each(|(grad, &p)| *grad = *grad + slope(p));
+        }
+    }
+    total
+}
+
+pub(super) fn clip_value<F: Real>(weights: &mut Weights<F>, limit: F) {
+    weights.grads.iter_mut().flatten().for_each(|grad| *grad = grad.max(-limit).min(limit));
+}
+
+/// `torch.nn.utils.clip_grad_norm_`: gives the norm before clipping.
+pub(super) fn clip_norm<F: Real>(weights: &mut Weights<F>, max: F) -> F {
+    let squares: Vec<F> = weights
+        .grads
+        .iter()
+        .map(|grads| tree_sum(grads.len(), &|i| grads.get(i).map_or(F::zero(), |&g| g * g)))
+        .collect();
+    let norm = sum(&squares).sqrt();
+    let scale = (max / (norm + F::of(1e-6))).min(F::one());
+    weights.grads.iter_mut().flatten().for_each(|grad| *grad = *grad * scale);
+    norm
+}
+
+pub(super) fn update<F: Real>(
+    program: &Program,
+    optimizer: &Optimizer,
+    weights: &mut Weights<F>,
+    entry: &StepEntry,
+) -> Result<()> {
+    let scalars = entry.scalars.map(F::of);
+    let pass = F::update(&optimizer.entry().kind.passes);
+    for (index, info) in program.params().iter().enumerate() {
+        let shared = entry.shared(info.multiplier, info.decays);
+        let shared = Shared {
+            sign: F::of(shared.sign),
+            coupled: F::of(shared.coupled),
+            shrink: F::of(shared.shrink),
+            multiplier: F::of(shared.multiplier),
+        };
+        let mut states: Vec<&mut [F]> = weights
+            .states
+            .iter_mut()
+            .filter_map(|state| state.get_mut(index))
+            .map(Vec::as_mut_slice)
+            .collect();
+        if let (Some(params), Some(grads)) =
+            (weights.params.get_mut(index), weights.grads.get(index))
+        {
+            pass(&shared, &scalars, params, grads, &mut states);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,327 @@
+//! Adding ops to a program: each method checks shapes and creates the slots its op writes.
+
+use super::{DType, Form, Op, ParamInfo, Place, Program, Slot, SlotInfo};
+use crate::error::{Error, Result};
+use crate::random::Key;
+use crate::shape::Shape;
+use crate::spec::activation::Saves;
+use crate::spec::{Activation, Loss, Metric, Optimizer, Reduction};
+
+impl Program {
+    fn add(&mut self, name: &str, shape: Shape, dtype: DType, place: Place) -> Slot {
+        self.slots.push(SlotInfo { name: name.to_string(), shape, dtype, place });
+        Slot(self.slots.len() - 1)
+    }
+
+    fn value(&mut self, name: &str, shape: Shape) -> Slot {
+        self.add(name, shape, DType::F32, Place::Value)
+    }
+
+    /// A slot the caller writes.
+    pub fn input(&mut self, name: &str, shape: Shape, dtype: DType) -> Slot {
+        self.add(name, shape, dtype, Place::Input)
+    }
+
+    fn info(&self, index: usize) -> Result<ParamInfo> {
+        let count = self.params.len();
+        let message =
+            || Error::Internal(format!("parameter {index} of '{}', which has {count}", self.name));
+        self.params.get(index).cloned().ok_or_else(message)
+    }
+
+    /// The slot of a parameter.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is no such parameter.
+    pub fn param(&mut self, index: usize) -> Result<Slot> {
+        let ParamInfo { name, shape, .. } = self.info(index)?;
+        Ok(self.add(&name, shape, DType::F32, Place::Param(index)))
+    }
+
+    /// The slot of a parameter's gradient.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is no such parameter.
+    pub fn grad(&mut self, index: usize) -> Result<Slot> {
+        let ParamInfo { name, shape, .. } = self.info(index)?;
+        Ok(self.add(&format!("d {name}"), shape, DType::F32, Place::Grad(index)))
+    }
+
+    /// `batch` rows of `data`, chosen by the step's entry.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the batch is too large.
+    pub fn gather(
+        &mut self,
+        name: &str,
+        data: Slot,
+        batch: usize,
+        shuffle: Option<Key>,
+    ) -> Result<Slot> {
+        let SlotInfo { shape, dtype, .. } = self.slot(data)?.clone();
+        // Class targets have one number per row and no second axis.
+        let shape =
+            if shape.rank() == 1 { Shape::new(&[batch])? } else { shape.with_rows(batch)? };
+        let out = self.add(name, shape, dtype, Place::Value);
+        self.ops.push(Op::Gather { data, out, shuffle });
+        Ok(out)
+    }
+
+    /// The product of two matrices into a new slot.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the inner sides differ.
+    pub fn matmul(&mut self, name: &str, a: Slot, b: Slot, form: Form) -> Result<Slot> {
+        let [m, _, n] = self.product_sides(a, b, form)?;
+        let out = self.value(name, Shape::new(&[m, n])?);
+        self.ops.push(Op::MatMul { a, b, out, form });
+        Ok(out)
+    }
+
+    /// The product of two matrices into a given slot.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the inner sides differ or `out` has another shape.
+    pub fn matmul_into(&mut self, a: Slot, b: Slot, form: Form, out: Slot) -> Result<()> {
+        let [m, _, n] = self.product_sides(a, b, form)?;
+        let shape = self.shape(out)?;
+        if [shape.rows(), shape.cols()] != [m, n] {
+            return Err(Error::shape(
+                "matmul",
+                format!("the product is [{m}, {n}], the output {shape}"),
+            ));
+        }
+        self.ops.push(Op::MatMul { a, b, out, form });
+        Ok(())
+    }
+
+    fn product_sides(&self, a: Slot, b: Slot, form: Form) -> Result<[usize; 3]> {
+        let (left, right) = (self.shape(a)?, self.shape(b)?);
+        let sides = form.sides((left.rows(), left.cols()), (right.rows(), right.cols()));
+        let message = || format!("the inner sides of {left} and {right} differ");
+        sides.ok_or_else(|| Error::shape(format!("matmul.{}", form.name()), message()))
+    }
+
+    /// Adds one row to every row of `out`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the row has another length than the columns.
+    pub fn add_row(&mut self, row: Slot, out: Slot) -> Result<()> {
+        self.check_row("add_row", row, out)?;
+        self.ops.push(Op::AddRow { row, out });
+        Ok(())
+    }
+
+    /// The sum of the rows of `x` into `out`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `out` has another length than the columns.
+    pub fn sum_rows_into(&mut self, x: Slot, out: Slot) -> Result<()> {
+        self.check_row("sum_rows", out, x)?;
+        self.ops.push(Op::SumRows { x, out });
+        Ok(())
+    }
+
+    fn check_row(&self, op: &str, row: Slot, matrix: Slot) -> Result<()> {
+        let (row, matrix) = (self.shape(row)?, self.shape(matrix)?);
+        if row.len() == matrix.cols() {
+            return Ok(());
+        }
+        Err(Error::shape(
+            op,
+            format!("a row of shape {row} does not fit a matrix of shape {matrix}"),
+        ))
+    }
+
+    /// `f(x)` into a new slot.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if f's parameters are not valid; [`Error::Shape`] for a row-wise f on empty rows.
+    pub fn activation(&mut self, name: &str, f: Activation, x: Slot) -> Result<Slot> {
+        f.validate()?;
+        let out = self.value(name, self.shape(x)?);
+        self.ops.push(Op::Activation { f, x, out });
+        Ok(out)
+    }
+
+    /// dL/dx of `y = f(x)` from dL/dy.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `grad_out` has another shape than f's input and output.
+    pub fn activation_backward(
+        &mut self,
+        name: &str,
+        f: Activation,
+        (x, y): (Slot, Slot),
+        grad_out: Slot,
+    ) -> Result<Slot> {
+        let saved = match f.entry().kind.saves() {
+            Saves::Input => x,
+            Saves::Output => y,
+        };
+        f.validate()?;
+        self.check_same(&format!("activation.{f}.backward"), saved, grad_out)?;
+        let grad_in = self.value(name, self.shape(grad_out)?);
+        self.ops.push(Op::ActivationBackward { f, saved, grad_out, grad_in });
+        Ok(grad_in)
+    }
+
+    fn check_same(&self, op: &str, a: Slot, b: Slot) -> Result<()> {
+        let (left, right) = (self.shape(a)?, self.shape(b)?);
+        if left == right {
+            return Ok(());
+        }
+        Err(Error::shape(op, format!("the shapes {left} and {right} differ")))
+    }
+
+    /// `x` with a random share of its elements set to 0 and the others scaled to keep the mean.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless 0 <= rate < 1.
+    pub fn dropout(&mut self, name: &str, rate: f64, key: Key, x: Slot) -> Result<Slot> {
+        if !(0.0..1.0).contains(&rate) {
+            let (op, valid) =
+                ("dropout".to_string(), "it must be 0 or greater and less than 1".to_string());
+            return Err(Error::Parameter { op, name: "rate".to_string(), value: rate, valid });
+        }
+        let out = self.value(name, self.shape(x)?);
+        self.ops.push(Op::Dropout { rate, key, x, out });
+        Ok(out)
+    }
+
+    /// The value of a loss and, if asked for, its gradient.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if prediction and target do not fit; [`Error::Parameter`] for parameters not valid.
+    pub fn loss(
+        &mut self,
+        loss: Loss,
+        reduction: Reduction,
+        (prediction, target): (Slot, Slot),
+        gradient: bool,
+    ) -> Result<(Slot, Option<Slot>)> {
+        loss.validate()?;
+        self.check_target(&format!("loss.{loss}"), loss.is_row_wise(), prediction, target)?;
+        let shape = self.shape(prediction)?;
+        let value = match reduction {
+            Reduction::None if loss.is_row_wise() => Shape::new(&[shape.rows()])?,
+            Reduction::None => shape,
+            Reduction::Mean | Reduction::Sum => Shape::scalar(),
+        };
+        let value = self.value("loss", value);
+        let gradient = gradient.then(|| self.value("d prediction", shape));
+        self.ops.push(Op::Loss { loss, reduction, prediction, target, value, gradient });
+        Ok((value, gradient))
+    }
+
+    /// The mean of a metric.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if prediction and target do not fit.
+    pub fn metric(&mut self, metric: Metric, prediction: Slot, target: Slot) -> Result<Slot> {
+        self.check_target(
+            &format!("metric.{metric}"),
+            metric == Metric::Accuracy,
+            prediction,
+            target,
+        )?;
+        let value = self.value("metric", Shape::scalar());
+        self.ops.push(Op::Metric { metric, prediction, target, value });
+        Ok(value)
+    }
+
+    fn check_target(&self, op: &str, row_wise: bool, prediction: Slot, target: Slot) -> Result<()> {
+        let (scores, targets) = (self.slot(prediction)?, self.slot(target)?);
+        if targets.dtype == DType::F32 {
+            return self.check_same(op, prediction, target);
+        }
+        let (scores, targets) = (scores.shape, targets.shape);
+        if !row_wise {
+            let message = format!(
+                "class indices {targets} are no targets here; give values of the shape {scores}"
+            );
+            return Err(Error::shape(op, message));
+        }
+        if scores.rows() != targets.len() || scores.is_empty() != targets.is_empty() {
+            let message =
+                format!("scores of shape {scores} need one class index per row, not {targets}");
+            return Err(Error::shape(op, message));
+        }
+        Ok(())
+    }
+
+    /// The L1 and L2 penalties of all parameters, also added to the gradients when `backward`.
+    pub fn penalty(&mut self, backward: bool) -> Slot {
+        let value = self.value("penalty", Shape::scalar());
+        self.ops.push(Op::Penalty { value, backward });
+        value
+    }
+
+    /// Whether any parameter has a penalty.
+    pub fn has_penalty(&self) -> bool {
+        self.params.iter().any(|param| param.l1 != 0.0 || param.l2 != 0.0)
+    }
+
+    /// Clamps every gradient to [-limit, limit].
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless the limit is a positive number.
+    pub fn clip_value(&mut self, limit: f64) -> Result<()> {
+        check_limit("clip_value", "limit", limit)?;
+        self.ops.push(Op::ClipValue { limit });
+        Ok(())
+    }
+
+    /// Scales the gradients so that their norm over all parameters is at most `max`; gives the norm before.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless the maximum is a positive number.
+    pub fn clip_norm(&mut self, max: f64) -> Result<Slot> {
+        check_limit("clip_norm", "max", max)?;
+        let norm = self.value("gradient norm", Shape::scalar());
+        self.ops.push(Op::ClipNorm { max, norm });
+        Ok(norm)
+    }
+
+    /// Updates all parameters from their gradients.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a hyper-parameter is not valid.
+    pub fn update(&mut self, optimizer: Optimizer) -> Result<()> {
+        optimizer.validate()?;
+        self.ops.push(Op::Update { optimizer });
+        Ok(())
+    }
+
+    /// Ends the step and records the given figures.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for more than [`Op::MAX_RECORDED`]; [`Error::Shape`] if one is more than one number.
+    pub fn record(&mut self, values: &[Slot]) -> Result<()> {
+        if values.len() > Op::MAX_RECORDED {
+            let (needed, limit) = (values.len() as u64, Op::MAX_RECORDED as u64);
+            return Err(Error::Limit {
+                what: "record".to_string(),
+                needed,
+                limit,
+                unit: "figures",
+            });
+        }
+        for &value in values {
+            let shape = self.shape(value)?;
+            if shape.len() != 1 {
+                return Err(Error::shape("record", format!("a figure is one number, not {shape}")));
+            }
+        }
+        self.ops.push(Op::Record { values: values.to_vec() });
+        Ok(())
+    }
+}
+
+fn check_limit(op: &str, name: &str, value: f64) -> Result<()> {
+    if value > 0.0 && value.is_finite() {
+        return Ok(());
+    }
+    let valid = "it must be a finite number greater than 0".to_string();
+    Err(Error::Parameter { op: op.to_string(), name: name.to_string(), value, valid })
+}

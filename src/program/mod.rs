@@ -1,0 +1,137 @@
+//! A training step, an inference pass or a single op as plain data: ops over named slots.
+//!
+//! A [`Program`] is the one meaning that both engines obey. It holds no GPU type and prints as text.
+
+mod build;
+mod display;
+mod op;
+mod step;
+
+pub use op::{Form, Op};
+pub use step::{StepEntry, Steps};
+
+use crate::error::{Error, Result};
+use crate::shape::Shape;
+
+/// A named place for a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Slot(pub(crate) usize);
+
+/// What a slot's elements are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DType {
+    /// 32-bit floating point (the reference also runs it in 64 bits).
+    F32,
+    /// Indices: class targets.
+    U32,
+}
+
+/// Where a slot lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The parameter of this index, shared between programs.
+    Param(usize),
+    /// The gradient of the parameter of this index, shared between programs.
+    Grad(usize),
+    /// Written by the caller.
+    Input,
+    /// Written by an op.
+    Value,
+}
+
+/// A slot's name, shape, type and place.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SlotInfo {
+    /// Its name, unique only by number.
+    pub name: String,
+    /// Its shape.
+    pub shape: Shape,
+    /// Its element type.
+    pub dtype: DType,
+    /// Where it lives.
+    pub place: Place,
+}
+
+/// A parameter tensor and the settings of its group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParamInfo {
+    /// Its name, PyTorch's: `0.weight`.
+    pub name: String,
+    /// Its shape.
+    pub shape: Shape,
+    /// The weight of the L1 penalty, sum of |p|.
+    pub l1: f64,
+    /// The weight of the L2 penalty, sum of p^2.
+    pub l2: f64,
+    /// The learning-rate multiplier.
+    pub multiplier: f64,
+    /// Whether the optimizer's weight decay applies.
+    pub decays: bool,
+}
+
+/// A list of ops over slots.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Program {
+    name: String,
+    slots: Vec<SlotInfo>,
+    ops: Vec<Op>,
+    params: Vec<ParamInfo>,
+}
+
+impl Program {
+    /// An empty program over the given parameters.
+    pub fn new(name: impl Into<String>, params: Vec<ParamInfo>) -> Self {
+        Self { name: name.into(), slots: Vec::new(), ops: Vec::new(), params }
+    }
+
+    /// What the program is called.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The ops, in order.
+    pub fn ops(&self) -> &[Op] {
+        &self.ops
+    }
+
+    /// The slots, by number.
+    pub fn slots(&self) -> &[SlotInfo] {
+        &self.slots
+    }
+
+    /// The parameter tensors.
+    pub fn params(&self) -> &[ParamInfo] {
+        &self.params
+    }
+
+    /// What a slot is.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for a slot of another program.
+    pub fn slot(&self, slot: Slot) -> Result<&SlotInfo> {
+        let count = self.slots.len();
+        let message =
+            || Error::Internal(format!("slot {} in '{}', which has {count}", slot.0, self.name));
+        self.slots.get(slot.0).ok_or_else(message)
+    }
+
+    /// The shape of a slot.
+    ///
+    /// # Errors
+    /// As [`Program::slot`].
+    pub fn shape(&self, slot: Slot) -> Result<Shape> {
+        Ok(self.slot(slot)?.shape)
+    }
+
+    /// The figures recorded by a step: the slots of the last [`Op::Record`].
+    pub fn recorded(&self) -> &[Slot] {
+        self.ops
+            .iter()
+            .rev()
+            .find_map(|op| match op {
+                Op::Record { values } => Some(values.as_slice()),
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
+}

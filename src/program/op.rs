@@ -1,0 +1,238 @@
+//! The ops of a program.
+
+use super::Slot;
+use crate::random::Key;
+use crate::spec::{Activation, Loss, Metric, Optimizer, Reduction};
+
+/// Which operands of a matrix product are transposed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Form {
+    /// `a b`: a is (m, k), b is (k, n).
+    NN,
+    /// `a b^T`: a is (m, k), b is (n, k).
+    NT,
+    /// `a^T b`: a is (k, m), b is (k, n).
+    TN,
+}
+
+impl Form {
+    /// Every form.
+    pub const ALL: [Self; 3] = [Self::NN, Self::NT, Self::TN];
+
+    /// The lower-case name: `nn`, `nt`, `tn`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NN => "nn",
+            Self::NT => "nt",
+            Self::TN => "tn",
+        }
+    }
+
+    /// (m, k, n) of a product of an (ar, ac) by a (br, bc) matrix, if their inner sides agree.
+    pub const fn sides(
+        self,
+        (ar, ac): (usize, usize),
+        (br, bc): (usize, usize),
+    ) -> Option<[usize; 3]> {
+        let (m, k, inner, n) = match self {
+            Self::NN => (ar, ac, br, bc),
+            Self::NT => (ar, ac, bc, br),
+            Self::TN => (ac, ar, br, bc),
+        };
+        if k == inner { Some([m, k, n]) } else { None }
+    }
+}
+
+/// One op. Tensors of more than two axes are seen as matrices: the last axis by all others.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// `out` = rows of `data`, chosen by the step's entry; with a key, in that epoch's random order. Rows of `out`
+    /// beyond the step's row count become 0.
+    Gather {
+        /// All rows.
+        data: Slot,
+        /// The batch.
+        out: Slot,
+        /// The key of the order; without one the rows come in their own order.
+        shuffle: Option<Key>,
+    },
+    /// `out = a b`, either operand transposed.
+    MatMul {
+        /// The left operand.
+        a: Slot,
+        /// The right operand.
+        b: Slot,
+        /// The product, (m, n).
+        out: Slot,
+        /// Which operand is transposed.
+        form: Form,
+    },
+    /// Adds one row to every row of `out`, in place.
+    AddRow {
+        /// The row, one element per column.
+        row: Slot,
+        /// What it is added to.
+        out: Slot,
+    },
+    /// `out` = the sum of the rows of `x`.
+    SumRows {
+        /// What is summed.
+        x: Slot,
+        /// One element per column.
+        out: Slot,
+    },
+    /// `out = f(x)`.
+    Activation {
+        /// The function.
+        f: Activation,
+        /// Its input.
+        x: Slot,
+        /// Its output, of the same shape.
+        out: Slot,
+    },
+    /// `grad_in = f'(saved)^T grad_out`; `saved` is f's input or output, as its entry says.
+    ActivationBackward {
+        /// The function.
+        f: Activation,
+        /// What forward left for backward.
+        saved: Slot,
+        /// dL/dy.
+        grad_out: Slot,
+        /// dL/dx.
+        grad_in: Slot,
+    },
+    /// `out = x * mask / (1 - rate)`, the mask drawn for this step: its own backward.
+    Dropout {
+        /// The share of elements set to 0.
+        rate: f64,
+        /// The key of the mask.
+        key: Key,
+        /// The input, or the upstream gradient.
+        x: Slot,
+        /// The result, of the same shape.
+        out: Slot,
+    },
+    /// The loss over the rows that take part in this step, and its gradient.
+    Loss {
+        /// The loss.
+        loss: Loss,
+        /// How terms become the value.
+        reduction: Reduction,
+        /// The predictions.
+        prediction: Slot,
+        /// The targets: of the same shape, or a class index per row.
+        target: Slot,
+        /// One number, or with [`Reduction::None`] one per term.
+        value: Slot,
+        /// dL/d(prediction), 0 in rows that take no part.
+        gradient: Option<Slot>,
+    },
+    /// The mean of a metric over the rows that take part in this step.
+    Metric {
+        /// The metric.
+        metric: Metric,
+        /// The predictions.
+        prediction: Slot,
+        /// The targets, as for losses.
+        target: Slot,
+        /// One number.
+        value: Slot,
+    },
+    /// The L1 and L2 penalties of all parameters; also added to the gradients.
+    Penalty {
+        /// One number.
+        value: Slot,
+        /// Whether the gradients take their share.
+        backward: bool,
+    },
+    /// Clamps every gradient to [-limit, limit].
+    ClipValue {
+        /// The largest magnitude.
+        limit: f64,
+    },
+    /// Scales all gradients by min(1, max / (norm + 1e-6)), the norm taken over all of them.
+    ClipNorm {
+        /// The largest norm.
+        max: f64,
+        /// The norm before clipping.
+        norm: Slot,
+    },
+    /// Updates all parameters from their gradients.
+    Update {
+        /// The optimizer.
+        optimizer: Optimizer,
+    },
+    /// Ends a step: appends these numbers to the metrics ring and advances the step counter.
+    Record {
+        /// Up to [`Op::MAX_RECORDED`] slots of one number each.
+        values: Vec<Slot>,
+    },
+}
+
+impl Op {
+    /// How many figures one step can record.
+    pub const MAX_RECORDED: usize = 4;
+
+    /// The op's name: family and member.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Gather { shuffle: Some(_), .. } => "gather.shuffled".into(),
+            Self::Gather { .. } => "gather.in_order".into(),
+            Self::MatMul { form, .. } => format!("matmul.{}", form.name()),
+            Self::AddRow { .. } => "add_row".into(),
+            Self::SumRows { .. } => "sum_rows".into(),
+            Self::Activation { f, .. } => format!("activation.{f}.forward"),
+            Self::ActivationBackward { f, .. } => format!("activation.{f}.backward"),
+            Self::Dropout { rate, .. } => format!("dropout(rate={rate})"),
+            Self::Loss { loss, reduction, .. } => {
+                format!("loss.{loss}.{}", format!("{reduction:?}").to_lowercase())
+            }
+            Self::Metric { metric, .. } => format!("metric.{metric}"),
+            Self::Penalty { .. } => "penalty".into(),
+            Self::ClipValue { limit } => format!("clip_value(limit={limit})"),
+            Self::ClipNorm { max, .. } => format!("clip_norm(max={max})"),
+            Self::Update { optimizer } => format!("optimizer.{optimizer}"),
+            Self::Record { .. } => "record".into(),
+        }
+    }
+
+    /// The slots the op reads.
+    pub fn inputs(&self) -> Vec<Slot> {
+        match self {
+            Self::Gather { data, .. } => vec![*data],
+            Self::MatMul { a, b, .. } => vec![*a, *b],
+            Self::AddRow { row, .. } => vec![*row],
+            Self::SumRows { x, .. } | Self::Activation { x, .. } | Self::Dropout { x, .. } => {
+                vec![*x]
+            }
+            Self::ActivationBackward { saved, grad_out, .. } => vec![*saved, *grad_out],
+            Self::Loss { prediction, target, .. } | Self::Metric { prediction, target, .. } => {
+                vec![*prediction, *target]
+            }
+            Self::Record { values } => values.clone(),
+            Self::Penalty { .. }
+            | Self::ClipValue { .. }
+            | Self::ClipNorm { .. }
+            | Self::Update { .. } => vec![],
+        }
+    }
+
+    /// The slots the op writes.
+    pub fn outputs(&self) -> Vec<Slot> {
+        match self {
+            Self::Gather { out, .. }
+            | Self::MatMul { out, .. }
+            | Self::AddRow { out, .. }
+            | Self::SumRows { out, .. }
+            | Self::Activation { out, .. }
+            | Self::Dropout { out, .. } => vec![*out],
+            Self::ActivationBackward { grad_in, .. } => vec![*grad_in],
+            Self::Loss { value, gradient, .. } => {
+                [Some(*value), *gradient].into_iter().flatten().collect()
+            }
+            Self::Metric { value, .. } | Self::Penalty { value, .. } => vec![*value],
+            Self::ClipNorm { norm, .. } => vec![*norm],
+            Self::ClipValue { .. } | Self::Update { .. } | Self::Record { .. } => vec![],
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What varies from step to step, computed in `f64` on the host.
+
+use crate::spec::optimizer::{MAX_SCALARS, Scalars, Shared};
+use crate::spec::{Optimizer, Schedule};
+
+/// The numbers of one step. The GPU reads them from a table indexed by its own step counter.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct StepEntry {
+    /// How many rows of the batch take part.
+    pub rows: u32,
+    /// The first row of the batch, in the epoch's order.
+    pub start: u32,
+    /// The epoch, the counter of the random order.
+    pub epoch: u32,
+    /// How many rows the data set has.
+    pub total: u32,
+    /// The learning rate.
+    pub rate: f64,
+    /// Weight decay added to the gradient.
+    pub coupled: f64,
+    /// The share by which weight decay shrinks a parameter.
+    pub shrink: f64,
+    /// 1, or -1 to maximize.
+    pub sign: f64,
+    /// The optimizer's own numbers.
+    pub scalars: Scalars,
+}
+
+impl StepEntry {
+    /// The size of an entry in the table, in 32-bit words.
+    pub const WORDS: usize = 8 + MAX_SCALARS;
+
+    /// An entry without an update: `rows` rows take part, in their own order.
+    pub fn rows(rows: usize) -> Self {
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        Self {
+            rows,
+            start: 0,
+            epoch: 0,
+            total: rows,
+            rate: 0.0,
+            coupled: 0.0,
+            shrink: 0.0,
+            sign: 1.0,
+            scalars: [0.0; MAX_SCALARS],
+        }
+    }
+
+    /// The entry as the words of the GPU's table.
+    pub fn words(&self) -> impl Iterator<Item = u32> {
+        let head = [self.rows, self.start, self.epoch, self.total];
+        let numbers = [self.rate, self.coupled, self.shrink, self.sign];
+        let numbers =
+            numbers.into_iter().chain(self.scalars).map(|number| (number as f32).to_bits());
+        head.into_iter().chain(numbers)
+    }
+
+    /// What every optimizer does alike, for a tensor of the given settings.
+    pub(crate) fn shared(&self, multiplier: f64, decays: bool) -> Shared<f64> {
+        let decay = if decays { 1.0 } else { 0.0 };
+        Shared {
+            sign: self.sign,
+            coupled: self.coupled * decay,
+            shrink: self.shrink * decay * multiplier,
+            multiplier,
+        }
+    }
+}
+
+/// The rule that gives each step its entry.
+#[derive(Clone, Debug)]
+pub struct Steps {
+    /// The optimizer.
+    pub optimizer: Optimizer,
+    /// Its learning-rate schedule.
+    pub schedule: Schedule,
+    /// How many rows the data set has.
+    pub total: usize,
+    /// How many rows a batch has; the last of an epoch may have fewer.
+    pub batch: usize,
+    /// The number of the first step this rule is for.
+    pub first_step: u64,
+    /// The number of the first epoch this rule is for.
+    pub first_epoch: u64,
+}
+
+impl Steps {
+    /// How many steps an epoch has.
+    pub fn per_epoch(&self) -> u64 {
+        self.total.div_ceil(self.batch.max(1)) as u64
+    }
+
+    /// The entry of a step, counted from 0 at the trainer's creation.
+    pub fn entry(&self, step: u64) -> StepEntry {
+        let since = step.saturating_sub(self.first_step);
+        let per_epoch = self.per_epoch().max(1);
+        let start = (since % per_epoch) as usize * self.batch;
+        let epoch = self.first_epoch + since / per_epoch;
+        let values = self.optimizer.values();
+        let [base, decay, decoupled, maximize, ..] = *values;
+        let rate = self.schedule.rate(step, base);
+        StepEntry {
+            start: start as u32,
+            epoch: epoch as u32,
+            total: self.total as u32,
+            rate,
+            coupled: decay * (1.0 - decoupled),
+            shrink: rate * decay * decoupled,
+            sign: 1.0 - 2.0 * maximize,
+            scalars: (self.optimizer.entry().kind.schedule)(values, step as f64 + 1.0, rate),
+            ..StepEntry::rows(self.batch.min(self.total.saturating_sub(start)))
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! The registry: entries, look-up by name, and an entry with values for its parameters.
+
+use std::fmt;
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
+use std::str::FromStr;
+
+use crate::error::{Error, Result};
+use crate::numeric::Float;
+
+/// The most parameters an op can have.
+pub const MAX_PARAMS: usize = 12;
+
+/// Values for an op's parameters, in the entry's order; unused places are 0.
+pub type Values<F = f64> = [F; MAX_PARAMS];
+
+/// The values a parameter may take. NaN and the infinities are outside every range.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Range {
+    low: Bound<f64>,
+    high: Bound<f64>,
+    flag: bool,
+}
+
+impl Range {
+    /// Any finite number.
+    pub const FINITE: Self = Self::new(Unbounded, Unbounded);
+    /// Greater than 0.
+    pub const POSITIVE: Self = Self::new(Excluded(0.0), Unbounded);
+    /// 0 or greater.
+    pub const NOT_NEGATIVE: Self = Self::new(Included(0.0), Unbounded);
+    /// From 0 up to, but not including, 1.
+    pub const BELOW_ONE: Self = Self::new(Included(0.0), Excluded(1.0));
+    /// From 0 to 1, both included.
+    pub const UNIT: Self = Self::new(Included(0.0), Included(1.0));
+    /// 0 for off, 1 for on.
+    pub const FLAG: Self = Self { flag: true, ..Self::UNIT };
+
+    /// A range with the given ends.
+    pub const fn new(low: Bound<f64>, high: Bound<f64>) -> Self {
+        Self { low, high, flag: false }
+    }
+
+    /// Whether a value lies in the range.
+    pub fn contains(&self, value: f64) -> bool {
+        let above = match self.low {
+            Included(low) => value >= low,
+            Excluded(low) => value > low,
+            Unbounded => true,
+        };
+        let below = match self.high {
+            Included(high) => value <= high,
+            Excluded(high) => value < high,
+            Unbounded => true,
+        };
+        value.is_finite() && above && below && (!self.flag || value == 0.0 || value == 1.0)
+    }
+}
+
+impl fmt::Display for Range {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.flag {
+            return f.write_str("it must be 0 or 1");
+        }
+        f.write_str("it must be a finite number")?;
+        match self.low {
+            Included(low) => write!(f, ", {low} or greater")?,
+            Excluded(low) => write!(f, ", greater than {low}")?,
+            Unbounded => {}
+        }
+        match self.high {
+            Included(high) => write!(f, ", at most {high}"),
+            Excluded(high) => write!(f, ", less than {high}"),
+            Unbounded => Ok(()),
+        }
+    }
+}
+
+/// A parameter of an op.
+#[derive(Clone, Copy, Debug)]
+pub struct Param {
+    /// Its name, PyTorch's when it has one.
+    pub name: &'static str,
+    /// The value when none is given. NaN marks a parameter that must be given.
+    pub default: f64,
+    /// The values it may take.
+    pub range: Range,
+}
+
+impl Param {
+    /// A parameter with its default and range.
+    pub const fn new(name: &'static str, default: f64, range: Range) -> Self {
+        Self { name, default, range }
+    }
+}
+
+/// Another name for an op, which may set some parameters (`nag` is `sgd` with momentum 0.9 and nesterov).
+#[derive(Clone, Copy, Debug)]
+pub struct Alias {
+    /// The other name.
+    pub name: &'static str,
+    /// Parameters it sets.
+    pub sets: &'static [(&'static str, f64)],
+}
+
+impl Alias {
+    /// A plain synonym.
+    pub const fn of(name: &'static str) -> Self {
+        Self { name, sets: &[] }
+    }
+
+    /// A synonym that sets parameters.
+    pub const fn with(name: &'static str, sets: &'static [(&'static str, f64)]) -> Self {
+        Self { name, sets }
+    }
+}
+
+/// One op of the registry.
+#[derive(Debug)]
+pub struct Entry<K: 'static> {
+    /// The one lower_snake name: file, label, look-up, test and table row.
+    pub name: &'static str,
+    /// Other names that look-up accepts.
+    pub aliases: &'static [Alias],
+    /// Its parameters, in the order of its WGSL `Hyper` struct.
+    pub params: &'static [Param],
+    /// The formula, in plain text.
+    pub formula: &'static str,
+    /// Where the formula and defaults come from.
+    pub source: &'static str,
+    /// What the family needs to know about it.
+    pub kind: K,
+}
+
+/// A family of ops: activations, losses, optimizers, schedules, initializers.
+pub trait Kind: Sized + 'static {
+    /// What the family is called in messages.
+    const FAMILY: &'static str;
+    /// Every entry of the family.
+    fn all() -> &'static [&'static Entry<Self>];
+}
+
+/// An entry with values for its parameters: `leaky_relu(alpha=0.2)`.
+pub struct Choice<K: 'static> {
+    entry: &'static Entry<K>,
+    values: Values,
+}
+
+impl<K: Kind> Choice<K> {
+    /// The entry with its default parameters.
+    pub(crate) fn of(entry: &'static Entry<K>) -> Self {
+        let mut values = [0.0; MAX_PARAMS];
+        for (value, param) in values.iter_mut().zip(entry.params) {
+            *value = param.default;
+        }
+        Self { entry, values }
+    }
+
+    /// The op of this name or alias. Case and the separators `-`, `_` and space do not matter.
+    ///
+    /// # Errors
+    /// [`Error::UnknownName`] lists the nearest names.
+    pub fn named(name: &str) -> Result<Self> {
+        let wanted = plain(name);
+        for &entry in K::all() {
+            if plain(entry.name) == wanted {
+                return Ok(Self::of(entry));
+            }
+            if let Some(alias) = entry.aliases.iter().find(|alias| plain(alias.name) == wanted) {
+                return alias
+                    .sets
+                    .iter()
+                    .try_fold(Self::of(entry), |op, &(name, value)| op.with(name, value));
+            }
+        }
+        Err(Error::UnknownName {
+            kind: K::FAMILY,
+            name: name.to_string(),
+            near: near::<K>(&wanted),
+        })
+    }
+
+    /// Every op of the family, each with its default parameters.
+    pub fn all() -> impl Iterator<Item = Self> {
+        K::all().iter().map(|entry| Self::of(entry))
+    }
+
+    /// The same op with one parameter changed.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if the value is outside the parameter's range, [`Error::UnknownName`] if the op has no
+    /// such parameter.
+    pub fn with(mut self, name: &str, value: f64) -> Result<Self> {
+        let wanted = plain(name);
+        let found = self
+            .entry
+            .params
+            .iter()
+            .zip(&mut self.values)
+            .find(|(param, _)| plain(param.name) == wanted);
+        let Some((param, place)) = found else {
+            return Err(self.no_such_param(name));
+        };
+        check(self.entry.name, param, value)?;
+        *place = value;
+        Ok(self)
+    }
+
+    fn no_such_param(&self, name: &str) -> Error {
+        let near = self.entry.params.iter().map(|param| param.name.to_string()).collect();
+        Error::UnknownName {
+            kind: "such parameter of this op",
+            name: format!("{}.{name}", self.entry.name),
+            near,
+        }
+    }
+
+    /// The value of a parameter, if the op has it.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        self.entry
+            .params
+            .iter()
+            .zip(self.values)
+            .find(|(param, _)| param.name == name)
+            .map(|(_, value)| value)
+    }
+
+    /// Checks every parameter against its range.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for the first one outside, among them a required one that was never given.
+    pub fn validate(&self) -> Result<()> {
+        self.entry
+            .params
+            .iter()
+            .zip(self.values)
+            .try_for_each(|(param, value)| check(self.entry.name, param, value))
+    }
+}
+
+impl<K> Choice<K> {
+    /// The registry entry.
+    pub fn entry(&self) -> &'static Entry<K> {
+        self.entry
+    }
+
+    /// The op's name.
+    pub fn name(&self) -> &'static str {
+        self.entry.name
+    }
+
+    /// The parameters' values, in the entry's order.
+    pub fn values(&self) -> &Values {
+        &self.values
+    }
+
+    /// Sets a parameter without a check; [`Choice::validate`] has the last word before anything runs.
+    pub(crate) fn set(mut self, name: &str, value: f64) -> Self {
+        for (param, place) in self.entry.params.iter().zip(&mut self.values) {
+            if param.name == name {
+                *place = value;
+            }
+        }
+        self
+    }
+
+    pub(crate) fn values_as<F: Float>(&self) -> Values<F> {
+        self.values.map(F::of)
+    }
+}
+
+fn check(op: &str, param: &Param, value: f64) -> Result<()> {
+    if param.range.contains(value) {
+        return Ok(());
+    }
+    let (op, name, valid) = (op.to_string(), param.name.to_string(), param.range.to_string());
+    Err(Error::Parameter { op, name, value, valid })
+}
+
+/// A name without case and separators.
+fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
+}
+
+fn near<K: Kind>(wanted: &str) -> Vec<String> {
+    let names = K::all().iter().flat_map(|entry| {
+        std::iter::once(entry.name).chain(entry.aliases.iter().map(|alias| alias.name))
+    });
+    let mut ranked: Vec<(f64, &str)> =
+        names.map(|name| (strsim::jaro_winkler(wanted, &plain(name)), name)).collect();
+    ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
+    ranked.into_iter().take(3).map(|(_, name)| name.to_string()).collect()
+}
+
+impl<K> Clone for Choice<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Choice<K> {}
+
+impl<K> PartialEq for Choice<K> {
+    fn eq(&self, other: &Self) -> bool {
+        std::ptr::eq(self.entry, other.entry) && self.values == other.values
+    }
+}
+
+/// The name, then the parameters that differ from their defaults.
+impl<K> fmt::Display for Choice<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.entry.name)?;
+        let changed = self
+            .entry
+            .params
+            .iter()
+            .zip(self.values)
+            .filter(|(param, value)| param.default != *value);
+        let list: Vec<String> =
+            changed.map(|(param, value)| format!("{}={value}", param.name)).collect();
+        if list.is_empty() { Ok(()) } else { write!(f, "({})", list.join(", ")) }
+    }
+}
+
+impl<K> fmt::Debug for Choice<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Reads what `Display` writes: `gelu`, `leaky_relu(alpha=0.2)`, and every alias.
+impl<K: Kind> FromStr for Choice<K> {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let Some((name, rest)) = text.split_once('(') else {
+            return Self::named(text);
+        };
+        let settings = rest.trim_end().strip_suffix(')').unwrap_or(rest);
+        let settings = settings.split(',').map(str::trim).filter(|setting| !setting.is_empty());
+        settings.into_iter().try_fold(Self::named(name)?, |op, setting| {
+            let (param, value) = setting.split_once('=').unwrap_or((setting, ""));
+            let value = value.trim().parse().unwrap_or(f64::NAN);
+            op.with(param.trim(), value)
+        })
+    }
+}
+
+/// Declares a family's table: one constructor and one static entry per op, in the order written.
+macro_rules! registry {
+    ($kind:ty, $family:literal; $($name:ident {
+        aliases: [$($alias:expr),* $(,)?],
+        params: [$($param:expr),* $(,)?],
+        formula: $formula:literal,
+        source: $source:literal,
+        kind: $value:expr $(,)?
+    })*) => {
+        mod entries {
+            $(pub mod $name {
+                #[allow(unused_imports, reason = "an entry need not use all its family offers")]
+                use super::super::*;
+                pub static ENTRY: Entry<$kind> = Entry {
+                    name: stringify!($name),
+                    aliases: &[$($alias),*],
+                    params: &[$($param),*],
+                    formula: $formula,
+                    source: $source,
+                    kind: $value,
+                };
+            })*
+        }
+
+        impl Kind for $kind {
+            const FAMILY: &'static str = $family;
+            fn all() -> &'static [&'static Entry<Self>] {
+                static ALL: &[&Entry<$kind>] = &[$(&entries::$name::ENTRY),*];
+                ALL
+            }
+        }
+
+        impl Choice<$kind> {
+            $(
+                #[doc = concat!("`", $formula, "`")]
+                #[doc = ""]
+                #[doc = concat!("Source: ", $source, ".")]
+                pub fn $name() -> Self {
+                    Self::of(&entries::$name::ENTRY)
+                }
+            )*
+        }
+    };
+}
+pub(crate) use registry;
