@@ -1,0 +1,271 @@
+// Functions that training can rely on where the builtins cannot be: WGSL allows exp 3+2|x| ulp, tanh, erf-like sums and
+// log(1+x) any relative error, NaN for tanh(100), and log(0) = -88 has been seen.
+//
+// Conventions. Only + - * /, comparisons, select, round and bit operations are used. NaN in gives NaN out, found by its
+// bits because NaN != NaN is false on some drivers. A subnormal result may be 0. Infinity is returned only where the
+// mathematics overflows. Minimax coefficients come from tools/minimax.py; errors are measured by tests/math.rs.
+// Where a compiler reassociates (fast-math), the two-part constants lose their use and errors grow to about |x| ulp.
+
+const LOG2_E: f32 = 1.4426950408889634;
+// ln 2 = HI + LO; HI has 9 bits, so that its product with an exponent is exact.
+const LN2_HI: f32 = 0.693359375;
+const LN2_LO: f32 = -2.1219444005469057e-4;
+const SQRT_HALF: f32 = 0.7071067811865476;
+const INV_SQRT_TWO_PI: f32 = 0.3989422804014327;
+const SIGN_BIT: u32 = 0x80000000u;
+const INFINITY_BITS: u32 = 0x7f800000u;
+
+// A call's result is never a const-expression: constant infinities and NaNs are compile errors.
+fn from_bits(bits: u32) -> f32 {
+    return bitcast<f32>(bits);
+}
+
+fn infinity() -> f32 {
+    return from_bits(INFINITY_BITS);
+}
+
+fn not_a_number() -> f32 {
+    return from_bits(0x7fc00000u);
+}
+
+fn is_nan(x: f32) -> bool {
+    return (bitcast<u32>(x) & ~SIGN_BIT) > INFINITY_BITS;
+}
+
+fn is_inf(x: f32) -> bool {
+    return (bitcast<u32>(x) & ~SIGN_BIT) == INFINITY_BITS;
+}
+
+// y, unless x is NaN.
+fn keep_nan(x: f32, y: f32) -> f32 {
+    return select(y, x, is_nan(x));
+}
+
+// |magnitude| with the sign of x, also that of -0.
+fn with_sign_of(x: f32, magnitude: f32) -> f32 {
+    return from_bits((bitcast<u32>(x) & SIGN_BIT) | (bitcast<u32>(magnitude) & ~SIGN_BIT));
+}
+
+// By bits: a comparison may take a subnormal for 0.
+fn is_zero(x: f32) -> bool {
+    return (bitcast<u32>(x) & ~SIGN_BIT) == 0u;
+}
+
+fn is_negative(x: f32) -> bool {
+    return bitcast<u32>(x) > SIGN_BIT;
+}
+
+// -1, 0 or 1.
+fn sign_of(x: f32) -> f32 {
+    return keep_nan(x, with_sign_of(x, select(1.0, 0.0, is_zero(x))));
+}
+
+// The leading 12 bits of x: a product of two such numbers is exact.
+fn leading_bits(x: f32) -> f32 {
+    return from_bits(bitcast<u32>(x) & 0xfffff000u);
+}
+
+// An integer-valued float, |n| < 2^22, modulo 2^22. Adding 1.5 * 2^23 leaves n in the low bits.
+fn low_bits(n: f32) -> u32 {
+    return bitcast<u32>(n + 12582912.0);
+}
+
+// y * 2^n for integer-valued n and normal or zero-exponent results.
+fn times_power_of_two(y: f32, n: f32) -> f32 {
+    return from_bits(bitcast<u32>(y) + (low_bits(n) << 23u));
+}
+
+// exp(r) - 1 for |r| <= ln(2)/2. Own minimax, 2^-25.8.
+fn expm1_reduced(r: f32) -> f32 {
+    let p = (((1.38825178e-3 * r + 8.36655777e-3) * r + 0.0416672006) * r + 0.166665435) * r + 0.49999997;
+    return r + r * r * p;
+}
+
+// exp(hi + lo) for |lo| much below |hi|: the caller keeps the rounding error of a computed exponent in lo, since an
+// exponent rounded once costs |exponent| ulp. 0 below the smallest normal number. NaN gives anything.
+fn exp_sum(hi: f32, lo: f32) -> f32 {
+    let x = hi + lo;
+    let n = round(x * LOG2_E);
+    let r = ((hi - n * LN2_HI) - n * LN2_LO) + lo;
+    let y = times_power_of_two(1.0 + expm1_reduced(r), n);
+    return select(select(y, 0.0, x < -87.33654), infinity(), x >= 88.72284);
+}
+
+// exp(x); infinity from 88.72284, 0 below -87.33654 (where the result is subnormal).
+fn safe_exp(x: f32) -> f32 {
+    return keep_nan(x, exp_sum(x, 0.0));
+}
+
+// exp(x) - 1, relative accuracy near 0: 2^n * (expm1(r) + (1 - 2^-n)).
+fn expm1(x: f32) -> f32 {
+    let c = clamp(x, -30.0, 89.0);
+    let n = round(c * LOG2_E);
+    let r = (c - n * LN2_HI) - n * LN2_LO;
+    let inverse = times_power_of_two(1.0, max(-n, -126.0));
+    let y = times_power_of_two(expm1_reduced(r) + (1.0 - inverse), n);
+    return keep_nan(x, select(y, infinity(), x >= 88.72284));
+}
+
+// log(1 + f) - f for f in [sqrt(1/2) - 1, sqrt(2) - 1]. Own minimax, 2^-28.2 of log(1 + f).
+fn log_rest(f: f32) -> f32 {
+    let a = ((0.0674458519 * f - 0.116748177) * f + 0.118885897) * f - 0.124057539;
+    let b = ((a * f + 0.142195225) * f - 0.166679859) * f + 0.200021192;
+    return ((b * f - 0.250000089) * f + 0.333333135) * f * f * f - 0.5 * f * f;
+}
+
+// x = 2^exponent * (1 + fraction) with 1 + fraction in [sqrt(1/2), sqrt(2)), for finite x > 0.
+struct BinaryParts {
+    exponent: f32,
+    fraction: f32,
+}
+
+fn binary_parts(x: f32) -> BinaryParts {
+    // A subnormal's bits are its integer multiple of 2^-149: no float operation that could flush it.
+    let bits = bitcast<u32>(x);
+    let subnormal = bits < 0x00800000u;
+    let scaled = select(bits, bitcast<u32>(f32(bits)), subnormal);
+    let exponent = bitcast<i32>(scaled - 0x3f3504f3u) >> 23u;
+    let mantissa = from_bits(scaled - (bitcast<u32>(exponent) << 23u));
+    return BinaryParts(f32(exponent) - select(0.0, 149.0, subnormal), mantissa - 1.0);
+}
+
+// log of 0, infinity, negative numbers and NaN.
+fn log_outside(x: f32) -> f32 {
+    return keep_nan(x, select(select(infinity(), not_a_number(), is_negative(x)), -infinity(), is_zero(x)));
+}
+
+fn log_of_parts(k: f32, f: f32) -> f32 {
+    return (log_rest(f) + k * LN2_LO + f) + k * LN2_HI;
+}
+
+// Whether log has a finite value: 0 < x < infinity.
+fn has_log(x: f32) -> bool {
+    return bitcast<u32>(x) - 1u < INFINITY_BITS - 1u;
+}
+
+// log(x), subnormals included; -infinity at 0, NaN below.
+fn safe_log(x: f32) -> f32 {
+    let parts = binary_parts(x);
+    return select(log_outside(x), log_of_parts(parts.exponent, parts.fraction), has_log(x));
+}
+
+// log(1 + x), relative accuracy near 0: x itself is the fraction there, so that nothing of it is lost in 1 + x.
+fn log1p(x: f32) -> f32 {
+    let u = 1.0 + x;
+    let parts = binary_parts(u);
+    let y = log_of_parts(parts.exponent, select(parts.fraction, x, parts.exponent == 0.0));
+    return keep_nan(x, select(log_outside(u), y, has_log(u)));
+}
+
+// base^exponent for base >= 0; NaN below. 0^0 = 1. The logarithm and its product are carried in two parts, split by
+// bits: Mesa folds (a + b) - a into b.
+fn powp(base: f32, exponent: f32) -> f32 {
+    // Beyond 2e9 every base but 1 has over- or underflowed.
+    let y = clamp(exponent, -2e9, 2e9);
+    let y_head = leading_bits(y);
+    let parts = binary_parts(base);
+    let whole = parts.exponent * LN2_HI;
+    let head = leading_bits(whole + parts.fraction);
+    let rest = ((whole - head) + parts.fraction) + (parts.exponent * LN2_LO + log_rest(parts.fraction));
+    let inside = exp_sum(y_head * head, (y - y_head) * head + y * rest);
+    let edge = select(select(0.0, infinity(), is_zero(base) == (y < 0.0)), 1.0, y == 0.0);
+    let outside = select(edge, not_a_number(), is_negative(base));
+    return keep_nan(exponent, keep_nan(base, select(outside, inside, has_log(base))));
+}
+
+// tanh(x) = x + x z tanh_rest(z), z = x^2 <= 0.625^2 (so tanhshrink is -x z tanh_rest(z)). Form of Cephes' tanhf, own
+// minimax, 2^-26.8.
+fn tanh_rest(z: f32) -> f32 {
+    return (((-5.70498453e-3 * z + 0.0206390843) * z - 0.0537397154) * z + 0.133314416) * z - 0.333332807;
+}
+
+// tanh(x).
+fn safe_tanh(x: f32) -> f32 {
+    let a = min(abs(x), 10.0);
+    let z = a * a;
+    let near = a + a * z * tanh_rest(z);
+    let far = 1.0 - 2.0 / (exp_sum(2.0 * a, 0.0) + 1.0);
+    return keep_nan(x, with_sign_of(x, select(far, near, a < 0.625)));
+}
+
+// 1 / (1 + exp(-x)), relative accuracy in the negative tail.
+fn sigmoid(x: f32) -> f32 {
+    let e = exp_sum(-abs(x), 0.0);
+    return keep_nan(x, select(1.0, e, x < 0.0) / (1.0 + e));
+}
+
+// log(1 + exp(x)), relative accuracy in the negative tail.
+fn softplus(x: f32) -> f32 {
+    return keep_nan(x, max(x, 0.0) + log1p(exp_sum(-abs(x), 0.0)));
+}
+
+// log(sigmoid(x)).
+fn log_sigmoid(x: f32) -> f32 {
+    return -softplus(-x);
+}
+
+// exp(-scale * x^2) for scale = 1 or 1/2, the square exact in two parts.
+fn exp_neg_square(x: f32, scale: f32) -> f32 {
+    let a = min(abs(x), 20.0);
+    let head = leading_bits(a);
+    return keep_nan(x, exp_sum(-scale * head * head, -scale * (a - head) * (a + head)));
+}
+
+// exp(a^2) erfc(a) for 0 <= a <= 20 (beyond 11 only for factors that are 0). Own minimax in w = 3/(a + 3), 2^-25.6.
+fn erfcx(a: f32) -> f32 {
+    let w = 3.0 / (a + 3.0);
+    let v = 1.0 - 2.0 * w;
+    let p = ((-1.06836669e-4 * v - 1.5800813e-4) * v + 1.02731586e-3) * v - 4.10492648e-4;
+    let q = ((p * v - 8.94719921e-3) * v + 0.0398433246) * v - 0.103488572;
+    return w * (((q * v + 0.196742743) * v - 0.294464827) * v + 0.358002305);
+}
+
+// 1 - erf(x), relative accuracy in the positive tail.
+fn erfc(x: f32) -> f32 {
+    let tail = erfcx(min(abs(x), 20.0)) * exp_neg_square(x, 1.0);
+    return keep_nan(x, select(tail, 2.0 - tail, x < 0.0));
+}
+
+// The error function. Below 0.75 own minimax, 2^-27.
+fn erf(x: f32) -> f32 {
+    let a = abs(x);
+    let z = a * a;
+    let p = ((-6.74950832e-4 * z + 5.11434488e-3) * z - 0.0268346239) * z + 0.112833768;
+    let near = a + a * ((p * z - 0.3761262) * z + 0.128379166);
+    return keep_nan(x, with_sign_of(x, select(1.0 - erfc(a), near, a < 0.75)));
+}
+
+// The standard normal distribution: (density, cumulative), the latter with relative accuracy in the negative tail.
+fn normal(x: f32) -> vec2<f32> {
+    let e = exp_neg_square(x, 0.5);
+    let tail = 0.5 * erfcx(min(abs(x), 20.0) * SQRT_HALF) * e;
+    return vec2<f32>(INV_SQRT_TWO_PI * e, keep_nan(x, select(tail, 1.0 - tail, x > 0.0)));
+}
+
+fn normal_pdf(x: f32) -> f32 {
+    return normal(x).x;
+}
+
+fn normal_cdf(x: f32) -> f32 {
+    return normal(x).y;
+}
+
+// sin(x + quarters * pi/2). pi/2 in three parts (11, 11 and 24 bits): the first two products are exact for |x| <= 1e4.
+fn sin_shifted(x: f32, quarters: u32) -> f32 {
+    let n = round(x * 0.6366197723675814);
+    let r = ((x - n * 1.5703125) - n * 4.837512969970703e-4) - n * 7.549789954891882e-8;
+    let z = r * r;
+    let sine = r + r * z * ((-1.95152577e-4 * z + 8.3321603e-3) * z - 0.166666552);
+    let cosine = 1.0 - 0.5 * z + z * z * ((2.44331259e-5 * z - 1.38873165e-3) * z + 0.0416666456);
+    let quadrant = low_bits(n) + quarters;
+    let y = select(sine, cosine, (quadrant & 1u) == 1u);
+    return keep_nan(x, from_bits(bitcast<u32>(y) ^ ((quadrant & 2u) << 30u)));
+}
+
+fn safe_sin(x: f32) -> f32 {
+    return sin_shifted(x, 0u);
+}
+
+fn safe_cos(x: f32) -> f32 {
+    return sin_shifted(x, 1u);
+}

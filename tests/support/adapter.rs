@@ -1,0 +1,59 @@
+//! The adapter that tests on raw wgpu run on: `WGRAD_DEVICE`, or any, hardware first.
+
+use std::sync::OnceLock;
+
+const HELP: &str = "install a software one with `apt-get install mesa-vulkan-drivers libvulkan1`, \
+     or point VK_ICD_FILENAMES at another driver";
+
+/// A device with default limits and no features, the least that the library must work on.
+pub struct Adapter {
+    pub info: wgpu::AdapterInfo,
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+}
+
+/// The adapter of this test run, opened once. No adapter is a failure, never a skip.
+pub fn adapter() -> &'static Adapter {
+    static ADAPTER: OnceLock<Adapter> = OnceLock::new();
+    ADAPTER.get_or_init(|| {
+        let wanted = std::env::var("WGRAD_DEVICE").unwrap_or_default();
+        pollster::block_on(open(&wanted)).unwrap_or_else(|problem| panic!("{problem}"))
+    })
+}
+
+async fn open(wanted: &str) -> Result<Adapter, String> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let mut found = instance.enumerate_adapters(wgpu::Backends::all()).await;
+    found.sort_by_key(|adapter| preference(adapter.get_info().device_type));
+    let names: Vec<String> = found.iter().map(|adapter| adapter.get_info().name).collect();
+    let chosen = found
+        .into_iter()
+        .find(|adapter| matches(&adapter.get_info(), wanted))
+        .ok_or_else(|| format!("no adapter for WGRAD_DEVICE={wanted:?} among {names:?}: {HELP}"))?;
+    let info = chosen.get_info();
+    println!("adapter: {} ({} {}, {})", info.name, info.driver, info.driver_info, info.backend);
+    let (device, queue) = chosen
+        .request_device(&wgpu::DeviceDescriptor {
+            label: Some("wgrad tests"),
+            required_limits: wgpu::Limits::default(),
+            ..Default::default()
+        })
+        .await
+        .map_err(|error| format!("{}: {error}", info.name))?;
+    Ok(Adapter { info, device, queue })
+}
+
+fn preference(device_type: wgpu::DeviceType) -> u8 {
+    match device_type {
+        wgpu::DeviceType::DiscreteGpu => 0,
+        wgpu::DeviceType::IntegratedGpu => 1,
+        wgpu::DeviceType::VirtualGpu => 2,
+        wgpu::DeviceType::Cpu => 3,
+        wgpu::DeviceType::Other => 4,
+    }
+}
+
+fn matches(info: &wgpu::AdapterInfo, wanted: &str) -> bool {
+    let name = format!("{} {} {}", info.name, info.driver, info.driver_info).to_lowercase();
+    wanted.is_empty() || wanted == "gpu" || name.contains(&wanted.to_lowercase())
+}

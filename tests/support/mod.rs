@@ -1,0 +1,7 @@
+//! What the integration tests share. Each test file uses a part of it.
+#![allow(dead_code, reason = "every test file compiles the whole module")]
+
+pub mod adapter;
+pub mod kernel;
+pub mod tolerance;
+pub mod values;
