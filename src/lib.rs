@@ -12,6 +12,7 @@
 
 pub mod cpu;
 pub mod error;
+pub mod gpu;
 pub mod numeric;
 pub mod program;
 pub mod random;

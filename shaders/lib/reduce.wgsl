@@ -1,3 +1,6 @@
+// Below every row's maximum; large and finite, since a shader may not rely on infinities.
+const LOWEST = -3.4028234e38;
+
 // Sums one value per invocation by a fixed tree, so that the same input gives the same bits in every run.
 var<workgroup> lanes: array<f32, 256>;
 

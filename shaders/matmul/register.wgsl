@@ -34,7 +34,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let tiles = (params.n + 31u) / 32u;
-    let tile = flat_group(group, groups);
+    let tile = flat_workgroup(group, groups);
     let top = tile / tiles * 8u;
     let left = (tile % tiles) * 32u + lane * 4u;
     if top >= params.m || left >= params.n {

@@ -55,7 +55,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let tiles = (params.n + SIDE - 1u) / SIDE;
-    let tile = flat_group(group, groups);
+    let tile = flat_workgroup(group, groups);
     let top = tile / tiles * SIDE;
     let left = tile % tiles * SIDE;
     // The folded grid can have more workgroups than tiles.

@@ -41,7 +41,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let row = flat_group(group, groups);
+    let row = flat_workgroup(group, groups);
     if row >= params.rows {
         return;
     }

@@ -6,7 +6,7 @@ struct Params {
     mean: u32,
     // 1: write each term, 2: write each gradient, 3: both.
     writes: u32,
-    hyper: Hyper,
+    @align(16) hyper: Hyper,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -23,7 +23,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let block = flat_group(group, groups);
+    let block = flat_workgroup(group, groups);
     let rows = steps.entries[steps.counter % steps.capacity].rows;
     let active_len = min(params.len, rows * params.cols);
     let scale = select(1.0, 1.0 / f32(active_len), params.mean == 1u);

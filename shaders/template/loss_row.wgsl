@@ -6,7 +6,7 @@ struct Params {
     mean: u32,
     // 1: write the gradient.
     writes: u32,
-    hyper: Hyper,
+    @align(16) hyper: Hyper,
 }
 
 // The largest score, the sum of exponentials above it, and the sum of the target weights.
@@ -28,7 +28,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let row = flat_group(group, groups);
+    let row = flat_workgroup(group, groups);
     if row >= params.rows {
         return;
     }

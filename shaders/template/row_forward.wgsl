@@ -2,7 +2,7 @@
 struct Params {
     rows: u32,
     cols: u32,
-    hyper: Hyper,
+    @align(16) hyper: Hyper,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -15,7 +15,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let row = flat_group(group, groups);
+    let row = flat_workgroup(group, groups);
     if row >= params.rows {
         return;
     }

@@ -15,7 +15,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let i = flat_group(group, groups) * 64u + lane;
+    let i = flat_workgroup(group, groups) * 64u + lane;
     let before = sqrt(squares[0]);
     if i == 0u {
         norm[0] = before;

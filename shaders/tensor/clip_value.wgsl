@@ -12,7 +12,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let i = flat_group(group, groups) * 64u + lane;
+    let i = flat_workgroup(group, groups) * 64u + lane;
     if 4u * i < params.len {
         grad[i] = clamp(grad[i], vec4(-params.limit), vec4(params.limit));
     }

@@ -17,10 +17,10 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let i = flat_group(group, groups) * 64u + lane;
+    let i = flat_workgroup(group, groups) * 64u + lane;
     if i >= params.len {
         return;
     }
-    let word = threefry2x32(vec2(params.key0, params.key1), vec2(steps.counter, i)).x;
+    let word = random_words(vec2(params.key0, params.key1), steps.counter, i).x;
     y[i] = select(0.0, x[i] * params.scale, unit(word) >= params.rate);
 }

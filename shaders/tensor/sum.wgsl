@@ -21,7 +21,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let block = flat_group(group, groups);
+    let block = flat_workgroup(group, groups);
     var parts = vec4(0.0);
     for (var part = 0u; part < 4u; part++) {
         let i = block * 1024u + part * 256u + lane;

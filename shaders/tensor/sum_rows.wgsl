@@ -16,7 +16,7 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let col = flat_group(group, groups) * 32u + lane % 32u;
+    let col = flat_workgroup(group, groups) * 32u + lane % 32u;
     var total = 0.0;
     if col < params.cols {
         var row = lane / 32u;

@@ -1,0 +1,332 @@
+//! Every kernel: the ones that follow from registry entries, and the ones written whole.
+
+use super::{Access, Binding, Field, Kernel};
+use crate::spec::activation::ActivationKind;
+use crate::spec::loss::LossKind;
+use crate::spec::registry::Entry;
+use crate::spec::{Activation, Kind as _, Loss, Optimizer};
+
+macro_rules! shader {
+    ($path:literal) => {
+        include_str!(concat!("../../../shaders/", $path, ".wgsl"))
+    };
+}
+
+const INDEX: &str = shader!("lib/index");
+const MATH: &str = shader!("lib/math");
+const RANDOM: &str = shader!("lib/random");
+const REDUCE: &str = shader!("lib/reduce");
+const STEP: &str = shader!("lib/step");
+const NO_SCALARS: &str = shader!("lib/no_scalars");
+const NO_HYPER: &str = shader!("lib/no_hyper");
+
+const fn read(name: &'static str) -> Binding {
+    Binding { name, access: Access::Read }
+}
+
+const fn write(name: &'static str) -> Binding {
+    Binding { name, access: Access::ReadWrite }
+}
+
+fn fields(names: &[&'static str]) -> Vec<Field> {
+    names.iter().map(|name| Field { name, words: 1 }).collect()
+}
+
+/// Adds an op's own text and, if it has no parameters, the empty `Hyper`.
+fn with_hyper<K>(mut kernel: Kernel, entry: &Entry<K>, shader: &'static str) -> Kernel {
+    kernel.parts.push(shader);
+    if entry.params.is_empty() {
+        kernel.parts.push(NO_HYPER);
+    }
+    kernel.hyper = Some(entry.params.iter().map(|param| param.name).collect());
+    kernel
+}
+
+fn whole(
+    label: &str,
+    workgroup: u32,
+    parts: &[&'static str],
+    bindings: &[Binding],
+    names: &[&'static str],
+) -> Kernel {
+    let (parts, bindings) = (parts.to_vec(), bindings.to_vec());
+    Kernel {
+        label: label.to_string(),
+        parts,
+        bindings,
+        fields: fields(names),
+        hyper: None,
+        workgroup,
+    }
+}
+
+/// `y = f(x)`.
+pub fn activation_forward(f: &Activation) -> Kernel {
+    let entry = f.entry();
+    let label = format!("activation.{}.forward", entry.name);
+    let bindings = [read("x"), write("y")];
+    match &entry.kind {
+        ActivationKind::Map(map) => {
+            let parts = [INDEX, MATH, shader!("template/map_forward")];
+            with_hyper(whole(&label, 64, &parts, &bindings, &["len"]), entry, map.shader)
+        }
+        ActivationKind::Row(row) => {
+            let parts = [INDEX, MATH, REDUCE, shader!("template/row_forward")];
+            with_hyper(whole(&label, 64, &parts, &bindings, &["rows", "cols"]), entry, row.shader)
+        }
+    }
+}
+
+/// `grad_in = f'(saved)^T grad_out`.
+pub fn activation_backward(f: &Activation) -> Kernel {
+    let entry = f.entry();
+    let label = format!("activation.{}.backward", entry.name);
+    let bindings = [read("saved"), read("grad_out"), write("grad_in")];
+    match &entry.kind {
+        ActivationKind::Map(map) => {
+            let parts = [INDEX, MATH, shader!("template/map_backward")];
+            with_hyper(whole(&label, 64, &parts, &bindings, &["len"]), entry, map.shader)
+        }
+        ActivationKind::Row(row) => {
+            let parts = [INDEX, MATH, REDUCE, shader!("template/row_backward")];
+            with_hyper(whole(&label, 64, &parts, &bindings, &["rows", "cols"]), entry, row.shader)
+        }
+    }
+}
+
+const LOSS_FIELDS: [&str; 4] = ["len", "cols", "mean", "writes"];
+
+fn loss_map(label: &str) -> Kernel {
+    let parts = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("template/loss_map")];
+    let bindings = [
+        read("steps"),
+        read("prediction"),
+        read("target_values"),
+        write("terms"),
+        write("grad"),
+        write("partial"),
+    ];
+    whole(label, 256, &parts, &bindings, &LOSS_FIELDS)
+}
+
+/// The text that reads a row's target, and its binding.
+fn row_target(classes: bool) -> (&'static str, &'static str, Binding) {
+    if classes {
+        ("class", shader!("template/loss_row_class"), read("target_class"))
+    } else {
+        ("distribution", shader!("template/loss_row_distribution"), read("target_values"))
+    }
+}
+
+/// A loss's terms, gradient and partial sums; `classes` says what the target of a row-wise one is.
+pub fn loss(loss: &Loss, classes: bool) -> Kernel {
+    let entry = loss.entry();
+    match &entry.kind {
+        LossKind::Map(map) => {
+            with_hyper(loss_map(&format!("loss.{}", entry.name)), entry, map.shader)
+        }
+        LossKind::Row(row) => {
+            let (kind, text, target) = row_target(classes);
+            let statistics = if row.needs_log_sum_exp {
+                shader!("template/loss_row_log_sum_exp")
+            } else {
+                shader!("template/loss_row_plain")
+            };
+            let parts = [
+                INDEX,
+                MATH,
+                REDUCE,
+                STEP,
+                NO_SCALARS,
+                shader!("template/loss_row"),
+                text,
+                statistics,
+            ];
+            let bindings =
+                [read("steps"), read("prediction"), target, write("terms"), write("grad")];
+            let label = format!("loss.{}.{kind}", entry.name);
+            let kernel = whole(&label, 64, &parts, &bindings, &["rows", "cols", "mean", "writes"]);
+            with_hyper(kernel, entry, row.shader)
+        }
+    }
+}
+
+/// 1 or 0 per element: whether prediction and target agree.
+pub fn agreement() -> Kernel {
+    let mut kernel = loss_map("metric.agreement");
+    kernel.parts.push(shader!("metric/agreement"));
+    kernel.hyper = Some(vec!["side", "limit"]);
+    kernel
+}
+
+/// 1 or 0 per row: whether the largest score is the target's class.
+pub fn accuracy(classes: bool) -> Kernel {
+    let (kind, text, target) = row_target(classes);
+    let parts = [INDEX, REDUCE, STEP, NO_SCALARS, shader!("metric/accuracy"), text];
+    let bindings = [read("steps"), read("prediction"), target, write("terms")];
+    whole(&format!("metric.accuracy.{kind}"), 64, &parts, &bindings, &["rows", "cols"])
+}
+
+/// One update of an arena segment.
+pub fn optimizer(optimizer: &Optimizer) -> Kernel {
+    let kind = &optimizer.entry().kind;
+    let states = optimizer.states().len();
+    let access = match states {
+        0 => shader!("template/optimizer_states_0"),
+        1 => shader!("template/optimizer_states_1"),
+        2 => shader!("template/optimizer_states_2"),
+        _ => shader!("template/optimizer_states_3"),
+    };
+    let parts = [INDEX, MATH, STEP, shader!("template/optimizer"), access, kind.shader];
+    let mut bindings = vec![read("steps"), read("blocks"), read("grad"), write("param")];
+    bindings.extend(["state_a", "state_b", "state_c"].into_iter().take(states).map(write));
+    whole(
+        &format!("optimizer.{}.states_{states}", optimizer.name()),
+        64,
+        &parts,
+        &bindings,
+        &["len"],
+    )
+}
+
+const MATMUL_FIELDS: [&str; 7] = ["m", "k", "n", "a_m", "a_k", "b_k", "b_n"];
+const MATMUL_BINDINGS: [Binding; 3] = [read("a"), read("b"), write("c")];
+
+/// A matrix product by tiles in workgroup memory.
+pub fn matmul_tile() -> Kernel {
+    whole("matmul.tile", 64, &[INDEX, shader!("matmul/tile")], &MATMUL_BINDINGS, &MATMUL_FIELDS)
+}
+
+/// A matrix product without workgroup memory, for software adapters.
+pub fn matmul_register() -> Kernel {
+    whole(
+        "matmul.register",
+        8,
+        &[INDEX, shader!("matmul/register")],
+        &MATMUL_BINDINGS,
+        &MATMUL_FIELDS,
+    )
+}
+
+/// Adds one row to every row.
+pub fn add_row() -> Kernel {
+    let bindings = [read("row"), write("y")];
+    whole("tensor.add_row", 64, &[INDEX, shader!("tensor/add_row")], &bindings, &["len", "cols"])
+}
+
+/// Sums the rows.
+pub fn sum_rows() -> Kernel {
+    let bindings = [read("x"), write("y")];
+    whole(
+        "tensor.sum_rows",
+        256,
+        &[INDEX, shader!("tensor/sum_rows")],
+        &bindings,
+        &["rows", "cols"],
+    )
+}
+
+/// Sums blocks of 1024 elements.
+pub fn sum() -> Kernel {
+    let parts = [INDEX, REDUCE, STEP, NO_SCALARS, shader!("tensor/sum")];
+    let names = ["len", "offset", "square", "terms_per_row", "rows"];
+    whole("tensor.sum", 256, &parts, &[read("steps"), read("x"), write("y")], &names)
+}
+
+/// Sets a random share of the elements to 0.
+pub fn dropout() -> Kernel {
+    let parts = [INDEX, RANDOM, STEP, NO_SCALARS, shader!("tensor/dropout")];
+    let names = ["len", "key0", "key1", "rate", "scale"];
+    whole("tensor.dropout", 64, &parts, &[read("steps"), read("x"), write("y")], &names)
+}
+
+/// Rows of a data set.
+pub fn gather() -> Kernel {
+    let parts = [INDEX, RANDOM, STEP, NO_SCALARS, shader!("tensor/gather")];
+    let names = ["rows", "cols", "key0", "key1", "shuffle"];
+    whole("tensor.gather", 64, &parts, &[read("steps"), read("data"), write("y")], &names)
+}
+
+/// The L1 and L2 penalties of an arena segment.
+pub fn penalty() -> Kernel {
+    let parts = [INDEX, MATH, REDUCE, shader!("tensor/penalty")];
+    let bindings = [read("blocks"), read("param"), write("grad"), write("partial")];
+    whole("tensor.penalty", 256, &parts, &bindings, &["len", "offset", "backward"])
+}
+
+/// Clamps gradients.
+pub fn clip_value() -> Kernel {
+    whole(
+        "tensor.clip_value",
+        64,
+        &[INDEX, shader!("tensor/clip_value")],
+        &[write("grad")],
+        &["len", "limit"],
+    )
+}
+
+/// Scales gradients by their norm.
+pub fn clip_norm() -> Kernel {
+    let bindings = [read("squares"), write("grad"), write("norm")];
+    whole(
+        "tensor.clip_norm",
+        64,
+        &[INDEX, shader!("tensor/clip_norm")],
+        &bindings,
+        &["len", "max_norm"],
+    )
+}
+
+/// Ends a step.
+pub fn record() -> Kernel {
+    let parts = [STEP, NO_SCALARS, shader!("tensor/record")];
+    let bindings = [write("steps"), read("scalars"), write("ring")];
+    let mut kernel = whole("tensor.record", 1, &parts, &bindings, &["count", "capacity"]);
+    kernel.fields.extend([Field { name: "unused", words: 2 }, Field { name: "places", words: 4 }]);
+    kernel
+}
+
+/// Every kernel of the library.
+pub fn all() -> Vec<Kernel> {
+    let mut kernels: Vec<Kernel> =
+        Activation::all().flat_map(|f| [activation_forward(&f), activation_backward(&f)]).collect();
+    for entry in Loss::all() {
+        kernels.push(loss(&entry, false));
+        if entry.is_row_wise() {
+            kernels.push(loss(&entry, true));
+        }
+    }
+    kernels.extend(Optimizer::all().flat_map(|entry| optimizer_variants(&entry)));
+    kernels.extend([true, false].map(accuracy));
+    kernels.extend([
+        matmul_tile(),
+        matmul_register(),
+        agreement(),
+        add_row(),
+        sum_rows(),
+        sum(),
+        dropout(),
+        gather(),
+    ]);
+    kernels.extend([penalty(), clip_value(), clip_norm(), record()]);
+    kernels
+}
+
+/// One kernel per number of state values that some configuration keeps.
+fn optimizer_variants(optimizer: &Optimizer) -> Vec<Kernel> {
+    let flags = ["momentum", "centered", "amsgrad"];
+    let mut kernels = vec![self::optimizer(optimizer)];
+    for variant in flags.iter().filter_map(|flag| optimizer.with(flag, 1.0).ok()) {
+        let kernel = self::optimizer(&variant);
+        if kernels.iter().all(|other| other.label != kernel.label) {
+            kernels.push(kernel);
+        }
+    }
+    kernels
+}
+
+/// The names of the scalars an optimizer's shader takes, for the comparison with its `Scalars` struct.
+pub fn scalar_names(name: &str) -> Option<&'static [&'static str]> {
+    let entries = crate::spec::optimizer::OptimizerKind::all();
+    entries.iter().find(|entry| entry.name == name).map(|entry| entry.kind.scalars)
+}

@@ -1,0 +1,134 @@
+//! Kernels: WGSL text by plain concatenation, with the bindings and parameter fields the host fills in.
+
+pub mod catalogue;
+
+use crate::error::{Error, Result};
+
+/// How a kernel uses a binding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// `var<storage, read>`.
+    Read,
+    /// `var<storage, read_write>`.
+    ReadWrite,
+}
+
+/// A storage binding; its number is its place in the list plus one, after the uniform parameters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The WGSL variable.
+    pub name: &'static str,
+    /// How it is used.
+    pub access: Access,
+}
+
+/// A field of the uniform `Params`, of one or more 32-bit words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// The WGSL field.
+    pub name: &'static str,
+    /// Its size in words.
+    pub words: usize,
+}
+
+/// A compute shader and what the host must know about it.
+#[derive(Clone, Debug)]
+pub struct Kernel {
+    /// `family.name.direction`, unique.
+    pub label: String,
+    /// The texts that make up the module; WGSL declarations may come in any order.
+    pub parts: Vec<&'static str>,
+    /// The storage bindings.
+    pub bindings: Vec<Binding>,
+    /// The fields of `Params` before `hyper`.
+    pub fields: Vec<Field>,
+    /// The fields of `Hyper`, if the kernel has one; empty for one without parameters.
+    pub hyper: Option<Vec<&'static str>>,
+    /// Invocations per workgroup.
+    pub workgroup: u32,
+}
+
+/// Uniform structs are aligned to this many words, and so is a struct inside one.
+const ALIGN: usize = 4;
+
+impl Kernel {
+    /// The whole WGSL module.
+    pub fn source(&self) -> String {
+        self.parts.join("\n")
+    }
+
+    /// The words of the uniform parameters: the fields, then `hyper`, each padded as WGSL lays them out.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if the counts differ from the kernel's fields.
+    pub fn words(&self, fields: &[u32], hyper: &[f64]) -> Result<Vec<u32>> {
+        let expected: usize = self.fields.iter().map(|field| field.words).sum();
+        let names = self.hyper.as_deref().unwrap_or_default();
+        if fields.len() != expected || hyper.len() < names.len() {
+            let message = format!("{}: {} words for {expected} fields", self.label, fields.len());
+            return Err(Error::Internal(message));
+        }
+        let mut words = fields.to_vec();
+        words.resize(words.len().next_multiple_of(ALIGN), 0);
+        words.extend(hyper.iter().take(names.len()).map(|value| (*value as f32).to_bits()));
+        words.resize(self.uniform_words(), 0);
+        Ok(words)
+    }
+
+    /// The size of `Params` in words.
+    pub fn uniform_words(&self) -> usize {
+        let fields: usize = self.fields.iter().map(|field| field.words).sum();
+        let hyper = self.hyper.as_ref().map_or(0, |names| names.len().max(1));
+        fields.next_multiple_of(ALIGN) + hyper.next_multiple_of(ALIGN)
+    }
+}
+
+/// A compiled kernel.
+#[derive(Debug)]
+pub struct Pipeline {
+    pub(super) pipeline: wgpu::ComputePipeline,
+    pub(super) layout: wgpu::BindGroupLayout,
+}
+
+impl Pipeline {
+    pub(super) fn new(device: &wgpu::Device, kernel: &Kernel) -> Self {
+        let label = format!("wgrad {}", kernel.label);
+        let label = Some(label.as_str());
+        let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
+            binding,
+            visibility: wgpu::ShaderStages::COMPUTE,
+            ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
+            count: None,
+        };
+        let storage =
+            |access| wgpu::BufferBindingType::Storage { read_only: access == Access::Read };
+        let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
+        entries.extend(
+            (1..)
+                .zip(&kernel.bindings)
+                .map(|(number, binding)| entry(number, storage(binding.access))),
+        );
+        let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
+            label,
+            entries: &entries,
+        });
+        let pipeline_layout = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label,
+            bind_group_layouts: &[Some(&layout)],
+            immediate_size: 0,
+        });
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label,
+            source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: Some(&pipeline_layout),
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
+        Self { pipeline, layout }
+    }
+}

@@ -1,0 +1,145 @@
+//! Lowering: each op of a program becomes one or a few jobs, a job being a kernel with everything it binds.
+
+mod ops;
+mod weights;
+
+use std::collections::HashMap;
+
+use super::kernel::{Access, Kernel};
+use super::memory::{PAD, Region};
+use super::{Gpu, View, Weights};
+use crate::error::{Error, Result};
+use crate::program::{Op, Place, Program, Slot};
+use crate::shape::Shape;
+
+/// A dispatch before its pipeline and bind group exist.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub kernel: Kernel,
+    pub words: Vec<u32>,
+    pub bindings: Vec<Region>,
+    /// How many workgroups.
+    pub groups: u64,
+    pub flops: u64,
+}
+
+/// How many steps the metrics ring holds.
+pub(super) const RING: u64 = super::steps::CAPACITY;
+
+/// What lowering works on and what it has made so far.
+pub(super) struct Lowering<'a> {
+    pub gpu: &'a Gpu,
+    pub program: &'a Program,
+    pub weights: Option<&'a Weights>,
+    pub steps: Region,
+    /// Where each slot is; parameters and gradients lie in the arena.
+    pub slots: Vec<Option<Region>>,
+    /// Every single number of the program, one per 256 bytes, so that the last kernel of a step finds them in one place.
+    pub scalars: Region,
+    pub ring: Region,
+    pub jobs: Vec<Job>,
+}
+
+impl<'a> Lowering<'a> {
+    /// Gives every slot its memory; `views` puts slots into the caller's buffers.
+    pub fn new(
+        gpu: &'a Gpu,
+        program: &'a Program,
+        weights: Option<&'a Weights>,
+        steps: Region,
+        views: &[(Slot, View)],
+    ) -> Result<Self> {
+        let views: HashMap<usize, &View> =
+            views.iter().map(|(slot, view)| (slot.0, view)).collect();
+        let is_scalar = |shape: Shape, place| shape == Shape::scalar() && place == Place::Value;
+        let count = program.slots().iter().filter(|slot| is_scalar(slot.shape, slot.place)).count();
+        let scalars = gpu.storage("scalars", count.max(1) * PAD, &[])?;
+        let mut next_scalar = 0;
+        let mut slots = Vec::with_capacity(program.slots().len());
+        for (number, slot) in program.slots().iter().enumerate() {
+            slots.push(match (slot.place, views.get(&number)) {
+                (Place::Param(_) | Place::Grad(_), _) => None,
+                (_, Some(view)) if view.shape != slot.shape => {
+                    let message = format!(
+                        "a view of shape {} for '{}' of shape {}",
+                        view.shape, slot.name, slot.shape
+                    );
+                    return Err(Error::shape(program.name(), message));
+                }
+                (_, Some(view)) => Some(view.region.clone()),
+                (place, None) if is_scalar(slot.shape, place) => {
+                    let offset = next_scalar * PAD as u64 * 4;
+                    next_scalar += 1;
+                    Some(Region { buffer: scalars.buffer.clone(), offset, bytes: PAD as u64 * 4 })
+                }
+                (_, None) => {
+                    let what = format!("'{}' of shape {}", slot.name, slot.shape);
+                    Some(gpu.storage(&what, slot.shape.len(), &[])?)
+                }
+            });
+        }
+        let ring = gpu.storage("metrics ring", RING as usize * Op::MAX_RECORDED, &[])?;
+        Ok(Self { gpu, program, weights, steps, slots, scalars, ring, jobs: Vec::new() })
+    }
+
+    /// Lowers every op.
+    pub fn lower(&mut self) -> Result<()> {
+        let program = self.program;
+        program.ops().iter().try_for_each(|op| self.op(op))
+    }
+
+    fn weights(&self) -> Result<&'a Weights> {
+        self.weights
+            .ok_or_else(|| Error::Internal(format!("'{}' has no weights", self.program.name())))
+    }
+
+    fn shape(&self, slot: Slot) -> Result<Shape> {
+        self.program.shape(slot)
+    }
+
+    fn region(&self, slot: Slot) -> Result<Region> {
+        match self.program.slot(slot)?.place {
+            Place::Param(index) => self.weights()?.param(index),
+            Place::Grad(index) => self.weights()?.region(index, |segment| Some(&segment.grads)),
+            Place::Input | Place::Value => {
+                let region = self.slots.get(slot.0).cloned().flatten();
+                region.ok_or_else(|| Error::Internal(format!("slot {} has no memory", slot.0)))
+            }
+        }
+    }
+
+    /// Memory for what passes between the kernels of one op.
+    fn scratch(&self, len: usize) -> Result<Region> {
+        self.gpu.storage("scratch", len, &[])
+    }
+
+    fn push(
+        &mut self,
+        kernel: Kernel,
+        fields: &[u32],
+        hyper: &[f64],
+        bindings: Vec<Region>,
+        groups: u64,
+        flops: u64,
+    ) -> Result<()> {
+        // WebGPU refuses a buffer that one dispatch reads and writes through different bindings.
+        for (number, (binding, region)) in kernel.bindings.iter().zip(&bindings).enumerate() {
+            let others = kernel.bindings.iter().zip(&bindings).take(number);
+            for (other, other_region) in others.filter(|(_, other)| other.buffer == region.buffer) {
+                let mixed = binding.access != other.access;
+                if mixed || (binding.access == Access::ReadWrite && region.overlaps(other_region)) {
+                    let message = format!("'{}' and '{}' share a buffer", other.name, binding.name);
+                    return Err(Error::unsupported(&kernel.label, message));
+                }
+            }
+        }
+        let words = kernel.words(fields, hyper)?;
+        self.jobs.push(Job { kernel, words, bindings, groups, flops });
+        Ok(())
+    }
+}
+
+/// How many workgroups of `each` elements cover `len`.
+fn groups(len: usize, each: usize) -> u64 {
+    len.div_ceil(each) as u64
+}

@@ -1,0 +1,265 @@
+//! The ops over tensors.
+
+use super::{Lowering, groups};
+use crate::error::Result;
+use crate::gpu::kernel::catalogue;
+use crate::gpu::memory::Region;
+use crate::program::{DType, Form, Op, Slot};
+use crate::random::Key;
+use crate::spec::activation::ActivationKind;
+use crate::spec::{Activation, Loss, Metric, Reduction};
+
+/// Elements per workgroup of the elementwise kernels: 64 invocations of 4.
+const MAP: usize = 256;
+/// Elements per workgroup of the summing kernels: 256 invocations of 4.
+const SUM: usize = 1024;
+
+/// How a sum becomes a figure.
+#[derive(Clone, Copy)]
+pub(super) struct Total {
+    /// Sum the squares.
+    pub square: bool,
+    /// Divide by this many terms per participating row; 0 leaves the sum.
+    pub terms_per_row: usize,
+    /// How many rows there are at most.
+    pub rows: usize,
+}
+
+impl Total {
+    pub const SUM: Self = Self { square: false, terms_per_row: 0, rows: 0 };
+}
+
+impl Lowering<'_> {
+    pub(super) fn op(&mut self, op: &Op) -> Result<()> {
+        match op {
+            Op::Gather { data, out, shuffle } => self.gather(*data, *out, *shuffle),
+            Op::MatMul { a, b, out, form } => self.matmul(*a, *b, *out, *form),
+            Op::AddRow { row, out } => self.add_row(*row, *out),
+            Op::SumRows { x, out } => self.sum_rows(*x, *out),
+            Op::Activation { f, x, out } => self.activation(f, &[*x, *out], true),
+            Op::ActivationBackward { f, saved, grad_out, grad_in } => {
+                self.activation(f, &[*saved, *grad_out, *grad_in], false)
+            }
+            Op::Dropout { rate, key, x, out } => self.dropout(*rate, *key, *x, *out),
+            Op::Loss { loss, reduction, prediction, target, value, gradient } => {
+                self.loss(loss, *reduction, [*prediction, *target], *value, *gradient)
+            }
+            Op::Metric { metric, prediction, target, value } => {
+                self.metric(*metric, [*prediction, *target], *value)
+            }
+            Op::Penalty { value, backward } => self.penalty(*value, *backward),
+            Op::ClipValue { limit } => self.clip_value(*limit),
+            Op::ClipNorm { max, norm } => self.clip_norm(*max, *norm),
+            Op::Update { optimizer } => self.update(optimizer),
+            Op::Record { values } => self.record(values),
+        }
+    }
+
+    fn gather(&mut self, data: Slot, out: Slot, shuffle: Option<Key>) -> Result<()> {
+        let shape = self.shape(out)?;
+        let cols = if self.shape(data)?.rank() == 1 { 1 } else { shape.cols() };
+        let [key0, key1] = shuffle.map_or([0, 0], |key| key.0);
+        let len = shape.len();
+        let fields =
+            [(len / cols.max(1)) as u32, cols as u32, key0, key1, u32::from(shuffle.is_some())];
+        let bindings = vec![self.steps.clone(), self.region(data)?, self.region(out)?];
+        self.push(catalogue::gather(), &fields, &[], bindings, groups(len, 64), 0)
+    }
+
+    fn matmul(&mut self, a: Slot, b: Slot, out: Slot, form: Form) -> Result<()> {
+        let sides = |shape: crate::shape::Shape| (shape.rows(), shape.cols());
+        let [m, k, n] =
+            form.sides(sides(self.shape(a)?), sides(self.shape(b)?)).unwrap_or_default();
+        let strides = match form {
+            Form::NN => [k, 1, n, 1],
+            Form::NT => [k, 1, 1, k],
+            Form::TN => [1, m, n, 1],
+        };
+        let mut fields = vec![m as u32, k as u32, n as u32];
+        fields.extend(strides.map(|stride| stride as u32));
+        let (kernel, height) = if self.gpu.is_software() {
+            (catalogue::matmul_register(), 8)
+        } else {
+            (catalogue::matmul_tile(), 32)
+        };
+        let tiles = groups(m, height) * groups(n, 32);
+        let bindings = vec![self.region(a)?, self.region(b)?, self.region(out)?];
+        self.push(kernel, &fields, &[], bindings, tiles, 2 * (m * n) as u64 * k as u64)
+    }
+
+    fn add_row(&mut self, row: Slot, out: Slot) -> Result<()> {
+        let shape = self.shape(out)?;
+        let fields = [shape.len() as u32, shape.cols() as u32];
+        let bindings = vec![self.region(row)?, self.region(out)?];
+        self.push(
+            catalogue::add_row(),
+            &fields,
+            &[],
+            bindings,
+            groups(shape.len(), 64),
+            shape.len() as u64,
+        )
+    }
+
+    fn sum_rows(&mut self, x: Slot, out: Slot) -> Result<()> {
+        let shape = self.shape(x)?;
+        let fields = [shape.rows() as u32, shape.cols() as u32];
+        let bindings = vec![self.region(x)?, self.region(out)?];
+        self.push(
+            catalogue::sum_rows(),
+            &fields,
+            &[],
+            bindings,
+            groups(shape.cols(), 32),
+            shape.len() as u64,
+        )
+    }
+
+    fn activation(&mut self, f: &Activation, slots: &[Slot], forward: bool) -> Result<()> {
+        let [first, ..] = slots else { return Ok(()) };
+        let shape = self.shape(*first)?;
+        let kernel = if forward {
+            catalogue::activation_forward(f)
+        } else {
+            catalogue::activation_backward(f)
+        };
+        let (fields, count) = match f.entry().kind {
+            ActivationKind::Map(_) => (vec![shape.len() as u32], groups(shape.len(), MAP)),
+            ActivationKind::Row(_) if shape.is_empty() => (vec![0, 0], 0),
+            ActivationKind::Row(_) => {
+                (vec![shape.rows() as u32, shape.cols() as u32], shape.rows() as u64)
+            }
+        };
+        let bindings = slots.iter().map(|slot| self.region(*slot)).collect::<Result<_>>()?;
+        self.push(kernel, &fields, f.values(), bindings, count, 0)
+    }
+
+    fn dropout(&mut self, rate: f64, key: Key, x: Slot, out: Slot) -> Result<()> {
+        let len = self.shape(x)?.len();
+        let scale = (1.0 / (1.0 - rate)) as f32;
+        let fields = [len as u32, key.0[0], key.0[1], (rate as f32).to_bits(), scale.to_bits()];
+        let bindings = vec![self.steps.clone(), self.region(x)?, self.region(out)?];
+        self.push(catalogue::dropout(), &fields, &[], bindings, groups(len, 64), 0)
+    }
+
+    fn loss(
+        &mut self,
+        loss: &Loss,
+        reduction: Reduction,
+        [prediction, target]: [Slot; 2],
+        value: Slot,
+        gradient: Option<Slot>,
+    ) -> Result<()> {
+        let shape = self.shape(prediction)?;
+        let each = reduction == Reduction::None;
+        let mean = u32::from(reduction == Reduction::Mean);
+        let grad = gradient.map_or_else(|| self.scratch(1), |slot| self.region(slot))?;
+        let total = |terms_per_row| Total {
+            square: false,
+            terms_per_row: if mean == 1 { terms_per_row } else { 0 },
+            rows: shape.rows(),
+        };
+        let inputs = [self.steps.clone(), self.region(prediction)?, self.region(target)?];
+        if loss.is_row_wise() {
+            let rows = if shape.is_empty() { 0 } else { shape.rows() };
+            let classes = self.program.slot(target)?.dtype == DType::U32;
+            let terms = if each { self.region(value)? } else { self.scratch(rows)? };
+            let fields = [rows as u32, shape.cols() as u32, mean, u32::from(gradient.is_some())];
+            let bindings = [&inputs[..], &[terms.clone(), grad]].concat();
+            self.push(
+                catalogue::loss(loss, classes),
+                &fields,
+                loss.values(),
+                bindings,
+                rows as u64,
+                0,
+            )?;
+            return if each {
+                Ok(())
+            } else {
+                self.sum(terms, rows, self.region(value)?, total(1))
+            };
+        }
+        let partial = self.scratch(shape.len().div_ceil(SUM))?;
+        let terms = if each { self.region(value)? } else { self.scratch(1)? };
+        let writes = u32::from(each) + 2 * u32::from(gradient.is_some());
+        let fields = [shape.len() as u32, shape.cols() as u32, mean, writes];
+        let bindings = [&inputs[..], &[terms, grad, partial.clone()]].concat();
+        let count = groups(shape.len(), SUM);
+        self.push(catalogue::loss(loss, false), &fields, loss.values(), bindings, count, 0)?;
+        if each {
+            Ok(())
+        } else {
+            self.sum(partial, count as usize, self.region(value)?, total(shape.cols()))
+        }
+    }
+
+    fn metric(
+        &mut self,
+        metric: Metric,
+        [prediction, target]: [Slot; 2],
+        value: Slot,
+    ) -> Result<()> {
+        let shape = self.shape(prediction)?;
+        let inputs = [self.steps.clone(), self.region(prediction)?, self.region(target)?];
+        let out = self.region(value)?;
+        let Some(agreement) = metric.agrees() else {
+            let rows = if shape.is_empty() { 0 } else { shape.rows() };
+            let terms = self.scratch(rows)?;
+            let classes = self.program.slot(target)?.dtype == DType::U32;
+            let bindings = [&inputs[..], &[terms.clone()]].concat();
+            let fields = [rows as u32, shape.cols() as u32];
+            self.push(catalogue::accuracy(classes), &fields, &[], bindings, rows as u64, 0)?;
+            return self.sum(
+                terms,
+                rows,
+                out,
+                Total { square: false, terms_per_row: 1, rows: shape.rows() },
+            );
+        };
+        let count = groups(shape.len(), SUM);
+        let partial = self.scratch(count as usize)?;
+        let unused = [self.scratch(1)?, self.scratch(1)?];
+        let bindings = [&inputs[..], &unused[..], &[partial.clone()]].concat();
+        let side = if agreement.side { 1.0 } else { 0.0 };
+        let fields = [shape.len() as u32, shape.cols() as u32, 0, 0];
+        self.push(catalogue::agreement(), &fields, &[side, agreement.limit], bindings, count, 0)?;
+        let total = Total { square: false, terms_per_row: shape.cols(), rows: shape.rows() };
+        self.sum(partial, count as usize, out, total)
+    }
+
+    /// Sums `len` numbers into `out`, in as many rounds as it takes.
+    pub(super) fn sum(
+        &mut self,
+        mut x: Region,
+        mut len: usize,
+        out: Region,
+        total: Total,
+    ) -> Result<()> {
+        let mut square = total.square;
+        while len > SUM {
+            let count = len.div_ceil(SUM);
+            let partial = self.scratch(count)?;
+            let round = Total { square, ..Total::SUM };
+            self.sum_round(x, len, partial.clone(), 0, round)?;
+            (x, len, square) = (partial, count, false);
+        }
+        self.sum_round(x, len, out, 0, Total { square, ..total })
+    }
+
+    /// One round: a sum per 1024 numbers, written from `offset` on.
+    pub(super) fn sum_round(
+        &mut self,
+        x: Region,
+        len: usize,
+        y: Region,
+        offset: usize,
+        total: Total,
+    ) -> Result<()> {
+        let Total { square, terms_per_row, rows } = total;
+        let fields =
+            [len as u32, offset as u32, u32::from(square), terms_per_row as u32, rows as u32];
+        let bindings = vec![self.steps.clone(), x, y];
+        self.push(catalogue::sum(), &fields, &[], bindings, groups(len, SUM).max(1), len as u64)
+    }
+}

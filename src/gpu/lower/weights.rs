@@ -1,0 +1,112 @@
+//! The ops over all parameters, one dispatch per arena segment, and the end of a step.
+
+use super::ops::Total;
+use super::{Lowering, RING, groups};
+use crate::error::{Error, Result};
+use crate::gpu::arena::Segment;
+use crate::gpu::kernel::catalogue;
+use crate::program::{Op, Slot};
+use crate::spec::Optimizer;
+
+impl<'a> Lowering<'a> {
+    fn segments(&self) -> Result<&'a [Segment]> {
+        Ok(&self.weights()?.segments)
+    }
+
+    pub(super) fn penalty(&mut self, value: Slot, backward: bool) -> Result<()> {
+        let segments = self.segments()?;
+        let counts: Vec<usize> =
+            segments.iter().map(|segment| segment.len.div_ceil(1024)).collect();
+        let partial = self.scratch(counts.iter().sum())?;
+        let mut offset = 0;
+        for (segment, count) in segments.iter().zip(&counts) {
+            let fields = [segment.len as u32, offset as u32, u32::from(backward)];
+            let bindings = vec![
+                segment.blocks.clone(),
+                segment.params.clone(),
+                segment.grads.clone(),
+                partial.clone(),
+            ];
+            self.push(catalogue::penalty(), &fields, &[], bindings, *count as u64, 0)?;
+            offset += count;
+        }
+        self.sum(partial, offset, self.region(value)?, Total::SUM)
+    }
+
+    pub(super) fn clip_value(&mut self, limit: f64) -> Result<()> {
+        for segment in self.segments()? {
+            let fields = [segment.len as u32, (limit as f32).to_bits()];
+            let bindings = vec![segment.grads.clone()];
+            self.push(
+                catalogue::clip_value(),
+                &fields,
+                &[],
+                bindings,
+                groups(segment.len, 256),
+                0,
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn clip_norm(&mut self, max: f64, norm: Slot) -> Result<()> {
+        let segments = self.segments()?;
+        let counts: Vec<usize> =
+            segments.iter().map(|segment| segment.len.div_ceil(1024)).collect();
+        let partial = self.scratch(counts.iter().sum())?;
+        let mut offset = 0;
+        for (segment, count) in segments.iter().zip(&counts) {
+            let squares = Total { square: true, ..Total::SUM };
+            self.sum_round(segment.grads.clone(), segment.len, partial.clone(), offset, squares)?;
+            offset += count;
+        }
+        let total = self.scratch(1)?;
+        self.sum(partial, offset, total.clone(), Total::SUM)?;
+        for segment in segments {
+            let fields = [segment.len as u32, (max as f32).to_bits()];
+            let bindings = vec![total.clone(), segment.grads.clone(), self.region(norm)?];
+            self.push(catalogue::clip_norm(), &fields, &[], bindings, groups(segment.len, 256), 0)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn update(&mut self, optimizer: &Optimizer) -> Result<()> {
+        let states = optimizer.states().len();
+        for segment in self.segments()? {
+            if segment.states.len() < states {
+                let message = format!(
+                    "{optimizer} keeps {states} state values, the arena {}",
+                    segment.states.len()
+                );
+                return Err(Error::Internal(message));
+            }
+            let mut bindings = vec![
+                self.steps.clone(),
+                segment.blocks.clone(),
+                segment.grads.clone(),
+                segment.params.clone(),
+            ];
+            bindings.extend(segment.states.iter().take(states).cloned());
+            let fields = [segment.len as u32];
+            self.push(
+                catalogue::optimizer(optimizer),
+                &fields,
+                &[],
+                bindings,
+                groups(segment.len, 256),
+                0,
+            )?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn record(&mut self, values: &[Slot]) -> Result<()> {
+        let mut fields = vec![values.len() as u32, RING as u32, 0, 0];
+        for slot in values {
+            fields.push((self.region(*slot)?.offset / 4) as u32);
+        }
+        fields.resize(4 + Op::MAX_RECORDED, 0);
+        let bindings = vec![self.steps.clone(), self.scalars.clone(), self.ring.clone()];
+        self.push(catalogue::record(), &fields, &[], bindings, 1, 0)
+    }
+}

@@ -1,0 +1,152 @@
+//! Buffers: sizes checked before the device sees them, tensors padded to 64 elements.
+
+use super::Gpu;
+use crate::error::{Error, Result};
+use crate::shape::Shape;
+
+/// Tensors are padded to this many elements: 256 bytes, the strictest offset alignment a device may ask for.
+pub const PAD: usize = 64;
+
+/// How many elements a tensor of `len` takes in memory; never none, since WebGPU refuses empty bindings.
+pub(super) fn padded(len: usize) -> usize {
+    len.max(1).next_multiple_of(PAD)
+}
+
+/// A part of a buffer, as a binding takes it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Region {
+    /// The buffer.
+    pub buffer: wgpu::Buffer,
+    /// Where the part begins, in bytes.
+    pub offset: u64,
+    /// How long it is, in bytes.
+    pub bytes: u64,
+}
+
+impl Region {
+    /// A whole buffer.
+    pub fn whole(buffer: wgpu::Buffer) -> Self {
+        let bytes = buffer.size();
+        Self { buffer, offset: 0, bytes }
+    }
+
+    pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
+        wgpu::BindingResource::Buffer(wgpu::BufferBinding {
+            buffer: &self.buffer,
+            offset: self.offset,
+            size: wgpu::BufferSize::new(self.bytes),
+        })
+    }
+
+    /// Whether two regions share bytes.
+    pub(super) fn overlaps(&self, other: &Self) -> bool {
+        self.buffer == other.buffer
+            && self.offset < other.offset + other.bytes
+            && other.offset < self.offset + self.bytes
+    }
+}
+
+/// A tensor in a buffer, ours or the host application's.
+#[derive(Clone, Debug, PartialEq)]
+pub struct View {
+    /// Where it is.
+    pub region: Region,
+    /// Its shape.
+    pub shape: Shape,
+}
+
+impl View {
+    /// A tensor of the given shape in `buffer` from byte `offset` on.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] unless the buffer has room up to the next multiple of 16 bytes, the offset is a multiple of
+    /// 256 and the buffer's usage includes `STORAGE`.
+    pub fn new(buffer: &wgpu::Buffer, offset: u64, shape: Shape) -> Result<Self> {
+        let bytes = (4 * shape.len().max(1) as u64).next_multiple_of(16);
+        let refuse = |what: &str, needed, limit, unit| {
+            let what = format!("a view of shape {shape} at byte {offset}: {what}");
+            Err(Error::Limit { what, needed, limit, unit })
+        };
+        if offset + bytes > buffer.size() {
+            return refuse("its end", offset + bytes, buffer.size(), "bytes");
+        }
+        if offset % 256 != 0 {
+            return refuse("the remainder of its offset by 256", offset % 256, 0, "bytes");
+        }
+        if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
+            return Err(Error::unsupported("view", "the buffer's usage does not include STORAGE"));
+        }
+        Ok(Self { region: Region { buffer: buffer.clone(), offset, bytes }, shape })
+    }
+}
+
+impl Gpu {
+    /// A storage buffer for `len` words, padded, filled with `contents` and then zeros.
+    pub(super) fn storage(&self, what: &str, len: usize, contents: &[u32]) -> Result<Region> {
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_DST
+            | wgpu::BufferUsages::COPY_SRC;
+        self.buffer(what, padded(len) as u64 * 4, contents, usage)
+    }
+
+    pub(super) fn buffer(
+        &self,
+        what: &str,
+        bytes: u64,
+        contents: &[u32],
+        usage: wgpu::BufferUsages,
+    ) -> Result<Region> {
+        let limits = self.limits();
+        let limit = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
+        if bytes > limit {
+            return Err(Error::Limit {
+                what: what.to_string(),
+                needed: bytes,
+                limit,
+                unit: "bytes",
+            });
+        }
+        let label = format!("wgrad {what}");
+        let mapped_at_creation = !contents.is_empty();
+        let descriptor =
+            wgpu::BufferDescriptor { label: Some(&label), size: bytes, usage, mapped_at_creation };
+        let buffer = self.scoped(what, || {
+            let buffer = self.device().create_buffer(&descriptor);
+            if mapped_at_creation {
+                let mapped = buffer.get_mapped_range_mut(..contents.len() as u64 * 4);
+                if let Ok(mut view) = mapped {
+                    view.copy_from_slice(bytemuck::cast_slice(contents));
+                }
+                buffer.unmap();
+            }
+            buffer
+        })?;
+        Ok(Region::whole(buffer))
+    }
+
+    /// Writes words to the start of a region, in order with everything submitted before and after.
+    pub(super) fn upload(&self, what: &str, region: &Region, contents: &[u32]) -> Result<()> {
+        let bytes = contents.len() as u64 * 4;
+        if bytes > region.bytes {
+            return Err(Error::Limit {
+                what: what.to_string(),
+                needed: bytes,
+                limit: region.bytes,
+                unit: "bytes",
+            });
+        }
+        if bytes == 0 {
+            return Ok(());
+        }
+        let staging = self.buffer(what, bytes, contents, wgpu::BufferUsages::COPY_SRC)?;
+        let mut encoder = self.encoder("wgrad upload");
+        encoder.copy_buffer_to_buffer(&staging.buffer, 0, &region.buffer, region.offset, bytes);
+        self.submit(what, encoder)?;
+        Ok(())
+    }
+}
+
+/// Numbers as the words of a buffer.
+pub(super) fn words(numbers: &[f32]) -> &[u32] {
+    bytemuck::cast_slice(numbers)
+}

@@ -1,0 +1,184 @@
+//! The GPU engine: an adapter of our own or the host application's device, and programs lowered to dispatches on it.
+
+mod adapter;
+pub mod arena;
+pub mod kernel;
+mod lower;
+mod memory;
+mod plan;
+mod readback;
+mod steps;
+
+pub use arena::Weights;
+pub use memory::{Region, View};
+pub use plan::{Dispatch, Plan};
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use futures::FutureExt;
+
+use crate::error::{Error, Result};
+use kernel::{Kernel, Pipeline};
+
+/// A WebGPU device to compute on: one of our own ([`Gpu::new`]) or the host application's ([`Gpu::from_wgpu`]).
+///
+/// Cheap to clone; clones share pipelines.
+#[derive(Clone, Debug)]
+pub struct Gpu {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    info: wgpu::AdapterInfo,
+    limits: wgpu::Limits,
+    pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
+    /// Set by the device-lost callback of a device of our own.
+    lost: Arc<OnceLock<String>>,
+}
+
+impl Gpu {
+    /// Opens the best adapter: hardware if there is any, else software; see [`Gpu::request`].
+    ///
+    /// # Errors
+    /// As [`Gpu::request`].
+    #[cfg(not(target_family = "wasm"))]
+    pub fn new() -> Result<Self> {
+        pollster::block_on(Self::request())
+    }
+
+    /// Opens the best adapter: hardware if there is any, else software.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] says how to get one.
+    pub async fn request() -> Result<Self> {
+        Self::named("").await
+    }
+
+    /// Opens the best adapter whose name or driver contains `name`, whatever the case.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] lists the adapters there are.
+    pub async fn named(name: &str) -> Result<Self> {
+        adapter::open(|info| adapter::called(info, name), name, None).await
+    }
+
+    /// Opens the best adapter that is hardware.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] if there is none.
+    pub async fn hardware() -> Result<Self> {
+        adapter::open(|info| info.device_type != wgpu::DeviceType::Cpu, "hardware", None).await
+    }
+
+    /// Opens an adapter by name as [`Gpu::named`] does, with limits of your choice instead of the adapter's own.
+    ///
+    /// # Errors
+    /// [`Error::NoAdapter`] if there is none or it cannot meet the limits.
+    pub async fn with_limits(name: &str, limits: wgpu::Limits) -> Result<Self> {
+        adapter::open(|info| adapter::called(info, name), name, Some(limits)).await
+    }
+
+    /// Borrows the host application's device. Nothing is submitted, polled or waited for unless a call says so, and
+    /// the host's error and device-lost handlers stay its own.
+    pub fn from_wgpu(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
+        Self::wrap(device.clone(), queue.clone(), Arc::new(OnceLock::new()))
+    }
+
+    fn wrap(device: wgpu::Device, queue: wgpu::Queue, lost: Arc<OnceLock<String>>) -> Self {
+        let (info, limits) = (device.adapter_info(), device.limits());
+        let pipelines = Mutex::new(HashMap::new());
+        Self { shared: Arc::new(Shared { device, queue, info, limits, pipelines, lost }) }
+    }
+
+    /// The device.
+    pub fn device(&self) -> &wgpu::Device {
+        &self.shared.device
+    }
+
+    /// The queue.
+    pub fn queue(&self) -> &wgpu::Queue {
+        &self.shared.queue
+    }
+
+    /// What the adapter says about itself.
+    pub fn info(&self) -> &wgpu::AdapterInfo {
+        &self.shared.info
+    }
+
+    /// The device's limits.
+    pub fn limits(&self) -> &wgpu::Limits {
+        &self.shared.limits
+    }
+
+    /// Whether the adapter runs on the CPU, as llvmpipe and SwiftShader do.
+    pub fn is_software(&self) -> bool {
+        self.info().device_type == wgpu::DeviceType::Cpu
+    }
+
+    /// Fails if the device is known to be lost.
+    fn check_alive(&self) -> Result<()> {
+        match self.shared.lost.get() {
+            Some(reason) => Err(Error::DeviceLost(reason.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Runs `work` and turns any error the device raises meanwhile into an [`Error`].
+    ///
+    /// On native platforms the scopes answer at once. In a browser they answer later and the error is dropped here;
+    /// what went wrong then shows when results are read back.
+    fn scoped<T>(&self, what: &str, work: impl FnOnce() -> T) -> Result<T> {
+        let filters = [
+            wgpu::ErrorFilter::Internal,
+            wgpu::ErrorFilter::OutOfMemory,
+            wgpu::ErrorFilter::Validation,
+        ];
+        self.check_alive()?;
+        let [internal, memory, validation] =
+            filters.map(|filter| self.device().push_error_scope(filter));
+        let result = work();
+        // Scopes end in the reverse of the order in which they began.
+        let validation = validation.pop().now_or_never().flatten();
+        let memory = memory.pop().now_or_never().flatten();
+        let internal = internal.pop().now_or_never().flatten();
+        match memory.or(validation).or(internal) {
+            None => Ok(result),
+            Some(wgpu::Error::OutOfMemory { source }) => {
+                Err(Error::OutOfMemory { what: what.to_string(), message: source.to_string() })
+            }
+            Some(error) => Err(Error::Internal(format!("{what}: {error}"))),
+        }
+    }
+
+    /// The pipeline of a kernel, compiled on first use.
+    fn pipeline(&self, kernel: &Kernel) -> Result<Arc<Pipeline>> {
+        let mut pipelines = self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(pipeline) = pipelines.get(&kernel.label) {
+            return Ok(pipeline.clone());
+        }
+        let pipeline = self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel))?;
+        let pipeline = Arc::new(pipeline);
+        pipelines.insert(kernel.label.clone(), pipeline.clone());
+        Ok(pipeline)
+    }
+
+    /// Submits commands; what the device raises is an [`Error`].
+    fn submit(&self, what: &str, commands: wgpu::CommandEncoder) -> Result<wgpu::SubmissionIndex> {
+        self.scoped(what, || self.queue().submit([commands.finish()]))
+    }
+
+    fn encoder(&self, label: &str) -> wgpu::CommandEncoder {
+        self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(label) })
+    }
+}
+
+impl std::fmt::Display for Gpu {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let info = self.info();
+        write!(f, "{} ({}, {} {})", info.name, info.backend, info.driver, info.driver_info)
+    }
+}

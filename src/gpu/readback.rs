@@ -1,0 +1,86 @@
+//! Reading results back: the only proof that work happened.
+
+use std::time::Duration;
+
+use futures::channel::oneshot;
+
+use super::{Gpu, Region};
+use crate::error::{Error, Result};
+
+/// How long a read waits for the device.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Gpu {
+    /// Reads `len` words from the start of a region, after everything submitted so far.
+    ///
+    /// On native platforms this polls the device and blocks until the words are there; in a browser it yields.
+    pub(super) async fn read_words(
+        &self,
+        what: &str,
+        region: &Region,
+        len: usize,
+    ) -> Result<Vec<u32>> {
+        let bytes = len as u64 * 4;
+        if bytes > region.bytes {
+            return Err(Error::Limit {
+                what: what.to_string(),
+                needed: bytes,
+                limit: region.bytes,
+                unit: "bytes",
+            });
+        }
+        if bytes == 0 {
+            return Ok(Vec::new());
+        }
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
+        let staging = self.buffer(what, bytes, &[], usage)?.buffer;
+        let mut encoder = self.encoder("wgrad read");
+        encoder.copy_buffer_to_buffer(&region.buffer, region.offset, &staging, 0, bytes);
+        let submission = self.submit(what, encoder)?;
+        let (sender, receiver) = oneshot::channel();
+        staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
+            // The receiver is gone only if the read was given up.
+            let _ = sender.send(outcome);
+        });
+        self.wait(what, submission)?;
+        let lost = |reason: String| Error::DeviceLost(format!("{reason} (reading {what})"));
+        match receiver.await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                return Err(self.check_alive().err().unwrap_or_else(|| lost(error.to_string())));
+            }
+            Err(_) => return Err(lost("the device dropped the request".to_string())),
+        }
+        let view = staging.get_mapped_range(..).map_err(|error| lost(error.to_string()))?;
+        Ok(bytemuck::pod_collect_to_vec(&view))
+    }
+
+    /// Reads numbers as [`Gpu::read_words`] reads words.
+    pub(super) async fn read_numbers(
+        &self,
+        what: &str,
+        region: &Region,
+        len: usize,
+    ) -> Result<Vec<f32>> {
+        Ok(bytemuck::cast_vec(self.read_words(what, region, len).await?))
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    fn wait(&self, what: &str, submission: wgpu::SubmissionIndex) -> Result<()> {
+        let wait =
+            wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(TIMEOUT) };
+        match self.device().poll(wait) {
+            Ok(_) => Ok(()),
+            Err(wgpu::PollError::Timeout) => {
+                Err(Error::Timeout { what: what.to_string(), seconds: TIMEOUT.as_secs_f64() })
+            }
+            // The submission was swallowed by a device that is gone.
+            Err(error) => Err(Error::DeviceLost(error.to_string())),
+        }
+    }
+
+    #[cfg(target_family = "wasm")]
+    fn wait(&self, _: &str, _: wgpu::SubmissionIndex) -> Result<()> {
+        Ok(())
+    }
+}
