@@ -164,8 +164,9 @@ fn log1p(x: f32) -> f32 {
     return keep_nan(x, select(log_outside(u), log1p_finite(x), has_log(u)));
 }
 
-// base^exponent for base >= 0; NaN below. 0^0 = 1; infinite from 1e-6 below overflow. The logarithm and its product are carried in two parts, split by
-// bits: Mesa folds (a + b) - a into b. Error 2.07 | 2.07 for |exponent| <= 10, 6.9 | 6.9 for 1000.
+// base^exponent for base >= 0; NaN below. 0^0 = 1; infinite from 1e-6 below overflow. The logarithm and its product are
+// carried in two parts, split by bits: Mesa folds (a + b) - a into b. Error 2.07 | 2.07 for |exponent| <= 10,
+// 6.9 | 6.9 for 1000 (on the values of tests/math.rs).
 fn powp(base: f32, exponent: f32) -> f32 {
     // Beyond 2e9 every base but 1 has over- or underflowed.
     let y = clamp(exponent, -2e9, 2e9);
