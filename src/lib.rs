@@ -10,6 +10,7 @@
     clippy::unwrap_used
 )]
 
+pub mod data;
 pub mod error;
 pub mod numeric;
 pub mod random;
