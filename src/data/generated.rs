@@ -16,6 +16,9 @@ use crate::random::{Key, Stream};
 /// assert_eq!((data.len(), data.features(), data.outputs()), (1000, 1, 1));
 /// assert_eq!(data.inputs()[[250, 0]], 0.25);
 /// ```
+///
+/// # Panics
+/// If the rows do not fit in memory, like a `Vec`.
 pub fn sine(n: usize) -> Dataset {
     let x = |row: usize| row as f64 / n as f64;
     let inputs = Array2::from_shape_fn((n, 1), |(row, _)| x(row) as f32);
@@ -34,6 +37,9 @@ pub fn sine(n: usize) -> Dataset {
 /// assert_eq!((data.len(), data.features(), data.outputs()), (300, 2, 3));
 /// assert_eq!(data.targets().labels().map(|labels| labels[299]), Some(2));
 /// ```
+///
+/// # Panics
+/// If the rows do not fit in memory, like a `Vec`.
 pub fn spiral(points_per_class: usize, classes: usize, seed: u64) -> Dataset {
     let key = Key::new(seed, Stream::Data(0));
     let rows = points_per_class * classes;
