@@ -11,15 +11,24 @@
 )]
 
 pub mod cpu;
+pub mod data;
+pub mod device;
 pub mod error;
 pub mod gpu;
+pub mod nn;
 pub mod numeric;
 pub mod program;
 pub mod random;
 pub mod shape;
 pub mod spec;
+pub mod train;
 
+pub use data::Dataset;
+pub use device::Device;
 pub use error::{Error, Result};
+pub use nn::{Dense, Sequential};
 pub use program::Program;
 pub use shape::Shape;
 pub use spec::{Activation, Initializer, Loss, Metric, Optimizer, Reduction, Schedule};
+//pub use train::{Evaluation, Fit, History, Trainer};
+pub use {ndarray, wgpu};

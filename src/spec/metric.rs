@@ -19,6 +19,10 @@ pub enum Metric {
         /// The largest distance that counts, such as the targets' standard deviation / 250.
         tolerance: f64,
     },
+    /// The mean squared error.
+    Mse,
+    /// The mean absolute error.
+    Mae,
 }
 
 impl Metric {
@@ -34,7 +38,7 @@ impl Metric {
     /// Whether one element agrees with its target; `None` for metrics of whole rows.
     pub(crate) fn agrees(&self) -> Option<Agreement> {
         match *self {
-            Self::Accuracy => None,
+            Self::Accuracy | Self::Mse | Self::Mae => None,
             Self::BinaryAccuracy { threshold } => Some(Agreement { side: true, limit: threshold }),
             Self::RegressionAccuracy { tolerance } => {
                 Some(Agreement { side: false, limit: tolerance })
@@ -60,6 +64,8 @@ impl fmt::Display for Metric {
             Self::RegressionAccuracy { tolerance } => {
                 write!(f, "regression_accuracy(tolerance={tolerance})")
             }
+            Self::Mse => f.write_str("mse"),
+            Self::Mae => f.write_str("mae"),
         }
     }
 }

@@ -125,7 +125,7 @@ fn update_fixed<F: Float, const N: usize>(
     let len =
         states.iter().map(|state| state.len()).fold(params.len().min(grads.len()), usize::min);
     let (params, grads) = (&mut params[..len], &grads[..len]);
-    let mut states = states.map(|state| &mut state[..len]);
+    let states = states.map(|state| &mut state[..len]);
     for i in 0..len {
         let param = params[i];
         let grad = shared.sign * grads[i] + shared.coupled * param;

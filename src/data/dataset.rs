@@ -1,0 +1,376 @@
+//! Rows of inputs with their targets: checked once, selected and split.
+
+use ndarray::{Array2, Axis, CowArray, Ix2};
+
+use crate::error::{Error, Result};
+use crate::random::{Key, Stream};
+
+/// What a network is to answer for each row of inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Targets {
+    /// Numbers, rows × outputs: regression, or probabilities of classes.
+    Values(Array2<f32>),
+    /// One class index per row.
+    Classes {
+        /// The class of each row, each below `classes`.
+        labels: Vec<u32>,
+        /// How many classes there are, whether or not every one of them occurs.
+        classes: usize,
+    },
+}
+
+impl Targets {
+    /// How many rows have a target.
+    pub fn len(&self) -> usize {
+        match self {
+            Self::Values(values) => values.nrows(),
+            Self::Classes { labels, .. } => labels.len(),
+        }
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The values, rows × outputs, unless these are classes.
+    pub fn values(&self) -> Option<&Array2<f32>> {
+        match self {
+            Self::Values(values) => Some(values),
+            Self::Classes { .. } => None,
+        }
+    }
+
+    /// The class of each row, unless these are values.
+    pub fn labels(&self) -> Option<&[u32]> {
+        match self {
+            Self::Values(_) => None,
+            Self::Classes { labels, .. } => Some(labels),
+        }
+    }
+
+    fn select(&self, rows: &[usize]) -> Self {
+        match self {
+            Self::Values(values) => Self::Values(values.select(Axis(0), rows)),
+            Self::Classes { labels, classes } => Self::Classes {
+                labels: rows.iter().filter_map(|&row| labels.get(row).copied()).collect(),
+                classes: *classes,
+            },
+        }
+    }
+}
+
+impl From<Array2<f32>> for Targets {
+    fn from(values: Array2<f32>) -> Self {
+        Self::Values(values)
+    }
+}
+
+/// Inputs (rows × features) and one target per row.
+///
+/// A data set may have no rows; training and evaluation refuse such a one, selection and splitting do not.
+///
+/// ```
+/// use ndarray::array;
+/// use wgrad::data::{Dataset, Targets};
+///
+/// let xor = Dataset::new(
+///     array![[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]],
+///     Targets::Classes { labels: vec![0, 1, 1, 0], classes: 2 },
+/// )?;
+/// assert_eq!((xor.len(), xor.features(), xor.outputs()), (4, 2, 2));
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dataset {
+    inputs: Array2<f32>,
+    targets: Targets,
+}
+
+impl Dataset {
+    /// Puts inputs (rows × features) and targets together. Owned arrays, views and references are taken, in any
+    /// memory layout; what is not in standard (row-major) layout is copied into it.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use wgrad::data::Dataset;
+    ///
+    /// let columns = array![[0.0, 1.0, 2.0], [5.0, 6.0, 7.0]];
+    /// let data = Dataset::new(columns.t(), array![[0.0], [1.0], [4.0]])?;
+    /// assert_eq!(data.inputs().as_slice(), Some(&[0.0, 5.0, 1.0, 6.0, 2.0, 7.0][..]));
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the row counts differ, [`Error::Target`] for a label that is not below `classes`,
+    /// [`Error::Limit`] for more than `u32::MAX` rows.
+    pub fn new<'a>(
+        inputs: impl Into<CowArray<'a, f32, Ix2>>,
+        targets: impl Into<Targets>,
+    ) -> Result<Self> {
+        let (inputs, targets) = (row_major(inputs.into()), targets.into());
+        if inputs.nrows() != targets.len() {
+            let (rows, given) = (inputs.nrows(), targets.len());
+            return Err(Error::shape("dataset", format!("{rows} rows of inputs, {given} targets")));
+        }
+        if u32::try_from(inputs.nrows()).is_err() {
+            return Err(Error::Limit {
+                what: "the data set".into(),
+                needed: inputs.nrows() as u64,
+                limit: u64::from(u32::MAX),
+                unit: "rows",
+            });
+        }
+        let targets = match targets {
+            Targets::Values(values) => Targets::Values(row_major(values.into())),
+            Targets::Classes { labels, classes } => {
+                check_labels(&labels, classes)?;
+                Targets::Classes { labels, classes }
+            }
+        };
+        Ok(Self { inputs, targets })
+    }
+
+    /// For data made by this module, which fits together by construction.
+    pub(super) fn trusted(inputs: Array2<f32>, targets: Targets) -> Self {
+        Self { inputs, targets }
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.inputs.nrows()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many numbers describe a row: the inputs of a network for this data.
+    pub fn features(&self) -> usize {
+        self.inputs.ncols()
+    }
+
+    /// How many outputs a network for this data has: columns of values, or classes.
+    pub fn outputs(&self) -> usize {
+        match &self.targets {
+            Targets::Values(values) => values.ncols(),
+            Targets::Classes { classes, .. } => *classes,
+        }
+    }
+
+    /// The inputs, rows × features, in standard layout.
+    pub fn inputs(&self) -> &Array2<f32> {
+        &self.inputs
+    }
+
+    /// The targets; values are in standard layout.
+    pub fn targets(&self) -> &Targets {
+        &self.targets
+    }
+
+    /// Gives the inputs and the targets away.
+    pub fn into_parts(self) -> (Array2<f32>, Targets) {
+        (self.inputs, self.targets)
+    }
+
+    /// The given rows, in the given order; a row may be given more than once. Ranges and index lists both do.
+    ///
+    /// ```
+    /// let data = wgrad::data::sine(100);
+    /// assert_eq!(data.rows(90..100)?.len(), 10);
+    /// assert_eq!(data.rows([3, 3, 7])?.len(), 3);
+    /// assert!(data.rows([100]).is_err());
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a row that does not exist.
+    pub fn rows(&self, rows: impl IntoIterator<Item = usize>) -> Result<Self> {
+        let checked = rows.into_iter().map(|row| {
+            if row < self.len() {
+                Ok(row)
+            } else {
+                let message = format!("row {row} of a data set of {} rows", self.len());
+                Err(Error::shape("dataset.rows", message))
+            }
+        });
+        Ok(self.select(&checked.collect::<Result<Vec<_>>>()?))
+    }
+
+    /// Splits at random into a training part with `fraction` of the rows and a validation part with the rest.
+    ///
+    /// Class targets are split class by class: each class contributes `fraction` of its rows, rounded to the
+    /// nearest (halves up). The same seed gives the same split, everywhere. Both parts keep the order of the rows.
+    ///
+    /// ```
+    /// let (train, validation) = wgrad::data::spiral(100, 3, 0).split(0.75, 7)?;
+    /// assert_eq!((train.len(), validation.len()), (225, 75));
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if `fraction` is not within 0 to 1.
+    pub fn split(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
+        if !(0.0..=1.0).contains(&fraction) {
+            return Err(Error::Parameter {
+                op: "dataset.split".into(),
+                name: "fraction".into(),
+                value: fraction,
+                valid: "0 to 1".into(),
+            });
+        }
+        let key = Key::new(seed, Stream::Split);
+        let (mut train, mut validation) = (Vec::new(), Vec::new());
+        for (number, stratum) in self.strata().iter().enumerate() {
+            let share = (fraction * stratum.len() as f64).round() as u32;
+            for (index, &row) in stratum.iter().enumerate() {
+                // No more than u32::MAX rows and labels, by construction, so the casts keep every bit.
+                let place = key.permute(number as u32, index as u32, stratum.len() as u32);
+                if place < share { train.push(row) } else { validation.push(row) }
+            }
+        }
+        train.sort_unstable();
+        validation.sort_unstable();
+        Ok((self.select(&train), self.select(&validation)))
+    }
+
+    /// The rows of each class that occurs, or all rows as one stratum.
+    fn strata(&self) -> Vec<Vec<usize>> {
+        match &self.targets {
+            Targets::Values(_) => vec![(0..self.len()).collect()],
+            Targets::Classes { labels, .. } => {
+                // A map, because the number of classes is the caller's and may be far above the number of rows.
+                let mut strata = std::collections::BTreeMap::<u32, Vec<usize>>::new();
+                for (row, &label) in labels.iter().enumerate() {
+                    strata.entry(label).or_default().push(row);
+                }
+                strata.into_values().collect()
+            }
+        }
+    }
+
+    /// Rows known to exist.
+    fn select(&self, rows: &[usize]) -> Self {
+        Self { inputs: self.inputs.select(Axis(0), rows), targets: self.targets.select(rows) }
+    }
+}
+
+fn row_major(array: CowArray<'_, f32, Ix2>) -> Array2<f32> {
+    if array.is_standard_layout() {
+        array.into_owned()
+    } else {
+        array.as_standard_layout().into_owned()
+    }
+}
+
+fn check_labels(labels: &[u32], classes: usize) -> Result<()> {
+    let outside = |label: u32| label as usize >= classes;
+    let Some((row, label)) = labels.iter().enumerate().find(|&(_, &label)| outside(label)) else {
+        return Ok(());
+    };
+    let count = labels.iter().filter(|&&label| outside(label)).count();
+    Err(Error::Target {
+        op: "dataset".into(),
+        message: format!(
+            "{count} of {} labels are not below the number of classes, {classes}; the first is {label} in row {row}",
+            labels.len()
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array2, array, s};
+
+    use super::*;
+    use crate::data;
+
+    fn numbered(rows: usize) -> Dataset {
+        let column = Array2::from_shape_fn((rows, 1), |(row, _)| row as f32);
+        Dataset::new(&column, column.clone()).unwrap()
+    }
+
+    #[test]
+    fn inputs_and_targets_of_different_lengths_are_refused() {
+        let error = Dataset::new(Array2::zeros((3, 2)), Array2::zeros((4, 1))).unwrap_err();
+        assert_eq!(error.to_string(), "dataset: 3 rows of inputs, 4 targets");
+    }
+
+    #[test]
+    fn a_label_that_is_not_below_the_classes_is_refused_by_row_and_value() {
+        let targets = Targets::Classes { labels: vec![0, 3, 2, 9], classes: 3 };
+        let error = Dataset::new(Array2::zeros((4, 2)), targets).unwrap_err();
+        assert!(matches!(error, Error::Target { .. }));
+        let error = error.to_string();
+        assert!(error.contains("2 of 4 labels") && error.contains("classes, 3"), "{error}");
+        assert!(error.contains("3 in row 1"), "{error}");
+    }
+
+    #[test]
+    fn a_data_set_without_rows_can_be_made_selected_and_split() {
+        let none = Targets::Classes { labels: vec![], classes: 0 };
+        for data in [Dataset::new(Array2::zeros((0, 2)), none).unwrap(), numbered(0)] {
+            assert!(data.is_empty() && data.targets().is_empty());
+            assert!(data.rows([]).unwrap().is_empty());
+            let (train, validation) = data.split(0.5, 0).unwrap();
+            assert!(train.is_empty() && validation.is_empty());
+        }
+    }
+
+    #[test]
+    fn any_layout_is_stored_row_major() {
+        let wide = Array2::from_shape_fn((6, 4), |(row, col)| (10 * row + col) as f32);
+        let strided = wide.slice(s![..;2, ..;-1]);
+        let data = Dataset::new(strided, wide.t().slice_move(s![1.., ..2]).to_owned()).unwrap();
+        assert_eq!(data.inputs(), strided);
+        assert!(data.inputs().is_standard_layout());
+        assert!(data.targets().values().unwrap().is_standard_layout());
+        assert_eq!(data.targets().values().unwrap(), array![[1., 11.], [2., 12.], [3., 13.]]);
+    }
+
+    #[test]
+    fn rows_come_in_the_order_asked_for_and_may_repeat() {
+        let picked = numbered(5).rows([4, 0, 4]).unwrap();
+        assert_eq!(picked.inputs(), array![[4.], [0.], [4.]]);
+        assert_eq!(picked.targets().values().unwrap(), picked.inputs());
+        let error = numbered(5).rows(0..usize::MAX).unwrap_err().to_string();
+        assert!(error.contains("row 5 of a data set of 5 rows"), "{error}");
+    }
+
+    #[test]
+    fn a_split_is_disjoint_complete_and_reproducible() {
+        let data = numbered(101);
+        let (train, validation) = data.split(0.8, 3).unwrap();
+        assert_eq!((train.len(), validation.len()), (81, 20));
+        let mut all: Vec<f32> = train.inputs().iter().chain(validation.inputs()).copied().collect();
+        all.sort_unstable_by(f32::total_cmp);
+        assert_eq!(all, (0..101).map(|row| row as f32).collect::<Vec<_>>());
+        assert_eq!(data.split(0.8, 3).unwrap(), (train.clone(), validation));
+        assert_ne!(data.split(0.8, 4).unwrap().0, train);
+    }
+
+    #[test]
+    fn a_split_of_classes_takes_the_rounded_share_of_each() {
+        let labels: Vec<u32> = (0..60).map(|row| u32::from(row % 6 == 0) * 4).collect();
+        let data =
+            Dataset::new(Array2::zeros((60, 1)), Targets::Classes { labels, classes: usize::MAX })
+                .unwrap();
+        let (train, validation) = data.split(0.75, 0).unwrap();
+        let count = |part: &Dataset, class| {
+            part.targets().labels().unwrap().iter().filter(|&&label| label == class).count()
+        };
+        assert_eq!((count(&train, 0), count(&train, 4)), (38, 8));
+        assert_eq!((count(&validation, 0), count(&validation, 4)), (12, 2));
+    }
+
+    #[test]
+    fn the_fraction_of_a_split_is_from_0_to_1() {
+        let data = data::sine(10);
+        assert_eq!(data.split(0.0, 0).unwrap().0.len(), 0);
+        assert_eq!(data.split(1.0, 0).unwrap().0, data);
+        for fraction in [-0.1, 1.1, f64::NAN] {
+            assert!(matches!(data.split(fraction, 0), Err(Error::Parameter { .. })), "{fraction}");
+        }
+    }
+}

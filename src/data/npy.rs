@@ -1,0 +1,232 @@
+//! NumPy's `.npy` files.
+
+use std::io::Read;
+use std::path::Path;
+
+use ndarray::{Array2, ShapeBuilder};
+use ndarray_npy::npy::header::Header;
+use ndarray_npy::{ReadDataError, ReadableElement};
+
+use crate::error::{Error, Result};
+
+/// Reads an `.npy` file as a matrix; a one-dimensional array of n becomes n × 1.
+///
+/// Elements may be `float32`, `float64`, `int32`, `int64` or `uint8`, of either byte order, in C or Fortran order; the
+/// result is in standard layout. Numbers that an `f32` does not hold exactly are rounded to the nearest; NaN and
+/// infinity stay what they are.
+///
+/// ```no_run
+/// let inputs = wgrad::data::read_npy("inputs.npy")?;
+/// let targets = wgrad::data::read_npy("targets.npy")?;
+/// let data = wgrad::data::Dataset::new(inputs, targets)?;
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Io`] if the file cannot be read; [`Error::Data`] for a file that is not `.npy`, is cut short or has bytes
+/// left over, holds another element type or another number of dimensions, or a finite number beyond the range of
+/// `f32`.
+pub fn read_npy(path: impl AsRef<Path>) -> Result<Array2<f32>> {
+    let path = path.as_ref();
+    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
+    read_npy_from(file, &path.display().to_string())
+}
+
+/// Reads the `.npy` format from any reader, as [`read_npy`] does; `origin` names it in errors.
+///
+/// ```
+/// let mut file = b"\x93NUMPY\x01\x00\x46\x00".to_vec();
+/// file.extend(format!("{:<69}\n", "{'descr': '|u1', 'fortran_order': False, 'shape': (3,)}").bytes());
+/// file.extend([1, 2, 3]);
+/// let column = wgrad::data::read_npy_from(&file[..], "three bytes")?;
+/// assert_eq!(column, ndarray::array![[1.0], [2.0], [3.0]]);
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`read_npy`].
+pub fn read_npy_from(mut reader: impl Read, origin: &str) -> Result<Array2<f32>> {
+    let refuse = |message: String| Error::data(origin, message);
+    let mut bytes = Vec::new();
+    let read = reader.read_to_end(&mut bytes);
+    read.map_err(|source| Error::Io { path: origin.into(), source })?;
+    check_header_length(&bytes).map_err(refuse)?;
+    let mut rest = bytes.as_slice();
+    let header = Header::from_reader(&mut rest)
+        .map_err(|error| refuse(format!("the .npy header cannot be read: {error}")))?;
+    let (rows, cols) = match header.shape[..] {
+        [rows] => (rows, 1),
+        [rows, cols] => (rows, cols),
+        _ => {
+            let shape = &header.shape;
+            return Err(refuse(format!(
+                "an array of shape {shape:?} where one or two axes are read"
+            )));
+        }
+    };
+    let numbers = elements(&header, rest, rows, cols).map_err(refuse)?;
+    let order = (rows, cols).set_f(header.layout.is_fortran());
+    let array =
+        Array2::from_shape_vec(order, numbers).map_err(|error| refuse(error.to_string()))?;
+    if array.is_standard_layout() { Ok(array) } else { Ok(array.as_standard_layout().into_owned()) }
+}
+
+/// Refuses what the header parser would allocate for before noticing that the file is shorter.
+fn check_header_length(bytes: &[u8]) -> Result<(), String> {
+    let length = match bytes {
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => u32::from_le_bytes([*a, *b, 0, 0]),
+        [0x93, b'N', b'U', b'M', b'P', b'Y', 2..=255, _, a, b, c, d, ..] => {
+            u32::from_le_bytes([*a, *b, *c, *d])
+        }
+        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
+            return Err("the file is cut short within the .npy header".into());
+        }
+        _ => return Err("not an .npy file: it does not begin with \\x93NUMPY".into()),
+    };
+    if length as usize > bytes.len() {
+        return Err(format!("the .npy header has {length} bytes, the whole file {}", bytes.len()));
+    }
+    Ok(())
+}
+
+/// The numbers in the file's order.
+fn elements(header: &Header, bytes: &[u8], rows: usize, cols: usize) -> Result<Vec<f32>, String> {
+    let descriptor = header.type_descriptor.to_string();
+    let name = descriptor.trim_matches(['\'', '"', '<', '>', '=', '|']);
+    let size = match name {
+        "f8" | "i8" => 8,
+        "f4" | "i4" => 4,
+        "u1" => 1,
+        _ => {
+            let known = "float32, float64, int32, int64 and uint8";
+            return Err(format!("elements of type {descriptor} where {known} are read"));
+        }
+    };
+    // Compared before anything is allocated: a broken header may claim any shape.
+    let claimed = rows.checked_mul(cols).and_then(|len| len.checked_mul(size));
+    if claimed != Some(bytes.len()) {
+        let claimed = claimed.map_or("too many".into(), |claimed| claimed.to_string());
+        return Err(format!(
+            "the header says {rows} × {cols} elements of {size} bytes ({claimed} bytes), the file has {} bytes of data",
+            bytes.len()
+        ));
+    }
+    let len = rows * cols;
+    match name {
+        "f8" => narrow(&typed::<f64>(header, bytes, len)?),
+        "f4" => typed::<f32>(header, bytes, len),
+        "i8" => Ok(typed::<i64>(header, bytes, len)?.into_iter().map(|x| x as f32).collect()),
+        "i4" => Ok(typed::<i32>(header, bytes, len)?.into_iter().map(|x| x as f32).collect()),
+        _ => Ok(typed::<u8>(header, bytes, len)?.into_iter().map(f32::from).collect()),
+    }
+}
+
+fn typed<T: ReadableElement>(header: &Header, bytes: &[u8], len: usize) -> Result<Vec<T>, String> {
+    T::read_to_end_exact_vec(bytes, &header.type_descriptor, len)
+        .map_err(|error: ReadDataError| error.to_string())
+}
+
+/// Rounds to `f32`, where a finite number must stay finite.
+fn narrow(numbers: &[f64]) -> Result<Vec<f32>, String> {
+    let lost = |x: f64| x.is_finite() && !(x as f32).is_finite();
+    match numbers.iter().enumerate().find(|&(_, &x)| lost(x)) {
+        None => Ok(numbers.iter().map(|&x| x as f32).collect()),
+        Some((place, x)) => Err(format!("{x:e} (element {place}) is beyond the range of f32")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::{Array, Dimension, arr0, array};
+    use ndarray_npy::{WritableElement, WriteNpyExt};
+
+    use super::*;
+
+    fn file<T: WritableElement, D: Dimension>(array: &Array<T, D>) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        array.write_npy(&mut bytes).unwrap();
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Result<Array2<f32>> {
+        read_npy_from(bytes, "t.npy")
+    }
+
+    /// A version 1 file of the given header and data.
+    fn raw(dictionary: &str, data: &[u8]) -> Vec<u8> {
+        let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+        bytes.extend(format!("{dictionary:<117}\n").bytes());
+        bytes.extend(data);
+        bytes
+    }
+
+    #[test]
+    fn every_listed_element_type_is_read() {
+        let want = array![[1., 2., 3.], [4., 5., 6.]];
+        assert_eq!(read(&file(&want)).unwrap(), want);
+        assert_eq!(read(&file(&want.mapv(f64::from))).unwrap(), want);
+        assert_eq!(read(&file(&want.mapv(|x| x as i32))).unwrap(), want);
+        assert_eq!(read(&file(&want.mapv(|x| x as i64))).unwrap(), want);
+        assert_eq!(read(&file(&want.mapv(|x| x as u8))).unwrap(), want);
+        let big_endian = "{'descr': '>f4', 'fortran_order': False, 'shape': (1, 1), }";
+        assert_eq!(read(&raw(big_endian, &1.5f32.to_be_bytes())).unwrap(), array![[1.5]]);
+    }
+
+    #[test]
+    fn fortran_order_and_one_axis_become_row_major_matrices() {
+        let columns = array![[1f64, 2.], [3., 4.], [5., 6.]];
+        let bytes = file(&columns.t().to_owned());
+        assert!(String::from_utf8_lossy(&bytes).contains("'fortran_order': True"));
+        let read_back = read(&bytes).unwrap();
+        assert!(read_back.is_standard_layout());
+        assert_eq!(read_back, array![[1., 3., 5.], [2., 4., 6.]]);
+        assert_eq!(read(&file(&array![7i64, 8])).unwrap(), array![[7.], [8.]]);
+        assert_eq!(read(&file(&Array2::<f32>::zeros((0, 4)))).unwrap().dim(), (0, 4));
+    }
+
+    #[test]
+    fn a_file_cut_short_anywhere_is_refused() {
+        let bytes = file(&array![[1f32, 2.], [3., 4.]]);
+        for length in 0..bytes.len() {
+            let error = read(&bytes[..length]).unwrap_err();
+            assert!(matches!(error, Error::Data { .. }), "{length}: {error}");
+        }
+        let error = read(&bytes[..bytes.len() - 1]).unwrap_err().to_string();
+        assert!(error.contains("(16 bytes), the file has 15 bytes"), "{error}");
+        let longer = [&bytes[..], &[0]].concat();
+        assert!(read(&longer).unwrap_err().to_string().contains("has 17 bytes"));
+    }
+
+    #[test]
+    fn a_header_that_claims_more_than_memory_holds_is_refused() {
+        for shape in ["(9223372036854775807, 3)", "(0, 18446744073709551615)", "(4000000000,)"] {
+            let header = format!("{{'descr': '<f8', 'fortran_order': False, 'shape': {shape}, }}");
+            let error = read(&raw(&header, &[])).unwrap_err();
+            assert!(matches!(error, Error::Data { .. }), "{shape}: {error}");
+        }
+        let long_header = b"\x93NUMPY\x02\x00\xff\xff\xff\xff{}";
+        assert!(read(long_header).unwrap_err().to_string().contains("4294967295 bytes"));
+    }
+
+    #[test]
+    fn what_is_no_matrix_of_numbers_is_refused() {
+        let error = read(b"PK\x03\x04 an archive").unwrap_err().to_string();
+        assert!(error.contains("not an .npy file"), "{error}");
+        let error = read(&file(&array![[[1f32]]])).unwrap_err().to_string();
+        assert!(error.contains("shape [1, 1, 1]"), "{error}");
+        assert!(read(&file(&arr0(1f32))).unwrap_err().to_string().contains("shape []"));
+        let error = read(&file(&array![true])).unwrap_err().to_string();
+        assert!(error.contains("'|b1'") && error.contains("uint8"), "{error}");
+        let error = read_npy("no/such.npy").unwrap_err().to_string();
+        assert!(error.starts_with("no/such.npy: "), "{error}");
+    }
+
+    #[test]
+    fn finite_numbers_stay_finite() {
+        let error = read(&file(&array![1.0, -1e300])).unwrap_err().to_string();
+        assert!(error.contains("-1e300 (element 1)"), "{error}");
+        let kept = read(&file(&array![f64::INFINITY, 1e-300, f64::NAN])).unwrap();
+        assert_eq!((kept[[0, 0]], kept[[1, 0]]), (f32::INFINITY, 0.0));
+        assert!(kept[[2, 0]].is_nan());
+    }
+}

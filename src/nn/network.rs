@@ -1,0 +1,248 @@
+//! A checked stack of layers: its parameters, their first values, its forward and backward ops.
+
+use super::{Dense, Layer};
+use crate::error::{Error, Result};
+use crate::program::{Form, ParamInfo, Program, Slot};
+use crate::random::{Key, Stream};
+use crate::shape::Shape;
+use crate::spec::{Activation, Initializer};
+
+/// A checked stack of layers.
+#[derive(Clone, Debug)]
+pub struct Network {
+    inputs: usize,
+    outputs: usize,
+    layers: Vec<Layer>,
+    params: Vec<ParamInfo>,
+    draws: Vec<Draw>,
+    /// For each layer, the index of its first parameter.
+    first_param: Vec<usize>,
+}
+
+/// How a parameter gets its first values.
+#[derive(Clone, Copy, Debug)]
+struct Draw {
+    initializer: Initializer,
+    fan_in: usize,
+    fan_out: usize,
+}
+
+/// What forward leaves for backward: each layer's input and output.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Trace {
+    layers: Vec<(Slot, Slot)>,
+}
+
+impl Network {
+    pub(super) fn new(inputs: usize, layers: Vec<Layer>) -> Result<Self> {
+        if layers.is_empty() {
+            return Err(Error::empty("Sequential", "a network needs at least one layer"));
+        }
+        if inputs == 0 {
+            return Err(Error::shape(
+                "Sequential",
+                "a network needs at least one input feature, not 0",
+            ));
+        }
+        let mut network = Self {
+            inputs,
+            outputs: inputs,
+            layers: layers.clone(),
+            params: Vec::new(),
+            draws: Vec::new(),
+            first_param: Vec::new(),
+        };
+        for (index, layer) in layers.iter().enumerate() {
+            network.first_param.push(network.params.len());
+            let name = || format!("layer {index}, {}", layer.name());
+            match layer {
+                Layer::Dense(dense) => {
+                    network.dense(index, dense, layers.get(index + 1), &name())?
+                }
+                Layer::Activation(f) => f.validate().map_err(|error| named(error, &name()))?,
+                Layer::Dropout(rate) => check_rate(*rate, &name())?,
+            }
+        }
+        if network.params.is_empty() {
+            return Err(Error::empty(
+                "Sequential",
+                "a network needs at least one layer with parameters",
+            ));
+        }
+        Ok(network)
+    }
+
+    fn dense(
+        &mut self,
+        index: usize,
+        dense: &Dense,
+        next: Option<&Layer>,
+        name: &str,
+    ) -> Result<()> {
+        let (fan_in, fan_out) = (self.outputs, dense.outputs);
+        if fan_out == 0 {
+            return Err(Error::shape(
+                name,
+                format!("0 outputs from {fan_in} inputs; it needs at least one"),
+            ));
+        }
+        for (penalty, value) in
+            dense.l1.iter().map(|value| ("l1", *value)).chain(dense.l2.map(|value| ("l2", value)))
+        {
+            if !(value.is_finite() && value >= 0.0) {
+                let (op, valid) =
+                    (name.to_string(), "it must be a finite number, 0 or greater".to_string());
+                return Err(Error::Parameter { op, name: penalty.to_string(), value, valid });
+            }
+        }
+        let weights = dense.weights.unwrap_or_else(|| default_initializer(next));
+        let tensors = [
+            Some(("weight", Shape::new(&[fan_out, fan_in])?, weights)),
+            dense.biases.map(|initializer| {
+                ("bias", Shape::new(&[fan_out]).unwrap_or(Shape::scalar()), initializer)
+            }),
+        ];
+        let settings = dense.l1.into_iter().zip(dense.l2);
+        for ((part, shape, initializer), (l1, l2)) in
+            tensors.into_iter().zip(settings).filter_map(|(t, s)| Some((t?, s)))
+        {
+            initializer.validate().map_err(|error| named(error, name))?;
+            let name = format!("{index}.{part}");
+            self.params.push(ParamInfo { name, shape, l1, l2, multiplier: 1.0, decays: true });
+            self.draws.push(Draw { initializer, fan_in, fan_out });
+        }
+        self.outputs = fan_out;
+        Ok(())
+    }
+
+    /// How many features a row has.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
+    /// How many numbers the network gives per row.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// The parameters, named as PyTorch names those of `torch.nn.Sequential`.
+    pub fn params(&self) -> &[ParamInfo] {
+        &self.params
+    }
+
+    /// The layers.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// The parameters' first values: the same bits for the same seed, whatever the device.
+    pub fn initial(&self, seed: u64) -> Vec<Vec<f32>> {
+        let parameters = self.params.iter().zip(&self.draws).zip(0u32..);
+        let draw = |((param, draw), index): ((&ParamInfo, &Draw), u32)| {
+            draw.initializer.draw(seed, index, draw.fan_in, draw.fan_out, param.shape.len())
+        };
+        parameters.map(draw).collect()
+    }
+
+    /// Adds the forward pass; with a seed, as in training.
+    pub(super) fn forward(
+        &self,
+        program: &mut Program,
+        x: Slot,
+        training: Option<u64>,
+    ) -> Result<(Slot, Trace)> {
+        let mut trace = Trace::default();
+        let mut current = x;
+        for (index, (layer, &param)) in self.layers.iter().zip(&self.first_param).enumerate() {
+            let name = format!("{index}.y");
+            let out = match (layer, training) {
+                (Layer::Dense(dense), _) => {
+                    let weight = program.param(param)?;
+                    let out = program.matmul(&name, current, weight, Form::NT)?;
+                    if dense.biases.is_some() {
+                        let bias = program.param(param + 1)?;
+                        program.add_row(bias, out)?;
+                    }
+                    out
+                }
+                (Layer::Activation(f), _) => program.activation(&name, *f, current)?,
+                (Layer::Dropout(rate), Some(seed)) => {
+                    let key = Key::new(seed, Stream::Dropout(index as u32));
+                    program.dropout(&name, *rate, key, current)?
+                }
+                (Layer::Dropout(_), None) => current,
+            };
+            trace.layers.push((current, out));
+            current = out;
+        }
+        Ok((current, trace))
+    }
+
+    /// Adds the backward pass from dL/dy: fills every gradient, and stops where nothing below has parameters.
+    pub(super) fn backward(
+        &self,
+        program: &mut Program,
+        trace: &Trace,
+        grad: Slot,
+        seed: u64,
+    ) -> Result<()> {
+        let mut grad = grad;
+        let layers = self.layers.iter().zip(&self.first_param).zip(&trace.layers).enumerate();
+        for (index, ((layer, &param), &(x, y))) in layers.rev() {
+            let name = format!("{index}.dx");
+            let last = param == 0;
+            match layer {
+                Layer::Dense(dense) => {
+                    let d_weight = program.grad(param)?;
+                    program.matmul_into(grad, x, Form::TN, d_weight)?;
+                    if dense.biases.is_some() {
+                        let d_bias = program.grad(param + 1)?;
+                        program.sum_rows_into(grad, d_bias)?;
+                    }
+                    if !last {
+                        let weight = program.param(param)?;
+                        grad = program.matmul(&name, grad, weight, Form::NN)?;
+                    }
+                }
+                _ if last => {}
+                Layer::Activation(f) => {
+                    grad = program.activation_backward(&name, *f, (x, y), grad)?
+                }
+                Layer::Dropout(rate) => {
+                    let key = Key::new(seed, Stream::Dropout(index as u32));
+                    grad = program.dropout(&name, *rate, key, grad)?;
+                }
+            }
+            if last {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn default_initializer(next: Option<&Layer>) -> Initializer {
+    let is_relu = |f: &Activation| f.name().ends_with("relu");
+    match next {
+        Some(Layer::Activation(f)) if is_relu(f) => Initializer::kaiming_uniform(),
+        _ => Initializer::xavier_uniform(),
+    }
+}
+
+fn check_rate(rate: f64, op: &str) -> Result<()> {
+    if (0.0..1.0).contains(&rate) {
+        return Ok(());
+    }
+    let valid = "it must be 0 or greater and less than 1".to_string();
+    Err(Error::Parameter { op: op.to_string(), name: "rate".to_string(), value: rate, valid })
+}
+
+/// The same error with the layer in front of the op.
+fn named(error: Error, layer: &str) -> Error {
+    match error {
+        Error::Parameter { op, name, value, valid } => {
+            Error::Parameter { op: format!("{layer}: {op}"), name, value, valid }
+        }
+        other => other,
+    }
+}

@@ -1,0 +1,62 @@
+"""Writes the golden files and their provenance; see README.md."""
+
+import datetime
+import hashlib
+import pathlib
+from importlib.metadata import version
+
+import activations
+import losses
+import optimizers
+from common import DIRECTORY
+
+PINS = pathlib.Path(__file__).with_name("requirements.txt").read_text().split()
+
+PROVENANCE = """# Golden files
+
+Inputs and results of PyTorch, computed once in float64 on the CPU from inputs that float32 represents exactly.
+
+| | |
+|---|---|
+| package | PyTorch (`torch`), BSD-3-Clause; the files hold numbers only, none of its code |
+| versions | {versions} |
+| script | `tools/golden/make.py`; what a file holds is said in `tools/golden/common.py` |
+| date | {date} |
+
+| file | seed | cases | bytes | sha256 |
+|---|---|---|---|---|
+{files}
+
+Where the results are not the output of one torch function: `softplus` has its threshold out of reach;
+`sigmoid`, `tanh`, `gelu` and `bce_with_logits` are written in torch without cancellation in the tails and checked
+against torch's own op; `categorical_cross_entropy`, which torch does not have, is
+-sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp.
+"""
+
+
+def main():
+    for pin in PINS:
+        package, wanted = pin.split("==")
+        found = version(package).split("+")[0]
+        assert found == wanted, f"{package} {found} is installed, the golden files are of {wanted}"
+    DIRECTORY.mkdir(parents=True, exist_ok=True)
+    files = []
+    for module in (activations, losses, optimizers):
+        golden = module.build()
+        contents = golden.bytes()
+        path = DIRECTORY / f"{module.__name__}.safetensors"
+        path.write_bytes(contents)
+        digest = hashlib.sha256(contents).hexdigest()
+        row = (path.name, module.SEED, len(golden.cases), len(contents), digest)
+        files.append("| " + " | ".join(map(str, row)) + " |")
+    text = PROVENANCE.format(
+        versions=", ".join(pin.replace("==", " ") for pin in PINS),
+        date=datetime.date.today().isoformat(),
+        files="\n".join(files),
+    )
+    (DIRECTORY / "PROVENANCE.md").write_text(text)
+    print("\n".join(files))
+
+
+if __name__ == "__main__":
+    main()
