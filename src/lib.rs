@@ -30,5 +30,15 @@ pub use nn::{Dense, Sequential};
 pub use program::Program;
 pub use shape::Shape;
 pub use spec::{Activation, Initializer, Loss, Metric, Optimizer, Reduction, Schedule};
-//pub use train::{Evaluation, Fit, History, Trainer};
+pub use train::{Evaluation, Fit, History, Trainer};
 pub use {ndarray, wgpu};
+
+/// What most programs need: `use wgrad::prelude::*;`.
+pub mod prelude {
+    pub use crate::data::{self, Dataset};
+    pub use crate::gpu::Gpu;
+    pub use crate::{
+        Activation, Dense, Device, Evaluation, Fit, History, Initializer, Loss, Metric, Optimizer,
+        Reduction, Schedule, Sequential, Trainer,
+    };
+}
