@@ -24,7 +24,7 @@ pub mod spec;
 pub mod train;
 
 pub use data::Dataset;
-pub use device::Device;
+pub use device::{Device, Tensor};
 pub use error::{Error, Result};
 pub use nn::{Dense, Sequential};
 pub use program::Program;

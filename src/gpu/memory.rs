@@ -89,6 +89,12 @@ impl Gpu {
         self.buffer(what, padded(len) as u64 * 4, contents, usage)
     }
 
+    /// A tensor of our own with the given words.
+    pub(crate) fn view(&self, shape: Shape, words: &[u32]) -> Result<View> {
+        let what = format!("a tensor of shape {shape}");
+        Ok(View { region: self.storage(&what, shape.len(), words)?, shape })
+    }
+
     pub(super) fn buffer(
         &self,
         what: &str,
