@@ -1,4 +1,4 @@
-//! wgrad
+#![doc = include_str!("../README.md")]
 #![deny(missing_docs, unsafe_code)]
 #![warn(
     clippy::expect_used,

@@ -70,7 +70,7 @@ impl View {
         if offset + bytes > buffer.size() {
             return refuse("its end", offset + bytes, buffer.size(), "bytes");
         }
-        if offset % 256 != 0 {
+        if !offset.is_multiple_of(256) {
             return refuse("the remainder of its offset by 256", offset % 256, 0, "bytes");
         }
         if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {

@@ -125,7 +125,7 @@ impl Region {
         bytes: u64,
     ) -> Result<()> {
         let limit = self.bytes.min(source.size());
-        if bytes > limit || bytes % 4 != 0 {
+        if bytes > limit || !bytes.is_multiple_of(4) {
             let what = format!("a copy of {bytes} bytes, which must be a multiple of 4,");
             return Err(Error::Limit { what, needed: bytes, limit, unit: "bytes" });
         }
