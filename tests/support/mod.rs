@@ -3,5 +3,7 @@
 
 pub mod adapter;
 pub mod kernel;
+pub mod reflect;
+pub mod run;
 pub mod tolerance;
 pub mod values;

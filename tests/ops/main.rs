@@ -1,0 +1,6 @@
+//! Every op on the device against the `f64` reference.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod activation;
