@@ -180,7 +180,7 @@ impl<F: Real> Interpreter<F> {
             }
             Op::ClipNorm { max, norm } => {
                 let before = update::clip_norm(weights, F::of(*max));
-                self.write(*norm, &[before])
+                write(program.slot(*norm)?, self.values.get_mut(norm.0), &[before])
             }
             Op::Update { optimizer } => update::update(program, optimizer, weights, entry),
             op => self.apply_tensor(program, op, weights, entry),

@@ -7,3 +7,4 @@ pub mod reflect;
 pub mod run;
 pub mod tolerance;
 pub mod values;
+pub mod weights;
