@@ -8,5 +8,6 @@ fn forward(x: f32) -> f32 {
 
 fn derivative(x: f32) -> f32 {
     let z = params.hyper.beta * x;
-    return sigmoid(z) * (1.0 + z * sigmoid(-z));
+    // Bounded, for an infinite z times 0 would be NaN.
+    return sigmoid(z) * (1.0 + clamp(z, -1e3, 1e3) * sigmoid(-z));
 }

@@ -2,8 +2,9 @@ struct Hyper {
     beta: f32,
 }
 
+// Only the bounded part is divided by beta: beta x may overflow where x does not.
 fn forward(x: f32) -> f32 {
-    return softplus(params.hyper.beta * x) / params.hyper.beta;
+    return max(x, 0.0) + softplus(-abs(params.hyper.beta * x)) / params.hyper.beta;
 }
 
 fn derivative(x: f32) -> f32 {

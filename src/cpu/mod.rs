@@ -104,6 +104,15 @@ impl<F: Real> Interpreter<F> {
         Ok(self.values.get(slot.0).map(Vec::as_slice).unwrap_or_default())
     }
 
+    /// A slot's indices.
+    ///
+    /// # Errors
+    /// As [`Interpreter::read`].
+    pub fn read_indices(&self, slot: Slot) -> Result<&[u32]> {
+        self.program.slot(slot)?;
+        Ok(self.indices.get(slot.0).map(Vec::as_slice).unwrap_or_default())
+    }
+
     /// Runs every op once.
     ///
     /// # Errors
@@ -171,7 +180,7 @@ impl<F: Real> Interpreter<F> {
             }
             Op::ClipNorm { max, norm } => {
                 let before = update::clip_norm(weights, F::of(*max));
-                self.write(*norm, &[before])
+                write(program.slot(*norm)?, self.values.get_mut(norm.0), &[before])
             }
             Op::Update { optimizer } => update::update(program, optimizer, weights, entry),
             op => self.apply_tensor(program, op, weights, entry),

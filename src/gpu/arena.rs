@@ -120,6 +120,22 @@ impl Weights {
         self.region(index, |segment| Some(&segment.params))
     }
 
+    /// Where a parameter tensor's gradient lies, to be written by the host's own pipelines.
+    ///
+    /// # Errors
+    /// As [`Weights::param`].
+    pub fn grad(&self, index: usize) -> Result<Region> {
+        self.region(index, |segment| Some(&segment.grads))
+    }
+
+    /// Where one of a parameter tensor's optimizer states lies.
+    ///
+    /// # Errors
+    /// As [`Weights::param`], also if there is no such state.
+    pub fn state(&self, state: usize, index: usize) -> Result<Region> {
+        self.region(index, |segment| segment.states.get(state))
+    }
+
     /// Writes every parameter tensor.
     pub(crate) fn write_params(&self, tensors: &[Vec<f32>]) -> Result<()> {
         self.write(tensors, |segment| Some(&segment.params))

@@ -2,6 +2,7 @@
 
 mod adapter;
 pub mod arena;
+mod choice;
 pub mod kernel;
 mod lower;
 mod memory;
@@ -10,6 +11,7 @@ mod readback;
 mod steps;
 
 pub use arena::Weights;
+pub use choice::{Choices, MatMul};
 pub use memory::{Region, View};
 pub use plan::{Dispatch, Plan};
 
@@ -27,6 +29,7 @@ use kernel::{Kernel, Pipeline};
 #[derive(Clone, Debug)]
 pub struct Gpu {
     shared: Arc<Shared>,
+    choices: Choices,
 }
 
 #[derive(Debug)]
@@ -91,7 +94,18 @@ impl Gpu {
     fn wrap(device: wgpu::Device, queue: wgpu::Queue, lost: Arc<OnceLock<String>>) -> Self {
         let (info, limits) = (device.adapter_info(), device.limits());
         let pipelines = Mutex::new(HashMap::new());
-        Self { shared: Arc::new(Shared { device, queue, info, limits, pipelines, lost }) }
+        let choices = Choices::of(&info);
+        Self { shared: Arc::new(Shared { device, queue, info, limits, pipelines, lost }), choices }
+    }
+
+    /// The same device for plans of other kernels than those that suit its adapter.
+    pub fn choosing(&self, choices: Choices) -> Self {
+        Self { shared: self.shared.clone(), choices }
+    }
+
+    /// The kernels that plans on this device are made of.
+    pub fn choices(&self) -> Choices {
+        self.choices
     }
 
     /// The device.

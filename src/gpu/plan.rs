@@ -141,11 +141,14 @@ impl Plan {
         Ok(())
     }
 
-    /// Records and submits `steps` steps; does not wait.
+    /// Records and submits `steps` steps. Waits only if too many earlier runs are still under way.
     ///
     /// # Errors
     /// As [`Plan::encode`], and whatever the device raises on submission.
     pub fn run(&mut self, steps: u64) -> Result<()> {
+        if self.steps.is_full() {
+            self.gpu.wait(self.program.name(), None)?;
+        }
         let mut encoder = self.gpu.encoder("wgrad run");
         self.encode(&mut encoder, steps)?;
         self.gpu.submit(self.program.name(), encoder)?;

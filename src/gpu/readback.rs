@@ -42,7 +42,7 @@ impl Gpu {
             // The receiver is gone only if the read was given up.
             let _ = sender.send(outcome);
         });
-        self.wait(what, submission)?;
+        self.wait(what, Some(submission))?;
         let lost = |reason: String| Error::DeviceLost(format!("{reason} (reading {what})"));
         match receiver.await {
             Ok(Ok(())) => {}
@@ -65,10 +65,14 @@ impl Gpu {
         Ok(bytemuck::cast_vec(self.read_words(what, region, len).await?))
     }
 
+    /// Waits for a submission, or for everything submitted so far.
     #[cfg(not(target_family = "wasm"))]
-    fn wait(&self, what: &str, submission: wgpu::SubmissionIndex) -> Result<()> {
-        let wait =
-            wgpu::PollType::Wait { submission_index: Some(submission), timeout: Some(TIMEOUT) };
+    pub(super) fn wait(
+        &self,
+        what: &str,
+        submission_index: Option<wgpu::SubmissionIndex>,
+    ) -> Result<()> {
+        let wait = wgpu::PollType::Wait { submission_index, timeout: Some(TIMEOUT) };
         match self.device().poll(wait) {
             Ok(_) => Ok(()),
             Err(wgpu::PollError::Timeout) => {
@@ -80,7 +84,7 @@ impl Gpu {
     }
 
     #[cfg(target_family = "wasm")]
-    fn wait(&self, _: &str, _: wgpu::SubmissionIndex) -> Result<()> {
+    pub(super) fn wait(&self, _: &str, _: Option<wgpu::SubmissionIndex>) -> Result<()> {
         Ok(())
     }
 }

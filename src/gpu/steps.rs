@@ -100,6 +100,11 @@ impl StepTable {
         self.capacity
     }
 
+    /// Whether the next recording finds no staging buffer until the device has been polled.
+    pub fn is_full(&self) -> bool {
+        self.slots.len() >= MOST_SLOTS && self.slots.iter().all(|slot| slot.is(State::Recorded))
+    }
+
     /// Says that all steps before `step` are done.
     pub fn confirm(&mut self, step: u64) {
         self.confirmed = self.confirmed.max(step.min(self.next));

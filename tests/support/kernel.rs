@@ -24,12 +24,6 @@ pub fn run(source: &str, inputs: &[&[u8]], bytes: usize, grid: [u32; 2]) -> Vec<
         compilation_options: Default::default(),
         cache: None,
     });
-    let buffer = |usage| wgpu::BufferDescriptor {
-        label: Some("test"),
-        size: bytes as u64,
-        usage,
-        mapped_at_creation: false,
-    };
     let mut buffers: Vec<wgpu::Buffer> = inputs
         .iter()
         .map(|contents| {
@@ -41,9 +35,12 @@ pub fn run(source: &str, inputs: &[&[u8]], bytes: usize, grid: [u32; 2]) -> Vec<
             })
         })
         .collect();
-    buffers.push(
-        device.create_buffer(&buffer(wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC)),
-    );
+    buffers.push(device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("test"),
+        size: bytes as u64,
+        usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC,
+        mapped_at_creation: false,
+    }));
     let entries: Vec<wgpu::BindGroupEntry<'_>> = (0u32..)
         .zip(&buffers)
         .map(|(binding, buffer)| wgpu::BindGroupEntry {
@@ -56,16 +53,36 @@ pub fn run(source: &str, inputs: &[&[u8]], bytes: usize, grid: [u32; 2]) -> Vec<
         layout: &pipeline.get_bind_group_layout(0),
         entries: &entries,
     });
-    let staging =
-        device.create_buffer(&buffer(wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST));
     let mut encoder = device.create_command_encoder(&Default::default());
     let mut pass = encoder.begin_compute_pass(&Default::default());
     pass.set_pipeline(&pipeline);
     pass.set_bind_group(0, &group, &[]);
     pass.dispatch_workgroups(grid[0], grid[1], 1);
     drop(pass);
-    encoder.copy_buffer_to_buffer(&buffers[inputs.len()], 0, &staging, 0, bytes as u64);
     gpu.queue.submit([encoder.finish()]);
+    read_back(device, &gpu.queue, &buffers[inputs.len()], 0, bytes as u64)
+}
+
+/// Reads a part of a buffer after everything submitted so far.
+pub fn read_back(
+    device: &wgpu::Device,
+    queue: &wgpu::Queue,
+    buffer: &wgpu::Buffer,
+    offset: u64,
+    bytes: u64,
+) -> Vec<u8> {
+    if bytes == 0 {
+        return Vec::new();
+    }
+    let staging = device.create_buffer(&wgpu::BufferDescriptor {
+        label: Some("test"),
+        size: bytes,
+        usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+        mapped_at_creation: false,
+    });
+    let mut encoder = device.create_command_encoder(&Default::default());
+    encoder.copy_buffer_to_buffer(buffer, offset, &staging, 0, bytes);
+    queue.submit([encoder.finish()]);
     staging.slice(..).map_async(wgpu::MapMode::Read, |_| ());
     device.poll(wgpu::PollType::wait_indefinitely()).expect("the device answers");
     staging.slice(..).get_mapped_range().expect("the work was done").to_vec()

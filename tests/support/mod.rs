@@ -3,5 +3,8 @@
 
 pub mod adapter;
 pub mod kernel;
+pub mod reflect;
+pub mod run;
 pub mod tolerance;
 pub mod values;
+pub mod weights;

@@ -100,7 +100,7 @@ impl<'a> Lowering<'a> {
     fn region(&self, slot: Slot) -> Result<Region> {
         match self.program.slot(slot)?.place {
             Place::Param(index) => self.weights()?.param(index),
-            Place::Grad(index) => self.weights()?.region(index, |segment| Some(&segment.grads)),
+            Place::Grad(index) => self.weights()?.grad(index),
             Place::Input | Place::Value => {
                 let region = self.slots.get(slot.0).cloned().flatten();
                 region.ok_or_else(|| Error::Internal(format!("slot {} has no memory", slot.0)))

@@ -77,14 +77,11 @@ impl Lowering<'_> {
         };
         let mut fields = vec![m as u32, k as u32, n as u32];
         fields.extend(strides.map(|stride| stride as u32));
-        let (kernel, height) = if self.gpu.is_software() {
-            (catalogue::matmul_register(), 8)
-        } else {
-            (catalogue::matmul_tile(), 32)
-        };
-        let tiles = groups(m, height) * groups(n, 32);
+        let choice = self.gpu.choices().matmul;
+        let [height, width] = choice.tile();
+        let tiles = groups(m, height) * groups(n, width);
         let bindings = vec![self.region(a)?, self.region(b)?, self.region(out)?];
-        self.push(kernel, &fields, &[], bindings, tiles, 2 * (m * n) as u64 * k as u64)
+        self.push(choice.kernel(), &fields, &[], bindings, tiles, 2 * (m * n) as u64 * k as u64)
     }
 
     fn add_row(&mut self, row: Slot, out: Slot) -> Result<()> {

@@ -37,13 +37,13 @@ pub enum Saves {
     Output,
 }
 
-/// The error an op may have against the `f64` reference: `ulps + ulps_per_unit * |x|` units in the last place of the
-/// reference, or `floor`, whichever is larger.
+/// The error an op may have against the `f64` reference: `ulps + ulps_per_unit * |exponent|` units in the last place of
+/// the reference, or `floor`, whichever is larger.
 #[derive(Clone, Copy, Debug)]
 pub struct Tolerance {
     /// Units in the last place.
     pub ulps: f64,
-    /// Further units for each unit of |x|, where an exponent is rounded before `exp`.
+    /// Further units for each unit of an exponent that is rounded before `exp`, such as beta x unless beta is 1.
     pub ulps_per_unit: f64,
     /// An absolute error that always passes; 0 unless the value crosses zero by cancellation.
     pub floor: f64,
@@ -55,7 +55,7 @@ impl Tolerance {
         Self { ulps, ulps_per_unit: 0.0, floor: 0.0 }
     }
 
-    /// A bound that grows with |x|.
+    /// A bound that grows with a rounded exponent.
     pub const fn growing(ulps: f64, ulps_per_unit: f64) -> Self {
         Self { ulps, ulps_per_unit, floor: 0.0 }
     }
@@ -65,9 +65,9 @@ impl Tolerance {
         Self { floor, ..self }
     }
 
-    /// How many units in the last place are allowed at x.
-    pub fn at(&self, x: f64) -> f64 {
-        self.ulps + self.ulps_per_unit * x.abs()
+    /// How many units in the last place are allowed for a rounded exponent; 0 if there is none.
+    pub fn at(&self, exponent: f64) -> f64 {
+        self.ulps + self.ulps_per_unit * exponent.abs()
     }
 }
 

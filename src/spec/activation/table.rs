@@ -9,7 +9,8 @@ use crate::spec::registry::{Alias, Choice, Entry, Kind, Param, Range, Values, re
 use crate::spec::row;
 
 const EXACT: Tolerance = Tolerance::ulps(0.0);
-const EXP_BASED: Tolerance = Tolerance::growing(8.0, 2.0);
+// At most about twice the worst error on llvmpipe and SwiftShader, as tests/ops measures it.
+const EXP_BASED: Tolerance = Tolerance::growing(5.0, 1.0);
 
 registry! { ActivationKind, "activation";
     identity {
@@ -53,7 +54,7 @@ registry! { ActivationKind, "activation";
         params: [],
         formula: "(exp(x) - exp(-x)) / (exp(x) + exp(-x))",
         source: "torch.nn.Tanh; derivative (1 - y) (1 + y) from the output",
-        kind: map!("tanh", saves: Output, kinks: [], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(3.0),
+        kind: map!("tanh", saves: Output, kinks: [], forward: Tolerance::ulps(3.0), derivative: Tolerance::ulps(2.0),
             x, _ => x.tanh(), y, _ => (F::one() - y) * (F::one() + y)),
     }
     softplus {
@@ -62,7 +63,9 @@ registry! { ActivationKind, "activation";
         formula: "log(1 + exp(beta * x)) / beta",
         source: "torch.nn.Softplus without its threshold: exact for every x",
         kind: map!("softplus", saves: Input, kinks: [], forward: EXP_BASED, derivative: EXP_BASED,
-            x, [beta, ..] => (*beta * x).softplus() / *beta, x, [beta, ..] => (*beta * x).sigmoid()),
+            // Only the bounded part is divided by beta: beta x may overflow where x does not.
+            x, [beta, ..] => x.max(F::zero()) + (-(*beta * x).abs()).softplus() / *beta,
+            x, [beta, ..] => (*beta * x).sigmoid()),
     }
     silu {
         aliases: [Alias::of("swish")],
@@ -70,9 +73,13 @@ registry! { ActivationKind, "activation";
         formula: "x / (1 + exp(-beta * x))",
         source: "torch.nn.SiLU; beta: Ramachandran et al. 2017, Searching for activation functions",
         // The derivative crosses zero near beta x = -1.28: the floor.
-        kind: map!("silu", saves: Input, kinks: [], forward: EXP_BASED, derivative: EXP_BASED.or(1e-7),
+        kind: map!("silu", saves: Input, kinks: [], forward: EXP_BASED, derivative: Tolerance::growing(8.0, 1.0).or(1e-7),
             x, [beta, ..] => x * (*beta * x).sigmoid(),
-            x, [beta, ..] => { let z = *beta * x; z.sigmoid() * (F::one() + z * (-z).sigmoid()) }),
+            x, [beta, ..] => {
+                // Bounded, for an infinite beta x times 0 would be NaN.
+                let z = *beta * x;
+                z.sigmoid() * (F::one() + z.max(F::of(-1e3)).min(F::of(1e3)) * (-z).sigmoid())
+            }),
     }
     gelu {
         aliases: [],
@@ -80,7 +87,7 @@ registry! { ActivationKind, "activation";
         formula: "x * Phi(x), Phi the standard normal distribution function",
         source: "torch.nn.GELU(approximate='none')",
         // The derivative crosses zero near x = -0.75: the floor. The argument of exp is x^2/2, hence its own bound.
-        kind: map!("gelu", saves: Input, kinks: [], forward: EXP_BASED, derivative: EXP_BASED.or(1e-7),
+        kind: map!("gelu", saves: Input, kinks: [], forward: Tolerance::ulps(9.0), derivative: Tolerance::ulps(9.0).or(1e-7),
             x, _ => x * normal_cdf(x), x, _ => normal_cdf(x) + x * normal_pdf(x)),
     }
     softmax {

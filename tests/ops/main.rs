@@ -1,0 +1,7 @@
+//! Every op on the device against the `f64` reference.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod activation;
+mod optimizer;

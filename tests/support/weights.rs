@@ -1,0 +1,132 @@
+//! A program over parameters, run step by step on the GPU and on the `f64` reference.
+
+use wgrad::cpu::{self, Interpreter};
+use wgrad::gpu::{self, Gpu, Plan, Region};
+use wgrad::program::{Op, ParamInfo, StepEntry, Steps};
+use wgrad::{Optimizer, Program, Schedule, Shape};
+
+use super::kernel::read_back;
+
+/// A parameter tensor without penalties.
+pub fn param(extents: &[usize], multiplier: f64, decays: bool) -> ParamInfo {
+    let shape = Shape::new(extents).expect("a shape");
+    ParamInfo { name: format!("p{shape}"), shape, l1: 0.0, l2: 0.0, multiplier, decays }
+}
+
+/// One tensor's numbers from both engines.
+pub struct Pair {
+    pub got: Vec<f32>,
+    pub want: Vec<f64>,
+}
+
+/// Both engines' weights and programs.
+pub struct Duel {
+    gpu: Gpu,
+    on_gpu: gpu::Weights,
+    plan: Plan,
+    pub on_cpu: cpu::Weights<f64>,
+    interpreter: Interpreter<f64>,
+    rule: Steps,
+    step: u64,
+}
+
+fn numbers(data: &[f32]) -> Vec<f64> {
+    data.iter().map(|&x| f64::from(x)).collect()
+}
+
+impl Duel {
+    /// Parameters of the given values, state as the optimizer begins, step 0.
+    pub fn new(gpu: &Gpu, program: Program, optimizer: Optimizer, params: &[Vec<f32>]) -> Self {
+        let states = optimizer.states().len();
+        let on_gpu = gpu::Weights::new(gpu, program.params(), states).unwrap();
+        let schedule = Schedule::constant();
+        let rule = Steps { optimizer, schedule, total: 1, batch: 1, first_step: 0, first_epoch: 0 };
+        let entry = rule.clone();
+        let step = move |step| entry.entry(step);
+        let plan = Plan::new(gpu, program.clone(), Some(&on_gpu), &[], 0, step).unwrap();
+        let zeros: Vec<Vec<f64>> = params.iter().map(|p| vec![0.0; p.len()]).collect();
+        let initial = (optimizer.entry().kind.state_init)(optimizer.values());
+        let state: Vec<Vec<f64>> = params.iter().map(|p| vec![initial; p.len()]).collect();
+        let on_cpu = cpu::Weights {
+            params: params.iter().map(|p| numbers(p)).collect(),
+            grads: zeros,
+            states: vec![state; states],
+        };
+        let interpreter = Interpreter::new(program);
+        let duel = Self { gpu: gpu.clone(), on_gpu, plan, on_cpu, interpreter, rule, step: 0 };
+        for (index, data) in params.iter().enumerate() {
+            duel.write(&duel.on_gpu.param(index).unwrap(), data);
+            for state in 0..states {
+                let data = vec![initial as f32; data.len()];
+                duel.write(&duel.on_gpu.state(state, index).unwrap(), &data);
+            }
+        }
+        duel
+    }
+
+    fn write(&self, region: &Region, data: &[f32]) {
+        self.gpu.queue().write_buffer(&region.buffer, region.offset, bytemuck::cast_slice(data));
+    }
+
+    fn read(&self, region: &Region, len: usize) -> Vec<f32> {
+        let (device, queue) = (self.gpu.device(), self.gpu.queue());
+        let bytes = read_back(device, queue, &region.buffer, region.offset, 4 * len as u64);
+        bytemuck::pod_collect_to_vec(&bytes)
+    }
+
+    /// One step with the given gradients.
+    pub fn step(&mut self, grads: &[Vec<f32>]) {
+        for (index, data) in grads.iter().enumerate() {
+            self.write(&self.on_gpu.grad(index).unwrap(), data);
+            self.on_cpu.grads[index] = numbers(data);
+        }
+        self.plan.run(1).unwrap();
+        let entry: StepEntry = self.rule.entry(self.step);
+        self.interpreter.run(&mut self.on_cpu, &entry).unwrap();
+        self.step += 1;
+    }
+
+    fn pairs(&self, region: impl Fn(usize) -> Region, want: &[Vec<f64>]) -> Vec<Pair> {
+        let pair = |(index, want): (usize, &Vec<f64>)| Pair {
+            got: self.read(&region(index), want.len()),
+            want: want.clone(),
+        };
+        want.iter().enumerate().map(pair).collect()
+    }
+
+    pub fn params(&self) -> Vec<Pair> {
+        self.pairs(|index| self.on_gpu.param(index).unwrap(), &self.on_cpu.params)
+    }
+
+    pub fn grads(&self) -> Vec<Pair> {
+        self.pairs(|index| self.on_gpu.grad(index).unwrap(), &self.on_cpu.grads)
+    }
+
+    pub fn state(&self, state: usize) -> Vec<Pair> {
+        let region = |index| self.on_gpu.state(state, index).unwrap();
+        self.pairs(region, &self.on_cpu.states[state])
+    }
+
+    /// The figures of the last step: the GPU's and the reference's.
+    pub fn figures(&mut self) -> ([f32; Op::MAX_RECORDED], Vec<f32>) {
+        let last = self.step - 1..self.step;
+        let rows = pollster::block_on(self.plan.records(last)).unwrap();
+        (rows[0], self.interpreter.take_records().pop().unwrap())
+    }
+}
+
+/// The largest error of `got` relative to a scale of its own for each element.
+pub fn worst(pair: &Pair, scale: impl Fn(usize) -> f64) -> f64 {
+    let errors = pair.got.iter().zip(&pair.want).enumerate().map(|(i, (&got, &want))| {
+        let error = (f64::from(got) - want).abs();
+        // NaN must not slip through a maximum.
+        if error == 0.0 {
+            0.0
+        } else if error.is_nan() {
+            f64::INFINITY
+        } else {
+            error / scale(i)
+        }
+    });
+    errors.fold(0.0, f64::max)
+}
