@@ -43,7 +43,7 @@ macro_rules! row {
         ActivationKind::Row(RowKind {
             shader: include_str!(concat!("../../shaders/activation/", $file, ".wgsl")),
             saves: Saves::Output,
-            forward: Tolerance::growing(8.0, 2.0),
+            forward: Tolerance::ulps(16.0),
             backward: Tolerance::ulps(16.0),
             passes: Both {
                 f32: Rows { forward: $forward::<f32>, backward: $backward::<f32> },
