@@ -24,8 +24,8 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let block = flat_workgroup(group, groups);
-    let rows = steps.entries[steps.counter % steps.capacity].rows;
-    let active_len = min(params.len, rows * params.cols);
+    let rows = min(params.len / params.cols, steps.entries[steps.counter % steps.capacity].rows);
+    let active_len = rows * params.cols;
     let scale = select(1.0, 1.0 / f32(active_len), params.mean == 1u);
     var sums = vec4(0.0);
     for (var part = 0u; part < 4u; part++) {

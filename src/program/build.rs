@@ -219,6 +219,9 @@ impl Program {
     /// # Errors
     /// [`Error::Shape`] if prediction and target do not fit.
     pub fn metric(&mut self, metric: Metric, prediction: Slot, target: Slot) -> Result<Slot> {
+        if let Some(loss) = metric.loss() {
+            return Ok(self.loss(loss, Reduction::Mean, (prediction, target), false)?.0);
+        }
         self.check_target(
             &format!("metric.{metric}"),
             metric == Metric::Accuracy,

@@ -35,6 +35,15 @@ impl Metric {
         }
     }
 
+    /// The loss whose mean the metric is.
+    pub(crate) fn loss(&self) -> Option<Loss> {
+        match self {
+            Self::Mse => Some(Loss::mse()),
+            Self::Mae => Some(Loss::l1()),
+            Self::Accuracy | Self::BinaryAccuracy { .. } | Self::RegressionAccuracy { .. } => None,
+        }
+    }
+
     /// Whether one element agrees with its target; `None` for metrics of whole rows.
     pub(crate) fn agrees(&self) -> Option<Agreement> {
         match *self {

@@ -4,4 +4,6 @@
 mod support;
 
 mod activation;
+mod loss;
+mod metric;
 mod optimizer;

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use wgrad::cpu::{Interpreter, Weights};
 use wgrad::gpu::{Gpu, Plan, View};
 use wgrad::program::{DType, Slot, StepEntry};
+use wgrad::random::{Key, Stream};
 use wgrad::{Program, Shape};
 
 use super::kernel::read_back;
@@ -176,6 +177,12 @@ impl Fence {
 
 /// Numbers that look random, the same in every run: normal, with a seed of their own.
 pub fn normal(seed: u64, len: usize) -> Vec<f32> {
-    let key = wgrad::random::Key::new(seed, wgrad::random::Stream::Data(99));
+    let key = Key::new(seed, Stream::Data(99));
     (0..len as u32).map(|i| key.normal(0, i) as f32).collect()
+}
+
+/// Uniform numbers in [0, 1), the same in every run.
+pub fn uniform(seed: u64, len: usize) -> Vec<f32> {
+    let key = Key::new(seed, Stream::Data(98));
+    (0..len as u32).map(|i| key.uniform(0, i)).collect()
 }
