@@ -63,7 +63,8 @@ impl Key {
         radius * (std::f64::consts::TAU * f64::from(b) / 4_294_967_296.0).cos()
     }
 
-    /// Where `index` stands in the `round`-th random order of `0..n`: a bijection of `0..n` for each round.
+    /// Where `index` stands in the `round`-th random order of `0..n`: a bijection of `0..n` for each round. An index
+    /// beyond `n` counts modulo `n`.
     ///
     /// A Feistel network of four Threefry rounds over the next even power of two, walked until it lands below `n`.
     pub fn permute(self, round: u32, index: u32, n: u32) -> u32 {
@@ -72,7 +73,8 @@ impl Key {
         }
         let half_bits = (32 - (n - 1).leading_zeros()).div_ceil(2);
         let mask = ((1u64 << half_bits) - 1) as u32;
-        let mut value = index;
+        // From beyond n the walk might never come back below it.
+        let mut value = index % n;
         loop {
             let (mut left, mut right) = (value >> half_bits & mask, value & mask);
             for turn in 0..4 {

@@ -41,7 +41,8 @@ fn permute(key: vec2<u32>, round_number: u32, index: u32, n: u32) -> u32 {
     }
     let half_bits = (33u - countLeadingZeros(n - 1u)) / 2u;
     let mask = (1u << half_bits) - 1u;
-    var value = index;
+    // From beyond n the walk might never come back below it.
+    var value = index % n;
     loop {
         var left = (value >> half_bits) & mask;
         var right = value & mask;

@@ -9,6 +9,8 @@ struct Params {
     a_k: u32,
     b_k: u32,
     b_n: u32,
+    // How much of k a workgroup takes; the partial products lie one after the other in c, to be summed.
+    depth: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -16,13 +18,13 @@ struct Params {
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read_write> c: array<f32>;
 
-fn store(row: u32, col: u32, values: vec4<f32>) {
+fn store(part: u32, row: u32, col: u32, values: vec4<f32>) {
     if row >= params.m {
         return;
     }
     for (var j = 0u; j < 4u; j++) {
         if col + j < params.n {
-            c[row * params.n + col + j] = values[j];
+            c[(part * params.m + row) * params.n + col + j] = values[j];
         }
     }
 }
@@ -33,13 +35,18 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let tiles = (params.n + 31u) / 32u;
-    let tile = flat_workgroup(group, groups);
-    let top = tile / tiles * 8u;
-    let left = (tile % tiles) * 32u + lane * 4u;
-    if top >= params.m || left >= params.n {
+    let across = (params.n + 31u) / 32u;
+    let tiles = (params.m + 7u) / 8u * across;
+    let index = flat_workgroup(group, groups);
+    let part = index / tiles;
+    let top = index % tiles / across * 8u;
+    let left = index % across * 32u + lane * 4u;
+    let begin = part * params.depth;
+    // The folded grid can have more workgroups than parts.
+    if left >= params.n || begin >= max(params.k, 1u) {
         return;
     }
+    let end = min(begin + params.depth, params.k);
     // Rows and columns beyond the edge repeat the last one; their results are not stored.
     let r0 = top * params.a_m;
     let r1 = min(top + 1u, params.m - 1u) * params.a_m;
@@ -61,7 +68,7 @@ fn main(
     var c5 = vec4(0.0);
     var c6 = vec4(0.0);
     var c7 = vec4(0.0);
-    for (var inner = 0u; inner < params.k; inner++) {
+    for (var inner = begin; inner < end; inner++) {
         let p = inner * params.a_k;
         let q = inner * params.b_k;
         let y = vec4(b[q + q0], b[q + q1], b[q + q2], b[q + q3]);
@@ -74,12 +81,12 @@ fn main(
         c6 += a[p + r6] * y;
         c7 += a[p + r7] * y;
     }
-    store(top, left, c0);
-    store(top + 1u, left, c1);
-    store(top + 2u, left, c2);
-    store(top + 3u, left, c3);
-    store(top + 4u, left, c4);
-    store(top + 5u, left, c5);
-    store(top + 6u, left, c6);
-    store(top + 7u, left, c7);
+    store(part, top, left, c0);
+    store(part, top + 1u, left, c1);
+    store(part, top + 2u, left, c2);
+    store(part, top + 3u, left, c3);
+    store(part, top + 4u, left, c4);
+    store(part, top + 5u, left, c5);
+    store(part, top + 6u, left, c6);
+    store(part, top + 7u, left, c7);
 }

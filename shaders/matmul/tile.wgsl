@@ -9,6 +9,8 @@ struct Params {
     a_k: u32,
     b_k: u32,
     b_n: u32,
+    // How much of k a workgroup takes; the partial products lie one after the other in c, to be summed.
+    depth: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -37,13 +39,13 @@ fn load_b(inner: u32, col: u32) -> f32 {
     return 0.0;
 }
 
-fn store(row: u32, col: u32, values: vec4<f32>) {
+fn store(part: u32, row: u32, col: u32, values: vec4<f32>) {
     if row >= params.m {
         return;
     }
     for (var j = 0u; j < 4u; j++) {
         if col + j < params.n {
-            c[row * params.n + col + j] = values[j];
+            c[(part * params.m + row) * params.n + col + j] = values[j];
         }
     }
 }
@@ -54,21 +56,25 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let tiles = (params.n + SIDE - 1u) / SIDE;
-    let tile = flat_workgroup(group, groups);
-    let top = tile / tiles * SIDE;
-    let left = tile % tiles * SIDE;
-    // The folded grid can have more workgroups than tiles.
-    if top >= params.m {
+    let across = (params.n + SIDE - 1u) / SIDE;
+    let tiles = (params.m + SIDE - 1u) / SIDE * across;
+    let index = flat_workgroup(group, groups);
+    let part = index / tiles;
+    let top = index % tiles / across * SIDE;
+    let left = index % across * SIDE;
+    let begin = part * params.depth;
+    // The folded grid can have more workgroups than parts.
+    if begin >= max(params.k, 1u) {
         return;
     }
+    let end = min(begin + params.depth, params.k);
     let row = lane / 8u;
     let col = lane % 8u;
     var c0 = vec4(0.0);
     var c1 = vec4(0.0);
     var c2 = vec4(0.0);
     var c3 = vec4(0.0);
-    for (var depth = 0u; depth < params.k; depth += DEPTH) {
+    for (var depth = begin; depth < end; depth += DEPTH) {
         for (var part = 0u; part < 2u; part++) {
             let place = part * 64u + lane;
             let inner = depth + place / 8u;
@@ -90,8 +96,8 @@ fn main(
     }
     let y = top + row * 4u;
     let x = left + col * 4u;
-    store(y, x, c0);
-    store(y + 1u, x, c1);
-    store(y + 2u, x, c2);
-    store(y + 3u, x, c3);
+    store(part, y, x, c0);
+    store(part, y + 1u, x, c1);
+    store(part, y + 2u, x, c2);
+    store(part, y + 3u, x, c3);
 }

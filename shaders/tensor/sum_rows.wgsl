@@ -1,7 +1,11 @@
-// Sums 32 columns per workgroup: 8 invocations share a column's rows, each summing blocks of 32 before adding them up.
+// Sums 32 columns of a block of rows per workgroup: 8 invocations share a column's rows, each summing runs of 32 before
+// adding them up. Run again over its own output until one block is left: a single run over many rows would leave most of
+// a device idle, and llvmpipe ends an invocation's loops after 65 535 turns.
 struct Params {
     rows: u32,
     cols: u32,
+    // Rows per block.
+    block: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -16,17 +20,22 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let col = flat_workgroup(group, groups) * 32u + lane % 32u;
+    let tiles = (params.cols + 31u) / 32u;
+    let index = flat_workgroup(group, groups);
+    let block = index / tiles;
+    let col = index % tiles * 32u + lane % 32u;
+    let begin = block * params.block;
+    let limit = min(begin + params.block, params.rows);
     var total = 0.0;
     if col < params.cols {
-        var row = lane / 32u;
-        while row < params.rows {
-            let end = min(row + 256u, params.rows);
-            var block = 0.0;
+        var row = begin + lane / 32u;
+        while row < limit {
+            let end = min(row + 256u, limit);
+            var run = 0.0;
             for (; row < end; row += 8u) {
-                block += x[row * params.cols + col];
+                run += x[row * params.cols + col];
             }
-            total += block;
+            total += run;
         }
     }
     sums[lane] = total;
@@ -37,7 +46,8 @@ fn main(
         }
         workgroupBarrier();
     }
-    if lane < 32u && col < params.cols {
-        y[col] = sums[lane];
+    // The folded grid can have more workgroups than there are blocks.
+    if lane < 32u && col < params.cols && begin < max(params.rows, 1u) {
+        y[block * params.cols + col] = sums[lane];
     }
 }

@@ -155,13 +155,16 @@ fn gather<T: Copy + Default>(
     entry: &StepEntry,
 ) {
     for (row, out) in out.chunks_mut(cols.max(1)).enumerate() {
+        if row >= entry.rows as usize {
+            out.fill(T::default());
+            continue;
+        }
         let position = entry.start + row as u32;
         let source = shuffle.map_or(position, |key| key.permute(entry.epoch, position, entry.total))
             as usize;
-        let data = data.get(source * cols..(source + 1) * cols);
-        match data {
-            Some(data) if row < entry.rows as usize => out.copy_from_slice(data),
-            _ => out.fill(T::default()),
+        match data.get(source * cols..(source + 1) * cols) {
+            Some(data) => out.copy_from_slice(data),
+            None => out.fill(T::default()),
         }
     }
 }

@@ -7,3 +7,5 @@ mod activation;
 mod loss;
 mod metric;
 mod optimizer;
+mod row;
+mod shapes;

@@ -28,13 +28,18 @@ impl Tolerance {
         self.floor(MIN_NORMAL * scale.abs())
     }
 
+    /// The largest error accepted beside `want`.
+    pub fn limit(self, want: f64) -> f64 {
+        (self.ulps * ulp(want)).max(self.floor)
+    }
+
     /// Whether `got` is `want`: equal bits after rounding, both NaN, or near enough.
     pub fn accepts(self, got: f32, want: f64) -> bool {
         if got.is_nan() || want.is_nan() {
             return got.is_nan() && want.is_nan();
         }
         got.to_bits() == (want as f32).to_bits()
-            || (f64::from(got) - want).abs() <= (self.ulps * ulp(want)).max(self.floor)
+            || (f64::from(got) - want).abs() <= self.limit(want)
     }
 }
 

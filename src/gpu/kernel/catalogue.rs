@@ -189,7 +189,7 @@ pub fn optimizer(optimizer: &Optimizer) -> Kernel {
     )
 }
 
-const MATMUL_FIELDS: [&str; 7] = ["m", "k", "n", "a_m", "a_k", "b_k", "b_n"];
+const MATMUL_FIELDS: [&str; 8] = ["m", "k", "n", "a_m", "a_k", "b_k", "b_n", "depth"];
 const MATMUL_BINDINGS: [Binding; 3] = [read("a"), read("b"), write("c")];
 
 /// A matrix product by tiles in workgroup memory.
@@ -214,7 +214,7 @@ pub fn add_row() -> Kernel {
     whole("tensor.add_row", 64, &[INDEX, shader!("tensor/add_row")], &bindings, &["len", "cols"])
 }
 
-/// Sums the rows.
+/// Sums the rows of each block.
 pub fn sum_rows() -> Kernel {
     let bindings = [read("x"), write("y")];
     whole(
@@ -222,7 +222,7 @@ pub fn sum_rows() -> Kernel {
         256,
         &[INDEX, shader!("tensor/sum_rows")],
         &bindings,
-        &["rows", "cols"],
+        &["rows", "cols", "block"],
     )
 }
 

@@ -14,6 +14,12 @@ const MAP: usize = 256;
 /// Elements per workgroup of the summing kernels: 256 invocations of 4.
 const SUM: usize = 1024;
 
+/// Rows per workgroup of the kernel that sums them.
+const BLOCK: usize = 4096;
+/// The longest inner side of one matrix product; a longer one is a sum of products. llvmpipe ends an invocation's loops
+/// after 65 535 turns, and shorter sums are more exact.
+const DEPTH: usize = 16_384;
+
 /// How a sum becomes a figure.
 #[derive(Clone, Copy)]
 pub(super) struct Total {
@@ -77,11 +83,16 @@ impl Lowering<'_> {
         };
         let mut fields = vec![m as u32, k as u32, n as u32];
         fields.extend(strides.map(|stride| stride as u32));
+        fields.push(DEPTH as u32);
         let choice = self.gpu.choices().matmul;
         let [height, width] = choice.tile();
-        let tiles = groups(m, height) * groups(n, width);
-        let bindings = vec![self.region(a)?, self.region(b)?, self.region(out)?];
-        self.push(choice.kernel(), &fields, &[], bindings, tiles, 2 * (m * n) as u64 * k as u64)
+        let parts = k.div_ceil(DEPTH).max(1);
+        let count = groups(m, height) * groups(n, width) * parts as u64;
+        let product = if parts > 1 { self.scratch(parts * m * n)? } else { self.region(out)? };
+        let bindings = vec![self.region(a)?, self.region(b)?, product.clone()];
+        let flops = 2 * (m * n) as u64 * k as u64;
+        self.push(choice.kernel(), &fields, &[], bindings, count, flops)?;
+        if parts > 1 { self.sum_blocks(product, parts, m * n, self.region(out)?) } else { Ok(()) }
     }
 
     fn add_row(&mut self, row: Slot, out: Slot) -> Result<()> {
@@ -100,16 +111,28 @@ impl Lowering<'_> {
 
     fn sum_rows(&mut self, x: Slot, out: Slot) -> Result<()> {
         let shape = self.shape(x)?;
-        let fields = [shape.rows() as u32, shape.cols() as u32];
-        let bindings = vec![self.region(x)?, self.region(out)?];
-        self.push(
-            catalogue::sum_rows(),
-            &fields,
-            &[],
-            bindings,
-            groups(shape.cols(), 32),
-            shape.len() as u64,
-        )
+        self.sum_blocks(self.region(x)?, shape.rows(), shape.cols(), self.region(out)?)
+    }
+
+    /// Sums rows into `out`, in as many rounds as it takes.
+    fn sum_blocks(
+        &mut self,
+        mut x: Region,
+        mut rows: usize,
+        cols: usize,
+        out: Region,
+    ) -> Result<()> {
+        loop {
+            let blocks = rows.div_ceil(BLOCK).max(1);
+            let y = if blocks > 1 { self.scratch(blocks * cols)? } else { out.clone() };
+            let fields = [rows as u32, cols as u32, BLOCK as u32];
+            let (count, flops) = (groups(cols, 32) * blocks as u64, (rows * cols) as u64);
+            self.push(catalogue::sum_rows(), &fields, &[], vec![x, y.clone()], count, flops)?;
+            if blocks == 1 {
+                return Ok(());
+            }
+            (x, rows) = (y, blocks);
+        }
     }
 
     fn activation(&mut self, f: &Activation, slots: &[Slot], forward: bool) -> Result<()> {
