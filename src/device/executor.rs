@@ -14,27 +14,27 @@ pub(crate) enum Weights {
 }
 
 impl Weights {
+    /// Parameters of the given values, and one state value per parameter for each of `states`, filled with it.
     pub fn new(
         device: &Device,
         info: &[ParamInfo],
         params: &[Vec<f32>],
-        states: usize,
-        state: f32,
+        states: &[f64],
     ) -> Result<Self> {
-        let filled = |value: f32| {
-            info.iter().map(|param| vec![value; param.shape.len()]).collect::<Vec<_>>()
+        let filled = |value: f64| -> Vec<Vec<f32>> {
+            info.iter().map(|param| vec![value as f32; param.shape.len()]).collect()
         };
         match device {
             Device::Cpu => {
-                let states = (0..states).map(|_| filled(state)).collect();
+                let states = states.iter().map(|value| filled(*value)).collect();
                 Ok(Self::Cpu(cpu::Weights { params: params.to_vec(), grads: filled(0.0), states }))
             }
             Device::Gpu(gpu) => {
-                let weights = gpu::Weights::new(gpu, info, states)?;
+                let weights = gpu::Weights::new(gpu, info, states.len())?;
                 weights.write_params(params)?;
-                if state != 0.0 {
-                    (0..states)
-                        .try_for_each(|number| weights.write_state(number, &filled(state)))?;
+                for (number, value) in states.iter().enumerate().filter(|(_, value)| **value != 0.0)
+                {
+                    weights.write_state(number, &filled(*value))?;
                 }
                 Ok(Self::Gpu(weights))
             }

@@ -83,10 +83,8 @@ impl TrainerBuilder {
             return Err(Error::Limit { what, needed, limit, unit: "figures" });
         }
         let optimizer = self.optimizer;
-        let state = (optimizer.entry().kind.state_init)(optimizer.values()) as f32;
         let initial = network.initial(self.seed);
-        let weights =
-            Weights::new(device, network.params(), &initial, optimizer.states().len(), state)?;
+        let weights = Weights::new(device, network.params(), &initial, &optimizer.initial_state())?;
         let goal = Goal {
             loss: self.loss,
             reduction: self.reduction,

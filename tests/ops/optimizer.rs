@@ -6,7 +6,7 @@ use wgrad::{Optimizer, Program};
 use crate::support::run::{folding_gpu, gpu, normal};
 use crate::support::weights::{Duel, Pair, param, worst};
 
-const CONFIGURATIONS: [&str; 26] = [
+const CONFIGURATIONS: &[&str] = &[
     "sgd(lr=0.1)",
     "sgd(lr=0.01, momentum=0.9)",
     "sgd(lr=0.01, momentum=0.9, nesterov=1, weight_decay=0.1)",
@@ -33,6 +33,66 @@ const CONFIGURATIONS: [&str; 26] = [
     "adamw(decoupled=0, maximize=1)",
     "adamw(beta2=0.9, eps=0.000001)",
     "adamw(weight_decay=0)",
+    "adadelta",
+    "adadelta(rho=0.95, eps=0.0001)",
+    "adadelta(lr=0.5, weight_decay=0.1)",
+    "adadelta(maximize=1)",
+    "adamax",
+    "adamax(beta1=0.8, beta2=0.95)",
+    "adamax(weight_decay=0.1, lr=0.01)",
+    "adamax(maximize=1)",
+    "adamaxw",
+    "adamaxw(weight_decay=0.1)",
+    "adamaxw(beta1=0.5, lr=0.01)",
+    "adamaxw(maximize=1, decoupled=0)",
+    "nadam",
+    "nadam(momentum_decay=0.1)",
+    "nadam(weight_decay=0.1, lr=0.01)",
+    "nadam(weight_decay=0.1, decoupled=1, maximize=1)",
+    "nadamw",
+    "nadamw(weight_decay=0.1)",
+    "nadamw(beta1=0.8, beta2=0.95, lr=0.01)",
+    "nadamw(maximize=1)",
+    "radam",
+    "radam(beta2=0.9, lr=0.01)",
+    "radam(weight_decay=0.1)",
+    "radam(weight_decay=0.1, decoupled=1, maximize=1)",
+    "rprop",
+    "rprop(eta_minus=0.3, eta_plus=1.5)",
+    "rprop(step_min=0.001, step_max=0.1)",
+    "rprop(maximize=1, lr=0.1)",
+    "rmsprop_graves",
+    "rmsprop_graves(momentum=0, lr=0.01)",
+    "rmsprop_graves(rho=0.9, eps=0.01)",
+    "rmsprop_graves(weight_decay=0.1, maximize=1)",
+    "smorms3",
+    "smorms3(lr=0.01)",
+    "smorms3(eps=0.000001)",
+    "smorms3(weight_decay=0.1, maximize=1)",
+    "adabound",
+    "adabound(final_lr=0.01, gamma=0.1)",
+    "adabound(amsgrad=1, lr=0.01)",
+    "adabound(weight_decay=0.1, maximize=1)",
+    "adabelief",
+    "adabelief(weight_decay=0.1)",
+    "adabelief(beta1=0.8, beta2=0.95, eps=0.00001)",
+    "adabelief(maximize=1, lr=0.01)",
+    "yogi",
+    "yogi(initial_accumulator_value=0.1)",
+    "yogi(weight_decay=0.1)",
+    "yogi(beta1=0.8, beta2=0.95, maximize=1)",
+    "lion",
+    "lion(weight_decay=0.1, lr=0.001)",
+    "lion(beta1=0.5, beta2=0.9)",
+    "lion(maximize=1)",
+    "signum",
+    "signum(beta=0)",
+    "signum(weight_decay=0.1)",
+    "signum(maximize=1, lr=0.01)",
+    "sign_sgd",
+    "sign_sgd(lr=0.01)",
+    "sign_sgd(weight_decay=0.1)",
+    "sign_sgd(maximize=1, weight_decay=0.1, decoupled=1)",
 ];
 
 const STEPS: u64 = 100;
@@ -56,7 +116,7 @@ fn tensors(params: &[ParamInfo], seed: u64) -> Vec<Vec<f32>> {
 fn gradients(params: &[ParamInfo], step: u64) -> Vec<Vec<f32>> {
     let mut grads = tensors(params, 1000 + 10 * step);
     grads[1].iter_mut().enumerate().filter(|(i, _)| i % 5 != 0).for_each(|(_, g)| *g = 0.0);
-    let scale = if step % 2 == 0 { 1e-3 } else { 1e3 };
+    let scale = if step.is_multiple_of(2) { 1e-3 } else { 1e3 };
     grads[2].iter_mut().for_each(|g| *g *= scale);
     grads
 }

@@ -45,19 +45,19 @@ impl Duel {
         let step = move |step| entry.entry(step);
         let plan = Plan::new(gpu, program.clone(), Some(&on_gpu), &[], 0, step).unwrap();
         let zeros: Vec<Vec<f64>> = params.iter().map(|p| vec![0.0; p.len()]).collect();
-        let initial = (optimizer.entry().kind.state_init)(optimizer.values());
-        let state: Vec<Vec<f64>> = params.iter().map(|p| vec![initial; p.len()]).collect();
+        let initial = optimizer.initial_state();
+        let filled = |value: &f64| params.iter().map(|p| vec![*value; p.len()]).collect();
         let on_cpu = cpu::Weights {
             params: params.iter().map(|p| numbers(p)).collect(),
             grads: zeros,
-            states: vec![state; states],
+            states: initial.iter().map(filled).collect(),
         };
         let interpreter = Interpreter::new(program);
         let duel = Self { gpu: gpu.clone(), on_gpu, plan, on_cpu, interpreter, rule, step: 0 };
         for (index, data) in params.iter().enumerate() {
             duel.write(&duel.on_gpu.param(index).unwrap(), data);
             for state in 0..states {
-                let data = vec![initial as f32; data.len()];
+                let data = vec![initial[state] as f32; data.len()];
                 duel.write(&duel.on_gpu.state(state, index).unwrap(), &data);
             }
         }

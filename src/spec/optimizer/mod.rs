@@ -40,8 +40,8 @@ pub struct OptimizerKind {
     pub states: &'static [&'static str],
     /// How many state values this configuration uses.
     pub state_count: fn(&Values) -> usize,
-    /// The state's initial value.
-    pub state_init: fn(&Values) -> f64,
+    /// The initial value of each state value.
+    pub state_init: fn(&Values) -> [f64; MAX_STATES],
     /// The names of the scalars, the fields of the WGSL struct.
     pub scalars: &'static [&'static str],
     /// The scalars of update number t (from 1) at a learning rate.
@@ -86,11 +86,24 @@ impl Optimizer {
         self.set("weight_decay", decay)
     }
 
+    /// The initial values of the state values that this configuration keeps per parameter.
+    pub fn initial_state(&self) -> Vec<f64> {
+        let initial = (self.entry().kind.state_init)(self.values());
+        initial.into_iter().take(self.states().len()).collect()
+    }
+
     /// The names of the state values that this configuration keeps per parameter.
     pub fn states(&self) -> &'static [&'static str] {
         let kind = &self.entry().kind;
         kind.states.get(..(kind.state_count)(self.values())).unwrap_or(kind.states)
     }
+}
+
+/// The first of a step's numbers, the others 0.
+pub(crate) fn fill<const N: usize>(values: [f64; N]) -> Scalars {
+    let mut scalars = [0.0; MAX_SCALARS];
+    scalars.iter_mut().zip(values).for_each(|(place, value)| *place = value);
+    scalars
 }
 
 /// Runs an update formula over slices.
@@ -147,9 +160,7 @@ macro_rules! optimizer {
      scalars: [$($scalar:ident),*], $values:pat_param, $t:ident, $lr:ident => $schedule:expr,
      $param:ident, $g:ident, $s:ident => $update:expr $(,)?) => {{
         fn schedule($values: &Values, $t: f64, $lr: f64) -> Scalars {
-            let mut scalars = [0.0; MAX_SCALARS];
-            scalars.iter_mut().zip($schedule).for_each(|(place, value)| *place = value);
-            scalars
+            fill($schedule)
         }
         #[allow(unused_variables)]
         fn update<F: Float>(

@@ -1,0 +1,13 @@
+struct Scalars {
+    rate: f32,
+    rho: f32,
+    one_minus_rho: f32,
+    eps: f32,
+}
+
+fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
+    let square = s.rho * state.x + s.one_minus_rho * grad * grad;
+    let delta = sqrt(state.y + s.eps) / sqrt(square + s.eps) * grad;
+    let moved = s.rho * state.y + s.one_minus_rho * delta * delta;
+    return Updated(s.rate * delta, vec4(square, moved, 0.0, 0.0));
+}

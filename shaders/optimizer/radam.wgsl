@@ -1,0 +1,15 @@
+struct Scalars {
+    plain_step: f32,
+    rectified_step: f32,
+    one_minus_beta1: f32,
+    beta2: f32,
+    one_minus_beta2: f32,
+    eps: f32,
+}
+
+fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
+    let first = state.x + s.one_minus_beta1 * (grad - state.x);
+    let second = s.beta2 * state.y + s.one_minus_beta2 * grad * grad;
+    let delta = s.plain_step * first + s.rectified_step * first / (sqrt(second) + s.eps);
+    return Updated(delta, vec4(first, second, 0.0, 0.0));
+}
