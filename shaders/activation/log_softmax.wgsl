@@ -1,9 +1,9 @@
-fn logit(x: f32) -> f32 {
-    return x;
+fn exponent(x: f32, top: f32) -> f32 {
+    return x - top;
 }
 
-fn forward(z: f32, top: f32, sum: f32) -> f32 {
-    return (z - top) - safe_log(sum);
+fn forward(exponent: f32, sum: f32) -> f32 {
+    return exponent - safe_log(sum);
 }
 
 fn weight(y: f32, g: f32) -> f32 {

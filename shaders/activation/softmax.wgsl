@@ -2,12 +2,13 @@ struct Hyper {
     temperature: f32,
 }
 
-fn logit(x: f32) -> f32 {
-    return x / params.hyper.temperature;
+// The difference first: x / temperature may overflow, and its rounding would be magnified by exp.
+fn exponent(x: f32, top: f32) -> f32 {
+    return (x - top) / params.hyper.temperature;
 }
 
-fn forward(z: f32, top: f32, sum: f32) -> f32 {
-    return safe_exp(z - top) / sum;
+fn forward(exponent: f32, sum: f32) -> f32 {
+    return safe_exp(exponent) / sum;
 }
 
 fn weight(y: f32, g: f32) -> f32 {

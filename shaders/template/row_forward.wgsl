@@ -22,15 +22,15 @@ fn main(
     let base = row * params.cols;
     var top = LOWEST;
     for (var col = lane; col < params.cols; col += 64u) {
-        top = max(top, logit(x[base + col]));
+        top = max(top, x[base + col]);
     }
     top = max_lanes(top, lane, 64u);
     var sum = 0.0;
     for (var col = lane; col < params.cols; col += 64u) {
-        sum += safe_exp(logit(x[base + col]) - top);
+        sum += safe_exp(exponent(x[base + col], top));
     }
     sum = sum_lanes(sum, lane, 64u);
     for (var col = lane; col < params.cols; col += 64u) {
-        y[base + col] = forward(logit(x[base + col]), top, sum);
+        y[base + col] = forward(exponent(x[base + col], top), sum);
     }
 }

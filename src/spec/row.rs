@@ -8,7 +8,7 @@ use crate::numeric::{Float, tree_sum};
 /// A row-wise activation built on a row's maximum and its sum of exponentials.
 #[derive(Debug)]
 pub struct RowKind {
-    /// The WGSL functions `logit`, `forward`, `weight` and `backward`.
+    /// The WGSL functions `exponent`, `forward`, `weight` and `backward`.
     pub shader: &'static str,
     /// What backward takes.
     pub saves: Saves,
@@ -43,8 +43,9 @@ macro_rules! row {
         ActivationKind::Row(RowKind {
             shader: include_str!(concat!("../../shaders/activation/", $file, ".wgsl")),
             saves: Saves::Output,
-            forward: Tolerance::ulps(16.0),
-            backward: Tolerance::ulps(16.0),
+            // The exponent: how far the element lies below its row's largest.
+            forward: Tolerance::growing(8.0, 2.0, |_, below| below),
+            backward: Tolerance::ulps(6.0),
             passes: Both {
                 f32: Rows { forward: $forward::<f32>, backward: $backward::<f32> },
                 f64: Rows { forward: $forward::<f64>, backward: $backward::<f64> },
@@ -55,8 +56,8 @@ macro_rules! row {
 
 pub(super) const fn softmax() -> ActivationKind {
     fn forward<F: Float>([temperature, ..]: &Values<F>, x: &[F], y: &mut [F]) {
-        let top = maximum(x) / *temperature;
-        x.iter().zip(&mut *y).for_each(|(&x, y)| *y = (x / *temperature - top).exp());
+        let top = maximum(x);
+        x.iter().zip(&mut *y).for_each(|(&x, y)| *y = ((x - top) / *temperature).exp());
         let sum = sum(y);
         y.iter_mut().for_each(|y| *y = *y / sum);
     }

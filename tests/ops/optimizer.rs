@@ -141,23 +141,14 @@ fn run(name: &str) -> usize {
     let mut duel = Duel::new(gpu(), program, optimizer, &start);
     let states = optimizer.states().len();
     let mut first = 0.0;
-    // State values pass through zero, so their error counts against the largest they were.
-    let mut largest: Vec<Vec<Vec<f64>>> = duel.on_cpu.states.clone();
     for step in 0..STEPS {
         duel.step(&gradients(&params, step));
         if step == 0 {
             first = check_params(&format!("{name} after 1 step"), &start, &duel.params(), 1e-5);
         }
-        let now = duel.on_cpu.states.iter().flatten().flatten();
-        largest.iter_mut().flatten().flatten().zip(now).for_each(|(l, s)| *l = l.max(s.abs()));
     }
     let last = check_params(&format!("{name} after 100"), &start, &duel.params(), 1e-4);
-    let mut state_error = 0.0f64;
-    for (state, largest) in largest.iter().enumerate() {
-        for (pair, largest) in duel.state(state).iter().zip(largest) {
-            state_error = state_error.max(worst(pair, |i| largest[i]));
-        }
-    }
+    let state_error = duel.state_error();
     assert!(state_error <= 1e-5, "{name}: state is off by {state_error:e}");
     println!("{name}: {first:.1e} after 1 step, {last:.1e} after 100, state {state_error:.1e}");
     (2 + states) * start.iter().map(Vec::len).sum::<usize>()

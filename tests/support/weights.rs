@@ -28,6 +28,8 @@ pub struct Duel {
     interpreter: Interpreter<f64>,
     rule: Steps,
     step: u64,
+    /// The largest magnitude that each state value has had on the reference, by state and tensor.
+    pub peaks: Vec<Vec<Vec<f64>>>,
 }
 
 fn numbers(data: &[f32]) -> Vec<f64> {
@@ -52,8 +54,10 @@ impl Duel {
             grads: zeros,
             states: initial.iter().map(filled).collect(),
         };
+        let peaks = on_cpu.states.clone();
         let interpreter = Interpreter::new(program);
-        let duel = Self { gpu: gpu.clone(), on_gpu, plan, on_cpu, interpreter, rule, step: 0 };
+        let duel =
+            Self { gpu: gpu.clone(), on_gpu, plan, on_cpu, interpreter, rule, step: 0, peaks };
         for (index, data) in params.iter().enumerate() {
             duel.write(&duel.on_gpu.param(index).unwrap(), data);
             for state in 0..states {
@@ -84,6 +88,9 @@ impl Duel {
         let entry: StepEntry = self.rule.entry(self.step);
         self.interpreter.run(&mut self.on_cpu, &entry).unwrap();
         self.step += 1;
+        let now = self.on_cpu.states.iter().flatten().flatten();
+        let peaks = self.peaks.iter_mut().flatten().flatten();
+        peaks.zip(now).for_each(|(peak, state)| *peak = peak.max(state.abs()));
     }
 
     fn pairs(&self, region: impl Fn(usize) -> Region, want: &[Vec<f64>]) -> Vec<Pair> {
@@ -105,6 +112,15 @@ impl Duel {
     pub fn state(&self, state: usize) -> Vec<Pair> {
         let region = |index| self.on_gpu.state(state, index).unwrap();
         self.pairs(region, &self.on_cpu.states[state])
+    }
+
+    /// The largest error of a state value, relative to the largest it has been: state values pass through zero.
+    pub fn state_error(&self) -> f64 {
+        let states = self.peaks.iter().enumerate().flat_map(|(state, peaks)| {
+            let errors = self.state(state).into_iter().zip(peaks);
+            errors.map(|(pair, peaks)| worst(&pair, |i| peaks[i])).collect::<Vec<_>>()
+        });
+        states.fold(0.0, f64::max)
     }
 
     /// The figures of the last step: the GPU's and the reference's.

@@ -1,0 +1,216 @@
+//! Both engines against PyTorch's golden vectors.
+
+mod support;
+
+use support::golden::{Case as Golden, load};
+use support::run::{Case, gpu};
+use support::tolerance::Tolerance;
+use support::weights::{Duel, Pair, param, worst};
+use wgrad::spec::activation::{ActivationKind, Saves};
+use wgrad::{Activation, Loss, Optimizer, Program, Reduction};
+
+/// What the golden files have and the library does not have yet.
+const NOT_YET: [(&str, &str); 4] = [
+    ("weight", "a weight per element"),
+    ("pos_weight", "a weight of the positive targets per column"),
+    ("class_weight", "a weight per class"),
+    ("ignore_index", "a class that takes no part"),
+];
+
+/// Why a case cannot run, if it cannot.
+fn missing(case: &Golden) -> Option<&'static str> {
+    let needs = |name: &&(&str, &str)| case.get(name.0).is_some() || case.option(name.0).is_some();
+    NOT_YET.iter().find(needs).map(|(_, reason)| *reason)
+}
+
+fn shape(case: &Golden, role: &str) -> Vec<usize> {
+    case.tensor(role).shape.clone()
+}
+
+/// Fails unless the reference has the golden numbers, up to rounding in `f64` of `scale`.
+fn check_reference(name: &str, want: &[f64], golden: &[f64], relative: f64, scale: f64) {
+    assert_eq!(want.len(), golden.len(), "{name}");
+    for (i, (&want, &golden)) in want.iter().zip(golden).enumerate() {
+        let bound = relative * golden.abs() + 1e-13 * scale;
+        assert!((want - golden).abs() <= bound, "{name}, {i}: {want:e}, PyTorch {golden:e}");
+    }
+}
+
+fn check_gpu(name: &str, got: &[f32], golden: &[f64], bound: impl Fn(usize) -> Tolerance) {
+    assert_eq!(got.len(), golden.len(), "{name}");
+    for (i, (&got, &golden)) in got.iter().zip(golden).enumerate() {
+        assert!(bound(i).accepts(got, golden), "{name}, {i}: {got:e}, PyTorch {golden:e}");
+    }
+}
+
+#[test]
+fn activations_and_their_gradients_are_pytorchs() {
+    let cases = load("activations");
+    assert_eq!(cases.len(), 12);
+    for golden in &cases {
+        let name = &golden.name;
+        let mut f: Activation = golden.op.parse().unwrap();
+        for (option, value) in &golden.options {
+            f = f.with(option, *value).unwrap();
+        }
+        let (forward, backward, saves) = match &f.entry().kind {
+            ActivationKind::Map(map) => (map.forward, map.derivative, map.saves),
+            ActivationKind::Row(row) => (row.forward, row.backward, row.saves),
+        };
+        let (x, g) = (golden.tensor("x"), golden.tensor("grad_out"));
+        let mut case = Case::new(name);
+        let slot = case.input(&shape(golden, "x"), &x.f32());
+        let upstream = case.input(&shape(golden, "x"), &g.f32());
+        let y = case.program.activation("y", f, slot).unwrap();
+        let dx = case.program.activation_backward("dx", f, (slot, y), upstream).unwrap();
+        let [values, grads] = &case.run(gpu(), &[y, dx])[..] else { panic!("two outputs") };
+        // From a rounded output the derivative is known up to that rounding; so is the end of a long tail.
+        let from_output = saves == Saves::Output;
+        let (wanted, wanted_grad) = (&golden.tensor("y").values, &golden.tensor("grad_in").values);
+        check_reference(name, &values.want, wanted, 1e-12, 0.0);
+        check_reference(name, &grads.want, wanted_grad, 1e-11, 1.0);
+        let row_wise = matches!(f.entry().kind, ActivationKind::Row(_));
+        // For a row, the exponent is at most this far below the largest element.
+        let at = |i: usize| if row_wise { x.values[i].abs().min(200.0) } else { x.values[i] };
+        let bound = |i| Tolerance::ulps(forward.at(f.values(), at(i)));
+        check_gpu(name, &values.got, wanted, |i| {
+            // A row's logarithm of a sum is about 2, whatever is left of a difference with it.
+            let floor = if golden.op == "log_softmax" { 1e-6 } else { 0.0 };
+            bound(i).floor(floor).flush_scale(200.0)
+        });
+        check_gpu(&format!("{name}, gradient"), &grads.got, wanted_grad, |i| {
+            let size = g.values[i].abs().max(if from_output { 1.0 } else { 0.0 });
+            let floor = if from_output { 4e-7 } else { backward.floor };
+            Tolerance::ulps(backward.at(f.values(), at(i)) + 1.0)
+                .floor(floor * size)
+                .flush_scale(200.0)
+        });
+    }
+    println!("{} cases", cases.len());
+}
+
+#[test]
+fn losses_and_their_gradients_are_pytorchs() {
+    let (mut run, mut skipped) = (0, 0);
+    for golden in load("losses") {
+        if let Some(reason) = missing(&golden) {
+            println!("{} needs {reason}", golden.name);
+            skipped += 1;
+            continue;
+        }
+        check_loss(&golden);
+        run += 1;
+    }
+    assert_eq!((run, skipped), (33, 24));
+    println!("{run} cases, {skipped} not yet");
+}
+
+fn check_loss(golden: &Golden) {
+    let name = &golden.name;
+    let mut loss: Loss = golden.op.parse().unwrap();
+    for (option, value) in &golden.options {
+        loss = loss.with(option, *value).unwrap();
+    }
+    let reduction = match golden.reduction.as_deref() {
+        Some("none") => Reduction::None,
+        Some("sum") => Reduction::Sum,
+        _ => Reduction::Mean,
+    };
+    let mut case = Case::new(name);
+    let x = case.input(&shape(golden, "x"), &golden.tensor("x").f32());
+    let target = match golden.get("labels") {
+        Some(labels) => case.classes(&labels.labels()),
+        None => case.input(&shape(golden, "x"), &golden.tensor("target").f32()),
+    };
+    let (value, gradient) = case.program.loss(loss, reduction, (x, target), true).unwrap();
+    let outcomes = case.run(gpu(), &[value, gradient.unwrap()]);
+    let [values, grads] = &outcomes[..] else { panic!("two outputs") };
+    let (wanted, wanted_grad) = (&golden.tensor("y").values, &golden.tensor("grad_in").values);
+    // PyTorch's least divisor in bce is the float32 next to 1e-12.
+    let relative = if golden.op == "bce" { 1e-7 } else { 1e-12 };
+    check_reference(name, &values.want, wanted, 1e-12, 1.0);
+    check_reference(name, &grads.want, wanted_grad, relative, 1.0);
+    let terms = golden.tensor("x").values.len() as f64;
+    let (many, share) = match reduction {
+        Reduction::None => (1.0, 1.0),
+        Reduction::Sum => (terms, 1.0),
+        Reduction::Mean => (1.0, if loss.is_row_wise() { terms / 5.0 } else { terms }),
+    };
+    check_gpu(name, &values.got, wanted, |_| Tolerance::ulps(16.0).floor(2.5e-7 * many));
+    check_gpu(&format!("{name}, gradient"), &grads.got, wanted_grad, |_| {
+        Tolerance::ulps(24.0).floor(2.5e-7 / share)
+    });
+}
+
+#[test]
+fn optimizers_follow_pytorchs() {
+    let cases = load("optimizers");
+    assert_eq!(cases.len(), 69);
+    let mut worst_of_all = [0.0f64; 3];
+    for golden in &cases {
+        let errors = check_optimizer(golden);
+        worst_of_all.iter_mut().zip(errors).for_each(|(worst, error)| *worst = worst.max(error));
+    }
+    let [first, last, state] = worst_of_all;
+    println!(
+        "{} cases: {first:.1e} after 1 step, {last:.1e} after 100, state {state:.1e}",
+        cases.len()
+    );
+}
+
+/// Runs 100 steps and gives the largest errors of the GPU: parameters after 1 and 100 steps, state.
+fn check_optimizer(golden: &Golden) -> [f64; 3] {
+    let name = &golden.name;
+    let mut optimizer: Optimizer = golden.op.parse().unwrap();
+    for (option, value) in &golden.options {
+        let option = match option.as_str() {
+            "initial_accumulator" => "initial_accumulator_value",
+            other => other,
+        };
+        optimizer = optimizer.with(option, *value).unwrap();
+    }
+    let start = golden.tensor("param_0");
+    let mut program = Program::new(name.as_str(), vec![param(&[start.values.len()], 1.0, true)]);
+    program.update(optimizer).unwrap();
+    program.record(&[]).unwrap();
+    let mut duel = Duel::new(gpu(), program, optimizer, &[start.f32()]);
+    let mut peak = vec![0.0f64; start.values.len()];
+    let mut errors = [0.0; 3];
+    let grads = golden.tensor("grads");
+    for step in 0..100 {
+        duel.step(&[grads.row(step).iter().map(|&g| g as f32).collect()]);
+        for (i, peak) in peak.iter_mut().enumerate() {
+            let now = duel.on_cpu.params[0][i];
+            *peak = peak.max(now.abs()).max((now - start.values[i]).abs());
+        }
+        if step == 0 || step == 99 {
+            let wanted = &golden.tensor(&format!("param_{}", step + 1)).values;
+            let pair = duel.params().remove(0);
+            check_reference(name, &pair.want, wanted, 1e-9, 1.0);
+            // With gradients of 1e6 a parameter comes back from far away: its error is that of the journey.
+            let error = worst(&Pair { want: wanted.clone(), ..pair }, |i| peak[i]);
+            let (place, bound) = if step == 0 { (0, 1e-5) } else { (1, 1e-4) };
+            assert!(error <= bound, "{name}, step {step}: off by {error:e}");
+            errors[place] = error;
+        }
+    }
+    for (number, state) in optimizer.states().iter().enumerate() {
+        let Some(wanted) = golden.get(&format!("state.{state}")) else {
+            // PyTorch keeps no momentum buffer without momentum; ours is there but unused.
+            assert_eq!((golden.op.as_str(), *state), ("rmsprop", "momentum_buffer"), "{name}");
+            continue;
+        };
+        let peaks = &duel.peaks[number][0];
+        for (i, (want, golden)) in
+            duel.on_cpu.states[number][0].iter().zip(&wanted.values).enumerate()
+        {
+            assert!(
+                (want - golden).abs() <= 1e-9 * peaks[i],
+                "{name}.{state}: {want:e}, PyTorch {golden:e}"
+            );
+        }
+    }
+    errors[2] = duel.state_error();
+    assert!(errors[2] <= 1e-5, "{name}: state is off by {:e}", errors[2]);
+    errors
+}

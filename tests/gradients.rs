@@ -1,0 +1,208 @@
+//! The reference's derivatives against central differences of its own values, all in `f64`.
+
+mod support;
+
+use support::run::{normal, uniform};
+use wgrad::cpu::{Interpreter, Weights};
+use wgrad::program::{DType, StepEntry};
+use wgrad::spec::activation::{ActivationKind, Saves};
+use wgrad::spec::loss::LossKind;
+use wgrad::{Activation, Loss, Program, Reduction, Shape};
+
+/// (f(x + h) - f(x - h)) / 2h with a relative step of 1e-5: truncation and rounding both near 1e-10.
+fn slope(x: f64, f: impl Fn(f64) -> f64) -> f64 {
+    let h = 1e-5 * x.abs().max(1.0);
+    let (right, left) = (x + h, x - h);
+    (f(right) - f(left)) / (right - left)
+}
+
+/// Fails unless the derivative is the slope; `size` is that of the values differenced, whose rounding the step magnifies.
+fn check(name: &str, at: f64, derivative: f64, slope: f64, size: f64) {
+    let bound = 1e-7 * derivative.abs() + 1e-9 * size.max(1.0);
+    let error = (derivative - slope).abs();
+    assert!(error <= bound, "{name} at {at}: derivative {derivative:e}, slope {slope:e}");
+}
+
+/// The op with its defaults and, if it has parameters, with another first one.
+fn with_other(f: Activation) -> Vec<Activation> {
+    let other = f.entry().params.first().map(|param| f.with(param.name, 2.0 * param.default + 0.5));
+    [Some(f), other.map(Result::unwrap)].into_iter().flatten().collect()
+}
+
+fn forward(f: &Activation, x: &[f64]) -> Vec<f64> {
+    let mut y = vec![0.0; x.len()];
+    f.forward(x.len(), x, &mut y);
+    y
+}
+
+/// The derivative in direction g by the reference's backward pass.
+fn backward(f: &Activation, x: &[f64], g: &[f64]) -> Vec<f64> {
+    let saved = match f.entry().kind.saves() {
+        Saves::Input => x.to_vec(),
+        Saves::Output => forward(f, x),
+    };
+    let mut out = vec![0.0; x.len()];
+    f.backward(x.len(), &saved, g, &mut out);
+    out
+}
+
+#[test]
+fn derivatives_of_elementwise_activations_are_the_slopes_of_their_values() {
+    let mut checks = 0;
+    for f in Activation::all().flat_map(with_other) {
+        let ActivationKind::Map(map) = &f.entry().kind else { continue };
+        let near_zero = (-60..=0).flat_map(|e| [1.0, -1.0].map(|sign| sign * 2f64.powi(e)));
+        let line = (-4000..=4000).map(|i| f64::from(i) * 0.01 + 0.0031);
+        for x in line.chain(near_zero) {
+            if map.kinks.iter().any(|kink| (x - kink).abs() < 1e-3) {
+                continue;
+            }
+            let value = |x: f64| forward(&f, &[x])[0];
+            check(
+                &f.to_string(),
+                x,
+                backward(&f, &[x], &[1.0])[0],
+                slope(x, value),
+                value(x).abs() / x.abs().max(1.0),
+            );
+            checks += 1;
+        }
+    }
+    assert!(checks > 80_000);
+    println!("{checks} slopes");
+}
+
+#[test]
+fn at_a_kink_the_derivative_is_the_one_that_the_entry_states() {
+    for (f, at_zero) in [(Activation::relu(), 0.0), (Activation::leaky_relu(), 0.01)] {
+        assert_eq!(backward(&f, &[0.0], &[1.0]), [at_zero], "{f}");
+        assert_eq!(backward(&f, &[-0.0], &[1.0]), [at_zero], "{f}");
+    }
+}
+
+fn numbers(data: Vec<f32>) -> Vec<f64> {
+    data.into_iter().map(f64::from).collect()
+}
+
+/// The same x with one element moved.
+fn moved(x: &[f64], index: usize, value: f64) -> Vec<f64> {
+    let mut x = x.to_vec();
+    x[index] = value;
+    x
+}
+
+#[test]
+fn gradients_of_row_wise_activations_are_the_slopes_of_a_weighted_sum() {
+    let mut checks = 0;
+    for f in Activation::all().flat_map(with_other) {
+        if matches!(f.entry().kind, ActivationKind::Map(_)) {
+            continue;
+        }
+        for (seed, cols) in [(1, 1), (2, 2), (3, 7), (4, 40)] {
+            let x: Vec<f64> = numbers(normal(seed, cols)).iter().map(|x| 3.0 * x).collect();
+            let g = numbers(normal(seed + 100, cols));
+            let dot = |x: &[f64]| forward(&f, x).iter().zip(&g).map(|(y, g)| y * g).sum::<f64>();
+            let gradient = backward(&f, &x, &g);
+            for i in 0..cols {
+                let slope = slope(x[i], |value| dot(&moved(&x, i, value)));
+                check(&format!("{f} of {cols}"), x[i], gradient[i], slope, dot(&x).abs());
+                checks += 1;
+            }
+        }
+    }
+    assert!(checks >= 150);
+    println!("{checks} slopes");
+}
+
+/// A loss over `rows` x `cols` with everything but the predictions set.
+struct Trial {
+    loss: Loss,
+    reduction: Reduction,
+    shape: Shape,
+    target: Target,
+}
+
+enum Target {
+    Values(Vec<f64>),
+    Classes(Vec<u32>),
+}
+
+impl Trial {
+    /// The summed value and the gradient at x.
+    fn run(&self, x: &[f64]) -> (f64, Vec<f64>) {
+        let mut program = Program::new("loss", vec![]);
+        let prediction = program.input("x", self.shape, DType::F32);
+        let target = match &self.target {
+            Target::Values(_) => program.input("t", self.shape, DType::F32),
+            Target::Classes(classes) => {
+                program.input("t", Shape::new(&[classes.len()]).unwrap(), DType::U32)
+            }
+        };
+        let (value, gradient) =
+            program.loss(self.loss, self.reduction, (prediction, target), true).unwrap();
+        let mut cpu = Interpreter::<f64>::new(program);
+        cpu.write(prediction, x).unwrap();
+        match &self.target {
+            Target::Values(values) => cpu.write(target, values).unwrap(),
+            Target::Classes(classes) => cpu.write_indices(target, classes).unwrap(),
+        }
+        // One row takes no part.
+        let rows = self.shape.rows() - 1;
+        cpu.run(&mut Weights::default(), &StepEntry::rows(rows)).unwrap();
+        (cpu.read(value).unwrap().iter().sum(), cpu.read(gradient.unwrap()).unwrap().to_vec())
+    }
+
+    fn check(&self, x: &[f64]) -> usize {
+        let (value, gradient) = self.run(x);
+        for (i, &derivative) in gradient.iter().enumerate() {
+            let slope = slope(x[i], |at| self.run(&moved(x, i, at)).0);
+            let name = format!("{} {:?}, element {i}", self.loss, self.reduction);
+            check(&name, x[i], derivative, slope, value.abs());
+        }
+        gradient.len()
+    }
+}
+
+/// Predictions and targets away from kinks and clips.
+fn inputs(loss: &Loss, rows: usize, cols: usize) -> (Vec<f64>, Vec<f64>) {
+    let len = rows * cols;
+    let inside = |seed| numbers(uniform(seed, len)).iter().map(|u| 0.05 + 0.9 * u).collect();
+    match loss.name() {
+        "bce" | "categorical_cross_entropy" => (inside(1), inside(2)),
+        "bce_with_logits" | "cross_entropy" => (numbers(normal(1, len)), inside(2)),
+        _ => {
+            let LossKind::Map(map) = &loss.entry().kind else { panic!("{loss} needs inputs") };
+            let x: Vec<f64> = numbers(normal(1, len));
+            let mut t: Vec<f64> = numbers(normal(2, len));
+            for (x, t) in x.iter().zip(&mut t) {
+                let near = map.kinks.iter().any(|kink| (x - *t - kink).abs() < 1e-3);
+                *t += if near { 0.1 } else { 0.0 };
+            }
+            (x, t)
+        }
+    }
+}
+
+#[test]
+fn gradients_of_losses_are_the_slopes_of_their_values() {
+    let mut checks = 0;
+    let others = [
+        "bce_with_logits(pos_weight=2.5)",
+        "categorical_cross_entropy(clip=0.01)",
+        "cross_entropy(label_smoothing=0.2)",
+    ];
+    let losses = Loss::all().chain(others.iter().map(|name| name.parse().unwrap()));
+    for loss in losses {
+        for reduction in [Reduction::None, Reduction::Mean, Reduction::Sum] {
+            let shape = Shape::new(&[4, 5]).unwrap();
+            let (x, t) = inputs(&loss, 4, 5);
+            checks += Trial { loss, reduction, shape, target: Target::Values(t) }.check(&x);
+            if loss.is_row_wise() {
+                let target = Target::Classes(vec![0, 4, 2, 3]);
+                checks += Trial { loss, reduction, shape, target }.check(&x);
+            }
+        }
+    }
+    assert!(checks >= 700);
+    println!("{checks} slopes");
+}

@@ -1,0 +1,260 @@
+//! Look-up, parameters, text forms, schedules and initializers.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use wgrad::spec::activation::ActivationKind;
+use wgrad::spec::initializer::InitializerKind;
+use wgrad::spec::loss::LossKind;
+use wgrad::spec::optimizer::OptimizerKind;
+use wgrad::spec::schedule::ScheduleKind;
+use wgrad::spec::{Choice, Kind};
+use wgrad::{Activation, Initializer, Loss, Optimizer, Schedule};
+
+/// Runs a generic check for every family and adds up what it counts.
+macro_rules! every_family {
+    ($check:ident) => {
+        [
+            $check::<ActivationKind>(),
+            $check::<LossKind>(),
+            $check::<OptimizerKind>(),
+            $check::<ScheduleKind>(),
+            $check::<InitializerKind>(),
+        ]
+        .into_iter()
+        .sum::<usize>()
+    };
+}
+
+/// Every entry with its required parameters given.
+fn complete<K: Kind>() -> Vec<Choice<K>> {
+    let fill = |op: Choice<K>| {
+        let required = op.entry().params.iter().filter(|param| param.default.is_nan());
+        required.fold(op, |op, param| op.with(param.name, 0.5).unwrap())
+    };
+    Choice::<K>::all().map(fill).collect()
+}
+
+fn names<K: Kind>() -> Vec<&'static str> {
+    let of_entry = |entry: &&'static wgrad::spec::Entry<K>| {
+        std::iter::once(entry.name).chain(entry.aliases.iter().map(|alias| alias.name)).collect()
+    };
+    K::all().iter().flat_map(|entry| -> Vec<&'static str> { of_entry(entry) }).collect()
+}
+
+fn lookup<K: Kind>() -> usize {
+    let plain: BTreeSet<String> = names::<K>().iter().map(|name| name.replace('_', "")).collect();
+    assert_eq!(plain.len(), names::<K>().len(), "two {}s share a name", K::FAMILY);
+    for name in names::<K>() {
+        let op = Choice::<K>::named(name).unwrap();
+        for other in [
+            name.to_uppercase(),
+            name.replace('_', "-"),
+            name.replace('_', " "),
+            name.replace('_', ""),
+        ] {
+            // As text, since a required parameter that is not there yet equals nothing.
+            assert_eq!(Choice::<K>::named(&other).unwrap().to_string(), op.to_string(), "{other}");
+        }
+    }
+    names::<K>().len()
+}
+
+#[test]
+fn every_name_and_alias_is_found_whatever_its_case_and_separators() {
+    println!("{} names", every_family!(lookup));
+}
+
+fn misspelt<K: Kind>() -> usize {
+    let long = names::<K>().into_iter().filter(|name| name.len() >= 6);
+    let mut count = 0;
+    for name in long {
+        let wrong = format!("{}x{}", &name[..3], &name[4..]);
+        let Err(error) = Choice::<K>::named(&wrong) else { continue };
+        let message = error.to_string();
+        assert!(message.contains(&wrong) && message.contains(K::FAMILY), "{message}");
+        assert!(message.contains(name), "'{wrong}' does not lead to '{name}': {message}");
+        count += 1;
+    }
+    assert!(Choice::<K>::named("").is_err() && Choice::<K>::named("no such thing").is_err());
+    count
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_the_names_near_it() {
+    println!("{} misspelt names", every_family!(misspelt));
+}
+
+fn ranges<K: Kind>() -> usize {
+    let mut count = 0;
+    let values = [-1e300, -2.0, -1.0, -0.0, 0.0, 1e-300, 0.5, 1.0, 2.0, 1e300];
+    let never = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+    for op in complete::<K>() {
+        for param in op.entry().params {
+            for value in values.into_iter().chain(never) {
+                let accepted = op.with(param.name, value);
+                assert_eq!(accepted.is_ok(), param.range.contains(value), "{op} {value}");
+                if let Err(error) = accepted {
+                    let message = error.to_string();
+                    let parts = [op.name(), param.name, &param.range.to_string()];
+                    assert!(parts.iter().all(|part| message.contains(part)), "{message}");
+                }
+                count += 1;
+            }
+            assert!(never.iter().all(|value| !param.range.contains(*value)));
+        }
+        let message = op.with("no_such", 1.0).unwrap_err().to_string();
+        assert!(message.contains("no_such"), "{message}");
+    }
+    count
+}
+
+#[test]
+fn a_parameter_outside_its_range_is_refused_with_the_range() {
+    println!("{} values", every_family!(ranges));
+    let message = Optimizer::adam().with("beta1", 1.0).unwrap_err().to_string();
+    assert_eq!(
+        message,
+        "adam: beta1 = 1 is not valid: it must be a finite number, 0 or greater, less than 1"
+    );
+}
+
+#[test]
+fn a_required_parameter_must_be_given() {
+    assert!("exponential".parse::<Schedule>().is_err());
+    assert!("exponential(gamma=0.9)".parse::<Schedule>().is_ok());
+    assert!(Optimizer::sgd().learning_rate(f64::NAN).validate().is_err());
+    assert!(Optimizer::sgd().weight_decay(-1.0).validate().is_err());
+}
+
+fn round_trips<K: Kind>() -> usize {
+    let mut count = 0;
+    for op in complete::<K>() {
+        let values = [0.0, 1.0, 0.25, 1e-7, 0.1 + 0.2, 1e22, -3.75];
+        let changed = op.entry().params.iter().flat_map(|param| {
+            values.iter().filter_map(move |&value| op.with(param.name, value).ok())
+        });
+        for op in std::iter::once(op).chain(changed) {
+            let text = op.to_string();
+            assert_eq!(text.parse::<Choice<K>>().unwrap(), op, "{text}");
+            count += 1;
+        }
+    }
+    count
+}
+
+#[test]
+fn every_op_reads_back_what_it_prints() {
+    println!("{} texts", every_family!(round_trips));
+}
+
+#[test]
+fn aliases_set_their_parameters() {
+    for (alias, op) in [
+        ("nag", "sgd(momentum=0.9, nesterov=1)"),
+        ("msgd", "sgd(momentum=0.9, dampening=0.9, zero_init=1)"),
+        ("amsgrad", "adam(amsgrad=1)"),
+    ] {
+        assert_eq!(alias.parse::<Optimizer>().unwrap().to_string(), op);
+        let changed: Optimizer = format!("{alias}(lr=0.5)").parse().unwrap();
+        assert_eq!(changed.get("lr"), Some(0.5));
+    }
+    assert_eq!("Swish".parse::<Activation>().unwrap(), Activation::silu());
+    assert_eq!("mean squared error".parse::<Loss>().unwrap(), Loss::mse());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_text_makes_the_parser_panic(text in ".{0,40}", name in "[a-z_]{1,8}", value in ".{0,8}") {
+        for text in [text, format!("sgd({name}={value})"), format!("gelu({value}"), format!("step{value})")] {
+            let _ = text.parse::<Activation>();
+            let _ = text.parse::<Loss>();
+            let _ = text.parse::<Optimizer>();
+            let _ = text.parse::<Schedule>();
+            let _ = text.parse::<Initializer>();
+        }
+    }
+
+    #[test]
+    fn every_number_survives_the_round_trip(bits in any::<u64>()) {
+        let value = f64::from_bits(bits);
+        let op = Activation::leaky_relu().with("alpha", value);
+        prop_assert_eq!(op.is_ok(), value.is_finite());
+        if let Ok(op) = op {
+            let back: Activation = op.to_string().parse().unwrap();
+            prop_assert_eq!(back.get("alpha").map(f64::to_bits), op.get("alpha").map(f64::to_bits));
+        }
+    }
+}
+
+#[test]
+fn schedules_have_their_known_values() {
+    let near = |a: f64, b: f64| assert!((a - b).abs() <= 1e-15, "{a} {b}");
+    assert_eq!(Schedule::constant().rate(1000, 0.3), 0.3);
+    let step = Schedule::step(10.0, 0.5).unwrap();
+    assert_eq!([0, 9, 10, 19, 20].map(|t| step.rate(t, 1.0)), [1.0, 1.0, 0.5, 0.5, 0.25]);
+    near(Schedule::exponential(0.9).unwrap().rate(3, 2.0), 1.458);
+    assert_eq!(Schedule::inverse_time(1e-3).unwrap().rate(1000, 0.1), 0.05);
+    let cosine = Schedule::cosine(100.0, 0.1).unwrap();
+    near(cosine.rate(0, 1.0), 1.0);
+    near(cosine.rate(50, 1.0), 0.55);
+    near(cosine.rate(100, 1.0), 0.1);
+    let custom = Schedule::custom("half", |step, lr| if step < 5 { lr } else { lr / 2.0 });
+    assert_eq!((custom.rate(4, 1.0), custom.rate(5, 1.0)), (1.0, 0.5));
+    assert!(Schedule::step(0.0, 0.5).is_err() && Schedule::exponential(-1.0).is_err());
+}
+
+/// Mean, standard deviation, least and largest.
+fn statistics(draws: &[f32]) -> [f64; 4] {
+    let n = draws.len() as f64;
+    let numbers = || draws.iter().map(|&x| f64::from(x));
+    let mean = numbers().sum::<f64>() / n;
+    let deviation = (numbers().map(|x| (x - mean).powi(2)).sum::<f64>() / n).sqrt();
+    [mean, deviation, numbers().fold(f64::MAX, f64::min), numbers().fold(f64::MIN, f64::max)]
+}
+
+#[test]
+fn initializers_have_their_mean_deviation_and_bounds() {
+    let (fan_in, fan_out, len) = (200, 100, 100_000);
+    let uniform = |bound: f64| (0.0, bound / 3f64.sqrt(), bound);
+    for (name, (mean, deviation, bound)) in [
+        ("zeros", (0.0, 0.0, 0.0)),
+        ("normal", (0.0, 1.0, f64::MAX)),
+        ("normal(mean=3, std=0.5)", (3.0, 0.5, f64::MAX)),
+        ("uniform", (0.5, 1.0 / 12f64.sqrt(), 1.0)),
+        ("uniform(low=-2, high=2)", uniform(2.0)),
+        ("xavier_uniform", uniform((6.0f64 / 300.0).sqrt())),
+        ("xavier_uniform(gain=2)", uniform(2.0 * (6.0f64 / 300.0).sqrt())),
+        ("xavier_normal", (0.0, (2.0f64 / 300.0).sqrt(), f64::MAX)),
+        ("kaiming_uniform", uniform((6.0f64 / 200.0).sqrt())),
+        ("kaiming_uniform(fan_out=1, gain=1)", uniform((3.0f64 / 100.0).sqrt())),
+        ("kaiming_normal", (0.0, (2.0f64 / 200.0).sqrt(), f64::MAX)),
+    ] {
+        let initializer: Initializer = name.parse().unwrap();
+        let draws = initializer.draw(1, 0, fan_in, fan_out, len);
+        let [got_mean, got_deviation, low, high] = statistics(&draws);
+        // Five standard errors of 100 000 draws.
+        assert!((got_mean - mean).abs() <= 0.016 * deviation, "{name}: mean {got_mean}");
+        let error = (got_deviation - deviation).abs();
+        assert!(error <= 0.012 * deviation, "{name}: deviation {got_deviation}");
+        assert!(low >= -bound * 1.000001 && high <= bound * 1.000001, "{name}: {low} to {high}");
+        if bound < f64::MAX && bound > 0.0 {
+            assert!(high > 0.999 * bound, "{name}: {high} is far below {bound}");
+        }
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_and_another_seed_or_parameter_others() {
+    for initializer in Initializer::all().filter(|op| op.name() != "zeros") {
+        let draw = |seed, index| initializer.draw(seed, index, 10, 10, 50);
+        assert_eq!(draw(7, 3), draw(7, 3), "{initializer}");
+        assert_ne!(draw(7, 3), draw(8, 3), "{initializer}");
+        assert_ne!(draw(7, 3), draw(7, 4), "{initializer}");
+        // A longer tensor begins with the same numbers.
+        assert_eq!(initializer.draw(7, 3, 10, 10, 20), draw(7, 3)[..20]);
+        assert!(initializer.draw(7, 3, 0, 0, 4).iter().all(|x| x.is_finite()), "{initializer}");
+    }
+}
