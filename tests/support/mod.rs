@@ -3,6 +3,7 @@
 
 pub mod adapter;
 pub mod kernel;
+pub mod nets;
 pub mod reflect;
 pub mod run;
 pub mod tolerance;
