@@ -63,11 +63,13 @@ fn curves(area: &Area<'_>, data: &Dataset, predicted: &[f32]) -> Result {
     let mut plot = chart::panel(area, "One period of the sine")?
         .build_cartesian_2d(0f32..1f32, -1.2f32..1.2f32)?;
     chart::axes(&mut plot, ("x", "y"), &|y| format!("{y:.1}"))?;
-    let x = || data.inputs().iter().copied();
-    let target = x().zip(data.targets().values().into_iter().flatten().copied());
-    let series: [(&str, ShapeStyle, Vec<(f32, f32)>); 2] = [
-        ("sin 2πx", INK.mix(0.25).stroke_width(px(6)), target.collect()),
-        ("network", COLOURS[1].stroke_width(px(2)), x().zip(predicted.iter().copied()).collect()),
+    let curve = |y: &[f32]| -> Vec<(f32, f32)> {
+        data.inputs().iter().copied().zip(y.iter().copied()).collect()
+    };
+    let target = data.targets().values().and_then(|values| values.as_slice()).unwrap_or_default();
+    let series = [
+        ("sin 2πx", INK.mix(0.25).stroke_width(px(6)), curve(target)),
+        ("network", COLOURS[1].stroke_width(px(2)), curve(predicted)),
     ];
     for (name, style, points) in series {
         plot.draw_series(LineSeries::new(points, style))?

@@ -5,6 +5,8 @@
 //! parameters it belongs to.
 
 use std::collections::HashMap;
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use safetensors::tensor::TensorView;
@@ -53,9 +55,13 @@ impl Trainer {
             .zip(params)
             .map(|(info, values)| (info.name.clone(), info.shape.to_vec(), values))
             .collect();
-        // The state goes first: weights without their state are refused by `load`, never taken for a checkpoint.
-        write(&state_path(path), states, Some(metadata))?;
-        write(path, params, None)
+        // Two files cannot be replaced at once. The weights go first; should the program end here, `load` finds their
+        // state under its partial name.
+        let state = state_path(path);
+        write(&state, states, Some(metadata))?;
+        write(path, params, None)?;
+        rename(path)?;
+        rename(&state)
     }
 
     /// Goes on from a checkpoint of the same network and optimizer.
@@ -66,10 +72,29 @@ impl Trainer {
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         let params = self.read_weights(path)?;
-        let state_path = state_path(path);
-        let bytes = read(&state_path)?;
-        let wrong =
-            |message: String| Error::Checkpoint(format!("{}: {message}", state_path.display()));
+        let checksum = checksum(&params);
+        let place = state_path(path);
+        let state = match self.read_state(&place, &checksum) {
+            Ok(state) => state,
+            Err(error) => {
+                let state = self.read_state(&partial_path(&place), &checksum).map_err(|_| error)?;
+                rename(&place)?;
+                state
+            }
+        };
+        self.weights.write_params(&params)?;
+        state
+            .tensors
+            .iter()
+            .enumerate()
+            .try_for_each(|(number, state)| self.weights.write_state(number, state))?;
+        (self.step, self.epoch, self.seed) = (state.step, state.epoch, state.seed);
+        Ok(())
+    }
+
+    fn read_state(&self, path: &Path, checksum: &str) -> Result<State> {
+        let bytes = read(path)?;
+        let wrong = |message: String| Error::Checkpoint(format!("{}: {message}", path.display()));
         let (_, header) =
             SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
         let metadata = header.metadata().clone().unwrap_or_default();
@@ -88,26 +113,19 @@ impl Trainer {
                 self.optimizer
             )));
         }
-        if field("checksum")? != checksum(&params) {
-            return Err(wrong(format!("it does not belong to the weights in {}", path.display())));
+        if field("checksum")? != checksum {
+            return Err(wrong("it does not belong to the weights beside it".to_string()));
         }
         let (step, epoch, seed) = (number("step")?, number("epoch")?, number("seed")?);
         let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let mut states = Vec::new();
-        for state in self.optimizer.states() {
-            let tensors = self.network.params().iter().map(|info| {
+        let tensors = self.optimizer.states().iter().map(|state| {
+            let of_state = self.network.params().iter().map(|info| {
                 tensor(&tensors, &format!("{state}/{}", info.name), &info.shape.to_vec())
                     .map_err(&wrong)
             });
-            states.push(tensors.collect::<Result<Vec<_>>>()?);
-        }
-        self.weights.write_params(&params)?;
-        states
-            .iter()
-            .enumerate()
-            .try_for_each(|(number, state)| self.weights.write_state(number, state))?;
-        (self.step, self.epoch, self.seed) = (step, epoch, seed);
-        Ok(())
+            of_state.collect::<Result<Vec<_>>>()
+        });
+        Ok(State { step, epoch, seed, tensors: tensors.collect::<Result<_>>()? })
     }
 
     /// Takes only the parameters from a file, such as one that PyTorch saved with
@@ -136,16 +154,30 @@ impl Trainer {
     }
 }
 
+/// What a checkpoint holds beside the parameters.
+struct State {
+    step: u64,
+    epoch: u64,
+    seed: u64,
+    /// For each state value of the optimizer, one vector per parameter tensor.
+    tensors: Vec<Vec<Vec<f32>>>,
+}
+
 /// Where the state of a checkpoint lies.
 fn state_path(path: &Path) -> PathBuf {
     path.with_extension("state.safetensors")
+}
+
+/// Where a file is written before it takes its place.
+fn partial_path(path: &Path) -> PathBuf {
+    path.with_extension("partial")
 }
 
 fn read(path: &Path) -> Result<Vec<u8>> {
     std::fs::read(path).map_err(|error| Error::io(path, error))
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file under its partial name, whole and on the disk.
 fn write(
     path: &Path,
     tensors: Vec<(String, Vec<usize>, Vec<f32>)>,
@@ -166,9 +198,17 @@ fn write(
     if let Some(parent) = parent {
         std::fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
     }
-    let partial = path.with_extension("partial");
-    std::fs::write(&partial, bytes).map_err(|error| Error::io(&partial, error))?;
-    std::fs::rename(&partial, path).map_err(|error| Error::io(path, error))
+    let partial = partial_path(path);
+    let written = File::create(&partial).and_then(|mut file| {
+        file.write_all(&bytes)?;
+        file.sync_all()
+    });
+    written.map_err(|error| Error::io(&partial, error))
+}
+
+/// Puts a file from its partial name in its place.
+fn rename(path: &Path) -> Result<()> {
+    std::fs::rename(partial_path(path), path).map_err(|error| Error::io(path, error))
 }
 
 fn tensor(

@@ -220,7 +220,8 @@ impl Trainer {
             fit.early.map(|early| Watch { early, best: f64::INFINITY, since: 0, params: None });
         let mut history = History::default();
         let mut done = 0;
-        while done < fit.epochs && !history.stopped_early {
+        let mut stopped = false;
+        while done < fit.epochs && !stopped {
             let mut stop = fit.next_stop(done);
             if evaluator.is_some() {
                 stop = done + 1;
@@ -242,15 +243,13 @@ impl Trainer {
                 if watch.improves(loss) && watch.early.restore_best {
                     watch.params = Some(self.weights.read_params().await?);
                 }
-                history.stopped_early = watch.since > watch.early.patience;
+                stopped = watch.since > watch.early.patience;
             }
-            let ends = done == fit.epochs || history.stopped_early;
+            let ends = done == fit.epochs || stopped;
             if let Some((every, callback)) = &mut fit.callback
                 && (ends || (done - 1) % *every == 0)
-                && callback(last).is_break()
             {
-                history.stopped_early = done < fit.epochs;
-                done = fit.epochs;
+                stopped |= callback(last).is_break();
             }
             if let Some((every, path)) = &fit.checkpoint
                 && done % every == 0
@@ -258,6 +257,7 @@ impl Trainer {
                 self.save_async(path).await?;
             }
         }
+        history.stopped_early = done < fit.epochs;
         if let Some(best) = watch.and_then(|watch| watch.params) {
             self.weights.write_params(&best)?;
         }

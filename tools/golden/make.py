@@ -8,6 +8,7 @@ from importlib.metadata import version
 import activations
 import losses
 import optimizers
+import torch_mlp
 from common import DIRECTORY
 
 PINS = pathlib.Path(__file__).with_name("requirements.txt").read_text().split()
@@ -30,7 +31,8 @@ Inputs and results of PyTorch, computed once in float64 on the CPU from inputs t
 Where the results are not the output of one torch function: `softplus` has its threshold out of reach;
 `sigmoid`, `tanh`, `gelu` and `bce_with_logits` are written in torch without cancellation in the tails and checked
 against torch's own op; `categorical_cross_entropy`, which torch does not have, is
--sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp.
+-sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp. `torch_mlp` is no golden file of
+this kind but a state_dict in float32, as torch saves it; its outputs are of this kind.
 """
 
 
@@ -40,14 +42,20 @@ def main():
         found = version(package).split("+")[0]
         assert found == wanted, f"{package} {found} is installed, the golden files are of {wanted}"
     DIRECTORY.mkdir(parents=True, exist_ok=True)
-    files = []
-    for module in (activations, losses, optimizers):
+    results = [("torch_mlp", torch_mlp.SEED, "weights", torch_mlp.weights())]
+    for module, name in (
+        (activations, "activations"),
+        (losses, "losses"),
+        (optimizers, "optimizers"),
+        (torch_mlp, "torch_mlp_outputs"),
+    ):
         golden = module.build()
-        contents = golden.bytes()
-        path = DIRECTORY / f"{module.__name__}.safetensors"
+        results.append((name, module.SEED, len(golden.cases), golden.bytes()))
+    files = []
+    for name, seed, cases, contents in sorted(results):
+        path = DIRECTORY / f"{name}.safetensors"
         path.write_bytes(contents)
-        digest = hashlib.sha256(contents).hexdigest()
-        row = (path.name, module.SEED, len(golden.cases), len(contents), digest)
+        row = (path.name, seed, cases, len(contents), hashlib.sha256(contents).hexdigest())
         files.append("| " + " | ".join(map(str, row)) + " |")
     text = PROVENANCE.format(
         versions=", ".join(pin.replace("==", " ") for pin in PINS),

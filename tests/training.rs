@@ -1,0 +1,253 @@
+//! Whole training runs: both devices agree, runs repeat bit for bit, batches and stopping do what they say.
+
+mod support;
+
+use std::cell::Cell;
+use std::ops::ControlFlow;
+
+use support::nets::{self, bits, devices};
+use wgrad::ndarray::{Array2, array};
+use wgrad::prelude::*;
+use wgrad::random::{Key, Stream};
+use wgrad::train::EarlyStopping;
+
+fn losses(history: &History) -> Vec<f64> {
+    history.epochs.iter().map(|epoch| epoch.loss).collect()
+}
+
+#[test]
+fn both_devices_have_the_same_losses_in_the_first_ten_steps() {
+    let two_steps = |net: nets::Net| {
+        let (rows, batch) = (net.data.rows(0..20).unwrap(), net.batch);
+        nets::Net { data: rows, batch, ..net }
+    };
+    for (net, epochs) in [(nets::sine(), 10), (nets::spiral(), 10), (two_steps(nets::digits()), 5)]
+    {
+        let [cpu, gpu] = devices().map(|device| net.train(&mut net.on(&device), epochs));
+        for (cpu, gpu) in cpu.epochs.iter().zip(&gpu.epochs) {
+            let far = (cpu.loss - gpu.loss).abs() / cpu.loss;
+            assert!(far < 1e-4, "{}, {far:e} apart: {cpu} and {gpu}", net.name);
+            assert_eq!((cpu.epoch, cpu.rate), (gpu.epoch, gpu.rate), "{}", net.name);
+        }
+        assert_eq!(gpu.epochs.len() as u64, epochs);
+    }
+}
+
+#[test]
+fn the_reference_runs_reach_their_goal_on_both_devices() {
+    for device in devices() {
+        let (sine, spiral) = (nets::sine(), nets::spiral());
+        let mut trainer = sine.on(&device);
+        let loss = sine.train(&mut trainer, 300).last().unwrap().loss;
+        assert!(loss < 2e-3, "sine on {device}: {loss}");
+        let mut trainer = spiral.on(&device);
+        spiral.train(&mut trainer, 300);
+        let evaluation = trainer.evaluate(&spiral.data).unwrap();
+        assert!(evaluation.accuracy() > 0.8, "spiral on {device}: {evaluation:?}");
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bits_again() {
+    for device in devices() {
+        for net in [nets::spiral(), nets::digits()] {
+            let run = |seed| {
+                let mut trainer = net.builder.clone().seed(seed).on(&device).unwrap();
+                let history = net.train(&mut trainer, 3);
+                (bits(&trainer), losses(&history))
+            };
+            let first = run(5);
+            assert_eq!(first, run(5), "{} on {device}", net.name);
+            assert_ne!(first, run(6), "{} on {device}", net.name);
+        }
+    }
+}
+
+#[test]
+fn training_in_two_calls_is_training_in_one() {
+    for device in devices() {
+        for net in [nets::spiral(), nets::digits()] {
+            let (mut once, mut twice) = (net.on(&device), net.on(&device));
+            let whole = net.train(&mut once, 7);
+            let mut parts = net.train(&mut twice, 3);
+            // What lies between must not disturb it.
+            twice.evaluate(&net.data).unwrap();
+            twice.predict(net.data.inputs().view()).unwrap();
+            parts.epochs.extend(net.train(&mut twice, 4).epochs);
+            assert_eq!(parts, whole, "{} on {device}", net.name);
+            assert_eq!(bits(&twice), bits(&once), "{} on {device}", net.name);
+        }
+    }
+}
+
+/// Rows with a target that is not quite linear in them.
+fn ten_rows() -> Dataset {
+    let inputs = Array2::from_shape_fn((10, 2), |(row, col)| ((3 * row + 5 * col) as f32).sin());
+    let targets = inputs.map_axis(wgrad::ndarray::Axis(1), |x| 2.0 * x[0] - x[1] * x[1]);
+    Dataset::new(inputs, targets.insert_axis(wgrad::ndarray::Axis(1))).unwrap()
+}
+
+#[test]
+fn batches_of_four_of_ten_rows_are_four_four_and_two_in_the_order_of_the_epoch() {
+    let (data, seed, rate, epochs) = (ten_rows(), 3, 0.1, 2);
+    let weights = Initializer::normal();
+    let model = Sequential::new(2).layer(Dense::new(1).weights(weights));
+    let network = model.build().unwrap();
+    let order = Key::new(seed, Stream::Shuffle);
+
+    // The same in plain arithmetic.
+    let initial = network.initial(seed);
+    let mut w: Vec<f64> = initial.concat().into_iter().map(f64::from).collect();
+    let mut want = Vec::new();
+    for epoch in 0..epochs {
+        let places: Vec<usize> = (0..10).map(|at| order.permute(epoch, at, 10) as usize).collect();
+        let mut total = 0.0;
+        for batch in places.chunks(4) {
+            let mut grad = [0.0; 3];
+            for &row in batch {
+                let x = data.inputs().row(row).mapv(f64::from);
+                let target = f64::from(data.targets().values().unwrap()[[row, 0]]);
+                let error = w[0] * x[0] + w[1] * x[1] + w[2] - target;
+                total += error * error;
+                for (grad, x) in grad.iter_mut().zip([x[0], x[1], 1.0]) {
+                    *grad += 2.0 * error * x / batch.len() as f64;
+                }
+            }
+            w.iter_mut().zip(grad).for_each(|(w, grad)| *w -= rate * grad);
+        }
+        want.push(total / 10.0);
+    }
+
+    for device in devices() {
+        let mut trainer =
+            Trainer::new(model.clone(), Loss::mse(), Optimizer::sgd().learning_rate(rate))
+                .seed(seed)
+                .on(&device)
+                .unwrap();
+        let history = trainer.fit(&data, Fit::epochs(u64::from(epochs)).batch(4)).unwrap();
+        assert_eq!(trainer.step(), 6);
+        for (got, want) in losses(&history).iter().zip(&want) {
+            assert!((got - want).abs() < 1e-6 * want, "on {device}: {got} {want}");
+        }
+        let got: Vec<f32> = trainer.parameters().unwrap().into_iter().flat_map(|p| p.1).collect();
+        for (got, want) in got.iter().zip(&w) {
+            assert!((f64::from(*got) - want).abs() < 1e-6, "on {device}: {got} {want}");
+        }
+    }
+}
+
+#[test]
+fn evaluation_in_several_chunks_is_the_figure_of_all_rows() {
+    // More rows than one chunk has, and not a multiple of it.
+    let data = data::sine(9001);
+    for device in devices() {
+        let mut trainer = nets::sine().on(&device);
+        let predicted = trainer.predict(data.inputs().view()).unwrap();
+        let targets = data.targets().values().unwrap();
+        let errors = (&predicted - targets).mapv(f64::from);
+        let mse = errors.pow2().mean().unwrap();
+        let evaluation = trainer.evaluate(&data).unwrap();
+        assert_eq!(predicted.dim(), (9001, 1));
+        assert!((evaluation.loss() - mse).abs() < 1e-6 * mse, "on {device}: {evaluation:?} {mse}");
+        assert_eq!(trainer.evaluate(&data).unwrap(), evaluation, "on {device}");
+    }
+}
+
+#[test]
+fn evaluation_leaves_dropout_out_and_changes_nothing() {
+    for device in devices() {
+        let net = nets::digits();
+        let mut trainer = net.on(&device);
+        let before = bits(&trainer);
+        let first = trainer.evaluate(&net.data).unwrap();
+        assert_eq!(trainer.evaluate(&net.data).unwrap(), first, "on {device}");
+        assert_eq!((bits(&trainer), trainer.step(), trainer.epoch()), (before, 0, 0));
+    }
+}
+
+#[test]
+fn a_callback_is_called_at_its_epochs_and_may_stop_training() {
+    let net = nets::spiral();
+    let mut trainer = net.on(&Device::cpu());
+    let mut seen = Vec::new();
+    let watch = |epoch: &wgrad::train::Epoch| {
+        seen.push(epoch.epoch);
+        ControlFlow::Continue(())
+    };
+    let history = trainer.fit(&net.data, Fit::epochs(12).each(5, watch)).unwrap();
+    assert_eq!((seen, history.epochs.len()), (vec![0, 5, 10, 11], 12));
+    assert!(!history.stopped_early);
+
+    let calls = Cell::new(0);
+    let stop = |_: &wgrad::train::Epoch| {
+        calls.set(calls.get() + 1);
+        if calls.get() == 3 { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    };
+    let history = trainer.fit(&net.data, Fit::epochs(100).each(2, stop)).unwrap();
+    assert_eq!((calls.get(), history.epochs.len(), history.stopped_early), (3, 5, true));
+    assert_eq!((trainer.step(), trainer.epoch()), (17, 17));
+}
+
+#[test]
+fn stopping_in_a_callback_does_not_change_when_checkpoints_are_written() {
+    let directory = nets::directory("stopped");
+    let net = nets::spiral();
+    for (stop, epochs, saved) in [(5, 7, true), (3, 10, false)] {
+        let path = directory.join(format!("{stop}.safetensors"));
+        let mut trainer = net.on(&Device::cpu());
+        let until = move |epoch: &wgrad::train::Epoch| {
+            if epoch.epoch + 1 == stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        };
+        trainer.fit(&net.data, Fit::epochs(epochs).each(1, until).checkpoint(&path, 5)).unwrap();
+        assert_eq!((trainer.epoch(), path.exists()), (stop, saved));
+    }
+}
+
+#[test]
+fn early_stopping_waits_for_its_patience_and_restores_the_best() {
+    for device in devices() {
+        // A rate so large that the loss only grows after the first steps.
+        let model = Sequential::new(2).dense(1);
+        let sgd = Optimizer::sgd().learning_rate(1.5);
+        let mut trainer = Trainer::new(model, Loss::mse(), sgd).on(&device).unwrap();
+        let early = EarlyStopping { patience: 4, min_delta: 0.0, restore_best: true };
+        let data = ten_rows();
+        let fit = Fit::epochs(200).validate(&data).early_stopping(early);
+        let history = trainer.fit(&data, fit).unwrap();
+        let losses: Vec<f64> =
+            history.epochs.iter().map(|e| e.validation.as_ref().unwrap().loss()).collect();
+        let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
+        let place = losses.iter().position(|loss| *loss == best).unwrap();
+        assert!(history.stopped_early && losses.len() == place + 6, "on {device}: {losses:?}");
+        assert_eq!(trainer.evaluate(&data).unwrap().loss(), best, "on {device}");
+    }
+}
+
+#[test]
+fn a_validation_split_trains_on_the_rest_and_judges_by_the_share() {
+    let data = data::spiral(100, 3, 0);
+    let net = nets::spiral();
+    let mut trainer = net.on(&Device::cpu());
+    let history = trainer.fit(&data, Fit::epochs(20).validation_split(0.25)).unwrap();
+    let (training, validation) = data.split(0.75, 0).unwrap();
+    let mut by_hand = net.on(&Device::cpu());
+    by_hand.fit(&training, Fit::epochs(20)).unwrap();
+    assert_eq!(bits(&trainer), bits(&by_hand));
+    let judged = by_hand.evaluate(&validation).unwrap();
+    assert_eq!(history.last().unwrap().validation.as_ref(), Some(&judged));
+}
+
+#[test]
+fn a_row_alone_and_a_batch_of_one_row_train() {
+    for device in devices() {
+        let row = Dataset::new(array![[1.0, 2.0]], array![[3.0]]).unwrap();
+        let model = Sequential::new(2).dense(1);
+        let sgd = Optimizer::sgd().learning_rate(0.05);
+        let mut trainer = Trainer::new(model, Loss::mse(), sgd).on(&device).unwrap();
+        trainer.fit(&row, Fit::epochs(50)).unwrap();
+        let answer = trainer.predict(row.inputs().view()).unwrap()[[0, 0]];
+        assert!((answer - 3.0).abs() < 1e-3, "on {device}: {answer}");
+        trainer.fit(&ten_rows(), Fit::epochs(1).batch(1)).unwrap();
+        assert_eq!(trainer.step(), 60);
+    }
+}
