@@ -149,7 +149,7 @@ fn run(name: &str) -> usize {
     }
     let last = check_params(&format!("{name} after 100"), &start, &duel.params(), 1e-4);
     let state_error = duel.state_error();
-    assert!(state_error <= 1e-5, "{name}: state is off by {state_error:e}");
+    assert!(state_error <= 1e-4, "{name}: state is off by {state_error:e}");
     println!("{name}: {first:.1e} after 1 step, {last:.1e} after 100, state {state_error:.1e}");
     (2 + states) * start.iter().map(Vec::len).sum::<usize>()
 }

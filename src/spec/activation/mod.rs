@@ -88,8 +88,8 @@ pub struct MapKind {
     pub shader: &'static str,
     /// What `derivative` takes.
     pub saves: Saves,
-    /// Where the derivative jumps.
-    pub kinks: &'static [f64],
+    /// Where the derivative or its slope jumps.
+    pub kinks: fn(&Values) -> Vec<f64>,
     /// The error allowed to forward.
     pub forward: Tolerance,
     /// The error allowed to the derivative.
@@ -183,7 +183,7 @@ macro_rules! map {
         ActivationKind::Map(MapKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
             saves: Saves::$saves,
-            kinks: &$kinks,
+            kinks: $kinks,
             forward: $bound,
             derivative: $dbound,
             passes: Both {
