@@ -1,4 +1,4 @@
-//! wgrad
+#![doc = include_str!("../README.md")]
 #![deny(missing_docs, unsafe_code)]
 #![warn(
     clippy::expect_used,
@@ -24,11 +24,21 @@ pub mod spec;
 pub mod train;
 
 pub use data::Dataset;
-pub use device::Device;
+pub use device::{Device, Tensor};
 pub use error::{Error, Result};
 pub use nn::{Dense, Sequential};
 pub use program::Program;
 pub use shape::Shape;
 pub use spec::{Activation, Initializer, Loss, Metric, Optimizer, Reduction, Schedule};
-//pub use train::{Evaluation, Fit, History, Trainer};
+pub use train::{Evaluation, Fit, History, Trainer};
 pub use {ndarray, wgpu};
+
+/// What most programs need: `use wgrad::prelude::*;`.
+pub mod prelude {
+    pub use crate::data::{self, Dataset};
+    pub use crate::gpu::Gpu;
+    pub use crate::{
+        Activation, Dense, Device, Evaluation, Fit, History, Initializer, Loss, Metric, Optimizer,
+        Reduction, Schedule, Sequential, Trainer,
+    };
+}

@@ -6,7 +6,7 @@ use support::golden::{Case as Golden, load};
 use support::run::{Case, gpu};
 use support::tolerance::Tolerance;
 use support::weights::{Duel, Pair, param, worst};
-use wgrad::spec::activation::{ActivationKind, Saves};
+use wgrad::spec::activation::{self, ActivationKind, Saves};
 use wgrad::{Activation, Loss, Optimizer, Program, Reduction};
 
 /// What the golden files have and the library does not have yet.
@@ -69,21 +69,21 @@ fn activations_and_their_gradients_are_pytorchs() {
         let (wanted, wanted_grad) = (&golden.tensor("y").values, &golden.tensor("grad_in").values);
         check_reference(name, &values.want, wanted, 1e-12, 0.0);
         check_reference(name, &grads.want, wanted_grad, 1e-11, 1.0);
-        let scale = f.get("beta").unwrap_or(1.0);
-        let exponent = |i: usize| {
-            let row_wise = matches!(f.entry().kind, ActivationKind::Row(_));
-            if scale != 1.0 || row_wise { (scale * x.values[i]).min(200.0) } else { 0.0 }
+        let row_wise = matches!(f.entry().kind, ActivationKind::Row(_));
+        let ulps = |bound: &activation::Tolerance, i: usize| {
+            let x: f64 = x.values[i];
+            // In a row the exponent is the difference to the largest.
+            bound.at(f.values(), x) + if row_wise { (2.0 * x.abs()).min(200.0) } else { 0.0 }
         };
-        let bound = |i| Tolerance::ulps(forward.at(exponent(i)));
         check_gpu(name, &values.got, wanted, |i| {
             // A row's logarithm of a sum is about 2, whatever is left of a difference with it.
             let floor = if golden.op == "log_softmax" { 1e-6 } else { 0.0 };
-            bound(i).floor(floor).flush_scale(200.0)
+            Tolerance::ulps(ulps(&forward, i)).floor(floor).flush_scale(200.0)
         });
         check_gpu(&format!("{name}, gradient"), &grads.got, wanted_grad, |i| {
             let size = g.values[i].abs().max(if from_output { 1.0 } else { 0.0 });
             let floor = if from_output { 4e-7 } else { backward.floor };
-            Tolerance::ulps(backward.at(exponent(i)) + 1.0).floor(floor * size).flush_scale(200.0)
+            Tolerance::ulps(ulps(&backward, i) + 1.0).floor(floor * size).flush_scale(200.0)
         });
     }
     println!("{} cases", cases.len());

@@ -9,11 +9,11 @@ use wgrad::spec::activation::{ActivationKind, Saves};
 use wgrad::spec::loss::LossKind;
 use wgrad::{Activation, Loss, Program, Reduction, Shape};
 
-/// (f(x + h) - f(x - h)) / 2h with a relative step of 1e-5: truncation and rounding both near 1e-10.
+/// The slope by the central difference of fourth order: truncation and rounding are both near 1e-10.
 fn slope(x: f64, f: impl Fn(f64) -> f64) -> f64 {
-    let h = 1e-5 * x.abs().max(1.0);
-    let (right, left) = (x + h, x - h);
-    (f(right) - f(left)) / (right - left)
+    let h = 1e-4;
+    let across = |h: f64| f(x + h) - f(x - h);
+    (8.0 * across(h) - across(2.0 * h)) / (12.0 * h)
 }
 
 /// Fails unless the derivative is the slope; `size` is that of the values differenced, whose rounding the step magnifies.
@@ -25,7 +25,8 @@ fn check(name: &str, at: f64, derivative: f64, slope: f64, size: f64) {
 
 /// The op with its defaults and, if it has parameters, with another first one.
 fn with_other(f: Activation) -> Vec<Activation> {
-    let other = f.entry().params.first().map(|param| f.with(param.name, 2.0 * param.default + 0.5));
+    let other =
+        f.entry().params.first().map(|param| f.with(param.name, 2.0 * param.example() + 0.5));
     [Some(f), other.map(Result::unwrap)].into_iter().flatten().collect()
 }
 
@@ -51,20 +52,17 @@ fn derivatives_of_elementwise_activations_are_the_slopes_of_their_values() {
     let mut checks = 0;
     for f in Activation::all().flat_map(with_other) {
         let ActivationKind::Map(map) = &f.entry().kind else { continue };
-        let near_zero = (-60..=0).flat_map(|e| [1.0, -1.0].map(|sign| sign * 2f64.powi(e)));
+        let near_zero = (-60..=-4).flat_map(|e| [1.0, -1.0].map(|sign| sign * 2f64.powi(e)));
         let line = (-4000..=4000).map(|i| f64::from(i) * 0.01 + 0.0031);
         for x in line.chain(near_zero) {
             if map.kinks.iter().any(|kink| (x - kink).abs() < 1e-3) {
                 continue;
             }
             let value = |x: f64| forward(&f, &[x])[0];
-            check(
-                &f.to_string(),
-                x,
-                backward(&f, &[x], &[1.0])[0],
-                slope(x, value),
-                value(x).abs() / x.abs().max(1.0),
-            );
+            let derivative = backward(&f, &[x], &[1.0])[0];
+            // Across 0, where a curvature may jump, the difference is off by up to a step times that jump.
+            let size = if x.abs() < 1e-3 { 1e5 } else { value(x).abs() / x.abs().max(1.0) };
+            check(&f.to_string(), x, derivative, slope(x, value), size);
             checks += 1;
         }
     }

@@ -70,7 +70,7 @@ impl View {
         if offset + bytes > buffer.size() {
             return refuse("its end", offset + bytes, buffer.size(), "bytes");
         }
-        if offset % 256 != 0 {
+        if !offset.is_multiple_of(256) {
             return refuse("the remainder of its offset by 256", offset % 256, 0, "bytes");
         }
         if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
@@ -87,6 +87,12 @@ impl Gpu {
             | wgpu::BufferUsages::COPY_DST
             | wgpu::BufferUsages::COPY_SRC;
         self.buffer(what, padded(len) as u64 * 4, contents, usage)
+    }
+
+    /// A tensor of our own with the given words.
+    pub(crate) fn view(&self, shape: Shape, words: &[u32]) -> Result<View> {
+        let what = format!("a tensor of shape {shape}");
+        Ok(View { region: self.storage(&what, shape.len(), words)?, shape })
     }
 
     pub(super) fn buffer(

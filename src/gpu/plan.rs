@@ -91,6 +91,11 @@ impl Plan {
         &self.program
     }
 
+    /// The device.
+    pub fn gpu(&self) -> &Gpu {
+        &self.gpu
+    }
+
     /// The dispatches of one step, in order.
     pub fn dispatches(&self) -> &[Dispatch] {
         &self.dispatches
@@ -332,7 +337,7 @@ mod tests {
         assert_eq!(grid(1, 65_535, "op").unwrap(), [1, 1]);
         assert_eq!(grid(65_535, 65_535, "op").unwrap(), [65_535, 1]);
         assert_eq!(grid(65_536, 65_535, "op").unwrap(), [32_768, 2]);
-        assert_eq!(grid(10, 3, "op").unwrap_err().to_string().contains("op"), true);
+        assert!(grid(10, 3, "op").unwrap_err().to_string().contains("op"));
         assert_eq!(grid(9, 3, "op").unwrap(), [3, 3]);
     }
 }

@@ -14,7 +14,7 @@ impl Gpu {
     /// Reads `len` words from the start of a region, after everything submitted so far.
     ///
     /// On native platforms this polls the device and blocks until the words are there; in a browser it yields.
-    pub(super) async fn read_words(
+    pub(crate) async fn read_words(
         &self,
         what: &str,
         region: &Region,
@@ -56,7 +56,7 @@ impl Gpu {
     }
 
     /// Reads numbers as [`Gpu::read_words`] reads words.
-    pub(super) async fn read_numbers(
+    pub(crate) async fn read_numbers(
         &self,
         what: &str,
         region: &Region,

@@ -3,6 +3,8 @@
 //! One [`Entry`] in a family's table makes an op: look-up by name, the CPU reference, the GPU kernels, every test and
 //! bench case and the documentation tables follow from it.
 
+#![allow(clippy::type_complexity, reason = "a signature says more than an alias for it")]
+
 pub mod activation;
 pub mod initializer;
 pub mod loss;

@@ -84,12 +84,24 @@ pub struct Param {
     pub default: f64,
     /// The values it may take.
     pub range: Range,
+    /// A value to show and test a parameter with that must be given.
+    example: f64,
 }
 
 impl Param {
     /// A parameter with its default and range.
     pub const fn new(name: &'static str, default: f64, range: Range) -> Self {
-        Self { name, default, range }
+        Self { name, default, range, example: default }
+    }
+
+    /// A parameter that must be given, with an example for tables and tests.
+    pub const fn required(name: &'static str, example: f64, range: Range) -> Self {
+        Self { name, default: f64::NAN, range, example }
+    }
+
+    /// The default, or where there is none an example.
+    pub const fn example(&self) -> f64 {
+        self.example
     }
 }
 
@@ -179,9 +191,16 @@ impl<K: Kind> Choice<K> {
         })
     }
 
-    /// Every op of the family, each with its default parameters.
+    /// Every op of the family, each with its default parameters, and examples where there are none.
     pub fn all() -> impl Iterator<Item = Self> {
-        K::all().iter().map(|entry| Self::of(entry))
+        K::all().iter().map(|entry| {
+            let mut op = Self::of(entry);
+            op.values
+                .iter_mut()
+                .zip(entry.params)
+                .for_each(|(value, param)| *value = param.example);
+            op
+        })
     }
 
     /// The same op with one parameter changed.

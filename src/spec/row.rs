@@ -12,9 +12,10 @@ pub struct RowKind {
     pub shader: &'static str,
     /// What backward takes.
     pub saves: Saves,
-    /// The error allowed to forward, relative to the row's largest result.
+    /// The error allowed to forward, besides a unit in the last place for each unit of the exponent and each time that
+    /// it is rounded: in x - max, and in its division by a temperature other than 1.
     pub forward: Tolerance,
-    /// The error allowed to backward, relative to the row's largest term.
+    /// The error allowed to backward, relative to the terms that it is the difference of.
     pub backward: Tolerance,
     /// The reference.
     pub passes: RowPasses,
@@ -43,7 +44,7 @@ macro_rules! row {
         ActivationKind::Row(RowKind {
             shader: include_str!(concat!("../../shaders/activation/", $file, ".wgsl")),
             saves: Saves::Output,
-            forward: Tolerance::growing(8.0, 2.0),
+            forward: Tolerance::ulps(8.0),
             backward: Tolerance::ulps(6.0),
             passes: Both {
                 f32: Rows { forward: $forward::<f32>, backward: $backward::<f32> },

@@ -23,28 +23,28 @@ registry! { ScheduleKind, "schedule";
     }
     step {
         aliases: [],
-        params: [Param::new("step_size", f64::NAN, Range::POSITIVE), Param::new("gamma", 0.1, Range::NOT_NEGATIVE)],
+        params: [Param::required("step_size", 100.0, Range::POSITIVE), Param::new("gamma", 0.1, Range::NOT_NEGATIVE)],
         formula: "lr * gamma^floor(step / step_size)",
         source: "torch.optim.lr_scheduler.StepLR",
         kind: ScheduleKind { rate: |[size, gamma, ..], lr, step| lr * gamma.powf((step / size).floor()) },
     }
     exponential {
         aliases: [],
-        params: [Param::new("gamma", f64::NAN, Range::NOT_NEGATIVE)],
+        params: [Param::required("gamma", 0.99, Range::NOT_NEGATIVE)],
         formula: "lr * gamma^step",
         source: "torch.optim.lr_scheduler.ExponentialLR",
         kind: ScheduleKind { rate: |[gamma, ..], lr, step| lr * gamma.powf(step) },
     }
     inverse_time {
         aliases: [],
-        params: [Param::new("decay", f64::NAN, Range::NOT_NEGATIVE)],
+        params: [Param::required("decay", 1e-3, Range::NOT_NEGATIVE)],
         formula: "lr / (1 + decay * step)",
         source: "Keras InverseTimeDecay with decay_steps 1",
         kind: ScheduleKind { rate: |[decay, ..], lr, step| lr / (1.0 + decay * step) },
     }
     cosine {
         aliases: [Alias::of("cosine_annealing")],
-        params: [Param::new("total", f64::NAN, Range::POSITIVE), Param::new("min", 0.0, Range::NOT_NEGATIVE)],
+        params: [Param::required("total", 1000.0, Range::POSITIVE), Param::new("min", 0.0, Range::NOT_NEGATIVE)],
         formula: "min + (lr - min) (1 + cos(pi step / total)) / 2",
         source: "torch.optim.lr_scheduler.CosineAnnealingLR; Loshchilov and Hutter 2017",
         kind: ScheduleKind {

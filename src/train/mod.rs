@@ -1,1 +1,291 @@
-//! x
+//! Training: a network, a loss and an optimizer on a device.
+
+mod checkpoint;
+mod evaluate;
+mod fit;
+mod history;
+mod step;
+
+pub use fit::{EarlyStopping, Fit};
+pub use history::{Epoch, Evaluation, History};
+pub use step::TrainingStep;
+
+use crate::data::{Dataset, Targets};
+use crate::device::{Device, Weights};
+use crate::error::{Error, Result};
+use crate::nn::{Goal, Network, Sequential, TargetKind};
+use crate::program::Op;
+use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
+
+/// What a [`Trainer`] is made of, before it is put on a device.
+#[derive(Clone, Debug)]
+#[must_use = "call `on` to put it on a device"]
+pub struct TrainerBuilder {
+    model: Sequential,
+    optimizer: Optimizer,
+    schedule: Schedule,
+    seed: u64,
+    loss: Loss,
+    reduction: Reduction,
+    metrics: Option<Vec<Metric>>,
+    clip_value: Option<f64>,
+    clip_norm: Option<f64>,
+}
+
+impl TrainerBuilder {
+    /// How the learning rate changes; constant unless given.
+    pub fn schedule(self, schedule: Schedule) -> Self {
+        Self { schedule, ..self }
+    }
+
+    /// The seed of initial weights, dropout masks and the order of rows; 0 unless given.
+    pub fn seed(self, seed: u64) -> Self {
+        Self { seed, ..self }
+    }
+
+    /// How the terms of the loss become one number; their mean unless given.
+    pub fn reduction(self, reduction: Reduction) -> Self {
+        Self { reduction, ..self }
+    }
+
+    /// The metrics recorded beside the loss, at most two; one that suits the loss unless given.
+    pub fn metrics(self, metrics: &[Metric]) -> Self {
+        Self { metrics: Some(metrics.to_vec()), ..self }
+    }
+
+    /// Clamps every gradient to [-limit, limit] before the update.
+    pub fn clip_value(self, limit: f64) -> Self {
+        Self { clip_value: Some(limit), ..self }
+    }
+
+    /// Scales the gradients before the update so that their norm over all parameters is at most `max`.
+    pub fn clip_norm(self, max: f64) -> Self {
+        Self { clip_norm: Some(max), ..self }
+    }
+
+    /// Builds the network, draws its initial weights and puts everything on a device.
+    ///
+    /// # Errors
+    /// [`Error::Shape`], [`Error::Parameter`] and [`Error::Empty`] name the layer or setting that is wrong;
+    /// [`Error::Limit`] and [`Error::OutOfMemory`] if the network is too large for the device.
+    pub fn on(self, device: &Device) -> Result<Trainer> {
+        let network = self.model.build()?;
+        self.loss.validate()?;
+        self.optimizer.validate()?;
+        if self.reduction == Reduction::None {
+            let message = "a loss to train by is one number; use Reduction::Mean or Reduction::Sum";
+            return Err(Error::unsupported("Trainer", message));
+        }
+        let recorded = 2 + self.metrics.as_ref().map_or(1, Vec::len);
+        if recorded > Op::MAX_RECORDED {
+            let (needed, limit) = (recorded as u64, Op::MAX_RECORDED as u64);
+            let what = "recording loss, penalty and metrics".to_string();
+            return Err(Error::Limit { what, needed, limit, unit: "figures" });
+        }
+        let optimizer = self.optimizer;
+        let state = (optimizer.entry().kind.state_init)(optimizer.values()) as f32;
+        let initial = network.initial(self.seed);
+        let weights =
+            Weights::new(device, network.params(), &initial, optimizer.states().len(), state)?;
+        let goal = Goal {
+            loss: self.loss,
+            reduction: self.reduction,
+            metrics: self.metrics.clone().unwrap_or_default(),
+            clip_value: self.clip_value,
+            clip_norm: self.clip_norm,
+        };
+        let trainer = Trainer {
+            network,
+            goal,
+            metrics_chosen: self.metrics.is_some(),
+            optimizer,
+            schedule: self.schedule,
+            seed: self.seed,
+            device: device.clone(),
+            weights,
+            step: 0,
+            epoch: 0,
+            dispatches: None,
+        };
+        // Whatever is wrong with loss and clipping shows now, not in the first fit.
+        trainer.network.training(
+            &trainer.goal,
+            optimizer,
+            trainer.natural_target(),
+            (1, 1),
+            self.seed,
+        )?;
+        Ok(trainer)
+    }
+}
+
+/// A network on a device, with its optimizer's state and its place in the training run.
+///
+/// ```
+/// use wgrad::prelude::*;
+///
+/// let data = data::spiral(100, 3, 0);
+/// let model = Sequential::new(2).dense(64).activation(Activation::relu()).dense(3);
+/// let mut trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam().learning_rate(0.05))
+///     .schedule(Schedule::inverse_time(5e-7)?)
+///     .seed(0)
+///     .on(&Device::cpu())?;
+/// let history = trainer.fit(&data, Fit::epochs(200))?;
+/// assert!(history.last().unwrap().loss < 0.7);
+/// let evaluation = trainer.evaluate(&data)?;
+/// assert!(evaluation.accuracy() > 0.6);
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Trainer {
+    network: Network,
+    goal: Goal,
+    metrics_chosen: bool,
+    optimizer: Optimizer,
+    schedule: Schedule,
+    seed: u64,
+    device: Device,
+    weights: Weights,
+    /// How many updates were done.
+    step: u64,
+    /// How many epochs were done.
+    epoch: u64,
+    dispatches: Option<usize>,
+}
+
+impl Trainer {
+    /// A network, a loss and an optimizer; [`TrainerBuilder::on`] puts them on a device.
+    #[allow(clippy::new_ret_no_self, reason = "a trainer exists only on a device")]
+    pub fn new(model: Sequential, loss: Loss, optimizer: Optimizer) -> TrainerBuilder {
+        TrainerBuilder {
+            model,
+            optimizer,
+            schedule: Schedule::constant(),
+            seed: 0,
+            loss,
+            reduction: Reduction::Mean,
+            metrics: None,
+            clip_value: None,
+            clip_norm: None,
+        }
+    }
+
+    /// The network.
+    pub fn network(&self) -> &Network {
+        &self.network
+    }
+
+    /// The device.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// How many updates were done.
+    pub fn step(&self) -> u64 {
+        self.step
+    }
+
+    /// How many epochs were done.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// How many dispatches one training step takes, once [`Trainer::fit`] ran on a GPU.
+    pub fn dispatches_per_step(&self) -> Option<usize> {
+        self.dispatches
+    }
+
+    /// The parameters by name, in the order of the layers.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn parameters(&self) -> Result<Vec<(String, Vec<f32>)>> {
+        pollster::block_on(self.parameters_async())
+    }
+
+    /// As [`Trainer::parameters`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Trainer::parameters`].
+    pub async fn parameters_async(&self) -> Result<Vec<(String, Vec<f32>)>> {
+        Ok(self.named(self.weights.read_params().await?))
+    }
+
+    /// The gradients of the last step by parameter name.
+    ///
+    /// # Errors
+    /// As [`Trainer::parameters`].
+    pub async fn gradients_async(&self) -> Result<Vec<(String, Vec<f32>)>> {
+        Ok(self.named(self.weights.read_grads().await?))
+    }
+
+    fn named(&self, tensors: Vec<Vec<f32>>) -> Vec<(String, Vec<f32>)> {
+        self.network.params().iter().map(|param| param.name.clone()).zip(tensors).collect()
+    }
+
+    /// The targets that the loss naturally takes.
+    fn natural_target(&self) -> TargetKind {
+        if self.goal.loss.is_row_wise() {
+            TargetKind::Class
+        } else {
+            TargetKind::Values(self.network.outputs())
+        }
+    }
+
+    /// Checks a data set against the network and the loss, and says what its targets are.
+    fn check(&self, call: &str, data: &Dataset) -> Result<TargetKind> {
+        if data.is_empty() {
+            return Err(Error::empty(call, "the data set has no rows"));
+        }
+        let (features, inputs, outputs) =
+            (data.features(), self.network.inputs(), self.network.outputs());
+        if features != inputs {
+            let message =
+                format!("the data set has {features} features a row, the network takes {inputs}");
+            return Err(Error::shape(call, message));
+        }
+        let loss = self.goal.loss;
+        match data.targets() {
+            Targets::Values(values) if values.ncols() != outputs => {
+                let message = format!(
+                    "the targets have {} columns, the network gives {outputs}",
+                    values.ncols()
+                );
+                Err(Error::shape(call, message))
+            }
+            Targets::Values(_) => Ok(TargetKind::Values(outputs)),
+            Targets::Classes { .. } if !loss.is_row_wise() => {
+                let message =
+                    format!("{loss} takes targets of shape [rows, {outputs}], not class indices");
+                Err(Error::shape(call, message))
+            }
+            Targets::Classes { labels, .. } => {
+                let wrong =
+                    labels.iter().enumerate().find(|(_, label)| **label as usize >= outputs);
+                let Some((row, label)) = wrong else { return Ok(TargetKind::Class) };
+                let message = format!(
+                    "row {row} has class {label}, but the network gives {outputs} scores a row"
+                );
+                Err(Error::Target { op: call.to_string(), message })
+            }
+        }
+    }
+
+    /// The goal with metrics that suit the loss and this data, unless they were chosen.
+    fn settle_metrics(&mut self, data: &Dataset) {
+        if !self.metrics_chosen && self.goal.metrics.is_empty() {
+            self.goal.metrics = vec![Metric::suiting(&self.goal.loss, deviation(data))];
+        }
+    }
+}
+
+/// The standard deviation of value targets; 0 for classes.
+fn deviation(data: &Dataset) -> f64 {
+    let Some(values) = data.targets().values() else { return 0.0 };
+    let count = values.len().max(1) as f64;
+    let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
+    let variance =
+        values.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count;
+    variance.sqrt()
+}

@@ -56,7 +56,7 @@ fn tensors(params: &[ParamInfo], seed: u64) -> Vec<Vec<f32>> {
 fn gradients(params: &[ParamInfo], step: u64) -> Vec<Vec<f32>> {
     let mut grads = tensors(params, 1000 + 10 * step);
     grads[1].iter_mut().enumerate().filter(|(i, _)| i % 5 != 0).for_each(|(_, g)| *g = 0.0);
-    let scale = if step % 2 == 0 { 1e-3 } else { 1e3 };
+    let scale = if step.is_multiple_of(2) { 1e-3 } else { 1e3 };
     grads[2].iter_mut().for_each(|g| *g *= scale);
     grads
 }

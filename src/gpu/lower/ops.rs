@@ -227,7 +227,7 @@ impl Lowering<'_> {
             let rows = if shape.is_empty() { 0 } else { shape.rows() };
             let terms = self.scratch(rows)?;
             let classes = self.program.slot(target)?.dtype == DType::U32;
-            let bindings = [&inputs[..], &[terms.clone()]].concat();
+            let bindings = [&inputs[..], std::slice::from_ref(&terms)].concat();
             let fields = [rows as u32, shape.cols() as u32];
             self.push(catalogue::accuracy(classes), &fields, &[], bindings, rows as u64, 0)?;
             return self.sum(
@@ -240,7 +240,7 @@ impl Lowering<'_> {
         let count = groups(shape.len(), SUM);
         let partial = self.scratch(count as usize)?;
         let unused = [self.scratch(1)?, self.scratch(1)?];
-        let bindings = [&inputs[..], &unused[..], &[partial.clone()]].concat();
+        let bindings = [&inputs[..], &unused[..], std::slice::from_ref(&partial)].concat();
         let side = if agreement.side { 1.0 } else { 0.0 };
         let fields = [shape.len() as u32, shape.cols() as u32, 0, 0];
         self.push(catalogue::agreement(), &fields, &[side, agreement.limit], bindings, count, 0)?;

@@ -37,27 +37,32 @@ pub enum Saves {
     Output,
 }
 
-/// The error an op may have against the `f64` reference: `ulps + ulps_per_unit * |exponent|` units in the last place of
-/// the reference, or `floor`, whichever is larger.
+/// The error an op may have against the `f64` reference: so many units in the last place of the reference, or `floor`,
+/// whichever is larger.
 #[derive(Clone, Copy, Debug)]
 pub struct Tolerance {
     /// Units in the last place.
     pub ulps: f64,
-    /// Further units for each unit of an exponent that is rounded before `exp`, such as beta x unless beta is 1.
+    /// Further units for each unit of `exponent`.
     pub ulps_per_unit: f64,
+    /// The exponent that is rounded before `exp`, from the parameters and x; 0 where it is exact.
+    pub exponent: fn(&Values, f64) -> f64,
     /// An absolute error that always passes; 0 unless the value crosses zero by cancellation.
     pub floor: f64,
+    /// The largest |x| that the bound is stated for.
+    pub domain: f64,
 }
 
 impl Tolerance {
     /// A bound in units in the last place alone.
     pub const fn ulps(ulps: f64) -> Self {
-        Self { ulps, ulps_per_unit: 0.0, floor: 0.0 }
+        let domain = f64::INFINITY;
+        Self { ulps, ulps_per_unit: 0.0, exponent: |_, _| 0.0, floor: 0.0, domain }
     }
 
     /// A bound that grows with a rounded exponent.
-    pub const fn growing(ulps: f64, ulps_per_unit: f64) -> Self {
-        Self { ulps, ulps_per_unit, floor: 0.0 }
+    pub const fn growing(ulps: f64, ulps_per_unit: f64, exponent: fn(&Values, f64) -> f64) -> Self {
+        Self { ulps_per_unit, exponent, ..Self::ulps(ulps) }
     }
 
     /// The same bound with an absolute floor.
@@ -65,9 +70,14 @@ impl Tolerance {
         Self { floor, ..self }
     }
 
-    /// How many units in the last place are allowed for a rounded exponent; 0 if there is none.
-    pub fn at(&self, exponent: f64) -> f64 {
-        self.ulps + self.ulps_per_unit * exponent.abs()
+    /// The same bound for |x| up to `domain` only.
+    pub const fn within(self, domain: f64) -> Self {
+        Self { domain, ..self }
+    }
+
+    /// How many units in the last place are allowed at x.
+    pub fn at(&self, values: &Values, x: f64) -> f64 {
+        self.ulps + self.ulps_per_unit * (self.exponent)(values, x).abs()
     }
 }
 

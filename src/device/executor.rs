@@ -1,105 +1,10 @@
-//! Where to compute: the CPU reference or a GPU. The only place that knows both engines.
+//! A program on either engine, and the weights it trains.
 
+use super::Device;
 use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
-use crate::gpu::{self, Gpu, Plan};
+use crate::gpu::{self, Plan};
 use crate::program::{Op, ParamInfo, Program, Slot, StepEntry};
-
-/// Where to compute.
-///
-/// ```
-/// let device = wgrad::Device::cpu();
-/// assert_eq!(device.to_string(), "cpu");
-/// ```
-#[derive(Clone, Debug)]
-pub enum Device {
-    /// The CPU reference, in `f32`.
-    Cpu,
-    /// A GPU through WebGPU.
-    Gpu(Gpu),
-}
-
-impl Device {
-    /// The CPU reference.
-    pub const fn cpu() -> Self {
-        Self::Cpu
-    }
-
-    /// A hardware GPU if there is one, else the CPU reference. The environment variable `WGRAD_DEVICE` overrides the
-    /// choice, see [`Device::named`].
-    ///
-    /// # Errors
-    /// As [`Device::named`].
-    #[cfg(not(target_family = "wasm"))]
-    pub fn auto() -> Result<Self> {
-        pollster::block_on(Self::auto_async())
-    }
-
-    /// As [`Device::auto`], without blocking.
-    ///
-    /// # Errors
-    /// As [`Device::named`].
-    pub async fn auto_async() -> Result<Self> {
-        match std::env::var("WGRAD_DEVICE") {
-            Ok(name) if !name.is_empty() && name != "auto" => Self::named_async(&name).await,
-            _ => Self::hardware_or_cpu().await,
-        }
-    }
-
-    async fn hardware_or_cpu() -> Result<Self> {
-        match Gpu::hardware().await {
-            Ok(gpu) => Ok(Self::Gpu(gpu)),
-            Err(Error::NoAdapter(_)) => Ok(Self::Cpu),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The device of this name: `cpu`, `gpu` (any adapter, hardware first), `auto` (as [`Device::auto`]), or a part of
-    /// an adapter's name such as `llvmpipe` or `nvidia`.
-    ///
-    /// # Errors
-    /// [`Error::NoAdapter`] if no adapter fits; it lists those there are.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn named(name: &str) -> Result<Self> {
-        pollster::block_on(Self::named_async(name))
-    }
-
-    /// As [`Device::named`], without blocking.
-    ///
-    /// # Errors
-    /// As [`Device::named`].
-    pub async fn named_async(name: &str) -> Result<Self> {
-        match name.to_lowercase().as_str() {
-            "cpu" => Ok(Self::Cpu),
-            "auto" => Box::pin(Self::auto_async()).await,
-            "gpu" => Gpu::request().await.map(Self::Gpu),
-            _ => Gpu::named(name).await.map(Self::Gpu),
-        }
-    }
-
-    /// The GPU, if this is one.
-    pub fn gpu(&self) -> Option<&Gpu> {
-        match self {
-            Self::Cpu => None,
-            Self::Gpu(gpu) => Some(gpu),
-        }
-    }
-}
-
-impl From<Gpu> for Device {
-    fn from(gpu: Gpu) -> Self {
-        Self::Gpu(gpu)
-    }
-}
-
-impl std::fmt::Display for Device {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Cpu => f.write_str("cpu"),
-            Self::Gpu(gpu) => gpu.fmt(f),
-        }
-    }
-}
 
 /// A network's parameters, gradients and optimizer state on a device.
 #[derive(Debug)]

@@ -1,0 +1,159 @@
+//! Pictures: one look for all, drawn at twice the size and averaged down, so that every edge is smooth.
+
+use std::fmt;
+use std::path::Path;
+
+use plotters::coord::Shift;
+use plotters::coord::ranged1d::ValueFormatter;
+use plotters::prelude::*;
+use plotters::style::FontStyle;
+use wgrad::History;
+
+use super::{Failure, Result};
+
+pub type Area<'a> = DrawingArea<BitMapBackend<'a>, Shift>;
+
+pub const INK: RGBColor = RGBColor(38, 44, 56);
+pub const FAINT: RGBColor = RGBColor(226, 229, 234);
+const GREY: RGBColor = RGBColor(105, 113, 128);
+
+/// Colours that differ for colour-blind readers too (Okabe and Ito).
+pub const COLOURS: [RGBColor; 3] =
+    [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
+
+/// How much larger than in the file everything is drawn.
+const SCALE: u32 = 2;
+
+/// A length in pixels of the file.
+pub const fn px(length: u32) -> u32 {
+    length * SCALE
+}
+
+/// Text of a size in pixels of the file.
+pub fn text(size: u32) -> TextStyle<'static> {
+    ("sans-serif", px(size)).into_font().color(&INK)
+}
+
+/// Draws a picture of the given size and writes it as a PNG file.
+pub fn draw(
+    path: &Path,
+    (width, height): (u32, u32),
+    paint: impl FnOnce(&Area<'_>) -> Result,
+) -> Result {
+    // Plotters is built without the system's fonts, so that pictures look alike everywhere.
+    plotters::style::register_font(
+        "sans-serif",
+        FontStyle::Normal,
+        epaint_default_fonts::UBUNTU_LIGHT,
+    )
+    .map_err(|_| Failure("the font of the pictures cannot be read".to_string()))?;
+    let (wide, high) = (px(width), px(height));
+    let mut pixels = image::RgbImage::new(wide, high);
+    let area = BitMapBackend::with_buffer(&mut pixels, (wide, high)).into_drawing_area();
+    area.fill(&WHITE)?;
+    paint(&area)?;
+    area.present()?;
+    drop(area);
+    image::imageops::thumbnail(&pixels, width, height)
+        .save(path)
+        .map_err(|error| Failure(format!("{}: {error}", path.display())))
+}
+
+/// A panel: its title, and room for a chart below it.
+pub fn panel<'a, 'b>(
+    area: &'b Area<'a>,
+    title: &str,
+) -> Result<ChartBuilder<'b, 'b, BitMapBackend<'a>>>
+where
+    'a: 'b,
+{
+    let mut chart = ChartBuilder::on(area);
+    chart
+        .caption(title, text(20))
+        .margin(px(18))
+        .margin_top(px(12))
+        .x_label_area_size(px(44))
+        .y_label_area_size(px(58));
+    Ok(chart)
+}
+
+/// Axes with names, a faint grid and, if there are named series, a legend.
+pub fn axes<'a, X, Y>(
+    chart: &mut ChartContext<'_, BitMapBackend<'a>, Cartesian2d<X, Y>>,
+    (x_name, y_name): (&str, &str),
+    number: &dyn Fn(&Y::ValueType) -> String,
+) -> Result
+where
+    X: Ranged<ValueType: fmt::Debug> + ValueFormatter<X::ValueType>,
+    Y: Ranged<ValueType: fmt::Debug> + ValueFormatter<Y::ValueType>,
+{
+    chart
+        .configure_mesh()
+        .x_desc(x_name)
+        .y_desc(y_name)
+        .x_labels(10)
+        .y_labels(10)
+        .y_label_formatter(number)
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(FAINT.stroke_width(SCALE))
+        .axis_style(GREY.stroke_width(SCALE))
+        .label_style(text(13))
+        .axis_desc_style(text(15))
+        .draw()?;
+    Ok(())
+}
+
+/// A colour thinned with white: 0 is white, 1 the colour itself.
+pub fn pale(colour: RGBColor, share: f64) -> RGBColor {
+    let channel = |value: u8| (255.0 - share.clamp(0.0, 1.0) * (255.0 - f64::from(value))) as u8;
+    RGBColor(channel(colour.0), channel(colour.1), channel(colour.2))
+}
+
+/// How many groups of neighbouring epochs a loss curve shows at most.
+const GROUPS: usize = 400;
+
+/// The loss by epoch on a logarithmic scale: the median of neighbouring epochs and the range around it.
+pub fn loss_curve(area: &Area<'_>, history: &History) -> Result {
+    let losses: Vec<f64> = history.epochs.iter().map(|epoch| epoch.loss).collect();
+    let size = losses.len().div_ceil(GROUPS).max(1);
+    let mut groups: Vec<(usize, Vec<f64>)> = Vec::new();
+    for (number, group) in losses.chunks(size).enumerate() {
+        let mut group: Vec<f64> =
+            group.iter().copied().filter(|loss| loss.is_finite() && *loss > 0.0).collect();
+        group.sort_by(f64::total_cmp);
+        if !group.is_empty() {
+            groups.push((number * size, group));
+        }
+    }
+    let lowest = groups.iter().map(|(_, group)| group[0]).fold(1.0, f64::min);
+    let highest = groups.iter().map(|(_, group)| group[group.len() - 1]).fold(lowest, f64::max);
+    let range = 0.8 * lowest..1.25 * highest;
+    let mut chart =
+        panel(area, "Loss")?.build_cartesian_2d(0..losses.len().max(2) - 1, range.log_scale())?;
+    axes(&mut chart, ("epoch", "loss"), &|loss| {
+        if *loss < 0.1 { format!("{loss:.0e}") } else { format!("{loss:.1}") }
+    })?;
+    let there = groups.iter().map(|(epoch, group)| (*epoch, group[group.len() - 1]));
+    let back = groups.iter().rev().map(|(epoch, group)| (*epoch, group[0]));
+    let band = Polygon::new(there.chain(back).collect::<Vec<_>>(), pale(COLOURS[0], 0.35));
+    chart.draw_series([band])?;
+    let median = groups.iter().map(|(epoch, group)| (*epoch, group[group.len() / 2]));
+    chart.draw_series(LineSeries::new(median, COLOURS[0].stroke_width(px(2))))?;
+    Ok(())
+}
+
+/// The names of the series, in a box at the upper right.
+pub fn legend<'a, X: Ranged, Y: Ranged>(
+    chart: &mut ChartContext<'a, BitMapBackend<'a>, Cartesian2d<X, Y>>,
+) -> Result {
+    chart
+        .configure_series_labels()
+        .position(SeriesLabelPosition::UpperRight)
+        .margin(px(10))
+        .legend_area_size(px(26))
+        .background_style(WHITE.mix(0.85))
+        .border_style(FAINT.stroke_width(SCALE))
+        .label_font(text(14))
+        .draw()?;
+    Ok(())
+}

@@ -1,0 +1,78 @@
+//! Learns one period of the sine: the reference run of regression.
+//!
+//! `cargo run --release --example sine -- --scale 0.1 --lr 0.005 --decay 1e-3`
+
+mod common;
+
+use clap::Parser;
+use common::chart::{self, Area, COLOURS, INK, px};
+use common::{Example, Options, Result};
+use plotters::prelude::*;
+use wgrad::prelude::*;
+
+/// Learns one period of the sine
+#[derive(Parser)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    /// The standard deviation of the initial weights
+    #[arg(long, default_value_t = 0.1)]
+    scale: f64,
+    /// The learning rate of the first step
+    #[arg(long, default_value_t = 0.005)]
+    lr: f64,
+    /// How fast the learning rate falls: lr / (1 + decay · step)
+    #[arg(long, default_value_t = 1e-3)]
+    decay: f64,
+    /// The widths of the hidden layers
+    #[arg(long, default_value = "64,64", value_delimiter = ',', value_name = "WIDTHS")]
+    hidden: Vec<usize>,
+}
+
+fn main() -> Result {
+    let cli = Cli::parse();
+    let data = data::sine(1000);
+    let weights = Initializer::normal().with("std", cli.scale)?;
+    let mut model = Sequential::new(1);
+    for width in &cli.hidden {
+        model = model.layer(Dense::new(*width).weights(weights)).activation(Activation::relu());
+    }
+    let model = model.layer(Dense::new(1).weights(weights));
+    let optimizer = Optimizer::adam().learning_rate(cli.lr).with("eps", 1e-7)?;
+
+    let example = Example::new("sine", cli.options)?;
+    let mut trainer = Trainer::new(model, Loss::mse(), optimizer)
+        .schedule(Schedule::inverse_time(cli.decay)?)
+        .seed(example.seed())
+        .on(&example.device)?;
+    let run = example.train(&mut trainer, &data, example.fit(), 100)?;
+
+    let result = trainer.evaluate(&data)?;
+    let predicted = trainer.predict(data.inputs().view())?;
+    chart::draw(&example.picture()?, (1200, 500), |area| {
+        let (left, right) = area.split_horizontally(px(640));
+        curves(&left, &data, predicted.as_slice().unwrap_or_default())?;
+        chart::loss_curve(&right, &run.history)
+    })?;
+    let figures = [("loss", result.loss()), ("accuracy", result.accuracy())];
+    example.report(&run, &trainer, &figures)
+}
+
+/// The sine and what the network makes of it.
+fn curves(area: &Area<'_>, data: &Dataset, predicted: &[f32]) -> Result {
+    let mut plot = chart::panel(area, "One period of the sine")?
+        .build_cartesian_2d(0f32..1f32, -1.2f32..1.2f32)?;
+    chart::axes(&mut plot, ("x", "y"), &|y| format!("{y:.1}"))?;
+    let x = || data.inputs().iter().copied();
+    let target = x().zip(data.targets().values().into_iter().flatten().copied());
+    let series: [(&str, ShapeStyle, Vec<(f32, f32)>); 2] = [
+        ("sin 2πx", INK.mix(0.25).stroke_width(px(6)), target.collect()),
+        ("network", COLOURS[1].stroke_width(px(2)), x().zip(predicted.iter().copied()).collect()),
+    ];
+    for (name, style, points) in series {
+        plot.draw_series(LineSeries::new(points, style))?
+            .label(name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + px(22) as i32, y)], style));
+    }
+    chart::legend(&mut plot)
+}

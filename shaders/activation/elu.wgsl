@@ -1,0 +1,11 @@
+struct Hyper {
+    alpha: f32,
+}
+
+fn forward(x: f32) -> f32 {
+    return select(params.hyper.alpha * expm1(x), x, x > 0.0);
+}
+
+fn derivative(x: f32) -> f32 {
+    return select(params.hyper.alpha * safe_exp(x), 1.0, x > 0.0);
+}

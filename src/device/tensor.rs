@@ -1,0 +1,272 @@
+//! Tensors and single ops, the same call on either device.
+
+use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
+
+use super::Device;
+use crate::cpu::{self, Interpreter};
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, Plan, View};
+use crate::program::{DType, Form, Program, Slot, StepEntry};
+use crate::shape::Shape;
+use crate::spec::{Activation, Loss, Reduction};
+
+/// Numbers or class indices on a device. Ops make new tensors; nothing is changed in place.
+#[derive(Clone, Debug)]
+pub struct Tensor {
+    shape: Shape,
+    dtype: DType,
+    /// The largest index, of class indices.
+    largest: Option<u32>,
+    place: Place,
+}
+
+#[derive(Clone, Debug)]
+enum Place {
+    Numbers(Vec<f32>),
+    Indices(Vec<u32>),
+    Gpu(Gpu, View),
+}
+
+impl Tensor {
+    /// The tensor's shape.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+
+    /// Where the tensor lies, on a GPU.
+    pub fn view(&self) -> Option<&View> {
+        match &self.place {
+            Place::Gpu(_, view) => Some(view),
+            _ => None,
+        }
+    }
+
+    /// The numbers, row-major.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for class indices; [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn read(&self) -> Result<ArrayD<f32>> {
+        pollster::block_on(self.read_async())
+    }
+
+    /// As [`Tensor::read`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Tensor::read`].
+    pub async fn read_async(&self) -> Result<ArrayD<f32>> {
+        let numbers = match (&self.place, self.dtype) {
+            (Place::Numbers(numbers), _) => numbers.clone(),
+            (Place::Gpu(gpu, view), DType::F32) => {
+                gpu.read_numbers("tensor", &view.region, self.shape.len()).await?
+            }
+            _ => {
+                return Err(Error::unsupported(
+                    "read",
+                    "class indices are not read back as numbers",
+                ));
+            }
+        };
+        let shape = IxDyn(&self.shape.to_vec());
+        ArrayD::from_shape_vec(shape, numbers).map_err(|error| Error::Internal(error.to_string()))
+    }
+}
+
+/// Single ops.
+///
+/// ```
+/// use wgrad::{Activation, Device};
+///
+/// let device = Device::cpu();
+/// let x = device.tensor(&ndarray::array![[-1.0, 0.0, 2.0]])?;
+/// let y = device.activation(Activation::relu(), &x)?;
+/// assert_eq!(y.read()?, ndarray::array![[0.0, 0.0, 2.0]].into_dyn());
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+impl Device {
+    /// Puts an array on the device; one that is not contiguous is copied first.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for more than six axes or more elements than the device can bind.
+    pub fn tensor<D: Dimension>(
+        &self,
+        array: &ArrayBase<impl Data<Elem = f32>, D>,
+    ) -> Result<Tensor> {
+        let shape = Shape::new(array.shape())?;
+        let numbers: Vec<f32> = array.iter().copied().collect();
+        let place = match self {
+            Self::Cpu => Place::Numbers(numbers),
+            Self::Gpu(gpu) => {
+                Place::Gpu(gpu.clone(), gpu.view(shape, bytemuck::cast_slice(&numbers))?)
+            }
+        };
+        Ok(Tensor { shape, dtype: DType::F32, largest: None, place })
+    }
+
+    /// Puts class indices on the device.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for more than the device can bind.
+    pub fn classes(&self, labels: &[u32]) -> Result<Tensor> {
+        let shape = Shape::new(&[labels.len()])?;
+        let place = match self {
+            Self::Cpu => Place::Indices(labels.to_vec()),
+            Self::Gpu(gpu) => Place::Gpu(gpu.clone(), gpu.view(shape, labels)?),
+        };
+        Ok(Tensor { shape, dtype: DType::U32, largest: labels.iter().max().copied(), place })
+    }
+
+    /// `f(x)`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if f's parameters are not valid; [`Error::Unsupported`] for a tensor of another device.
+    pub fn activation(&self, f: Activation, x: &Tensor) -> Result<Tensor> {
+        self.one(&[x], |program, slots| match slots {
+            [x] => program.activation("y", f, *x),
+            _ => Err(wrong_count()),
+        })
+    }
+
+    /// dL/dx of `y = f(x)` from x and dL/dy.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the shapes differ; otherwise as [`Device::activation`].
+    pub fn activation_backward(
+        &self,
+        f: Activation,
+        x: &Tensor,
+        grad_out: &Tensor,
+    ) -> Result<Tensor> {
+        self.one(&[x, grad_out], |program, slots| match slots {
+            [x, grad_out] => {
+                let y = program.activation("y", f, *x)?;
+                program.activation_backward("grad_in", f, (*x, y), *grad_out)
+            }
+            _ => Err(wrong_count()),
+        })
+    }
+
+    /// The product of two matrices, either of them transposed.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the inner sides differ; [`Error::Unsupported`] for a tensor of another device.
+    pub fn matmul(&self, a: &Tensor, b: &Tensor, form: Form) -> Result<Tensor> {
+        self.one(&[a, b], |program, slots| match slots {
+            [a, b] => program.matmul("product", *a, *b, form),
+            _ => Err(wrong_count()),
+        })
+    }
+
+    /// The value of a loss and its gradient by the predictions.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if prediction and target do not fit; [`Error::Target`] for a class out of range;
+    /// otherwise as [`Device::activation`].
+    pub fn loss(
+        &self,
+        loss: Loss,
+        reduction: Reduction,
+        prediction: &Tensor,
+        target: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
+        let classes = prediction.shape.cols();
+        if let Some(class) = target.largest.filter(|class| *class as usize >= classes) {
+            let message =
+                format!("class {class} among the targets of scores of shape {}", prediction.shape);
+            return Err(Error::Target { op: format!("loss.{loss}"), message });
+        }
+        let mut outputs = self.run(&[prediction, target], |program, slots| match slots {
+            [prediction, target] => {
+                let (value, gradient) =
+                    program.loss(loss, reduction, (*prediction, *target), true)?;
+                Ok([Some(value), gradient].into_iter().flatten().collect())
+            }
+            _ => Err(wrong_count()),
+        })?;
+        let gradient = outputs.pop().ok_or_else(wrong_count)?;
+        Ok((outputs.pop().ok_or_else(wrong_count)?, gradient))
+    }
+
+    fn one(
+        &self,
+        inputs: &[&Tensor],
+        build: impl FnOnce(&mut Program, &[Slot]) -> Result<Slot>,
+    ) -> Result<Tensor> {
+        let mut outputs = self.run(inputs, |program, slots| Ok(vec![build(program, slots)?]))?;
+        outputs.pop().ok_or_else(wrong_count)
+    }
+
+    /// Builds a program over the inputs, runs it once and gives the slots that `build` names.
+    fn run(
+        &self,
+        inputs: &[&Tensor],
+        build: impl FnOnce(&mut Program, &[Slot]) -> Result<Vec<Slot>>,
+    ) -> Result<Vec<Tensor>> {
+        let mut program = Program::new("op", Vec::new());
+        let slots: Vec<Slot> =
+            inputs.iter().map(|input| program.input("input", input.shape, input.dtype)).collect();
+        let outputs = build(&mut program, &slots)?;
+        let shapes = outputs.iter().map(|slot| program.shape(*slot)).collect::<Result<Vec<_>>>()?;
+        let places = match self {
+            Self::Cpu => run_cpu(program, inputs, &slots, &outputs)?,
+            Self::Gpu(gpu) => run_gpu(gpu, program, inputs, &slots, &outputs, &shapes)?,
+        };
+        let tensor = |(place, shape)| Tensor { shape, dtype: DType::F32, largest: None, place };
+        Ok(places.into_iter().zip(shapes).map(tensor).collect())
+    }
+}
+
+/// Every row takes part.
+const ALL_ROWS: usize = u32::MAX as usize;
+
+fn run_cpu(
+    program: Program,
+    inputs: &[&Tensor],
+    slots: &[Slot],
+    outputs: &[Slot],
+) -> Result<Vec<Place>> {
+    let mut interpreter = Interpreter::<f32>::new(program);
+    for (input, slot) in inputs.iter().zip(slots) {
+        match &input.place {
+            Place::Numbers(numbers) => interpreter.write(*slot, numbers)?,
+            Place::Indices(indices) => interpreter.write_indices(*slot, indices)?,
+            Place::Gpu(..) => return Err(elsewhere()),
+        }
+    }
+    interpreter.run(&mut cpu::Weights::default(), &StepEntry::rows(ALL_ROWS))?;
+    outputs.iter().map(|slot| Ok(Place::Numbers(interpreter.read(*slot)?.to_vec()))).collect()
+}
+
+fn run_gpu(
+    gpu: &Gpu,
+    program: Program,
+    inputs: &[&Tensor],
+    slots: &[Slot],
+    outputs: &[Slot],
+    shapes: &[Shape],
+) -> Result<Vec<Place>> {
+    let mut views = Vec::with_capacity(inputs.len());
+    for (input, slot) in inputs.iter().zip(slots) {
+        match &input.place {
+            Place::Gpu(owner, view) if owner.device() == gpu.device() => {
+                views.push((*slot, view.clone()))
+            }
+            _ => return Err(elsewhere()),
+        }
+    }
+    let mut plan = Plan::new(gpu, program, None, &views, 0, |_| StepEntry::rows(ALL_ROWS))?;
+    plan.run(1)?;
+    let place = |(slot, shape): (&Slot, &Shape)| {
+        let region = plan.region(*slot).cloned().ok_or_else(wrong_count)?;
+        Ok(Place::Gpu(gpu.clone(), View { region, shape: *shape }))
+    };
+    outputs.iter().zip(shapes).map(place).collect()
+}
+
+fn elsewhere() -> Error {
+    Error::unsupported("device", "the tensor lies on another device; read it there and put it here")
+}
+
+fn wrong_count() -> Error {
+    Error::Internal("an op gave another number of outputs than it has".into())
+}

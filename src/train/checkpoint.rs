@@ -1,0 +1,199 @@
+//! Checkpoints: the weights as PyTorch takes them, and beside them what it takes to go on.
+//!
+//! `spiral.safetensors` holds the parameters alone, under the names and layouts of `torch.nn.Sequential`;
+//! `spiral.state.safetensors` holds the optimizer's state, the step, the epoch and the seed, and a checksum of the
+//! parameters it belongs to.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
+
+use super::Trainer;
+use crate::error::{Error, Result};
+
+type Metadata = HashMap<String, String>;
+
+impl Trainer {
+    /// Saves the parameters to `path` and everything else beside it, so that [`Trainer::load`] goes on bit for bit.
+    ///
+    /// # Errors
+    /// [`Error::Io`]; [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
+        pollster::block_on(self.save_async(path))
+    }
+
+    /// As [`Trainer::save`], without blocking on the device.
+    ///
+    /// # Errors
+    /// As [`Trainer::save`].
+    pub async fn save_async(&self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let params = self.weights.read_params().await?;
+        let mut states = Vec::new();
+        for (number, state) in self.optimizer.states().iter().enumerate() {
+            for (info, values) in
+                self.network.params().iter().zip(self.weights.read_state(number).await?)
+            {
+                states.push((format!("{state}/{}", info.name), info.shape.to_vec(), values));
+            }
+        }
+        let metadata = Metadata::from([
+            ("format".to_string(), "wgrad 1".to_string()),
+            ("optimizer".to_string(), self.optimizer.to_string()),
+            ("step".to_string(), self.step.to_string()),
+            ("epoch".to_string(), self.epoch.to_string()),
+            ("seed".to_string(), self.seed.to_string()),
+            ("checksum".to_string(), checksum(&params)),
+        ]);
+        let infos = self.network.params().iter();
+        let params = infos
+            .zip(params)
+            .map(|(info, values)| (info.name.clone(), info.shape.to_vec(), values))
+            .collect();
+        // The state goes first: weights without their state are refused by `load`, never taken for a checkpoint.
+        write(&state_path(path), states, Some(metadata))?;
+        write(path, params, None)
+    }
+
+    /// Goes on from a checkpoint of the same network and optimizer.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if a file is damaged or belongs to something else, [`Error::Io`]; the trainer is then
+    /// unchanged.
+    pub fn load(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let params = self.read_weights(path)?;
+        let state_path = state_path(path);
+        let bytes = read(&state_path)?;
+        let wrong =
+            |message: String| Error::Checkpoint(format!("{}: {message}", state_path.display()));
+        let (_, header) =
+            SafeTensors::read_metadata(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let metadata = header.metadata().clone().unwrap_or_default();
+        let field = |name: &str| {
+            metadata.get(name).cloned().ok_or_else(|| wrong(format!("it has no field '{name}'")))
+        };
+        let number = |name: &str| {
+            let text = field(name)?;
+            text.parse::<u64>()
+                .map_err(|_| wrong(format!("its field '{name}' is '{text}', not a number")))
+        };
+        let optimizer = field("optimizer")?;
+        if optimizer.split('(').next() != Some(self.optimizer.name()) {
+            return Err(wrong(format!(
+                "it was saved from {optimizer}, this trainer has {}",
+                self.optimizer
+            )));
+        }
+        if field("checksum")? != checksum(&params) {
+            return Err(wrong(format!("it does not belong to the weights in {}", path.display())));
+        }
+        let (step, epoch, seed) = (number("step")?, number("epoch")?, number("seed")?);
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let mut states = Vec::new();
+        for state in self.optimizer.states() {
+            let tensors = self.network.params().iter().map(|info| {
+                tensor(&tensors, &format!("{state}/{}", info.name), &info.shape.to_vec())
+                    .map_err(&wrong)
+            });
+            states.push(tensors.collect::<Result<Vec<_>>>()?);
+        }
+        self.weights.write_params(&params)?;
+        states
+            .iter()
+            .enumerate()
+            .try_for_each(|(number, state)| self.weights.write_state(number, state))?;
+        (self.step, self.epoch, self.seed) = (step, epoch, seed);
+        Ok(())
+    }
+
+    /// Takes only the parameters from a file, such as one that PyTorch saved with
+    /// `safetensors.torch.save_file(model.state_dict(), path)`.
+    ///
+    /// # Errors
+    /// [`Error::Checkpoint`] if a tensor is missing, superfluous or of another shape or type, [`Error::Io`]; the
+    /// trainer is then unchanged.
+    pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
+        let params = self.read_weights(path.as_ref())?;
+        self.weights.write_params(&params)
+    }
+
+    fn read_weights(&self, path: &Path) -> Result<Vec<Vec<f32>>> {
+        let bytes = read(path)?;
+        let wrong = |message: String| Error::Checkpoint(format!("{}: {message}", path.display()));
+        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let known = |name: &str| self.network.params().iter().any(|info| info.name == name);
+        if let Some(name) = tensors.names().into_iter().find(|name| !known(name)) {
+            return Err(wrong(format!("it has a tensor '{name}', which this network has not")));
+        }
+        let params = self.network.params().iter();
+        params
+            .map(|info| tensor(&tensors, &info.name, &info.shape.to_vec()).map_err(&wrong))
+            .collect()
+    }
+}
+
+/// Where the state of a checkpoint lies.
+fn state_path(path: &Path) -> PathBuf {
+    path.with_extension("state.safetensors")
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    std::fs::read(path).map_err(|error| Error::io(path, error))
+}
+
+/// Writes a file whole or not at all.
+fn write(
+    path: &Path,
+    tensors: Vec<(String, Vec<usize>, Vec<f32>)>,
+    metadata: Option<Metadata>,
+) -> Result<()> {
+    let wrong = |error: safetensors::SafeTensorError| {
+        Error::Checkpoint(format!("{}: {error}", path.display()))
+    };
+    let views = tensors.iter().map(|(name, shape, values)| {
+        Ok((
+            name.as_str(),
+            TensorView::new(Dtype::F32, shape.clone(), bytemuck::cast_slice(values))?,
+        ))
+    });
+    let views = views.collect::<std::result::Result<Vec<_>, _>>().map_err(wrong)?;
+    let bytes = safetensors::serialize(views, metadata).map_err(wrong)?;
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    if let Some(parent) = parent {
+        std::fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
+    }
+    let partial = path.with_extension("partial");
+    std::fs::write(&partial, bytes).map_err(|error| Error::io(&partial, error))?;
+    std::fs::rename(&partial, path).map_err(|error| Error::io(path, error))
+}
+
+fn tensor(
+    tensors: &SafeTensors<'_>,
+    name: &str,
+    shape: &[usize],
+) -> std::result::Result<Vec<f32>, String> {
+    let view = tensors
+        .tensor(name)
+        .map_err(|_| format!("it has no tensor '{name}' of shape {shape:?}"))?;
+    if view.dtype() != Dtype::F32 || view.shape() != shape {
+        return Err(format!(
+            "'{name}' is {:?} {:?}, expected F32 {shape:?}",
+            view.dtype(),
+            view.shape()
+        ));
+    }
+    Ok(bytemuck::pod_collect_to_vec(view.data()))
+}
+
+/// FNV-1a over the parameters' bits.
+fn checksum(tensors: &[Vec<f32>]) -> String {
+    let bytes = tensors.iter().flatten().flat_map(|value| value.to_le_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}

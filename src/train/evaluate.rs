@@ -1,0 +1,138 @@
+//! Evaluation and prediction, in chunks of rows that fit any device.
+
+use ndarray::{Array2, ArrayView2, s};
+
+use super::Trainer;
+use super::history::{Evaluation, Totals};
+use crate::data::{Dataset, Targets};
+use crate::device::Executor;
+use crate::error::{Error, Result};
+use crate::nn::{TargetKind, Wiring};
+use crate::program::StepEntry;
+
+/// The most rows in one chunk.
+const MOST_ROWS: usize = 4096;
+
+/// An evaluation ready to be run again and again over the same data.
+pub(super) struct Evaluator<'a> {
+    data: &'a Dataset,
+    wiring: Wiring,
+    executor: Executor,
+    rows: usize,
+    resident: bool,
+}
+
+impl<'a> Evaluator<'a> {
+    pub fn new(trainer: &Trainer, data: &'a Dataset, target: TargetKind) -> Result<Self> {
+        let (len, rows) = (data.len(), data.len().min(MOST_ROWS));
+        let wiring = trainer.network.evaluation(&trainer.goal, target, rows)?;
+        let chunks = len.div_ceil(rows) as u64;
+        let rule =
+            move |step: u64| StepEntry::rows(rows.min(len - (step % chunks) as usize * rows));
+        let executor =
+            Executor::new(wiring.program.clone(), &trainer.weights, &trainer.device, 0, rule)?;
+        Ok(Self { data, wiring, executor, rows, resident: false })
+    }
+
+    pub async fn run(&mut self, trainer: &mut Trainer) -> Result<Evaluation> {
+        let mut totals = Totals::default();
+        let len = self.data.len();
+        for start in (0..len).step_by(self.rows) {
+            let end = (start + self.rows).min(len);
+            if !self.resident {
+                upload(&mut self.executor, &self.wiring, self.data, start, end)?;
+            }
+            let records = self.executor.run(&mut trainer.weights, 1).await?;
+            records.iter().for_each(|figures| totals.add(figures, (end - start) as u32));
+        }
+        self.resident = len <= self.rows;
+        Ok(totals.evaluation(&trainer.goal, self.wiring.program.has_penalty()))
+    }
+}
+
+/// Writes rows of a data set to a program's inputs.
+pub(super) fn upload(
+    executor: &mut Executor,
+    wiring: &Wiring,
+    data: &Dataset,
+    start: usize,
+    end: usize,
+) -> Result<()> {
+    executor.write(wiring.x, rows_of(data.inputs(), start, end))?;
+    match (wiring.target, data.targets()) {
+        (Some(target), Targets::Values(values)) => {
+            executor.write(target, rows_of(values, start, end))
+        }
+        (Some(target), Targets::Classes { labels, .. }) => {
+            executor.write_indices(target, labels.get(start..end).unwrap_or_default())
+        }
+        (None, _) => Ok(()),
+    }
+}
+
+/// Consecutive rows of a matrix in standard layout.
+fn rows_of(matrix: &Array2<f32>, start: usize, end: usize) -> &[f32] {
+    let cols = matrix.ncols();
+    matrix.as_slice().and_then(|all| all.get(start * cols..end * cols)).unwrap_or_default()
+}
+
+impl Trainer {
+    /// Loss, penalty and metrics over a data set; nothing changes.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] without rows, [`Error::Shape`] and [`Error::Target`] if the data does not fit the network;
+    /// [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn evaluate(&mut self, data: &Dataset) -> Result<Evaluation> {
+        pollster::block_on(self.evaluate_async(data))
+    }
+
+    /// As [`Trainer::evaluate`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Trainer::evaluate`].
+    pub async fn evaluate_async(&mut self, data: &Dataset) -> Result<Evaluation> {
+        let target = self.check("evaluate", data)?;
+        self.settle_metrics(data);
+        Evaluator::new(self, data, target)?.run(self).await
+    }
+
+    /// The network's outputs, one row for each row of inputs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the rows have another length than the network's inputs; [`Error::DeviceLost`] and
+    /// [`Error::Timeout`] on a GPU.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn predict(&mut self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        pollster::block_on(self.predict_async(inputs))
+    }
+
+    /// As [`Trainer::predict`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Trainer::predict`].
+    pub async fn predict_async(&mut self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        let (len, wanted) = (inputs.nrows(), self.network.inputs());
+        if inputs.ncols() != wanted {
+            let message =
+                format!("rows of {} features, the network takes {wanted}", inputs.ncols());
+            return Err(Error::shape("predict", message));
+        }
+        let outputs = self.network.outputs();
+        let mut values = Vec::with_capacity(len * outputs);
+        let rows = len.clamp(1, MOST_ROWS);
+        let wiring = self.network.inference(rows)?;
+        let rule = move |_| StepEntry::rows(rows);
+        let mut executor =
+            Executor::new(wiring.program.clone(), &self.weights, &self.device, 0, rule)?;
+        for start in (0..len).step_by(rows) {
+            let end = (start + rows).min(len);
+            let chunk: Vec<f32> = inputs.slice(s![start..end, ..]).iter().copied().collect();
+            executor.write(wiring.x, &chunk)?;
+            executor.run(&mut self.weights, 1).await?;
+            values.extend(executor.read(wiring.y).await?.into_iter().take((end - start) * outputs));
+        }
+        Array2::from_shape_vec((len, outputs), values)
+            .map_err(|error| Error::Internal(error.to_string()))
+    }
+}

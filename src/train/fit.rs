@@ -1,0 +1,304 @@
+//! The training loop.
+
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+
+use super::Trainer;
+use super::evaluate::{Evaluator, upload};
+use super::history::{Epoch, Evaluation, History, Totals};
+use crate::data::Dataset;
+use crate::device::Executor;
+use crate::error::{Error, Result};
+use crate::program::{Op, Steps};
+
+/// When to stop before the last epoch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EarlyStopping {
+    /// How many epochs may pass without an improvement.
+    pub patience: u64,
+    /// How much smaller the loss must be to count as better.
+    pub min_delta: f64,
+    /// Whether the parameters of the best epoch are put back at the end.
+    pub restore_best: bool,
+}
+
+type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
+
+/// How to train: for how long, in which batches, watched by what.
+///
+/// ```
+/// use std::ops::ControlFlow;
+/// use wgrad::Fit;
+///
+/// let fit = Fit::epochs(100).batch(32).validation_split(0.2).each(10, |epoch| {
+///     println!("{epoch}");
+///     ControlFlow::Continue(())
+/// });
+/// ```
+#[must_use = "pass it to Trainer::fit"]
+pub struct Fit<'a> {
+    epochs: u64,
+    batch: Option<usize>,
+    validation: Option<&'a Dataset>,
+    split: Option<f64>,
+    early: Option<EarlyStopping>,
+    callback: Option<(u64, Callback<'a>)>,
+    checkpoint: Option<(u64, PathBuf)>,
+}
+
+impl<'a> Fit<'a> {
+    /// This many passes over the data, the whole data set at once.
+    pub fn epochs(epochs: u64) -> Self {
+        Self {
+            epochs,
+            batch: None,
+            validation: None,
+            split: None,
+            early: None,
+            callback: None,
+            checkpoint: None,
+        }
+    }
+
+    /// Batches of `rows` rows in a new random order every epoch; the last one may have fewer. As many as the data set
+    /// has, or more, means the whole data set at once.
+    pub fn batch(self, rows: usize) -> Self {
+        Self { batch: Some(rows), ..self }
+    }
+
+    /// Evaluates on this data at the end of every epoch.
+    pub fn validate(self, data: &'a Dataset) -> Self {
+        Self { validation: Some(data), ..self }
+    }
+
+    /// Sets a share of the data aside, chosen by the trainer's seed, and evaluates on it at the end of every epoch.
+    pub fn validation_split(self, share: f64) -> Self {
+        Self { split: Some(share), ..self }
+    }
+
+    /// Stops when the validation loss, or without validation the training loss, no longer improves.
+    pub fn early_stopping(self, early: EarlyStopping) -> Self {
+        Self { early: Some(early), ..self }
+    }
+
+    /// Calls back after the first epoch, every `every` epochs from then on, and after the last; breaking stops training.
+    pub fn each(self, every: u64, callback: impl FnMut(&Epoch) -> ControlFlow<()> + 'a) -> Self {
+        Self { callback: Some((every.max(1), Box::new(callback))), ..self }
+    }
+
+    /// Saves a checkpoint every `every` epochs.
+    pub fn checkpoint(self, path: impl Into<PathBuf>, every: u64) -> Self {
+        Self { checkpoint: Some((every.max(1), path.into())), ..self }
+    }
+
+    /// After how many epochs something must be looked at next, `done` being behind us.
+    fn next_stop(&self, done: u64) -> u64 {
+        let each_epoch = self.validation.is_some() || self.early.is_some();
+        let validation = each_epoch.then_some(done + 1);
+        let callback = self
+            .callback
+            .as_ref()
+            .map(|(every, _)| if done == 0 { 1 } else { (done - 1) / every * every + every + 1 });
+        let checkpoint = self.checkpoint.as_ref().map(|(every, _)| done / every * every + every);
+        [validation, callback, checkpoint]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(self.epochs)
+            .min(self.epochs)
+    }
+}
+
+impl std::fmt::Debug for Fit<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fit")
+            .field("epochs", &self.epochs)
+            .field("batch", &self.batch)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The best loss so far and what it takes to return to it.
+struct Watch {
+    early: EarlyStopping,
+    best: f64,
+    since: u64,
+    params: Option<Vec<Vec<f32>>>,
+}
+
+impl Watch {
+    /// Takes an epoch's loss; says whether it is the best so far.
+    fn improves(&mut self, loss: f64) -> bool {
+        let better = loss < self.best - self.early.min_delta
+            || (self.best.is_infinite() && loss.is_finite());
+        if better {
+            (self.best, self.since) = (loss, 0);
+        } else {
+            self.since += 1;
+        }
+        better
+    }
+}
+
+impl Trainer {
+    /// Trains. The trainer goes on from where the last call, or the loaded checkpoint, stopped.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] without rows, [`Error::Shape`] and [`Error::Target`] if the data does not fit the network,
+    /// [`Error::Parameter`] for a batch of 0 rows or a share outside (0, 1); [`Error::DeviceLost`] and
+    /// [`Error::Timeout`] on a GPU, after which training can be resumed from the last checkpoint.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn fit(&mut self, data: &Dataset, fit: Fit<'_>) -> Result<History> {
+        pollster::block_on(self.fit_async(data, fit))
+    }
+
+    /// As [`Trainer::fit`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`].
+    pub async fn fit_async(&mut self, data: &Dataset, mut fit: Fit<'_>) -> Result<History> {
+        match fit.split.take() {
+            Some(share) if fit.validation.is_none() => {
+                if !(share > 0.0 && share < 1.0) {
+                    return Err(parameter(
+                        "validation_split",
+                        share,
+                        "it must lie between 0 and 1",
+                    ));
+                }
+                let (training, validation) = data.split(1.0 - share, self.seed)?;
+                self.run_epochs(&training, fit, Some(&validation)).await
+            }
+            _ => {
+                let validation = fit.validation;
+                self.run_epochs(data, fit, validation).await
+            }
+        }
+    }
+
+    async fn run_epochs(
+        &mut self,
+        data: &Dataset,
+        mut fit: Fit<'_>,
+        validation: Option<&Dataset>,
+    ) -> Result<History> {
+        let target = self.check("fit", data)?;
+        self.settle_metrics(data);
+        let batch = fit.batch.unwrap_or(data.len()).min(data.len());
+        if batch == 0 {
+            return Err(parameter("batch", 0.0, "it must be at least 1"));
+        }
+        let mut evaluator = match validation {
+            Some(data) => Some(Evaluator::new(self, data, self.check("validation", data)?)?),
+            None => None,
+        };
+        let wiring = self.network.training(
+            &self.goal,
+            self.optimizer,
+            target,
+            (data.len(), batch),
+            self.seed,
+        )?;
+        let steps = Steps {
+            optimizer: self.optimizer,
+            schedule: self.schedule.clone(),
+            total: data.len(),
+            batch,
+            first_step: self.step,
+            first_epoch: self.epoch,
+        };
+        let rule = {
+            let steps = steps.clone();
+            move |step| steps.entry(step)
+        };
+        let program = wiring.program.clone();
+        let mut executor = Executor::new(program, &self.weights, &self.device, self.step, rule)?;
+        self.dispatches = executor.plan().map(|plan| plan.dispatches().len());
+        upload(&mut executor, &wiring, data, 0, data.len())?;
+
+        let mut watch =
+            fit.early.map(|early| Watch { early, best: f64::INFINITY, since: 0, params: None });
+        let mut history = History::default();
+        let mut done = 0;
+        while done < fit.epochs && !history.stopped_early {
+            let mut stop = fit.next_stop(done);
+            if evaluator.is_some() {
+                stop = done + 1;
+            }
+            let records =
+                executor.run(&mut self.weights, (stop - done) * steps.per_epoch()).await?;
+            let has_penalty = wiring.program.has_penalty();
+            history.epochs.extend(self.epochs_of(&records, &steps, has_penalty));
+            (self.step, self.epoch) = (self.step + records.len() as u64, self.epoch + stop - done);
+            done = stop;
+            let evaluation = match &mut evaluator {
+                Some(evaluator) => Some(evaluator.run(self).await?),
+                None => None,
+            };
+            let Some(last) = history.epochs.last_mut() else { break };
+            last.validation = evaluation;
+            let loss = last.validation.as_ref().map_or(last.loss, Evaluation::loss);
+            if let Some(watch) = &mut watch {
+                if watch.improves(loss) && watch.early.restore_best {
+                    watch.params = Some(self.weights.read_params().await?);
+                }
+                history.stopped_early = watch.since > watch.early.patience;
+            }
+            let ends = done == fit.epochs || history.stopped_early;
+            if let Some((every, callback)) = &mut fit.callback
+                && (ends || (done - 1) % *every == 0)
+                && callback(last).is_break()
+            {
+                history.stopped_early = done < fit.epochs;
+                done = fit.epochs;
+            }
+            if let Some((every, path)) = &fit.checkpoint
+                && done % every == 0
+            {
+                self.save_async(path).await?;
+            }
+        }
+        if let Some(best) = watch.and_then(|watch| watch.params) {
+            self.weights.write_params(&best)?;
+        }
+        Ok(history)
+    }
+
+    /// The records of whole epochs as one figure each.
+    fn epochs_of(
+        &self,
+        records: &[[f32; Op::MAX_RECORDED]],
+        steps: &Steps,
+        has_penalty: bool,
+    ) -> Vec<Epoch> {
+        let per_epoch = steps.per_epoch().max(1) as usize;
+        let mut epochs = Vec::with_capacity(records.len() / per_epoch);
+        for (number, records) in records.chunks(per_epoch).enumerate() {
+            let first = self.step + (number * per_epoch) as u64;
+            let mut totals = Totals::default();
+            for (figures, step) in records.iter().zip(first..) {
+                totals.add(figures, steps.entry(step).rows);
+            }
+            let figures = totals.evaluation(&self.goal, has_penalty);
+            epochs.push(Epoch {
+                epoch: self.epoch + number as u64,
+                loss: figures.loss(),
+                data_loss: figures.data_loss,
+                penalty: figures.penalty,
+                accuracy: figures.accuracy(),
+                rate: steps.entry(first + records.len() as u64 - 1).rate,
+                validation: None,
+            });
+        }
+        epochs
+    }
+}
+
+fn parameter(name: &str, value: f64, valid: &str) -> Error {
+    Error::Parameter {
+        op: "fit".to_string(),
+        name: name.to_string(),
+        value,
+        valid: valid.to_string(),
+    }
+}

@@ -1,0 +1,116 @@
+//! What training and evaluation report.
+
+use std::fmt;
+
+use crate::nn::Goal;
+use crate::program::Op;
+use crate::spec::Metric;
+
+/// The figures of a pass over data.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Evaluation {
+    /// The loss of the data alone.
+    pub data_loss: f64,
+    /// The L1 and L2 penalties.
+    pub penalty: f64,
+    /// The metrics, in the order they were asked for.
+    pub metrics: Vec<(String, f64)>,
+}
+
+impl Evaluation {
+    /// Data loss and penalty together.
+    pub fn loss(&self) -> f64 {
+        self.data_loss + self.penalty
+    }
+
+    /// The first metric; NaN if there is none.
+    pub fn accuracy(&self) -> f64 {
+        self.metrics.first().map_or(f64::NAN, |(_, value)| *value)
+    }
+}
+
+/// The figures of one epoch, averaged over its rows as they were trained on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Epoch {
+    /// The epoch's number, from 0 at the trainer's creation.
+    pub epoch: u64,
+    /// Data loss and penalty together.
+    pub loss: f64,
+    /// The loss of the data alone.
+    pub data_loss: f64,
+    /// The L1 and L2 penalties.
+    pub penalty: f64,
+    /// The first metric; NaN if there is none.
+    pub accuracy: f64,
+    /// The learning rate of the epoch's last update.
+    pub rate: f64,
+    /// The figures on the validation data, in epochs that end with a validation.
+    pub validation: Option<Evaluation>,
+}
+
+impl fmt::Display for Epoch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { epoch, loss, data_loss, penalty, accuracy, rate, .. } = self;
+        write!(f, "epoch: {epoch}, acc: {accuracy:.3}, loss: {loss:.3} ")?;
+        write!(
+            f,
+            "(data_loss: {data_loss:.3}, reg_loss: {penalty:.3}), lr: {}",
+            significant(*rate)
+        )?;
+        if let Some(validation) = &self.validation {
+            write!(
+                f,
+                ", validation acc: {:.3}, loss: {:.3}",
+                validation.accuracy(),
+                validation.loss()
+            )?;
+        }
+        Ok(())
+    }
+}
+
+/// A number with at most six significant digits.
+fn significant(value: f64) -> f64 {
+    format!("{value:.5e}").parse().unwrap_or(value)
+}
+
+/// The epochs of one call of `fit`, in order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct History {
+    /// One record per epoch.
+    pub epochs: Vec<Epoch>,
+    /// Whether early stopping or a callback ended training before the last epoch.
+    pub stopped_early: bool,
+}
+
+impl History {
+    /// The last epoch.
+    pub fn last(&self) -> Option<&Epoch> {
+        self.epochs.last()
+    }
+}
+
+/// Sums recorded figures, weighted by the rows they stand for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Totals {
+    rows: f64,
+    figures: [f64; Op::MAX_RECORDED],
+}
+
+impl Totals {
+    pub fn add(&mut self, figures: &[f32; Op::MAX_RECORDED], rows: u32) {
+        self.rows += f64::from(rows);
+        for (total, figure) in self.figures.iter_mut().zip(figures) {
+            *total += f64::from(*figure) * f64::from(rows);
+        }
+    }
+
+    /// The means, told apart as a program of this goal records them.
+    pub fn evaluation(&self, goal: &Goal, has_penalty: bool) -> Evaluation {
+        let mut means = self.figures.into_iter().map(|total| total / self.rows);
+        let data_loss = means.next().unwrap_or(f64::NAN);
+        let penalty = if has_penalty { means.next().unwrap_or(f64::NAN) } else { 0.0 };
+        let metrics = goal.metrics.iter().map(Metric::to_string).zip(means).collect();
+        Evaluation { data_loss, penalty, metrics }
+    }
+}

@@ -1,0 +1,214 @@
+//! Whole networks: the gradients that the backward pass fills are the derivatives of the loss.
+
+use wgrad::cpu::{Interpreter, Weights};
+use wgrad::gpu::{self, Plan};
+use wgrad::nn::{Goal, Network, TargetKind, Wiring};
+use wgrad::prelude::*;
+use wgrad::program::{Op, StepEntry};
+use wgrad::random::{Key, Stream};
+
+mod support;
+
+const ROWS: usize = 7;
+
+/// A network, what it is trained for, and the data of one step.
+struct Case {
+    name: String,
+    network: Network,
+    wiring: Wiring,
+    params: Vec<Vec<f32>>,
+    inputs: Vec<f32>,
+    values: Vec<f32>,
+    labels: Vec<u32>,
+}
+
+fn numbers(stream: u32, len: usize) -> Vec<f32> {
+    let key = Key::new(11, Stream::Data(stream));
+    (0..len as u32).map(|i| key.normal(0, i) as f32).collect()
+}
+
+fn case(model: Sequential, loss: Loss, target: TargetKind, clip: Option<f64>) -> Case {
+    let network = model.build().unwrap();
+    let metrics = vec![];
+    let goal =
+        Goal { loss, reduction: Reduction::Mean, metrics, clip_value: None, clip_norm: clip };
+    let wiring = network.training(&goal, Optimizer::sgd(), target, (ROWS, ROWS), 3).unwrap();
+    let outputs = network.outputs();
+    let probabilities = loss.name() == "bce" || loss.name() == "bce_with_logits";
+    let values = numbers(2, ROWS * outputs);
+    let values =
+        if probabilities { values.iter().map(|v| f32::from(*v > 0.0)).collect() } else { values };
+    Case {
+        name: format!("{loss} after {:?}", network.layers().last().unwrap().name()),
+        params: network.initial(5),
+        inputs: numbers(1, ROWS * network.inputs()),
+        labels: (0..ROWS).map(|row| (row * 5 % outputs) as u32).collect(),
+        values,
+        network,
+        wiring,
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let body = |f: Activation| {
+        let first =
+            Dense::new(9).weights(Initializer::xavier_normal()).l1(1e-2, 2e-2).l2(3e-2, 1e-2);
+        let second = Dense::new(6).no_bias().biases(Initializer::normal());
+        Sequential::new(4)
+            .layer(first)
+            .activation(f)
+            .dropout(0.25)
+            .layer(second)
+            .activation(Activation::silu())
+    };
+    let smooth =
+        || [Activation::tanh(), Activation::gelu(), Activation::softplus(), Activation::mish()];
+    let mut cases = Vec::new();
+    for f in smooth() {
+        cases.push(case(body(f).dense(3), Loss::mse(), TargetKind::Values(3), None));
+        cases.push(case(body(f).dense(5), Loss::cross_entropy(), TargetKind::Class, None));
+        cases.push(case(
+            body(f).dense(5).activation(Activation::log_softmax()),
+            Loss::mse(),
+            TargetKind::Values(5),
+            None,
+        ));
+    }
+    let sigmoid = body(Activation::sigmoid()).dense(2).activation(Activation::sigmoid());
+    cases.push(case(sigmoid, Loss::bce(), TargetKind::Values(2), None));
+    cases.push(case(
+        body(Activation::elu()).dense(2),
+        Loss::bce_with_logits(),
+        TargetKind::Values(2),
+        None,
+    ));
+    let softmax = body(Activation::tanh()).dense(4).activation(Activation::softmax());
+    cases.push(case(softmax, Loss::categorical_cross_entropy(), TargetKind::Class, None));
+    assert_eq!(cases.len(), 15);
+    cases
+}
+
+impl Case {
+    fn weights(&self, params: &[Vec<f64>]) -> Weights<f64> {
+        let grads = params.iter().map(|param| vec![0.0; param.len()]).collect();
+        Weights { params: params.to_vec(), grads, states: vec![] }
+    }
+
+    /// Loss and penalty at these parameters, and the gradients.
+    fn run(&self, params: &[Vec<f64>]) -> (f64, Vec<Vec<f64>>) {
+        let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
+        let mut cpu = Interpreter::<f64>::new(self.wiring.program.clone());
+        cpu.write(self.wiring.x, &wide(&self.inputs)).unwrap();
+        let target = self.wiring.target.unwrap();
+        match self.wiring.program.slot(target).unwrap().dtype {
+            wgrad::program::DType::F32 => cpu.write(target, &wide(&self.values)).unwrap(),
+            wgrad::program::DType::U32 => cpu.write_indices(target, &self.labels).unwrap(),
+        }
+        let mut weights = self.weights(params);
+        let update = self
+            .wiring
+            .program
+            .ops()
+            .iter()
+            .position(|op| matches!(op, Op::Update { .. }))
+            .unwrap();
+        cpu.run_until(update, &mut weights, &StepEntry::rows(ROWS)).unwrap();
+        let loss =
+            self.wiring.program.recorded().iter().map(|slot| cpu.read(*slot).unwrap()[0]).sum();
+        (loss, weights.grads)
+    }
+
+    fn exact_params(&self) -> Vec<Vec<f64>> {
+        self.params.iter().map(|param| param.iter().map(|v| f64::from(*v)).collect()).collect()
+    }
+}
+
+#[test]
+fn the_gradients_of_whole_networks_are_the_central_differences_of_loss_and_penalty() {
+    let mut checks = 0;
+    for case in cases() {
+        let params = case.exact_params();
+        let (_, grads) = case.run(&params);
+        for direction in 0..6 {
+            let step: Vec<Vec<f64>> = params
+                .iter()
+                .zip(100 * direction..)
+                .map(|(param, stream)| {
+                    numbers(10 + stream, param.len()).iter().map(|v| f64::from(*v)).collect()
+                })
+                .collect();
+            let moved = |h: f64| -> Vec<Vec<f64>> {
+                let shifted = |(p, s): (&Vec<f64>, &Vec<f64>)| {
+                    p.iter().zip(s).map(|(p, s)| p + h * s).collect()
+                };
+                params.iter().zip(&step).map(shifted).collect()
+            };
+            let h = 1e-6;
+            let difference = (case.run(&moved(h)).0 - case.run(&moved(-h)).0) / (2.0 * h);
+            let slope: f64 =
+                grads.iter().flatten().zip(step.iter().flatten()).map(|(g, s)| g * s).sum();
+            let error = (difference - slope).abs();
+            assert!(
+                error <= 1e-7 * slope.abs().max(1.0),
+                "{}: {slope} against {difference}",
+                case.name
+            );
+            checks += 1;
+        }
+    }
+    println!("{checks} directions");
+}
+
+#[test]
+fn a_device_fills_the_same_gradients_as_the_reference() {
+    let gpu = support::run::gpu();
+    let mut checks = 0;
+    for case in cases() {
+        let (loss, want) = case.run(&case.exact_params());
+        let weights = gpu::Weights::new(gpu, case.network.params(), 0).unwrap();
+        for (index, param) in case.params.iter().enumerate() {
+            let region = weights.param(index).unwrap();
+            gpu.queue().write_buffer(&region.buffer, region.offset, bytemuck::cast_slice(param));
+        }
+        let program = case.wiring.program.clone();
+        // A rate of 0: the parameters stay, the gradients are left to look at.
+        let mut plan =
+            Plan::new(gpu, program, Some(&weights), &[], 0, |_| StepEntry::rows(ROWS)).unwrap();
+        plan.write(case.wiring.x, &case.inputs).unwrap();
+        let target = case.wiring.target.unwrap();
+        plan.write(target, &case.values)
+            .or_else(|_| plan.write_indices(target, &case.labels))
+            .unwrap();
+        plan.run(1).unwrap();
+        let figures = pollster::block_on(plan.records(0..1)).unwrap()[0];
+        let recorded = case.wiring.program.recorded().len();
+        let got: f64 = figures.iter().take(recorded).map(|figure| f64::from(*figure)).sum();
+        assert!(
+            (got - loss).abs() <= 1e-5 * loss.abs(),
+            "{}: loss {got} against {loss}",
+            case.name
+        );
+        for (index, want) in want.iter().enumerate() {
+            let region = weights.grad(index).unwrap();
+            let bytes = support::kernel::read_back(
+                gpu.device(),
+                gpu.queue(),
+                &region.buffer,
+                region.offset,
+                want.len() as u64 * 4,
+            );
+            let got: Vec<f32> = bytemuck::pod_collect_to_vec(&bytes);
+            let largest = want.iter().fold(0.0f64, |largest, g| largest.max(g.abs()));
+            for (got, want) in got.iter().zip(want) {
+                let error = (f64::from(*got) - want).abs();
+                assert!(
+                    error <= 2e-5 * largest,
+                    "{} param {index}: {got} against {want}",
+                    case.name
+                );
+                checks += 1;
+            }
+        }
+    }
+    println!("{checks} gradients");
+}
