@@ -16,13 +16,13 @@ struct Cli {
     #[command(flatten)]
     options: Options,
     /// The standard deviation of the initial weights
-    #[arg(long, default_value_t = 0.1)]
+    #[arg(long, default_value_t = 0.1, allow_negative_numbers = true)]
     scale: f64,
     /// The learning rate of the first step
-    #[arg(long, default_value_t = 0.005)]
+    #[arg(long, default_value_t = 0.005, allow_negative_numbers = true)]
     lr: f64,
     /// How fast the learning rate falls: lr / (1 + decay · step)
-    #[arg(long, default_value_t = 1e-3)]
+    #[arg(long, default_value_t = 1e-3, allow_negative_numbers = true)]
     decay: f64,
     /// The widths of the hidden layers
     #[arg(long, default_value = "64,64", value_delimiter = ',', value_name = "WIDTHS")]

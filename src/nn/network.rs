@@ -96,11 +96,13 @@ impl Network {
             }
         }
         let weights = dense.weights.unwrap_or_else(|| default_initializer(next));
+        let shape = |extents: &[usize]| Shape::new(extents).map_err(|error| named(error, name));
         let tensors = [
-            Some(("weight", Shape::new(&[fan_out, fan_in])?, weights)),
-            dense.biases.map(|initializer| {
-                ("bias", Shape::new(&[fan_out]).unwrap_or(Shape::scalar()), initializer)
-            }),
+            Some(("weight", shape(&[fan_out, fan_in])?, weights)),
+            match dense.biases {
+                Some(initializer) => Some(("bias", shape(&[fan_out])?, initializer)),
+                None => None,
+            },
         ];
         let settings = dense.l1.into_iter().zip(dense.l2);
         for ((part, shape, initializer), (l1, l2)) in
@@ -242,6 +244,9 @@ fn named(error: Error, layer: &str) -> Error {
     match error {
         Error::Parameter { op, name, value, valid } => {
             Error::Parameter { op: format!("{layer}: {op}"), name, value, valid }
+        }
+        Error::Limit { what, needed, limit, unit } => {
+            Error::Limit { what: format!("{layer}: {what}"), needed, limit, unit }
         }
         other => other,
     }

@@ -15,10 +15,13 @@ pub struct Adapter {
 /// The adapter of this test run, opened once. No adapter is a failure, never a skip.
 pub fn adapter() -> &'static Adapter {
     static ADAPTER: OnceLock<Adapter> = OnceLock::new();
-    ADAPTER.get_or_init(|| {
-        let wanted = std::env::var("WGRAD_DEVICE").unwrap_or_default();
-        pollster::block_on(open(&wanted)).unwrap_or_else(|problem| panic!("{problem}"))
-    })
+    ADAPTER.get_or_init(fresh)
+}
+
+/// The same adapter with a device that no other test shares.
+pub fn fresh() -> Adapter {
+    let wanted = std::env::var("WGRAD_DEVICE").unwrap_or_default();
+    pollster::block_on(open(&wanted)).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
 async fn open(wanted: &str) -> Result<Adapter, String> {

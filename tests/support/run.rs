@@ -15,7 +15,8 @@ const FENCE: usize = 1024;
 /// No kernel writes it.
 const SENTINEL: u32 = 0xdead_beef;
 
-fn open(limits: wgpu::Limits) -> Gpu {
+/// A device of this test run with limits of one's own.
+pub fn open(limits: wgpu::Limits) -> Gpu {
     let wanted = std::env::var("WGRAD_DEVICE").unwrap_or_default();
     let name = if wanted == "gpu" { "" } else { &wanted };
     let gpu = pollster::block_on(Gpu::with_limits(name, limits));

@@ -1,0 +1,246 @@
+//! Training inside somebody else's frame: their device, their encoder, their handlers.
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use support::adapter::{self, Adapter};
+use support::kernel::read_back;
+use support::nets::bits;
+use wgpu::util::DeviceExt;
+use wgrad::gpu::Region;
+use wgrad::ndarray::Array2;
+use wgrad::prelude::*;
+
+const ROWS: usize = 24;
+
+/// The host's first pass: a wave and its derivative, as a simulation would leave them.
+const SIMULATE: &str = "
+@group(0) @binding(0) var<storage, read_write> x: array<f32>;
+@group(0) @binding(1) var<storage, read_write> target_y: array<f32>;
+@compute @workgroup_size(8) fn main(@builtin(global_invocation_id) id: vec3u) {
+    let i = id.x;
+    x[2u * i] = f32(i) * 0.125 - 1.5;
+    x[2u * i + 1u] = 1.0 - f32(i) * 0.0625;
+    target_y[i] = f32(i % 3u) - 0.5;
+}";
+
+/// The host's last pass: reads the parameters where they lie.
+const COLLECT: &str = "
+@group(0) @binding(0) var<storage, read> weight: array<f32>;
+@group(0) @binding(1) var<storage, read_write> out: array<f32>;
+@compute @workgroup_size(32) fn main(@builtin(global_invocation_id) id: vec3u) {
+    out[id.x] = 2.0 * weight[id.x];
+}";
+
+/// What the host's shader computes.
+fn simulated() -> Dataset {
+    let x = Array2::from_shape_fn((ROWS, 2), |(i, col)| {
+        if col == 0 { i as f32 * 0.125 - 1.5 } else { 1.0 - i as f32 * 0.0625 }
+    });
+    let y = Array2::from_shape_fn((ROWS, 1), |(i, _)| (i % 3) as f32 - 0.5);
+    Dataset::new(x, y).unwrap()
+}
+
+fn trainer(gpu: &Gpu) -> Trainer {
+    let model = Sequential::new(2).dense(16).activation(Activation::tanh()).dropout(0.1).dense(1);
+    Trainer::new(model, Loss::mse(), Optimizer::adam().learning_rate(0.01))
+        .schedule(Schedule::inverse_time(1e-2).unwrap())
+        .on(&gpu.clone().into())
+        .unwrap()
+}
+
+/// The host application.
+struct Host {
+    device: wgpu::Device,
+    queue: wgpu::Queue,
+    errors: Arc<AtomicUsize>,
+    lost: Arc<AtomicBool>,
+}
+
+impl Host {
+    /// A device of its own, with default limits, no features, and handlers of its own.
+    fn new() -> Self {
+        let Adapter { device, queue, .. } = adapter::fresh();
+        let (errors, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
+        let count = errors.clone();
+        device.on_uncaptured_error(Arc::new(move |_| {
+            count.fetch_add(1, Ordering::SeqCst);
+        }));
+        let note = lost.clone();
+        device.set_device_lost_callback(move |_, _| note.store(true, Ordering::SeqCst));
+        Self { device, queue, errors, lost }
+    }
+
+    fn buffer(&self, floats: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
+        let (label, size) = (Some("host"), floats * 4);
+        let usage = usage | wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
+        self.device.create_buffer(&wgpu::BufferDescriptor {
+            label,
+            size,
+            usage,
+            mapped_at_creation: false,
+        })
+    }
+
+    /// Records a pass of the host's own with two bindings.
+    fn pass(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        source: &str,
+        bindings: [wgpu::BufferBinding<'_>; 2],
+        groups: u32,
+    ) {
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some("host"),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some("host"),
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: Default::default(),
+            cache: None,
+        });
+        let [first, second] = bindings.map(wgpu::BindingResource::Buffer);
+        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("host"),
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &[
+                wgpu::BindGroupEntry { binding: 0, resource: first },
+                wgpu::BindGroupEntry { binding: 1, resource: second },
+            ],
+        });
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        pass.set_pipeline(&pipeline);
+        pass.set_bind_group(0, &group, &[]);
+        pass.dispatch_workgroups(groups, 1, 1);
+    }
+
+    /// Does something wrong on purpose, outside of every error scope of its own.
+    fn blunder(&self) {
+        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE;
+        drop(self.buffer(4, usage));
+    }
+}
+
+fn binding(region: &Region) -> wgpu::BufferBinding<'_> {
+    wgpu::BufferBinding {
+        buffer: &region.buffer,
+        offset: region.offset,
+        size: wgpu::BufferSize::new(region.bytes),
+    }
+}
+
+fn floats(bytes: &[u8]) -> Vec<f32> {
+    bytemuck::pod_collect_to_vec(bytes)
+}
+
+#[test]
+fn ten_steps_between_two_passes_of_the_host_are_ten_steps_of_a_run_of_our_own() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let mut step = trainer(&gpu).into_step(ROWS).unwrap();
+    let weight = step.parameter(0).unwrap();
+    let out = host.buffer(32, wgpu::BufferUsages::empty());
+
+    let mut encoder = host.device.create_command_encoder(&Default::default());
+    let inputs = [step.inputs(), step.targets()].map(binding);
+    host.pass(&mut encoder, SIMULATE, inputs, ROWS as u32 / 8);
+    step.encode(&mut encoder, 10).unwrap();
+    let results = [binding(&weight), wgpu::BufferBinding { buffer: &out, offset: 0, size: None }];
+    host.pass(&mut encoder, COLLECT, results, 1);
+
+    // Nothing has run so far: the recording alone changes no parameter.
+    let before = floats(&read_back(&host.device, &host.queue, &weight.buffer, weight.offset, 128));
+    host.queue.submit([encoder.finish()]);
+    let collected = floats(&read_back(&host.device, &host.queue, &out, 0, 128));
+    let records = pollster::block_on(step.records(0..10)).unwrap();
+    let trained = step.into_trainer();
+    assert_eq!((trained.step(), trained.epoch()), (10, 10));
+
+    let mut plain = trainer(&gpu);
+    assert_eq!(before, plain.parameters().unwrap()[0].1);
+    let history = plain.fit(&simulated(), Fit::epochs(10)).unwrap();
+    assert_eq!(bits(&trained), bits(&plain));
+    let losses: Vec<f64> = history.epochs.iter().map(|epoch| epoch.loss).collect();
+    assert_eq!(records.iter().map(|row| f64::from(row[0])).collect::<Vec<_>>(), losses);
+    let weights = &plain.parameters().unwrap()[0].1;
+    assert_eq!(collected, weights.iter().map(|w| 2.0 * w).collect::<Vec<_>>());
+    assert_eq!(host.errors.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn the_host_keeps_its_error_and_device_lost_handlers() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let mut step = trainer(&gpu).into_step(ROWS).unwrap();
+    host.blunder();
+    assert_eq!(host.errors.load(Ordering::SeqCst), 1, "after our set-up");
+
+    let mut encoder = host.device.create_command_encoder(&Default::default());
+    step.encode(&mut encoder, 3).unwrap();
+    host.blunder();
+    assert_eq!(host.errors.load(Ordering::SeqCst), 2, "after our recording");
+
+    host.queue.submit([encoder.finish()]);
+    pollster::block_on(step.records(0..3)).unwrap();
+    host.blunder();
+    assert_eq!(host.errors.load(Ordering::SeqCst), 3, "after our reading");
+
+    assert!(!host.lost.load(Ordering::SeqCst));
+    host.device.destroy();
+    let _ = host.device.poll(wgpu::PollType::Poll);
+    assert!(host.lost.load(Ordering::SeqCst));
+}
+
+#[test]
+fn the_steps_of_several_frames_are_the_steps_of_one() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let data = simulated();
+    let values = data.targets().values().unwrap();
+    let upload = |contents: &[f32]| {
+        host.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some("host"),
+            contents: bytemuck::cast_slice(contents),
+            usage: wgpu::BufferUsages::COPY_SRC,
+        })
+    };
+    let (x, y) = (upload(data.inputs().as_slice().unwrap()), upload(values.as_slice().unwrap()));
+    let mut step = trainer(&gpu).into_step(ROWS).unwrap();
+    for frame in 0..12 {
+        let mut encoder = host.device.create_command_encoder(&Default::default());
+        step.inputs().copy_from(&mut encoder, &x, x.size()).unwrap();
+        step.targets().copy_from(&mut encoder, &y, y.size()).unwrap();
+        step.encode(&mut encoder, 1 + frame % 3).unwrap();
+        host.queue.submit([encoder.finish()]);
+    }
+    let trained = step.into_trainer();
+    let mut plain = trainer(&gpu);
+    plain.fit(&data, Fit::epochs(24)).unwrap();
+    assert_eq!(trained.step(), 24);
+    assert_eq!(bits(&trained), bits(&plain));
+}
+
+#[test]
+fn a_copy_that_does_not_fit_is_refused() {
+    let host = Host::new();
+    let step = trainer(&Gpu::from_wgpu(&host.device, &host.queue)).into_step(ROWS).unwrap();
+    let mut encoder = host.device.create_command_encoder(&Default::default());
+    let small = host.buffer(4, wgpu::BufferUsages::empty());
+    for (bytes, words) in [(20, "20 bytes"), (6, "multiple of 4")] {
+        let error = step.inputs().copy_from(&mut encoder, &small, bytes).unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    }
+    let unreadable = host.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+        label: Some("host"),
+        contents: &[0; 16],
+        usage: wgpu::BufferUsages::STORAGE,
+    });
+    let error = step.inputs().copy_from(&mut encoder, &unreadable, 16).unwrap_err().to_string();
+    assert!(error.contains("COPY_SRC"), "{error}");
+    assert_eq!(host.errors.load(Ordering::SeqCst), 0);
+}

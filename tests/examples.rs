@@ -1,0 +1,142 @@
+//! The examples as their users run them: figures, pictures, messages.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// Where the examples lie, built with the profile of this test.
+fn examples() -> &'static Path {
+    static PLACE: OnceLock<PathBuf> = OnceLock::new();
+    PLACE.get_or_init(|| {
+        // target/PROFILE/deps/this-test
+        let test = std::env::current_exe().unwrap();
+        let place = test.ancestors().nth(2).unwrap();
+        let profile = match place.file_name().unwrap().to_str().unwrap() {
+            "debug" => "dev",
+            other => other,
+        };
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--examples", "--profile", profile]);
+        cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+        assert!(cargo.status().unwrap().success(), "{cargo:?}");
+        place.join("examples")
+    })
+}
+
+fn run(example: &str, arguments: &[&str]) -> Output {
+    let program = examples().join(example).with_extension(std::env::consts::EXE_EXTENSION);
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(env!("CARGO_TARGET_TMPDIR")).env_remove("WGRAD_DEVICE");
+    command.output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// What a run that must succeed says with `--json`; its picture must be there.
+fn figures(example: &str, device: &str, arguments: &[&str]) -> Value {
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{example} {device}"));
+    let _ = std::fs::remove_dir_all(&directory);
+    let out = directory.to_str().unwrap();
+    let always = ["--device", device, "--seed", "3", "--out", out, "--json"];
+    let output = run(example, &[&always, arguments].concat());
+    assert!(output.status.success(), "{example}: {}", text(&output.stderr));
+    let picture = image::open(directory.join(format!("{example}.png"))).unwrap().to_rgb8();
+    let colours: std::collections::HashSet<_> = picture.pixels().collect();
+    assert!(picture.width() > 1000 && colours.len() > 50, "{} colours", colours.len());
+    assert!(!text(&output.stderr).contains('\x1b'), "a progress bar without a terminal");
+    let stdout = text(&output.stdout);
+    serde_json::from_str(stdout.lines().last().unwrap()).unwrap()
+}
+
+fn keys(json: &Value) -> Vec<&str> {
+    json.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// What every example reports, in alphabetic order.
+const KEYS: [&str; 9] = [
+    "accuracy",
+    "adapter",
+    "device",
+    "epochs",
+    "example",
+    "loss",
+    "seconds",
+    "seed",
+    "us_per_step",
+];
+
+#[test]
+fn every_example_reports_its_figures_and_draws_its_picture_on_the_cpu() {
+    for (example, epochs) in [("sine", 30), ("spiral", 30), ("digits", 2)] {
+        let json = figures(example, "cpu", &["--epochs", &epochs.to_string()]);
+        let mut wanted = KEYS.to_vec();
+        if example == "digits" {
+            wanted.insert(8, "test_accuracy");
+        }
+        assert_eq!(keys(&json), wanted);
+        assert_eq!((&json["example"], &json["device"]), (&example.into(), &"cpu".into()));
+        assert_eq!((&json["epochs"], &json["seed"]), (&epochs.into(), &3.into()));
+        assert!(json["adapter"].is_null());
+        for figure in ["seconds", "us_per_step", "loss", "accuracy"] {
+            assert!(json[figure].as_f64().is_some_and(|x| x > 0.0), "{figure} of {json}");
+        }
+    }
+}
+
+#[test]
+fn an_example_on_the_gpu_names_its_adapter_and_counts_its_dispatches() {
+    let device = std::env::var("WGRAD_DEVICE").unwrap_or_else(|_| "gpu".to_string());
+    let json = figures("spiral", &device, &["--epochs", "100"]);
+    let cpu = figures("spiral", "cpu", &["--epochs", "100"]);
+    assert_eq!(json["device"], "gpu");
+    assert!(json["adapter"].as_str().is_some_and(|name| !name.is_empty()), "{json}");
+    assert!(json["dispatches_per_step"].as_u64().is_some_and(|count| count > 0), "{json}");
+    let [gpu, cpu] = [json, cpu].map(|json| json["loss"].as_f64().unwrap());
+    assert!((gpu - cpu).abs() < 0.05 * cpu, "{gpu} {cpu}");
+}
+
+#[test]
+fn the_settings_of_the_sine_are_options() {
+    let settings =
+        ["--scale", "0.01", "--lr", "0.01", "--decay", "0", "--hidden", "8", "--epochs", "2"];
+    let json = figures("sine", "cpu", &settings);
+    assert_eq!(json["epochs"], 2);
+}
+
+#[test]
+fn without_json_the_epochs_are_told_on_standard_output() {
+    let output = run("spiral", &["--device", "cpu", "--epochs", "201"]);
+    let lines: Vec<String> = text(&output.stdout).lines().map(String::from).collect();
+    let starts =
+        ["epoch: 0, acc: 0.", "epoch: 100, acc: 0.", "epoch: 200, acc: 0.", "loss 0.", "picture: "];
+    assert_eq!(lines.len(), starts.len(), "{lines:?}");
+    assert!(lines.iter().zip(starts).all(|(line, start)| line.starts_with(start)), "{lines:?}");
+    assert!(
+        lines[1].contains(" (data_loss: 0.") && lines[1].contains("reg_loss: 0.000), lr: 0.04999")
+    );
+    assert!(Path::new(env!("CARGO_TARGET_TMPDIR")).join("target/wgrad/spiral.png").exists());
+}
+
+#[test]
+fn what_is_wrong_is_said_in_words() {
+    for (arguments, words) in [
+        (
+            &["--device", "no such adapter"][..],
+            "Error: no GPU adapter: 'no such adapter' was asked for",
+        ),
+        (&["--device", "cpu", "--hidden", "64,0"], "layer 2, dense(0): 0 outputs"),
+        (&["--device", "cpu", "--scale", "NaN"], "normal: std = NaN is not valid"),
+        (&["--device", "cpu", "--lr", "-1"], "lr = -1 is not valid"),
+        (&["--epochs", "0"], "invalid value '0' for '--epochs <N>'"),
+        (&["--seed", "x"], "invalid value 'x' for '--seed <N>'"),
+    ] {
+        let output = run("sine", arguments);
+        let stderr = text(&output.stderr);
+        assert!(!output.status.success() && stderr.contains(words), "{arguments:?}: {stderr}");
+        assert!(output.stdout.is_empty());
+    }
+}

@@ -1,0 +1,69 @@
+//! The text of a training program and of its dispatches. `WGRAD_SNAPSHOTS=1 cargo test --test snapshots` writes the
+//! files anew; look at their difference before it is committed.
+
+mod support;
+
+use std::path::Path;
+
+use support::nets;
+use wgrad::gpu::{Plan, Weights};
+use wgrad::nn::{Goal, TargetKind, Wiring};
+use wgrad::prelude::*;
+use wgrad::program::Steps;
+
+/// A step with every part that a step can have: dropout, penalties, both clippings, a shuffled batch.
+fn step() -> (wgrad::nn::Network, Wiring, Steps) {
+    let network = Sequential::new(5)
+        .layer(Dense::new(8).l1(1e-4, 0.0).l2(1e-3, 1e-3))
+        .activation(Activation::gelu())
+        .dropout(0.25)
+        .layer(Dense::new(3).no_bias())
+        .build()
+        .unwrap();
+    let goal = Goal {
+        loss: Loss::cross_entropy(),
+        reduction: Reduction::Mean,
+        metrics: vec![Metric::Accuracy],
+        clip_value: Some(1.0),
+        clip_norm: Some(0.5),
+    };
+    let (optimizer, rows, batch) = (Optimizer::adamw(), 10, 4);
+    let wiring = network.training(&goal, optimizer, TargetKind::Class, (rows, batch), 0).unwrap();
+    let schedule = Schedule::constant();
+    let (first_step, first_epoch) = (0, 0);
+    let steps = Steps { optimizer, schedule, total: rows, batch, first_step, first_epoch };
+    (network, wiring, steps)
+}
+
+/// Compares with a committed file, or writes it.
+#[track_caller]
+fn compare(name: &str, text: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
+    if std::env::var("WGRAD_SNAPSHOTS").is_ok_and(|value| value == "1") {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+    }
+    let wanted = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        text == wanted,
+        "tests/snapshots/{name} is\n{wanted}\nbut the text is now\n{text}\n\
+         WGRAD_SNAPSHOTS=1 cargo test --test snapshots writes it anew"
+    );
+}
+
+#[test]
+fn the_text_of_a_training_program_is_as_committed() {
+    compare("program.txt", &step().1.program.to_string());
+}
+
+#[test]
+fn the_dispatches_of_a_training_step_are_as_committed() {
+    let (network, wiring, steps) = step();
+    let device = nets::gpu();
+    let gpu = device.gpu().unwrap();
+    let states = steps.optimizer.states().len();
+    let weights = Weights::new(gpu, network.params(), states).unwrap();
+    let rule = move |step| steps.entry(step);
+    let plan = Plan::new(gpu, wiring.program, Some(&weights), &[], 0, rule).unwrap();
+    compare("dispatches.txt", &plan.explain());
+}
