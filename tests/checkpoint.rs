@@ -10,9 +10,6 @@ use support::nets::{self, Net, bits, devices, directory};
 use wgrad::ndarray::Array2;
 use wgrad::prelude::*;
 
-#[path = "support/golden.rs"]
-mod golden;
-
 #[test]
 fn a_run_resumed_at_step_50_is_at_step_100_what_the_uninterrupted_run_is() {
     let path = directory("resumed").join("half.safetensors");
@@ -170,7 +167,7 @@ const TORCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/torch_mlp
 
 #[test]
 fn the_weights_of_pytorch_give_the_outputs_of_pytorch() {
-    let cases = golden::load("torch_mlp_outputs");
+    let cases = support::golden::load("torch_mlp_outputs");
     let (x, y) = (cases[0].tensor("x"), cases[0].tensor("y"));
     let inputs = Array2::from_shape_vec((7, 5), x.f32()).unwrap();
     for device in devices() {

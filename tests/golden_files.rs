@@ -1,11 +1,10 @@
 //! The golden files are there, whole, and say what can be worked out by hand.
 
-#[path = "support/golden.rs"]
-mod golden;
+mod support;
 
 use std::collections::BTreeSet;
 
-use golden::{Case, load};
+use support::golden::{Case, load};
 
 fn find<'a>(cases: &'a [Case], name: &str) -> &'a Case {
     cases.iter().find(|case| case.name == name).unwrap_or_else(|| panic!("no case {name}"))
@@ -28,25 +27,29 @@ fn at(case: &Case, x: f64, role: &str) -> f64 {
 #[test]
 fn every_file_has_its_cases() {
     let activations = load("activations");
-    assert_eq!(activations.len(), 12);
-    assert_eq!(ops(&activations).len(), 10);
+    assert_eq!(activations.len(), 29);
+    assert_eq!(ops(&activations).len(), 24);
     let losses = load("losses");
     assert_eq!(losses.len(), 57);
     let names =
         ["bce", "bce_with_logits", "categorical_cross_entropy", "cross_entropy", "l1", "mse"];
     assert_eq!(ops(&losses), names);
     let optimizers = load("optimizers");
-    assert_eq!(optimizers.len(), 69);
-    assert_eq!(ops(&optimizers), ["adagrad", "adam", "adamw", "rmsprop", "sgd"]);
+    assert_eq!(optimizers.len(), 129);
+    let names = [
+        "adadelta", "adagrad", "adam", "adamax", "adamw", "nadam", "radam", "rmsprop", "rprop",
+        "sgd",
+    ];
+    assert_eq!(ops(&optimizers), names);
     for stream in ["random", "sparse", "scaled"] {
         let of_stream = |case: &&Case| case.stream.as_deref() == Some(stream);
-        assert_eq!(optimizers.iter().filter(of_stream).count(), 23, "{stream}");
+        assert_eq!(optimizers.iter().filter(of_stream).count(), 43, "{stream}");
     }
 }
 
 #[test]
 fn a_missing_file_fails_with_the_command_that_makes_it() {
-    let message = golden::try_load("no_such_file").unwrap_err();
+    let message = support::golden::try_load("no_such_file").unwrap_err();
     assert!(message.contains("python tools/golden/make.py"), "{message}");
 }
 

@@ -60,8 +60,8 @@ impl Duel {
             Self { gpu: gpu.clone(), on_gpu, plan, on_cpu, interpreter, rule, step: 0, peaks };
         for (index, data) in params.iter().enumerate() {
             duel.write(&duel.on_gpu.param(index).unwrap(), data);
-            for state in 0..states {
-                let data = vec![initial[state] as f32; data.len()];
+            for (state, value) in initial.iter().enumerate() {
+                let data = vec![*value as f32; data.len()];
                 duel.write(&duel.on_gpu.state(state, index).unwrap(), &data);
             }
         }

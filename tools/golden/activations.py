@@ -24,11 +24,38 @@ ELEMENTWISE = [
     ("softplus_3", "softplus", {"beta": 3}, lambda x: F.softplus(x, 3, NO_THRESHOLD)),
     ("silu", "silu", {}, F.silu),
     ("gelu", "gelu", {}, F.gelu),
+    ("relu6", "relu6", {}, F.relu6),
+    ("threshold", "threshold", {"threshold": 0.5, "value": 20}, lambda x: F.threshold(x, 0.5, 20)),
+    ("elu", "elu", {}, F.elu),
+    ("elu_0.5", "elu", {"alpha": 0.5}, lambda x: F.elu(x, 0.5)),
+    ("selu", "selu", {}, F.selu),
+    ("celu", "celu", {}, F.celu),
+    ("celu_2", "celu", {"alpha": 2}, lambda x: F.celu(x, 2.0)),
+    ("hard_sigmoid", "hard_sigmoid", {}, F.hardsigmoid),
+    ("log_sigmoid", "log_sigmoid", {}, F.logsigmoid),
+    ("hard_tanh", "hard_tanh", {}, F.hardtanh),
+    ("hard_tanh_-2_3", "hard_tanh", {"min": -2, "max": 3}, lambda x: F.hardtanh(x, -2.0, 3.0)),
+    ("hard_shrink", "hard_shrink", {}, F.hardshrink),
+    ("soft_shrink", "soft_shrink", {}, F.softshrink),
+    ("softsign", "softsign", {}, F.softsign),
+    ("hard_swish", "hard_swish", {}, F.hardswish),
+    ("mish", "mish", {}, F.mish),
+    ("gelu_tanh", "gelu_tanh", {}, lambda x: F.gelu(x, approximate="tanh")),
 ]
 
 
 def normal_cdf(x):
     return torch.special.erfc(-x / 2**0.5) / 2
+
+
+def gelu_exponent(x):
+    return (8 / torch.pi) ** 0.5 * (x + 0.044715 * x**3)
+
+
+def gelu_tanh_slope(x):
+    z = gelu_exponent(x)
+    inner = x * torch.sigmoid(-z) * (8 / torch.pi) ** 0.5 * (1 + 3 * 0.044715 * x * x)
+    return torch.sigmoid(z) * (1 + inner)
 
 
 # Where torch's own float64 formula cancels in the tails (1 - y, 1 + erf): forward and derivative written without
@@ -40,6 +67,7 @@ TAILS = {
         lambda x: x * normal_cdf(x),
         lambda x: normal_cdf(x) + x * torch.exp(-x * x / 2) / (2 * torch.pi) ** 0.5,
     ),
+    "gelu_tanh": (lambda x: x * torch.sigmoid(gelu_exponent(x)), gelu_tanh_slope),
 }
 
 ROWWISE = [

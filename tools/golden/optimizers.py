@@ -11,7 +11,7 @@ from common import Golden, f32
 SEED = 3
 STEPS, PARAMETERS = 100, 16
 
-# op, variant, options of torch; `betas` is filed as beta1 and beta2, `initial_accumulator_value` without its last word.
+# op, variant, options of torch; pairs are filed as two options, `initial_accumulator_value` without its last word.
 CASES = [
     ("sgd", "default", {}),
     ("sgd", "momentum", {"momentum": 0.9}),
@@ -36,7 +36,30 @@ CASES = [
     ("adamw", "weight_decay", {"weight_decay": 0.1}),
     ("adamw", "betas_eps", {"betas": (0.95, 0.98), "eps": 1e-6}),
     ("adamw", "maximize", {"maximize": True}),
+    ("adadelta", "default", {}),
+    ("adadelta", "rho_eps", {"rho": 0.95, "eps": 1e-4}),
+    ("adadelta", "weight_decay", {"weight_decay": 0.1}),
+    ("adadelta", "maximize", {"maximize": True}),
+    ("adamax", "default", {}),
+    ("adamax", "betas", {"betas": (0.8, 0.95)}),
+    ("adamax", "weight_decay", {"weight_decay": 0.1}),
+    ("adamax", "maximize", {"maximize": True}),
+    ("nadam", "default", {}),
+    ("nadam", "momentum_decay", {"momentum_decay": 0.1}),
+    ("nadam", "weight_decay", {"weight_decay": 0.1}),
+    ("nadam", "decoupled", {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("radam", "default", {}),
+    ("radam", "betas", {"betas": (0.8, 0.95)}),
+    ("radam", "weight_decay", {"weight_decay": 0.1}),
+    ("radam", "decoupled", {"weight_decay": 0.1, "decoupled_weight_decay": True}),
+    ("rprop", "default", {}),
+    ("rprop", "etas", {"etas": (0.3, 1.5)}),
+    ("rprop", "step_sizes", {"step_sizes": (1e-3, 0.1)}),
+    ("rprop", "maximize", {"maximize": True}),
 ]
+
+# Numbers of the step, which an engine keeps elsewhere.
+NOT_PER_PARAMETER = "step", "mu_product"
 
 CLASSES = {
     "sgd": torch.optim.SGD,
@@ -44,6 +67,11 @@ CLASSES = {
     "rmsprop": torch.optim.RMSprop,
     "adam": torch.optim.Adam,
     "adamw": torch.optim.AdamW,
+    "adadelta": torch.optim.Adadelta,
+    "adamax": torch.optim.Adamax,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+    "rprop": torch.optim.Rprop,
 }
 
 
@@ -67,7 +95,7 @@ def run(op, options, start, grads):
         param.grad = grad.clone()
         optimizer.step()
         trail.append(param.detach().clone())
-    state = {key: value for key, value in optimizer.state[param].items() if key != "step"}
+    state = {key: value for key, value in optimizer.state[param].items() if key not in NOT_PER_PARAMETER}
     return trail, {key: value for key, value in state.items() if value is not None}
 
 
@@ -75,6 +103,12 @@ def filed(options):
     options = dict(options)
     if "betas" in options:
         options["beta1"], options["beta2"] = options.pop("betas")
+    if "etas" in options:
+        options["eta_minus"], options["eta_plus"] = options.pop("etas")
+    if "step_sizes" in options:
+        options["step_min"], options["step_max"] = options.pop("step_sizes")
+    if "decoupled_weight_decay" in options:
+        options["decoupled"] = options.pop("decoupled_weight_decay")
     if "initial_accumulator_value" in options:
         options["initial_accumulator"] = options.pop("initial_accumulator_value")
     return options
