@@ -47,11 +47,10 @@ pub struct Interpreter<F> {
 impl<F: Real> Interpreter<F> {
     /// Memory for every slot, all zeros; the step counter at 0.
     pub fn new(program: Program) -> Self {
+        // Parameters and gradients lie in the weights.
         let sized = |wanted: DType| {
-            let program = &program;
             move |slot: &crate::program::SlotInfo| {
                 let own = matches!(slot.place, Place::Input | Place::Value) && slot.dtype == wanted;
-                let _ = program;
                 if own { slot.shape.len() } else { 0 }
             }
         };
