@@ -171,6 +171,9 @@ fn gather<T: Copy + Default>(
 
 fn matmul<F: Real>(a: &[F], b: &[F], out: &mut [F], shapes: [Shape; 3], form: Form) -> Result<()> {
     let [a_shape, b_shape, out_shape] = shapes.map(|shape| (shape.rows(), shape.cols()));
+    if thin(a, b, out, a_shape, b_shape, form) {
+        return Ok(());
+    }
     let wrong = |error: ndarray::ShapeError| Error::Internal(format!("matmul: {error}"));
     let a = ArrayView2::from_shape(a_shape, a).map_err(wrong)?;
     let b = ArrayView2::from_shape(b_shape, b).map_err(wrong)?;
@@ -186,6 +189,62 @@ fn matmul<F: Real>(a: &[F], b: &[F], out: &mut [F], shapes: [Shape; 3], form: Fo
         general_mat_mul(F::one(), &a, &b, F::zero(), &mut out);
     }
     Ok(())
+}
+
+/// Products with a side of length 1 as plain passes over the rows: packing tiles costs more than it saves there.
+/// Says whether it was such a product.
+fn thin<F: Real>(
+    a: &[F],
+    b: &[F],
+    out: &mut [F],
+    (rows, a_cols): (usize, usize),
+    (b_rows, b_cols): (usize, usize),
+    form: Form,
+) -> bool {
+    match form {
+        // A column by a row: each row of the result is a multiple of b.
+        Form::NN | Form::NT if a_cols == 1 && b.len() == out.len() / rows.max(1) => {
+            for (out, &a) in out.chunks_exact_mut(b.len().max(1)).zip(a) {
+                out.iter_mut().zip(b).for_each(|(out, &b)| *out = a * b);
+            }
+        }
+        // One dot product per row.
+        Form::NT if b_rows == 1 && a_cols > 0 => {
+            out.iter_mut().zip(a.chunks_exact(a_cols)).for_each(|(out, a)| *out = dot(a, b));
+        }
+        // A weighted sum of the rows of a, or of b.
+        Form::TN if b_cols == 1 && a_cols > 0 => weighted_sum(a, b, out),
+        Form::TN if a_cols == 1 && b_cols > 0 => weighted_sum(b, a, out),
+        _ => return false,
+    }
+    true
+}
+
+/// A dot product in eight lanes.
+fn dot<F: Real>(a: &[F], b: &[F]) -> F {
+    let mut lanes = [F::zero(); 8];
+    let (a, a_rest) = a.as_chunks::<8>();
+    let (b, b_rest) = b.as_chunks::<8>();
+    for (a, b) in a.iter().zip(b) {
+        lanes.iter_mut().zip(a.iter().zip(b)).for_each(|(lane, (&a, &b))| *lane = *lane + a * b);
+    }
+    let rest = a_rest.iter().zip(b_rest).map(|(&a, &b)| a * b);
+    lanes.into_iter().chain(rest).sum()
+}
+
+/// The sum of the rows of a matrix, each times its weight, by blocks of rows so that the error stays small.
+fn weighted_sum<F: Real>(matrix: &[F], weights: &[F], out: &mut [F]) {
+    const BLOCK: usize = 32;
+    let cols = out.len().max(1);
+    let mut partial = vec![F::zero(); out.len()];
+    out.fill(F::zero());
+    for (rows, weights) in matrix.chunks(BLOCK * cols).zip(weights.chunks(BLOCK)) {
+        partial.fill(F::zero());
+        for (row, &weight) in rows.chunks_exact(cols).zip(weights) {
+            partial.iter_mut().zip(row).for_each(|(sum, &x)| *sum = *sum + weight * x);
+        }
+        add_row(&partial, out);
+    }
 }
 
 fn add_row<F: Real>(row: &[F], out: &mut [F]) {
