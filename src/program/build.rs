@@ -179,11 +179,7 @@ impl Program {
     /// # Errors
     /// [`Error::Parameter`] unless 0 <= rate < 1.
     pub fn dropout(&mut self, name: &str, rate: f64, key: Key, x: Slot) -> Result<Slot> {
-        if !(0.0..1.0).contains(&rate) {
-            let (op, valid) =
-                ("dropout".to_string(), "it must be 0 or greater and less than 1".to_string());
-            return Err(Error::Parameter { op, name: "rate".to_string(), value: rate, valid });
-        }
+        check_rate("dropout", rate)?;
         let out = self.value(name, self.shape(x)?);
         self.ops.push(Op::Dropout { rate, key, x, out });
         Ok(out)
@@ -327,4 +323,13 @@ fn check_limit(op: &str, name: &str, value: f64) -> Result<()> {
     }
     let valid = "it must be a finite number greater than 0".to_string();
     Err(Error::Parameter { op: op.to_string(), name: name.to_string(), value, valid })
+}
+
+/// Refuses a dropout rate outside [0, 1).
+pub(crate) fn check_rate(op: &str, rate: f64) -> Result<()> {
+    if (0.0..1.0).contains(&rate) {
+        return Ok(());
+    }
+    let valid = "it must be 0 or greater and less than 1".to_string();
+    Err(Error::Parameter { op: op.to_string(), name: "rate".to_string(), value: rate, valid })
 }

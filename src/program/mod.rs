@@ -7,6 +7,7 @@ mod display;
 mod op;
 mod step;
 
+pub(crate) use build::check_rate;
 pub use op::{Form, Op};
 pub use step::{StepEntry, Steps};
 
