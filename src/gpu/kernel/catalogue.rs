@@ -14,7 +14,7 @@ macro_rules! shader {
 }
 
 const INDEX: &str = shader!("lib/index");
-const MATH: &str = shader!("lib/math");
+pub(super) const MATH: &str = shader!("lib/math");
 const RANDOM: &str = shader!("lib/random");
 const REDUCE: &str = shader!("lib/reduce");
 const STEP: &str = shader!("lib/step");
