@@ -8,6 +8,9 @@ from importlib.metadata import version
 import activations
 import losses
 import optimizers
+import optimizers_optax
+import optimizers_papers
+import schedules
 import torch_mlp
 from common import DIRECTORY
 
@@ -15,11 +18,12 @@ PINS = pathlib.Path(__file__).with_name("requirements.txt").read_text().split()
 
 PROVENANCE = """# Golden files
 
-Inputs and results of PyTorch, computed once in float64 on the CPU from inputs that float32 represents exactly.
+Inputs and results of PyTorch, optax and Keras, and of formulas written from papers, computed once in float64 on the
+CPU from inputs that float32 represents exactly.
 
 | | |
 |---|---|
-| package | PyTorch (`torch`), BSD-3-Clause; the files hold numbers only, none of its code |
+| packages | PyTorch (`torch`), BSD-3-Clause; optax and JAX, Apache-2.0 (`optimizers_optax`); Keras, Apache-2.0 (ftrl in it); the files hold numbers only, none of their code |
 | versions | {versions} |
 | script | `tools/golden/make.py`; what a file holds is said in `tools/golden/common.py` |
 | date | {date} |
@@ -31,7 +35,8 @@ Inputs and results of PyTorch, computed once in float64 on the CPU from inputs t
 Where the results are not the output of one torch function: `softplus` has its threshold out of reach;
 `sigmoid`, `tanh`, `gelu` and `bce_with_logits` are written in torch without cancellation in the tails and checked
 against torch's own op; `categorical_cross_entropy`, which torch does not have, is
--sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp. `torch_mlp` is no golden file of
+-sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp. `optimizers_papers` is of no package:
+its formulas are written in numpy from the papers that the script names. `torch_mlp` is no golden file of
 this kind but a state_dict in float32, as torch saves it; its outputs are of this kind.
 """
 
@@ -47,6 +52,9 @@ def main():
         (activations, "activations"),
         (losses, "losses"),
         (optimizers, "optimizers"),
+        (optimizers_optax, "optimizers_optax"),
+        (optimizers_papers, "optimizers_papers"),
+        (schedules, "schedules"),
         (torch_mlp, "torch_mlp_outputs"),
     ):
         golden = module.build()
