@@ -56,6 +56,8 @@ fn activations_and_their_gradients_are_pytorchs() {
         let (forward, backward, saves) = match &f.entry().kind {
             ActivationKind::Map(map) => (map.forward, map.derivative, map.saves),
             ActivationKind::Row(row) => (row.forward, row.backward, row.saves),
+            ActivationKind::Fold(fold) => (fold.bound, fold.bound, Saves::Input),
+            _ => panic!("{name} is random or learned"),
         };
         let (x, g) = (golden.tensor("x"), golden.tensor("grad_out"));
         let mut case = Case::new(name);
