@@ -237,13 +237,26 @@ impl Program {
         Ok(norm)
     }
 
-    /// Updates all parameters from their gradients.
+    /// Updates all parameters from their gradients. The loss is for optimizers that look at it, the key for those that
+    /// draw random numbers.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if a hyper-parameter is not valid.
-    pub fn update(&mut self, optimizer: Optimizer) -> Result<()> {
+    /// [`Error::Parameter`] if a hyper-parameter is not valid; [`Error::Unsupported`] if the optimizer looks at the
+    /// loss and there is none; [`Error::Shape`] if the loss is more than one number.
+    pub fn update(&mut self, optimizer: Optimizer, loss: Option<Slot>, key: Key) -> Result<()> {
         optimizer.validate()?;
-        self.ops.push(Op::Update { optimizer });
+        let op = format!("optimizer.{}", optimizer.name());
+        match loss.filter(|_| optimizer.takes_loss()) {
+            None if optimizer.takes_loss() => {
+                return Err(Error::unsupported(op, "it looks at the loss, and there is none"));
+            }
+            Some(loss) if self.shape(loss)?.len() != 1 => {
+                let message =
+                    format!("the loss has the shape {}, not one number", self.shape(loss)?);
+                return Err(Error::shape(&op, message));
+            }
+            loss => self.ops.push(Op::Update { optimizer, loss, key }),
+        }
         Ok(())
     }
 
