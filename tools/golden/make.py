@@ -6,6 +6,7 @@ import pathlib
 from importlib.metadata import version
 
 import activations
+import activations_jax
 import losses
 import optimizers
 import torch_mlp
@@ -15,11 +16,12 @@ PINS = pathlib.Path(__file__).with_name("requirements.txt").read_text().split()
 
 PROVENANCE = """# Golden files
 
-Inputs and results of PyTorch, computed once in float64 on the CPU from inputs that float32 represents exactly.
+Inputs and results of PyTorch (in `activations_jax` of JAX, optax and Keras), computed once in float64 on the CPU from
+inputs that float32 represents exactly.
 
 | | |
 |---|---|
-| package | PyTorch (`torch`), BSD-3-Clause; the files hold numbers only, none of its code |
+| packages | PyTorch (`torch`), BSD-3-Clause; JAX, optax and Keras, Apache-2.0; the files hold numbers only, none of their code |
 | versions | {versions} |
 | script | `tools/golden/make.py`; what a file holds is said in `tools/golden/common.py` |
 | date | {date} |
@@ -45,6 +47,7 @@ def main():
     results = [("torch_mlp", torch_mlp.SEED, "weights", torch_mlp.weights())]
     for module, name in (
         (activations, "activations"),
+        (activations_jax, "activations_jax"),
         (losses, "losses"),
         (optimizers, "optimizers"),
         (torch_mlp, "torch_mlp_outputs"),
