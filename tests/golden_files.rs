@@ -27,8 +27,9 @@ fn at(case: &Case, x: f64, role: &str) -> f64 {
 #[test]
 fn every_file_has_its_cases() {
     let activations = load("activations");
-    assert_eq!(activations.len(), 29);
-    assert_eq!(ops(&activations).len(), 24);
+    assert_eq!(activations.len(), 57);
+    assert_eq!(ops(&activations).len(), 43);
+    assert_eq!(load("activations_jax").len(), 11);
     let losses = load("losses");
     assert_eq!(losses.len(), 57);
     let names =
@@ -55,9 +56,12 @@ fn a_missing_file_fails_with_the_command_that_makes_it() {
 
 #[test]
 fn inputs_are_exact_in_f32_and_everything_is_finite() {
-    let outputs = ["y", "grad_in", "param_1", "param_100"];
+    let outputs = ["y", "grad_in", "grad_learned", "param_1", "param_100"];
     let mut inputs = 0;
-    for case in ["activations", "losses", "optimizers"].iter().flat_map(|name| load(name)) {
+    for case in ["activations", "activations_jax", "losses", "optimizers"]
+        .iter()
+        .flat_map(|name| load(name))
+    {
         for role in case.roles() {
             let tensor = case.tensor(role);
             assert!(tensor.values.iter().all(|x| x.is_finite()), "{} {role}", case.name);

@@ -48,49 +48,92 @@ fn check_gpu(name: &str, got: &[f32], golden: &[f64], bound: impl Fn(usize) -> T
 #[test]
 fn activations_and_their_gradients_are_pytorchs() {
     let cases = load("activations");
-    assert_eq!(cases.len(), 29);
-    for golden in &cases {
-        let name = &golden.name;
-        let mut f: Activation = golden.op.parse().unwrap();
-        for (option, value) in &golden.options {
-            f = f.with(option, *value).unwrap();
-        }
-        let (forward, backward, saves) = match &f.entry().kind {
-            ActivationKind::Map(map) => (map.forward, map.derivative, map.saves),
-            ActivationKind::Row(row) => (row.forward, row.backward, row.saves),
-        };
-        let (x, g) = (golden.tensor("x"), golden.tensor("grad_out"));
-        let mut case = Case::new(name);
-        let slot = case.input(&shape(golden, "x"), &x.f32());
-        let upstream = case.input(&shape(golden, "x"), &g.f32());
-        let y = case.program.activation("y", f, slot).unwrap();
-        let dx = case.program.activation_backward("dx", f, (slot, y), upstream).unwrap();
-        let [values, grads] = &case.run(gpu(), &[y, dx])[..] else { panic!("two outputs") };
-        // From a rounded output the derivative is known up to that rounding; so is the end of a long tail.
-        let from_output = saves == Saves::Output;
-        let (wanted, wanted_grad) = (&golden.tensor("y").values, &golden.tensor("grad_in").values);
-        // PyTorch's slope is the float32 next to 1/6.
-        let [value, slope] = if golden.op == "hard_sigmoid" { [1e-7; 2] } else { [1e-12, 1e-11] };
-        check_reference(name, &values.want, wanted, value, 0.0);
-        check_reference(name, &grads.want, wanted_grad, slope, 1.0);
-        let row_wise = matches!(f.entry().kind, ActivationKind::Row(_));
-        // For a row, the exponent is at most this far below the largest element.
-        let at = |i: usize| if row_wise { x.values[i].abs().min(200.0) } else { x.values[i] };
-        let bound = |i| Tolerance::ulps(forward.at(f.values(), at(i)));
-        check_gpu(name, &values.got, wanted, |i| {
-            // A row's logarithm of a sum is about 2, whatever is left of a difference with it.
-            let floor = if golden.op == "log_softmax" { 1e-6 } else { forward.floor };
-            bound(i).floor(floor).flush_scale(200.0)
-        });
-        check_gpu(&format!("{name}, gradient"), &grads.got, wanted_grad, |i| {
-            let size = g.values[i].abs().max(if from_output { 1.0 } else { 0.0 });
-            let floor = if from_output { 4e-7 } else { backward.floor };
-            Tolerance::ulps(backward.at(f.values(), at(i)) + 1.0)
-                .floor(floor * size)
-                .flush_scale(200.0)
-        });
-    }
+    assert_eq!(cases.len(), 57);
+    cases.iter().for_each(check_activation);
     println!("{} cases", cases.len());
+}
+
+#[test]
+fn activations_that_pytorch_lacks_are_those_of_jax_and_keras() {
+    let cases = load("activations_jax");
+    assert_eq!(cases.len(), 11);
+    cases.iter().for_each(check_activation);
+    println!("{} cases", cases.len());
+}
+
+fn chosen(golden: &Golden) -> Activation {
+    let with = |f: Activation, (option, value): (&String, &f64)| f.with(option, *value).unwrap();
+    golden.options.iter().fold(golden.op.parse().unwrap(), with)
+}
+
+fn check_activation(golden: &Golden) {
+    let (name, f) = (&golden.name, chosen(golden).evaluated());
+    if f.is_learned() {
+        return check_learned(golden, f);
+    }
+    let (forward, backward, saves) = match &f.entry().kind {
+        ActivationKind::Map(map) => (map.forward, map.derivative, map.saves),
+        ActivationKind::Row(row) => (row.forward, row.backward, row.saves),
+        // A slope that crosses zero: the floor.
+        ActivationKind::Fold(fold) => (fold.bound, fold.bound.or(2e-6), Saves::Input),
+        _ => panic!("{name}"),
+    };
+    let (x, g) = (golden.tensor("x"), golden.tensor("grad_out"));
+    let mut case = Case::new(name);
+    let slot = case.input(&shape(golden, "x"), &x.f32());
+    let upstream = case.input(&shape(golden, "grad_out"), &g.f32());
+    let y = case.program.activation("y", f, slot).unwrap();
+    let dx = case.program.activation_backward("dx", f, (slot, y), upstream).unwrap();
+    let [values, grads] = &case.run(gpu(), &[y, dx])[..] else { panic!("two outputs") };
+    // From a rounded output the derivative is known up to that rounding; so is the end of a long tail.
+    let from_output = saves == Saves::Output;
+    let (wanted, wanted_grad) = (&golden.tensor("y").values, &golden.tensor("grad_in").values);
+    let [value, slope] = match golden.op.as_str() {
+        // PyTorch's slope is the float32 next to 1/6.
+        "hard_sigmoid" => [1e-7; 2],
+        // The sum that the others take cancels on the left.
+        "squareplus" => [1e-11; 2],
+        _ => [1e-12, 1e-11],
+    };
+    let row_wise = f.dim().is_some();
+    let scale = if row_wise { 1.0 } else { 0.0 };
+    check_reference(name, &values.want, wanted, value, scale);
+    check_reference(name, &grads.want, wanted_grad, slope, 1.0);
+    // For a row, the exponent is at most this far below the largest element.
+    let at = |i: usize| {
+        let x = x.values.get(i).copied().unwrap_or(0.0);
+        if row_wise { (2.0 * x).abs().min(200.0) } else { x }
+    };
+    check_gpu(name, &values.got, wanted, |i| {
+        // A row's logarithm of a sum is about 2, whatever is left of a difference with it.
+        let floor = if golden.op == "log_softmax" { 1e-6 } else { forward.floor };
+        Tolerance::ulps(forward.at(f.values(), at(i))).floor(floor).flush_scale(200.0)
+    });
+    check_gpu(&format!("{name}, gradient"), &grads.got, wanted_grad, |i| {
+        let g = g.values.get(i).map_or(1.0, |g| g.abs());
+        let size = g.max(if from_output || row_wise { 4.0 } else { 0.0 });
+        let floor = if from_output { 4e-7 } else { backward.floor };
+        Tolerance::ulps(backward.at(f.values(), at(i)) + 1.0).floor(floor * size).flush_scale(200.0)
+    });
+}
+
+fn check_learned(golden: &Golden, f: Activation) {
+    let name = &golden.name;
+    let mut case = Case::new(name);
+    let x = case.input(&shape(golden, "x"), &golden.tensor("x").f32());
+    let weight = case.input(&shape(golden, "learned"), &golden.tensor("learned").f32());
+    let upstream = case.input(&shape(golden, "x"), &golden.tensor("grad_out").f32());
+    let d_weight = golden.tensor("learned").values.iter().map(|_| 0.0).collect::<Vec<f32>>();
+    let d_weight = case.input(&shape(golden, "learned"), &d_weight);
+    let y = case.program.learned("y", f, x, weight).unwrap();
+    let dx = case.program.learned_backward("dx", f, (x, weight), upstream, d_weight).unwrap();
+    let outcomes = case.run(gpu(), &[y, dx, d_weight]);
+    for (outcome, role) in outcomes.iter().zip(["y", "grad_in", "grad_learned"]) {
+        let wanted = &golden.tensor(role).values;
+        check_reference(&format!("{name}, {role}"), &outcome.want, wanted, 1e-12, 10.0);
+        let bound = Tolerance::ulps(16.0).floor(4e-6);
+        check_gpu(&format!("{name}, {role}"), &outcome.got, wanted, |_| bound);
+    }
 }
 
 #[test]

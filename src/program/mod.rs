@@ -2,12 +2,12 @@
 //!
 //! A [`Program`] is the one meaning that both engines obey. It holds no GPU type and prints as text.
 
+mod activation;
 mod build;
 mod display;
 mod op;
 mod step;
 
-pub(crate) use build::check_rate;
 pub use op::{Form, Op};
 pub use step::{LiveSteps, StepEntry, Steps};
 

@@ -6,6 +6,7 @@ mod support;
 mod activation;
 mod loss;
 mod metric;
+mod noise;
 mod optimizer;
 mod row;
 mod shapes;

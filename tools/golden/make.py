@@ -6,6 +6,7 @@ import pathlib
 from importlib.metadata import version
 
 import activations
+import activations_jax
 import losses
 import optimizers
 import optimizers_optax
@@ -18,12 +19,12 @@ PINS = pathlib.Path(__file__).with_name("requirements.txt").read_text().split()
 
 PROVENANCE = """# Golden files
 
-Inputs and results of PyTorch, optax and Keras, and of formulas written from papers, computed once in float64 on the
-CPU from inputs that float32 represents exactly.
+Inputs and results of PyTorch, of JAX, optax and Keras where PyTorch lacks an op, and of formulas written from papers,
+computed once in float64 on the CPU from inputs that float32 represents exactly.
 
 | | |
 |---|---|
-| packages | PyTorch (`torch`), BSD-3-Clause; optax and JAX, Apache-2.0 (`optimizers_optax`); Keras, Apache-2.0 (ftrl in it); the files hold numbers only, none of their code |
+| packages | PyTorch (`torch`), BSD-3-Clause; JAX, optax and Keras, Apache-2.0; the files hold numbers only, none of their code |
 | versions | {versions} |
 | script | `tools/golden/make.py`; what a file holds is said in `tools/golden/common.py` |
 | date | {date} |
@@ -50,6 +51,7 @@ def main():
     results = [("torch_mlp", torch_mlp.SEED, "weights", torch_mlp.weights())]
     for module, name in (
         (activations, "activations"),
+        (activations_jax, "activations_jax"),
         (losses, "losses"),
         (optimizers, "optimizers"),
         (optimizers_optax, "optimizers_optax"),

@@ -1,33 +1,34 @@
 //! Every kernel: the ones that follow from registry entries, and the ones written whole.
 
 use super::{Access, Binding, Field, Kernel};
-use crate::spec::activation::ActivationKind;
 use crate::spec::loss::LossKind;
 use crate::spec::optimizer::Takes;
 use crate::spec::registry::Entry;
 use crate::spec::{Activation, Kind as _, Loss, Optimizer};
 
+/// The text of a file of `shaders/`.
 macro_rules! shader {
     ($path:literal) => {
         include_str!(concat!("../../../shaders/", $path, ".wgsl"))
     };
 }
+pub(super) use shader;
 
-const INDEX: &str = shader!("lib/index");
+pub(super) const INDEX: &str = shader!("lib/index");
 pub(super) const MATH: &str = shader!("lib/math");
-const RANDOM: &str = shader!("lib/random");
-const REDUCE: &str = shader!("lib/reduce");
-const STEP: &str = shader!("lib/step");
+pub(super) const RANDOM: &str = shader!("lib/random");
+pub(super) const REDUCE: &str = shader!("lib/reduce");
+pub(super) const STEP: &str = shader!("lib/step");
+pub(super) const NO_SCALARS: &str = shader!("lib/no_scalars");
 const OPTIMIZER_TYPES: &str = shader!("template/optimizer_types");
 const NORMAL: &str = shader!("lib/normal");
-const NO_SCALARS: &str = shader!("lib/no_scalars");
 const NO_HYPER: &str = shader!("lib/no_hyper");
 
-const fn read(name: &'static str) -> Binding {
+pub(super) const fn read(name: &'static str) -> Binding {
     Binding { name, access: Access::Read }
 }
 
-const fn write(name: &'static str) -> Binding {
+pub(super) const fn write(name: &'static str) -> Binding {
     Binding { name, access: Access::ReadWrite }
 }
 
@@ -36,7 +37,7 @@ fn fields(names: &[&'static str]) -> Vec<Field> {
 }
 
 /// Adds an op's own text and, if it has no parameters, the empty `Hyper`.
-fn with_hyper<K>(mut kernel: Kernel, entry: &Entry<K>, shader: &'static str) -> Kernel {
+pub(super) fn with_hyper<K>(mut kernel: Kernel, entry: &Entry<K>, shader: &'static str) -> Kernel {
     kernel.parts.push(shader);
     if entry.params.is_empty() {
         kernel.parts.push(NO_HYPER);
@@ -45,7 +46,7 @@ fn with_hyper<K>(mut kernel: Kernel, entry: &Entry<K>, shader: &'static str) -> 
     kernel
 }
 
-fn whole(
+pub(super) fn whole(
     label: &str,
     workgroup: u32,
     parts: &[&'static str],
@@ -60,40 +61,6 @@ fn whole(
         fields: fields(names),
         hyper: None,
         workgroup,
-    }
-}
-
-/// `y = f(x)`.
-pub fn activation_forward(f: &Activation) -> Kernel {
-    let entry = f.entry();
-    let label = format!("activation.{}.forward", entry.name);
-    let bindings = [read("x"), write("y")];
-    match &entry.kind {
-        ActivationKind::Map(map) => {
-            let parts = [INDEX, MATH, shader!("template/map_forward")];
-            with_hyper(whole(&label, 64, &parts, &bindings, &["len"]), entry, map.shader)
-        }
-        ActivationKind::Row(row) => {
-            let parts = [INDEX, MATH, REDUCE, shader!("template/row_forward")];
-            with_hyper(whole(&label, 64, &parts, &bindings, &["rows", "cols"]), entry, row.shader)
-        }
-    }
-}
-
-/// `grad_in = f'(saved)^T grad_out`.
-pub fn activation_backward(f: &Activation) -> Kernel {
-    let entry = f.entry();
-    let label = format!("activation.{}.backward", entry.name);
-    let bindings = [read("saved"), read("grad_out"), write("grad_in")];
-    match &entry.kind {
-        ActivationKind::Map(map) => {
-            let parts = [INDEX, MATH, shader!("template/map_backward")];
-            with_hyper(whole(&label, 64, &parts, &bindings, &["len"]), entry, map.shader)
-        }
-        ActivationKind::Row(row) => {
-            let parts = [INDEX, MATH, REDUCE, shader!("template/row_backward")];
-            with_hyper(whole(&label, 64, &parts, &bindings, &["rows", "cols"]), entry, row.shader)
-        }
     }
 }
 
@@ -277,13 +244,6 @@ pub fn sum() -> Kernel {
     whole("tensor.sum", 256, &parts, &[read("steps"), read("x"), write("y")], &names)
 }
 
-/// Sets a random share of the elements to 0.
-pub fn dropout() -> Kernel {
-    let parts = [INDEX, RANDOM, STEP, NO_SCALARS, shader!("tensor/dropout")];
-    let names = ["len", "key0", "key1", "rate", "scale"];
-    whole("tensor.dropout", 64, &parts, &[read("steps"), read("x"), write("y")], &names)
-}
-
 /// Rows of a data set.
 pub fn gather() -> Kernel {
     let parts = [INDEX, RANDOM, STEP, NO_SCALARS, shader!("tensor/gather")];
@@ -333,7 +293,7 @@ pub fn record() -> Kernel {
 /// Every kernel of the library.
 pub fn all() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> =
-        Activation::all().flat_map(|f| [activation_forward(&f), activation_backward(&f)]).collect();
+        Activation::all().flat_map(|f| super::activation::all(&f)).collect();
     for entry in Loss::all() {
         kernels.push(loss(&entry, false));
         if entry.is_row_wise() {
@@ -349,7 +309,6 @@ pub fn all() -> Vec<Kernel> {
         add_row(),
         sum_rows(),
         sum(),
-        dropout(),
         gather(),
     ]);
     kernels.extend([penalty(), clip_value(), clip_norm(), norms(), record()]);
