@@ -1,6 +1,6 @@
 //! The ops of a program.
 
-use super::Slot;
+use super::{LossInputs, Slot};
 use crate::random::Key;
 use crate::spec::{Activation, Loss, Metric, Optimizer, Reduction};
 
@@ -118,14 +118,12 @@ pub enum Op {
         loss: Loss,
         /// How terms become the value.
         reduction: Reduction,
-        /// The predictions.
-        prediction: Slot,
-        /// The targets: of the same shape, or a class index per row.
-        target: Slot,
+        /// The predictions, the target, weights.
+        inputs: LossInputs,
         /// One number, or with [`Reduction::None`] one per term.
         value: Slot,
-        /// dL/d(prediction), 0 in rows that take no part.
-        gradient: Option<Slot>,
+        /// dL/d(input) for each prediction, 0 in rows that take no part; none if they are not wanted.
+        gradients: Vec<Slot>,
     },
     /// The mean of a metric over the rows that take part in this step.
     Metric {
@@ -206,9 +204,8 @@ impl Op {
                 vec![*x]
             }
             Self::ActivationBackward { saved, grad_out, .. } => vec![*saved, *grad_out],
-            Self::Loss { prediction, target, .. } | Self::Metric { prediction, target, .. } => {
-                vec![*prediction, *target]
-            }
+            Self::Loss { inputs, .. } => inputs.slots(),
+            Self::Metric { prediction, target, .. } => vec![*prediction, *target],
             Self::Record { values } => values.clone(),
             Self::Penalty { .. }
             | Self::ClipValue { .. }
@@ -227,8 +224,8 @@ impl Op {
             | Self::Activation { out, .. }
             | Self::Dropout { out, .. } => vec![*out],
             Self::ActivationBackward { grad_in, .. } => vec![*grad_in],
-            Self::Loss { value, gradient, .. } => {
-                [Some(*value), *gradient].into_iter().flatten().collect()
+            Self::Loss { value, gradients, .. } => {
+                std::iter::once(*value).chain(gradients.iter().copied()).collect()
             }
             Self::Metric { value, .. } | Self::Penalty { value, .. } => vec![*value],
             Self::ClipNorm { norm, .. } => vec![*norm],

@@ -18,7 +18,7 @@ pub type Values<F = f64> = [F; MAX_PARAMS];
 pub struct Range {
     low: Bound<f64>,
     high: Bound<f64>,
-    flag: bool,
+    whole: bool,
 }
 
 impl Range {
@@ -33,11 +33,16 @@ impl Range {
     /// From 0 to 1, both included.
     pub const UNIT: Self = Self::new(Included(0.0), Included(1.0));
     /// 0 for off, 1 for on.
-    pub const FLAG: Self = Self { flag: true, ..Self::UNIT };
+    pub const FLAG: Self = Self::UNIT.whole();
 
     /// A range with the given ends.
     pub const fn new(low: Bound<f64>, high: Bound<f64>) -> Self {
-        Self { low, high, flag: false }
+        Self { low, high, whole: false }
+    }
+
+    /// The whole numbers of the range.
+    pub const fn whole(self) -> Self {
+        Self { whole: true, ..self }
     }
 
     /// Whether a value lies in the range.
@@ -52,16 +57,20 @@ impl Range {
             Excluded(high) => value < high,
             Unbounded => true,
         };
-        value.is_finite() && above && below && (!self.flag || value == 0.0 || value == 1.0)
+        value.is_finite() && above && below && (!self.whole || value.fract() == 0.0)
     }
 }
 
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.flag {
+        if *self == Self::FLAG {
             return f.write_str("it must be 0 or 1");
         }
-        f.write_str("it must be a finite number")?;
+        f.write_str(if self.whole {
+            "it must be a whole number"
+        } else {
+            "it must be a finite number"
+        })?;
         match self.low {
             Included(low) => write!(f, ", {low} or greater")?,
             Excluded(low) => write!(f, ", greater than {low}")?,

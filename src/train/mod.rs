@@ -224,7 +224,7 @@ impl Trainer {
 
     /// The targets that the loss naturally takes.
     fn natural_target(&self) -> TargetKind {
-        if self.goal.loss.is_row_wise() {
+        if self.goal.loss.takes_classes() {
             TargetKind::Class
         } else {
             TargetKind::Values(self.network.outputs())
@@ -253,7 +253,7 @@ impl Trainer {
                 Err(Error::shape(call, message))
             }
             Targets::Values(_) => Ok(TargetKind::Values(outputs)),
-            Targets::Classes { .. } if !loss.is_row_wise() => {
+            Targets::Classes { .. } if !loss.takes_classes() => {
                 let message =
                     format!("{loss} takes targets of shape [rows, {outputs}], not class indices");
                 Err(Error::shape(call, message))

@@ -15,11 +15,12 @@ PINS = pathlib.Path(__file__).with_name("requirements.txt").read_text().split()
 
 PROVENANCE = """# Golden files
 
-Inputs and results of PyTorch, computed once in float64 on the CPU from inputs that float32 represents exactly.
+Inputs and results of PyTorch, and for some losses that it lacks of optax, computed once in float64 on the CPU from inputs that float32 represents exactly.
 
 | | |
 |---|---|
 | package | PyTorch (`torch`), BSD-3-Clause; the files hold numbers only, none of its code |
+| package | optax (Apache-2.0) on JAX (Apache-2.0) |
 | versions | {versions} |
 | script | `tools/golden/make.py`; what a file holds is said in `tools/golden/common.py` |
 | date | {date} |
@@ -31,7 +32,9 @@ Inputs and results of PyTorch, computed once in float64 on the CPU from inputs t
 Where the results are not the output of one torch function: `softplus` has its threshold out of reach;
 `sigmoid`, `tanh`, `gelu` and `bce_with_logits` are written in torch without cancellation in the tails and checked
 against torch's own op; `categorical_cross_entropy`, which torch does not have, is
--sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp. `torch_mlp` is no golden file of
+-sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp; `quantile`, `mape`, `msle`,
+`squared_hinge`, `exponential_loss`, `categorical_hinge` and `dice` are their formulas in torch, `squared_error`,
+`log_cosh`, `hinge` and `focal` those of optax (the first and third also in torch). `torch_mlp` is no golden file of
 this kind but a state_dict in float32, as torch saves it; its outputs are of this kind.
 """
 

@@ -1,30 +1,31 @@
 //! Every kernel: the ones that follow from registry entries, and the ones written whole.
 
+pub use super::loss::{accuracy, agreement, divide, loss, target_weight};
 use super::{Access, Binding, Field, Kernel};
 use crate::spec::activation::ActivationKind;
-use crate::spec::loss::LossKind;
 use crate::spec::registry::Entry;
-use crate::spec::{Activation, Kind as _, Loss, Optimizer};
+use crate::spec::{Activation, Kind as _, Optimizer};
 
 macro_rules! shader {
     ($path:literal) => {
         include_str!(concat!("../../../shaders/", $path, ".wgsl"))
     };
 }
+pub(super) use shader;
 
-const INDEX: &str = shader!("lib/index");
-const MATH: &str = shader!("lib/math");
+pub(super) const INDEX: &str = shader!("lib/index");
+pub(super) const MATH: &str = shader!("lib/math");
 const RANDOM: &str = shader!("lib/random");
-const REDUCE: &str = shader!("lib/reduce");
-const STEP: &str = shader!("lib/step");
-const NO_SCALARS: &str = shader!("lib/no_scalars");
+pub(super) const REDUCE: &str = shader!("lib/reduce");
+pub(super) const STEP: &str = shader!("lib/step");
+pub(super) const NO_SCALARS: &str = shader!("lib/no_scalars");
 const NO_HYPER: &str = shader!("lib/no_hyper");
 
-const fn read(name: &'static str) -> Binding {
+pub(super) const fn read(name: &'static str) -> Binding {
     Binding { name, access: Access::Read }
 }
 
-const fn write(name: &'static str) -> Binding {
+pub(super) const fn write(name: &'static str) -> Binding {
     Binding { name, access: Access::ReadWrite }
 }
 
@@ -33,7 +34,7 @@ fn fields(names: &[&'static str]) -> Vec<Field> {
 }
 
 /// Adds an op's own text and, if it has no parameters, the empty `Hyper`.
-fn with_hyper<K>(mut kernel: Kernel, entry: &Entry<K>, shader: &'static str) -> Kernel {
+pub(super) fn with_hyper<K>(mut kernel: Kernel, entry: &Entry<K>, shader: &'static str) -> Kernel {
     kernel.parts.push(shader);
     if entry.params.is_empty() {
         kernel.parts.push(NO_HYPER);
@@ -42,7 +43,7 @@ fn with_hyper<K>(mut kernel: Kernel, entry: &Entry<K>, shader: &'static str) -> 
     kernel
 }
 
-fn whole(
+pub(super) fn whole(
     label: &str,
     workgroup: u32,
     parts: &[&'static str],
@@ -92,79 +93,6 @@ pub fn activation_backward(f: &Activation) -> Kernel {
             with_hyper(whole(&label, 64, &parts, &bindings, &["rows", "cols"]), entry, row.shader)
         }
     }
-}
-
-const LOSS_FIELDS: [&str; 4] = ["len", "cols", "mean", "writes"];
-
-fn loss_map(label: &str) -> Kernel {
-    let parts = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("template/loss_map")];
-    let bindings = [
-        read("steps"),
-        read("prediction"),
-        read("target_values"),
-        write("terms"),
-        write("grad"),
-        write("partial"),
-    ];
-    whole(label, 256, &parts, &bindings, &LOSS_FIELDS)
-}
-
-/// The text that reads a row's target, and its binding.
-fn row_target(classes: bool) -> (&'static str, &'static str, Binding) {
-    if classes {
-        ("class", shader!("template/loss_row_class"), read("target_class"))
-    } else {
-        ("distribution", shader!("template/loss_row_distribution"), read("target_values"))
-    }
-}
-
-/// A loss's terms, gradient and partial sums; `classes` says what the target of a row-wise one is.
-pub fn loss(loss: &Loss, classes: bool) -> Kernel {
-    let entry = loss.entry();
-    match &entry.kind {
-        LossKind::Map(map) => {
-            with_hyper(loss_map(&format!("loss.{}", entry.name)), entry, map.shader)
-        }
-        LossKind::Row(row) => {
-            let (kind, text, target) = row_target(classes);
-            let statistics = if row.needs_log_sum_exp {
-                shader!("template/loss_row_log_sum_exp")
-            } else {
-                shader!("template/loss_row_plain")
-            };
-            let parts = [
-                INDEX,
-                MATH,
-                REDUCE,
-                STEP,
-                NO_SCALARS,
-                shader!("template/loss_row"),
-                text,
-                statistics,
-            ];
-            let bindings =
-                [read("steps"), read("prediction"), target, write("terms"), write("grad")];
-            let label = format!("loss.{}.{kind}", entry.name);
-            let kernel = whole(&label, 64, &parts, &bindings, &["rows", "cols", "mean", "writes"]);
-            with_hyper(kernel, entry, row.shader)
-        }
-    }
-}
-
-/// 1 or 0 per element: whether prediction and target agree.
-pub fn agreement() -> Kernel {
-    let mut kernel = loss_map("metric.agreement");
-    kernel.parts.push(shader!("metric/agreement"));
-    kernel.hyper = Some(vec!["side", "limit"]);
-    kernel
-}
-
-/// 1 or 0 per row: whether the largest score is the target's class.
-pub fn accuracy(classes: bool) -> Kernel {
-    let (kind, text, target) = row_target(classes);
-    let parts = [INDEX, REDUCE, STEP, NO_SCALARS, shader!("metric/accuracy"), text];
-    let bindings = [read("steps"), read("prediction"), target, write("terms")];
-    whole(&format!("metric.accuracy.{kind}"), 64, &parts, &bindings, &["rows", "cols"])
 }
 
 /// One update of an arena segment.
@@ -290,18 +218,11 @@ pub fn record() -> Kernel {
 pub fn all() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> =
         Activation::all().flat_map(|f| [activation_forward(&f), activation_backward(&f)]).collect();
-    for entry in Loss::all() {
-        kernels.push(loss(&entry, false));
-        if entry.is_row_wise() {
-            kernels.push(loss(&entry, true));
-        }
-    }
+    kernels.extend(super::loss::all());
     kernels.extend(Optimizer::all().flat_map(|entry| optimizer_variants(&entry)));
-    kernels.extend([true, false].map(accuracy));
     kernels.extend([
         matmul_tile(),
         matmul_register(),
-        agreement(),
         add_row(),
         sum_rows(),
         sum(),

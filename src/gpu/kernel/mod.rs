@@ -1,6 +1,7 @@
 //! Kernels: WGSL text by plain concatenation, with the bindings and parameter fields the host fills in.
 
 pub mod catalogue;
+mod loss;
 
 use crate::error::{Error, Result};
 
