@@ -92,13 +92,14 @@ fn sine_step(criterion: &mut Criterion) {
     let zeros = || {
         network.params().iter().map(|param| vec![0.01f32; param.shape.len()]).collect::<Vec<_>>()
     };
-    let mut weights = Weights { params: zeros(), grads: zeros(), states: vec![zeros(), zeros()] };
+    let mut weights = Weights::new(zeros(), Some(&Optimizer::adam()));
     let mut cpu = Interpreter::<f32>::new(program.clone());
     group.bench_function("cpu", |bencher| {
         bencher.iter(|| cpu.run(&mut weights, &StepEntry::rows(1000)).expect("the program runs"));
     });
     if let Some(gpu) = adapter() {
-        let weights = wgrad::gpu::Weights::new(&gpu, network.params(), 2).expect("the weights fit");
+        let weights = wgrad::gpu::Weights::new(&gpu, network.params(), Some(&Optimizer::adam()))
+            .expect("the weights fit");
         let plan = Plan::new(&gpu, program, Some(&weights), &[], 0, |_| StepEntry::rows(1000));
         let mut plan = plan.expect("the program is lowered");
         group.bench_function(&gpu.info().name, |bencher| bencher.iter(|| run(&mut plan)));

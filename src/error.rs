@@ -73,6 +73,14 @@ pub enum Error {
         /// What is not supported, and what is.
         message: String,
     },
+    /// A formula of the caller's own, in WGSL, that is not valid.
+    #[error("{op}: {message}")]
+    Shader {
+        /// The op the text belongs to.
+        op: String,
+        /// What is wrong, and the line of the text it is in.
+        message: String,
+    },
     /// No adapter fits the request.
     #[error("no GPU adapter: {0}")]
     NoAdapter(String),

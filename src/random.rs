@@ -20,6 +20,8 @@ pub enum Stream {
     Data(u32),
     /// A train/validation split.
     Split,
+    /// What an optimizer adds to its steps.
+    Optimizer,
 }
 
 impl Stream {
@@ -30,6 +32,7 @@ impl Stream {
             Self::Dropout(index) => (3, index),
             Self::Data(index) => (4, index),
             Self::Split => (5, 0),
+            Self::Optimizer => (6, 0),
         };
         purpose << 24 | index & 0x00ff_ffff
     }
@@ -61,6 +64,14 @@ impl Key {
         // Centred in its cell, the radius uniform is never 0.
         let radius = (-2.0 * ((f64::from(a) + 0.5) / 4_294_967_296.0).ln()).sqrt();
         radius * (std::f64::consts::TAU * f64::from(b) / 4_294_967_296.0).cos()
+    }
+
+    /// Two independent standard normal numbers from 24 bits each, which shaders compute alike.
+    pub fn normals(self, step: u32, element: u32) -> [f64; 2] {
+        let [a, b] = self.words(step, element).map(|word| f64::from(unit(word)));
+        let radius = (-2.0 * (a + 1.0 / 16_777_216.0).ln()).sqrt();
+        let (sin, cos) = (std::f64::consts::TAU * b).sin_cos();
+        [radius * cos, radius * sin]
     }
 
     /// Where `index` stands in the `round`-th random order of `0..n`: a bijection of `0..n` for each round. An index

@@ -114,6 +114,14 @@ impl std::fmt::Debug for Shape {
     }
 }
 
+/// Tensors are padded to this many elements: 256 bytes, the strictest offset alignment a device may ask for.
+pub(crate) const PAD: usize = 64;
+
+/// How many elements a tensor of `len` takes in memory; never none, since WebGPU refuses empty bindings.
+pub(crate) fn padded(len: usize) -> usize {
+    len.max(1).next_multiple_of(PAD)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

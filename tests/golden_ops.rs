@@ -7,6 +7,7 @@ use support::run::{Case, gpu};
 use support::tolerance::Tolerance;
 use support::weights::{Duel, Pair, param, worst};
 use wgrad::program::LossInputs;
+use wgrad::random::{Key, Stream};
 use wgrad::spec::activation::{ActivationKind, Saves};
 use wgrad::{Activation, Loss, Optimizer, Program, Reduction};
 
@@ -162,7 +163,7 @@ fn check_optimizer(golden: &Golden) -> [f64; 3] {
     }
     let start = golden.tensor("param_0");
     let mut program = Program::new(name.as_str(), vec![param(&[start.values.len()], 1.0, true)]);
-    program.update(optimizer).unwrap();
+    program.update(optimizer, None, Key::new(0, Stream::Optimizer)).unwrap();
     program.record(&[]).unwrap();
     let mut duel = Duel::new(gpu(), program, optimizer, &[start.f32()]);
     let mut peak = vec![0.0f64; start.values.len()];

@@ -90,8 +90,7 @@ fn cases() -> Vec<Case> {
 
 impl Case {
     fn weights(&self, params: &[Vec<f64>]) -> Weights<f64> {
-        let grads = params.iter().map(|param| vec![0.0; param.len()]).collect();
-        Weights { params: params.to_vec(), grads, states: vec![] }
+        Weights::new(params.to_vec(), None)
     }
 
     /// Loss and penalty at these parameters, and the gradients.
@@ -165,7 +164,7 @@ fn a_device_fills_the_same_gradients_as_the_reference() {
     let mut checks = 0;
     for case in cases() {
         let (loss, want) = case.run(&case.exact_params());
-        let weights = gpu::Weights::new(gpu, case.network.params(), 0).unwrap();
+        let weights = gpu::Weights::new(gpu, case.network.params(), None).unwrap();
         for (index, param) in case.params.iter().enumerate() {
             let region = weights.param(index).unwrap();
             gpu.queue().write_buffer(&region.buffer, region.offset, bytemuck::cast_slice(param));

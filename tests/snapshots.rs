@@ -61,8 +61,7 @@ fn the_dispatches_of_a_training_step_are_as_committed() {
     let (network, wiring, steps) = step();
     let device = nets::gpu();
     let gpu = device.gpu().unwrap();
-    let states = steps.optimizer.states().len();
-    let weights = Weights::new(gpu, network.params(), states).unwrap();
+    let weights = Weights::new(gpu, network.params(), Some(&steps.optimizer)).unwrap();
     let rule = move |step| steps.entry(step);
     let plan = Plan::new(gpu, wiring.program, Some(&weights), &[], 0, rule).unwrap();
     compare("dispatches.txt", &plan.explain());

@@ -2,11 +2,11 @@
 @group(0) @binding(5) var<storage, read_write> state_a: array<vec4<f32>>;
 @group(0) @binding(6) var<storage, read_write> state_b: array<vec4<f32>>;
 
-fn load_state(i: u32) -> States {
-    return States(state_a[i], state_b[i], vec4(0.0));
+fn load_state(i: u32) -> mat4x4<f32> {
+    return mat4x4(state_a[i], state_b[i], vec4(0.0), vec4(0.0));
 }
 
-fn store_state(i: u32, states: States) {
-    state_a[i] = states.a;
-    state_b[i] = states.b;
+fn store_state(i: u32, states: mat4x4<f32>) {
+    state_a[i] = states[0];
+    state_b[i] = states[1];
 }

@@ -8,6 +8,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
+// Two per block of 64 parameters; the first is learning-rate multiplier, weight-decay mask, L1, L2.
 @group(0) @binding(1) var<storage, read> blocks: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> param: array<f32>;
 @group(0) @binding(3) var<storage, read_write> grad: array<f32>;
@@ -26,7 +27,7 @@ fn main(
         if i >= params.len {
             break;
         }
-        let settings = blocks[i / 64u];
+        let settings = blocks[2u * (i / 64u)];
         let p = param[i];
         parts[part] = settings.z * abs(p) + settings.w * p * p;
         if params.backward == 1u {

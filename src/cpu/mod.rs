@@ -21,7 +21,8 @@ mod update;
 
 use crate::error::{Error, Result};
 use crate::program::{DType, Op, Place, Program, Slot, StepEntry};
-use crate::spec::Real;
+use crate::spec::optimizer::{MAX_CARRIED, Noise};
+use crate::spec::{Optimizer, Real};
 
 /// Parameters, their gradients and the optimizer's state, shared by the programs of one network.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -32,6 +33,24 @@ pub struct Weights<F> {
     pub grads: Vec<Vec<F>>,
     /// For each state value of the optimizer, one vector per parameter tensor.
     pub states: Vec<Vec<Vec<F>>>,
+    /// What the optimizer carries from step to step beside that; unused places are 0.
+    pub carried: [F; MAX_CARRIED],
+}
+
+impl<F: Real> Weights<F> {
+    /// Parameters of the given values, no gradients, and the state that the optimizer begins with.
+    pub fn new(params: Vec<Vec<F>>, optimizer: Option<&Optimizer>) -> Self {
+        let filled = |value: f64| -> Vec<Vec<F>> {
+            params.iter().map(|param| vec![F::of(value); param.len()]).collect()
+        };
+        let initial = optimizer.map(Optimizer::initial_state).unwrap_or_default();
+        let states = initial.iter().map(|value| filled(*value)).collect();
+        let grads = filled(0.0);
+        let mut carried = [F::zero(); MAX_CARRIED];
+        let first = optimizer.map(Optimizer::initial_carried).unwrap_or_default();
+        carried.iter_mut().zip(first).for_each(|(place, value)| *place = F::of(*value));
+        Self { params, grads, states, carried }
+    }
 }
 
 /// A program with memory for its slots.
@@ -181,7 +200,19 @@ impl<F: Real> Interpreter<F> {
                 let before = update::clip_norm(weights, F::of(*max));
                 write(program.slot(*norm)?, self.values.get_mut(norm.0), &[before])
             }
-            Op::Update { optimizer } => update::update(program, optimizer, weights, entry),
+            Op::Update { optimizer, loss, key } => {
+                let loss = loss.and_then(|loss| self.values.get(loss.0)?.first().copied());
+                let noise = Noise { key: *key, step: self.step as u32, first: 0 };
+                update::update(
+                    program,
+                    optimizer,
+                    weights,
+                    entry,
+                    loss.unwrap_or(F::zero()),
+                    noise,
+                );
+                Ok(())
+            }
             op => self.apply_tensor(program, op, weights, entry),
         }
     }

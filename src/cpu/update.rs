@@ -1,10 +1,10 @@
 //! The ops over all parameters: penalties, clipping, the optimizer.
 
 use super::Weights;
-use crate::error::Result;
 use crate::numeric::tree_sum;
 use crate::program::{Program, StepEntry};
-use crate::spec::optimizer::Shared;
+use crate::shape::padded;
+use crate::spec::optimizer::Noise;
 use crate::spec::row::sum;
 use crate::spec::{Optimizer, Real};
 
@@ -49,17 +49,18 @@ pub(super) fn update<F: Real>(
     optimizer: &Optimizer,
     weights: &mut Weights<F>,
     entry: &StepEntry,
-) -> Result<()> {
-    let scalars = entry.scalars.map(F::of);
-    let pass = F::update(&optimizer.entry().kind.passes);
+    loss: F,
+    mut noise: Noise,
+) {
+    let kind = &optimizer.entry().kind;
+    let mut scalars = entry.scalars.map(F::of);
+    if let Some(carried) = &kind.carried {
+        F::carry(&carried.passes)(&mut scalars, loss, &mut weights.carried);
+    }
+    let pass = F::update(&kind.passes);
     for (index, info) in program.params().iter().enumerate() {
-        let shared = entry.shared(info.multiplier, info.decays);
-        let shared = Shared {
-            sign: F::of(shared.sign),
-            coupled: F::of(shared.coupled),
-            shrink: F::of(shared.shrink),
-            multiplier: F::of(shared.multiplier),
-        };
+        let shared = entry.shared(info, noise);
+        noise.first = noise.first.wrapping_add(padded(info.shape.len()) as u32);
         let mut states: Vec<&mut [F]> = weights
             .states
             .iter_mut()
@@ -72,5 +73,4 @@ pub(super) fn update<F: Real>(
             pass(&shared, &scalars, params, grads, &mut states);
         }
     }
-    Ok(())
 }

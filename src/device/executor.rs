@@ -5,6 +5,7 @@ use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
 use crate::gpu::{self, Plan};
 use crate::program::{Op, ParamInfo, Program, Slot, StepEntry};
+use crate::spec::Optimizer;
 
 /// A network's parameters, gradients and optimizer state on a device.
 #[derive(Debug)]
@@ -14,30 +15,43 @@ pub(crate) enum Weights {
 }
 
 impl Weights {
-    /// Parameters of the given values, and one state value per parameter for each of `states`, filled with it.
+    /// Parameters of the given values, and the state that the optimizer begins with.
     pub fn new(
         device: &Device,
         info: &[ParamInfo],
         params: &[Vec<f32>],
-        states: &[f64],
+        optimizer: &Optimizer,
     ) -> Result<Self> {
-        let filled = |value: f64| -> Vec<Vec<f32>> {
-            info.iter().map(|param| vec![value as f32; param.shape.len()]).collect()
-        };
         match device {
-            Device::Cpu => {
-                let states = states.iter().map(|value| filled(*value)).collect();
-                Ok(Self::Cpu(cpu::Weights { params: params.to_vec(), grads: filled(0.0), states }))
-            }
+            Device::Cpu => Ok(Self::Cpu(cpu::Weights::new(params.to_vec(), Some(optimizer)))),
             Device::Gpu(gpu) => {
-                let weights = gpu::Weights::new(gpu, info, states.len())?;
+                let weights = gpu::Weights::new(gpu, info, Some(optimizer))?;
                 weights.write_params(params)?;
-                for (number, value) in states.iter().enumerate().filter(|(_, value)| **value != 0.0)
-                {
-                    weights.write_state(number, &filled(*value))?;
-                }
                 Ok(Self::Gpu(weights))
             }
+        }
+    }
+
+    /// Writes what the optimizer carries from step to step.
+    pub fn write_carried(&mut self, numbers: &[f32]) -> Result<()> {
+        match self {
+            Self::Cpu(weights) => {
+                weights
+                    .carried
+                    .iter_mut()
+                    .zip(numbers)
+                    .for_each(|(place, number)| *place = *number);
+                Ok(())
+            }
+            Self::Gpu(weights) => weights.write_carried(numbers),
+        }
+    }
+
+    /// Reads what the optimizer carries from step to step.
+    pub async fn read_carried(&self) -> Result<Vec<f32>> {
+        match self {
+            Self::Cpu(weights) => Ok(weights.carried.to_vec()),
+            Self::Gpu(weights) => weights.read_carried().await,
         }
     }
 

@@ -1,15 +1,21 @@
 //! Parameters, gradients and optimizer state: one flat arena each, in segments that one binding can hold.
 
-use super::memory::{Region, padded, words};
-use super::{Gpu, memory};
+use super::Gpu;
+use super::memory::{Region, words};
 use crate::error::{Error, Result};
 use crate::program::ParamInfo;
+use crate::shape::{PAD, padded};
+use crate::spec::Optimizer;
+use crate::spec::optimizer::MAX_CARRIED;
+
+/// How many numbers are kept per 64 parameters.
+const BLOCK: usize = 8;
 
 /// Where a tensor lies in its arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Span {
     pub segment: usize,
-    /// In elements, a multiple of [`memory::PAD`].
+    /// In elements, a multiple of [`PAD`].
     pub offset: usize,
     /// In elements, without padding.
     pub len: usize,
@@ -23,8 +29,13 @@ pub(super) struct Segment {
     pub params: Region,
     pub grads: Region,
     pub states: Vec<Region>,
-    /// Four numbers per 64 parameters: learning-rate multiplier, weight-decay mask, L1, L2.
+    /// Eight numbers per 64 parameters: learning-rate multiplier, weight-decay mask, L1, L2, and four places for sums
+    /// over the tensor.
     pub blocks: Region,
+    /// For each tensor its first block and how many it has.
+    pub tensors: Region,
+    /// How many tensors there are.
+    pub count: usize,
 }
 
 /// Parameters, gradients and optimizer state on a GPU, shared by the plans of one network.
@@ -33,6 +44,8 @@ pub struct Weights {
     gpu: Gpu,
     pub(super) spans: Vec<Span>,
     pub(super) segments: Vec<Segment>,
+    /// What the optimizer carries from step to step beside its state.
+    pub(super) carried: Region,
 }
 
 /// Places tensors one after the other, a new segment where the next would not fit.
@@ -62,39 +75,57 @@ pub(super) fn layout(params: &[ParamInfo], most: usize) -> Result<(Vec<Span>, Ve
 }
 
 impl Weights {
-    /// Memory for the parameters and `states` state values each, all zeros.
+    /// Memory for the parameters and their gradients, all zeros, and the state that the optimizer begins with.
     ///
     /// # Errors
     /// [`Error::Limit`] if a tensor is larger than one binding; [`Error::OutOfMemory`].
-    pub fn new(gpu: &Gpu, params: &[ParamInfo], states: usize) -> Result<Self> {
+    pub fn new(gpu: &Gpu, params: &[ParamInfo], optimizer: Option<&Optimizer>) -> Result<Self> {
         let limits = gpu.limits();
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        let most = binding as usize / 4 / memory::PAD * memory::PAD;
+        let most = binding as usize / 4 / PAD * PAD;
         let (spans, lens) = layout(params, most)?;
         let mut blocks: Vec<Vec<f32>> =
-            lens.iter().map(|len| vec![0.0; len / memory::PAD * 4]).collect();
+            lens.iter().map(|len| vec![0.0; len / PAD * BLOCK]).collect();
         for (param, span) in params.iter().zip(&spans) {
             let decays = if param.decays { 1.0 } else { 0.0 };
             let settings = [param.multiplier as f32, decays, param.l1 as f32, param.l2 as f32];
-            let from = span.offset / memory::PAD * 4;
+            let from = span.offset / PAD * BLOCK;
             let places = blocks.get_mut(span.segment).and_then(|blocks| blocks.get_mut(from..));
-            let count = padded(span.len) / memory::PAD;
-            for place in places.unwrap_or_default().chunks_mut(4).take(count) {
-                place.copy_from_slice(&settings);
+            let count = padded(span.len) / PAD;
+            for place in places.unwrap_or_default().chunks_mut(BLOCK).take(count) {
+                place.iter_mut().zip(settings).for_each(|(place, setting)| *place = setting);
             }
         }
-        let segments = lens.iter().zip(&blocks).map(|(&len, blocks)| {
+        let initial = optimizer.map(Optimizer::initial_state).unwrap_or_default();
+        let segments = lens.iter().zip(&blocks).enumerate().map(|(number, (&len, blocks))| {
+            let own = || spans.iter().filter(|span| span.segment == number);
+            let tensors: Vec<u32> = own()
+                .flat_map(|span| [span.offset, padded(span.len)])
+                .map(|n| (n / PAD) as u32)
+                .collect();
             Ok(Segment {
                 len,
                 params: gpu.storage("parameters", len, &[])?,
                 grads: gpu.storage("gradients", len, &[])?,
-                states: (0..states)
+                states: initial
+                    .iter()
                     .map(|_| gpu.storage("optimizer state", len, &[]))
                     .collect::<Result<_>>()?,
                 blocks: gpu.storage("parameter settings", blocks.len(), words(blocks))?,
+                tensors: gpu.storage("tensors", tensors.len(), &tensors)?,
+                count: own().count(),
             })
         });
-        Ok(Self { gpu: gpu.clone(), segments: segments.collect::<Result<_>>()?, spans })
+        let segments = segments.collect::<Result<_>>()?;
+        let carried = gpu.storage("carried numbers", MAX_CARRIED, &[])?;
+        let weights = Self { gpu: gpu.clone(), spans, segments, carried };
+        for (number, value) in initial.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+            let filled = |span: &Span| vec![*value as f32; span.len];
+            weights.write_state(number, &weights.spans.iter().map(filled).collect::<Vec<_>>())?;
+        }
+        let first = optimizer.map(Optimizer::initial_carried).unwrap_or_default();
+        weights.write_carried(&first.iter().map(|value| *value as f32).collect::<Vec<_>>())?;
+        Ok(weights)
     }
 
     /// The part of an arena that holds one tensor.
@@ -144,6 +175,18 @@ impl Weights {
     /// Writes one state value of every parameter tensor.
     pub(crate) fn write_state(&self, state: usize, tensors: &[Vec<f32>]) -> Result<()> {
         self.write(tensors, |segment| segment.states.get(state))
+    }
+
+    /// Writes what the optimizer carries from step to step.
+    pub(crate) fn write_carried(&self, numbers: &[f32]) -> Result<()> {
+        let mut all = [0.0; MAX_CARRIED];
+        all.iter_mut().zip(numbers).for_each(|(place, number)| *place = *number);
+        self.gpu.upload("carried numbers", &self.carried, words(&all))
+    }
+
+    /// Reads what the optimizer carries from step to step.
+    pub(crate) async fn read_carried(&self) -> Result<Vec<f32>> {
+        self.gpu.read_numbers("carried numbers", &self.carried, MAX_CARRIED).await
     }
 
     /// Reads every parameter tensor.

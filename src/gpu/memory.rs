@@ -3,14 +3,7 @@
 use super::Gpu;
 use crate::error::{Error, Result};
 use crate::shape::Shape;
-
-/// Tensors are padded to this many elements: 256 bytes, the strictest offset alignment a device may ask for.
-pub const PAD: usize = 64;
-
-/// How many elements a tensor of `len` takes in memory; never none, since WebGPU refuses empty bindings.
-pub(super) fn padded(len: usize) -> usize {
-    len.max(1).next_multiple_of(PAD)
-}
+use crate::shape::padded;
 
 /// A part of a buffer, as a binding takes it.
 #[derive(Clone, Debug, PartialEq)]

@@ -38,7 +38,8 @@ struct Shared {
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
     limits: wgpu::Limits,
-    pipelines: Mutex<HashMap<String, Arc<Pipeline>>>,
+    /// By the texts they are made of: two ops of the caller's own may have one name.
+    pipelines: Mutex<HashMap<Vec<&'static str>, Arc<Pipeline>>>,
     /// Set by the device-lost callback of a device of our own.
     lost: Arc<OnceLock<String>>,
 }
@@ -171,12 +172,12 @@ impl Gpu {
     /// The pipeline of a kernel, compiled on first use.
     fn pipeline(&self, kernel: &Kernel) -> Result<Arc<Pipeline>> {
         let mut pipelines = self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = pipelines.get(&kernel.label) {
+        if let Some(pipeline) = pipelines.get(&kernel.parts) {
             return Ok(pipeline.clone());
         }
         let pipeline = self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel))?;
         let pipeline = Arc::new(pipeline);
-        pipelines.insert(kernel.label.clone(), pipeline.clone());
+        pipelines.insert(kernel.parts.clone(), pipeline.clone());
         Ok(pipeline)
     }
 

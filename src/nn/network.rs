@@ -2,7 +2,7 @@
 
 use super::{Dense, Layer};
 use crate::error::{Error, Result};
-use crate::program::{Form, ParamInfo, Program, Slot};
+use crate::program::{Form, ParamInfo, Program, Slot, check_rate};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::{Activation, Initializer};
@@ -60,7 +60,7 @@ impl Network {
                     network.dense(index, dense, layers.get(index + 1), &name())?
                 }
                 Layer::Activation(f) => f.validate().map_err(|error| named(error, &name()))?,
-                Layer::Dropout(rate) => check_rate(*rate, &name())?,
+                Layer::Dropout(rate) => check_rate(&name(), *rate)?,
             }
         }
         if network.params.is_empty() {
@@ -229,14 +229,6 @@ fn default_initializer(next: Option<&Layer>) -> Initializer {
         Some(Layer::Activation(f)) if is_relu(f) => Initializer::kaiming_uniform(),
         _ => Initializer::xavier_uniform(),
     }
-}
-
-fn check_rate(rate: f64, op: &str) -> Result<()> {
-    if (0.0..1.0).contains(&rate) {
-        return Ok(());
-    }
-    let valid = "it must be 0 or greater and less than 1".to_string();
-    Err(Error::Parameter { op: op.to_string(), name: "rate".to_string(), value: rate, valid })
 }
 
 /// The same error with the layer in front of the op.

@@ -99,7 +99,7 @@ impl Network {
         if let Some(max) = goal.clip_norm {
             program.clip_norm(max)?;
         }
-        program.update(optimizer)?;
+        program.update(optimizer, Some(loss), Key::new(seed, Stream::Optimizer))?;
         program.record(&figures)?;
         Ok(Wiring { program, x, target: Some(all), y, grad: gradient })
     }

@@ -179,11 +179,7 @@ impl Program {
     /// # Errors
     /// [`Error::Parameter`] unless 0 <= rate < 1.
     pub fn dropout(&mut self, name: &str, rate: f64, key: Key, x: Slot) -> Result<Slot> {
-        if !(0.0..1.0).contains(&rate) {
-            let (op, valid) =
-                ("dropout".to_string(), "it must be 0 or greater and less than 1".to_string());
-            return Err(Error::Parameter { op, name: "rate".to_string(), value: rate, valid });
-        }
+        check_rate("dropout", rate)?;
         let out = self.value(name, self.shape(x)?);
         self.ops.push(Op::Dropout { rate, key, x, out });
         Ok(out)
@@ -222,13 +218,26 @@ impl Program {
         Ok(norm)
     }
 
-    /// Updates all parameters from their gradients.
+    /// Updates all parameters from their gradients. The loss is for optimizers that look at it, the key for those that
+    /// draw random numbers.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if a hyper-parameter is not valid.
-    pub fn update(&mut self, optimizer: Optimizer) -> Result<()> {
+    /// [`Error::Parameter`] if a hyper-parameter is not valid; [`Error::Unsupported`] if the optimizer looks at the
+    /// loss and there is none; [`Error::Shape`] if the loss is more than one number.
+    pub fn update(&mut self, optimizer: Optimizer, loss: Option<Slot>, key: Key) -> Result<()> {
         optimizer.validate()?;
-        self.ops.push(Op::Update { optimizer });
+        let op = format!("optimizer.{}", optimizer.name());
+        match loss.filter(|_| optimizer.takes_loss()) {
+            None if optimizer.takes_loss() => {
+                return Err(Error::unsupported(op, "it looks at the loss, and there is none"));
+            }
+            Some(loss) if self.shape(loss)?.len() != 1 => {
+                let message =
+                    format!("the loss has the shape {}, not one number", self.shape(loss)?);
+                return Err(Error::shape(&op, message));
+            }
+            loss => self.ops.push(Op::Update { optimizer, loss, key }),
+        }
         Ok(())
     }
 
@@ -263,4 +272,13 @@ fn check_limit(op: &str, name: &str, value: f64) -> Result<()> {
     }
     let valid = "it must be a finite number greater than 0".to_string();
     Err(Error::Parameter { op: op.to_string(), name: name.to_string(), value, valid })
+}
+
+/// Refuses a dropout rate outside [0, 1).
+pub(crate) fn check_rate(op: &str, rate: f64) -> Result<()> {
+    if (0.0..1.0).contains(&rate) {
+        return Ok(());
+    }
+    let valid = "it must be 0 or greater and less than 1".to_string();
+    Err(Error::Parameter { op: op.to_string(), name: "rate".to_string(), value: rate, valid })
 }

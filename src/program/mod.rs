@@ -8,6 +8,7 @@ mod loss;
 mod op;
 mod step;
 
+pub(crate) use build::check_rate;
 pub use loss::LossInputs;
 pub(crate) use loss::{Layout, has_weighted_mean};
 pub use op::{Form, Op};

@@ -159,6 +159,10 @@ pub enum Op {
     Update {
         /// The optimizer.
         optimizer: Optimizer,
+        /// The step's loss, for optimizers that look at it.
+        loss: Option<Slot>,
+        /// The stream of its random numbers.
+        key: Key,
     },
     /// Ends a step: appends these numbers to the metrics ring and advances the step counter.
     Record {
@@ -189,7 +193,7 @@ impl Op {
             Self::Penalty { .. } => "penalty".into(),
             Self::ClipValue { limit } => format!("clip_value(limit={limit})"),
             Self::ClipNorm { max, .. } => format!("clip_norm(max={max})"),
-            Self::Update { optimizer } => format!("optimizer.{optimizer}"),
+            Self::Update { optimizer, .. } => format!("optimizer.{optimizer}"),
             Self::Record { .. } => "record".into(),
         }
     }
@@ -207,10 +211,8 @@ impl Op {
             Self::Loss { inputs, .. } => inputs.slots(),
             Self::Metric { prediction, target, .. } => vec![*prediction, *target],
             Self::Record { values } => values.clone(),
-            Self::Penalty { .. }
-            | Self::ClipValue { .. }
-            | Self::ClipNorm { .. }
-            | Self::Update { .. } => vec![],
+            Self::Update { loss, .. } => loss.iter().copied().collect(),
+            Self::Penalty { .. } | Self::ClipValue { .. } | Self::ClipNorm { .. } => vec![],
         }
     }
 

@@ -1,6 +1,8 @@
 //! What varies from step to step, computed in `f64` on the host.
 
-use crate::spec::optimizer::{MAX_SCALARS, Scalars, Shared};
+use super::ParamInfo;
+use crate::numeric::Float;
+use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor};
 use crate::spec::{Optimizer, Schedule};
 
 /// The numbers of one step. The GPU reads them from a table indexed by its own step counter.
@@ -55,14 +57,19 @@ impl StepEntry {
         head.into_iter().chain(numbers)
     }
 
-    /// What every optimizer does alike, for a tensor of the given settings.
-    pub(crate) fn shared(&self, multiplier: f64, decays: bool) -> Shared<f64> {
-        let decay = if decays { 1.0 } else { 0.0 };
+    /// What every optimizer does alike, for one tensor.
+    pub(crate) fn shared<F: Float>(&self, info: &ParamInfo, noise: Noise) -> Shared<F> {
+        let decays = if info.decays { 1.0 } else { 0.0 };
         Shared {
-            sign: self.sign,
-            coupled: self.coupled * decay,
-            shrink: self.shrink * decay * multiplier,
-            multiplier,
+            sign: F::of(self.sign),
+            coupled: F::of(self.coupled * decays),
+            shrink: F::of(self.shrink * decays * info.multiplier),
+            tensor: Tensor {
+                multiplier: F::of(info.multiplier),
+                decays: F::of(decays),
+                norms: [F::zero(); 2],
+            },
+            noise,
         }
     }
 }
@@ -97,14 +104,20 @@ impl Steps {
         let start = (since % per_epoch) as usize * self.batch;
         let epoch = self.first_epoch + since / per_epoch;
         let values = self.optimizer.values();
-        let [base, decay, decoupled, maximize, ..] = *values;
+        let [base, decay, ..] = *values;
+        let maximize = self.optimizer.get("maximize").unwrap_or(0.0);
+        // Without the choice, the formula applies the decay itself.
+        let (coupled, decoupled) = match self.optimizer.get("decoupled") {
+            Some(decoupled) => (1.0 - decoupled, decoupled),
+            None => (0.0, 0.0),
+        };
         let rate = self.schedule.rate(step, base);
         StepEntry {
             start: start as u32,
             epoch: epoch as u32,
             total: self.total as u32,
             rate,
-            coupled: decay * (1.0 - decoupled),
+            coupled: decay * coupled,
             shrink: rate * decay * decoupled,
             sign: 1.0 - 2.0 * maximize,
             scalars: (self.optimizer.entry().kind.schedule)(values, step as f64 + 1.0, rate),

@@ -43,6 +43,8 @@ pub trait Real: Float {
     fn loss_map(passes: &loss::MapPasses) -> &loss::Map<Self>;
     /// The pass of a row-wise loss.
     fn loss_row(passes: &loss::RowPasses) -> &loss::Row<Self>;
+    /// The pass that completes the scalars of an optimizer.
+    fn carry(passes: &optimizer::CarryPasses) -> &optimizer::Carry<Self>;
     /// The pass of an optimizer.
     fn update(passes: &optimizer::UpdatePasses) -> &optimizer::Update<Self>;
 }
@@ -60,6 +62,9 @@ macro_rules! real {
                 &passes.$float
             }
             fn loss_row(passes: &loss::RowPasses) -> &loss::Row<Self> {
+                &passes.$float
+            }
+            fn carry(passes: &optimizer::CarryPasses) -> &optimizer::Carry<Self> {
                 &passes.$float
             }
             fn update(passes: &optimizer::UpdatePasses) -> &optimizer::Update<Self> {

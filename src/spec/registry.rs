@@ -152,6 +152,19 @@ pub struct Entry<K: 'static> {
     pub kind: K,
 }
 
+impl<K> Entry<K> {
+    /// An entry of the caller's own. It is kept as long as the process runs, like those of the tables, so that a
+    /// [`Choice`] stays a plain value.
+    pub(crate) fn keep(self) -> &'static Self {
+        Box::leak(Box::new(self))
+    }
+}
+
+/// A text of the caller's own, kept as long as the process runs.
+pub(crate) fn keep_text(text: &str) -> &'static str {
+    Box::leak(text.into())
+}
+
 /// A family of ops: activations, losses, optimizers, schedules, initializers.
 pub trait Kind: Sized + 'static {
     /// What the family is called in messages.
@@ -198,6 +211,23 @@ impl<K: Kind> Choice<K> {
             name: name.to_string(),
             near: near::<K>(&wanted),
         })
+    }
+
+    /// Fails unless `name` can be that of an op of the caller's own.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if it is no lower_snake name, or one of the family's own.
+    pub(crate) fn check_free(name: &str) -> Result<()> {
+        let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+        if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(lower) {
+            let message = format!("'{name}' is no lower_snake name");
+            return Err(Error::unsupported(format!("custom {}", K::FAMILY), message));
+        }
+        if Self::named(name).is_ok() {
+            let message = format!("there is a built-in {} named '{name}'", K::FAMILY);
+            return Err(Error::unsupported(format!("custom {}", K::FAMILY), message));
+        }
+        Ok(())
     }
 
     /// Every op of the family, each with its default parameters, and examples where there are none.

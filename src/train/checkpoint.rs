@@ -42,6 +42,8 @@ impl Trainer {
                 states.push((format!("{state}/{}", info.name), info.shape.to_vec(), values));
             }
         }
+        let carried = self.optimizer.carried_names().iter().zip(self.weights.read_carried().await?);
+        states.extend(carried.map(|(name, number)| (name.to_string(), vec![], vec![number])));
         let metadata = Metadata::from([
             ("format".to_string(), "wgrad 1".to_string()),
             ("optimizer".to_string(), self.optimizer.to_string()),
@@ -88,6 +90,7 @@ impl Trainer {
             .iter()
             .enumerate()
             .try_for_each(|(number, state)| self.weights.write_state(number, state))?;
+        self.weights.write_carried(&state.carried)?;
         (self.step, self.epoch, self.seed) = (state.step, state.epoch, state.seed);
         Ok(())
     }
@@ -117,15 +120,18 @@ impl Trainer {
             return Err(wrong("it does not belong to the weights beside it".to_string()));
         }
         let (step, epoch, seed) = (number("step")?, number("epoch")?, number("seed")?);
-        let tensors = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
+        let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let tensors = self.optimizer.states().iter().map(|state| {
             let of_state = self.network.params().iter().map(|info| {
-                tensor(&tensors, &format!("{state}/{}", info.name), &info.shape.to_vec())
+                tensor(&file, &format!("{state}/{}", info.name), &info.shape.to_vec())
                     .map_err(&wrong)
             });
             of_state.collect::<Result<Vec<_>>>()
         });
-        Ok(State { step, epoch, seed, tensors: tensors.collect::<Result<_>>()? })
+        let carried = self.optimizer.carried_names().iter();
+        let carried = carried.map(|name| tensor(&file, name, &[]).map_err(&wrong));
+        let carried = carried.collect::<Result<Vec<_>>>()?.concat();
+        Ok(State { step, epoch, seed, tensors: tensors.collect::<Result<_>>()?, carried })
     }
 
     /// Takes only the parameters from a file, such as one that PyTorch saved with
@@ -161,6 +167,8 @@ struct State {
     seed: u64,
     /// For each state value of the optimizer, one vector per parameter tensor.
     tensors: Vec<Vec<Vec<f32>>>,
+    /// What the optimizer carries from step to step beside it.
+    carried: Vec<f32>,
 }
 
 /// Where the state of a checkpoint lies.

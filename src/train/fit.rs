@@ -92,9 +92,8 @@ impl<'a> Fit<'a> {
     }
 
     /// After how many epochs something must be looked at next, `done` being behind us.
-    fn next_stop(&self, done: u64) -> u64 {
-        let each_epoch = self.validation.is_some() || self.early.is_some();
-        let validation = each_epoch.then_some(done + 1);
+    fn next_stop(&self, done: u64, validates: bool) -> u64 {
+        let validation = (validates || self.early.is_some()).then_some(done + 1);
         let callback = self
             .callback
             .as_ref()
@@ -222,10 +221,7 @@ impl Trainer {
         let mut done = 0;
         let mut stopped = false;
         while done < fit.epochs && !stopped {
-            let mut stop = fit.next_stop(done);
-            if evaluator.is_some() {
-                stop = done + 1;
-            }
+            let stop = fit.next_stop(done, evaluator.is_some());
             let records =
                 executor.run(&mut self.weights, (stop - done) * steps.per_epoch()).await?;
             let has_penalty = wiring.program.has_penalty();

@@ -84,7 +84,7 @@ impl TrainerBuilder {
         }
         let optimizer = self.optimizer;
         let initial = network.initial(self.seed);
-        let weights = Weights::new(device, network.params(), &initial, &optimizer.initial_state())?;
+        let weights = Weights::new(device, network.params(), &initial, &optimizer)?;
         let goal = Goal {
             loss: self.loss,
             reduction: self.reduction,

@@ -1,7 +1,8 @@
 //! Optimizers, penalties and clipping over tensors of odd sizes.
 
-use wgrad::program::ParamInfo;
-use wgrad::{Optimizer, Program};
+use wgrad::program::{DType, ParamInfo};
+use wgrad::random::{Key, Stream};
+use wgrad::{Loss, Optimizer, Program, Reduction, Shape};
 
 use crate::support::run::{folding_gpu, gpu, normal};
 use crate::support::weights::{Duel, Pair, param, worst};
@@ -93,6 +94,51 @@ const CONFIGURATIONS: &[&str] = &[
     "sign_sgd(lr=0.01)",
     "sign_sgd(weight_decay=0.1)",
     "sign_sgd(maximize=1, weight_decay=0.1, decoupled=1)",
+    "adan",
+    "adan(weight_decay=0.1, lr=0.01)",
+    "adan(beta1=0.9, beta2=0.5, beta3=0.95)",
+    "adan(maximize=1, paper=1)",
+    "eve",
+    "eve(beta3=0.9, c=2)",
+    "eve(weight_decay=0.1, least_loss=2)",
+    "eve(maximize=1, lr=0.01, beta1=0.8)",
+    "asgd",
+    "asgd(lr=0.1, lambd=0.01, alpha=0.5)",
+    "asgd(t0=10)",
+    "asgd(weight_decay=0.1, maximize=1)",
+    "schedule_free_sgd(lr=0.1)",
+    "schedule_free_sgd(lr=0.01, beta1=0.5)",
+    "schedule_free_sgd(lr=0.01, weight_decay=0.1)",
+    "schedule_free_sgd(lr=0.1, maximize=1, weight_lr_power=0)",
+    "schedule_free_adamw",
+    "schedule_free_adamw(lr=0.01, weight_decay=0.1)",
+    "schedule_free_adamw(beta1=0.5, beta2=0.9)",
+    "schedule_free_adamw(maximize=1, weight_lr_power=1)",
+    "lamb",
+    "lamb(weight_decay=0.1)",
+    "lamb(lr=0.01, beta1=0.8, eps_root=0.00001)",
+    "lamb(maximize=1)",
+    "lars",
+    "lars(weight_decay=0.1)",
+    "lars(nesterov=1, eps=0.001)",
+    "lars(momentum=0, trust_coefficient=0.01, maximize=1)",
+    "novograd",
+    "novograd(weight_decay=0.1)",
+    "novograd(beta1=0.5, beta2=0.9, eps_root=0.0001)",
+    "novograd(maximize=1, lr=0.01)",
+    "ftrl",
+    "ftrl(lr=0.1, l1=0.01, l2=0.1)",
+    "ftrl(l2_shrinkage=0.1, beta=0.5, learning_rate_power=-0.3)",
+    "ftrl(weight_decay=0.1, maximize=1, initial_accumulator_value=1)",
+    // On gradients of about 1 its Euler steps diverge from rates of about 1e-3 on.
+    "santa_e(lr=0.0001)",
+    "santa_e(burn_in=50, lr=0.00001)",
+    "santa_e(gamma=1, c=1, n=4, lr=0.0001)",
+    "santa_e(weight_decay=0.1, sigma=0.9, maximize=1, lr=0.0001)",
+    "santa_sss",
+    "santa_sss(burn_in=50, lr=0.001)",
+    "santa_sss(gamma=1, c=1, n=4)",
+    "santa_sss(weight_decay=0.1, sigma=0.9, maximize=1, lr=0.001)",
 ];
 
 const STEPS: u64 = 100;
@@ -113,11 +159,11 @@ fn tensors(params: &[ParamInfo], seed: u64) -> Vec<Vec<f32>> {
 }
 
 /// Random gradients, but sparse for one tensor and scaled by 1e-3 and 1e3 in turn for another.
-fn gradients(params: &[ParamInfo], step: u64) -> Vec<Vec<f32>> {
+fn gradients(params: &[ParamInfo], step: u64, scaled: bool) -> Vec<Vec<f32>> {
     let mut grads = tensors(params, 1000 + 10 * step);
     grads[1].iter_mut().enumerate().filter(|(i, _)| i % 5 != 0).for_each(|(_, g)| *g = 0.0);
     let scale = if step.is_multiple_of(2) { 1e-3 } else { 1e3 };
-    grads[2].iter_mut().for_each(|g| *g *= scale);
+    grads[2].iter_mut().filter(|_| scaled).for_each(|g| *g *= scale);
     grads
 }
 
@@ -131,25 +177,43 @@ fn check_params(name: &str, start: &[Vec<f32>], pairs: &[Pair], bound: f64) -> f
     error
 }
 
+/// The errors allowed to parameters and state after 100 steps.
+fn bounds(optimizer: &Optimizer) -> [f64; 2] {
+    match optimizer.name() {
+        // The linear state is p sqrt(n) / lr: it takes up the rounding of p many times over.
+        "ftrl" => [1e-4, 1e-3],
+        // The momentum is divided by itself, down to 1e-3, which magnifies its rounding.
+        "santa_e" | "santa_sss" => [1e-3, 1e-3],
+        _ => [1e-4, 1e-4],
+    }
+}
+
 fn run(name: &str) -> usize {
     let optimizer: Optimizer = name.parse().unwrap();
+    let [bound, state_bound] = bounds(&optimizer);
     let params = params();
     let start = tensors(&params, 1);
     let mut program = Program::new(name, params.clone());
-    program.update(optimizer).unwrap();
-    program.record(&[]).unwrap();
+    let y = program.input("y", Shape::new(&[1]).unwrap(), DType::F32);
+    let zero = program.input("zero", Shape::new(&[1]).unwrap(), DType::F32);
+    let (loss, _) = program.loss(Loss::mse(), Reduction::Sum, (y, zero), false).unwrap();
+    program.update(optimizer, Some(loss), Key::new(3, Stream::Optimizer)).unwrap();
+    program.record(&[loss]).unwrap();
     let mut duel = Duel::new(gpu(), program, optimizer, &start);
     let states = optimizer.states().len();
     let mut first = 0.0;
+    // Santa's friction grows with its steps: gradients that jump by 1e6 drive it to where the motion diverges, in f64 too.
+    let scaled = !name.starts_with("santa");
     for step in 0..STEPS {
-        duel.step(&gradients(&params, step));
+        duel.input(y, &[1.0 + (step as f32).sin().abs()]);
+        duel.step(&gradients(&params, step, scaled));
         if step == 0 {
             first = check_params(&format!("{name} after 1 step"), &start, &duel.params(), 1e-5);
         }
     }
-    let last = check_params(&format!("{name} after 100"), &start, &duel.params(), 1e-4);
+    let last = check_params(&format!("{name} after 100"), &start, &duel.params(), bound);
     let state_error = duel.state_error();
-    assert!(state_error <= 1e-4, "{name}: state is off by {state_error:e}");
+    assert!(state_error <= state_bound, "{name}: state is off by {state_error:e}");
     println!("{name}: {first:.1e} after 1 step, {last:.1e} after 100, state {state_error:.1e}");
     (2 + states) * start.iter().map(Vec::len).sum::<usize>()
 }

@@ -2,7 +2,7 @@
 
 use wgrad::cpu::{self, Interpreter};
 use wgrad::gpu::{self, Gpu, Plan, Region};
-use wgrad::program::{Op, ParamInfo, StepEntry, Steps};
+use wgrad::program::{Op, ParamInfo, Slot, StepEntry, Steps};
 use wgrad::{Optimizer, Program, Schedule, Shape};
 
 use super::kernel::read_back;
@@ -39,31 +39,20 @@ fn numbers(data: &[f32]) -> Vec<f64> {
 impl Duel {
     /// Parameters of the given values, state as the optimizer begins, step 0.
     pub fn new(gpu: &Gpu, program: Program, optimizer: Optimizer, params: &[Vec<f32>]) -> Self {
-        let states = optimizer.states().len();
-        let on_gpu = gpu::Weights::new(gpu, program.params(), states).unwrap();
+        let on_gpu = gpu::Weights::new(gpu, program.params(), Some(&optimizer)).unwrap();
         let schedule = Schedule::constant();
         let rule = Steps { optimizer, schedule, total: 1, batch: 1, first_step: 0, first_epoch: 0 };
         let entry = rule.clone();
         let step = move |step| entry.entry(step);
         let plan = Plan::new(gpu, program.clone(), Some(&on_gpu), &[], 0, step).unwrap();
-        let zeros: Vec<Vec<f64>> = params.iter().map(|p| vec![0.0; p.len()]).collect();
-        let initial = optimizer.initial_state();
-        let filled = |value: &f64| params.iter().map(|p| vec![*value; p.len()]).collect();
-        let on_cpu = cpu::Weights {
-            params: params.iter().map(|p| numbers(p)).collect(),
-            grads: zeros,
-            states: initial.iter().map(filled).collect(),
-        };
+        let start = params.iter().map(|p| numbers(p)).collect();
+        let on_cpu = cpu::Weights::new(start, Some(&optimizer));
         let peaks = on_cpu.states.clone();
         let interpreter = Interpreter::new(program);
         let duel =
             Self { gpu: gpu.clone(), on_gpu, plan, on_cpu, interpreter, rule, step: 0, peaks };
         for (index, data) in params.iter().enumerate() {
             duel.write(&duel.on_gpu.param(index).unwrap(), data);
-            for (state, value) in initial.iter().enumerate() {
-                let data = vec![*value as f32; data.len()];
-                duel.write(&duel.on_gpu.state(state, index).unwrap(), &data);
-            }
         }
         duel
     }
@@ -76,6 +65,12 @@ impl Duel {
         let (device, queue) = (self.gpu.device(), self.gpu.queue());
         let bytes = read_back(device, queue, &region.buffer, region.offset, 4 * len as u64);
         bytemuck::pod_collect_to_vec(&bytes)
+    }
+
+    /// Writes an input on both sides.
+    pub fn input(&mut self, slot: Slot, data: &[f32]) {
+        self.plan.write(slot, data).unwrap();
+        self.interpreter.write(slot, &numbers(data)).unwrap();
     }
 
     /// One step with the given gradients.

@@ -3,6 +3,7 @@
 pub use super::loss::{accuracy, agreement, divide, loss, target_weight};
 use super::{Access, Binding, Field, Kernel};
 use crate::spec::activation::ActivationKind;
+use crate::spec::optimizer::Takes;
 use crate::spec::registry::Entry;
 use crate::spec::{Activation, Kind as _, Optimizer};
 
@@ -18,6 +19,8 @@ pub(super) const MATH: &str = shader!("lib/math");
 const RANDOM: &str = shader!("lib/random");
 pub(super) const REDUCE: &str = shader!("lib/reduce");
 pub(super) const STEP: &str = shader!("lib/step");
+const OPTIMIZER_TYPES: &str = shader!("template/optimizer_types");
+const NORMAL: &str = shader!("lib/normal");
 pub(super) const NO_SCALARS: &str = shader!("lib/no_scalars");
 const NO_HYPER: &str = shader!("lib/no_hyper");
 
@@ -97,24 +100,65 @@ pub fn activation_backward(f: &Activation) -> Kernel {
 
 /// One update of an arena segment.
 pub fn optimizer(optimizer: &Optimizer) -> Kernel {
+    let (takes, parts): (_, &[_]) = match optimizer.entry().kind.takes {
+        Takes::Element => (shader!("template/optimizer_element"), &[]),
+        Takes::Tensor { .. } => (shader!("template/optimizer_tensor"), &[]),
+        Takes::Noise => (shader!("template/optimizer_noise"), &[RANDOM, NORMAL]),
+    };
+    let mut kernel = optimizer_kernel(optimizer, "states", shader!("template/optimizer"));
+    kernel.parts.push(takes);
+    kernel.parts.extend(parts);
+    kernel
+}
+
+/// The sums over its tensors that an optimizer takes: each block's share.
+pub fn optimizer_measure(optimizer: &Optimizer) -> Kernel {
+    let mut kernel =
+        optimizer_kernel(optimizer, "measure_states", shader!("template/optimizer_measure"));
+    for binding in &mut kernel.bindings {
+        match binding.name {
+            "blocks" => binding.access = Access::ReadWrite,
+            "param" => binding.access = Access::Read,
+            _ => {}
+        }
+    }
+    kernel
+}
+
+fn optimizer_kernel(optimizer: &Optimizer, what: &str, template: &'static str) -> Kernel {
     let kind = &optimizer.entry().kind;
     let states = optimizer.states().len();
     let access = match states {
         0 => shader!("template/optimizer_states_0"),
         1 => shader!("template/optimizer_states_1"),
         2 => shader!("template/optimizer_states_2"),
-        _ => shader!("template/optimizer_states_3"),
+        3 => shader!("template/optimizer_states_3"),
+        _ => shader!("template/optimizer_states_4"),
     };
-    let parts = [INDEX, MATH, STEP, shader!("template/optimizer"), access, kind.shader];
+    let common = shader!("template/optimizer_parts");
+    let parts = [INDEX, MATH, STEP, OPTIMIZER_TYPES, common, template, access, kind.shader];
     let mut bindings = vec![read("steps"), read("blocks"), read("grad"), write("param")];
-    bindings.extend(["state_a", "state_b", "state_c"].into_iter().take(states).map(write));
-    whole(
-        &format!("optimizer.{}.states_{states}", optimizer.name()),
-        64,
-        &parts,
-        &bindings,
-        &["len"],
-    )
+    let names = ["state_a", "state_b", "state_c", "state_d"];
+    bindings.extend(names.into_iter().take(states).map(write));
+    let label = format!("optimizer.{}.{what}_{states}", optimizer.name());
+    whole(&label, 64, &parts, &bindings, &["len", "first", "key0", "key1"])
+}
+
+/// The scalars that the device completes.
+pub fn carry(optimizer: &Optimizer) -> Kernel {
+    let kind = &optimizer.entry().kind;
+    let label = format!("optimizer.{}.carry", optimizer.name());
+    let mut parts =
+        vec![MATH, STEP, OPTIMIZER_TYPES, shader!("template/optimizer_carry"), kind.shader];
+    parts.extend(kind.carried.as_ref().map(|carried| carried.shader));
+    let bindings = [write("steps"), read("figures"), write("numbers")];
+    whole(&label, 1, &parts, &bindings, &["loss"])
+}
+
+/// The sums over each tensor from the shares of its blocks.
+pub fn norms() -> Kernel {
+    let bindings = [read("tensors"), write("blocks")];
+    whole("tensor.norms", 256, &[INDEX, REDUCE, shader!("tensor/norms")], &bindings, &["tensors"])
 }
 
 const MATMUL_FIELDS: [&str; 8] = ["m", "k", "n", "a_m", "a_k", "b_k", "b_n", "depth"];
@@ -229,14 +273,21 @@ pub fn all() -> Vec<Kernel> {
         dropout(),
         gather(),
     ]);
-    kernels.extend([penalty(), clip_value(), clip_norm(), record()]);
+    kernels.extend([penalty(), clip_value(), clip_norm(), norms(), record()]);
     kernels
 }
 
 /// One kernel per number of state values that some configuration keeps.
 fn optimizer_variants(optimizer: &Optimizer) -> Vec<Kernel> {
     let flags = ["momentum", "centered", "amsgrad"];
+    let kind = &optimizer.entry().kind;
     let mut kernels = vec![self::optimizer(optimizer)];
+    if kind.takes == (Takes::Tensor { norms: true }) {
+        kernels.push(optimizer_measure(optimizer));
+    }
+    if kind.carried.is_some() {
+        kernels.push(carry(optimizer));
+    }
     for variant in flags.iter().filter_map(|flag| optimizer.with(flag, 1.0).ok()) {
         let kernel = self::optimizer(&variant);
         if kernels.iter().all(|other| other.label != kernel.label) {

@@ -1,6 +1,7 @@
 //! Kernels: WGSL text by plain concatenation, with the bindings and parameter fields the host fills in.
 
 pub mod catalogue;
+mod custom;
 mod loss;
 
 use crate::error::{Error, Result};
@@ -118,6 +119,7 @@ impl Pipeline {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
+        // Texts of the caller's own come this way, too: never without run-time checks.
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label,
             source: wgpu::ShaderSource::Wgsl(kernel.source().into()),

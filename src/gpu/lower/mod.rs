@@ -7,10 +7,11 @@ mod weights;
 use std::collections::HashMap;
 
 use super::kernel::{Access, Kernel};
-use super::memory::{PAD, Region};
+use super::memory::Region;
 use super::{Gpu, View, Weights};
 use crate::error::{Error, Result};
 use crate::program::{Op, Place, Program, Slot};
+use crate::shape::PAD;
 use crate::shape::Shape;
 
 /// A dispatch before its pipeline and bind group exist.

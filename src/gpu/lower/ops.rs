@@ -56,7 +56,7 @@ impl Lowering<'_> {
             Op::Penalty { value, backward } => self.penalty(*value, *backward),
             Op::ClipValue { limit } => self.clip_value(*limit),
             Op::ClipNorm { max, norm } => self.clip_norm(*max, *norm),
-            Op::Update { optimizer } => self.update(optimizer),
+            Op::Update { optimizer, loss, key } => self.update(optimizer, *loss, *key),
             Op::Record { values } => self.record(values),
         }
     }

@@ -6,7 +6,9 @@ use crate::error::{Error, Result};
 use crate::gpu::arena::Segment;
 use crate::gpu::kernel::catalogue;
 use crate::program::{Op, Slot};
+use crate::random::Key;
 use crate::spec::Optimizer;
+use crate::spec::optimizer::Takes;
 
 impl<'a> Lowering<'a> {
     fn segments(&self) -> Result<&'a [Segment]> {
@@ -70,8 +72,21 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    pub(super) fn update(&mut self, optimizer: &Optimizer) -> Result<()> {
+    pub(super) fn update(
+        &mut self,
+        optimizer: &Optimizer,
+        loss: Option<Slot>,
+        key: Key,
+    ) -> Result<()> {
+        let kind = &optimizer.entry().kind;
         let states = optimizer.states().len();
+        let carried = self.weights()?.carried.clone();
+        if kind.carried.is_some() {
+            let place = loss.map_or(Ok(0), |loss| Ok((self.region(loss)?.offset / 4) as u32))?;
+            let bindings = vec![self.steps.clone(), self.scalars.clone(), carried];
+            self.push(catalogue::carry(optimizer), &[place], &[], bindings, 1, 0)?;
+        }
+        let mut first = 0;
         for segment in self.segments()? {
             if segment.states.len() < states {
                 let message = format!(
@@ -87,15 +102,17 @@ impl<'a> Lowering<'a> {
                 segment.params.clone(),
             ];
             bindings.extend(segment.states.iter().take(states).cloned());
-            let fields = [segment.len as u32];
-            self.push(
-                catalogue::optimizer(optimizer),
-                &fields,
-                &[],
-                bindings,
-                groups(segment.len, 256),
-                0,
-            )?;
+            let fields = [segment.len as u32, first, key.0[0], key.0[1]];
+            let count = groups(segment.len, 256);
+            if kind.takes == (Takes::Tensor { norms: true }) {
+                let measure = catalogue::optimizer_measure(optimizer);
+                self.push(measure, &fields, &[], bindings.clone(), count, 0)?;
+                let (tables, tensors) =
+                    (vec![segment.tensors.clone(), segment.blocks.clone()], segment.count);
+                self.push(catalogue::norms(), &[tensors as u32], &[], tables, tensors as u64, 0)?;
+            }
+            self.push(catalogue::optimizer(optimizer), &fields, &[], bindings, count, 0)?;
+            first = first.wrapping_add(segment.len as u32);
         }
         Ok(())
     }

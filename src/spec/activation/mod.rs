@@ -1,5 +1,6 @@
 //! Activations: elementwise maps and row-wise functions.
 
+mod custom;
 mod table;
 
 use super::registry::{Choice, Values};
@@ -102,12 +103,12 @@ pub struct MapKind {
 pub type MapPasses = Both<Map<f32>, Map<f64>>;
 
 /// The reference passes of an elementwise activation over contiguous slices of equal length.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Map<F: 'static> {
     /// `y = forward(x)`.
-    pub forward: fn(&Values<F>, &[F], &mut [F]),
+    pub forward: &'static (dyn Fn(&Values<F>, &[F], &mut [F]) + Send + Sync),
     /// `grad_in = grad_out * derivative(saved)`.
-    pub backward: fn(&Values<F>, &[F], &[F], &mut [F]),
+    pub backward: &'static (dyn Fn(&Values<F>, &[F], &[F], &mut [F]) + Send + Sync),
 }
 
 impl std::fmt::Debug for MapPasses {
@@ -187,8 +188,8 @@ macro_rules! map {
             forward: $bound,
             derivative: $dbound,
             passes: Both {
-                f32: Map { forward: forward::<f32>, backward: backward::<f32> },
-                f64: Map { forward: forward::<f64>, backward: backward::<f64> },
+                f32: Map { forward: &forward::<f32>, backward: &backward::<f32> },
+                f64: Map { forward: &forward::<f64>, backward: &backward::<f64> },
             },
         })
     }};

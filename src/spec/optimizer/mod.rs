@@ -1,10 +1,17 @@
 //! Optimizers: one update formula each, over a parameter, its gradient and up to four state values.
 
+mod adam;
+mod adaptive;
+mod averaged;
+mod momentum;
+mod norms;
+mod santa;
 mod table;
 
 use super::Both;
 use super::registry::{Choice, Values};
-use crate::numeric::Float;
+use crate::numeric::{Float, tree_sum};
+use crate::random::Key;
 
 /// An optimizer with its hyper-parameters, such as `Optimizer::adam()` or `"sgd(momentum=0.9)".parse()`.
 ///
@@ -34,8 +41,12 @@ pub type Scalars<F = f64> = [F; MAX_SCALARS];
 /// What an optimizer is.
 #[derive(Debug)]
 pub struct OptimizerKind {
-    /// The WGSL struct `Scalars` and function `update`.
+    /// The WGSL struct `Scalars` and function `update`, and `measure` where norms are taken.
     pub shader: &'static str,
+    /// What the formula takes beyond one element's numbers.
+    pub takes: Takes,
+    /// What it carries from step to step beside the state of the parameters.
+    pub carried: Option<Carried>,
     /// The names of the state values, PyTorch's; a configuration uses the first few.
     pub states: &'static [&'static str],
     /// How many state values this configuration uses.
@@ -48,6 +59,50 @@ pub struct OptimizerKind {
     pub schedule: fn(&Values, f64, f64) -> Scalars,
     /// The reference.
     pub passes: UpdatePasses,
+}
+
+/// What an update formula takes beyond one element's parameter, gradient and state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing.
+    Element,
+    /// What is the same for the whole tensor: the formula applies multiplier and decay itself.
+    Tensor {
+        /// Whether two sums over the tensor, whose terms the WGSL function `measure` gives, are among it.
+        norms: bool,
+    },
+    /// Two normal random numbers.
+    Noise,
+}
+
+/// Numbers kept from step to step for the whole network, from which the device completes a step's scalars.
+#[derive(Clone, Copy)]
+pub struct Carried {
+    /// The WGSL function `carry`.
+    pub shader: &'static str,
+    /// What they are called in a checkpoint; at most [`MAX_CARRIED`].
+    pub names: &'static [&'static str],
+    /// What they begin with.
+    pub initial: [f64; MAX_CARRIED],
+    /// Whether the loss is one of the inputs.
+    pub takes_loss: bool,
+    /// The reference: the scalars of the step, the loss and the numbers, all but the loss changed in place.
+    pub passes: CarryPasses,
+}
+
+/// The most numbers that an optimizer carries from step to step.
+pub const MAX_CARRIED: usize = 4;
+
+/// The reference of [`Carried`] for both number types.
+pub type CarryPasses = Both<Carry<f32>, Carry<f64>>;
+
+/// The reference of [`Carried`].
+pub type Carry<F> = fn(&mut Scalars<F>, F, &mut [F; MAX_CARRIED]);
+
+impl std::fmt::Debug for Carried {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Carried").field(&self.names).finish()
+    }
 }
 
 /// The reference of an optimizer for both number types.
@@ -71,8 +126,39 @@ pub struct Shared<F> {
     pub coupled: F,
     /// The share by which the parameter shrinks first.
     pub shrink: F,
-    /// The tensor's learning-rate multiplier.
+    /// What is the same for the whole tensor.
+    pub tensor: Tensor<F>,
+    /// Where the noise of the tensor's first element comes from.
+    pub noise: Noise,
+}
+
+/// What is the same for a whole tensor.
+#[derive(Clone, Copy, Debug)]
+pub struct Tensor<F> {
+    /// The learning-rate multiplier.
     pub multiplier: F,
+    /// 1, or 0 for a tensor that does not decay.
+    pub decays: F,
+    /// Two sums over the tensor, where the optimizer takes norms.
+    pub norms: [F; 2],
+}
+
+/// A place in the stream of the optimizer's random numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Noise {
+    /// The stream.
+    pub key: Key,
+    /// The number of the step.
+    pub step: u32,
+    /// The number of the tensor's first element.
+    pub first: u32,
+}
+
+impl Noise {
+    /// Two normal random numbers for one element of the tensor.
+    fn pair<F: Float>(&self, element: usize) -> [F; 2] {
+        self.key.normals(self.step, self.first.wrapping_add(element as u32)).map(F::of)
+    }
 }
 
 impl Optimizer {
@@ -92,6 +178,22 @@ impl Optimizer {
         initial.into_iter().take(self.states().len()).collect()
     }
 
+    /// The first values of what the optimizer carries from step to step; empty if it carries nothing.
+    pub fn initial_carried(&self) -> &'static [f64] {
+        let carried = self.entry().kind.carried.as_ref();
+        carried.and_then(|carried| carried.initial.get(..carried.names.len())).unwrap_or_default()
+    }
+
+    /// What the optimizer carries from step to step, by name.
+    pub fn carried_names(&self) -> &'static [&'static str] {
+        self.entry().kind.carried.as_ref().map(|carried| carried.names).unwrap_or_default()
+    }
+
+    /// Whether the optimizer looks at the loss.
+    pub fn takes_loss(&self) -> bool {
+        self.entry().kind.carried.as_ref().is_some_and(|carried| carried.takes_loss)
+    }
+
     /// The names of the state values that this configuration keeps per parameter.
     pub fn states(&self) -> &'static [&'static str] {
         let kind = &self.entry().kind;
@@ -106,21 +208,22 @@ pub(crate) fn fill<const N: usize>(values: [f64; N]) -> Scalars {
     scalars
 }
 
-/// Runs an update formula over slices.
+/// Runs an update formula over slices; it gives the amount to subtract, `factor` times which is taken.
 pub(crate) fn update_slices<F: Float>(
     shared: &Shared<F>,
+    factor: F,
     params: &mut [F],
     grads: &[F],
     states: &mut [&mut [F]],
-    update: impl Fn(F, F, &mut [F; MAX_STATES]) -> F,
+    update: impl Fn(usize, F, F, &mut [F; MAX_STATES]) -> F,
 ) {
     // One loop per number of states, so that each compiles to straight contiguous passes.
     match states {
-        [] => update_fixed(shared, params, grads, [], update),
-        [a] => update_fixed(shared, params, grads, [a], update),
-        [a, b] => update_fixed(shared, params, grads, [a, b], update),
-        [a, b, c] => update_fixed(shared, params, grads, [a, b, c], update),
-        [a, b, c, d, ..] => update_fixed(shared, params, grads, [a, b, c, d], update),
+        [] => update_fixed(shared, factor, params, grads, [], update),
+        [a] => update_fixed(shared, factor, params, grads, [a], update),
+        [a, b] => update_fixed(shared, factor, params, grads, [a, b], update),
+        [a, b, c] => update_fixed(shared, factor, params, grads, [a, b, c], update),
+        [a, b, c, d, ..] => update_fixed(shared, factor, params, grads, [a, b, c, d], update),
     }
 }
 
@@ -130,51 +233,120 @@ pub(crate) fn update_slices<F: Float>(
 )]
 fn update_fixed<F: Float, const N: usize>(
     shared: &Shared<F>,
+    factor: F,
     params: &mut [F],
     grads: &[F],
     states: [&mut [F]; N],
-    update: impl Fn(F, F, &mut [F; MAX_STATES]) -> F,
+    update: impl Fn(usize, F, F, &mut [F; MAX_STATES]) -> F,
 ) {
     let len =
         states.iter().map(|state| state.len()).fold(params.len().min(grads.len()), usize::min);
     let (params, grads) = (&mut params[..len], &grads[..len]);
     let states = states.map(|state| &mut state[..len]);
     for i in 0..len {
-        let param = params[i];
-        let grad = shared.sign * grads[i] + shared.coupled * param;
+        let grad = shared.sign * grads[i] + shared.coupled * params[i];
+        let param = params[i] - shared.shrink * params[i];
         let mut state = [F::zero(); MAX_STATES];
         for k in 0..N {
             state[k] = states[k][i];
         }
-        let delta = update(param, grad, &mut state);
+        let delta = update(i, param, grad, &mut state);
         for k in 0..N {
             states[k][i] = state[k];
         }
-        params[i] = (param - shared.shrink * param) - shared.multiplier * delta;
+        params[i] = param - factor * delta;
     }
 }
 
-/// An optimizer from its formula, written once for `f32` and `f64`.
+/// What is the same for a whole tensor, with the two sums of a measure over it.
+pub(crate) fn measured<F: Float>(
+    shared: &Shared<F>,
+    params: &[F],
+    grads: &[F],
+    states: &[&mut [F]],
+    measure: impl Fn(F, F, [F; MAX_STATES], F) -> [F; 2],
+) -> Tensor<F> {
+    let at = |slice: &[F], i: usize| slice.get(i).copied().unwrap_or(F::zero());
+    let terms = |i: usize| {
+        let mut state = [F::zero(); MAX_STATES];
+        state.iter_mut().zip(states).for_each(|(place, values)| *place = at(values, i));
+        let param = at(params, i);
+        let grad = shared.sign * at(grads, i) + shared.coupled * param;
+        measure(param, grad, state, shared.tensor.decays)
+    };
+    let first = tree_sum(params.len(), &|i| terms(i)[0]);
+    let second = tree_sum(params.len(), &|i| terms(i)[1]);
+    Tensor { norms: [first, second], ..shared.tensor }
+}
+
+/// An optimizer from its formula, written once for `f32` and `f64`: `param, grad, state => amount to subtract`. One
+/// that takes more gives it a name after the state: `noise state`, or `tensor state` for [`Tensor`], the latter after
+/// its `measure` where there is one.
 macro_rules! optimizer {
-    ($file:literal, states: [$($state:literal),*], count: $count:expr, init: $init:expr,
-     scalars: [$($scalar:ident),*], $values:pat_param, $t:ident, $lr:ident => $schedule:expr,
-     $param:ident, $g:ident, $s:ident => $update:expr $(,)?) => {{
+    ($file:literal, states: $state:tt, count: $count:expr, init: $init:expr,
+     scalars: $scalar:tt, $values:pat_param, $t:ident, $lr:ident => $schedule:expr,
+     $param:ident, $g:ident, $s:ident => $update:expr $(,)?) => {
+        optimizer!(@ Takes::Element, $file, $state, $count, $init, $scalar, $values, $t, $lr => $schedule,
+            |shared, params, grads, states| {
+                let update = |_, $param: F, $g: F, $s: &mut [F; MAX_STATES]| $update;
+                update_slices(shared, shared.tensor.multiplier, params, grads, states, update)
+            })
+    };
+    ($file:literal, states: $state:tt, count: $count:expr, init: $init:expr,
+     scalars: $scalar:tt, $values:pat_param, $t:ident, $lr:ident => $schedule:expr,
+     $param:ident, $g:ident, $s:ident, noise $noise:ident => $update:expr $(,)?) => {
+        optimizer!(@ Takes::Noise, $file, $state, $count, $init, $scalar, $values, $t, $lr => $schedule,
+            |shared, params, grads, states| {
+                let update = |i, $param: F, $g: F, $s: &mut [F; MAX_STATES]| {
+                    let $noise: [F; 2] = shared.noise.pair(i);
+                    $update
+                };
+                update_slices(shared, shared.tensor.multiplier, params, grads, states, update)
+            })
+    };
+    ($file:literal, states: $state:tt, count: $count:expr, init: $init:expr,
+     scalars: $scalar:tt, $values:pat_param, $t:ident, $lr:ident => $schedule:expr,
+     $param:ident, $g:ident, $s:ident, tensor $tensor:ident => $update:expr $(,)?) => {
+        optimizer!(@ Takes::Tensor { norms: false }, $file, $state, $count, $init, $scalar, $values, $t, $lr => $schedule,
+            |shared, params, grads, states| {
+                let $tensor = &shared.tensor;
+                let update = |_, $param: F, $g: F, $s: &mut [F; MAX_STATES]| $update;
+                update_slices(shared, F::one(), params, grads, states, update)
+            })
+    };
+    ($file:literal, states: $state:tt, count: $count:expr, init: $init:expr,
+     scalars: $scalar:tt, $values:pat_param, $t:ident, $lr:ident => $schedule:expr,
+     measure: $mp:pat_param, $mg:pat_param, $ms:pat_param, $md:pat_param => $measure:expr,
+     $param:ident, $g:ident, $s:ident, tensor $tensor:ident => $update:expr $(,)?) => {
+        optimizer!(@ Takes::Tensor { norms: true }, $file, $state, $count, $init, $scalar, $values, $t, $lr => $schedule,
+            |shared, params, grads, states| {
+                let measure = |$mp: F, $mg: F, $ms: [F; MAX_STATES], $md: F| $measure;
+                let $tensor = measured(shared, params, grads, states, measure);
+                let update = |_, $param: F, $g: F, $s: &mut [F; MAX_STATES]| $update;
+                update_slices(shared, F::one(), params, grads, states, update)
+            })
+    };
+    (@ $takes:expr, $file:literal, [$($state:literal),*], $count:expr, $init:expr, [$($scalar:ident),* $(,)?],
+     $values:pat_param, $t:ident, $lr:ident => $schedule:expr,
+     |$shared:ident, $params:ident, $grads:ident, $states:ident| $pass:block) => {{
         fn schedule($values: &Values, $t: f64, $lr: f64) -> Scalars {
             fill($schedule)
         }
         #[allow(unused_variables)]
         fn update<F: Float>(
-            shared: &Shared<F>,
+            $shared: &Shared<F>,
             [$($scalar,)* ..]: &Scalars<F>,
-            params: &mut [F],
-            grads: &[F],
-            states: &mut [&mut [F]],
+            $params: &mut [F],
+            $grads: &[F],
+            $states: &mut [&mut [F]],
         ) {
             $(let $scalar = *$scalar;)*
-            update_slices(shared, params, grads, states, |$param, $g, $s| $update)
+            $pass
         }
         OptimizerKind {
             shader: include_str!(concat!("../../../shaders/optimizer/", $file, ".wgsl")),
+            takes: $takes,
+            carried: None,
             states: &[$($state),*],
             state_count: $count,
             state_init: $init,

@@ -1,0 +1,7 @@
+// Two independent standard normal numbers (Box and Muller 1958) from 24 bits each, as Key::normals of src/random.rs.
+fn normals(key: vec2<u32>, step: u32, element: u32) -> vec2<f32> {
+    let words = random_words(key, step, element);
+    let radius = sqrt(-2.0 * safe_log(unit(words.x) + 1.0 / 16777216.0));
+    let angle = 6.2831855 * unit(words.y);
+    return radius * vec2(safe_cos(angle), safe_sin(angle));
+}

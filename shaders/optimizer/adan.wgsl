@@ -1,0 +1,23 @@
+struct Scalars {
+    mean_step: f32,
+    change_step: f32,
+    one_minus_beta1: f32,
+    one_minus_beta2: f32,
+    change_share: f32,
+    beta3: f32,
+    one_minus_beta3: f32,
+    correction: f32,
+    eps: f32,
+    eps_root: f32,
+    has_previous: f32,
+}
+
+fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
+    let change = s.has_previous * (grad - state.w);
+    let mean = state.x + s.one_minus_beta1 * (grad - state.x);
+    let mean_change = state.y + s.one_minus_beta2 * (change - state.y);
+    let ahead = grad + s.change_share * change;
+    let square = s.beta3 * state.z + s.one_minus_beta3 * ahead * ahead;
+    let step = s.mean_step * mean + s.change_step * mean_change;
+    return Updated(step / (sqrt(square / s.correction + s.eps_root) + s.eps), vec4(mean, mean_change, square, grad));
+}

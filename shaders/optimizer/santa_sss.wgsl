@@ -1,0 +1,36 @@
+struct Scalars {
+    rate: f32,
+    sigma: f32,
+    square_share: f32,
+    lambda: f32,
+    start_root: f32,
+    heat: f32,
+    explores: f32,
+    least: f32,
+}
+
+fn away_from_zero(x: f32, least: f32) -> f32 {
+    return with_sign_of(x, max(abs(x), least));
+}
+
+fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, noise: vec2<f32>) -> Updated {
+    let square = s.sigma * state.x + s.square_share * grad * grad;
+    if is_zero(square) {
+        return Updated(0.0, state);
+    }
+    let scale = 1.0 / sqrt(s.lambda + sqrt(square));
+    let is_first = is_zero(state.x);
+    let old_scale = select(1.0 / sqrt(s.lambda + sqrt(state.x)), scale, is_first);
+    let old = select(state.z, s.start_root * noise.y, is_first);
+    let explores = s.explores == 1.0;
+    var friction = state.y + select(0.0, 0.5 * (old * old - s.heat), explores);
+    let damping = safe_exp(-0.5 * friction);
+    var momentum = damping * old - s.rate * scale * grad;
+    if explores {
+        momentum += s.heat * (1.0 - old_scale / scale) / away_from_zero(old, s.least)
+            + sqrt(2.0 * s.heat * old_scale) * noise.x;
+    }
+    momentum *= damping;
+    friction += select(0.0, 0.5 * (momentum * momentum - s.heat), explores);
+    return Updated(-0.5 * scale * (old + momentum), vec4(square, friction, momentum, 0.0));
+}

@@ -1,0 +1,23 @@
+// Completes the step's scalars on the device, from numbers carried from step to step.
+struct Params {
+    // Where in figures the loss stands.
+    loss: u32,
+}
+
+struct Carried {
+    scalars: Scalars,
+    numbers: vec4<f32>,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read_write> steps: Steps;
+@group(0) @binding(2) var<storage, read> figures: array<f32>;
+@group(0) @binding(3) var<storage, read_write> numbers: vec4<f32>;
+
+@compute @workgroup_size(1)
+fn main() {
+    let now = steps.counter % steps.capacity;
+    let next = carry(steps.entries[now].scalars, figures[params.loss], numbers);
+    steps.entries[now].scalars = next.scalars;
+    numbers = next.numbers;
+}

@@ -1,0 +1,134 @@
+//! Formulas of the caller's own, in WGSL: checked when they are defined, with the fault shown in the caller's text.
+
+use std::sync::Arc;
+
+use super::Kernel;
+use super::catalogue;
+use crate::error::{Error, Result};
+use crate::spec::Activation;
+
+impl Activation {
+    /// An elementwise activation of your own, for every place that takes a built-in one.
+    ///
+    /// `forward` and `derivative` are WGSL: a function `fn forward(x: f32) -> f32` and a function
+    /// `fn derivative(x: f32) -> f32`, each with whatever functions and constants it needs. Everything in
+    /// `shaders/lib/math.wgsl` is at hand (`safe_exp`, `safe_tanh`, `sigmoid`, `softplus`, `erf`, `keep_nan`, ...); the
+    /// WGSL functions of similar names are not safe for training. The closures are the same formulas for the CPU
+    /// reference, computed in `f64`. Compare the two in a test of yours.
+    ///
+    /// A definition is kept as long as the process runs: define an activation once, not in a loop. Its kernels always
+    /// run with WebGPU's run-time checks.
+    ///
+    /// ```
+    /// use wgrad::Activation;
+    ///
+    /// let swoosh = Activation::custom(
+    ///     "log_cosh",
+    ///     "fn forward(x: f32) -> f32 { return abs(x) + softplus(-2.0 * abs(x)) - 0.6931472; }",
+    ///     "fn derivative(x: f32) -> f32 { return safe_tanh(x); }",
+    ///     |x| x.cosh().ln(),
+    ///     f64::tanh,
+    /// )?;
+    /// assert_eq!(swoosh.to_string(), "log_cosh");
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shader`] shows where a text is wrong; [`Error::Unsupported`] for a name that is taken or not lower_snake.
+    pub fn custom(
+        name: &str,
+        forward: &str,
+        derivative: &str,
+        reference: impl Fn(f64) -> f64 + Send + Sync + 'static,
+        reference_derivative: impl Fn(f64) -> f64 + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Self::check_free(name)?;
+        check_function(name, "forward", forward, &[])?;
+        check_function(name, "derivative", derivative, &[forward])?;
+        let (reference, slope) = (Arc::new(reference), Arc::new(reference_derivative));
+        let f = Self::define(name, forward, derivative, reference, slope)?;
+        // What only shows inside the templates, such as a name that they use.
+        let own = format!("{forward}\n{derivative}");
+        check_kernel(name, &own, &catalogue::activation_forward(&f))?;
+        check_kernel(name, &own, &catalogue::activation_backward(&f))?;
+        Ok(f)
+    }
+}
+
+/// Fails unless `text`, beside the texts it may refer to and the library, declares only functions and constants, among
+/// them `fn function(f32) -> f32`.
+pub(crate) fn check_function(
+    name: &str,
+    function: &str,
+    text: &str,
+    beside: &[&str],
+) -> Result<()> {
+    let rest = [beside, &[catalogue::MATH]].concat().join("\n");
+    naga::function(name, function, text, &rest)
+}
+
+/// Fails unless the kernel is valid WGSL; what is wrong in the caller's `own` text is shown there.
+pub(crate) fn check_kernel(name: &str, own: &str, kernel: &Kernel) -> Result<()> {
+    let rest: Vec<&str> = kernel.parts.iter().copied().filter(|part| *part != own).collect();
+    naga::parse(name, own, &rest.join("\n")).map(drop)
+}
+
+/// In a browser there is no naga: it checks the text itself when the kernel is first used.
+#[cfg(target_family = "wasm")]
+mod naga {
+    use crate::error::Result;
+
+    pub fn parse(_: &str, _: &str, _: &str) -> Result<()> {
+        Ok(())
+    }
+
+    pub fn function(_: &str, _: &str, _: &str, _: &str) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(not(target_family = "wasm"))]
+mod naga {
+    use wgpu::naga::front::wgsl;
+    use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
+    use wgpu::naga::{Module, Scalar, TypeInner};
+
+    use super::{Error, Result};
+
+    /// Parses and validates; the caller's text comes first, so that line numbers are those of the caller.
+    pub fn parse(name: &str, own: &str, rest: &str) -> Result<Module> {
+        let source = format!("{own}\n{rest}");
+        let refuse = |message| Err(Error::Shader { op: name.to_string(), message });
+        let module = match wgsl::parse_str(&source) {
+            Ok(module) => module,
+            Err(error) => return refuse(error.emit_to_string_with_path(&source, name)),
+        };
+        let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
+        match validator.validate(&module) {
+            Ok(_) => Ok(module),
+            Err(error) => refuse(error.emit_to_string_with_path(&source, name)),
+        }
+    }
+
+    pub fn function(name: &str, function: &str, own: &str, rest: &str) -> Result<()> {
+        let module = parse(name, own, rest)?;
+        let refuse = |message: String| Err(Error::Shader { op: name.to_string(), message });
+        if !module.global_variables.is_empty() || !module.entry_points.is_empty() {
+            return refuse("the text may declare functions, structs and constants only".into());
+        }
+        let is_f32 = |ty| module.types.get_handle(ty).is_ok_and(is_f32);
+        let fits = module.functions.iter().any(|(_, found)| {
+            found.name.as_deref() == Some(function)
+                && matches!(found.arguments.as_slice(), [argument] if is_f32(argument.ty))
+                && found.result.as_ref().is_some_and(|result| is_f32(result.ty))
+        });
+        if fits {
+            return Ok(());
+        }
+        refuse(format!("the text must declare `fn {function}(x: f32) -> f32`"))
+    }
+
+    fn is_f32(ty: &wgpu::naga::Type) -> bool {
+        ty.inner == TypeInner::Scalar(Scalar::F32)
+    }
+}

@@ -1,0 +1,57 @@
+//! Activations of the caller's own: an entry like those of the table, made while the program runs.
+
+use std::sync::Arc;
+
+use super::{Activation, ActivationKind, Map, MapKind, Saves, Tolerance, map_slice, scale_slice};
+use crate::error::Result;
+use crate::numeric::Float;
+use crate::spec::Both;
+use crate::spec::registry::{Choice, Entry, keep_text};
+
+type Formula = Arc<dyn Fn(f64) -> f64 + Send + Sync>;
+
+impl Activation {
+    /// An elementwise activation whose WGSL text has been checked.
+    pub(crate) fn define(
+        name: &str,
+        forward: &str,
+        derivative: &str,
+        reference: Formula,
+        reference_derivative: Formula,
+    ) -> Result<Self> {
+        Self::check_free(name)?;
+        let entry = Entry {
+            name: keep_text(name),
+            aliases: &[],
+            params: &[],
+            formula: "",
+            source: "the caller's own",
+            kind: ActivationKind::Map(MapKind {
+                shader: keep_text(&format!("{forward}\n{derivative}")),
+                saves: Saves::Input,
+                kinks: |_| Vec::new(),
+                // Nobody has measured it.
+                forward: Tolerance::ulps(f64::INFINITY),
+                derivative: Tolerance::ulps(f64::INFINITY),
+                passes: Both {
+                    f32: passes(&reference, &reference_derivative),
+                    f64: passes(&reference, &reference_derivative),
+                },
+            }),
+        };
+        Ok(Choice::of(entry.keep()))
+    }
+}
+
+/// The formulas as passes over slices; in `f32` they compute in `f64` and round once.
+fn passes<F: Float>(forward: &Formula, derivative: &Formula) -> Map<F> {
+    let (forward, derivative) = (forward.clone(), derivative.clone());
+    Map {
+        forward: Box::leak(Box::new(move |_: &_, x: &[F], y: &mut [F]| {
+            map_slice(x, y, |x| F::of(forward(x.as_f64())));
+        })),
+        backward: Box::leak(Box::new(move |_: &_, x: &[F], g: &[F], out: &mut [F]| {
+            scale_slice(x, g, out, |x| F::of(derivative(x.as_f64())));
+        })),
+    }
+}

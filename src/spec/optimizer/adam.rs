@@ -1,0 +1,253 @@
+//! The family of Adam: running first and second moments.
+
+use super::{
+    Carried, MAX_CARRIED, MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer,
+    update_slices,
+};
+use crate::numeric::Float;
+use crate::spec::Both;
+use crate::spec::registry::Values;
+
+pub(super) const ADAMAX: OptimizerKind = optimizer!("adamax", states: ["exp_avg", "exp_inf"], count: |_| 2, init: |_| [0.0; 4],
+    scalars: [step_size, one_minus_beta1, beta2, eps],
+    [_, _, _, _, beta1, beta2, eps, ..], t, lr => [lr / (1.0 - beta1.powf(t)), 1.0 - beta1, *beta2, *eps],
+    param, grad, state => {
+        state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
+        state[1] = (beta2 * state[1]).max(grad.abs() + eps);
+        step_size * state[0] / state[1]
+    }
+);
+
+pub(super) const ADAM: OptimizerKind = optimizer!("adam", states: ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
+    count: |[_, _, _, _, _, _, _, amsgrad, ..]| if *amsgrad == 1.0 { 3 } else { 2 }, init: |_| [0.0; 4],
+    scalars: [step_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps, amsgrad],
+    [_, _, _, _, beta1, beta2, eps, amsgrad, ..], t, lr => [
+        lr / (1.0 - beta1.powf(t)),
+        1.0 - beta1,
+        *beta2,
+        1.0 - beta2,
+        (1.0 - beta2.powf(t)).sqrt(),
+        *eps,
+        *amsgrad,
+    ],
+    param, grad, state => {
+        state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
+        state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
+        state[2] = state[2].max(state[1]);
+        let second = if amsgrad == F::one() { state[2] } else { state[1] };
+        step_size * state[0] / (second.sqrt() / root_correction + eps)
+    }
+);
+
+pub(super) const NADAM: OptimizerKind = optimizer!("nadam", states: ["exp_avg", "exp_avg_sq"], count: |_| 2, init: |_| [0.0; 4],
+scalars: [grad_step, mean_step, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps],
+[_, _, _, _, beta1, beta2, eps, decay, ..], t, lr => {
+    let momentum = |t: f64| beta1 * (1.0 - 0.5 * 0.96f64.powf(t * decay));
+    let product = momentum_product(t, momentum);
+    let (now, next) = (momentum(t), momentum(t + 1.0));
+    [
+        lr * (1.0 - now) / (1.0 - product),
+        lr * next / (1.0 - product * next),
+        1.0 - beta1,
+        *beta2,
+        1.0 - beta2,
+        (1.0 - beta2.powf(t)).sqrt(),
+        *eps,
+    ]
+},
+param, grad, state => {
+    state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
+    state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
+    (grad_step * grad + mean_step * state[0]) / (state[1].sqrt() / root_correction + eps)
+});
+
+pub(super) const NADAMW: OptimizerKind = OptimizerKind {
+    schedule: |[_, _, _, _, beta1, beta2, eps, ..], t, lr| {
+        fill([
+            lr * (1.0 - beta1) / (1.0 - beta1.powf(t)),
+            lr * beta1 / (1.0 - beta1.powf(t + 1.0)),
+            1.0 - beta1,
+            *beta2,
+            1.0 - beta2,
+            (1.0 - beta2.powf(t)).sqrt(),
+            *eps,
+        ])
+    },
+    ..NADAM
+};
+
+pub(super) const RADAM: OptimizerKind = optimizer!("radam", states: ["exp_avg", "exp_avg_sq"], count: |_| 2, init: |_| [0.0; 4],
+scalars: [plain_step, rectified_step, one_minus_beta1, beta2, one_minus_beta2, eps],
+[_, _, _, _, beta1, beta2, eps, ..], t, lr => {
+    let step = lr / (1.0 - beta1.powf(t));
+    let [plain, rectified] = rectify(*beta2, t);
+    [step * plain, step * rectified, 1.0 - beta1, *beta2, 1.0 - beta2, *eps]
+},
+param, grad, state => {
+    state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
+    state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
+    plain_step * state[0] + rectified_step * state[0] / (state[1].sqrt() + eps)
+});
+
+pub(super) const ADABOUND: OptimizerKind = optimizer!("adabound", states: ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
+count: |[_, _, _, _, _, _, _, _, _, amsgrad, ..]| if *amsgrad == 1.0 { 3 } else { 2 }, init: |_| [0.0; 4],
+scalars: [step_size, one_minus_beta1, beta2, one_minus_beta2, eps, low, high, amsgrad],
+[base, _, _, _, beta1, beta2, eps, final_lr, gamma, amsgrad, ..], t, lr => {
+    // The bounds follow the schedule, as in the authors' code.
+    let goal = if *base == 0.0 { 0.0 } else { final_lr * lr / base };
+    [
+        lr * (1.0 - beta2.powf(t)).sqrt() / (1.0 - beta1.powf(t)),
+        1.0 - beta1,
+        *beta2,
+        1.0 - beta2,
+        *eps,
+        goal * (1.0 - 1.0 / (gamma * t + 1.0)),
+        goal * (1.0 + 1.0 / (gamma * t)),
+        *amsgrad,
+    ]
+},
+param, grad, state => {
+    state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
+    state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
+    state[2] = state[2].max(state[1]);
+    let second = if amsgrad == F::one() { state[2] } else { state[1] };
+    (step_size / (second.sqrt() + eps)).max(low).min(high) * state[0]
+});
+
+pub(super) const ADABELIEF: OptimizerKind = optimizer!("adabelief", states: ["exp_avg", "exp_avg_var"], count: |_| 2, init: |_| [0.0; 4],
+scalars: [step_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps, eps_root],
+[_, _, _, _, beta1, beta2, eps, eps_root, ..], t, lr => [
+    lr / (1.0 - beta1.powf(t)),
+    1.0 - beta1,
+    *beta2,
+    1.0 - beta2,
+    (1.0 - beta2.powf(t)).sqrt(),
+    *eps,
+    *eps_root,
+],
+param, grad, state => {
+    state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
+    let surprise = grad - state[0];
+    state[1] = beta2 * state[1] + one_minus_beta2 * surprise * surprise + eps_root;
+    step_size * state[0] / (state[1].sqrt() / root_correction + eps)
+});
+
+pub(super) const YOGI: OptimizerKind = optimizer!("yogi", states: ["exp_avg", "exp_avg_sq"], count: |_| 2,
+init: |[_, _, _, _, _, _, _, initial, ..]| [*initial, *initial, 0.0, 0.0],
+scalars: [step_size, one_minus_beta1, one_minus_beta2, root_correction, eps],
+[_, _, _, _, beta1, beta2, eps, ..], t, lr => [
+    lr / (1.0 - beta1.powf(t)),
+    1.0 - beta1,
+    1.0 - beta2,
+    (1.0 - beta2.powf(t)).sqrt(),
+    *eps,
+],
+param, grad, state => {
+    state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
+    let square = grad * grad;
+    state[1] = state[1] - one_minus_beta2 * (state[1] - square).sign() * square;
+    step_size * state[0] / (state[1].sqrt() / root_correction + eps)
+});
+
+/// The product of the momenta of steps 1 to t; 0 as soon as it no longer shows beside 1.
+fn momentum_product(t: f64, momentum: impl Fn(f64) -> f64) -> f64 {
+    let mut product = 1.0;
+    let mut step = 1.0;
+    while step <= t && product > 1e-20 {
+        product *= momentum(step);
+        step += 1.0;
+    }
+    if step <= t { 0.0 } else { product }
+}
+
+/// The factors of RAdam's plain and rectified step, one of which is 0.
+fn rectify(beta2: f64, t: f64) -> [f64; 2] {
+    let most = 2.0 / (1.0 - beta2) - 1.0;
+    let correction = 1.0 - beta2.powf(t);
+    let length = most - 2.0 * t * beta2.powf(t) / correction;
+    if length <= 5.0 {
+        return [1.0, 0.0];
+    }
+    let variance = (length - 4.0) * (length - 2.0) * most / ((most - 4.0) * (most - 2.0) * length);
+    [0.0, variance.sqrt() * correction.sqrt()]
+}
+
+pub(super) const ADAN: OptimizerKind = optimizer!("adan", states: ["exp_avg", "exp_avg_diff", "exp_avg_sq", "prev_grad"],
+    count: |_| 4, init: |_| [0.0; 4],
+    scalars: [
+        mean_step, change_step, one_minus_beta1, one_minus_beta2, change_share, beta3, one_minus_beta3, correction, eps,
+        eps_root, has_previous
+    ],
+    [_, _, _, _, beta1, beta2, beta3, eps, eps_root, paper, ..], t, lr => {
+        let share = if *paper == 1.0 { *beta2 } else { 1.0 - beta2 };
+        [
+            lr / (1.0 - beta1.powf(t)),
+            lr * share / (1.0 - beta2.powf(t)),
+            1.0 - beta1,
+            1.0 - beta2,
+            share,
+            *beta3,
+            1.0 - beta3,
+            1.0 - beta3.powf(t),
+            *eps,
+            *eps_root,
+            if t == 1.0 { 0.0 } else { 1.0 },
+        ]
+    },
+    param, grad, state => {
+        let change = has_previous * (grad - state[3]);
+        let ahead = grad + change_share * change;
+        state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
+        state[1] = state[1] + one_minus_beta2 * (change - state[1]);
+        state[2] = beta3 * state[2] + one_minus_beta3 * ahead * ahead;
+        state[3] = grad;
+        (mean_step * state[0] + change_step * state[1]) / ((state[2] / correction + eps_root).sqrt() + eps)
+    }
+);
+
+/// The loss moves by a share `change` of what it lies over `least_loss`; the running mean of that divides the step.
+fn eve_carry<F: Float>(scalars: &mut Scalars<F>, loss: F, numbers: &mut [F; MAX_CARRIED]) {
+    let [_, _, _, _, _, _, one_minus_beta3, limit, least_loss, has_previous, pace, ..] = scalars;
+    let [old, previous, ..] = *numbers;
+    *pace = F::one();
+    if *has_previous == F::one() {
+        let over = (loss.min(previous) - *least_loss).max(F::of(1e-12));
+        let change = ((loss - previous).abs() / over).max(F::one() / *limit).min(*limit);
+        *pace = old + *one_minus_beta3 * (change - old);
+    }
+    (numbers[0], numbers[1]) = (*pace, loss);
+}
+
+pub(super) const EVE: OptimizerKind = OptimizerKind {
+    carried: Some(Carried {
+        shader: include_str!("../../../shaders/carry/eve.wgsl"),
+        names: &["d", "previous_loss"],
+        initial: [1.0, 0.0, 0.0, 0.0],
+        takes_loss: true,
+        passes: Both { f32: eve_carry::<f32>, f64: eve_carry::<f64> },
+    }),
+    ..optimizer!("eve", states: ["exp_avg", "exp_avg_sq"], count: |_| 2, init: |_| [0.0; 4],
+        scalars: [
+            step_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps, one_minus_beta3, limit, least_loss,
+            has_previous, pace
+        ],
+        [_, _, _, _, beta1, beta2, beta3, c, least_loss, eps, ..], t, lr => [
+            lr / (1.0 - beta1.powf(t)),
+            1.0 - beta1,
+            *beta2,
+            1.0 - beta2,
+            (1.0 - beta2.powf(t)).sqrt(),
+            *eps,
+            1.0 - beta3,
+            *c,
+            *least_loss,
+            if t == 1.0 { 0.0 } else { 1.0 },
+            1.0,
+        ],
+        param, grad, state => {
+            state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
+            state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
+            step_size / pace * state[0] / (state[1].sqrt() / root_correction + eps)
+        }
+    )
+};

@@ -1,0 +1,100 @@
+//! Stochastic annealing thermostats with adaptive momentum (Chen, Carlson, Gan, Li and Carin 2016, "Bridging the gap
+//! between stochastic gradient MCMC and stochastic optimization", algorithms 1 and 2).
+//!
+//! With g = 1 / sqrt(lambda + sqrt(v)) and v the running mean of squares over n^2, the momentum u follows, while it
+//! explores (t < burn_in), a Langevin motion of temperature 1 / t^gamma whose friction alpha adapts itself; then plain
+//! momentum with the friction it has found. u and alpha begin at sqrt(lr) N(0, 1) and sqrt(lr) c. The paper divides by
+//! the old u; here, so that no finite input gives an infinity, by at least `least`. An element rests until its first
+//! gradient other than 0; that step has no old g and takes the new one.
+
+use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, update_slices};
+use crate::numeric::Float;
+use crate::spec::Both;
+use crate::spec::registry::Values;
+
+/// The numbers of step t for both schemes.
+fn numbers(
+    [_, _, _, _, sigma, lambda, _, burn_in, gamma, n, least, ..]: &Values,
+    t: f64,
+    lr: f64,
+) -> [f64; 8] {
+    [
+        lr,
+        *sigma,
+        (1.0 - sigma) / (n * n),
+        *lambda,
+        lr.sqrt(),
+        lr / t.powf(*gamma),
+        if t < *burn_in { 1.0 } else { 0.0 },
+        *least,
+    ]
+}
+
+/// |x| or `least`, whichever is larger, with the sign of x.
+fn away_from_zero<F: Float>(x: F, least: F) -> F {
+    x.abs().max(least).copysign(x)
+}
+
+/// v, g, the old g and the old u, which begins as `start`; none before the first gradient other than 0.
+fn begin<F: Float>(state: &[F], square_term: F, sigma: F, lambda: F, start: F) -> Option<[F; 4]> {
+    let [old_square, _, old, ..] = *state else { return None };
+    let square = sigma * old_square + square_term;
+    let scale = |square: F| F::one() / (lambda + square.sqrt()).sqrt();
+    if square == F::zero() {
+        None
+    } else if old_square == F::zero() {
+        Some([square, scale(square), scale(square), start])
+    } else {
+        Some([square, scale(square), scale(old_square), old])
+    }
+}
+
+pub(super) const SANTA_E: OptimizerKind = optimizer!("santa_e", states: ["square_avg", "alpha", "u"], count: |_| 3,
+    init: |[lr, _, _, _, _, _, c, ..]| [0.0, lr.sqrt() * c, 0.0, 0.0],
+    scalars: [rate, sigma, square_share, lambda, start_root, heat, explores, least],
+    values, t, lr => numbers(values, t, lr),
+    param, grad, state, noise noise => {
+        let start = start_root * noise[1];
+        let begun = begin(state, square_share * grad * grad, sigma, lambda, start);
+        let Some([square, scale, old_scale, old]) = begun else { return F::zero() };
+        let mut momentum = -rate * scale * grad;
+        if explores == F::one() {
+            state[1] = state[1] + old * old - heat;
+            momentum = momentum
+                + heat * (F::one() - old_scale / scale) / away_from_zero(old, least)
+                + (F::of(2.0) * heat * old_scale).sqrt() * noise[0];
+        }
+        momentum = momentum + (F::one() - state[1]) * old;
+        (state[0], state[2]) = (square, momentum);
+        -scale * momentum
+    }
+);
+
+pub(super) const SANTA_SSS: OptimizerKind = optimizer!("santa_sss", states: ["square_avg", "alpha", "u"], count: |_| 3,
+    init: |[lr, _, _, _, _, _, c, ..]| [0.0, lr.sqrt() * c, 0.0, 0.0],
+    scalars: [rate, sigma, square_share, lambda, start_root, heat, explores, least],
+    values, t, lr => numbers(values, t, lr),
+    param, grad, state, noise noise => {
+        let start = start_root * noise[1];
+        let begun = begin(state, square_share * grad * grad, sigma, lambda, start);
+        let Some([square, scale, old_scale, old]) = begun else { return F::zero() };
+        let half = F::of(0.5);
+        let explores = explores == F::one();
+        if explores {
+            state[1] = state[1] + half * (old * old - heat);
+        }
+        let damping = (-half * state[1]).exp();
+        let mut momentum = damping * old - rate * scale * grad;
+        if explores {
+            momentum = momentum
+                + heat * (F::one() - old_scale / scale) / away_from_zero(old, least)
+                + (F::of(2.0) * heat * old_scale).sqrt() * noise[0];
+        }
+        momentum = damping * momentum;
+        if explores {
+            state[1] = state[1] + half * (momentum * momentum - heat);
+        }
+        (state[0], state[2]) = (square, momentum);
+        -half * scale * (old + momentum)
+    }
+);

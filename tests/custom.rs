@@ -1,0 +1,136 @@
+//! Ops of the caller's own: used wherever a built-in one is, refused with the fault shown in the caller's text.
+
+mod support;
+
+use support::nets::{bits, devices};
+use support::run::{Case, gpu, normal};
+use wgrad::prelude::*;
+use wgrad::{Error, Result};
+
+const FORWARD: &str = "fn forward(x: f32) -> f32 { return abs(x) + rest(x); }
+fn rest(x: f32) -> f32 { return softplus(-2.0 * abs(x)) - 0.6931472; }";
+const DERIVATIVE: &str = "fn derivative(x: f32) -> f32 { return safe_tanh(x); }";
+
+fn log_cosh(name: &str) -> Activation {
+    let exact = |x: f64| x.abs() + (-2.0 * x.abs()).exp().ln_1p() - 2f64.ln();
+    Activation::custom(name, FORWARD, DERIVATIVE, exact, f64::tanh).unwrap()
+}
+
+#[test]
+fn a_custom_activation_gives_the_same_on_both_engines() {
+    let f = log_cosh("log_cosh");
+    let (x, g) = (normal(1, 1000), normal(2, 1000));
+    let mut case = Case::new("log_cosh");
+    let slot = case.input(&[1000], &x);
+    let upstream = case.input(&[1000], &g);
+    let y = case.program.activation("y", f, slot).unwrap();
+    let dx = case.program.activation_backward("dx", f, (slot, y), upstream).unwrap();
+    assert!(case.program.to_string().contains("activation.log_cosh.forward"));
+    let outcomes = case.run(gpu(), &[y, dx]);
+    for outcome in &outcomes {
+        assert_eq!(outcome.got.len(), 1000);
+        for (got, want) in outcome.got.iter().zip(&outcome.want) {
+            assert!((f64::from(*got) - want).abs() <= 1e-6, "{got} {want}");
+        }
+    }
+    assert!(
+        outcomes[0].want.iter().zip(&x).all(|(y, x)| (y - f64::from(*x).cosh().ln()).abs() < 1e-12)
+    );
+}
+
+#[test]
+fn a_network_with_a_custom_activation_trains_alike_on_both_engines_and_is_saved() {
+    let f = log_cosh("log_cosh_layer");
+    let data = data::spiral(20, 3, 0);
+    let losses = devices().map(|device| {
+        let model = Sequential::new(2).dense(16).activation(f).dense(3);
+        let adam = Optimizer::adam().learning_rate(0.05);
+        let mut trainer = Trainer::new(model, Loss::cross_entropy(), adam).on(&device).unwrap();
+        let history = trainer.fit(&data, Fit::epochs(30)).unwrap();
+        let path = support::nets::directory("custom").join("saved.safetensors");
+        trainer.save(&path).unwrap();
+        let saved = bits(&trainer);
+        trainer.fit(&data, Fit::epochs(1)).unwrap();
+        trainer.load(&path).unwrap();
+        assert_eq!(bits(&trainer), saved);
+        history.last().unwrap().loss
+    });
+    assert!((losses[0] - losses[1]).abs() < 1e-3 && losses[0] < 1.05, "{losses:?}");
+}
+
+#[test]
+fn two_custom_activations_of_one_name_keep_their_own_kernels() {
+    let constant = |value: &str| {
+        let text = format!("fn forward(x: f32) -> f32 {{ return {value}; }}");
+        Activation::custom(
+            "same",
+            &text,
+            "fn derivative(x: f32) -> f32 { return 0.0; }",
+            |_| 0.0,
+            |_| 0.0,
+        )
+    };
+    let device = support::nets::gpu();
+    let x = device.tensor(&wgrad::ndarray::array![1.0]).unwrap();
+    for (text, value) in [("3.0", 3.0), ("4.0", 4.0)] {
+        let y = device.activation(constant(text).unwrap(), &x).unwrap();
+        assert_eq!(y.read().unwrap()[[0]], value);
+    }
+    assert_ne!(constant("3.0").unwrap(), constant("4.0").unwrap());
+}
+
+fn refused(name: &str, forward: &str, derivative: &str, words: &[&str]) {
+    let result: Result<Activation> = Activation::custom(name, forward, derivative, |x| x, |_| 1.0);
+    let Err(error) = result else { panic!("accepted, though {words:?}") };
+    let text = error.to_string();
+    println!("{text}");
+    assert!(words.iter().all(|word| text.contains(word)), "{words:?} are not all in: {text}");
+    let about_text = matches!(error, Error::Shader { .. });
+    assert!(about_text || matches!(error, Error::Unsupported { .. }), "{error:?}");
+}
+
+#[test]
+fn a_fault_in_the_text_is_shown_by_line_in_the_callers_own_text() {
+    let good = "fn derivative(x: f32) -> f32 { return 1.0; }";
+    let own = |line: &str| format!("// mine\nfn forward(x: f32) -> f32 {{\n    {line}\n}}");
+    refused("mine", &own("return x +;"), good, &["mine:3:", "return x +;"]);
+    refused("mine", &own("return nothing(x);"), good, &["mine:3:", "nothing"]);
+    refused("mine", &own("return vec2(x, x);"), good, &["mine:2:", "return vec2(x, x);"]);
+    refused("mine", &own("let y = 2u * x; return y;"), good, &["mine:2:", "2u * x"]);
+    let helper = "fn sigmoid(x: f32) -> f32 { return x; }\nfn forward(x: f32) -> f32 { return x; }";
+    refused("mine", helper, good, &["mine:1:", "sigmoid"]);
+    let template = "fn main(x: f32) -> f32 { return x; }\nfn forward(x: f32) -> f32 { return x; }";
+    refused("mine", template, good, &["mine:1:", "main"]);
+    let forward = own("return x;");
+    refused(
+        "mine",
+        &forward,
+        "\nfn derivative(x: f32) -> f32 { return x }",
+        &["mine:2:", "return x }"],
+    );
+    refused("mine", &forward, &forward, &["redefinition", "forward"]);
+    refused("mine", "fn foward(x: f32) -> f32 { return x; }", good, &["fn forward(x: f32) -> f32"]);
+    refused(
+        "mine",
+        "fn forward(x: f32, y: f32) -> f32 { return x; }",
+        good,
+        &["fn forward(x: f32) -> f32"],
+    );
+    refused(
+        "mine",
+        &forward,
+        "fn derivative(x: f32) -> u32 { return 1u; }",
+        &["fn derivative(x: f32) -> f32"],
+    );
+    refused("mine", &format!("var<private> p: f32;\n{forward}"), good, &["functions"]);
+    let entry = "@compute @workgroup_size(1) fn other() {}";
+    refused("mine", &format!("{entry}\n{forward}"), good, &["functions"]);
+}
+
+#[test]
+fn a_name_that_is_taken_or_no_name_is_refused() {
+    for name in ["gelu", "swish", "", "No", "a b", "1a", "GeLU"] {
+        refused(name, FORWARD, DERIVATIVE, &["custom activation", name]);
+    }
+    assert!("log_cosh".parse::<Activation>().is_err(), "custom ops are not found by name");
+}
