@@ -164,6 +164,20 @@ impl<F: Real> Interpreter<F> {
                     memory.batch(loss, *reduction, inputs, indices, entry)?.value(out)
                 })
             }
+            Op::CheckClasses { target, classes, ignored, count: place, first } => {
+                let targets = indices.get(target.0).map(Vec::as_slice).unwrap_or_default();
+                let is_fault =
+                    |class: &u32| *class as usize >= *classes && Some(*class) != *ignored;
+                let faults: Vec<usize> = (0..)
+                    .zip(targets.iter().take(entry.rows as usize))
+                    .filter_map(|(row, class)| is_fault(class).then_some(row))
+                    .collect();
+                let found = [faults.len(), faults.first().copied().unwrap_or(0)];
+                for (slot, figure) in [place, first].into_iter().zip(found) {
+                    memory.place(*slot)?.fill(count(figure));
+                }
+                Ok(())
+            }
             Op::Metric { metric, prediction, target, value } => {
                 let cols = program.shape(*prediction)?.cols();
                 let target = loss::Target { indices, slot: *target, program };

@@ -250,6 +250,25 @@ impl Program {
         Err(Error::shape(op, message))
     }
 
+    /// Counts the class targets that are no class below `classes`; gives their count and the first one's row.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the target holds class indices.
+    pub fn check_classes(
+        &mut self,
+        target: Slot,
+        classes: usize,
+        ignored: Option<u32>,
+    ) -> Result<[Slot; 2]> {
+        if self.slot(target)?.dtype != DType::U32 {
+            return Err(Error::shape("check_classes", "the target holds no class indices"));
+        }
+        let [count, first] =
+            ["faults", "first fault"].map(|name| self.value(name, Shape::scalar()));
+        self.ops.push(Op::CheckClasses { target, classes, ignored, count, first });
+        Ok([count, first])
+    }
+
     /// The mean of a metric.
     ///
     /// # Errors

@@ -125,6 +125,19 @@ pub enum Op {
         /// dL/d(input) for each prediction, 0 in rows that take no part; none if they are not wanted.
         gradients: Vec<Slot>,
     },
+    /// Counts the class targets, among the rows that take part, that are no class.
+    CheckClasses {
+        /// Class indices.
+        target: Slot,
+        /// How many classes there are.
+        classes: usize,
+        /// An index that is no fault.
+        ignored: Option<u32>,
+        /// How many are no class: one number.
+        count: Slot,
+        /// The first row of those, exact below 2^24: one number, 0 if there is none.
+        first: Slot,
+    },
     /// The mean of a metric over the rows that take part in this step.
     Metric {
         /// The metric.
@@ -173,7 +186,7 @@ pub enum Op {
 
 impl Op {
     /// How many figures one step can record.
-    pub const MAX_RECORDED: usize = 4;
+    pub const MAX_RECORDED: usize = 8;
 
     /// The op's name: family and member.
     pub fn name(&self) -> String {
@@ -189,6 +202,7 @@ impl Op {
             Self::Loss { loss, reduction, .. } => {
                 format!("loss.{loss}.{}", format!("{reduction:?}").to_lowercase())
             }
+            Self::CheckClasses { classes, .. } => format!("check_classes({classes})"),
             Self::Metric { metric, .. } => format!("metric.{metric}"),
             Self::Penalty { .. } => "penalty".into(),
             Self::ClipValue { limit } => format!("clip_value(limit={limit})"),
@@ -209,6 +223,7 @@ impl Op {
             }
             Self::ActivationBackward { saved, grad_out, .. } => vec![*saved, *grad_out],
             Self::Loss { inputs, .. } => inputs.slots(),
+            Self::CheckClasses { target, .. } => vec![*target],
             Self::Metric { prediction, target, .. } => vec![*prediction, *target],
             Self::Record { values } => values.clone(),
             Self::Update { loss, .. } => loss.iter().copied().collect(),
@@ -230,6 +245,7 @@ impl Op {
                 std::iter::once(*value).chain(gradients.iter().copied()).collect()
             }
             Self::Metric { value, .. } | Self::Penalty { value, .. } => vec![*value],
+            Self::CheckClasses { count, first, .. } => vec![*count, *first],
             Self::ClipNorm { norm, .. } => vec![*norm],
             Self::ClipValue { .. } | Self::Update { .. } | Self::Record { .. } => vec![],
         }

@@ -1,6 +1,6 @@
 //! Every kernel: the ones that follow from registry entries, and the ones written whole.
 
-pub use super::loss::{accuracy, agreement, divide, loss, target_weight};
+pub use super::loss::{accuracy, agreement, check_classes, divide, loss, target_weight};
 use super::{Access, Binding, Field, Kernel};
 use crate::spec::activation::ActivationKind;
 use crate::spec::optimizer::Takes;
@@ -254,7 +254,7 @@ pub fn record() -> Kernel {
     let parts = [STEP, NO_SCALARS, shader!("tensor/record")];
     let bindings = [write("steps"), read("scalars"), write("ring")];
     let mut kernel = whole("tensor.record", 1, &parts, &bindings, &["count", "capacity"]);
-    kernel.fields.extend([Field { name: "unused", words: 2 }, Field { name: "places", words: 4 }]);
+    kernel.fields.extend([Field { name: "unused", words: 2 }, Field { name: "places", words: 8 }]);
     kernel
 }
 

@@ -126,6 +126,13 @@ pub fn divide() -> Kernel {
     whole("tensor.divide", 64, &[INDEX, shader!("tensor/divide")], &bindings, &["len"])
 }
 
+/// How many targets are no class.
+pub fn check_classes() -> Kernel {
+    let parts = [STEP, NO_SCALARS, shader!("tensor/check_classes")];
+    let bindings = [read("steps"), read("target_class"), write("count"), write("first_row")];
+    whole("tensor.check_classes", 256, &parts, &bindings, &["rows", "cols", "ignored"])
+}
+
 /// 1 or 0 per element: whether prediction and target agree.
 pub fn agreement() -> Kernel {
     let mut kernel = elementwise("metric.agreement", shader!("template/loss_map_one"), None);
@@ -150,6 +157,6 @@ pub fn all() -> Vec<Kernel> {
         .flat_map(|entry| entry.target_forms().iter().map(move |form| loss(&entry, *form)))
         .collect();
     kernels.extend([true, false].map(accuracy));
-    kernels.extend([agreement(), target_weight(), divide()]);
+    kernels.extend([agreement(), check_classes(), target_weight(), divide()]);
     kernels
 }

@@ -50,6 +50,15 @@ impl Lowering<'_> {
             Op::Loss { loss, reduction, inputs, value, gradients } => {
                 self.loss(loss, *reduction, inputs, *value, gradients)
             }
+            Op::CheckClasses { target, classes, ignored, count, first } => {
+                let rows = self.shape(*target)?.len();
+                // Where none is to be ignored, a class that is no fault stands for it.
+                let ignored = ignored.unwrap_or(0);
+                let fields = [rows as u32, *classes as u32, ignored];
+                let places = [self.region(*count)?, self.region(*first)?];
+                let bindings = [&[self.steps.clone(), self.region(*target)?], &places[..]].concat();
+                self.push(catalogue::check_classes(), &fields, &[], bindings, 1, 0)
+            }
             Op::Metric { metric, prediction, target, value } => {
                 self.metric(*metric, [*prediction, *target], *value)
             }

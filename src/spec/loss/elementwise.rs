@@ -35,8 +35,8 @@ macro_rules! map {
                 kinks,
                 threshold: $threshold,
                 passes: Both {
-                    f32: Map { terms: terms::<f32>, gradient: gradient::<f32> },
-                    f64: Map { terms: terms::<f64>, gradient: gradient::<f64> },
+                    f32: Map { terms: &terms::<f32>, gradient: &gradient::<f32> },
+                    f64: Map { terms: &terms::<f64>, gradient: &gradient::<f64> },
                 },
             })
         }
@@ -90,8 +90,8 @@ macro_rules! pair {
                 kinks,
                 threshold: None,
                 passes: Both {
-                    f32: Map { terms: terms::<f32>, gradient: gradient::<f32> },
-                    f64: Map { terms: terms::<f64>, gradient: gradient::<f64> },
+                    f32: Map { terms: &terms::<f32>, gradient: &gradient::<f32> },
+                    f64: Map { terms: &terms::<f64>, gradient: &gradient::<f64> },
                 },
             })
         }

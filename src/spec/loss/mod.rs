@@ -1,6 +1,7 @@
 //! Losses: elementwise ones over equal shapes, row-wise ones over class scores or vectors.
 
 mod classes;
+mod custom;
 mod elementwise;
 mod row;
 mod table;
@@ -97,9 +98,9 @@ pub type MapInputs<'a, F> = [&'a [F]; 3];
 #[derive(Clone, Copy)]
 pub struct Map<F: 'static> {
     /// `terms = value(prediction, target, second)`.
-    pub terms: fn(&Values<F>, MapInputs<'_, F>, &mut [F]),
+    pub terms: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, &mut [F]) + Send + Sync),
     /// The derivative of each term by the input of the given number.
-    pub gradient: fn(&Values<F>, MapInputs<'_, F>, usize, &mut [F]),
+    pub gradient: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, usize, &mut [F]) + Send + Sync),
 }
 
 impl std::fmt::Debug for MapPasses {
