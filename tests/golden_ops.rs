@@ -82,9 +82,30 @@ fn activations_and_their_gradients_are_pytorchs() {
 #[test]
 fn losses_and_their_gradients_are_pytorchs() {
     let cases = load("losses");
-    assert_eq!(cases.len(), 218);
+    assert_eq!(cases.len(), 227);
     cases.iter().for_each(check_loss);
     println!("{} cases", cases.len());
+}
+
+/// The loss through log_softmax: PyTorch's gradient by the log-probabilities themselves is not their derivative.
+fn check_sequences(golden: &Golden, loss: Loss, reduction: Reduction) {
+    let name = &golden.name;
+    let mut case = Case::new(name);
+    let x = case.input(&shape(golden, "x"), &golden.tensor("x").f32());
+    let mut indices =
+        |role: &str| case.indices(&shape(golden, role), &golden.tensor(role).labels());
+    let (target, lengths) = (indices("lists"), indices("lengths"));
+    let log_softmax = Activation::log_softmax();
+    let log_probs = case.program.activation("log p", log_softmax, x).unwrap();
+    let inputs = LossInputs::new(log_probs, target).lengths(lengths);
+    let (value, gradients) = case.program.loss_of(loss, reduction, inputs, true).unwrap();
+    let saved = (x, log_probs);
+    let dx = case.program.activation_backward("dx", log_softmax, saved, gradients[0]).unwrap();
+    for (outcome, role) in case.run(gpu(), &[value, dx]).iter().zip(["y", "grad_in"]) {
+        let wanted = &golden.tensor(role).values;
+        check_reference(&format!("{name}, {role}"), &outcome.want, wanted, 1e-12, 1.0);
+        check_gpu(name, &outcome.got, wanted, |_| Tolerance::ulps(32.0).floor(2e-6));
+    }
 }
 
 fn check_loss(golden: &Golden) {
@@ -99,6 +120,9 @@ fn check_loss(golden: &Golden) {
         Some("batchmean") => Reduction::BatchMean,
         _ => Reduction::Mean,
     };
+    if loss.is_sequence() {
+        return check_sequences(golden, loss, reduction);
+    }
     let mut case = Case::new(name);
     let mut input =
         |role: &str| golden.get(role).map(|tensor| case.input(&tensor.shape, &tensor.f32()));

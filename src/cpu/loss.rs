@@ -4,6 +4,7 @@ use super::ops::share;
 use crate::error::{Error, Result};
 use crate::numeric::tree_sum;
 use crate::program::{DType, Layout, Program, Slot, StepEntry, has_weighted_mean};
+use crate::spec::loss::ctc::Sequence;
 use crate::spec::loss::{MapInputs, RowTarget, RowView, TargetForm};
 use crate::spec::registry::Values;
 use crate::spec::{Loss, Metric, Real, Reduction};
@@ -67,6 +68,8 @@ pub(super) struct Batch<'a, F> {
     pub layout: Layout,
     pub predictions: [&'a [F]; 3],
     pub target: Targets<'a, F>,
+    /// Of sequences and their targets, pair by pair.
+    pub lengths: &'a [u32],
     pub weight: Option<&'a [F]>,
     pub class_weight: Option<&'a [F]>,
     pub upstream: F,
@@ -137,7 +140,15 @@ impl<F: Real> Batch<'_, F> {
 
     fn weighted_terms(&self) -> Vec<F> {
         let mut terms = vec![F::zero(); self.terms()];
-        if let Some(map) = self.loss.map::<F>() {
+        if self.loss.is_sequence() {
+            self.sequences(|sample, sequence, _| {
+                let infinite = |term: f64| term.is_infinite() && self.drops_infinite();
+                let term = Some(sequence.run(None)).filter(|term| !infinite(*term)).unwrap_or(0.0);
+                if let Some(place) = terms.get_mut(sample) {
+                    *place = F::of(term / self.labels(sequence));
+                }
+            });
+        } else if let Some(map) = self.loss.map::<F>() {
             self.by_column(&mut terms, |values, inputs, out| (map.terms)(values, inputs, out));
         } else if let Some(pass) = self.loss.row::<F>() {
             let values = self.loss.values_as();
@@ -150,6 +161,40 @@ impl<F: Real> Batch<'_, F> {
             terms.iter_mut().enumerate().for_each(|(i, term)| *term = *term * self.weight(i));
         }
         terms
+    }
+
+    fn drops_infinite(&self) -> bool {
+        self.loss.get("zero_infinity") == Some(1.0)
+    }
+
+    /// What the mean divides a sequence's term by: the length of its target.
+    fn labels(&self, sequence: &Sequence<'_>) -> f64 {
+        if self.reduction == Reduction::Mean { sequence.target.len().max(1) as f64 } else { 1.0 }
+    }
+
+    /// Visits the sequences that take part: number, sequence, where its first row lies.
+    fn sequences(&self, mut visit: impl FnMut(usize, &Sequence<'_>, usize)) {
+        let [log_probs, ..] = self.predictions;
+        let Targets::Classes(targets) = self.target else { return };
+        let Layout { samples, cols, .. } = self.layout;
+        let time = log_probs.len() / (samples * cols).max(1);
+        let places = targets.len() / samples.max(1);
+        let log_probs: Vec<f64> = log_probs.iter().map(|x| x.as_f64()).collect();
+        for sample in 0..self.active_samples() {
+            let length = |which: usize| {
+                self.lengths.get(2 * sample + which).map_or(0, |&length| length as usize)
+            };
+            let target = targets.get(sample * places..(sample + 1) * places).unwrap_or_default();
+            let sequence = Sequence {
+                log_probs: log_probs.get(sample * cols..).unwrap_or_default(),
+                time: length(0).min(time),
+                stride: samples * cols,
+                classes: cols,
+                target: target.get(..length(1).min(places)).unwrap_or_default(),
+                blank: self.loss.get("blank").unwrap_or(0.0) as usize,
+            };
+            visit(sample, &sequence, sample * cols);
+        }
     }
 
     /// Calls an elementwise pass once over everything, or with weights per column once per element, its first
@@ -247,7 +292,19 @@ impl<F: Real> Batch<'_, F> {
     pub fn gradient(&self, input: usize, out: &mut [F]) {
         out.fill(F::zero());
         let scale = self.upstream * self.share();
-        if let Some(map) = self.loss.map::<F>() {
+        if self.loss.is_sequence() {
+            self.sequences(|_, sequence, place| {
+                let mut slopes = vec![0.0; sequence.log_probs.len()];
+                let scale = scale.as_f64() / self.labels(sequence);
+                sequence.run(Some((scale, &mut slopes)));
+                let rows = slopes.chunks(sequence.stride.max(1)).take(sequence.time).enumerate();
+                for (t, slopes) in rows {
+                    let from = place + t * sequence.stride;
+                    let out = out.get_mut(from..from + sequence.classes).unwrap_or_default();
+                    out.iter_mut().zip(slopes).for_each(|(out, slope)| *out = F::of(*slope));
+                }
+            });
+        } else if let Some(map) = self.loss.map::<F>() {
             let active = self.terms();
             let out = out.get_mut(..active).unwrap_or_default();
             self.by_column(out, |values, inputs, out| (map.gradient)(values, inputs, input, out));

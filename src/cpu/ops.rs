@@ -67,6 +67,11 @@ impl<F: Real> Memory<'_, F> {
             layout: Layout::of(loss, shape.unwrap_or(Shape::scalar())),
             predictions,
             target,
+            lengths: inputs
+                .lengths
+                .and_then(|slot| indices.get(slot.0))
+                .map(Vec::as_slice)
+                .unwrap_or_default(),
             weight: optional(inputs.weight)?,
             class_weight: optional(inputs.class_weight)?,
             upstream: F::of(inputs.upstream),

@@ -83,6 +83,8 @@ pub struct LossTensors<'a> {
     pub weight: Option<&'a Tensor>,
     /// A weight per class or column.
     pub class_weight: Option<&'a Tensor>,
+    /// The lengths of sequences and of their targets.
+    pub lengths: Option<&'a Tensor>,
     /// What the gradients are multiplied by.
     pub upstream: f64,
 }
@@ -90,7 +92,8 @@ pub struct LossTensors<'a> {
 impl<'a> LossTensors<'a> {
     /// Predictions and target without weights.
     pub fn of(predictions: &'a [&'a Tensor], target: Option<&'a Tensor>) -> Self {
-        Self { predictions, target, weight: None, class_weight: None, upstream: 1.0 }
+        let (weight, class_weight, lengths) = (None, None, None);
+        Self { predictions, target, weight, class_weight, lengths, upstream: 1.0 }
     }
 }
 
@@ -220,7 +223,8 @@ impl Device {
     /// let device = Device::cpu();
     /// let [a, b, t] = [array![1.0, 2.0], array![0.5, 4.0], array![1.0, 1.0]].map(|x| device.tensor(&x));
     /// let (a, b, t) = (a?, b?, t?);
-    /// let inputs = LossTensors::of(&[&a, &b], Some(&t));
+    /// let predictions = [&a, &b];
+    /// let inputs = LossTensors::of(&predictions, Some(&t));
     /// let (value, gradients) = device.loss_of(Loss::margin_ranking(), Reduction::Sum, inputs)?;
     /// assert_eq!(value.read()?.sum(), 2.0);
     /// assert_eq!(gradients[1].read()?, array![0.0, 1.0].into_dyn());
@@ -247,8 +251,8 @@ impl Device {
                 return Err(Error::Target { op: format!("loss.{loss}"), message });
             }
         }
-        let LossTensors { predictions, target, weight, class_weight, upstream } = inputs;
-        let optional = [target, weight, class_weight];
+        let LossTensors { predictions, target, weight, class_weight, lengths, upstream } = inputs;
+        let optional = [target, weight, class_weight, lengths];
         let tensors: Vec<&Tensor> =
             predictions.iter().copied().chain(optional.into_iter().flatten()).collect();
         let mut outputs = self.run(&tensors, |program, slots| {
@@ -260,9 +264,15 @@ impl Device {
                     Some(*slot)
                 })
             };
-            let [target, weight, class_weight] = optional.map(&mut next);
-            let inputs =
-                LossInputs { weight, class_weight, upstream, ..LossInputs::of(first, target) };
+            let [target, weight, class_weight, lengths] = optional.map(&mut next);
+            let inputs = LossInputs {
+                predictions: first.to_vec(),
+                target,
+                weight,
+                class_weight,
+                lengths,
+                upstream,
+            };
             let (value, gradients) = program.loss_of(loss, reduction, inputs, true)?;
             Ok(std::iter::once(value).chain(gradients).collect())
         })?;

@@ -18,6 +18,8 @@ pub struct LossInputs {
     pub weight: Option<Slot>,
     /// A weight per class or column, for losses that take one.
     pub class_weight: Option<Slot>,
+    /// For losses of sequences: how many time steps and how many classes each has, `u32`, one pair per sample.
+    pub lengths: Option<Slot>,
     /// What the gradients are multiplied by: dL/d(value).
     pub upstream: f64,
 }
@@ -31,7 +33,8 @@ impl LossInputs {
     /// Any number of predictions, and a target if the loss has one.
     pub fn of(predictions: &[Slot], target: Option<Slot>) -> Self {
         let predictions = predictions.to_vec();
-        Self { predictions, target, weight: None, class_weight: None, upstream: 1.0 }
+        let (weight, class_weight, lengths) = (None, None, None);
+        Self { predictions, target, weight, class_weight, lengths, upstream: 1.0 }
     }
 
     /// With a weight per sample, row or element.
@@ -44,6 +47,11 @@ impl LossInputs {
         Self { class_weight: Some(class_weight), ..self }
     }
 
+    /// With the lengths of sequences and of their targets.
+    pub fn lengths(self, lengths: Slot) -> Self {
+        Self { lengths: Some(lengths), ..self }
+    }
+
     /// With gradients multiplied by this number.
     pub fn upstream(self, upstream: f64) -> Self {
         Self { upstream, ..self }
@@ -51,7 +59,7 @@ impl LossInputs {
 
     /// Every slot read.
     pub(crate) fn slots(&self) -> Vec<Slot> {
-        let others = [self.target, self.weight, self.class_weight];
+        let others = [self.target, self.weight, self.class_weight, self.lengths];
         self.predictions.iter().copied().chain(others.into_iter().flatten()).collect()
     }
 }
@@ -70,6 +78,7 @@ impl Layout {
         let rest = || shape.extents().skip(1).product();
         let (samples, cols, inner) = match &loss.entry().kind {
             LossKind::Map(_) => (first, rest(), 1),
+            LossKind::Ctc { .. } => (shape.axis(1).unwrap_or(1), shape.cols(), 1),
             LossKind::Row(_) if shape.rank() < 2 => (1, shape.len(), 1),
             LossKind::Row(row) => match row.axis {
                 ClassAxis::Second => {
@@ -180,6 +189,12 @@ impl Program {
             self.check_same(&op, *first, *other)?;
         }
         let shape = self.shape(*first)?;
+        if loss.is_sequence() {
+            return self.check_sequences(op, shape, inputs).map(|()| shape);
+        }
+        if inputs.lengths.is_some() {
+            return Err(Error::unsupported(op, "the loss takes no lengths"));
+        }
         self.check_loss_target(&op, loss, *first, inputs.target)?;
         let layout = Layout::of(loss, shape);
         if let Some(weight) = inputs.weight {
@@ -208,6 +223,36 @@ impl Program {
             return Err(Error::Parameter { op, name, value: inputs.upstream, valid });
         }
         Ok(shape)
+    }
+
+    /// Checks the operands of a loss of sequences.
+    fn check_sequences(&self, op: String, shape: Shape, inputs: &LossInputs) -> Result<()> {
+        let samples = shape.axis(1).filter(|_| shape.rank() == 3);
+        let (Some(samples), Some(target), Some(lengths)) = (samples, inputs.target, inputs.lengths)
+        else {
+            let message = format!(
+                "log-probabilities (time, samples, classes), targets (samples, places) and lengths (samples, 2) are \
+                 needed; the first are {shape}"
+            );
+            return Err(Error::shape(op, message));
+        };
+        let (target, lengths) = (self.slot(target)?, self.slot(lengths)?);
+        let fits = target.dtype == DType::U32
+            && lengths.dtype == DType::U32
+            && target.shape.rank() == 2
+            && target.shape.rows() == samples
+            && lengths.shape.to_vec() == [samples, 2];
+        if !fits {
+            let message = format!(
+                "{samples} samples need class indices [{samples}, places] and lengths [{samples}, 2], not {} and {}",
+                target.shape, lengths.shape
+            );
+            return Err(Error::shape(op, message));
+        }
+        if inputs.weight.is_some() || inputs.class_weight.is_some() {
+            return Err(Error::unsupported(op, "the loss takes no weights"));
+        }
+        Ok(())
     }
 
     fn check_loss_target(

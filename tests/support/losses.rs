@@ -124,6 +124,8 @@ pub fn trials(loss: Loss, shape: &[usize], hard: bool) -> Vec<Trial> {
             let predictions = if map.inputs == 2 { vec![x, b] } else { vec![x] };
             vec![plain(predictions, Target::Values(t))]
         }
+        // Sequences have tests of their own.
+        LossKind::Ctc { .. } => vec![],
         LossKind::Row(row) => {
             let classes = shape.get(1).copied().unwrap_or(len);
             let (rows, cols) =

@@ -52,6 +52,7 @@ def variants(golden):
     yield from elementwise(golden)
     yield from scores(golden)
     yield from vectors(golden)
+    yield from sequences(golden)
 
 
 def binary(golden):
@@ -358,6 +359,27 @@ def vectors(golden):
     yield "cosine_similarity_loss", "plain", {}, near, lambda t, r: reduced(
         distance(t["x"], t["target"]), r
     )
+
+
+def sequences(golden):
+    """Logits (time, samples, classes): torch's gradient by log-probabilities is not their derivative, that by logits is."""
+    lists = torch.tensor([[1, 2, 2, 3], [4, 4, 0, 0], [0, 0, 0, 0], [3, 1, 3, 0], [2, 2, 2, 2]])
+    lengths = torch.tensor([[9, 4], [8, 2], [7, 0], [6, 3], [9, 4]])
+    inputs = {"x": golden.normal(9, 5, 5), "lists": lists, "lengths": lengths}
+    short = inputs | {"lengths": torch.tensor([[4, 4], [8, 2], [7, 0], [2, 3], [6, 4]])}
+    last = inputs | {"lists": (lists + 4) % 5}
+    for variant, options, tensors in [
+        ("plain", {}, inputs),
+        ("zero_infinity", {"zero_infinity": True}, short),
+        ("blank", {"blank": 4}, last),
+    ]:
+
+        def loss(t, r, options=options):
+            times, labels = t["lengths"].long().unbind(-1)
+            log_probs = torch.log_softmax(t["x"], -1)
+            return F.ctc_loss(log_probs, t["lists"].long(), times, labels, reduction=r, **options)
+
+        yield "ctc", variant, options, tensors, loss
 
 
 def from_optax(golden):

@@ -23,6 +23,23 @@ const ROW_FIELDS: [&str; 10] = [
     "upstream",
 ];
 
+const CTC_FIELDS: [&str; 8] =
+    ["time", "samples", "classes", "places", "per_label", "mean", "writes", "upstream"];
+
+fn ctc(label: &str, shader: &'static str) -> Kernel {
+    let bindings = [
+        read("steps"),
+        read("prediction"),
+        read("target_list"),
+        read("lengths"),
+        write("work"),
+        write("values"),
+        write("grad"),
+    ];
+    let parts = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader];
+    whole(label, 64, &parts, &bindings, &CTC_FIELDS)
+}
+
 /// A loss's terms or partial sums, and its gradient by one input; `form` says what the target of a row-wise one is.
 pub fn loss(loss: &Loss, form: TargetForm) -> Kernel {
     let entry = loss.entry();
@@ -30,6 +47,10 @@ pub fn loss(loss: &Loss, form: TargetForm) -> Kernel {
         LossKind::Map(map) => {
             with_hyper(map_kernel(&format!("loss.{}", entry.name), map), entry, map.shader)
         }
+        LossKind::Ctc { shader } => Kernel {
+            hyper: Some(entry.params.iter().map(|param| param.name).collect()),
+            ..ctc(&format!("loss.{}", entry.name), shader)
+        },
         LossKind::Row(row) => {
             let suffix = match form {
                 _ if row.targets.len() == 1 => "",

@@ -46,6 +46,12 @@ impl Lowering<'_> {
     ) -> Result<()> {
         let Some(&first) = inputs.predictions.first() else { return Ok(()) };
         let shape = self.shape(first)?;
+        if let (true, Some(target), Some(lengths)) =
+            (loss.is_sequence(), inputs.target, inputs.lengths)
+        {
+            let operands = [first, target, lengths];
+            return self.ctc(loss, reduction, operands, value, gradients.first(), inputs.upstream);
+        }
         let region = |slot: Option<Slot>| slot.map(|slot| self.region(slot)).transpose();
         let regions = |slots: &[Slot]| -> Result<Vec<Region>> {
             slots.iter().map(|slot| self.region(*slot)).collect()
@@ -72,6 +78,53 @@ impl Lowering<'_> {
         } else {
             self.map_loss(&operands, value, &gradients, shape.len())
         }
+    }
+
+    fn ctc(
+        &mut self,
+        loss: &Loss,
+        reduction: Reduction,
+        [log_probs, target, lengths]: [Slot; 3],
+        value: Slot,
+        gradient: Option<&Slot>,
+        upstream: f64,
+    ) -> Result<()> {
+        let shape = self.shape(log_probs)?;
+        let Layout { samples, cols, .. } = Layout::of(loss, shape);
+        let time = shape.axis(0).unwrap_or(0);
+        let places = self.shape(target)?.cols();
+        let each = reduction == Reduction::None;
+        let value = self.region(value)?;
+        let terms = if each { value.clone() } else { self.scratch(samples)? };
+        let work = self.scratch(samples * ((time + 2) * (2 * places + 1) + places))?;
+        let divides = matches!(reduction, Reduction::Mean | Reduction::BatchMean);
+        let fields = [
+            time as u32,
+            samples as u32,
+            cols as u32,
+            places as u32,
+            u32::from(reduction == Reduction::Mean),
+            u32::from(divides),
+            u32::from(gradient.is_some()),
+            (upstream as f32).to_bits(),
+        ];
+        let grad = gradient.map_or_else(|| self.unused(), |slot| self.region(*slot))?;
+        let bindings = vec![
+            self.steps.clone(),
+            self.region(log_probs)?,
+            self.region(target)?,
+            self.region(lengths)?,
+            work,
+            terms.clone(),
+            grad,
+        ];
+        let kernel = catalogue::loss(loss, TargetForm::ClassList);
+        self.push(kernel, &fields, loss.values(), bindings, samples as u64, 0)?;
+        if each {
+            return Ok(());
+        }
+        let total = Total { square: false, terms_per_row: usize::from(divides), rows: samples };
+        self.sum(terms, samples, value, total)
     }
 
     fn target_form(&self, loss: &Loss, target: Option<Slot>) -> Result<TargetForm> {

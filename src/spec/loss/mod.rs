@@ -1,6 +1,7 @@
 //! Losses: elementwise ones over equal shapes, row-wise ones over class scores or vectors.
 
 mod classes;
+pub(crate) mod ctc;
 mod custom;
 mod elementwise;
 mod row;
@@ -52,6 +53,11 @@ pub enum LossKind {
     Map(MapKind),
     /// A term for each row of scores or vector.
     Row(RowKind),
+    /// A term for each sequence of log-probabilities (time, samples, classes): connectionist temporal classification.
+    Ctc {
+        /// The whole kernel.
+        shader: &'static str,
+    },
 }
 
 /// The numbers that a prediction or a target may be.
@@ -112,7 +118,7 @@ impl std::fmt::Debug for MapPasses {
 impl Loss {
     /// Whether the loss has a term per row, not per element.
     pub fn is_row_wise(&self) -> bool {
-        matches!(self.entry().kind, LossKind::Row(_))
+        !matches!(self.entry().kind, LossKind::Map(_))
     }
 
     /// Whether a target can be a class index per row.
@@ -125,6 +131,7 @@ impl Loss {
         match &self.entry().kind {
             LossKind::Map(_) => &[TargetForm::Values],
             LossKind::Row(row) => row.targets,
+            LossKind::Ctc { .. } => &[TargetForm::ClassList],
         }
     }
 
@@ -133,6 +140,7 @@ impl Loss {
         match &self.entry().kind {
             LossKind::Map(map) => map.inputs,
             LossKind::Row(row) => row.inputs,
+            LossKind::Ctc { .. } => 1,
         }
     }
 
@@ -141,12 +149,18 @@ impl Loss {
         match &self.entry().kind {
             LossKind::Map(map) => map.column_weight,
             LossKind::Row(row) => row.class_weight,
+            LossKind::Ctc { .. } => false,
         }
     }
 
     /// The class index that marks a row without a target.
     pub fn ignore_index(&self) -> Option<u32> {
         self.get("ignore_index").filter(|index| *index >= 0.0).map(|index| index as u32)
+    }
+
+    /// Whether the loss is of whole sequences.
+    pub fn is_sequence(&self) -> bool {
+        matches!(self.entry().kind, LossKind::Ctc { .. })
     }
 
     /// Whether the mean divides by the class weights of the targets, not by the number of rows.
@@ -158,7 +172,7 @@ impl Loss {
     pub fn threshold(&self) -> Option<f64> {
         match &self.entry().kind {
             LossKind::Map(map) => map.threshold,
-            LossKind::Row(_) => None,
+            LossKind::Row(_) | LossKind::Ctc { .. } => None,
         }
     }
 
@@ -166,14 +180,14 @@ impl Loss {
     pub(crate) fn map<F: Real>(&self) -> Option<&'static Map<F>> {
         match &self.entry().kind {
             LossKind::Map(map) => Some(F::loss_map(&map.passes)),
-            LossKind::Row(_) => None,
+            LossKind::Row(_) | LossKind::Ctc { .. } => None,
         }
     }
 
     /// The reference of a row-wise loss.
     pub(crate) fn row<F: Real>(&self) -> Option<&'static Row<F>> {
         match &self.entry().kind {
-            LossKind::Map(_) => None,
+            LossKind::Map(_) | LossKind::Ctc { .. } => None,
             LossKind::Row(row) => Some(F::loss_row(&row.passes)),
         }
     }

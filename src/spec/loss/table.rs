@@ -256,8 +256,17 @@ registry! { LossKind, "loss";
         source: "torch.nn.TripletMarginWithDistanceLoss with the distance 1 - cosine_similarity",
         kind: vectors::triplet_margin_cosine(),
     }
+    ctc {
+        aliases: [Alias::of("connectionist_temporal_classification")],
+        params: [Param::new("blank", 0.0, CLASS), Param::new("zero_infinity", 0.0, Range::FLAG)],
+        formula: "-log of the summed probability of every path that gives the target, per sequence; the mean divides each by its target's length",
+        source: "torch.nn.CTCLoss; Graves et al. 2006; the gradient is the derivative by the log-probabilities, 0 where the loss is infinite",
+        kind: LossKind::Ctc { shader: include_str!("../../../shaders/loss/ctc.wgsl") },
+    }
 }
 
+/// Class 0 or a later one that `f32` holds exactly.
+const CLASS: Range = Range::new(Included(0.0), Included(16_777_216.0)).whole();
 const BELOW_HALF: Range = Range::new(Included(0.0), Excluded(0.5));
 const CLIP: Range = Range::new(Excluded(0.0), Excluded(0.5));
 /// A class that `f32` holds exactly, or -1 for none.
