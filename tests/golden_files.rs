@@ -36,15 +36,15 @@ fn every_file_has_its_cases() {
         ["bce", "bce_with_logits", "categorical_cross_entropy", "cross_entropy", "l1", "mse"];
     assert_eq!(ops(&losses), names);
     let optimizers = load("optimizers");
-    assert_eq!(optimizers.len(), 129);
+    assert_eq!(optimizers.len(), 141);
     let names = [
-        "adadelta", "adagrad", "adam", "adamax", "adamw", "nadam", "radam", "rmsprop", "rprop",
-        "sgd",
+        "adadelta", "adagrad", "adam", "adamax", "adamw", "asgd", "nadam", "radam", "rmsprop",
+        "rprop", "sgd",
     ];
     assert_eq!(ops(&optimizers), names);
     for stream in ["random", "sparse", "scaled"] {
         let of_stream = |case: &&Case| case.stream.as_deref() == Some(stream);
-        assert_eq!(optimizers.iter().filter(of_stream).count(), 43, "{stream}");
+        assert_eq!(optimizers.iter().filter(of_stream).count(), 47, "{stream}");
     }
 }
 

@@ -6,9 +6,10 @@ use support::golden::{Case as Golden, load};
 use support::run::{Case, gpu};
 use support::tolerance::Tolerance;
 use support::weights::{Duel, Pair, param, worst};
+use wgrad::program::DType;
 use wgrad::random::{Key, Stream};
 use wgrad::spec::activation::{ActivationKind, Saves};
-use wgrad::{Activation, Loss, Optimizer, Program, Reduction};
+use wgrad::{Activation, Loss, Optimizer, Program, Reduction, Shape};
 
 /// What the golden files have and the library does not have yet.
 const NOT_YET: [(&str, &str); 4] = [
@@ -189,9 +190,10 @@ fn check_loss(golden: &Golden) {
 }
 
 #[test]
-fn optimizers_follow_pytorchs() {
-    let cases = load("optimizers");
-    assert_eq!(cases.len(), 129);
+fn optimizers_follow_pytorchs_optaxs_and_their_papers() {
+    let files = ["optimizers", "optimizers_optax", "optimizers_papers"];
+    let cases: Vec<_> = files.iter().flat_map(|file| load(file)).collect();
+    assert_eq!(cases.len(), 141 + 168 + 56);
     let mut worst_of_all = [0.0f64; 3];
     for golden in &cases {
         let errors = check_optimizer(golden);
@@ -202,6 +204,17 @@ fn optimizers_follow_pytorchs() {
         "{} cases: {first:.1e} after 1 step, {last:.1e} after 100, state {state:.1e}",
         cases.len()
     );
+}
+
+/// The errors allowed to parameters and state after 100 steps.
+fn bounds(golden: &Golden) -> [f64; 2] {
+    match (golden.op.as_str(), golden.stream.as_deref()) {
+        // The linear state is p sqrt(n) / lr: it takes up the rounding of p many times over.
+        ("ftrl", _) => [1e-4, 1e-3],
+        // The momentum is divided by itself, down to 1e-3, which magnifies its rounding.
+        ("santa_e" | "santa_sss", _) => [1e-3, 1e-3],
+        _ => [1e-4, 1e-5],
+    }
 }
 
 /// Runs 100 steps and gives the largest errors of the GPU: parameters after 1 and 100 steps, state.
@@ -216,14 +229,21 @@ fn check_optimizer(golden: &Golden) -> [f64; 3] {
         optimizer = optimizer.with(option, *value).unwrap();
     }
     let start = golden.tensor("param_0");
+    let [bound, state_bound] = bounds(golden);
     let mut program = Program::new(name.as_str(), vec![param(&[start.values.len()], 1.0, true)]);
-    program.update(optimizer, None, Key::new(0, Stream::Optimizer)).unwrap();
+    let one = Shape::new(&[1]).unwrap();
+    let [root, zero] = ["root", "zero"].map(|name| program.input(name, one, DType::F32));
+    let (loss, _) = program.loss(Loss::mse(), Reduction::Sum, (root, zero), false).unwrap();
+    program.update(optimizer, Some(loss), Key::new(0, Stream::Optimizer)).unwrap();
     program.record(&[]).unwrap();
     let mut duel = Duel::new(gpu(), program, optimizer, &[start.f32()]);
     let mut peak = vec![0.0f64; start.values.len()];
     let mut errors = [0.0; 3];
     let grads = golden.tensor("grads");
     for step in 0..100 {
+        if let Some(roots) = golden.get("loss_roots") {
+            duel.input(root, &[roots.values[step] as f32]);
+        }
         duel.step(&[grads.row(step).iter().map(|&g| g as f32).collect()]);
         for (i, peak) in peak.iter_mut().enumerate() {
             let now = duel.on_cpu.params[0][i];
@@ -235,7 +255,7 @@ fn check_optimizer(golden: &Golden) -> [f64; 3] {
             check_reference(name, &pair.want, wanted, 1e-9, 1.0);
             // With gradients of 1e6 a parameter comes back from far away: its error is that of the journey.
             let error = worst(&Pair { want: wanted.clone(), ..pair }, |i| peak[i]);
-            let (place, bound) = if step == 0 { (0, 1e-5) } else { (1, 1e-4) };
+            let (place, bound) = if step == 0 { (0, 1e-5) } else { (1, bound) };
             assert!(error <= bound, "{name}, step {step}: off by {error:e}");
             errors[place] = error;
         }
@@ -257,6 +277,6 @@ fn check_optimizer(golden: &Golden) -> [f64; 3] {
         }
     }
     errors[2] = duel.state_error();
-    assert!(errors[2] <= 1e-5, "{name}: state is off by {:e}", errors[2]);
+    assert!(errors[2] <= state_bound, "{name}: state is off by {:e}", errors[2]);
     errors
 }

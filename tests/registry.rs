@@ -1,15 +1,18 @@
 //! Look-up, parameters, text forms, schedules and initializers.
 
+mod support;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use support::golden::load;
 use wgrad::spec::activation::ActivationKind;
 use wgrad::spec::initializer::InitializerKind;
 use wgrad::spec::loss::LossKind;
 use wgrad::spec::optimizer::OptimizerKind;
 use wgrad::spec::schedule::ScheduleKind;
-use wgrad::spec::{Choice, Kind};
-use wgrad::{Activation, Initializer, Loss, Optimizer, Schedule};
+use wgrad::spec::{Choice, Kind, Param};
+use wgrad::{Activation, Dense, Initializer, Loss, Optimizer, Schedule, Sequential};
 
 /// Runs a generic check for every family and adds up what it counts.
 macro_rules! every_family {
@@ -30,7 +33,8 @@ macro_rules! every_family {
 fn complete<K: Kind>() -> Vec<Choice<K>> {
     let fill = |op: Choice<K>| {
         let required = op.entry().params.iter().filter(|param| param.default.is_nan());
-        required.fold(op, |op, param| op.with(param.name, 0.5).unwrap())
+        let valid = |param: &Param| if param.range.contains(0.5) { 0.5 } else { 8.5 };
+        required.fold(op, |op, param| op.with(param.name, valid(param)).unwrap())
     };
     Choice::<K>::all().map(fill).collect()
 }
@@ -206,6 +210,55 @@ fn schedules_have_their_known_values() {
     assert!(Schedule::step(0.0, 0.5).is_err() && Schedule::exponential(-1.0).is_err());
 }
 
+#[test]
+fn schedules_follow_pytorchs() {
+    let cases = load("schedules");
+    assert_eq!(cases.len(), 18);
+    for case in &cases {
+        let choice = Choice::<ScheduleKind>::named(&case.op).unwrap();
+        let with = |choice: Choice<ScheduleKind>, (name, value): (&String, &f64)| {
+            choice.with(name, *value).unwrap()
+        };
+        let schedule = Schedule::of(case.options.iter().fold(choice, with)).unwrap();
+        let base = if case.op.ends_with("momentum") { 0.95 } else { 0.1 };
+        for (step, want) in case.tensor("rates").values.iter().enumerate() {
+            let got = schedule.rate(step as u64, base);
+            assert!(
+                (got - want).abs() <= 1e-12,
+                "{}, step {step}: {got}, PyTorch {want}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn schedules_are_put_together() {
+    let rate = |schedule: &Schedule, steps: &[u64]| -> Vec<f64> {
+        steps.iter().map(|step| schedule.rate(*step, 1.0)).collect()
+    };
+    let warm = Schedule::inverse_time(1.0).unwrap().after_warmup(4);
+    assert_eq!(rate(&warm, &[0, 1, 3, 4, 5]), [0.25, 0.5, 1.0, 1.0, 0.5]);
+    let parts = vec![(2, Schedule::constant()), (3, Schedule::exponential(0.5).unwrap())];
+    let sequence = Schedule::sequential(parts, Schedule::custom("end", |_, lr| lr / 16.0));
+    assert_eq!(
+        rate(&sequence, &[0, 1, 2, 3, 4, 5, 99]),
+        [1.0, 1.0, 1.0, 0.5, 0.25, 0.0625, 0.0625]
+    );
+    let halves = Schedule::exponential(0.5).unwrap();
+    assert_eq!(rate(&halves.clone().chained(halves.clone()), &[0, 1, 2]), [1.0, 0.25, 0.0625]);
+    assert_eq!(rate(&halves.every(10), &[0, 9, 10, 25]), [1.0, 1.0, 0.5, 0.25]);
+    let steps = Schedule::multistep(&[3, 5], 0.5).unwrap();
+    assert_eq!(rate(&steps, &[2, 3, 4, 5, 9]), [1.0, 0.5, 0.5, 0.25, 0.25]);
+    assert_eq!(rate(&"halve(step_size=3)".parse().unwrap(), &[2, 3, 6]), [1.0, 0.5, 0.25]);
+    assert!(Schedule::multistep(&[1], f64::NAN).is_err());
+    let momentum: Schedule = "growing_momentum".parse().unwrap();
+    assert_eq!([0, 250, 750].map(|t| momentum.rate(t, 0.9)), [0.5, 0.75, 0.875]);
+    assert_eq!(momentum.rate(1_000_000, 0.9), 0.9);
+    let noam: Schedule = "noam(model_size=4, warmup=4)".parse().unwrap();
+    assert_eq!([0, 3, 15].map(|t| noam.rate(t, 2.0)), [0.125, 0.5, 0.25]);
+}
+
 /// Mean, standard deviation, least and largest.
 fn statistics(draws: &[f32]) -> [f64; 4] {
     let n = draws.len() as f64;
@@ -231,6 +284,16 @@ fn initializers_have_their_mean_deviation_and_bounds() {
         ("kaiming_uniform", uniform((6.0f64 / 200.0).sqrt())),
         ("kaiming_uniform(fan_out=1, gain=1)", uniform((3.0f64 / 100.0).sqrt())),
         ("kaiming_normal", (0.0, (2.0f64 / 200.0).sqrt(), f64::MAX)),
+        ("ones", (1.0, 0.0, 1.0)),
+        ("constant(value=0.25)", (0.25, 0.0, 0.25)),
+        ("truncated_normal", (0.0, 0.879_625_66, 2.0)),
+        ("truncated_normal(mean=5, std=0.1, low=-1, high=1)", (1.0, 0.0, 1.0)),
+        ("lecun_uniform", uniform((3.0f64 / 200.0).sqrt())),
+        ("lecun_normal", (0.0, (1.0f64 / 200.0).sqrt(), 2.0 / 0.879_625_66 / 200f64.sqrt())),
+        ("variance_scaling(scale=2, mode=1)", (0.0, (2.0f64 / 100.0).sqrt(), f64::MAX)),
+        ("variance_scaling(mode=2, distribution=1)", (0.0, (1.0f64 / 150.0).sqrt(), f64::MAX)),
+        ("variance_scaling(mode=1, distribution=2)", uniform((3.0f64 / 100.0).sqrt())),
+        ("torch_linear", uniform(1.0 / 200f64.sqrt())),
     ] {
         let initializer: Initializer = name.parse().unwrap();
         let draws = initializer.draw(1, 0, fan_in, fan_out, len);
@@ -247,14 +310,67 @@ fn initializers_have_their_mean_deviation_and_bounds() {
 }
 
 #[test]
+fn initializers_of_matrices_give_matrices() {
+    let draw = |name: &str, rows: usize, cols: usize| {
+        let initializer: Initializer = name.parse().unwrap();
+        initializer.draw(5, 0, cols, rows, rows * cols)
+    };
+    assert_eq!(draw("eye(gain=2)", 2, 3), [2.0, 0.0, 0.0, 0.0, 2.0, 0.0]);
+    for (rows, cols) in [(5, 17), (17, 5), (8, 8), (1, 1)] {
+        let m = draw("orthogonal(gain=3)", rows, cols);
+        let (count, length) = (rows.min(cols), rows.max(cols));
+        let at = |vector: usize, place: usize| {
+            f64::from(if rows <= cols {
+                m[vector * cols + place]
+            } else {
+                m[place * cols + vector]
+            })
+        };
+        for a in 0..count {
+            for b in 0..count {
+                let product: f64 = (0..length).map(|place| at(a, place) * at(b, place)).sum();
+                let want = if a == b { 9.0 } else { 0.0 };
+                assert!((product - want).abs() < 1e-5, "{rows} x {cols}: {a}.{b} = {product}");
+            }
+        }
+    }
+    let m = draw("sparse(sparsity=0.3)", 10, 50);
+    for col in 0..50 {
+        let zeros = (0..10).filter(|row| m[row * 50 + col] == 0.0).count();
+        assert_eq!(zeros, 3, "column {col}");
+    }
+    let deviation = statistics(&m)[1];
+    assert!((deviation - 0.01 * 0.7f64.sqrt()).abs() < 0.0015, "{deviation}");
+    let wide = Sequential::new(2).layer(Dense::new(2).biases(Initializer::eye())).build();
+    let message = wide.unwrap_err().to_string();
+    assert!(message.contains("layer 0") && message.contains("eye"), "{message}");
+}
+
+#[test]
+fn gains_are_pytorchs() {
+    let gains = [("tanh", 5.0 / 3.0), ("relu", 2f64.sqrt()), ("selu", 0.75), ("sigmoid", 1.0)];
+    for (name, gain) in gains {
+        assert_eq!(Initializer::gain(&name.parse().unwrap()), gain, "{name}");
+    }
+    let leaky = Initializer::gain(&"leaky_relu(alpha=0.5)".parse().unwrap());
+    assert!((leaky - (2.0f64 / 1.25).sqrt()).abs() < 1e-15);
+}
+
+#[test]
 fn the_same_seed_gives_the_same_bits_and_another_seed_or_parameter_others() {
-    for initializer in Initializer::all().filter(|op| op.name() != "zeros") {
+    let constant = ["zeros", "ones", "constant", "eye"];
+    for initializer in complete::<InitializerKind>() {
+        if constant.contains(&initializer.name()) {
+            continue;
+        }
         let draw = |seed, index| initializer.draw(seed, index, 10, 10, 50);
         assert_eq!(draw(7, 3), draw(7, 3), "{initializer}");
         assert_ne!(draw(7, 3), draw(8, 3), "{initializer}");
         assert_ne!(draw(7, 3), draw(7, 4), "{initializer}");
         // A longer tensor begins with the same numbers.
-        assert_eq!(initializer.draw(7, 3, 10, 10, 20), draw(7, 3)[..20]);
+        if !initializer.needs_matrix() {
+            assert_eq!(initializer.draw(7, 3, 10, 10, 20), draw(7, 3)[..20]);
+        }
         assert!(initializer.draw(7, 3, 0, 0, 4).iter().all(|x| x.is_finite()), "{initializer}");
     }
 }

@@ -9,7 +9,7 @@ mod op;
 mod step;
 
 pub use op::{Form, Op};
-pub use step::{StepEntry, Steps};
+pub use step::{LiveSteps, StepEntry, Steps};
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;

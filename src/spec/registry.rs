@@ -282,6 +282,11 @@ impl<K: Kind> Choice<K> {
         }
     }
 
+    /// Where a parameter stands among the entry's.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.entry.params.iter().position(|param| param.name == name)
+    }
+
     /// The value of a parameter, if the op has it.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.entry

@@ -7,7 +7,7 @@ use crate::device::{Executor, Weights};
 use crate::error::{Error, Result};
 use crate::gpu::{Plan, Region};
 use crate::nn::TargetKind;
-use crate::program::{Op, Steps};
+use crate::program::{LiveSteps, Op};
 
 /// A training step over a fixed batch, recorded into the host application's own command encoders.
 ///
@@ -17,6 +17,7 @@ use crate::program::{Op, Steps};
 pub struct TrainingStep {
     trainer: Trainer,
     plan: Plan,
+    live: LiveSteps,
     inputs: Region,
     targets: Region,
 }
@@ -33,15 +34,7 @@ impl Trainer {
         let target = self.natural_target();
         let wiring =
             self.network.training(&self.goal, self.optimizer, target, (rows, rows), self.seed)?;
-        let steps = Steps {
-            optimizer: self.optimizer,
-            schedule: self.schedule.clone(),
-            total: rows,
-            batch: rows,
-            first_step: self.step,
-            first_epoch: self.epoch,
-        };
-        let rule = move |step| steps.entry(step);
+        let (rule, live) = self.steps(rows).live();
         let executor = Executor::new(wiring.program, &self.weights, &self.device, self.step, rule)?;
         let Executor::Gpu(plan) = executor else {
             let message = "steps are recorded on a GPU; the CPU reference trains with `fit`";
@@ -51,7 +44,7 @@ impl Trainer {
         let inputs = plan.region(wiring.x).cloned().ok_or_else(missing)?;
         let targets =
             wiring.target.and_then(|slot| plan.region(slot)).cloned().ok_or_else(missing)?;
-        Ok(TrainingStep { trainer: self, plan: *plan, inputs, targets })
+        Ok(TrainingStep { trainer: self, plan: *plan, live, inputs, targets })
     }
 }
 
@@ -89,6 +82,16 @@ impl TrainingStep {
     /// As [`Plan::encode`].
     pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
         self.plan.encode(encoder, steps)
+    }
+
+    /// Sets a hyper-parameter of the optimizer, such as `lr`, for the steps recorded from now on.
+    ///
+    /// # Errors
+    /// As [`Trainer::set_optimizer`].
+    pub fn set_optimizer(&mut self, parameter: &str, value: f64) -> Result<()> {
+        self.trainer.set_optimizer(parameter, value)?;
+        self.live.write().optimizer = self.trainer.optimizer;
+        Ok(())
     }
 
     /// The plan behind the step.

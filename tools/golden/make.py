@@ -9,6 +9,9 @@ import activations
 import activations_jax
 import losses
 import optimizers
+import optimizers_optax
+import optimizers_papers
+import schedules
 import torch_mlp
 from common import DIRECTORY
 
@@ -16,8 +19,8 @@ PINS = pathlib.Path(__file__).with_name("requirements.txt").read_text().split()
 
 PROVENANCE = """# Golden files
 
-Inputs and results of PyTorch (in `activations_jax` of JAX, optax and Keras), computed once in float64 on the CPU from
-inputs that float32 represents exactly.
+Inputs and results of PyTorch, of JAX, optax and Keras where PyTorch lacks an op, and of formulas written from papers,
+computed once in float64 on the CPU from inputs that float32 represents exactly.
 
 | | |
 |---|---|
@@ -33,7 +36,8 @@ inputs that float32 represents exactly.
 Where the results are not the output of one torch function: `softplus` has its threshold out of reach;
 `sigmoid`, `tanh`, `gelu` and `bce_with_logits` are written in torch without cancellation in the tails and checked
 against torch's own op; `categorical_cross_entropy`, which torch does not have, is
--sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp. `torch_mlp` is no golden file of
+-sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp. `optimizers_papers` is of no package:
+its formulas are written in numpy from the papers that the script names. `torch_mlp` is no golden file of
 this kind but a state_dict in float32, as torch saves it; its outputs are of this kind.
 """
 
@@ -50,6 +54,9 @@ def main():
         (activations_jax, "activations_jax"),
         (losses, "losses"),
         (optimizers, "optimizers"),
+        (optimizers_optax, "optimizers_optax"),
+        (optimizers_papers, "optimizers_papers"),
+        (schedules, "schedules"),
         (torch_mlp, "torch_mlp_outputs"),
     ):
         golden = module.build()
