@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use wgrad::cpu::{Interpreter, Weights};
 use wgrad::gpu::{Gpu, Plan};
-use wgrad::nn::{Goal, TargetKind};
+use wgrad::nn::{Around, Goal, TargetKind};
 use wgrad::prelude::*;
 use wgrad::program::{DType, Form, StepEntry};
 use wgrad::{Program, Shape};
@@ -82,8 +82,7 @@ fn sine_step(criterion: &mut Criterion) {
         loss: Loss::mse(),
         reduction: Reduction::Mean,
         metrics,
-        clip_value: None,
-        clip_norm: None,
+        around: Around { clip_value: None, clip_norm: None, ..Around::default() },
         weighted: false,
         checked: false,
     };
@@ -94,13 +93,13 @@ fn sine_step(criterion: &mut Criterion) {
     let zeros = || {
         network.params().iter().map(|param| vec![0.01f32; param.shape.len()]).collect::<Vec<_>>()
     };
-    let mut weights = Weights::new(zeros(), Some(&Optimizer::adam()));
+    let mut weights = Weights::new(zeros(), Some(&Optimizer::adam()), 0);
     let mut cpu = Interpreter::<f32>::new(program.clone());
     group.bench_function("cpu", |bencher| {
         bencher.iter(|| cpu.run(&mut weights, &StepEntry::rows(1000)).expect("the program runs"));
     });
     if let Some(gpu) = adapter() {
-        let weights = wgrad::gpu::Weights::new(&gpu, network.params(), Some(&Optimizer::adam()))
+        let weights = wgrad::gpu::Weights::new(&gpu, network.params(), Some(&Optimizer::adam()), 0)
             .expect("the weights fit");
         let plan = Plan::new(&gpu, program, Some(&weights), &[], 0, |_| StepEntry::rows(1000));
         let mut plan = plan.expect("the program is lowered");

@@ -22,6 +22,8 @@ pub enum Stream {
     Split,
     /// What an optimizer adds to its steps.
     Optimizer,
+    /// Noise on gradients.
+    GradientNoise,
 }
 
 impl Stream {
@@ -33,6 +35,7 @@ impl Stream {
             Self::Data(index) => (4, index),
             Self::Split => (5, 0),
             Self::Optimizer => (6, 0),
+            Self::GradientNoise => (7, 0),
         };
         purpose << 24 | index & 0x00ff_ffff
     }

@@ -2,7 +2,7 @@
 
 use wgrad::cpu::{Interpreter, Weights};
 use wgrad::gpu::{self, Plan};
-use wgrad::nn::{Goal, Network, TargetKind, Wiring};
+use wgrad::nn::{Around, Goal, Network, TargetKind, Wiring};
 use wgrad::prelude::*;
 use wgrad::program::{Op, StepEntry};
 use wgrad::random::{Key, Stream};
@@ -34,8 +34,7 @@ fn case(model: Sequential, loss: Loss, target: TargetKind, clip: Option<f64>) ->
         loss,
         reduction: Reduction::Mean,
         metrics,
-        clip_value: None,
-        clip_norm: clip,
+        around: Around { clip_value: None, clip_norm: clip, ..Around::default() },
         weighted: false,
         checked: false,
     };
@@ -117,7 +116,7 @@ fn cases() -> Vec<Case> {
 
 impl Case {
     fn weights(&self, params: &[Vec<f64>]) -> Weights<f64> {
-        Weights::new(params.to_vec(), None)
+        Weights::new(params.to_vec(), None, 0)
     }
 
     /// Loss and penalty at these parameters, and the gradients.
@@ -191,7 +190,7 @@ fn a_device_fills_the_same_gradients_as_the_reference() {
     let mut checks = 0;
     for case in cases() {
         let (loss, want) = case.run(&case.exact_params());
-        let weights = gpu::Weights::new(gpu, case.network.params(), None).unwrap();
+        let weights = gpu::Weights::new(gpu, case.network.params(), None, 0).unwrap();
         for (index, param) in case.params.iter().enumerate() {
             let region = weights.param(index).unwrap();
             gpu.queue().write_buffer(&region.buffer, region.offset, bytemuck::cast_slice(param));

@@ -122,3 +122,188 @@ fn a_plateau_lowers_the_rate_and_is_resumed() {
     let message = trainer(Optimizer::sgd()).plateau(wrong).on(&Device::cpu()).unwrap_err();
     assert!(message.to_string().contains("factor"), "{message}");
 }
+
+/// The largest distance between two sets of parameters.
+fn apart(a: &[(String, Vec<f32>)], b: &[(String, Vec<f32>)]) -> f32 {
+    let pairs = a.iter().zip(b).flat_map(|((_, a), (_, b))| a.iter().zip(b));
+    pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+}
+
+#[test]
+fn gathered_gradients_are_those_of_the_whole_batch() {
+    let data = data::spiral(8, 3, 0);
+    for device in devices() {
+        let train = |builder: wgrad::train::TrainerBuilder, batch: usize| {
+            let mut trainer = builder.on(&device).unwrap();
+            trainer.fit(&data, Fit::epochs(5).batch(batch)).unwrap();
+            trainer.parameters().unwrap()
+        };
+        let adam = || trainer(Optimizer::adam().learning_rate(0.05));
+        let schedule = || Schedule::exponential(0.5).unwrap();
+        let whole = train(adam().schedule(schedule()), 24);
+        let gathered = train(adam().schedule(schedule()).accumulate(3), 8);
+        assert!(apart(&whole, &gathered) < 1e-5, "{device}: {}", apart(&whole, &gathered));
+        assert!(apart(&whole, &train(adam().schedule(schedule()), 8)) > 1e-2, "{device}");
+    }
+    let none = trainer(Optimizer::adam()).accumulate(0).on(&Device::cpu()).unwrap_err();
+    assert!(none.to_string().contains("accumulate"), "{none}");
+}
+
+#[test]
+fn each_tensors_gradient_is_clipped_by_its_own_norm() {
+    let data = data::spiral(8, 3, 0);
+    for device in devices() {
+        let one = |builder: wgrad::train::TrainerBuilder| {
+            let mut trainer = builder.on(&device).unwrap();
+            let before = trainer.parameters().unwrap();
+            trainer.fit(&data, Fit::epochs(1)).unwrap();
+            let after = trainer.parameters().unwrap();
+            let norm = |((_, a), (_, b)): (&(String, Vec<f32>), &(String, Vec<f32>))| {
+                a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt()
+            };
+            before.iter().zip(&after).map(norm).collect::<Vec<_>>()
+        };
+        let sgd = || trainer(Optimizer::sgd().learning_rate(1.0));
+        let (free, clipped) = (one(sgd()), one(sgd().clip_each(0.02)));
+        assert!(
+            free.iter().any(|norm| *norm > 0.02) && free.iter().any(|norm| *norm < 0.02),
+            "{free:?}"
+        );
+        for (free, clipped) in free.iter().zip(&clipped) {
+            assert!((clipped - free.min(0.02)).abs() < 1e-5, "{clipped} of {free} on {device}");
+        }
+    }
+}
+
+#[test]
+fn noise_on_gradients_has_its_deviation_and_is_the_same_on_both_devices() {
+    let data = data::spiral(8, 3, 0);
+    let wide = Sequential::new(2).dense(4000).activation(Activation::tanh()).dense(3);
+    let sgd = Optimizer::sgd().learning_rate(1.0);
+    let after: Vec<_> = devices()
+        .iter()
+        .flat_map(|device| {
+            [0.0, 0.04].map(|eta| {
+                let builder = Trainer::new(wide.clone(), Loss::cross_entropy(), sgd);
+                let mut trainer = builder.gradient_noise(eta, 0.5).on(device).unwrap();
+                trainer.fit(&data, Fit::epochs(1)).unwrap();
+                trainer.parameters().unwrap()
+            })
+        })
+        .collect();
+    for pair in after.chunks(2) {
+        let noise: Vec<f64> = pair[0]
+            .iter()
+            .zip(&pair[1])
+            .flat_map(|((_, a), (_, b))| a.iter().zip(b).map(|(a, b)| f64::from(b - a)))
+            .collect();
+        let n = noise.len() as f64;
+        let mean = noise.iter().sum::<f64>() / n;
+        let deviation = (noise.iter().map(|x| x * x).sum::<f64>() / n).sqrt();
+        assert!(mean.abs() < 0.006 && (deviation - 0.2).abs() < 0.005, "{mean} {deviation}");
+    }
+    assert!(apart(&after[1], &after[3]) < 1e-5);
+}
+
+#[test]
+fn means_of_the_parameters_are_those_of_their_formulas() {
+    use wgrad::train::Averaging;
+    let data = data::spiral(8, 3, 0);
+    for device in devices() {
+        for average in [
+            Averaging::Ema { decay: 0.75 },
+            Averaging::Swa { start: 3, every: 2 },
+            Averaging::Lookahead { every: 3, alpha: 0.5 },
+        ] {
+            let builder = trainer(Optimizer::adam().learning_rate(0.05)).average(average);
+            let mut trainer = builder.on(&device).unwrap();
+            let mut mean = trainer.parameters().unwrap();
+            let mut points = 0.0;
+            for update in 1..=8u64 {
+                trainer.fit(&data, Fit::epochs(1)).unwrap();
+                let raw = trainer.parameters().unwrap();
+                let share = match average {
+                    Averaging::Ema { decay } => 1.0 - decay as f32,
+                    Averaging::Swa { .. } if [3, 5, 7].contains(&update) => {
+                        points += 1.0;
+                        1.0 / points
+                    }
+                    Averaging::Lookahead { .. } if update % 3 == 0 => {
+                        // The parameters are the mean; where they came from is gone, but not that they are equal.
+                        mean = trainer.averaged_parameters().unwrap();
+                        assert_eq!(raw, mean, "{average:?} on {device}");
+                        0.0
+                    }
+                    _ => 0.0,
+                };
+                for ((_, mean), (_, raw)) in mean.iter_mut().zip(&raw) {
+                    mean.iter_mut().zip(raw).for_each(|(m, p)| *m += share * (p - *m));
+                }
+                let got = trainer.averaged_parameters().unwrap();
+                assert!(apart(&got, &mean) < 1e-6, "{average:?}, update {update} on {device}");
+            }
+            let raw = trainer.parameters().unwrap();
+            let inside = trainer.with_averaged(|trainer| trainer.parameters()).unwrap();
+            assert!(apart(&inside, &mean) < 1e-6 && trainer.parameters().unwrap() == raw);
+        }
+        // Half-way between start and the third point.
+        let fast = trainer(Optimizer::sgd().learning_rate(0.1));
+        let slow = fast.clone().average(Averaging::Lookahead { every: 3, alpha: 0.5 });
+        let [start, fast, slow] =
+            [(fast.clone(), 0), (fast, 3), (slow, 3)].map(|(builder, epochs)| {
+                let mut trainer = builder.on(&device).unwrap();
+                if epochs > 0 {
+                    trainer.fit(&data, Fit::epochs(epochs)).unwrap();
+                }
+                trainer.parameters().unwrap()
+            });
+        for (((_, start), (_, fast)), (_, slow)) in start.iter().zip(&fast).zip(&slow) {
+            for ((start, fast), slow) in start.iter().zip(fast).zip(slow) {
+                assert!((slow - 0.5 * (start + fast)).abs() < 1e-6, "{device}");
+            }
+        }
+        let mut plain = trainer(Optimizer::sgd()).on(&device).unwrap();
+        let message = plain.with_averaged(|t| t.evaluate(&data)).unwrap_err().to_string();
+        assert!(message.contains("no mean"), "{message}");
+    }
+}
+
+#[test]
+fn schedule_free_and_asgd_give_their_own_means() {
+    let data = data::spiral(30, 3, 0);
+    for device in devices() {
+        let optimizer = Optimizer::schedule_free_adamw().learning_rate(0.05);
+        let mut free = trainer(optimizer).on(&device).unwrap();
+        free.fit(&data, Fit::epochs(200)).unwrap();
+        let averaged = free.with_averaged(|trainer| trainer.evaluate(&data)).unwrap();
+        assert!(averaged.loss() < 1.0, "{averaged:?} on {device}");
+        let asgd = Optimizer::asgd().with("t0", 2.0).unwrap();
+        let mut trainer = trainer(asgd).on(&device).unwrap();
+        trainer.fit(&data, Fit::epochs(10)).unwrap();
+        let (raw, mean) = (trainer.parameters().unwrap(), trainer.averaged_parameters().unwrap());
+        assert!(apart(&raw, &mean) > 0.0 && apart(&raw, &mean) < 0.1, "{device}");
+    }
+}
+
+#[test]
+fn everything_around_the_update_resumes_bit_for_bit() {
+    use wgrad::train::Averaging;
+    let data = data::spiral(8, 3, 0);
+    let path = directory("around").join("half.safetensors");
+    for device in devices() {
+        let start = |seed| {
+            let builder = trainer(Optimizer::adam().learning_rate(0.01)).seed(seed).accumulate(3);
+            let builder = builder.clip_each(0.5).gradient_noise(0.01, 0.55);
+            builder.average(Averaging::Ema { decay: 0.9 }).on(&device).unwrap()
+        };
+        let (mut whole, mut half, mut resumed) = (start(1), start(1), start(2));
+        whole.fit(&data, Fit::epochs(8)).unwrap();
+        half.fit(&data, Fit::epochs(4)).unwrap();
+        half.save(&path).unwrap();
+        resumed.load(&path).unwrap();
+        resumed.fit(&data, Fit::epochs(4)).unwrap();
+        assert_eq!(bits(&resumed), bits(&whole), "{device}");
+        let means = [&whole, &resumed].map(|trainer| trainer.averaged_parameters().unwrap());
+        assert_eq!(means[0], means[1], "{device}");
+    }
+}

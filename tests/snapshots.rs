@@ -7,7 +7,7 @@ use std::path::Path;
 
 use support::nets;
 use wgrad::gpu::{Plan, Weights};
-use wgrad::nn::{Goal, TargetKind, Wiring};
+use wgrad::nn::{Around, Goal, TargetKind, Wiring};
 use wgrad::prelude::*;
 use wgrad::program::Steps;
 
@@ -24,8 +24,7 @@ fn step() -> (wgrad::nn::Network, Wiring, Steps) {
         loss: Loss::cross_entropy(),
         reduction: Reduction::Mean,
         metrics: vec![Metric::Accuracy],
-        clip_value: Some(1.0),
-        clip_norm: Some(0.5),
+        around: Around { clip_value: Some(1.0), clip_norm: Some(0.5), ..Around::default() },
         weighted: false,
         checked: false,
     };
@@ -61,7 +60,7 @@ fn the_dispatches_of_a_training_step_are_as_committed() {
     let (network, wiring, steps) = step();
     let device = nets::gpu();
     let gpu = device.gpu().unwrap();
-    let weights = Weights::new(gpu, network.params(), Some(&steps.optimizer)).unwrap();
+    let weights = Weights::new(gpu, network.params(), Some(&steps.optimizer), 0).unwrap();
     let rule = move |step| steps.entry(step);
     let plan = Plan::new(gpu, wiring.program, Some(&weights), &[], 0, rule).unwrap();
     compare("dispatches.txt", &plan.explain());

@@ -7,8 +7,15 @@ struct StepEntry {
     rate: f32,
     coupled: f32,
     shrink: f32,
+    // 0: no update in this step.
     sign: f32,
-    @size(96) scalars: Scalars,
+    // 1: the first of a group of steps whose gradients are gathered.
+    begins: u32,
+    // How far a mean of the parameters moves.
+    share: f32,
+    // The deviation of noise on the gradients.
+    noise: f32,
+    @size(84) scalars: Scalars,
 }
 
 struct Steps {

@@ -9,10 +9,10 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let i = flat_workgroup(group, groups) * 64u + lane;
-    if 4u * i >= params.len {
+    let now = steps.counter % steps.capacity;
+    if 4u * i >= params.len || steps.entries[now].sign == 0.0 {
         return;
     }
-    let now = steps.counter % steps.capacity;
     let scalars = steps.entries[now].scalars;
     let block = blocks[i / 16u];
     let g = steps.entries[now].sign * grad[i] + steps.entries[now].coupled * block.decays * param[i];

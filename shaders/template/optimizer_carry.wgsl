@@ -17,6 +17,9 @@ struct Carried {
 @compute @workgroup_size(1)
 fn main() {
     let now = steps.counter % steps.capacity;
+    if steps.entries[now].sign == 0.0 {
+        return;
+    }
     let next = carry(steps.entries[now].scalars, figures[params.loss], numbers);
     steps.entries[now].scalars = next.scalars;
     numbers = next.numbers;

@@ -8,6 +8,9 @@ struct Block {
     norms: vec2<f32>,
     // The block's share of them.
     share: vec2<f32>,
+    // How many of the 64 are the tensor's, the rest padding.
+    count: f32,
+    unused: f32,
 }
 
 // What an update formula gives: the amount to subtract, and the new state.

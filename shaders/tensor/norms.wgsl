@@ -3,12 +3,6 @@ struct Params {
     tensors: u32,
 }
 
-struct Block {
-    settings: vec4<f32>,
-    norms: vec2<f32>,
-    share: vec2<f32>,
-}
-
 @group(0) @binding(0) var<uniform> params: Params;
 // For each tensor its first block and how many it has.
 @group(0) @binding(1) var<storage, read> tensors: array<vec2<u32>>;

@@ -8,8 +8,7 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-// Two per block of 64 parameters; the first is learning-rate multiplier, weight-decay mask, L1, L2.
-@group(0) @binding(1) var<storage, read> blocks: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read> blocks: array<Block>;
 @group(0) @binding(2) var<storage, read> param: array<f32>;
 @group(0) @binding(3) var<storage, read_write> grad: array<f32>;
 @group(0) @binding(4) var<storage, read_write> partial: array<f32>;
@@ -27,11 +26,11 @@ fn main(
         if i >= params.len {
             break;
         }
-        let settings = blocks[2u * (i / 64u)];
+        let settings = blocks[i / 64u];
         let p = param[i];
-        parts[part] = settings.z * abs(p) + settings.w * p * p;
+        parts[part] = settings.l1 * abs(p) + settings.l2 * p * p;
         if params.backward == 1u {
-            grad[i] += settings.z * sign_of(p) + 2.0 * settings.w * p;
+            grad[i] += settings.l1 * sign_of(p) + 2.0 * settings.l2 * p;
         }
     }
     let total = sum_lanes((parts.x + parts.y) + (parts.z + parts.w), lane, 256u);

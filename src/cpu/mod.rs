@@ -40,12 +40,15 @@ pub struct Weights<F> {
 
 impl<F: Real> Weights<F> {
     /// Parameters of the given values, no gradients, and the state that the optimizer begins with.
-    pub fn new(params: Vec<Vec<F>>, optimizer: Option<&Optimizer>) -> Self {
+    ///
+    /// `extras` more state values follow those of the optimizer, all zeros.
+    pub fn new(params: Vec<Vec<F>>, optimizer: Option<&Optimizer>, extras: usize) -> Self {
         let filled = |value: f64| -> Vec<Vec<F>> {
             params.iter().map(|param| vec![F::of(value); param.len()]).collect()
         };
         let initial = optimizer.map(Optimizer::initial_state).unwrap_or_default();
-        let states = initial.iter().map(|value| filled(*value)).collect();
+        let extras = std::iter::repeat_n(&0.0, extras);
+        let states = initial.iter().chain(extras).map(|value| filled(*value)).collect();
         let grads = filled(0.0);
         let mut carried = [F::zero(); MAX_CARRIED];
         let first = optimizer.map(Optimizer::initial_carried).unwrap_or_default();
@@ -201,6 +204,24 @@ impl<F: Real> Interpreter<F> {
                 let before = update::clip_norm(weights, F::of(*max));
                 write(program.slot(*norm)?, self.values.get_mut(norm.0), &[before])
             }
+            Op::ClipEach { max } => {
+                update::clip_each(weights, F::of(*max));
+                Ok(())
+            }
+            Op::GradientNoise { key } => {
+                let noise = Noise { key: *key, step: self.step as u32, first: 0 };
+                update::gradient_noise(program, weights, F::of(entry.noise), noise);
+                Ok(())
+            }
+            Op::Accumulate { share, state } => {
+                update::accumulate(weights, *state, F::of(*share), entry.begins);
+                Ok(())
+            }
+            Op::Average { state, follows } => {
+                update::average(weights, *state, F::of(entry.share), *follows);
+                Ok(())
+            }
+            Op::Update { .. } if entry.sign == 0.0 => Ok(()),
             Op::Update { optimizer, loss, key } => {
                 let loss = loss.and_then(|loss| self.values.get(loss.0)?.first().copied());
                 let noise = Noise { key: *key, step: self.step as u32, first: 0 };

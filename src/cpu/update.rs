@@ -44,6 +44,54 @@ pub(super) fn clip_norm<F: Real>(weights: &mut Weights<F>, max: F) -> F {
     norm
 }
 
+pub(super) fn clip_each<F: Real>(weights: &mut Weights<F>, max: F) {
+    for grads in &mut weights.grads {
+        let square = |i: usize| grads.get(i).map_or(F::zero(), |&g| g * g);
+        let norm = tree_sum(grads.len(), &square).sqrt();
+        let scale = (max / (norm + F::of(1e-6))).min(F::one());
+        grads.iter_mut().for_each(|grad| *grad = *grad * scale);
+    }
+}
+
+pub(super) fn gradient_noise<F: Real>(
+    program: &Program,
+    weights: &mut Weights<F>,
+    deviation: F,
+    mut noise: Noise,
+) {
+    for (info, grads) in program.params().iter().zip(&mut weights.grads) {
+        for (i, grad) in grads.iter_mut().enumerate() {
+            *grad = *grad + deviation * noise.pair::<F>(i)[0];
+        }
+        noise.first = noise.first.wrapping_add(padded(info.shape.len()) as u32);
+    }
+}
+
+pub(super) fn accumulate<F: Real>(weights: &mut Weights<F>, state: usize, share: F, begins: bool) {
+    let sums = weights.states.get_mut(state).into_iter().flatten();
+    for (sum, grad) in
+        sums.zip(&mut weights.grads).flat_map(|(sums, grads)| sums.iter_mut().zip(grads))
+    {
+        *sum = if begins { F::zero() } else { *sum } + share * *grad;
+        *grad = *sum;
+    }
+}
+
+pub(super) fn average<F: Real>(weights: &mut Weights<F>, state: usize, share: F, follows: bool) {
+    if share == F::zero() {
+        return;
+    }
+    let means = weights.states.get_mut(state).into_iter().flatten();
+    for (mean, param) in
+        means.zip(&mut weights.params).flat_map(|(means, params)| means.iter_mut().zip(params))
+    {
+        *mean = if share == F::one() { *param } else { *mean + share * (*param - *mean) };
+        if follows {
+            *param = *mean;
+        }
+    }
+}
+
 pub(super) fn update<F: Real>(
     program: &Program,
     optimizer: &Optimizer,
@@ -64,6 +112,7 @@ pub(super) fn update<F: Real>(
         let mut states: Vec<&mut [F]> = weights
             .states
             .iter_mut()
+            .take(optimizer.states().len())
             .filter_map(|state| state.get_mut(index))
             .map(Vec::as_mut_slice)
             .collect();

@@ -21,11 +21,14 @@ impl Weights {
         info: &[ParamInfo],
         params: &[Vec<f32>],
         optimizer: &Optimizer,
+        extras: usize,
     ) -> Result<Self> {
         match device {
-            Device::Cpu => Ok(Self::Cpu(cpu::Weights::new(params.to_vec(), Some(optimizer)))),
+            Device::Cpu => {
+                Ok(Self::Cpu(cpu::Weights::new(params.to_vec(), Some(optimizer), extras)))
+            }
             Device::Gpu(gpu) => {
-                let weights = gpu::Weights::new(gpu, info, Some(optimizer))?;
+                let weights = gpu::Weights::new(gpu, info, Some(optimizer), extras)?;
                 weights.write_params(params)?;
                 Ok(Self::Gpu(weights))
             }

@@ -9,7 +9,7 @@ use crate::spec::Optimizer;
 use crate::spec::optimizer::MAX_CARRIED;
 
 /// How many numbers are kept per 64 parameters.
-const BLOCK: usize = 8;
+const BLOCK: usize = 10;
 
 /// Where a tensor lies in its arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +29,8 @@ pub(super) struct Segment {
     pub params: Region,
     pub grads: Region,
     pub states: Vec<Region>,
-    /// Eight numbers per 64 parameters: learning-rate multiplier, weight-decay mask, L1, L2, and four places for sums
-    /// over the tensor.
+    /// Ten numbers per 64 parameters: learning-rate multiplier, weight-decay mask, L1, L2, four places for sums over the
+    /// tensor, and how many of the 64 are no padding.
     pub blocks: Region,
     /// For each tensor its first block and how many it has.
     pub tensors: Region,
@@ -75,11 +75,17 @@ pub(super) fn layout(params: &[ParamInfo], most: usize) -> Result<(Vec<Span>, Ve
 }
 
 impl Weights {
-    /// Memory for the parameters and their gradients, all zeros, and the state that the optimizer begins with.
+    /// Memory for the parameters and their gradients, all zeros, and the state that the optimizer begins with; `extras`
+    /// more state values follow it, all zeros.
     ///
     /// # Errors
     /// [`Error::Limit`] if a tensor is larger than one binding; [`Error::OutOfMemory`].
-    pub fn new(gpu: &Gpu, params: &[ParamInfo], optimizer: Option<&Optimizer>) -> Result<Self> {
+    pub fn new(
+        gpu: &Gpu,
+        params: &[ParamInfo],
+        optimizer: Option<&Optimizer>,
+        extras: usize,
+    ) -> Result<Self> {
         let limits = gpu.limits();
         let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
         let most = binding as usize / 4 / PAD * PAD;
@@ -92,8 +98,11 @@ impl Weights {
             let from = span.offset / PAD * BLOCK;
             let places = blocks.get_mut(span.segment).and_then(|blocks| blocks.get_mut(from..));
             let count = padded(span.len) / PAD;
-            for place in places.unwrap_or_default().chunks_mut(BLOCK).take(count) {
-                place.iter_mut().zip(settings).for_each(|(place, setting)| *place = setting);
+            let places = places.unwrap_or_default().chunks_mut(BLOCK).take(count);
+            for (number, place) in places.enumerate() {
+                let real = span.len.saturating_sub(number * PAD).min(PAD) as f32;
+                let block = settings.into_iter().chain([0.0; 4]).chain([real]);
+                place.iter_mut().zip(block).for_each(|(place, number)| *place = number);
             }
         }
         let initial = optimizer.map(Optimizer::initial_state).unwrap_or_default();
@@ -107,8 +116,7 @@ impl Weights {
                 len,
                 params: gpu.storage("parameters", len, &[])?,
                 grads: gpu.storage("gradients", len, &[])?,
-                states: initial
-                    .iter()
+                states: (0..initial.len() + extras)
                     .map(|_| gpu.storage("optimizer state", len, &[]))
                     .collect::<Result<_>>()?,
                 blocks: gpu.storage("parameter settings", blocks.len(), words(blocks))?,

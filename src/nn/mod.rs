@@ -1,8 +1,10 @@
 //! Networks: a stack of layers that becomes a program.
 
+mod around;
 mod network;
 mod programs;
 
+pub use around::Around;
 pub use network::Network;
 pub use programs::{Goal, TargetKind, Wiring};
 

@@ -1,5 +1,6 @@
 //! The programs of a network: a training step, an evaluation and a prediction.
 
+use super::Around;
 use super::Network;
 use crate::error::Result;
 use crate::program::{DType, LossInputs, Program, Slot};
@@ -34,10 +35,8 @@ pub struct Goal {
     pub reduction: Reduction,
     /// The metrics recorded beside it, at most two.
     pub metrics: Vec<Metric>,
-    /// The largest gradient, if gradients are clipped by value.
-    pub clip_value: Option<f64>,
-    /// The largest norm of all gradients, if they are clipped by norm.
-    pub clip_norm: Option<f64>,
+    /// What happens around the optimizer's update.
+    pub around: Around,
     /// Whether each row comes with a weight of its own.
     pub weighted: bool,
     /// Whether a training step counts class targets that are no class: for targets that nobody has checked.
@@ -49,16 +48,6 @@ impl Goal {
     fn weight(&self, program: &mut Program, rows: usize) -> Result<Option<Slot>> {
         let shape = Shape::new(&[rows])?;
         Ok(self.weighted.then(|| program.input("weight", shape, DType::F32)))
-    }
-
-    fn clip(&self, program: &mut Program) -> Result<()> {
-        if let Some(limit) = self.clip_value {
-            program.clip_value(limit)?;
-        }
-        if let Some(max) = self.clip_norm {
-            program.clip_norm(max)?;
-        }
-        Ok(())
     }
 }
 
@@ -137,8 +126,7 @@ impl Network {
         } else {
             None
         };
-        goal.clip(&mut program)?;
-        program.update(optimizer, Some(loss), Key::new(seed, Stream::Optimizer))?;
+        goal.around.update(&mut program, optimizer, Some(loss), seed)?;
         program.record(&figures)?;
         let target = Some(all);
         Ok(Wiring { target, weight, grad: gradient, faults, ..Wiring::new(program, x, y) })
@@ -167,8 +155,7 @@ impl Network {
         if program.has_penalty() {
             figures.push(program.penalty(true));
         }
-        goal.clip(&mut program)?;
-        program.update(optimizer, None, Key::new(seed, Stream::Optimizer))?;
+        goal.around.update(&mut program, optimizer, None, seed)?;
         program.record(&figures)?;
         Ok(Wiring { grad: Some(grad), forward_ops, ..Wiring::new(program, x, y) })
     }

@@ -173,6 +173,31 @@ impl Program {
         Ok(norm)
     }
 
+    /// Scales each tensor's gradient so that its own norm is at most `max`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless the maximum is a positive number.
+    pub fn clip_each(&mut self, max: f64) -> Result<()> {
+        check_limit("clip_each", "max", max)?;
+        self.ops.push(Op::ClipEach { max });
+        Ok(())
+    }
+
+    /// Adds normal noise to the gradients, of the deviation that each step's [`StepEntry`](super::StepEntry) gives.
+    pub fn gradient_noise(&mut self, key: Key) {
+        self.ops.push(Op::GradientNoise { key });
+    }
+
+    /// Gathers the gradients of groups of `steps` steps in a state value of the weights.
+    pub fn accumulate(&mut self, steps: u64, state: usize) {
+        self.ops.push(Op::Accumulate { share: 1.0 / steps.max(1) as f64, state });
+    }
+
+    /// Keeps a mean of the parameters in a state value of the weights; `follows` as [`Op::Average`].
+    pub fn average(&mut self, state: usize, follows: bool) {
+        self.ops.push(Op::Average { state, follows });
+    }
+
     /// Updates all parameters from their gradients. The loss is for optimizers that look at it, the key for those that
     /// draw random numbers.
     ///

@@ -12,7 +12,7 @@ mod step;
 pub use loss::LossInputs;
 pub(crate) use loss::{Layout, has_weighted_mean};
 pub use op::{Form, Op};
-pub use step::{LiveSteps, StepEntry, Steps};
+pub use step::{Averaging, LiveSteps, StepEntry, Steps};
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;

@@ -190,6 +190,30 @@ pub enum Op {
         /// The norm before clipping.
         norm: Slot,
     },
+    /// Scales each tensor's gradient so that its norm is at most `max`.
+    ClipEach {
+        /// The largest norm.
+        max: f64,
+    },
+    /// Adds normal noise of the step's deviation to the gradients.
+    GradientNoise {
+        /// The stream of random numbers.
+        key: Key,
+    },
+    /// Gathers the gradients of a group of steps: each becomes the sum of a share of those so far.
+    Accumulate {
+        /// The share, one over the number of steps.
+        share: f64,
+        /// The state value that holds the sum.
+        state: usize,
+    },
+    /// Moves a mean of the parameters by the step's share.
+    Average {
+        /// The state value that holds the mean.
+        state: usize,
+        /// Whether the parameters become the mean when it moves.
+        follows: bool,
+    },
     /// Updates all parameters from their gradients.
     Update {
         /// The optimizer.
@@ -232,6 +256,10 @@ impl Op {
             Self::Penalty { .. } => "penalty".into(),
             Self::ClipValue { limit } => format!("clip_value(limit={limit})"),
             Self::ClipNorm { max, .. } => format!("clip_norm(max={max})"),
+            Self::ClipEach { max } => format!("clip_each(max={max})"),
+            Self::GradientNoise { .. } => "gradient_noise".into(),
+            Self::Accumulate { share, .. } => format!("accumulate(share={share})"),
+            Self::Average { .. } => "average".into(),
             Self::Update { optimizer, .. } => format!("optimizer.{optimizer}"),
             Self::Record { .. } => "record".into(),
         }
@@ -252,7 +280,13 @@ impl Op {
             Self::Metric { prediction, target, .. } => vec![*prediction, *target],
             Self::Record { values } => values.clone(),
             Self::Update { loss, .. } => loss.iter().copied().collect(),
-            Self::Penalty { .. } | Self::ClipValue { .. } | Self::ClipNorm { .. } => vec![],
+            Self::Penalty { .. }
+            | Self::ClipValue { .. }
+            | Self::ClipNorm { .. }
+            | Self::ClipEach { .. }
+            | Self::GradientNoise { .. }
+            | Self::Accumulate { .. }
+            | Self::Average { .. } => vec![],
         }
     }
 
@@ -273,7 +307,13 @@ impl Op {
             Self::Metric { value, .. } | Self::Penalty { value, .. } => vec![*value],
             Self::CheckClasses { count, first, .. } => vec![*count, *first],
             Self::ClipNorm { norm, .. } => vec![*norm],
-            Self::ClipValue { .. } | Self::Update { .. } | Self::Record { .. } => vec![],
+            Self::ClipValue { .. }
+            | Self::ClipEach { .. }
+            | Self::GradientNoise { .. }
+            | Self::Accumulate { .. }
+            | Self::Average { .. }
+            | Self::Update { .. }
+            | Self::Record { .. } => vec![],
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::ParamInfo;
+use crate::error::{Error, Result};
 use crate::numeric::Float;
 use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor};
 use crate::spec::{Optimizer, Schedule};
@@ -24,15 +25,21 @@ pub struct StepEntry {
     pub coupled: f64,
     /// The share by which weight decay shrinks a parameter.
     pub shrink: f64,
-    /// 1, or -1 to maximize.
+    /// 1, or -1 to maximize, or 0 for a step without an update.
     pub sign: f64,
+    /// Whether this is the first of a group of steps whose gradients are gathered.
+    pub begins: bool,
+    /// How far a mean of the parameters moves towards them after the update.
+    pub share: f64,
+    /// The deviation of noise on the gradients.
+    pub noise: f64,
     /// The optimizer's own numbers.
     pub scalars: Scalars,
 }
 
 impl StepEntry {
     /// The size of an entry in the table, in 32-bit words.
-    pub const WORDS: usize = 8 + MAX_SCALARS;
+    pub const WORDS: usize = 11 + MAX_SCALARS;
 
     /// An entry without an update: `rows` rows take part, in their own order.
     pub fn rows(rows: usize) -> Self {
@@ -46,17 +53,20 @@ impl StepEntry {
             coupled: 0.0,
             shrink: 0.0,
             sign: 1.0,
+            begins: true,
+            share: 0.0,
+            noise: 0.0,
             scalars: [0.0; MAX_SCALARS],
         }
     }
 
     /// The entry as the words of the GPU's table.
     pub fn words(&self) -> impl Iterator<Item = u32> {
+        let bits = |number: f64| (number as f32).to_bits();
         let head = [self.rows, self.start, self.epoch, self.total];
-        let numbers = [self.rate, self.coupled, self.shrink, self.sign];
-        let numbers =
-            numbers.into_iter().chain(self.scalars).map(|number| (number as f32).to_bits());
-        head.into_iter().chain(numbers)
+        let numbers = [self.rate, self.coupled, self.shrink, self.sign].map(bits);
+        let rest = [u32::from(self.begins), bits(self.share), bits(self.noise)];
+        head.into_iter().chain(numbers).chain(rest).chain(self.scalars.map(bits))
     }
 
     /// What every optimizer does alike, for one tensor.
@@ -87,6 +97,12 @@ pub struct Steps {
     pub others: Vec<(usize, Schedule)>,
     /// What the learning rate is multiplied by besides.
     pub scale: f64,
+    /// How many steps gather their gradients for one update.
+    pub accumulate: u64,
+    /// The mean of the parameters that is kept.
+    pub average: Option<Averaging>,
+    /// The variance of noise on the gradients at the first update, and how fast it falls.
+    pub noise: Option<[f64; 2]>,
     /// How many rows the data set has.
     pub total: usize,
     /// How many rows a batch has; the last of an epoch may have fewer.
@@ -97,6 +113,69 @@ pub struct Steps {
     pub first_epoch: u64,
 }
 
+/// A mean of the parameters kept beside them; it begins as the parameters do.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Averaging {
+    /// An exponential moving average: after each update `mean += (1 - decay) (p - mean)`
+    /// (torch.optim.swa_utils.get_ema_multi_avg_fn).
+    Ema {
+        /// How much of the mean stays.
+        decay: f64,
+    },
+    /// Stochastic weight averaging: the plain mean of the parameters after update `start` and every `every` updates from
+    /// then on (torch.optim.swa_utils.AveragedModel; Izmailov et al. 2018).
+    Swa {
+        /// After how many updates the first point is taken.
+        start: u64,
+        /// How many updates lie between points.
+        every: u64,
+    },
+    /// Lookahead: every `every` updates `mean += alpha (p - mean)`, and the parameters become the mean (optax.lookahead;
+    /// Zhang et al. 2019).
+    Lookahead {
+        /// How many updates lie between.
+        every: u64,
+        /// How far the mean moves.
+        alpha: f64,
+    },
+}
+
+impl Averaging {
+    /// Whether the parameters become the mean when it moves.
+    pub fn follows(&self) -> bool {
+        matches!(self, Self::Lookahead { .. })
+    }
+
+    /// How far the mean moves after the update of this number, counted from 0.
+    pub fn share(&self, update: u64) -> f64 {
+        let done = update + 1;
+        match *self {
+            Self::Ema { decay } => 1.0 - decay,
+            Self::Swa { start, every } => match done.checked_sub(start.max(1)) {
+                Some(since) if since.is_multiple_of(every.max(1)) => {
+                    1.0 / (since / every.max(1) + 1) as f64
+                }
+                _ => 0.0,
+            },
+            Self::Lookahead { every, alpha } if done.is_multiple_of(every.max(1)) => alpha,
+            Self::Lookahead { .. } => 0.0,
+        }
+    }
+
+    pub(crate) fn validate(&self) -> Result<()> {
+        let (name, value) = match *self {
+            Self::Ema { decay } => ("decay", decay),
+            Self::Lookahead { alpha, .. } => ("alpha", alpha),
+            Self::Swa { .. } => return Ok(()),
+        };
+        if (0.0..=1.0).contains(&value) {
+            return Ok(());
+        }
+        let (op, name) = ("averaging".to_string(), name.to_string());
+        Err(Error::Parameter { op, name, value, valid: "it must lie between 0 and 1".to_string() })
+    }
+}
+
 impl Steps {
     /// The rule for full batches of `total` rows at the optimizer's own values, from step 0 on.
     pub fn new(optimizer: Optimizer, total: usize) -> Self {
@@ -105,6 +184,9 @@ impl Steps {
             schedule: Schedule::constant(),
             others: Vec::new(),
             scale: 1.0,
+            accumulate: 1,
+            average: None,
+            noise: None,
             total,
             batch: total,
             first_step: 0,
@@ -131,10 +213,13 @@ impl Steps {
         let per_epoch = self.per_epoch().max(1);
         let start = (since % per_epoch) as usize * self.batch;
         let epoch = self.first_epoch + since / per_epoch;
+        let group = self.accumulate.max(1);
+        let (update, in_group) = (step / group, step % group);
+        let updates = in_group + 1 == group;
         let mut values = *self.optimizer.values();
         for (place, schedule) in &self.others {
             let value = values.get_mut(*place);
-            value.into_iter().for_each(|value| *value = schedule.rate(step, *value));
+            value.into_iter().for_each(|value| *value = schedule.rate(update, *value));
         }
         let [base, decay, ..] = values;
         let maximize = self.optimizer.get("maximize").unwrap_or(0.0);
@@ -143,7 +228,7 @@ impl Steps {
             Some(decoupled) => (1.0 - decoupled, decoupled),
             None => (0.0, 0.0),
         };
-        let rate = self.scale * self.schedule.rate(step, base);
+        let rate = self.scale * self.schedule.rate(update, base);
         StepEntry {
             start: start as u32,
             epoch: epoch as u32,
@@ -151,8 +236,13 @@ impl Steps {
             rate,
             coupled: decay * coupled,
             shrink: rate * decay * decoupled,
-            sign: 1.0 - 2.0 * maximize,
-            scalars: (self.optimizer.entry().kind.schedule)(&values, step as f64 + 1.0, rate),
+            sign: if updates { 1.0 - 2.0 * maximize } else { 0.0 },
+            begins: in_group == 0,
+            share: self.average.filter(|_| updates).map_or(0.0, |average| average.share(update)),
+            noise: self
+                .noise
+                .map_or(0.0, |[eta, gamma]| (eta / (1.0 + update as f64).powf(gamma)).sqrt()),
+            scalars: (self.optimizer.entry().kind.schedule)(&values, update as f64 + 1.0, rate),
             ..StepEntry::rows(self.batch.min(self.total.saturating_sub(start)))
         }
     }

@@ -36,7 +36,7 @@ impl Trainer {
         let path = path.as_ref();
         let params = self.weights.read_params().await?;
         let mut states = Vec::new();
-        for (number, state) in self.optimizer.states().iter().enumerate() {
+        for (number, state) in self.state_names().iter().enumerate() {
             for (info, values) in
                 self.network.params().iter().zip(self.weights.read_state(number).await?)
             {
@@ -126,7 +126,8 @@ impl Trainer {
         let plateau = plateau_of(&field("plateau")?)
             .ok_or_else(|| wrong("its field 'plateau' is damaged".to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
-        let tensors = self.optimizer.states().iter().map(|state| {
+        let names = self.state_names();
+        let tensors = names.iter().map(|state| {
             let of_state = self.network.params().iter().map(|info| {
                 tensor(&file, &format!("{state}/{}", info.name), &info.shape.to_vec())
                     .map_err(&wrong)
@@ -147,7 +148,8 @@ impl Trainer {
     /// trainer is then unchanged.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let params = self.read_weights(path.as_ref())?;
-        self.weights.write_params(&params)
+        self.weights.write_params(&params)?;
+        self.begin_mean(&params)
     }
 
     fn read_weights(&self, path: &Path) -> Result<Vec<Vec<f32>>> {

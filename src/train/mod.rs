@@ -1,5 +1,6 @@
 //! Training: a network, a loss and an optimizer on a device.
 
+mod average;
 mod checkpoint;
 mod evaluate;
 mod fit;
@@ -13,7 +14,8 @@ pub use step::{GradientStep, TrainingStep};
 use crate::data::{Dataset, Targets};
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
-use crate::nn::{Goal, Network, Sequential, TargetKind};
+use crate::nn::{Around, Goal, Network, Sequential, TargetKind};
+pub use crate::program::Averaging;
 use crate::program::{Op, Steps};
 use crate::spec::schedule::{Plateau, PlateauState};
 use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
@@ -31,8 +33,7 @@ pub struct TrainerBuilder {
     loss: Loss,
     reduction: Reduction,
     metrics: Option<Vec<Metric>>,
-    clip_value: Option<f64>,
-    clip_norm: Option<f64>,
+    around: Around,
 }
 
 impl TrainerBuilder {
@@ -69,13 +70,39 @@ impl TrainerBuilder {
     }
 
     /// Clamps every gradient to [-limit, limit] before the update.
-    pub fn clip_value(self, limit: f64) -> Self {
-        Self { clip_value: Some(limit), ..self }
+    pub fn clip_value(mut self, limit: f64) -> Self {
+        self.around.clip_value = Some(limit);
+        self
     }
 
     /// Scales the gradients before the update so that their norm over all parameters is at most `max`.
-    pub fn clip_norm(self, max: f64) -> Self {
-        Self { clip_norm: Some(max), ..self }
+    pub fn clip_norm(mut self, max: f64) -> Self {
+        self.around.clip_norm = Some(max);
+        self
+    }
+
+    /// Scales each tensor's gradient before the update so that its own norm is at most `max`.
+    pub fn clip_each(mut self, max: f64) -> Self {
+        self.around.clip_each = Some(max);
+        self
+    }
+
+    /// Gathers the mean of the gradients of this many steps for one update; schedules count updates.
+    pub fn accumulate(mut self, steps: u64) -> Self {
+        self.around.accumulate = Some(steps);
+        self
+    }
+
+    /// Adds normal noise of variance `eta / (1 + t)^gamma` to the gradients of update t (Neelakantan et al. 2015).
+    pub fn gradient_noise(mut self, eta: f64, gamma: f64) -> Self {
+        self.around.noise = Some([eta, gamma]);
+        self
+    }
+
+    /// Keeps a mean of the parameters; see [`Trainer::with_averaged`].
+    pub fn average(mut self, average: Averaging) -> Self {
+        self.around.average = Some(average);
+        self
     }
 
     /// Builds the network, draws its initial weights and puts everything on a device.
@@ -109,17 +136,19 @@ impl TrainerBuilder {
         });
         let others = others.collect::<Result<Vec<_>>>()?;
         let initial = network.initial(self.seed);
-        let weights = Weights::new(device, network.params(), &initial, &optimizer)?;
+        let around = self.around;
+        around.validate()?;
+        let extras = around.states().len();
+        let weights = Weights::new(device, network.params(), &initial, &optimizer, extras)?;
         let goal = Goal {
             loss: self.loss,
             reduction: self.reduction,
             metrics: self.metrics.clone().unwrap_or_default(),
-            clip_value: self.clip_value,
-            clip_norm: self.clip_norm,
+            around,
             weighted: false,
             checked: false,
         };
-        let trainer = Trainer {
+        let mut trainer = Trainer {
             network,
             goal,
             metrics_chosen: self.metrics.is_some(),
@@ -135,6 +164,7 @@ impl TrainerBuilder {
             epoch: 0,
             dispatches: None,
         };
+        trainer.begin_mean(&initial)?;
         // Whatever is wrong with loss and clipping shows now, not in the first fit.
         trainer.network.training(
             &trainer.goal,
@@ -198,8 +228,7 @@ impl Trainer {
             loss,
             reduction: Reduction::Mean,
             metrics: None,
-            clip_value: None,
-            clip_norm: None,
+            around: Around::default(),
         }
     }
 
@@ -239,6 +268,9 @@ impl Trainer {
             schedule: self.schedule.clone(),
             others: self.others.clone(),
             scale: self.plateau_state.scale,
+            accumulate: self.goal.around.accumulate.unwrap_or(1),
+            average: self.goal.around.average,
+            noise: self.goal.around.noise,
             first_step: self.step,
             first_epoch: self.epoch,
             ..Steps::new(self.optimizer, rows)

@@ -39,13 +39,13 @@ fn numbers(data: &[f32]) -> Vec<f64> {
 impl Duel {
     /// Parameters of the given values, state as the optimizer begins, step 0.
     pub fn new(gpu: &Gpu, program: Program, optimizer: Optimizer, params: &[Vec<f32>]) -> Self {
-        let on_gpu = gpu::Weights::new(gpu, program.params(), Some(&optimizer)).unwrap();
+        let on_gpu = gpu::Weights::new(gpu, program.params(), Some(&optimizer), 0).unwrap();
         let rule = Steps::new(optimizer, 1);
         let entry = rule.clone();
         let step = move |step| entry.entry(step);
         let plan = Plan::new(gpu, program.clone(), Some(&on_gpu), &[], 0, step).unwrap();
         let start = params.iter().map(|p| numbers(p)).collect();
-        let on_cpu = cpu::Weights::new(start, Some(&optimizer));
+        let on_cpu = cpu::Weights::new(start, Some(&optimizer), 0);
         let peaks = on_cpu.states.clone();
         let interpreter = Interpreter::new(program);
         let duel =

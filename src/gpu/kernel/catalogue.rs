@@ -121,10 +121,63 @@ pub fn carry(optimizer: &Optimizer) -> Kernel {
     whole(&label, 1, &parts, &bindings, &["loss"])
 }
 
+/// Each block's share of the squared norm of its tensor's gradient.
+pub fn squares() -> Kernel {
+    let bindings = [read("grad"), write("blocks")];
+    whole(
+        "tensor.squares",
+        64,
+        &[INDEX, OPTIMIZER_TYPES, shader!("tensor/squares")],
+        &bindings,
+        &["blocks"],
+    )
+}
+
+/// Clips each tensor's gradient by its norm.
+pub fn clip_each() -> Kernel {
+    let bindings = [read("blocks"), write("grad")];
+    let parts = [INDEX, OPTIMIZER_TYPES, shader!("tensor/clip_each")];
+    whole("tensor.clip_each", 64, &parts, &bindings, &["len", "max_norm"])
+}
+
+/// Adds noise to the gradients.
+pub fn gradient_noise() -> Kernel {
+    let parts =
+        [INDEX, MATH, RANDOM, NORMAL, STEP, NO_SCALARS, OPTIMIZER_TYPES, shader!("tensor/noise")];
+    let fields = ["len", "first", "key0", "key1"];
+    whole(
+        "tensor.gradient_noise",
+        64,
+        &parts,
+        &[read("steps"), read("blocks"), write("grad")],
+        &fields,
+    )
+}
+
+/// Gathers the gradients of a group of steps.
+pub fn accumulate() -> Kernel {
+    let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/accumulate")];
+    let bindings = [read("steps"), write("grad"), write("sum")];
+    whole("tensor.accumulate", 64, &parts, &bindings, &["len", "share"])
+}
+
+/// Moves a mean of the parameters.
+pub fn average() -> Kernel {
+    let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/average")];
+    let bindings = [read("steps"), write("param"), write("mean")];
+    whole("tensor.average", 64, &parts, &bindings, &["len", "follows"])
+}
+
 /// The sums over each tensor from the shares of its blocks.
 pub fn norms() -> Kernel {
     let bindings = [read("tensors"), write("blocks")];
-    whole("tensor.norms", 256, &[INDEX, REDUCE, shader!("tensor/norms")], &bindings, &["tensors"])
+    whole(
+        "tensor.norms",
+        256,
+        &[INDEX, REDUCE, OPTIMIZER_TYPES, shader!("tensor/norms")],
+        &bindings,
+        &["tensors"],
+    )
 }
 
 const MATMUL_FIELDS: [&str; 8] = ["m", "k", "n", "a_m", "a_k", "b_k", "b_n", "depth"];
@@ -180,7 +233,7 @@ pub fn gather() -> Kernel {
 
 /// The L1 and L2 penalties of an arena segment.
 pub fn penalty() -> Kernel {
-    let parts = [INDEX, MATH, REDUCE, shader!("tensor/penalty")];
+    let parts = [INDEX, MATH, REDUCE, OPTIMIZER_TYPES, shader!("tensor/penalty")];
     let bindings = [read("blocks"), read("param"), write("grad"), write("partial")];
     whole("tensor.penalty", 256, &parts, &bindings, &["len", "offset", "backward"])
 }
@@ -225,6 +278,7 @@ pub fn all() -> Vec<Kernel> {
     kernels.extend(Optimizer::all().flat_map(|entry| optimizer_variants(&entry)));
     kernels.extend([matmul_tile(), matmul_register(), add_row(), sum_rows(), sum(), gather()]);
     kernels.extend([penalty(), clip_value(), clip_norm(), norms(), record()]);
+    kernels.extend([squares(), clip_each(), gradient_noise(), accumulate(), average()]);
     kernels
 }
 

@@ -64,6 +64,16 @@ impl Lowering<'_> {
             Op::Penalty { value, backward } => self.penalty(*value, *backward),
             Op::ClipValue { limit } => self.clip_value(*limit),
             Op::ClipNorm { max, norm } => self.clip_norm(*max, *norm),
+            Op::ClipEach { max } => self.clip_each(*max),
+            Op::GradientNoise { key } => self.gradient_noise(*key),
+            Op::Accumulate { share, state } => {
+                let bits = (*share as f32).to_bits();
+                self.with_state(catalogue::accumulate(), *state, bits, |segment| &segment.grads)
+            }
+            Op::Average { state, follows } => {
+                let follows = u32::from(*follows);
+                self.with_state(catalogue::average(), *state, follows, |segment| &segment.params)
+            }
             Op::Update { optimizer, loss, key } => self.update(optimizer, *loss, *key),
             Op::Record { values } => self.record(values),
         }

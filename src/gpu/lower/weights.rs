@@ -4,9 +4,11 @@ use super::ops::Total;
 use super::{Lowering, RING, groups};
 use crate::error::{Error, Result};
 use crate::gpu::arena::Segment;
-use crate::gpu::kernel::catalogue;
+use crate::gpu::kernel::{Kernel, catalogue};
+use crate::gpu::memory::Region;
 use crate::program::{Op, Slot};
 use crate::random::Key;
+use crate::shape::PAD;
 use crate::spec::Optimizer;
 use crate::spec::optimizer::Takes;
 
@@ -72,6 +74,57 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
+    pub(super) fn clip_each(&mut self, max: f64) -> Result<()> {
+        for segment in self.segments()? {
+            let blocks = segment.len / PAD;
+            let bindings = vec![segment.grads.clone(), segment.blocks.clone()];
+            let count = groups(blocks, 64);
+            self.push(catalogue::squares(), &[blocks as u32], &[], bindings, count, 0)?;
+            self.norms(segment)?;
+            let fields = [segment.len as u32, (max as f32).to_bits()];
+            let bindings = vec![segment.blocks.clone(), segment.grads.clone()];
+            self.push(catalogue::clip_each(), &fields, &[], bindings, groups(segment.len, 256), 0)?;
+        }
+        Ok(())
+    }
+
+    /// The sums over each tensor of a segment, from the shares of its blocks.
+    fn norms(&mut self, segment: &Segment) -> Result<()> {
+        let (tables, tensors) =
+            (vec![segment.tensors.clone(), segment.blocks.clone()], segment.count);
+        self.push(catalogue::norms(), &[tensors as u32], &[], tables, tensors as u64, 0)
+    }
+
+    pub(super) fn gradient_noise(&mut self, key: Key) -> Result<()> {
+        let mut first = 0;
+        for segment in self.segments()? {
+            let fields = [segment.len as u32, first, key.0[0], key.0[1]];
+            let bindings = vec![self.steps.clone(), segment.blocks.clone(), segment.grads.clone()];
+            let count = groups(segment.len, 64);
+            self.push(catalogue::gradient_noise(), &fields, &[], bindings, count, 0)?;
+            first = first.wrapping_add(segment.len as u32);
+        }
+        Ok(())
+    }
+
+    /// A kernel over one arena and one state value, with one setting of its own.
+    pub(super) fn with_state(
+        &mut self,
+        kernel: Kernel,
+        state: usize,
+        setting: u32,
+        arena: impl Fn(&Segment) -> &Region,
+    ) -> Result<()> {
+        for segment in self.segments()? {
+            let missing = || Error::Internal(format!("the arena has no state value {state}"));
+            let state = segment.states.get(state).ok_or_else(missing)?.clone();
+            let fields = [segment.len as u32, setting];
+            let bindings = vec![self.steps.clone(), arena(segment).clone(), state];
+            self.push(kernel.clone(), &fields, &[], bindings, groups(segment.len, 256), 0)?;
+        }
+        Ok(())
+    }
+
     pub(super) fn update(
         &mut self,
         optimizer: &Optimizer,
@@ -107,9 +160,7 @@ impl<'a> Lowering<'a> {
             if kind.takes == (Takes::Tensor { norms: true }) {
                 let measure = catalogue::optimizer_measure(optimizer);
                 self.push(measure, &fields, &[], bindings.clone(), count, 0)?;
-                let (tables, tensors) =
-                    (vec![segment.tensors.clone(), segment.blocks.clone()], segment.count);
-                self.push(catalogue::norms(), &[tensors as u32], &[], tables, tensors as u64, 0)?;
+                self.norms(segment)?;
             }
             self.push(catalogue::optimizer(optimizer), &fields, &[], bindings, count, 0)?;
             first = first.wrapping_add(segment.len as u32);

@@ -1,7 +1,7 @@
 //! Optimizers that keep a mean of the points they pass.
 
 use super::{
-    Carried, MAX_CARRIED, MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer,
+    Carried, MAX_CARRIED, MAX_STATES, Mean, OptimizerKind, Scalars, Shared, Takes, fill, optimizer,
     update_slices,
 };
 use crate::numeric::Float;
@@ -75,3 +75,14 @@ pub(super) const SCHEDULE_FREE_ADAMW: OptimizerKind = OptimizerKind {
         }
     )
 };
+
+/// The mean that an optimizer of this file keeps.
+pub(super) fn mean(name: &str) -> Option<(&'static str, Mean)> {
+    match name {
+        "asgd" => Some(("ax", |_, _, ax| ax)),
+        "schedule_free_sgd" | "schedule_free_adamw" => {
+            Some(("z", |[_, _, _, beta1, ..], p, z| (p - (1.0 - beta1) * z) / beta1))
+        }
+        _ => None,
+    }
+}

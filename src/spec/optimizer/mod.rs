@@ -30,7 +30,7 @@ use crate::random::Key;
 pub type Optimizer = Choice<OptimizerKind>;
 
 /// The most numbers an optimizer can take from the step table.
-pub const MAX_SCALARS: usize = 24;
+pub const MAX_SCALARS: usize = 21;
 
 /// The most state values per parameter.
 pub const MAX_STATES: usize = 4;
@@ -105,6 +105,9 @@ impl std::fmt::Debug for Carried {
     }
 }
 
+/// A mean of the parameters from a parameter and a state value.
+pub type Mean = fn(&Values, f64, f64) -> f64;
+
 /// The reference of an optimizer for both number types.
 pub type UpdatePasses = Both<Update<f32>, Update<f64>>;
 
@@ -156,7 +159,7 @@ pub struct Noise {
 
 impl Noise {
     /// Two normal random numbers for one element of the tensor.
-    fn pair<F: Float>(&self, element: usize) -> [F; 2] {
+    pub(crate) fn pair<F: Float>(&self, element: usize) -> [F; 2] {
         self.key.normals(self.step, self.first.wrapping_add(element as u32)).map(F::of)
     }
 }
@@ -192,6 +195,12 @@ impl Optimizer {
     /// Whether the optimizer looks at the loss.
     pub fn takes_loss(&self) -> bool {
         self.entry().kind.carried.as_ref().is_some_and(|carried| carried.takes_loss)
+    }
+
+    /// For an optimizer that keeps a mean of the parameters: the state value it is found from, and how, from a
+    /// parameter and that value.
+    pub fn mean(&self) -> Option<(&'static str, Mean)> {
+        averaged::mean(self.name())
     }
 
     /// The names of the state values that this configuration keeps per parameter.

@@ -1,0 +1,21 @@
+// Scales each tensor's gradient by min(1, max / (norm + 1e-6)).
+struct Params {
+    len: u32,
+    max_norm: f32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> blocks: array<Block>;
+@group(0) @binding(2) var<storage, read_write> grad: array<vec4<f32>>;
+
+@compute @workgroup_size(64)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let i = flat_workgroup(group, groups) * 64u + lane;
+    if 4u * i < params.len {
+        grad[i] *= min(1.0, params.max_norm / (sqrt(blocks[i / 16u].norms.x) + 1e-6));
+    }
+}

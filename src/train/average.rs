@@ -1,0 +1,93 @@
+//! Means of the parameters, kept beside them: which weights are used is always the caller's word.
+
+use super::Trainer;
+use crate::error::{Error, Result};
+
+impl Trainer {
+    /// The names of the state values kept per parameter: the optimizer's, then those around it.
+    pub(super) fn state_names(&self) -> Vec<&'static str> {
+        let around = self.goal.around.states();
+        self.optimizer.states().iter().copied().chain(around).collect()
+    }
+
+    fn state_named(&self, name: &str) -> Option<usize> {
+        self.state_names().iter().position(|state| *state == name)
+    }
+
+    /// Lets a mean begin as the parameters are.
+    pub(super) fn begin_mean(&mut self, params: &[Vec<f32>]) -> Result<()> {
+        self.state_named("mean").map_or(Ok(()), |state| self.weights.write_state(state, params))
+    }
+
+    /// The averaged parameters by name, in the order of the layers: the mean asked for with
+    /// [`TrainerBuilder::average`](super::TrainerBuilder::average), or that of an optimizer that keeps one (asgd,
+    /// schedule_free).
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if no mean is kept; [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
+    pub async fn averaged_parameters_async(&self) -> Result<Vec<(String, Vec<f32>)>> {
+        Ok(self.named(self.means().await?))
+    }
+
+    /// As [`Trainer::averaged_parameters_async`], blocking.
+    ///
+    /// # Errors
+    /// As [`Trainer::averaged_parameters_async`].
+    #[cfg(not(target_family = "wasm"))]
+    pub fn averaged_parameters(&self) -> Result<Vec<(String, Vec<f32>)>> {
+        pollster::block_on(self.averaged_parameters_async())
+    }
+
+    /// Evaluates, predicts or saves with the averaged parameters; then the raw ones are back, whatever `f` gives.
+    ///
+    /// ```
+    /// use wgrad::prelude::*;
+    /// use wgrad::train::Averaging;
+    ///
+    /// let data = data::spiral(20, 3, 0);
+    /// let model = Sequential::new(2).dense(16).activation(Activation::relu()).dense(3);
+    /// let mut trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam())
+    ///     .average(Averaging::Ema { decay: 0.9 })
+    ///     .on(&Device::cpu())?;
+    /// trainer.fit(&data, Fit::epochs(50))?;
+    /// let raw = trainer.evaluate(&data)?.loss();
+    /// let averaged = trainer.with_averaged(|trainer| trainer.evaluate(&data))?.loss();
+    /// assert!(averaged > raw, "the mean lies behind while the loss still falls");
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Trainer::averaged_parameters_async`], and what `f` gives.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn with_averaged<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let means = pollster::block_on(self.means())?;
+        let raw = pollster::block_on(self.weights.read_params())?;
+        self.weights.write_params(&means)?;
+        let outcome = f(self);
+        self.weights.write_params(&raw)?;
+        outcome
+    }
+
+    async fn means(&self) -> Result<Vec<Vec<f32>>> {
+        if let Some(state) = self.state_named("mean") {
+            return self.weights.read_state(state).await;
+        }
+        let Some((state, mean)) = self.optimizer.mean() else {
+            let message = format!("{} keeps no mean; ask for one with `average`", self.optimizer);
+            return Err(Error::unsupported("averaged_parameters", message));
+        };
+        let raw = self.weights.read_params().await?;
+        if self.step == 0 {
+            return Ok(raw);
+        }
+        let state = self.state_named(state).unwrap_or_default();
+        let kept = self.weights.read_state(state).await?;
+        let of_tensor = |(raw, kept): (&Vec<f32>, Vec<f32>)| {
+            raw.iter()
+                .zip(kept)
+                .map(|(&p, s)| mean(self.optimizer.values(), p.into(), s.into()) as f32)
+                .collect()
+        };
+        Ok(raw.iter().zip(kept).map(of_tensor).collect())
+    }
+}
