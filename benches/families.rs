@@ -84,6 +84,8 @@ fn sine_step(criterion: &mut Criterion) {
         metrics,
         clip_value: None,
         clip_norm: None,
+        weighted: false,
+        checked: false,
     };
     let wiring = network.training(&goal, Optimizer::adam(), TargetKind::Values(1), (1000, 1000), 0);
     let program = wiring.expect("the goal fits the model").program;

@@ -134,3 +134,66 @@ fn a_name_that_is_taken_or_no_name_is_refused() {
     }
     assert!("log_cosh".parse::<Activation>().is_err(), "custom ops are not found by name");
 }
+
+fn cauchy(name: &str) -> Loss {
+    Loss::custom(
+        name,
+        "fn value(y: f32, t: f32) -> f32 { return log1p((y - t) * (y - t)); }",
+        "fn gradient(y: f32, t: f32) -> f32 { let d = y - t; return 2.0 * d / (1.0 + d * d); }",
+        |y, t| ((y - t) * (y - t)).ln_1p(),
+        |y, t| 2.0 * (y - t) / (1.0 + (y - t) * (y - t)),
+    )
+    .unwrap()
+}
+
+#[test]
+fn a_custom_loss_gives_the_same_on_both_engines_and_trains() {
+    let loss = cauchy("cauchy");
+    let x = normal(1, 35);
+    let t = normal(2, 35);
+    for reduction in Reduction::ALL {
+        let mut case = Case::new("custom loss");
+        let slots = [case.input(&[5, 7], &x), case.input(&[5, 7], &t)];
+        let (value, gradient) = case.program.loss(loss, reduction, slots.into(), true).unwrap();
+        let outcomes = case.run(gpu(), &[value, gradient.unwrap()]);
+        for outcome in outcomes {
+            for (got, want) in outcome.got.iter().zip(&outcome.want) {
+                assert!(
+                    (f64::from(*got) - want).abs() <= 1e-6 * want.abs().max(1e-2),
+                    "{got} {want}"
+                );
+            }
+        }
+    }
+    let train = |device: &Device| {
+        let model = Sequential::new(1).dense(8).activation(Activation::tanh()).dense(1);
+        let mut trainer = Trainer::new(model, loss, Optimizer::adam()).on(device).unwrap();
+        trainer.fit(&data::sine(50), Fit::epochs(10)).unwrap().last().unwrap().loss
+    };
+    let [cpu, gpu] = devices().map(|device| train(&device));
+    assert!((cpu - gpu).abs() < 1e-5 * cpu, "{cpu} {gpu}");
+}
+
+#[test]
+fn a_custom_loss_with_a_fault_is_refused_with_the_place() {
+    let value = "fn value(y: f32, t: f32) -> f32 { return y - t; }";
+    let define = |name: &str, value: &str, gradient: &str| {
+        Loss::custom(name, value, gradient, |y, t| y - t, |_, _| 1.0).unwrap_err().to_string()
+    };
+    let gradient = "fn gradient(y: f32, t: f32) -> f32 { return 1.0; }";
+    for (name, value, gradient, part) in [
+        ("broken", "fn value(y: f32, t: f32) -> f32 { return z; }", gradient, "z"),
+        ("one", "fn value(y: f32) -> f32 { return y; }", gradient, "fn value(y: f32, t: f32)"),
+        ("none", value, "fn slope(y: f32, t: f32) -> f32 { return 1.0; }", "fn gradient"),
+        ("mse", value, gradient, "built-in"),
+        (
+            "taken",
+            value,
+            "fn gradient(y: f32, t: f32) -> f32 { return 1.0; } fn value_at(i: u32) -> f32 { return 0.0; }",
+            "value_at",
+        ),
+    ] {
+        let message = define(name, value, gradient);
+        assert!(message.contains(part), "{name}: {message}");
+    }
+}

@@ -244,3 +244,90 @@ fn a_copy_that_does_not_fit_is_refused() {
     assert!(error.contains("COPY_SRC"), "{error}");
     assert_eq!(host.errors.load(Ordering::SeqCst), 0);
 }
+
+/// The host's own loss, mse over 24 rows of one output: dL/dy from y.
+const OWN_LOSS: &str = "
+@group(0) @binding(0) var<storage, read> y: array<f32>;
+@group(0) @binding(1) var<storage, read_write> grad: array<f32>;
+@compute @workgroup_size(8) fn main(@builtin(global_invocation_id) id: vec3u) {
+    let i = id.x;
+    grad[i] = (1.0 / 24.0) * (2.0 * (y[i] - (f32(i % 3u) - 0.5)));
+}";
+
+#[test]
+fn a_gradient_from_the_hosts_own_shader_trains_as_the_loss_it_is_of() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let data = simulated();
+    let x = host.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+        label: Some("host"),
+        contents: bytemuck::cast_slice(data.inputs().as_slice().unwrap()),
+        usage: wgpu::BufferUsages::COPY_SRC,
+    });
+    let mut step = trainer(&gpu).into_gradient_step(ROWS).unwrap();
+    let mut encoder = host.device.create_command_encoder(&Default::default());
+    assert!(step.encode_update(&mut encoder).is_err());
+    step.inputs().copy_from(&mut encoder, &x, x.size()).unwrap();
+    for _ in 0..6 {
+        step.encode_forward(&mut encoder).unwrap();
+        assert!(step.encode_forward(&mut encoder).is_err());
+        let bindings = [binding(step.outputs()), binding(step.gradients())];
+        host.pass(&mut encoder, OWN_LOSS, bindings, ROWS as u32 / 8);
+        step.encode_update(&mut encoder).unwrap();
+    }
+    host.queue.submit([encoder.finish()]);
+    let trained = step.into_trainer();
+    let mut plain = trainer(&gpu);
+    plain.fit(&data, Fit::epochs(6)).unwrap();
+    assert_eq!((trained.step(), trained.epoch()), (6, 6));
+    // The driver may contract the host's arithmetic in its own way: the last bit is not promised.
+    for ((name, ours), (_, theirs)) in
+        trained.parameters().unwrap().into_iter().zip(plain.parameters().unwrap())
+    {
+        let far = ours.iter().zip(&theirs).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-5, "{name}: {far}");
+    }
+    assert_eq!(host.errors.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn targets_that_are_no_class_are_counted_on_the_device_and_named_at_the_next_read() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let trainer = |loss: &str| {
+        let model = Sequential::new(2).dense(3);
+        Trainer::new(model, loss.parse().unwrap(), Optimizer::sgd())
+            .on(&gpu.clone().into())
+            .unwrap()
+    };
+    let run = |loss: &str, labels: &[u32]| {
+        let mut step = trainer(loss).into_step(labels.len()).unwrap();
+        let labels = host.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some("host"),
+            contents: bytemuck::cast_slice(labels),
+            usage: wgpu::BufferUsages::COPY_SRC,
+        });
+        let mut encoder = host.device.create_command_encoder(&Default::default());
+        step.targets().copy_from(&mut encoder, &labels, labels.size()).unwrap();
+        step.encode(&mut encoder, 2).unwrap();
+        host.queue.submit([encoder.finish()]);
+        let records = pollster::block_on(step.records(0..2));
+        (records.map_err(|error| error.to_string()), step.into_trainer())
+    };
+    let mut labels: Vec<u32> = (0..600).map(|row| row % 3).collect();
+    assert!(run("cross_entropy", &labels).0.is_ok());
+    labels[301] = 3;
+    labels[17] = u32::MAX;
+    labels[599] = 250;
+    let (outcome, trained) = run("cross_entropy", &labels);
+    let message = outcome.unwrap_err();
+    assert_eq!(
+        message,
+        "training step 0: 3 targets are not below the number of classes, 3; the first is in row 17"
+    );
+    assert!(trained.parameters().unwrap().iter().all(|(_, p)| p.iter().all(|x| x.is_finite())));
+    // A class to be ignored is no fault.
+    let (outcome, _) = run("cross_entropy(ignore_index=250)", &labels);
+    assert!(outcome.unwrap_err().contains("2 targets"), "ignore_index");
+    assert_eq!(host.errors.load(Ordering::SeqCst), 0);
+}

@@ -196,6 +196,7 @@ fn every_shader_file_belongs_to_an_entry_and_every_entry_to_a_file() {
     let loss = |kind: &'static LossKind| match kind {
         LossKind::Map(map) => map.shader,
         LossKind::Row(row) => row.shader,
+        LossKind::Ctc { shader } => shader,
     };
     let entries = ActivationKind::all().iter().map(|entry| (entry.name, activation(&entry.kind)));
     check_files("activation", &entries.collect::<Vec<_>>());

@@ -30,8 +30,15 @@ fn numbers(stream: u32, len: usize) -> Vec<f32> {
 fn case(model: Sequential, loss: Loss, target: TargetKind, clip: Option<f64>) -> Case {
     let network = model.build().unwrap();
     let metrics = vec![];
-    let goal =
-        Goal { loss, reduction: Reduction::Mean, metrics, clip_value: None, clip_norm: clip };
+    let goal = Goal {
+        loss,
+        reduction: Reduction::Mean,
+        metrics,
+        clip_value: None,
+        clip_norm: clip,
+        weighted: false,
+        checked: false,
+    };
     let wiring = network.training(&goal, Optimizer::sgd(), target, (ROWS, ROWS), 3).unwrap();
     let outputs = network.outputs();
     let probabilities = loss.name() == "bce" || loss.name() == "bce_with_logits";

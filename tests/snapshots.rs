@@ -26,6 +26,8 @@ fn step() -> (wgrad::nn::Network, Wiring, Steps) {
         metrics: vec![Metric::Accuracy],
         clip_value: Some(1.0),
         clip_norm: Some(0.5),
+        weighted: false,
+        checked: false,
     };
     let (optimizer, rows, batch) = (Optimizer::adamw(), 10, 4);
     let wiring = network.training(&goal, optimizer, TargetKind::Class, (rows, batch), 0).unwrap();

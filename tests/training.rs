@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 
 use support::nets::{self, bits, devices};
+use wgrad::data::Targets;
 use wgrad::ndarray::{Array2, array};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
@@ -250,4 +251,54 @@ fn a_row_alone_and_a_batch_of_one_row_train() {
         trainer.fit(&ten_rows(), Fit::epochs(1).batch(1)).unwrap();
         assert_eq!(trainer.step(), 60);
     }
+}
+
+#[test]
+fn a_row_of_weight_three_trains_as_that_row_three_times_and_one_of_weight_zero_as_none() {
+    let x = Array2::from_shape_fn((6, 2), |(i, col)| {
+        (i as f32 - 2.5) * if col == 0 { 0.5 } else { -0.25 }
+    });
+    let classes = |labels: &[u32]| Targets::Classes { labels: labels.to_vec(), classes: 3 };
+    let plain = Dataset::new(x.view(), classes(&[0, 1, 2, 0, 1, 2])).unwrap();
+    let repeated = plain.rows([0, 0, 0, 1, 3, 4, 5]).unwrap();
+    let weighted = plain.clone().weighted(vec![3.0, 1.0, 0.0, 1.0, 1.0, 1.0]).unwrap();
+    for device in devices() {
+        let train = |data: &Dataset, fit: Fit<'_>| {
+            let model = Sequential::new(2).dense(4).activation(Activation::tanh()).dense(3);
+            let mut trainer =
+                Trainer::new(model, Loss::cross_entropy(), Optimizer::sgd().learning_rate(0.1))
+                    .reduction(Reduction::Sum)
+                    .on(&device)
+                    .unwrap();
+            let history = trainer.fit(data, fit).unwrap();
+            let loss = trainer.evaluate(data).unwrap().data_loss;
+            let parameters = trainer.parameters().unwrap();
+            (history, loss, parameters.into_iter().flat_map(|(_, p)| p).collect::<Vec<f32>>())
+        };
+        let (_, loss, left) = train(&repeated, Fit::epochs(10));
+        let (_, weighted_loss, right) = train(&weighted, Fit::epochs(10));
+        let far = left.iter().zip(&right).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        assert!(far < 1e-6, "{device}: {far}");
+        assert!((loss - weighted_loss).abs() < 1e-5 * loss, "{device}: {loss}, {weighted_loss}");
+        // In batches the weights travel with their rows: on both devices the same way.
+        let (history, ..) = train(&weighted, Fit::epochs(5).batch(4));
+        let [cpu, gpu] = devices().map(|device| {
+            let model = Sequential::new(2).dense(3);
+            let mut trainer =
+                Trainer::new(model, Loss::cross_entropy(), Optimizer::adam()).on(&device).unwrap();
+            losses(&trainer.fit(&weighted, Fit::epochs(5).batch(4)).unwrap())
+        });
+        assert!(history.epochs.iter().all(|epoch| epoch.loss.is_finite()));
+        assert!(cpu.iter().zip(&gpu).all(|(a, b)| (a - b).abs() < 1e-5), "{cpu:?} {gpu:?}");
+    }
+    let refused = plain_refusals(&x);
+    assert!(refused.iter().all(|message| message.contains("dataset.weighted")), "{refused:?}");
+}
+
+/// What wrong weights are answered with.
+fn plain_refusals(x: &Array2<f32>) -> Vec<String> {
+    let data = || Dataset::new(x.view(), x.clone()).unwrap();
+    [vec![1.0; 5], vec![1.0, f32::NAN, 1.0, 1.0, 1.0, 1.0]]
+        .map(|weights| data().weighted(weights).unwrap_err().to_string())
+        .to_vec()
 }

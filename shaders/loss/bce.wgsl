@@ -1,7 +1,18 @@
+struct Hyper {
+    eps: f32,
+}
+
+fn clipped_log(l: f32) -> f32 {
+    let eps = params.hyper.eps;
+    return min(max(l, max(safe_log(eps), -100.0)), log1p(-eps));
+}
+
 fn value(y: f32, t: f32) -> f32 {
-    return -(t * max(safe_log(y), -100.0) + (1.0 - t) * max(log1p(-y), -100.0));
+    return -(t * clipped_log(safe_log(y)) + (1.0 - t) * clipped_log(log1p(-y)));
 }
 
 fn gradient(y: f32, t: f32) -> f32 {
-    return (y - t) / max(y * (1.0 - y), 1e-12);
+    let eps = params.hyper.eps;
+    let clipped = eps > 0.0 && (y < eps || 1.0 - y < eps);
+    return select((y - t) / max(y * (1.0 - y), 1e-12), 0.0, clipped);
 }

@@ -4,7 +4,7 @@ struct Hyper {
 
 // For each sign of x the terms have one sign: nothing cancels.
 fn value(x: f32, t: f32) -> f32 {
-    let weight = params.hyper.pos_weight;
+    let weight = params.hyper.pos_weight * column_weight();
     let tail = log1p(safe_exp(-abs(x)));
     if x > 0.0 {
         return (1.0 - t) * x + (1.0 + (weight - 1.0) * t) * tail;
@@ -13,5 +13,5 @@ fn value(x: f32, t: f32) -> f32 {
 }
 
 fn gradient(x: f32, t: f32) -> f32 {
-    return (1.0 - t) * sigmoid(x) - params.hyper.pos_weight * t * sigmoid(-x);
+    return (1.0 - t) * sigmoid(x) - params.hyper.pos_weight * column_weight() * t * sigmoid(-x);
 }

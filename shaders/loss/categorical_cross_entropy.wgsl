@@ -2,12 +2,20 @@ struct Hyper {
     clip: f32,
 }
 
-fn term(y: f32, row: Row, t: f32) -> f32 {
+fn accumulate(row: u32, col: u32, top: f32) -> Sums {
     let clip = params.hyper.clip;
-    return select(-t * safe_log(clamp(y, clip, 1.0 - clip)), 0.0, t == 0.0);
+    let share = weight_of(col) * target_weight(row, col);
+    let y = prediction[at(row, col)];
+    return Sums(select(-share * safe_log(clamp(y, clip, 1.0 - clip)), 0.0, share == 0.0), 0.0, 0.0, 0.0);
 }
 
-fn slope(y: f32, row: Row, t: f32) -> f32 {
+fn term(row: u32, top: f32, sums: Sums) -> f32 {
+    return sums.x;
+}
+
+fn slope(row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     let clip = params.hyper.clip;
-    return select(0.0, -t / y, y >= clip && y <= 1.0 - clip);
+    let y = prediction[at(row, col)];
+    let share = weight_of(col) * target_weight(row, col);
+    return select(0.0, -share / y, y >= clip && y <= 1.0 - clip);
 }

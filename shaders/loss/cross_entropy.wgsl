@@ -1,18 +1,38 @@
 struct Hyper {
     label_smoothing: f32,
+    ignore_index: f32,
 }
 
-fn smooth_weight(row: Row, t: f32) -> f32 {
+// What the target gives a class; nothing in a row without a target.
+fn share_of(row: u32, col: u32) -> f32 {
     let smoothing = params.hyper.label_smoothing;
-    return (1.0 - smoothing) * t + smoothing / f32(params.cols);
+    let share = weight_of(col) * ((1.0 - smoothing) * target_weight(row, col) + smoothing / f32(params.cols));
+    return select(share, 0.0, is_class(row, params.hyper.ignore_index));
 }
 
-fn term(x: f32, row: Row, t: f32) -> f32 {
-    return smooth_weight(row, t) * (safe_log(row.sum) - (x - row.top));
+fn candidate(row: u32, col: u32) -> f32 {
+    return prediction[at(row, col)];
 }
 
-fn slope(x: f32, row: Row, t: f32) -> f32 {
-    let smoothing = params.hyper.label_smoothing;
-    let total = (1.0 - smoothing) * row.weight + smoothing;
-    return safe_exp(x - row.top) / row.sum * total - smooth_weight(row, t);
+// The exponentials below the largest, how many are largest, the shares, and the shares times the distance to the top.
+fn accumulate(row: u32, col: u32, top: f32) -> Sums {
+    let x = prediction[at(row, col)];
+    let share = share_of(row, col);
+    let below = select(safe_exp(x - top), 0.0, x == top);
+    // A class of share 0 adds nothing, whatever its score.
+    return Sums(below, select(0.0, 1.0, x == top), share, select(share * (top - x), 0.0, share == 0.0));
+}
+
+fn term(row: u32, top: f32, sums: Sums) -> f32 {
+    return sums.z * log1p((sums.y - 1.0) + sums.x) + sums.w;
+}
+
+// softmax(x) * total - share, with 1 - softmax(x) from the other exponentials: nothing cancels at the right class.
+fn slope(row: u32, col: u32, top: f32, sums: Sums) -> f32 {
+    let x = prediction[at(row, col)];
+    let share = share_of(row, col);
+    let sum = sums.x + sums.y;
+    let own = select(safe_exp(x - top), 1.0, x == top);
+    let others = select(sum - own, (sums.y - 1.0) + sums.x, x == top);
+    return (own * (sums.z - share) - share * others) / sum;
 }

@@ -9,6 +9,10 @@ struct Params {
 @group(0) @binding(2) var<storage, read> prediction: array<f32>;
 @group(0) @binding(4) var<storage, read_write> terms: array<f32>;
 
+fn at(row: u32, col: u32) -> u32 {
+    return row * params.cols + col;
+}
+
 struct Best {
     score: f32,
     weight: f32,

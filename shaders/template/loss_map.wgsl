@@ -1,11 +1,18 @@
-// A term and a gradient per element of the rows that take part in the step; a partial sum per 1024 elements.
+// A term and a derivative per element of the rows that take part in the step; a partial sum per 1024 elements.
 struct Params {
     len: u32,
     cols: u32,
-    // 1: the gradient of the mean, 0: of the sum.
-    mean: u32,
-    // 1: write each term, 2: write each gradient, 3: both.
+    // The gradient is that of a mean over this many terms per row; 0: of the sum.
+    terms_per_row: u32,
+    // 1: write each term in place of the partial sums, 2: write the gradient.
     writes: u32,
+    // 1: a weight per row, 2: per element.
+    weights: u32,
+    // 1: a weight per column.
+    class_weights: u32,
+    // The number of the input that the gradient is by.
+    input: u32,
+    upstream: f32,
     @align(16) hyper: Hyper,
 }
 
@@ -13,9 +20,16 @@ struct Params {
 @group(0) @binding(1) var<storage, read> steps: Steps;
 @group(0) @binding(2) var<storage, read> prediction: array<f32>;
 @group(0) @binding(3) var<storage, read> target_values: array<f32>;
-@group(0) @binding(4) var<storage, read_write> terms: array<f32>;
-@group(0) @binding(5) var<storage, read_write> grad: array<f32>;
-@group(0) @binding(6) var<storage, read_write> partial: array<f32>;
+@group(0) @binding(4) var<storage, read> weight: array<f32>;
+@group(0) @binding(5) var<storage, read_write> values: array<f32>;
+@group(0) @binding(6) var<storage, read_write> grad: array<f32>;
+
+fn weight_at(i: u32) -> f32 {
+    if params.weights == 0u {
+        return 1.0;
+    }
+    return weight[select(i / params.cols, i, params.weights == 2u)];
+}
 
 @compute @workgroup_size(256)
 fn main(
@@ -26,7 +40,7 @@ fn main(
     let block = flat_workgroup(group, groups);
     let rows = min(params.len / params.cols, steps.entries[steps.counter % steps.capacity].rows);
     let active_len = rows * params.cols;
-    let scale = select(1.0, 1.0 / f32(active_len), params.mean == 1u);
+    let share = select(1.0 / f32(rows * params.terms_per_row), 1.0, params.terms_per_row == 0u);
     var sums = vec4(0.0);
     for (var part = 0u; part < 4u; part++) {
         let i = block * 1024u + part * 256u + lane;
@@ -36,11 +50,12 @@ fn main(
         var term = 0.0;
         var slope = 0.0;
         if i < active_len {
-            term = value(prediction[i], target_values[i]);
-            slope = scale * gradient(prediction[i], target_values[i]);
+            let own = weight_at(i);
+            term = own * value_at(i);
+            slope = params.upstream * share * own * gradient_at(i);
         }
         if (params.writes & 1u) != 0u {
-            terms[i] = term;
+            values[i] = term;
         }
         if (params.writes & 2u) != 0u {
             grad[i] = slope;
@@ -48,7 +63,7 @@ fn main(
         sums[part] = term;
     }
     let total = sum_lanes((sums.x + sums.y) + (sums.z + sums.w), lane, 256u);
-    if lane == 0u && block * 1024u < params.len {
-        partial[block] = total;
+    if lane == 0u && block * 1024u < params.len && (params.writes & 1u) == 0u {
+        values[block] = total;
     }
 }

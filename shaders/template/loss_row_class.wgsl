@@ -4,3 +4,8 @@
 fn target_weight(row: u32, col: u32) -> f32 {
     return select(0.0, 1.0, target_class[row] == col);
 }
+
+// Whether the target is the class of this number; a negative number is none.
+fn is_class(row: u32, number: f32) -> bool {
+    return number >= 0.0 && target_class[row] == u32(number);
+}

@@ -4,20 +4,19 @@ struct Params {
     capacity: u32,
     unused: vec2<u32>,
     // Where in scalars each figure is.
-    places: vec4<u32>,
+    places: array<vec4<u32>, 2>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> steps: Steps;
 @group(0) @binding(2) var<storage, read> scalars: array<f32>;
-@group(0) @binding(3) var<storage, read_write> ring: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> ring: array<array<f32, 8>>;
 
 @compute @workgroup_size(1)
 fn main() {
-    var figures = vec4(0.0);
+    let row = steps.counter % params.capacity;
     for (var i = 0u; i < params.count; i++) {
-        figures[i] = scalars[params.places[i]];
+        ring[row][i] = scalars[params.places[i / 4u][i % 4u]];
     }
-    ring[steps.counter % params.capacity] = figures;
     steps.counter += 1u;
 }

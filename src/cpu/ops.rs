@@ -6,11 +6,11 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use super::{Interpreter, Weights, activation, loss};
 use crate::error::{Error, Result};
 use crate::numeric::count;
-use crate::program::{DType, Form, Op, Place, Program, Slot, StepEntry};
+use crate::program::{DType, Form, Layout, LossInputs, Op, Place, Program, Slot, StepEntry};
 use crate::random::Key;
 use crate::shape::Shape;
-use crate::spec::Real;
 use crate::spec::activation::Order;
+use crate::spec::{Loss, Real, Reduction};
 
 /// Where a slot's values are while an op runs.
 struct Memory<'a, F> {
@@ -38,6 +38,46 @@ impl<F: Real> Memory<'_, F> {
             Place::Input | Place::Value => self.values.get(slot.0),
         };
         Ok(place.map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// What a loss takes.
+    fn batch<'b>(
+        &'b self,
+        loss: &'b Loss,
+        reduction: Reduction,
+        inputs: &LossInputs,
+        indices: &'b [Vec<u32>],
+        entry: &StepEntry,
+    ) -> Result<loss::Batch<'b, F>> {
+        let mut predictions: [&[F]; 3] = [&[]; 3];
+        for (place, slot) in predictions.iter_mut().zip(&inputs.predictions) {
+            *place = self.read(*slot)?;
+        }
+        let optional = |slot: Option<Slot>| slot.map(|slot| self.read(slot)).transpose();
+        let target = match inputs.target {
+            None => loss::Targets::Nothing,
+            Some(slot) => {
+                let target = loss::Target { indices, slot, program: self.program };
+                target.view(self.read(slot)?)?
+            }
+        };
+        let shape = inputs.predictions.first().map(|slot| self.program.shape(*slot)).transpose()?;
+        Ok(loss::Batch {
+            loss,
+            reduction,
+            layout: Layout::of(loss, shape.unwrap_or(Shape::scalar())),
+            predictions,
+            target,
+            lengths: inputs
+                .lengths
+                .and_then(|slot| indices.get(slot.0))
+                .map(Vec::as_slice)
+                .unwrap_or_default(),
+            weight: optional(inputs.weight)?,
+            class_weight: optional(inputs.class_weight)?,
+            upstream: F::of(inputs.upstream),
+            samples: entry.rows as usize,
+        })
     }
 
     /// Runs `f` with the output moved out, so that it can read every other slot.
@@ -79,7 +119,8 @@ impl<F: Real> Interpreter<F> {
         let mut memory = Memory { program, values, weights };
         match op {
             Op::Gather { data, out, shuffle } => {
-                let cols = program.shape(*out)?.cols();
+                let shape = program.shape(*out)?;
+                let cols = if shape.rank() == 1 { 1 } else { shape.cols() };
                 memory.write(*out, |memory, out| {
                     gather(memory.read(*data)?, out, cols, *shuffle, entry);
                     Ok(())
@@ -144,21 +185,31 @@ impl<F: Real> Interpreter<F> {
                     Ok(())
                 })
             }
-            Op::Loss { loss, reduction, prediction, target, value, gradient } => {
-                let cols = program.shape(*prediction)?.cols();
-                let target = loss::Target { indices, slot: *target, program };
-                if let Some(gradient) = gradient {
+            Op::Loss { loss, reduction, inputs, value, gradients } => {
+                for (input, gradient) in gradients.iter().enumerate() {
                     memory.write(*gradient, |memory, out| {
-                        let prediction = memory.read(*prediction)?;
-                        let target = target.view(memory.read(target.slot)?)?;
-                        loss::gradient(loss, *reduction, cols, prediction, target, entry, out)
+                        let batch = memory.batch(loss, *reduction, inputs, indices, entry)?;
+                        batch.gradient(input, out);
+                        Ok(())
                     })?;
                 }
                 memory.write(*value, |memory, out| {
-                    let prediction = memory.read(*prediction)?;
-                    let target = target.view(memory.read(target.slot)?)?;
-                    loss::value(loss, *reduction, cols, prediction, target, entry, out)
+                    memory.batch(loss, *reduction, inputs, indices, entry)?.value(out)
                 })
+            }
+            Op::CheckClasses { target, classes, ignored, count: place, first } => {
+                let targets = indices.get(target.0).map(Vec::as_slice).unwrap_or_default();
+                let is_fault =
+                    |class: &u32| *class as usize >= *classes && Some(*class) != *ignored;
+                let faults: Vec<usize> = (0..)
+                    .zip(targets.iter().take(entry.rows as usize))
+                    .filter_map(|(row, class)| is_fault(class).then_some(row))
+                    .collect();
+                let found = [faults.len(), faults.first().copied().unwrap_or(0)];
+                for (slot, figure) in [place, first].into_iter().zip(found) {
+                    memory.place(*slot)?.fill(count(figure));
+                }
+                Ok(())
             }
             Op::Metric { metric, prediction, target, value } => {
                 let cols = program.shape(*prediction)?.cols();

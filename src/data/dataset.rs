@@ -85,6 +85,7 @@ impl From<Array2<f32>> for Targets {
 pub struct Dataset {
     inputs: Array2<f32>,
     targets: Targets,
+    weights: Option<Vec<f32>>,
 }
 
 impl Dataset {
@@ -128,12 +129,44 @@ impl Dataset {
                 Targets::Classes { labels, classes }
             }
         };
-        Ok(Self { inputs, targets })
+        Ok(Self { inputs, targets, weights: None })
+    }
+
+    /// The same rows with a weight each: it multiplies the row's loss and gradient. A mean still divides by the number
+    /// of rows, as `sample_weight` does in Keras; metrics count every row alike.
+    ///
+    /// ```
+    /// let data = wgrad::data::sine(3).weighted(vec![1.0, 0.0, 2.0])?;
+    /// assert_eq!(data.rows([2, 0])?.weights(), Some(&[2.0, 1.0][..]));
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is one weight per row; [`Error::Parameter`] for one that is no finite number.
+    pub fn weighted(self, weights: Vec<f32>) -> Result<Self> {
+        if weights.len() != self.len() {
+            let (rows, given) = (self.len(), weights.len());
+            return Err(Error::shape("dataset.weighted", format!("{rows} rows, {given} weights")));
+        }
+        if let Some((row, weight)) = weights.iter().enumerate().find(|(_, w)| !w.is_finite()) {
+            return Err(Error::Parameter {
+                op: "dataset.weighted".into(),
+                name: format!("the weight of row {row}"),
+                value: f64::from(*weight),
+                valid: "it must be a finite number".into(),
+            });
+        }
+        Ok(Self { weights: Some(weights), ..self })
+    }
+
+    /// The weight of each row, if they have any.
+    pub fn weights(&self) -> Option<&[f32]> {
+        self.weights.as_deref()
     }
 
     /// For data made by this module, which fits together by construction.
     pub(super) fn trusted(inputs: Array2<f32>, targets: Targets) -> Self {
-        Self { inputs, targets }
+        Self { inputs, targets, weights: None }
     }
 
     /// How many rows there are.
@@ -252,7 +285,12 @@ impl Dataset {
 
     /// Rows known to exist.
     fn select(&self, rows: &[usize]) -> Self {
-        Self { inputs: self.inputs.select(Axis(0), rows), targets: self.targets.select(rows) }
+        let weights = self
+            .weights
+            .as_ref()
+            .map(|weights| rows.iter().filter_map(|&row| weights.get(row).copied()).collect());
+        let (inputs, targets) = (self.inputs.select(Axis(0), rows), self.targets.select(rows));
+        Self { inputs, targets, weights }
     }
 }
 

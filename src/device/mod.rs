@@ -5,7 +5,7 @@ mod executor;
 mod tensor;
 
 pub(crate) use executor::{Executor, Weights};
-pub use tensor::Tensor;
+pub use tensor::{LossTensors, Tensor};
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;

@@ -6,7 +6,7 @@ use super::Device;
 use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, View};
-use crate::program::{DType, Form, Program, Slot, StepEntry};
+use crate::program::{DType, Form, Layout, LossInputs, Program, Slot, StepEntry};
 use crate::shape::Shape;
 use crate::spec::{Loss, Reduction};
 
@@ -15,8 +15,8 @@ use crate::spec::{Loss, Reduction};
 pub struct Tensor {
     shape: Shape,
     dtype: DType,
-    /// The largest index, of class indices.
-    largest: Option<u32>,
+    /// The two largest different ones of class indices: one of them may be to be ignored.
+    largest: [Option<u32>; 2],
     place: Place,
 }
 
@@ -72,6 +72,31 @@ impl Tensor {
     }
 }
 
+/// What a loss takes; see [`LossInputs`].
+#[derive(Clone, Copy, Debug)]
+pub struct LossTensors<'a> {
+    /// The differentiable inputs.
+    pub predictions: &'a [&'a Tensor],
+    /// The target, if the loss has one.
+    pub target: Option<&'a Tensor>,
+    /// A weight per row, sample or element.
+    pub weight: Option<&'a Tensor>,
+    /// A weight per class or column.
+    pub class_weight: Option<&'a Tensor>,
+    /// The lengths of sequences and of their targets.
+    pub lengths: Option<&'a Tensor>,
+    /// What the gradients are multiplied by.
+    pub upstream: f64,
+}
+
+impl<'a> LossTensors<'a> {
+    /// Predictions and target without weights.
+    pub fn of(predictions: &'a [&'a Tensor], target: Option<&'a Tensor>) -> Self {
+        let (weight, class_weight, lengths) = (None, None, None);
+        Self { predictions, target, weight, class_weight, lengths, upstream: 1.0 }
+    }
+}
+
 /// Single ops.
 ///
 /// ```
@@ -100,7 +125,7 @@ impl Device {
                 Place::Gpu(gpu.clone(), gpu.view(shape, bytemuck::cast_slice(&numbers))?)
             }
         };
-        Ok(Tensor { shape, dtype: DType::F32, largest: None, place })
+        Ok(Tensor { shape, dtype: DType::F32, largest: [None; 2], place })
     }
 
     /// Puts class indices on the device.
@@ -108,12 +133,26 @@ impl Device {
     /// # Errors
     /// [`Error::Limit`] for more than the device can bind.
     pub fn classes(&self, labels: &[u32]) -> Result<Tensor> {
-        let shape = Shape::new(&[labels.len()])?;
+        self.classes_of(&[labels.len()], labels)
+    }
+
+    /// Puts class indices of several axes on the device, row-major.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there are as many as the extents say; otherwise as [`Device::classes`].
+    pub fn classes_of(&self, extents: &[usize], labels: &[u32]) -> Result<Tensor> {
+        let shape = Shape::new(extents)?;
+        if shape.len() != labels.len() {
+            let message = format!("{} class indices for the shape {shape}", labels.len());
+            return Err(Error::shape("classes", message));
+        }
         let place = match self {
             Self::Cpu => Place::Indices(labels.to_vec()),
             Self::Gpu(gpu) => Place::Gpu(gpu.clone(), gpu.view(shape, labels)?),
         };
-        Ok(Tensor { shape, dtype: DType::U32, largest: labels.iter().max().copied(), place })
+        let top = labels.iter().max().copied();
+        let largest = [top, labels.iter().filter(|label| Some(**label) != top).max().copied()];
+        Ok(Tensor { shape, dtype: DType::U32, largest, place })
     }
 
     /// The product of two matrices, either of them transposed.
@@ -130,8 +169,7 @@ impl Device {
     /// The value of a loss and its gradient by the predictions.
     ///
     /// # Errors
-    /// [`Error::Shape`] if prediction and target do not fit; [`Error::Target`] for a class out of range;
-    /// otherwise as [`Device::activation`].
+    /// As [`Device::loss_of`].
     pub fn loss(
         &self,
         loss: Loss,
@@ -139,22 +177,80 @@ impl Device {
         prediction: &Tensor,
         target: &Tensor,
     ) -> Result<(Tensor, Tensor)> {
-        let classes = prediction.shape.cols();
-        if let Some(class) = target.largest.filter(|class| *class as usize >= classes) {
-            let message =
-                format!("class {class} among the targets of scores of shape {}", prediction.shape);
-            return Err(Error::Target { op: format!("loss.{loss}"), message });
-        }
-        let mut outputs = self.run(&[prediction, target], |program, slots| match slots {
-            [prediction, target] => {
-                let (value, gradient) =
-                    program.loss(loss, reduction, (*prediction, *target), true)?;
-                Ok([Some(value), gradient].into_iter().flatten().collect())
+        let predictions = [prediction];
+        let inputs = LossTensors::of(&predictions, Some(target));
+        let (value, mut gradients) = self.loss_of(loss, reduction, inputs)?;
+        Ok((value, gradients.pop().ok_or_else(wrong_count)?))
+    }
+
+    /// The value of a loss with all it can take, and its gradients by every differentiable input.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use wgrad::device::LossTensors;
+    /// use wgrad::{Device, Loss, Reduction};
+    ///
+    /// let device = Device::cpu();
+    /// let [a, b, t] = [array![1.0, 2.0], array![0.5, 4.0], array![1.0, 1.0]].map(|x| device.tensor(&x));
+    /// let (a, b, t) = (a?, b?, t?);
+    /// let predictions = [&a, &b];
+    /// let inputs = LossTensors::of(&predictions, Some(&t));
+    /// let (value, gradients) = device.loss_of(Loss::margin_ranking(), Reduction::Sum, inputs)?;
+    /// assert_eq!(value.read()?.sum(), 2.0);
+    /// assert_eq!(gradients[1].read()?, array![0.0, 1.0].into_dyn());
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] and [`Error::Unsupported`] if inputs, target and weights do not fit the loss;
+    /// [`Error::Target`] for a class out of range; otherwise as [`Device::activation`].
+    pub fn loss_of(
+        &self,
+        loss: Loss,
+        reduction: Reduction,
+        inputs: LossTensors<'_>,
+    ) -> Result<(Tensor, Vec<Tensor>)> {
+        if let (Some(first), Some(target), true) =
+            (inputs.predictions.first(), inputs.target, loss.takes_classes())
+        {
+            let (classes, ignored) = (Layout::of(&loss, first.shape).cols, loss.ignore_index());
+            let is_fault = |class: &&u32| **class as usize >= classes && Some(**class) != ignored;
+            if let Some(class) = target.largest.iter().flatten().find(is_fault) {
+                let message =
+                    format!("class {class} among the targets of scores of shape {}", first.shape);
+                return Err(Error::Target { op: format!("loss.{loss}"), message });
             }
-            _ => Err(wrong_count()),
+        }
+        let LossTensors { predictions, target, weight, class_weight, lengths, upstream } = inputs;
+        let optional = [target, weight, class_weight, lengths];
+        let tensors: Vec<&Tensor> =
+            predictions.iter().copied().chain(optional.into_iter().flatten()).collect();
+        let mut outputs = self.run(&tensors, |program, slots| {
+            let (first, mut rest) = slots.split_at(predictions.len().min(slots.len()));
+            let mut next = |tensor: Option<&Tensor>| {
+                tensor.and_then(|_| {
+                    let (slot, others) = rest.split_first()?;
+                    rest = others;
+                    Some(*slot)
+                })
+            };
+            let [target, weight, class_weight, lengths] = optional.map(&mut next);
+            let inputs = LossInputs {
+                predictions: first.to_vec(),
+                target,
+                weight,
+                class_weight,
+                lengths,
+                upstream,
+            };
+            let (value, gradients) = program.loss_of(loss, reduction, inputs, true)?;
+            Ok(std::iter::once(value).chain(gradients).collect())
         })?;
-        let gradient = outputs.pop().ok_or_else(wrong_count)?;
-        Ok((outputs.pop().ok_or_else(wrong_count)?, gradient))
+        if outputs.is_empty() {
+            return Err(wrong_count());
+        }
+        let gradients = outputs.split_off(1);
+        Ok((outputs.pop().ok_or_else(wrong_count)?, gradients))
     }
 
     pub(super) fn one(
@@ -181,7 +277,8 @@ impl Device {
             Self::Cpu => run_cpu(program, inputs, &slots, &outputs)?,
             Self::Gpu(gpu) => run_gpu(gpu, program, inputs, &slots, &outputs, &shapes)?,
         };
-        let tensor = |(place, shape)| Tensor { shape, dtype: DType::F32, largest: None, place };
+        let tensor =
+            |(place, shape)| Tensor { shape, dtype: DType::F32, largest: [None; 2], place };
         Ok(places.into_iter().zip(shapes).map(tensor).collect())
     }
 }

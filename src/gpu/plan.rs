@@ -45,6 +45,8 @@ pub struct Plan {
     gpu: Gpu,
     program: Program,
     dispatches: Vec<Dispatch>,
+    /// How many dispatches lie before each op.
+    marks: Vec<usize>,
     slots: Vec<Option<Region>>,
     ring: Region,
     steps: StepTable,
@@ -72,7 +74,9 @@ impl Plan {
         let steps = StepTable::new(gpu, Box::new(rule), first, counting)?;
         let mut lowering = Lowering::new(gpu, &program, weights, steps.region.clone(), views)?;
         lowering.lower()?;
-        let Lowering { slots, ring, jobs, .. } = lowering;
+        let Lowering { slots, ring, jobs, marks, .. } = lowering;
+        let done = |jobs: &[Job]| jobs.iter().filter(|job| job.groups > 0).count();
+        let marks = marks.into_iter().map(|mark| done(jobs.get(..mark).unwrap_or(&jobs))).collect();
         // An op without elements has nothing to dispatch.
         let jobs: Vec<Job> = jobs.into_iter().filter(|job| job.groups > 0).collect();
         let uniforms = uniforms(gpu, &jobs)?;
@@ -83,7 +87,17 @@ impl Plan {
             offset += stride(gpu, job);
         }
         let gpu = gpu.clone();
-        Ok(Self { gpu, program, dispatches, slots, ring, steps, counting, _uniforms: uniforms })
+        Ok(Self {
+            gpu,
+            program,
+            dispatches,
+            marks,
+            slots,
+            ring,
+            steps,
+            counting,
+            _uniforms: uniforms,
+        })
     }
 
     /// The program.
@@ -127,18 +141,40 @@ impl Plan {
         }
         self.gpu.check_alive()?;
         self.steps.record(encoder, steps)?;
+        self.pass(encoder, steps, 0..self.dispatches.len());
+        Ok(())
+    }
+
+    /// Records some ops of one step; those from the first op on begin the step. Nothing is submitted.
+    ///
+    /// # Errors
+    /// As [`Plan::encode`].
+    pub fn encode_ops(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        ops: Range<usize>,
+    ) -> Result<()> {
+        self.gpu.check_alive()?;
+        if ops.start == 0 {
+            self.steps.record(encoder, 1)?;
+        }
+        let mark = |op: usize| self.marks.get(op).copied().unwrap_or(self.dispatches.len());
+        self.pass(encoder, 1, mark(ops.start)..mark(ops.end));
+        Ok(())
+    }
+
+    fn pass(&self, encoder: &mut wgpu::CommandEncoder, steps: u64, range: Range<usize>) {
         let descriptor =
             wgpu::ComputePassDescriptor { label: Some("wgrad steps"), timestamp_writes: None };
         let mut pass = encoder.begin_compute_pass(&descriptor);
         for _ in 0..steps {
-            for dispatch in &self.dispatches {
+            for dispatch in self.dispatches.get(range.clone()).unwrap_or_default() {
                 pass.set_pipeline(&dispatch.pipeline.pipeline);
                 pass.set_bind_group(0, &dispatch.bind_group, &[]);
                 let [x, y] = dispatch.grid;
                 pass.dispatch_workgroups(x, y, 1);
             }
         }
-        Ok(())
     }
 
     /// Records and submits `steps` steps. Waits only if too many earlier runs are still under way.

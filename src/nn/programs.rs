@@ -2,7 +2,7 @@
 
 use super::Network;
 use crate::error::Result;
-use crate::program::{DType, Program, Slot};
+use crate::program::{DType, LossInputs, Program, Slot};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::{Loss, Metric, Optimizer, Reduction};
@@ -38,6 +38,28 @@ pub struct Goal {
     pub clip_value: Option<f64>,
     /// The largest norm of all gradients, if they are clipped by norm.
     pub clip_norm: Option<f64>,
+    /// Whether each row comes with a weight of its own.
+    pub weighted: bool,
+    /// Whether a training step counts class targets that are no class: for targets that nobody has checked.
+    pub checked: bool,
+}
+
+impl Goal {
+    /// The input of the rows' weights.
+    fn weight(&self, program: &mut Program, rows: usize) -> Result<Option<Slot>> {
+        let shape = Shape::new(&[rows])?;
+        Ok(self.weighted.then(|| program.input("weight", shape, DType::F32)))
+    }
+
+    fn clip(&self, program: &mut Program) -> Result<()> {
+        if let Some(limit) = self.clip_value {
+            program.clip_value(limit)?;
+        }
+        if let Some(max) = self.clip_norm {
+            program.clip_norm(max)?;
+        }
+        Ok(())
+    }
 }
 
 /// A program and the slots its caller writes and reads.
@@ -49,10 +71,24 @@ pub struct Wiring {
     pub x: Slot,
     /// Their targets, if the program takes any.
     pub target: Option<Slot>,
+    /// The weights of the rows, if the program takes any.
+    pub weight: Option<Slot>,
     /// The network's output.
     pub y: Slot,
     /// The gradient of the loss by the network's output, in a training step.
     pub grad: Option<Slot>,
+    /// Which recorded figures count the targets that are no class and name the first one's row.
+    pub faults: Option<[usize; 2]>,
+    /// How many ops the forward pass has, where the gradient is the caller's.
+    pub forward_ops: usize,
+}
+
+impl Wiring {
+    fn new(program: Program, x: Slot, y: Slot) -> Self {
+        let forward_ops = program.ops().len();
+        let (target, weight, grad, faults) = (None, None, None, None);
+        Self { program, x, target, weight, y, grad, faults, forward_ops }
+    }
 }
 
 impl Network {
@@ -72,18 +108,19 @@ impl Network {
         let mut program = Program::new("train", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let all = target.input(&mut program, rows)?;
-        let (batch_x, batch_target) = if batch < rows {
-            let order = Some(Key::new(seed, Stream::Shuffle));
-            (
-                program.gather("batch x", x, batch, order)?,
-                program.gather("batch target", all, batch, order)?,
-            )
-        } else {
-            (x, all)
+        let weight = goal.weight(&mut program, rows)?;
+        let order = Some(Key::new(seed, Stream::Shuffle));
+        let mut batched = |name: &str, slot| {
+            if batch < rows { program.gather(name, slot, batch, order) } else { Ok(slot) }
         };
+        let batch_x = batched("batch x", x)?;
+        let batch_target = batched("batch target", all)?;
+        let batch_weight = weight.map(|weight| batched("batch weight", weight)).transpose()?;
         let (y, trace) = self.forward(&mut program, batch_x, Some(seed))?;
-        let (loss, gradient) = program.loss(goal.loss, goal.reduction, (y, batch_target), true)?;
+        let inputs = LossInputs { weight: batch_weight, ..LossInputs::new(y, batch_target) };
+        let (loss, gradients) = program.loss_of(goal.loss, goal.reduction, inputs, true)?;
         let mut figures = vec![loss];
+        let gradient = gradients.first().copied();
         if let Some(gradient) = gradient {
             self.backward(&mut program, &trace, gradient, seed)?;
         }
@@ -93,15 +130,47 @@ impl Network {
         for metric in &goal.metrics {
             figures.push(program.metric(*metric, y, batch_target)?);
         }
-        if let Some(limit) = goal.clip_value {
-            program.clip_value(limit)?;
-        }
-        if let Some(max) = goal.clip_norm {
-            program.clip_norm(max)?;
-        }
+        let faults = if goal.checked && target == TargetKind::Class {
+            let ignored = goal.loss.ignore_index();
+            figures.extend(program.check_classes(batch_target, self.outputs(), ignored)?);
+            Some([figures.len() - 2, figures.len() - 1])
+        } else {
+            None
+        };
+        goal.clip(&mut program)?;
         program.update(optimizer, Some(loss), Key::new(seed, Stream::Optimizer))?;
         program.record(&figures)?;
-        Ok(Wiring { program, x, target: Some(all), y, grad: gradient })
+        let target = Some(all);
+        Ok(Wiring { target, weight, grad: gradient, faults, ..Wiring::new(program, x, y) })
+    }
+
+    /// A training step whose gradient by the network's output the caller writes between its two parts: the forward
+    /// pass, and backward and update. The loss of the goal has no part in it.
+    ///
+    /// # Errors
+    /// [`Error::Limit`](crate::Error::Limit) for more elements than a tensor can have;
+    /// [`Error::Unsupported`](crate::Error::Unsupported) for an optimizer that takes the loss.
+    pub fn training_by_gradient(
+        &self,
+        goal: &Goal,
+        optimizer: Optimizer,
+        rows: usize,
+        seed: u64,
+    ) -> Result<Wiring> {
+        let mut program = Program::new("train by gradient", self.params().to_vec());
+        let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
+        let grad = program.input("d y", Shape::new(&[rows, self.outputs()])?, DType::F32);
+        let (y, trace) = self.forward(&mut program, x, Some(seed))?;
+        let forward_ops = program.ops().len();
+        self.backward(&mut program, &trace, grad, seed)?;
+        let mut figures = vec![];
+        if program.has_penalty() {
+            figures.push(program.penalty(true));
+        }
+        goal.clip(&mut program)?;
+        program.update(optimizer, None, Key::new(seed, Stream::Optimizer))?;
+        program.record(&figures)?;
+        Ok(Wiring { grad: Some(grad), forward_ops, ..Wiring::new(program, x, y) })
     }
 
     /// Loss, penalty and metrics over up to `rows` rows, nothing changed.
@@ -113,7 +182,9 @@ impl Network {
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let target = target.input(&mut program, rows)?;
         let (y, _) = self.forward(&mut program, x, None)?;
-        let (loss, _) = program.loss(goal.loss, goal.reduction, (y, target), false)?;
+        let weight = goal.weight(&mut program, rows)?;
+        let inputs = LossInputs { weight, ..LossInputs::new(y, target) };
+        let (loss, _) = program.loss_of(goal.loss, goal.reduction, inputs, false)?;
         let mut figures = vec![loss];
         if program.has_penalty() {
             figures.push(program.penalty(false));
@@ -122,7 +193,7 @@ impl Network {
             figures.push(program.metric(*metric, y, target)?);
         }
         program.record(&figures)?;
-        Ok(Wiring { program, x, target: Some(target), y, grad: None })
+        Ok(Wiring { target: Some(target), weight, ..Wiring::new(program, x, y) })
     }
 
     /// The network's output for `rows` rows.
@@ -133,6 +204,6 @@ impl Network {
         let mut program = Program::new("predict", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let (y, _) = self.forward(&mut program, x, None)?;
-        Ok(Wiring { program, x, target: None, y, grad: None })
+        Ok(Wiring::new(program, x, y))
     }
 }

@@ -4,7 +4,7 @@ use super::{DType, Form, Op, ParamInfo, Place, Program, Slot, SlotInfo};
 use crate::error::{Error, Result};
 use crate::random::Key;
 use crate::shape::Shape;
-use crate::spec::{Loss, Metric, Optimizer, Reduction};
+use crate::spec::Optimizer;
 
 impl Program {
     fn add(&mut self, name: &str, shape: Shape, dtype: DType, place: Place) -> Slot {
@@ -138,70 +138,6 @@ impl Program {
             return Ok(());
         }
         Err(Error::shape(op, format!("the shapes {left} and {right} differ")))
-    }
-
-    /// The value of a loss and, if asked for, its gradient.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if prediction and target do not fit; [`Error::Parameter`] for parameters not valid.
-    pub fn loss(
-        &mut self,
-        loss: Loss,
-        reduction: Reduction,
-        (prediction, target): (Slot, Slot),
-        gradient: bool,
-    ) -> Result<(Slot, Option<Slot>)> {
-        loss.validate()?;
-        self.check_target(&format!("loss.{loss}"), loss.is_row_wise(), prediction, target)?;
-        let shape = self.shape(prediction)?;
-        let value = match reduction {
-            Reduction::None if loss.is_row_wise() => Shape::new(&[shape.rows()])?,
-            Reduction::None => shape,
-            Reduction::Mean | Reduction::Sum => Shape::scalar(),
-        };
-        let value = self.value("loss", value);
-        let gradient = gradient.then(|| self.value("d prediction", shape));
-        self.ops.push(Op::Loss { loss, reduction, prediction, target, value, gradient });
-        Ok((value, gradient))
-    }
-
-    /// The mean of a metric.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if prediction and target do not fit.
-    pub fn metric(&mut self, metric: Metric, prediction: Slot, target: Slot) -> Result<Slot> {
-        if let Some(loss) = metric.loss() {
-            return Ok(self.loss(loss, Reduction::Mean, (prediction, target), false)?.0);
-        }
-        self.check_target(
-            &format!("metric.{metric}"),
-            metric == Metric::Accuracy,
-            prediction,
-            target,
-        )?;
-        let value = self.value("metric", Shape::scalar());
-        self.ops.push(Op::Metric { metric, prediction, target, value });
-        Ok(value)
-    }
-
-    fn check_target(&self, op: &str, row_wise: bool, prediction: Slot, target: Slot) -> Result<()> {
-        let (scores, targets) = (self.slot(prediction)?, self.slot(target)?);
-        if targets.dtype == DType::F32 {
-            return self.check_same(op, prediction, target);
-        }
-        let (scores, targets) = (scores.shape, targets.shape);
-        if !row_wise {
-            let message = format!(
-                "class indices {targets} are no targets here; give values of the shape {scores}"
-            );
-            return Err(Error::shape(op, message));
-        }
-        if scores.rows() != targets.len() || scores.is_empty() != targets.is_empty() {
-            let message =
-                format!("scores of shape {scores} need one class index per row, not {targets}");
-            return Err(Error::shape(op, message));
-        }
-        Ok(())
     }
 
     /// The L1 and L2 penalties of all parameters, also added to the gradients when `backward`.

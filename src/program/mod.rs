@@ -5,9 +5,12 @@
 mod activation;
 mod build;
 mod display;
+mod loss;
 mod op;
 mod step;
 
+pub use loss::LossInputs;
+pub(crate) use loss::{Layout, has_weighted_mean};
 pub use op::{Form, Op};
 pub use step::{LiveSteps, StepEntry, Steps};
 

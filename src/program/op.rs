@@ -1,6 +1,6 @@
 //! The ops of a program.
 
-use super::Slot;
+use super::{LossInputs, Slot};
 use crate::random::Key;
 use crate::spec::activation::Order;
 use crate::spec::{Activation, Loss, Metric, Optimizer, Reduction};
@@ -140,14 +140,25 @@ pub enum Op {
         loss: Loss,
         /// How terms become the value.
         reduction: Reduction,
-        /// The predictions.
-        prediction: Slot,
-        /// The targets: of the same shape, or a class index per row.
-        target: Slot,
+        /// The predictions, the target, weights.
+        inputs: LossInputs,
         /// One number, or with [`Reduction::None`] one per term.
         value: Slot,
-        /// dL/d(prediction), 0 in rows that take no part.
-        gradient: Option<Slot>,
+        /// dL/d(input) for each prediction, 0 in rows that take no part; none if they are not wanted.
+        gradients: Vec<Slot>,
+    },
+    /// Counts the class targets, among the rows that take part, that are no class.
+    CheckClasses {
+        /// Class indices.
+        target: Slot,
+        /// How many classes there are.
+        classes: usize,
+        /// An index that is no fault.
+        ignored: Option<u32>,
+        /// How many are no class: one number.
+        count: Slot,
+        /// The first row of those, exact below 2^24: one number, 0 if there is none.
+        first: Slot,
     },
     /// The mean of a metric over the rows that take part in this step.
     Metric {
@@ -197,7 +208,7 @@ pub enum Op {
 
 impl Op {
     /// How many figures one step can record.
-    pub const MAX_RECORDED: usize = 4;
+    pub const MAX_RECORDED: usize = 8;
 
     /// The op's name: family and member.
     pub fn name(&self) -> String {
@@ -216,6 +227,7 @@ impl Op {
             Self::Loss { loss, reduction, .. } => {
                 format!("loss.{loss}.{}", format!("{reduction:?}").to_lowercase())
             }
+            Self::CheckClasses { classes, .. } => format!("check_classes({classes})"),
             Self::Metric { metric, .. } => format!("metric.{metric}"),
             Self::Penalty { .. } => "penalty".into(),
             Self::ClipValue { limit } => format!("clip_value(limit={limit})"),
@@ -235,9 +247,9 @@ impl Op {
             Self::Learned { x, weight, .. } => vec![*x, *weight],
             Self::LearnedBackward { x, weight, grad_out, .. } => vec![*x, *weight, *grad_out],
             Self::ActivationBackward { saved, grad_out, .. } => vec![*saved, *grad_out],
-            Self::Loss { prediction, target, .. } | Self::Metric { prediction, target, .. } => {
-                vec![*prediction, *target]
-            }
+            Self::Loss { inputs, .. } => inputs.slots(),
+            Self::CheckClasses { target, .. } => vec![*target],
+            Self::Metric { prediction, target, .. } => vec![*prediction, *target],
             Self::Record { values } => values.clone(),
             Self::Update { loss, .. } => loss.iter().copied().collect(),
             Self::Penalty { .. } | Self::ClipValue { .. } | Self::ClipNorm { .. } => vec![],
@@ -255,10 +267,11 @@ impl Op {
             | Self::Learned { out, .. } => vec![*out],
             Self::LearnedBackward { grad_in, grad_weight, .. } => vec![*grad_in, *grad_weight],
             Self::ActivationBackward { grad_in, .. } => vec![*grad_in],
-            Self::Loss { value, gradient, .. } => {
-                [Some(*value), *gradient].into_iter().flatten().collect()
+            Self::Loss { value, gradients, .. } => {
+                std::iter::once(*value).chain(gradients.iter().copied()).collect()
             }
             Self::Metric { value, .. } | Self::Penalty { value, .. } => vec![*value],
+            Self::CheckClasses { count, first, .. } => vec![*count, *first],
             Self::ClipNorm { norm, .. } => vec![*norm],
             Self::ClipValue { .. } | Self::Update { .. } | Self::Record { .. } => vec![],
         }

@@ -29,7 +29,7 @@ impl Metric {
     /// The metric that suits a loss; `deviation` is the standard deviation of the targets.
     pub fn suiting(loss: &Loss, deviation: f64) -> Self {
         match loss.threshold() {
-            _ if loss.is_row_wise() => Self::Accuracy,
+            _ if loss.takes_classes() => Self::Accuracy,
             Some(threshold) => Self::BinaryAccuracy { threshold },
             None => Self::RegressionAccuracy { tolerance: deviation / 250.0 },
         }

@@ -25,7 +25,8 @@ pub(super) struct Evaluator<'a> {
 impl<'a> Evaluator<'a> {
     pub fn new(trainer: &Trainer, data: &'a Dataset, target: TargetKind) -> Result<Self> {
         let (len, rows) = (data.len(), data.len().min(MOST_ROWS));
-        let wiring = trainer.network.evaluation(&trainer.goal, target, rows)?;
+        let goal = trainer.goal_for(data);
+        let wiring = trainer.network.evaluation(&goal, target, rows)?;
         let chunks = len.div_ceil(rows) as u64;
         let rule =
             move |step: u64| StepEntry::rows(rows.min(len - (step % chunks) as usize * rows));
@@ -59,6 +60,9 @@ pub(super) fn upload(
     end: usize,
 ) -> Result<()> {
     executor.write(wiring.x, rows_of(data.inputs(), start, end))?;
+    if let (Some(slot), Some(weights)) = (wiring.weight, data.weights()) {
+        executor.write(slot, weights.get(start..end).unwrap_or_default())?;
+    }
     match (wiring.target, data.targets()) {
         (Some(target), Targets::Values(values)) => {
             executor.write(target, rows_of(values, start, end))

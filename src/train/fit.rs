@@ -191,13 +191,9 @@ impl Trainer {
             Some(data) => Some(Evaluator::new(self, data, self.check("validation", data)?)?),
             None => None,
         };
-        let wiring = self.network.training(
-            &self.goal,
-            self.optimizer,
-            target,
-            (data.len(), batch),
-            self.seed,
-        )?;
+        let goal = self.goal_for(data);
+        let wiring =
+            self.network.training(&goal, self.optimizer, target, (data.len(), batch), self.seed)?;
         let (rule, live) = Steps { batch, ..self.steps(data.len()) }.live();
         let program = wiring.program.clone();
         let mut executor = Executor::new(program, &self.weights, &self.device, self.step, rule)?;

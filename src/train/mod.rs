@@ -8,7 +8,7 @@ mod step;
 
 pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
-pub use step::TrainingStep;
+pub use step::{GradientStep, TrainingStep};
 
 use crate::data::{Dataset, Targets};
 use crate::device::{Device, Weights};
@@ -63,7 +63,7 @@ impl TrainerBuilder {
         Self { reduction, ..self }
     }
 
-    /// The metrics recorded beside the loss, at most two; one that suits the loss unless given.
+    /// The metrics recorded beside the loss, at most four; one that suits the loss unless given.
     pub fn metrics(self, metrics: &[Metric]) -> Self {
         Self { metrics: Some(metrics.to_vec()), ..self }
     }
@@ -91,10 +91,11 @@ impl TrainerBuilder {
             let message = "a loss to train by is one number; use Reduction::Mean or Reduction::Sum";
             return Err(Error::unsupported("Trainer", message));
         }
-        let recorded = 2 + self.metrics.as_ref().map_or(1, Vec::len);
+        // Loss, penalty, and in a recorded step two figures about its targets.
+        let recorded = 4 + self.metrics.as_ref().map_or(1, Vec::len);
         if recorded > Op::MAX_RECORDED {
             let (needed, limit) = (recorded as u64, Op::MAX_RECORDED as u64);
-            let what = "recording loss, penalty and metrics".to_string();
+            let what = "recording loss, penalty, faults and metrics".to_string();
             return Err(Error::Limit { what, needed, limit, unit: "figures" });
         }
         let optimizer = self.optimizer;
@@ -115,6 +116,8 @@ impl TrainerBuilder {
             metrics: self.metrics.clone().unwrap_or_default(),
             clip_value: self.clip_value,
             clip_norm: self.clip_norm,
+            weighted: false,
+            checked: false,
         };
         let trainer = Trainer {
             network,
@@ -278,7 +281,7 @@ impl Trainer {
 
     /// The targets that the loss naturally takes.
     fn natural_target(&self) -> TargetKind {
-        if self.goal.loss.is_row_wise() {
+        if self.goal.loss.takes_classes() {
             TargetKind::Class
         } else {
             TargetKind::Values(self.network.outputs())
@@ -307,14 +310,15 @@ impl Trainer {
                 Err(Error::shape(call, message))
             }
             Targets::Values(_) => Ok(TargetKind::Values(outputs)),
-            Targets::Classes { .. } if !loss.is_row_wise() => {
+            Targets::Classes { .. } if !loss.takes_classes() => {
                 let message =
                     format!("{loss} takes targets of shape [rows, {outputs}], not class indices");
                 Err(Error::shape(call, message))
             }
             Targets::Classes { labels, .. } => {
-                let wrong =
-                    labels.iter().enumerate().find(|(_, label)| **label as usize >= outputs);
+                let wrong = labels.iter().enumerate().find(|(_, label)| {
+                    **label as usize >= outputs && Some(**label) != loss.ignore_index()
+                });
                 let Some((row, label)) = wrong else { return Ok(TargetKind::Class) };
                 let message = format!(
                     "row {row} has class {label}, but the network gives {outputs} scores a row"
@@ -322,6 +326,11 @@ impl Trainer {
                 Err(Error::Target { op: call.to_string(), message })
             }
         }
+    }
+
+    /// The goal, with weights if the data has any.
+    fn goal_for(&self, data: &Dataset) -> Goal {
+        Goal { weighted: data.weights().is_some(), ..self.goal.clone() }
     }
 
     /// The goal with metrics that suit the loss and this data, unless they were chosen.

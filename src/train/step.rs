@@ -6,8 +6,8 @@ use super::Trainer;
 use crate::device::{Executor, Weights};
 use crate::error::{Error, Result};
 use crate::gpu::{Plan, Region};
-use crate::nn::TargetKind;
-use crate::program::{LiveSteps, Op};
+use crate::nn::{Goal, TargetKind};
+use crate::program::{LiveSteps, Op, Program};
 
 /// A training step over a fixed batch, recorded into the host application's own command encoders.
 ///
@@ -20,6 +20,8 @@ pub struct TrainingStep {
     live: LiveSteps,
     inputs: Region,
     targets: Region,
+    /// Which figures tell of targets that are no class.
+    faults: Option<[usize; 2]>,
 }
 
 impl Trainer {
@@ -32,19 +34,57 @@ impl Trainer {
             return Err(Error::empty("into_step", "a batch needs at least one row"));
         }
         let target = self.natural_target();
+        let goal = Goal { checked: true, ..self.goal.clone() };
         let wiring =
-            self.network.training(&self.goal, self.optimizer, target, (rows, rows), self.seed)?;
+            self.network.training(&goal, self.optimizer, target, (rows, rows), self.seed)?;
+        let faults = wiring.faults;
+        let (x, target) = (wiring.x, wiring.target);
+        let (plan, live) = self.record_plan(wiring.program, rows)?;
+        let missing = || Error::Internal("the step's inputs have no memory".into());
+        let inputs = plan.region(x).cloned().ok_or_else(missing)?;
+        let targets = target.and_then(|slot| plan.region(slot)).cloned().ok_or_else(missing)?;
+        Ok(TrainingStep { trainer: self, plan, live, inputs, targets, faults })
+    }
+
+    /// Turns the trainer into a step over batches of `rows` rows that takes dL/dy from a shader of the host's own:
+    /// wgrad does the forward pass, then backward and update. The trainer's loss has no part in it.
+    ///
+    /// # Errors
+    /// As [`Trainer::into_step`].
+    pub fn into_gradient_step(self, rows: usize) -> Result<GradientStep> {
+        if rows == 0 {
+            return Err(Error::empty("into_gradient_step", "a batch needs at least one row"));
+        }
+        let wiring =
+            self.network.training_by_gradient(&self.goal, self.optimizer, rows, self.seed)?;
+        let (x, y, grad, forward_ops) = (wiring.x, wiring.y, wiring.grad, wiring.forward_ops);
+        let (plan, live) = self.record_plan(wiring.program, rows)?;
+        let missing = || Error::Internal("the step's inputs have no memory".into());
+        let region = |slot| plan.region(slot).cloned().ok_or_else(missing);
+        let gradients = region(grad.ok_or_else(missing)?)?;
+        let (inputs, outputs) = (region(x)?, region(y)?);
+        let forward = false;
+        Ok(GradientStep {
+            trainer: self,
+            plan,
+            live,
+            inputs,
+            outputs,
+            gradients,
+            forward_ops,
+            forward,
+        })
+    }
+
+    /// A plan whose steps follow those of the trainer.
+    fn record_plan(&self, program: Program, rows: usize) -> Result<(Plan, LiveSteps)> {
         let (rule, live) = self.steps(rows).live();
-        let executor = Executor::new(wiring.program, &self.weights, &self.device, self.step, rule)?;
+        let executor = Executor::new(program, &self.weights, &self.device, self.step, rule)?;
         let Executor::Gpu(plan) = executor else {
             let message = "steps are recorded on a GPU; the CPU reference trains with `fit`";
             return Err(Error::unsupported("into_step", message));
         };
-        let missing = || Error::Internal("the step's inputs have no memory".into());
-        let inputs = plan.region(wiring.x).cloned().ok_or_else(missing)?;
-        let targets =
-            wiring.target.and_then(|slot| plan.region(slot)).cloned().ok_or_else(missing)?;
-        Ok(TrainingStep { trainer: self, plan: *plan, live, inputs, targets })
+        Ok((*plan, live))
     }
 }
 
@@ -102,16 +142,121 @@ impl TrainingStep {
     /// Reads loss, penalty (if any) and metrics of the given steps, which must have been submitted.
     ///
     /// # Errors
-    /// As [`Plan::records`].
+    /// As [`Plan::records`]; [`Error::Target`] if class targets of these steps were no class, with how many and the
+    /// first one's row. Such targets added nothing to the gradient.
     pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
-        self.plan.records(steps).await
+        let first = steps.start;
+        let records = self.plan.records(steps).await?;
+        let Some([count, row]) = self.faults else { return Ok(records) };
+        let figure = |record: &[f32; Op::MAX_RECORDED], place: usize| {
+            record.get(place).copied().unwrap_or(0.0)
+        };
+        let faulty = records.iter().zip(first..).find(|(record, _)| figure(record, count) > 0.0);
+        let Some((record, step)) = faulty else { return Ok(records) };
+        let message = format!(
+            "{} targets are not below the number of classes, {}; the first is in row {}",
+            figure(record, count),
+            self.trainer.network.outputs(),
+            figure(record, row)
+        );
+        Err(Error::Target { op: format!("training step {step}"), message })
     }
 
     /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted.
     pub fn into_trainer(self) -> Trainer {
         let done = self.plan.next_step();
-        let epoch = self.trainer.epoch + done - self.trainer.step;
-        Trainer { step: done, epoch, ..self.trainer }
+        self.trainer.after(done)
+    }
+}
+
+impl Trainer {
+    /// The trainer after so many steps of one epoch each.
+    fn after(self, done: u64) -> Self {
+        let epoch = self.epoch + done - self.step;
+        Self { step: done, epoch, ..self }
+    }
+}
+
+/// A training step whose gradient by the network's output the host application writes itself.
+///
+/// A step is recorded in two parts: [`GradientStep::encode_forward`], then the host's own pass from
+/// [`GradientStep::outputs`] to [`GradientStep::gradients`], then [`GradientStep::encode_update`].
+#[derive(Debug)]
+pub struct GradientStep {
+    trainer: Trainer,
+    plan: Plan,
+    live: LiveSteps,
+    inputs: Region,
+    outputs: Region,
+    gradients: Region,
+    forward_ops: usize,
+    /// Whether a forward pass was recorded that no update has followed yet.
+    forward: bool,
+}
+
+impl GradientStep {
+    /// Sets a hyper-parameter of the optimizer, such as `lr`, for the updates recorded from now on.
+    ///
+    /// # Errors
+    /// As [`Trainer::set_optimizer`].
+    pub fn set_optimizer(&mut self, parameter: &str, value: f64) -> Result<()> {
+        self.trainer.set_optimizer(parameter, value)?;
+        self.live.write().optimizer = self.trainer.optimizer;
+        Ok(())
+    }
+
+    /// Where the inputs go: `rows` rows of the network's features, `f32`, row-major.
+    pub fn inputs(&self) -> &Region {
+        &self.inputs
+    }
+
+    /// Where the forward pass leaves the network's outputs: `rows` rows, `f32`.
+    pub fn outputs(&self) -> &Region {
+        &self.outputs
+    }
+
+    /// Where the host writes dL/d(output): `rows` rows, `f32`.
+    pub fn gradients(&self) -> &Region {
+        &self.gradients
+    }
+
+    /// Records the forward pass of the next step. Nothing is submitted.
+    ///
+    /// # Errors
+    /// As [`Plan::encode`]; [`Error::Unsupported`] if the last forward pass was not followed by its update.
+    pub fn encode_forward(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        if self.forward {
+            let message = "the last forward pass was not followed by its update";
+            return Err(Error::unsupported("encode_forward", message));
+        }
+        self.plan.encode_ops(encoder, 0..self.forward_ops)?;
+        self.forward = true;
+        Ok(())
+    }
+
+    /// Records backward and update of the step whose forward pass was recorded last. Nothing is submitted.
+    ///
+    /// # Errors
+    /// As [`Plan::encode`]; [`Error::Unsupported`] without a forward pass.
+    pub fn encode_update(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        if !self.forward {
+            let message = "an update follows a forward pass; record `encode_forward` first";
+            return Err(Error::unsupported("encode_update", message));
+        }
+        self.plan.encode_ops(encoder, self.forward_ops..usize::MAX)?;
+        self.forward = false;
+        Ok(())
+    }
+
+    /// The plan behind the step.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted.
+    pub fn into_trainer(self) -> Trainer {
+        let done = self.plan.next_step();
+        self.trainer.after(done)
     }
 }
 

@@ -1,189 +1,100 @@
-//! Losses: values and gradients for every reduction, saturated, degenerate and in short batches.
+//! Losses: values and gradients for every reduction and weight, saturated, degenerate and in short batches.
 
 use wgrad::program::StepEntry;
 use wgrad::{Loss, Reduction};
 
-use crate::support::run::{Case, count, folding_gpu, gpu, normal, uniform};
+use crate::support::losses::{HALF_ULP, Trial, losses, trials};
+use crate::support::run::{Case, count, folding_gpu, gpu};
 use crate::support::tolerance::Tolerance;
 
-const REDUCTIONS: [Reduction; 3] = [Reduction::None, Reduction::Mean, Reduction::Sum];
-const HALF_ULP: f64 = 1.0 / (1u64 << 24) as f64;
-
-#[derive(Clone)]
-enum Target {
-    Values(Vec<f32>),
-    Classes(Vec<u32>),
+/// What each term may be off by, and each element of each gradient before it is scaled.
+struct Bounds {
+    terms: Vec<f64>,
+    gradient: Vec<(f64, f64)>,
 }
 
-/// A loss with predictions and targets of some shape.
-struct Trial {
-    loss: Loss,
-    rows: usize,
-    cols: usize,
-    x: Vec<f32>,
-    target: Target,
-}
-
-/// Overwrites the first elements by values that have caused trouble, as far as there is room.
-fn put(data: &mut [f32], values: &[f32]) {
-    data.iter_mut().zip(values).for_each(|(place, value)| *place = *value);
-}
-
-fn soft_rows(seed: u64, rows: usize, cols: usize) -> Vec<f32> {
-    let mut weights = uniform(seed, rows * cols);
-    for row in weights.chunks_mut(cols.max(1)) {
-        let sum: f32 = row.iter().sum();
-        row.iter_mut().for_each(|w| *w /= sum);
-    }
-    weights
-}
-
-fn scaled(seed: u64, len: usize, scale: f32) -> Vec<f32> {
-    normal(seed, len).into_iter().map(|x| x * scale).collect()
-}
-
-/// The inputs that suit the loss; row-wise ones get a trial for each kind of target.
-fn trials(loss: Loss, rows: usize, cols: usize) -> Vec<Trial> {
-    let len = rows * cols;
-    let trial = |x, target| Trial { loss, rows, cols, x, target };
-    let classes: Vec<u32> = (0..rows).map(|row| (row * 7 % cols.max(1)) as u32).collect();
-    let both = |x: Vec<f32>| {
-        let soft = Target::Values(soft_rows(5, rows, cols));
-        vec![trial(x.clone(), soft), trial(x, Target::Classes(classes.clone()))]
-    };
-    match loss.name() {
-        "bce" => {
-            let mut p = uniform(1, len);
-            put(&mut p, &[0.0, 1.0, 0.0, 1.0, 0.5, 1e-6, 1e-6, 0.999999, 0.999999]);
-            let mut t = uniform(2, len);
-            put(&mut t, &[0.0, 1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 0.0, 1.0]);
-            vec![trial(p, Target::Values(t))]
-        }
-        "bce_with_logits" => {
-            let mut x = scaled(1, len, 5.0);
-            put(&mut x, &[0.0, 100.0, -100.0, 1e4, -1e4, 0.0, 100.0, -100.0, 1e4, -1e4]);
-            let mut t = uniform(2, len);
-            put(&mut t, &[0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0, 1.0, 1.0, 1.0]);
-            vec![trial(x, Target::Values(t))]
-        }
-        "categorical_cross_entropy" => {
-            let mut p = soft_rows(1, rows, cols);
-            let mut rows = p.chunks_mut(cols.max(1));
-            rows.next().into_iter().for_each(|row| {
-                row.fill(0.0);
-                put(row, &[1.0]);
-            });
-            rows.next().into_iter().for_each(|row| row.fill(1.0 / cols as f32));
-            both(p)
-        }
-        "cross_entropy" => {
-            let mut x = scaled(1, len, 3.0);
-            let mut rows = x.chunks_mut(cols.max(1));
-            rows.next().into_iter().for_each(|row| row.fill(2.5));
-            rows.next().into_iter().for_each(|row| put(row, &[100.0, -100.0, 20.0, -20.0]));
-            rows.next().into_iter().for_each(|row| put(row, &[-1e4, 1e4, 9999.0]));
-            rows.next().into_iter().for_each(|row| row.fill(-3e38));
-            both(x)
-        }
-        _ => {
-            let mut x = scaled(1, len, 3.0);
-            put(&mut x, &[1.5, 100.0, -100.0, 1e4, -1e4, 0.0]);
-            let mut t = scaled(2, len, 3.0);
-            put(&mut t, &[1.5, -100.0, -100.0, 1e4, 0.0, 1e-6]);
-            vec![trial(x, Target::Values(t))]
-        }
-    }
-}
-
-/// Every loss with its default parameters and others.
-fn losses() -> Vec<Loss> {
-    let others = [
-        "bce_with_logits(pos_weight=2.5)",
-        "categorical_cross_entropy(clip=0.0078125)",
-        "cross_entropy(label_smoothing=0.125)",
-    ];
-    let losses: Vec<Loss> =
-        Loss::all().chain(others.into_iter().map(|name| name.parse().unwrap())).collect();
-    assert!(losses.len() >= 9);
-    losses
-}
-
-impl Trial {
-    fn program(&self, reduction: Reduction, entry: StepEntry) -> (Case, [wgrad::program::Slot; 2]) {
-        let mut case = Case::new(&format!("{} {reduction:?}", self.loss));
-        case.entry = entry;
-        let x = case.input(&[self.rows, self.cols], &self.x);
-        let target = match &self.target {
-            Target::Values(values) => case.input(&[self.rows, self.cols], values),
-            Target::Classes(classes) => case.classes(classes),
+impl Bounds {
+    /// Elementwise losses: 16 ulp of the result or of what cancels in it, and what the exponential adds.
+    /// Row-wise ones: also the rounding of sums over the row, whose size is about 1 whatever is left of it.
+    fn of(trial: &Trial, terms: &[f64]) -> Self {
+        let elements: usize = trial.shape.iter().product();
+        let weight = trial.largest_weight();
+        let mut gradient = vec![(0.0, 0.0); elements];
+        let ulps = |exponent: f64| 16.0 + 2.0 * exponent.min(200.0);
+        let bound = |(i, &term): (usize, &f64)| {
+            if !trial.loss.is_row_wise() {
+                let [size, slope] = trial.sizes(i);
+                let ulps = ulps(trial.exponent(i, 0.0));
+                gradient[i] = (ulps, (ulps * 2.0 * HALF_ULP * slope).max(1e-7) * weight);
+                return ulps * HALF_ULP * term.abs().max(size * weight);
+            }
+            let ([size, slope], places) = trial.row_sizes(i);
+            let sums = ((places.len().max(1) as f64).log2() + 8.0) * HALF_ULP;
+            let top = places.iter().map(|&i| trial.at(0, i)).fold(f64::MIN, f64::max);
+            for &place in &places {
+                let is_sum = slope != 1.0;
+                let floor = if is_sum { sums * slope } else { 4.0 * HALF_ULP };
+                gradient[place] = (ulps(trial.exponent(place, top)), floor * weight);
+            }
+            sums * (term.abs() + size * weight)
         };
-        let (value, gradient) = case.program.loss(self.loss, reduction, (x, target), true).unwrap();
-        (case, [value, gradient.unwrap()])
+        let terms = terms.iter().enumerate().map(bound).collect();
+        Self { terms, gradient }
     }
+}
 
-    /// How far a term may be from the reference: its own rounding, and in a row-wise loss that of a logarithm of a
-    /// sum, which is about 1 whatever the term.
-    fn term_bound(&self, term: f64) -> f64 {
-        if !self.loss.is_row_wise() {
-            return 16.0 * HALF_ULP * term.abs();
-        }
-        ((self.cols.max(1) as f64).log2() + 8.0) * HALF_ULP * (term.abs() + 1.0)
-    }
-
-    /// The magnitude of the exponent that the gradient's rounding error grows with.
-    fn exponent(&self, index: usize) -> f64 {
-        let x = f64::from(self.x[index]);
-        match self.loss.name() {
-            "bce_with_logits" => x.abs(),
-            "cross_entropy" => {
-                let from = index / self.cols * self.cols;
-                let row = &self.x[from..from + self.cols];
-                f64::from(row.iter().copied().fold(f32::MIN, f32::max)) - x
-            }
-            _ => 0.0,
-        }
-    }
-
-    fn check(&self, gpu: &wgrad::gpu::Gpu, active: usize) -> usize {
-        let entry = StepEntry::rows(active);
-        let active = active.min(self.rows);
-        let mut checks = 0;
-        let (case, [value, _]) = self.program(Reduction::None, entry);
-        let terms = case.run_cpu(&mut Default::default()).read(value).unwrap().to_vec();
-        let per_row = if self.loss.is_row_wise() { 1 } else { self.cols };
-        let terms = &terms[..active * per_row];
+fn check(trial: &Trial, gpu: &wgrad::gpu::Gpu, active: usize, reductions: &[Reduction]) -> usize {
+    let entry = StepEntry::rows(active);
+    let case = |reduction| {
+        let mut case = Case::new(&trial.name(reduction));
+        case.entry = entry;
+        let (value, gradients) = trial.build(&mut case, reduction);
+        (case, value, gradients)
+    };
+    let (plain, value, _) = case(Reduction::None);
+    let terms = plain.run_cpu(&mut Default::default()).read(value).unwrap().to_vec();
+    let bounds = Bounds::of(trial, &terms);
+    let mut checks = 0;
+    for &reduction in reductions {
+        let name = format!("{}, {active} rows", trial.name(reduction));
+        let (case, value, gradients) = case(reduction);
+        let slots: Vec<_> = std::iter::once(value).chain(gradients).collect();
+        let outcomes = case.run(gpu, &slots);
+        let [value, gradients @ ..] = &outcomes[..] else { panic!("no value") };
+        // What the reference divides by follows from its own sum.
         let sum: f64 = terms.iter().map(|term| term.abs()).sum();
-        let tree = ((terms.len().max(1) as f64).log2() + 4.0) * HALF_ULP * sum;
-        let total_bound = tree + terms.iter().map(|&term| self.term_bound(term)).sum::<f64>();
-        for reduction in REDUCTIONS {
-            let name = format!("{} {reduction:?} [{}, {}]", self.loss, self.rows, self.cols);
-            let (case, slots) = self.program(reduction, entry);
-            let [value, gradient] = &case.run(gpu, &slots)[..] else { panic!("two outputs") };
-            let n = terms.len().max(1) as f64;
-            for (i, (&got, &want)) in value.got.iter().zip(&value.want).enumerate() {
-                let bound = match reduction {
-                    Reduction::None => self.term_bound(want),
-                    Reduction::Mean => total_bound / n,
-                    Reduction::Sum => total_bound,
-                };
-                let near = Tolerance::ulps(1.0).floor(bound).accepts(got, want);
-                assert!(near, "{name}: value {i} is {got:e}, not {want:e}");
-            }
-            let share = if reduction == Reduction::Mean { n } else { 1.0 };
-            // A row's gradient is the difference of two shares of up to 1, each a few roundings off.
-            let floor = if self.loss.is_row_wise() { 4.0 * HALF_ULP } else { 1e-7 };
-            for (i, (&got, &want)) in gradient.got.iter().zip(&gradient.want).enumerate() {
-                let ulps = 16.0 + 2.0 * self.exponent(i).min(200.0);
-                let near = Tolerance::ulps(ulps).floor(floor / share).accepts(got, want);
-                let x = self.x[i];
-                assert!(near, "{name}: gradient {i} at {x:e} is {got:e}, not {want:e}");
-                let absent = i >= active * self.cols;
-                assert!(!absent || got == 0.0, "{name}: row {} takes no part", i / self.cols);
-            }
-            checks += value.got.len() + gradient.got.len();
+        let total: f64 = bounds.terms.iter().sum::<f64>()
+            + ((terms.len().max(1) as f64).log2() + 4.0) * HALF_ULP * sum;
+        let signed: f64 = terms.iter().sum();
+        let share = match reduction {
+            Reduction::None | Reduction::Sum => 1.0,
+            _ if signed == 0.0 => 1.0,
+            _ => (value.want[0] / signed).abs(),
+        };
+        for (i, (&got, &want)) in value.got.iter().zip(&value.want).enumerate() {
+            let bound = if reduction == Reduction::None { bounds.terms[i] } else { total * share };
+            let near = Tolerance::ulps(8.0).floor(bound).accepts(got, want);
+            assert!(near, "{name}: value {i} is {got:e}, not {want:e}, bound {bound:e}");
         }
-        checks
+        for (input, gradient) in gradients.iter().enumerate() {
+            for (i, (&got, &want)) in gradient.got.iter().zip(&gradient.want).enumerate() {
+                let (ulps, floor) = bounds.gradient[i];
+                let floor = floor * share.min(1.0) * trial.upstream.abs();
+                let near = Tolerance::ulps(ulps).floor(floor).accepts(got, want);
+                let x = trial.predictions[input][i];
+                assert!(near, "{name}: gradient {input}, {i} at {x:e} is {got:e}, not {want:e}");
+            }
+            checks += gradient.got.len();
+        }
+        let one_row = trial.loss.is_row_wise() && trial.shape.len() == 1;
+        let per_sample: usize = trial.shape.iter().skip(usize::from(!one_row)).product();
+        for gradient in gradients {
+            let absent = gradient.got.iter().skip(active.saturating_mul(per_sample));
+            assert!(absent.into_iter().all(|&g| g == 0.0), "{name}: a row that takes no part");
+        }
+        checks += value.got.len();
     }
+    checks
 }
 
 #[test]
@@ -192,8 +103,56 @@ fn every_loss_and_gradient_is_within_its_bound_of_the_reference() {
     let shapes = [(1, 1), (1, 7), (4, 1), (0, 5), (5, 7), (6, 5), (257, 65), (3, 1000), (1025, 1)];
     for loss in losses() {
         for (rows, cols) in shapes {
-            for trial in trials(loss, rows, cols) {
-                checks += trial.check(gpu(), rows);
+            for trial in trials(loss, &[rows, cols], true) {
+                checks += check(&trial, gpu(), rows, &Reduction::ALL);
+            }
+        }
+    }
+    println!("{checks} values");
+}
+
+#[test]
+fn weights_of_samples_elements_and_classes_and_an_upstream_scale_are_the_references() {
+    let mut checks = 0;
+    for loss in losses() {
+        for trial in trials(loss, &[9, 5], true) {
+            let mut variants = vec![trial.clone().weighted()];
+            if !loss.is_row_wise() {
+                variants.push(trial.clone().weighted_by_element());
+            }
+            if loss.takes_class_weight() {
+                variants.push(trial.clone().class_weighted());
+                variants.push(trial.clone().class_weighted().weighted());
+            }
+            for mut variant in variants {
+                variant.upstream = -2.5;
+                for active in [9, 4] {
+                    checks += check(&variant, gpu(), active, &Reduction::ALL);
+                }
+            }
+        }
+    }
+    println!("{checks} values");
+}
+
+#[test]
+fn classes_on_the_second_axis_and_samples_of_several_axes_are_the_references() {
+    let mut checks = 0;
+    for name in
+        ["cross_entropy", "cross_entropy(label_smoothing=0.25, ignore_index=1)", "nll", "dice"]
+    {
+        for shape in [&[3, 4, 5][..], &[2, 7, 3, 2], &[4, 1, 3], &[5]] {
+            for trial in trials(name.parse().unwrap(), shape, false) {
+                let mut variants = vec![trial.clone()];
+                if shape.len() > 1 {
+                    variants.push(trial.clone().weighted());
+                }
+                if trial.loss.takes_class_weight() && shape.len() > 1 {
+                    variants.push(trial.class_weighted());
+                }
+                for variant in variants {
+                    checks += check(&variant, gpu(), 2, &Reduction::ALL);
+                }
             }
         }
     }
@@ -205,9 +164,9 @@ fn rows_beyond_a_short_batch_take_no_part_in_a_loss() {
     let mut checks = 0;
     for loss in losses() {
         for (rows, cols) in [(5, 7), (300, 3)] {
-            for trial in trials(loss, rows, cols) {
+            for trial in trials(loss, &[rows, cols], true) {
                 for active in [0, 1, rows - 1, rows + 100] {
-                    checks += trial.check(gpu(), active);
+                    checks += check(&trial, gpu(), active, &[Reduction::Mean, Reduction::None]);
                 }
             }
         }
@@ -216,25 +175,65 @@ fn rows_beyond_a_short_batch_take_no_part_in_a_loss() {
 }
 
 #[test]
+fn the_mean_of_nothing_is_zero() {
+    for loss in losses() {
+        for trial in trials(loss, &[3, 4], false) {
+            for reduction in [Reduction::Mean, Reduction::Sum, Reduction::BatchMean] {
+                let mut case = Case::new(&trial.name(reduction));
+                case.entry = StepEntry::rows(0);
+                let (value, gradients) = trial.build(&mut case, reduction);
+                let slots: Vec<_> = std::iter::once(value).chain(gradients).collect();
+                for outcome in case.run(gpu(), &slots) {
+                    assert!(outcome.got.iter().all(|&x| x == 0.0), "{}", trial.name(reduction));
+                    assert!(outcome.want.iter().all(|&x| x == 0.0), "{}", trial.name(reduction));
+                }
+            }
+        }
+    }
+    // Nor is anything left where every target is to be ignored.
+    let mut trial = trials("cross_entropy(ignore_index=2)".parse().unwrap(), &[3, 4], false).pop();
+    let trial = trial.as_mut().unwrap();
+    trial.target = crate::support::losses::Target::Indices(vec![3], vec![2; 3]);
+    let mut case = Case::new("all ignored");
+    let (value, _) = trial.build(&mut case, Reduction::Mean);
+    let outcome = &case.run(gpu(), &[value])[0];
+    assert_eq!((outcome.got[0], outcome.want[0]), (0.0, 0.0));
+}
+
+#[test]
 fn losses_of_a_million_rows_keep_their_accuracy() {
     let mut checks = 0;
-    // A workgroup per row is slow on a CPU.
-    let rows = count(1 << 14, 1 << 20);
-    for (loss, rows, cols) in
-        [(Loss::mse(), 1 << 20, 1), (Loss::cross_entropy(), rows, 3), (Loss::l1(), 1049, 1001)]
-    {
-        // The last trial of a row-wise loss has classes.
-        checks += trials(loss, rows, cols).pop().unwrap().check(gpu(), rows);
+    let full = count(0, 1) == 1;
+    let rows = count(1 << 16, 1 << 20);
+    let mut sizes =
+        vec![(Loss::mse(), 1 << 20, 1), (Loss::cross_entropy(), rows, 3), (Loss::l1(), 1049, 1001)];
+    if full {
+        sizes.extend([(Loss::mse(), 1 << 12, 1 << 12), (Loss::l1(), 1 << 24, 1)]);
+    }
+    for (loss, rows, cols) in sizes {
+        for trial in trials(loss, &[rows, cols], true) {
+            checks += check(&trial, gpu(), rows, &[Reduction::Mean]);
+        }
     }
     println!("{checks} values");
+}
+
+#[test]
+fn a_row_longer_than_any_loop_of_a_software_adapter_is_summed_whole() {
+    let cols = count(1 << 17, 1 << 23);
+    for name in ["cross_entropy", "cosine_similarity_loss", "dice"] {
+        for trial in trials(name.parse().unwrap(), &[2, cols], false) {
+            check(&trial, gpu(), 2, &[Reduction::Mean]);
+        }
+    }
 }
 
 #[test]
 fn losses_on_a_folded_grid_equal_the_reference() {
     let mut checks = 0;
     for loss in losses() {
-        for trial in trials(loss, 13, 9) {
-            checks += trial.check(folding_gpu(), 12);
+        for trial in trials(loss, &[13, 9], true) {
+            checks += check(&trial, folding_gpu(), 12, &[Reduction::Mean]);
         }
     }
     println!("{checks} values");

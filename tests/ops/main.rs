@@ -4,6 +4,7 @@
 mod support;
 
 mod activation;
+mod ctc;
 mod loss;
 mod metric;
 mod noise;

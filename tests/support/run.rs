@@ -75,7 +75,12 @@ impl Case {
     }
 
     pub fn classes(&mut self, data: &[u32]) -> Slot {
-        let shape = Shape::new(&[data.len()]).expect("a shape");
+        self.indices(&[data.len()], data)
+    }
+
+    pub fn indices(&mut self, extents: &[usize], data: &[u32]) -> Slot {
+        let shape = Shape::new(extents).expect("a shape");
+        assert_eq!(shape.len(), data.len(), "{extents:?}");
         let slot = self.program.input("classes", shape, DType::U32);
         self.indices.push((slot, data.to_vec()));
         slot
@@ -96,8 +101,20 @@ impl Case {
         self.program.slot(slot).unwrap().dtype
     }
 
+    /// The slot of the input of this number, in the order they were added.
+    pub fn slot(&self, number: usize) -> Slot {
+        self.numbers[number].0
+    }
+
     /// The reference after one step.
     pub fn run_cpu(&self, weights: &mut Weights<f64>) -> Interpreter<f64> {
+        let mut cpu = self.interpreter();
+        cpu.run(weights, &self.entry).unwrap();
+        cpu
+    }
+
+    /// The reference with its inputs written.
+    pub fn interpreter(&self) -> Interpreter<f64> {
         let mut cpu = Interpreter::<f64>::new(self.program.clone());
         for (slot, data) in &self.numbers {
             let data: Vec<f64> = data.iter().map(|&x| f64::from(x)).collect();
@@ -106,7 +123,6 @@ impl Case {
         for (slot, data) in &self.indices {
             cpu.write_indices(*slot, data).unwrap();
         }
-        cpu.run(weights, &self.entry).unwrap();
         cpu
     }
 

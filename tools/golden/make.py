@@ -36,7 +36,9 @@ computed once in float64 on the CPU from inputs that float32 represents exactly.
 Where the results are not the output of one torch function: `softplus` has its threshold out of reach;
 `sigmoid`, `tanh`, `gelu` and `bce_with_logits` are written in torch without cancellation in the tails and checked
 against torch's own op; `categorical_cross_entropy`, which torch does not have, is
--sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp. `optimizers_papers` is of no package:
+-sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp; `quantile`, `mape`, `msle`,
+`squared_hinge`, `exponential_loss`, `categorical_hinge` and `dice` are their formulas in torch, `squared_error`,
+`log_cosh`, `hinge` and `focal` those of optax (the first and third also in torch). `optimizers_papers` is of no package:
 its formulas are written in numpy from the papers that the script names. `torch_mlp` is no golden file of
 this kind but a state_dict in float32, as torch saves it; its outputs are of this kind.
 """

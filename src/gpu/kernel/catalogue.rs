@@ -1,10 +1,10 @@
 //! Every kernel: the ones that follow from registry entries, and the ones written whole.
 
+pub use super::loss::{accuracy, agreement, check_classes, divide, loss, target_weight};
 use super::{Access, Binding, Field, Kernel};
-use crate::spec::loss::LossKind;
 use crate::spec::optimizer::Takes;
 use crate::spec::registry::Entry;
-use crate::spec::{Activation, Kind as _, Loss, Optimizer};
+use crate::spec::{Activation, Kind as _, Optimizer};
 
 /// The text of a file of `shaders/`.
 macro_rules! shader {
@@ -62,79 +62,6 @@ pub(super) fn whole(
         hyper: None,
         workgroup,
     }
-}
-
-const LOSS_FIELDS: [&str; 4] = ["len", "cols", "mean", "writes"];
-
-fn loss_map(label: &str) -> Kernel {
-    let parts = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("template/loss_map")];
-    let bindings = [
-        read("steps"),
-        read("prediction"),
-        read("target_values"),
-        write("terms"),
-        write("grad"),
-        write("partial"),
-    ];
-    whole(label, 256, &parts, &bindings, &LOSS_FIELDS)
-}
-
-/// The text that reads a row's target, and its binding.
-fn row_target(classes: bool) -> (&'static str, &'static str, Binding) {
-    if classes {
-        ("class", shader!("template/loss_row_class"), read("target_class"))
-    } else {
-        ("distribution", shader!("template/loss_row_distribution"), read("target_values"))
-    }
-}
-
-/// A loss's terms, gradient and partial sums; `classes` says what the target of a row-wise one is.
-pub fn loss(loss: &Loss, classes: bool) -> Kernel {
-    let entry = loss.entry();
-    match &entry.kind {
-        LossKind::Map(map) => {
-            with_hyper(loss_map(&format!("loss.{}", entry.name)), entry, map.shader)
-        }
-        LossKind::Row(row) => {
-            let (kind, text, target) = row_target(classes);
-            let statistics = if row.needs_log_sum_exp {
-                shader!("template/loss_row_log_sum_exp")
-            } else {
-                shader!("template/loss_row_plain")
-            };
-            let parts = [
-                INDEX,
-                MATH,
-                REDUCE,
-                STEP,
-                NO_SCALARS,
-                shader!("template/loss_row"),
-                text,
-                statistics,
-            ];
-            let bindings =
-                [read("steps"), read("prediction"), target, write("terms"), write("grad")];
-            let label = format!("loss.{}.{kind}", entry.name);
-            let kernel = whole(&label, 64, &parts, &bindings, &["rows", "cols", "mean", "writes"]);
-            with_hyper(kernel, entry, row.shader)
-        }
-    }
-}
-
-/// 1 or 0 per element: whether prediction and target agree.
-pub fn agreement() -> Kernel {
-    let mut kernel = loss_map("metric.agreement");
-    kernel.parts.push(shader!("metric/agreement"));
-    kernel.hyper = Some(vec!["side", "limit"]);
-    kernel
-}
-
-/// 1 or 0 per row: whether the largest score is the target's class.
-pub fn accuracy(classes: bool) -> Kernel {
-    let (kind, text, target) = row_target(classes);
-    let parts = [INDEX, REDUCE, STEP, NO_SCALARS, shader!("metric/accuracy"), text];
-    let bindings = [read("steps"), read("prediction"), target, write("terms")];
-    whole(&format!("metric.accuracy.{kind}"), 64, &parts, &bindings, &["rows", "cols"])
 }
 
 /// One update of an arena segment.
@@ -286,7 +213,7 @@ pub fn record() -> Kernel {
     let parts = [STEP, NO_SCALARS, shader!("tensor/record")];
     let bindings = [write("steps"), read("scalars"), write("ring")];
     let mut kernel = whole("tensor.record", 1, &parts, &bindings, &["count", "capacity"]);
-    kernel.fields.extend([Field { name: "unused", words: 2 }, Field { name: "places", words: 4 }]);
+    kernel.fields.extend([Field { name: "unused", words: 2 }, Field { name: "places", words: 8 }]);
     kernel
 }
 
@@ -294,23 +221,9 @@ pub fn record() -> Kernel {
 pub fn all() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> =
         Activation::all().flat_map(|f| super::activation::all(&f)).collect();
-    for entry in Loss::all() {
-        kernels.push(loss(&entry, false));
-        if entry.is_row_wise() {
-            kernels.push(loss(&entry, true));
-        }
-    }
+    kernels.extend(super::loss::all());
     kernels.extend(Optimizer::all().flat_map(|entry| optimizer_variants(&entry)));
-    kernels.extend([true, false].map(accuracy));
-    kernels.extend([
-        matmul_tile(),
-        matmul_register(),
-        agreement(),
-        add_row(),
-        sum_rows(),
-        sum(),
-        gather(),
-    ]);
+    kernels.extend([matmul_tile(), matmul_register(), add_row(), sum_rows(), sum(), gather()]);
     kernels.extend([penalty(), clip_value(), clip_norm(), norms(), record()]);
     kernels
 }

@@ -1,10 +1,11 @@
-//! Formulas of the caller's own, in WGSL: checked when they are defined, with the fault shown in the caller's text.
+//! Activations and losses of the caller's own, in WGSL: checked when they are defined, with the fault shown in the caller's text.
 
 use std::sync::Arc;
 
 use super::{Kernel, activation, catalogue};
 use crate::error::{Error, Result};
-use crate::spec::Activation;
+use crate::spec::loss::TargetForm;
+use crate::spec::{Activation, Loss};
 
 impl Activation {
     /// An elementwise activation of your own, for every place that takes a built-in one.
@@ -42,8 +43,8 @@ impl Activation {
         reference_derivative: impl Fn(f64) -> f64 + Send + Sync + 'static,
     ) -> Result<Self> {
         Self::check_free(name)?;
-        check_function(name, "forward", forward, &[])?;
-        check_function(name, "derivative", derivative, &[forward])?;
+        check_function(name, "forward", &["x"], forward, &[])?;
+        check_function(name, "derivative", &["x"], derivative, &[forward])?;
         let (reference, slope) = (Arc::new(reference), Arc::new(reference_derivative));
         let f = Self::define(name, forward, derivative, reference, slope)?;
         // What only shows inside the templates, such as a name that they use.
@@ -54,16 +55,57 @@ impl Activation {
     }
 }
 
+impl Loss {
+    /// An elementwise loss of your own, for every place that takes a built-in one.
+    ///
+    /// `value` and `gradient` are WGSL: a function `fn value(y: f32, t: f32) -> f32` of prediction and target, and its
+    /// derivative by the prediction, `fn gradient(y: f32, t: f32) -> f32`; otherwise as [`Activation::custom`].
+    /// Reductions, weights of rows and elements, and batches are those of every loss.
+    ///
+    /// ```
+    /// use wgrad::Loss;
+    ///
+    /// let cauchy = Loss::custom(
+    ///     "cauchy",
+    ///     "fn value(y: f32, t: f32) -> f32 { return log1p((y - t) * (y - t)); }",
+    ///     "fn gradient(y: f32, t: f32) -> f32 { return 2.0 * (y - t) / (1.0 + (y - t) * (y - t)); }",
+    ///     |y, t| ((y - t) * (y - t)).ln_1p(),
+    ///     |y, t| 2.0 * (y - t) / (1.0 + (y - t) * (y - t)),
+    /// )?;
+    /// assert_eq!(cauchy.to_string(), "cauchy");
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Activation::custom`].
+    pub fn custom(
+        name: &str,
+        value: &str,
+        gradient: &str,
+        reference: impl Fn(f64, f64) -> f64 + Send + Sync + 'static,
+        reference_gradient: impl Fn(f64, f64) -> f64 + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Self::check_free(name)?;
+        check_function(name, "value", &["y", "t"], value, &[])?;
+        check_function(name, "gradient", &["y", "t"], gradient, &[value])?;
+        let own = format!("{value}\n{gradient}");
+        let loss = Self::define(name, &own, Arc::new(reference), Arc::new(reference_gradient))?;
+        check_kernel(name, &own, &catalogue::loss(&loss, TargetForm::Values))?;
+        Ok(loss)
+    }
+}
+
 /// Fails unless `text`, beside the texts it may refer to and the library, declares only functions and constants, among
-/// them `fn function(f32) -> f32`.
+/// them `function` of so many `f32` and giving one.
 pub(crate) fn check_function(
     name: &str,
     function: &str,
+    arguments: &[&str],
     text: &str,
     beside: &[&str],
 ) -> Result<()> {
     let rest = [beside, &[catalogue::MATH]].concat().join("\n");
-    naga::function(name, function, text, &rest)
+    naga::function(name, function, arguments, text, &rest)
 }
 
 /// Fails unless the kernel is valid WGSL; what is wrong in the caller's `own` text is shown there.
@@ -81,7 +123,7 @@ mod naga {
         Ok(())
     }
 
-    pub fn function(_: &str, _: &str, _: &str, _: &str) -> Result<()> {
+    pub fn function(_: &str, _: &str, _: &[&str], _: &str, _: &str) -> Result<()> {
         Ok(())
     }
 }
@@ -109,7 +151,13 @@ mod naga {
         }
     }
 
-    pub fn function(name: &str, function: &str, own: &str, rest: &str) -> Result<()> {
+    pub fn function(
+        name: &str,
+        function: &str,
+        arguments: &[&str],
+        own: &str,
+        rest: &str,
+    ) -> Result<()> {
         let module = parse(name, own, rest)?;
         let refuse = |message: String| Err(Error::Shader { op: name.to_string(), message });
         if !module.global_variables.is_empty() || !module.entry_points.is_empty() {
@@ -118,13 +166,15 @@ mod naga {
         let is_f32 = |ty| module.types.get_handle(ty).is_ok_and(is_f32);
         let fits = module.functions.iter().any(|(_, found)| {
             found.name.as_deref() == Some(function)
-                && matches!(found.arguments.as_slice(), [argument] if is_f32(argument.ty))
+                && found.arguments.len() == arguments.len()
+                && found.arguments.iter().all(|argument| is_f32(argument.ty))
                 && found.result.as_ref().is_some_and(|result| is_f32(result.ty))
         });
         if fits {
             return Ok(());
         }
-        refuse(format!("the text must declare `fn {function}(x: f32) -> f32`"))
+        let list: Vec<String> = arguments.iter().map(|name| format!("{name}: f32")).collect();
+        refuse(format!("the text must declare `fn {function}({}) -> f32`", list.join(", ")))
     }
 
     fn is_f32(ty: &wgpu::naga::Type) -> bool {

@@ -3,6 +3,7 @@
 pub mod activation;
 pub mod catalogue;
 mod custom;
+mod loss;
 
 use crate::error::{Error, Result};
 

@@ -1,6 +1,7 @@
 //! Lowering: each op of a program becomes one or a few jobs, a job being a kernel with everything it binds.
 
 mod activation;
+mod loss;
 mod ops;
 mod weights;
 
@@ -40,6 +41,8 @@ pub(super) struct Lowering<'a> {
     pub scalars: Region,
     pub ring: Region,
     pub jobs: Vec<Job>,
+    /// How many jobs lie before each op.
+    pub marks: Vec<usize>,
 }
 
 impl<'a> Lowering<'a> {
@@ -81,13 +84,26 @@ impl<'a> Lowering<'a> {
             });
         }
         let ring = gpu.storage("metrics ring", RING as usize * Op::MAX_RECORDED, &[])?;
-        Ok(Self { gpu, program, weights, steps, slots, scalars, ring, jobs: Vec::new() })
+        Ok(Self {
+            gpu,
+            program,
+            weights,
+            steps,
+            slots,
+            scalars,
+            ring,
+            jobs: Vec::new(),
+            marks: Vec::new(),
+        })
     }
 
     /// Lowers every op.
     pub fn lower(&mut self) -> Result<()> {
         let program = self.program;
-        program.ops().iter().try_for_each(|op| self.op(op))
+        program.ops().iter().try_for_each(|op| {
+            self.marks.push(self.jobs.len());
+            self.op(op)
+        })
     }
 
     fn weights(&self) -> Result<&'a Weights> {

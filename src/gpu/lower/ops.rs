@@ -4,12 +4,11 @@ use super::{Lowering, groups};
 use crate::error::Result;
 use crate::gpu::kernel::catalogue;
 use crate::gpu::memory::Region;
-use crate::program::{DType, Form, Op, Slot};
+use crate::program::{Form, Op, Slot};
 use crate::random::Key;
-use crate::spec::{Loss, Metric, Reduction};
 
 /// Elements per workgroup of the summing kernels: 256 invocations of 4.
-const SUM: usize = 1024;
+pub(super) const SUM: usize = 1024;
 
 /// Rows per workgroup of the kernel that sums them.
 const BLOCK: usize = 4096;
@@ -47,8 +46,17 @@ impl Lowering<'_> {
             Op::LearnedBackward { f, x, weight, grad_out, grad_in, grad_weight } => {
                 self.learned_backward(f, [*x, *weight, *grad_out, *grad_in], *grad_weight)
             }
-            Op::Loss { loss, reduction, prediction, target, value, gradient } => {
-                self.loss(loss, *reduction, [*prediction, *target], *value, *gradient)
+            Op::Loss { loss, reduction, inputs, value, gradients } => {
+                self.loss(loss, *reduction, inputs, *value, gradients)
+            }
+            Op::CheckClasses { target, classes, ignored, count, first } => {
+                let rows = self.shape(*target)?.len();
+                // Where none is to be ignored, a class that is no fault stands for it.
+                let ignored = ignored.unwrap_or(0);
+                let fields = [rows as u32, *classes as u32, ignored];
+                let places = [self.region(*count)?, self.region(*first)?];
+                let bindings = [&[self.steps.clone(), self.region(*target)?], &places[..]].concat();
+                self.push(catalogue::check_classes(), &fields, &[], bindings, 1, 0)
             }
             Op::Metric { metric, prediction, target, value } => {
                 self.metric(*metric, [*prediction, *target], *value)
@@ -133,92 +141,6 @@ impl Lowering<'_> {
             }
             (x, rows) = (y, blocks);
         }
-    }
-
-    fn loss(
-        &mut self,
-        loss: &Loss,
-        reduction: Reduction,
-        [prediction, target]: [Slot; 2],
-        value: Slot,
-        gradient: Option<Slot>,
-    ) -> Result<()> {
-        let shape = self.shape(prediction)?;
-        let each = reduction == Reduction::None;
-        let mean = u32::from(reduction == Reduction::Mean);
-        let grad = gradient.map_or_else(|| self.scratch(1), |slot| self.region(slot))?;
-        let total = |terms_per_row| Total {
-            square: false,
-            terms_per_row: if mean == 1 { terms_per_row } else { 0 },
-            rows: shape.rows(),
-        };
-        let inputs = [self.steps.clone(), self.region(prediction)?, self.region(target)?];
-        if loss.is_row_wise() {
-            let rows = if shape.is_empty() { 0 } else { shape.rows() };
-            let classes = self.program.slot(target)?.dtype == DType::U32;
-            let terms = if each { self.region(value)? } else { self.scratch(rows)? };
-            let fields = [rows as u32, shape.cols() as u32, mean, u32::from(gradient.is_some())];
-            let bindings = [&inputs[..], &[terms.clone(), grad]].concat();
-            self.push(
-                catalogue::loss(loss, classes),
-                &fields,
-                loss.values(),
-                bindings,
-                rows as u64,
-                0,
-            )?;
-            return if each {
-                Ok(())
-            } else {
-                self.sum(terms, rows, self.region(value)?, total(1))
-            };
-        }
-        let partial = self.scratch(shape.len().div_ceil(SUM))?;
-        let terms = if each { self.region(value)? } else { self.scratch(1)? };
-        let writes = u32::from(each) + 2 * u32::from(gradient.is_some());
-        let fields = [shape.len() as u32, shape.cols() as u32, mean, writes];
-        let bindings = [&inputs[..], &[terms, grad, partial.clone()]].concat();
-        let count = groups(shape.len(), SUM);
-        self.push(catalogue::loss(loss, false), &fields, loss.values(), bindings, count, 0)?;
-        if each {
-            Ok(())
-        } else {
-            self.sum(partial, count as usize, self.region(value)?, total(shape.cols()))
-        }
-    }
-
-    fn metric(
-        &mut self,
-        metric: Metric,
-        [prediction, target]: [Slot; 2],
-        value: Slot,
-    ) -> Result<()> {
-        let shape = self.shape(prediction)?;
-        let inputs = [self.steps.clone(), self.region(prediction)?, self.region(target)?];
-        let out = self.region(value)?;
-        let Some(agreement) = metric.agrees() else {
-            let rows = if shape.is_empty() { 0 } else { shape.rows() };
-            let terms = self.scratch(rows)?;
-            let classes = self.program.slot(target)?.dtype == DType::U32;
-            let bindings = [&inputs[..], std::slice::from_ref(&terms)].concat();
-            let fields = [rows as u32, shape.cols() as u32];
-            self.push(catalogue::accuracy(classes), &fields, &[], bindings, rows as u64, 0)?;
-            return self.sum(
-                terms,
-                rows,
-                out,
-                Total { square: false, terms_per_row: 1, rows: shape.rows() },
-            );
-        };
-        let count = groups(shape.len(), SUM);
-        let partial = self.scratch(count as usize)?;
-        let unused = [self.scratch(1)?, self.scratch(1)?];
-        let bindings = [&inputs[..], &unused[..], std::slice::from_ref(&partial)].concat();
-        let side = if agreement.side { 1.0 } else { 0.0 };
-        let fields = [shape.len() as u32, shape.cols() as u32, 0, 0];
-        self.push(catalogue::agreement(), &fields, &[side, agreement.limit], bindings, count, 0)?;
-        let total = Total { square: false, terms_per_row: shape.cols(), rows: shape.rows() };
-        self.sum(partial, count as usize, out, total)
     }
 
     /// Sums `len` numbers into `out`, in as many rounds as it takes.

@@ -1,10 +1,17 @@
-//! Losses: elementwise ones over equal shapes, row-wise ones over class scores.
+//! Losses: elementwise ones over equal shapes, row-wise ones over class scores or vectors.
 
+mod classes;
+pub(crate) mod ctc;
+mod custom;
+mod elementwise;
+mod row;
 mod table;
+mod vectors;
+
+pub use row::{ClassAxis, Row, RowKind, RowPasses, RowTarget, RowView, TargetForm};
 
 use super::registry::{Choice, Values};
 use super::{Both, Real};
-use crate::numeric::Float;
 
 /// A loss with its parameters, such as `Loss::mse()` or `"cross_entropy(label_smoothing=0.1)".parse()`.
 ///
@@ -23,20 +30,49 @@ pub type Loss = Choice<LossKind>;
 pub enum Reduction {
     /// One value per element (elementwise losses) or per row (row-wise losses).
     None,
-    /// The mean over the terms of the rows that take part.
+    /// The mean over the terms of the rows that take part; of no terms, 0. `cross_entropy` and `nll` of class indices
+    /// divide by the sum of the targets' class weights, without the rows of `ignore_index`, as PyTorch does. Weights
+    /// of elements and rows do not change the divisor.
     #[default]
     Mean,
     /// The sum of the terms.
     Sum,
+    /// The sum of the terms divided by how many samples (extents of the first axis) take part, PyTorch's `batchmean`.
+    BatchMean,
+}
+
+impl Reduction {
+    /// Every reduction.
+    pub const ALL: [Self; 4] = [Self::None, Self::Mean, Self::Sum, Self::BatchMean];
 }
 
 /// What a loss is.
 #[derive(Debug)]
 pub enum LossKind {
-    /// A term for each element; prediction and target have the same shape.
+    /// A term for each element; predictions and target have the same shape.
     Map(MapKind),
-    /// A term for each row of scores; the target is a class index per row or a distribution over the row.
+    /// A term for each row of scores or vector.
     Row(RowKind),
+    /// A term for each sequence of log-probabilities (time, samples, classes): connectionist temporal classification.
+    Ctc {
+        /// The whole kernel.
+        shader: &'static str,
+    },
+}
+
+/// The numbers that a prediction or a target may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Domain {
+    /// Any number.
+    Real,
+    /// 0 to 1.
+    Unit,
+    /// -1 or 1.
+    Sign,
+    /// Greater than 0.
+    Positive,
+    /// Greater than -1.
+    AboveMinusOne,
 }
 
 /// An elementwise loss.
@@ -44,8 +80,14 @@ pub enum LossKind {
 pub struct MapKind {
     /// The WGSL functions `value` and `gradient`.
     pub shader: &'static str,
-    /// Where the gradient jumps, as values of prediction - target.
-    pub kinks: &'static [f64],
+    /// How many differentiable inputs it has: 1, the prediction, or 2.
+    pub inputs: usize,
+    /// Whether it takes a weight per column, which multiplies its first parameter.
+    pub column_weight: bool,
+    /// What the first prediction, the target and a second input may be.
+    pub domain: [Domain; 3],
+    /// Where the gradient jumps, as values of the prediction, for a target and a second input.
+    pub kinks: fn(&Values, [f64; 2]) -> Vec<f64>,
     /// How an output says yes, for losses of a yes-or-no target: the prediction from which on the answer is yes.
     pub threshold: Option<f64>,
     /// The reference.
@@ -55,13 +97,16 @@ pub struct MapKind {
 /// The reference of an elementwise loss for both number types.
 pub type MapPasses = Both<Map<f32>, Map<f64>>;
 
+/// Slices of equal length: prediction, target, and for losses of two inputs the second one.
+pub type MapInputs<'a, F> = [&'a [F]; 3];
+
 /// The reference of an elementwise loss over contiguous slices of equal length.
 #[derive(Clone, Copy)]
 pub struct Map<F: 'static> {
-    /// `terms = value(prediction, target)`.
-    pub terms: fn(&Values<F>, &[F], &[F], &mut [F]),
-    /// `grad = scale * gradient(prediction, target)`.
-    pub gradient: fn(&Values<F>, &[F], &[F], F, &mut [F]),
+    /// `terms = value(prediction, target, second)`.
+    pub terms: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, &mut [F]) + Send + Sync),
+    /// The derivative of each term by the input of the given number.
+    pub gradient: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, usize, &mut [F]) + Send + Sync),
 }
 
 impl std::fmt::Debug for MapPasses {
@@ -70,60 +115,64 @@ impl std::fmt::Debug for MapPasses {
     }
 }
 
-/// A row-wise loss.
-#[derive(Debug)]
-pub struct RowKind {
-    /// The WGSL functions `term` and `slope`.
-    pub shader: &'static str,
-    /// Whether the shader needs the row's maximum and sum of exponentials.
-    pub needs_log_sum_exp: bool,
-    /// The reference.
-    pub passes: RowPasses,
-}
-
-/// The reference of a row-wise loss for both number types.
-pub type RowPasses = Both<Row<f32>, Row<f64>>;
-
-/// The reference of a row-wise loss: the term of one row; with a gradient slice, also `scale * d term / d scores`.
-pub type Row<F> = fn(&Values<F>, &[F], RowTarget<'_, F>, Option<(F, &mut [F])>) -> F;
-
-impl std::fmt::Debug for RowPasses {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RowPasses")
+impl Loss {
+    /// Whether the loss has a term per row, not per element.
+    pub fn is_row_wise(&self) -> bool {
+        !matches!(self.entry().kind, LossKind::Map(_))
     }
-}
 
-/// The target of one row.
-#[derive(Clone, Copy, Debug)]
-pub enum RowTarget<'a, F> {
-    /// The index of the right class.
-    Class(usize),
-    /// A weight for each class, such as a one-hot row.
-    Distribution(&'a [F]),
-}
+    /// Whether a target can be a class index per row.
+    pub fn takes_classes(&self) -> bool {
+        self.target_forms().contains(&TargetForm::Class)
+    }
 
-impl<F: Float> RowTarget<'_, F> {
-    /// The target weight of one class.
-    pub fn weight(&self, class: usize) -> F {
-        match self {
-            Self::Class(index) if *index == class => F::one(),
-            Self::Class(_) => F::zero(),
-            Self::Distribution(weights) => weights.get(class).copied().unwrap_or(F::zero()),
+    /// What a target can be.
+    pub fn target_forms(&self) -> &'static [TargetForm] {
+        match &self.entry().kind {
+            LossKind::Map(_) => &[TargetForm::Values],
+            LossKind::Row(row) => row.targets,
+            LossKind::Ctc { .. } => &[TargetForm::ClassList],
         }
     }
-}
 
-impl Loss {
-    /// Whether the loss has a term per row of scores, and so takes class targets.
-    pub fn is_row_wise(&self) -> bool {
-        matches!(self.entry().kind, LossKind::Row(_))
+    /// How many differentiable inputs the loss has.
+    pub fn inputs(&self) -> usize {
+        match &self.entry().kind {
+            LossKind::Map(map) => map.inputs,
+            LossKind::Row(row) => row.inputs,
+            LossKind::Ctc { .. } => 1,
+        }
+    }
+
+    /// Whether the loss takes a weight per class or column.
+    pub fn takes_class_weight(&self) -> bool {
+        match &self.entry().kind {
+            LossKind::Map(map) => map.column_weight,
+            LossKind::Row(row) => row.class_weight,
+            LossKind::Ctc { .. } => false,
+        }
+    }
+
+    /// The class index that marks a row without a target.
+    pub fn ignore_index(&self) -> Option<u32> {
+        self.get("ignore_index").filter(|index| *index >= 0.0).map(|index| index as u32)
+    }
+
+    /// Whether the loss is of whole sequences.
+    pub fn is_sequence(&self) -> bool {
+        matches!(self.entry().kind, LossKind::Ctc { .. })
+    }
+
+    /// Whether the mean divides by the class weights of the targets, not by the number of rows.
+    pub(crate) fn has_weighted_mean(&self) -> bool {
+        matches!(&self.entry().kind, LossKind::Row(row) if row.weighted_mean)
     }
 
     /// The prediction from which on a yes-or-no answer is yes, for losses of such targets.
     pub fn threshold(&self) -> Option<f64> {
         match &self.entry().kind {
             LossKind::Map(map) => map.threshold,
-            LossKind::Row(_) => None,
+            LossKind::Row(_) | LossKind::Ctc { .. } => None,
         }
     }
 
@@ -131,40 +180,15 @@ impl Loss {
     pub(crate) fn map<F: Real>(&self) -> Option<&'static Map<F>> {
         match &self.entry().kind {
             LossKind::Map(map) => Some(F::loss_map(&map.passes)),
-            LossKind::Row(_) => None,
+            LossKind::Row(_) | LossKind::Ctc { .. } => None,
         }
     }
 
     /// The reference of a row-wise loss.
     pub(crate) fn row<F: Real>(&self) -> Option<&'static Row<F>> {
         match &self.entry().kind {
-            LossKind::Map(_) => None,
+            LossKind::Map(_) | LossKind::Ctc { .. } => None,
             LossKind::Row(row) => Some(F::loss_row(&row.passes)),
         }
     }
 }
-
-/// An elementwise loss from its two formulas, written once for `f32` and `f64`.
-macro_rules! map {
-    ($file:literal, kinks: $kinks:expr, threshold: $threshold:expr,
-     $y:ident, $t:ident, $p:pat_param => $value:expr, $gy:ident, $gt:ident, $q:pat_param => $gradient:expr $(,)?) => {{
-        fn terms<F: Float>($p: &Values<F>, y: &[F], t: &[F], out: &mut [F]) {
-            out.iter_mut().zip(y.iter().zip(t)).for_each(|(out, (&$y, &$t))| *out = $value);
-        }
-        fn gradient<F: Float>($q: &Values<F>, y: &[F], t: &[F], scale: F, out: &mut [F]) {
-            out.iter_mut()
-                .zip(y.iter().zip(t))
-                .for_each(|(out, (&$gy, &$gt))| *out = scale * $gradient);
-        }
-        LossKind::Map(MapKind {
-            shader: include_str!(concat!("../../../shaders/loss/", $file, ".wgsl")),
-            kinks: &$kinks,
-            threshold: $threshold,
-            passes: Both {
-                f32: Map { terms: terms::<f32>, gradient: gradient::<f32> },
-                f64: Map { terms: terms::<f64>, gradient: gradient::<f64> },
-            },
-        })
-    }};
-}
-pub(crate) use map;

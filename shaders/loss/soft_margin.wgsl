@@ -1,0 +1,7 @@
+fn value(y: f32, t: f32) -> f32 {
+    return softplus(-t * y);
+}
+
+fn gradient(y: f32, t: f32) -> f32 {
+    return -t * sigmoid(-t * y);
+}

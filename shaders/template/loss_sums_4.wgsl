@@ -1,0 +1,1 @@
+alias Sums = vec4<f32>;

@@ -1,0 +1,1 @@
+alias Sums = mat2x4<f32>;

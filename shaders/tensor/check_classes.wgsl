@@ -1,0 +1,42 @@
+// Counts the targets that are no class, among the rows that take part, and finds the first. One workgroup.
+struct Params {
+    rows: u32,
+    cols: u32,
+    ignored: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> steps: Steps;
+@group(0) @binding(2) var<storage, read> target_class: array<u32>;
+@group(0) @binding(3) var<storage, read_write> count: array<f32>;
+@group(0) @binding(4) var<storage, read_write> first_row: array<f32>;
+
+var<workgroup> counts: array<u32, 256>;
+var<workgroup> firsts: array<u32, 256>;
+
+@compute @workgroup_size(256)
+fn main(@builtin(local_invocation_index) lane: u32) {
+    let rows = min(params.rows, steps.entries[steps.counter % steps.capacity].rows);
+    var found = 0u;
+    var first = 0xffffffffu;
+    for (var row = lane; row < rows; row += 256u) {
+        if target_class[row] >= params.cols && target_class[row] != params.ignored {
+            found += 1u;
+            first = min(first, row);
+        }
+    }
+    counts[lane] = found;
+    firsts[lane] = first;
+    workgroupBarrier();
+    for (var stride = 128u; stride > 0u; stride = stride / 2u) {
+        if lane < stride {
+            counts[lane] += counts[lane + stride];
+            firsts[lane] = min(firsts[lane], firsts[lane + stride]);
+        }
+        workgroupBarrier();
+    }
+    if lane == 0u {
+        count[0] = f32(counts[0]);
+        first_row[0] = select(f32(firsts[0]), 0.0, counts[0] == 0u);
+    }
+}

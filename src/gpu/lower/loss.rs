@@ -1,0 +1,342 @@
+//! Losses and metrics.
+
+use super::ops::{SUM, Total};
+use super::{Lowering, groups};
+use crate::error::Result;
+use crate::gpu::kernel::catalogue;
+use crate::gpu::memory::Region;
+use crate::program::{DType, Layout, LossInputs, Slot, has_weighted_mean};
+use crate::spec::loss::TargetForm;
+use crate::spec::{Loss, Metric, Reduction};
+
+/// Numbers of a row per invocation, as long as the row has more than a workgroup could share.
+const PER_LANE: usize = 8;
+/// Invocations per workgroup of the row kernels.
+const ROW_LANES: usize = 256;
+
+/// A loss with its operands in memory.
+struct Operands<'a> {
+    loss: &'a Loss,
+    reduction: Reduction,
+    layout: Layout,
+    form: TargetForm,
+    predictions: Vec<Region>,
+    target: Option<Region>,
+    weight: Option<Region>,
+    per_element: bool,
+    class_weight: Option<Region>,
+    upstream: f64,
+}
+
+/// How a row's terms are scaled: by a weight per row, or by one number to divide by.
+enum Scale {
+    None,
+    PerRow(Region),
+    Divisor(Region),
+}
+
+impl Lowering<'_> {
+    pub(super) fn loss(
+        &mut self,
+        loss: &Loss,
+        reduction: Reduction,
+        inputs: &LossInputs,
+        value: Slot,
+        gradients: &[Slot],
+    ) -> Result<()> {
+        let Some(&first) = inputs.predictions.first() else { return Ok(()) };
+        let shape = self.shape(first)?;
+        if let (true, Some(target), Some(lengths)) =
+            (loss.is_sequence(), inputs.target, inputs.lengths)
+        {
+            let operands = [first, target, lengths];
+            return self.ctc(loss, reduction, operands, value, gradients.first(), inputs.upstream);
+        }
+        let region = |slot: Option<Slot>| slot.map(|slot| self.region(slot)).transpose();
+        let regions = |slots: &[Slot]| -> Result<Vec<Region>> {
+            slots.iter().map(|slot| self.region(*slot)).collect()
+        };
+        let operands = Operands {
+            loss,
+            reduction,
+            layout: Layout::of(loss, shape),
+            form: self.target_form(loss, inputs.target)?,
+            predictions: regions(&inputs.predictions)?,
+            target: region(inputs.target)?,
+            weight: region(inputs.weight)?,
+            per_element: match inputs.weight {
+                Some(weight) => self.shape(weight)? == shape,
+                None => false,
+            },
+            class_weight: region(inputs.class_weight)?,
+            upstream: inputs.upstream,
+        };
+        let gradients = regions(gradients)?;
+        let value = self.region(value)?;
+        if loss.is_row_wise() {
+            self.row_loss(&operands, value, &gradients, shape.is_empty())
+        } else {
+            self.map_loss(&operands, value, &gradients, shape.len())
+        }
+    }
+
+    fn ctc(
+        &mut self,
+        loss: &Loss,
+        reduction: Reduction,
+        [log_probs, target, lengths]: [Slot; 3],
+        value: Slot,
+        gradient: Option<&Slot>,
+        upstream: f64,
+    ) -> Result<()> {
+        let shape = self.shape(log_probs)?;
+        let Layout { samples, cols, .. } = Layout::of(loss, shape);
+        let time = shape.axis(0).unwrap_or(0);
+        let places = self.shape(target)?.cols();
+        let each = reduction == Reduction::None;
+        let value = self.region(value)?;
+        let terms = if each { value.clone() } else { self.scratch(samples)? };
+        let work = self.scratch(samples * ((time + 2) * (2 * places + 1) + places))?;
+        let divides = matches!(reduction, Reduction::Mean | Reduction::BatchMean);
+        let fields = [
+            time as u32,
+            samples as u32,
+            cols as u32,
+            places as u32,
+            u32::from(reduction == Reduction::Mean),
+            u32::from(divides),
+            u32::from(gradient.is_some()),
+            (upstream as f32).to_bits(),
+        ];
+        let grad = gradient.map_or_else(|| self.unused(), |slot| self.region(*slot))?;
+        let bindings = vec![
+            self.steps.clone(),
+            self.region(log_probs)?,
+            self.region(target)?,
+            self.region(lengths)?,
+            work,
+            terms.clone(),
+            grad,
+        ];
+        let kernel = catalogue::loss(loss, TargetForm::ClassList);
+        self.push(kernel, &fields, loss.values(), bindings, samples as u64, 0)?;
+        if each {
+            return Ok(());
+        }
+        let total = Total { square: false, terms_per_row: usize::from(divides), rows: samples };
+        self.sum(terms, samples, value, total)
+    }
+
+    fn target_form(&self, loss: &Loss, target: Option<Slot>) -> Result<TargetForm> {
+        let forms = loss.target_forms();
+        let Some(target) = target else { return Ok(TargetForm::Nothing) };
+        let dtype = self.program.slot(target)?.dtype;
+        let classes = |form: &&TargetForm| {
+            matches!(form, TargetForm::Class | TargetForm::ClassList) == (dtype == DType::U32)
+        };
+        Ok(forms.iter().find(classes).copied().unwrap_or(TargetForm::Values))
+    }
+
+    /// A binding that is not used.
+    fn unused(&self) -> Result<Region> {
+        self.scratch(1)
+    }
+
+    fn or_unused(&self, region: Option<&Region>) -> Result<Region> {
+        region.map_or_else(|| self.unused(), |region| Ok(region.clone()))
+    }
+
+    fn map_loss(
+        &mut self,
+        operands: &Operands<'_>,
+        value: Region,
+        gradients: &[Region],
+        len: usize,
+    ) -> Result<()> {
+        let Operands { loss, reduction, layout, .. } = operands;
+        let each = *reduction == Reduction::None;
+        let count = groups(len, SUM);
+        let values = if each { value.clone() } else { self.scratch(count as usize)? };
+        let terms_per_row = layout.terms_per_sample(loss, *reduction);
+        let weights = match (&operands.weight, operands.per_element) {
+            (None, _) => 0,
+            (Some(_), false) => 1,
+            (Some(_), true) => 2,
+        };
+        let second = operands.predictions.get(1).or(operands.class_weight.as_ref());
+        let takes_more = loss.inputs() > 1 || loss.takes_class_weight();
+        let last = if takes_more { vec![self.or_unused(second)?] } else { vec![] };
+        for input in 0..gradients.len().max(1) {
+            let writes = u32::from(each) + 2 * u32::from(!gradients.is_empty());
+            let fields = [
+                len as u32,
+                layout.cols as u32,
+                terms_per_row as u32,
+                writes,
+                weights,
+                u32::from(operands.class_weight.is_some()),
+                input as u32,
+                (operands.upstream as f32).to_bits(),
+            ];
+            let mut bindings = vec![
+                self.steps.clone(),
+                self.or_unused(operands.predictions.first())?,
+                self.or_unused(operands.target.as_ref())?,
+                self.or_unused(operands.weight.as_ref())?,
+                values.clone(),
+                self.or_unused(gradients.get(input))?,
+            ];
+            bindings.extend(last.iter().cloned());
+            let kernel = catalogue::loss(loss, operands.form);
+            self.push(kernel, &fields, loss.values(), bindings, count, 0)?;
+        }
+        if each {
+            return Ok(());
+        }
+        let total = Total { square: false, terms_per_row, rows: layout.samples };
+        self.sum(values, count as usize, value, total)
+    }
+
+    /// Weights and divisors that the plain mean does not know.
+    fn row_scale(&mut self, operands: &Operands<'_>) -> Result<Scale> {
+        let Operands { loss, reduction, layout, .. } = operands;
+        let dtype = (operands.form == TargetForm::Class).then_some(DType::U32);
+        let class_weight = operands.class_weight.is_some();
+        let weight = operands.weight.clone();
+        let target = operands
+            .target
+            .as_ref()
+            .filter(|_| has_weighted_mean(loss, *reduction, dtype, class_weight));
+        let Some(target) = target else { return Ok(weight.map_or(Scale::None, Scale::PerRow)) };
+        let rows = layout.rows();
+        let (weights, divisor) = (self.scratch(rows)?, self.scratch(1)?);
+        let ignored = loss.ignore_index().unwrap_or(u32::MAX);
+        let fields = [
+            rows as u32,
+            layout.cols as u32,
+            layout.inner as u32,
+            ignored,
+            u32::from(class_weight),
+        ];
+        let bindings = vec![
+            self.steps.clone(),
+            target.clone(),
+            self.or_unused(operands.class_weight.as_ref())?,
+            weights.clone(),
+        ];
+        let kernel = catalogue::target_weight();
+        self.push(kernel, &fields, &[], bindings, groups(rows, 64), 0)?;
+        self.sum(weights, rows, divisor.clone(), Total::SUM)?;
+        let Some(weight) = weight else { return Ok(Scale::Divisor(divisor)) };
+        let scale = self.scratch(rows)?;
+        let bindings = vec![weight, divisor, scale.clone()];
+        self.push(catalogue::divide(), &[rows as u32], &[], bindings, groups(rows, 64), 0)?;
+        Ok(Scale::PerRow(scale))
+    }
+
+    fn row_loss(
+        &mut self,
+        operands: &Operands<'_>,
+        value: Region,
+        gradients: &[Region],
+        is_empty: bool,
+    ) -> Result<()> {
+        let Operands { loss, reduction, layout, form, .. } = operands;
+        let each = *reduction == Reduction::None;
+        let rows = if is_empty { 0 } else { layout.rows() };
+        let scale = self.row_scale(operands)?;
+        let class_weight = operands.class_weight.is_some();
+        let dtype = (*form == TargetForm::Class).then_some(DType::U32);
+        let divided = has_weighted_mean(loss, *reduction, dtype, class_weight);
+        let terms_per_sample = if divided { 0 } else { layout.terms_per_sample(loss, *reduction) };
+        let (scaled, row_scale) = match scale {
+            Scale::None => (0, self.unused()?),
+            Scale::PerRow(region) => (1, region),
+            Scale::Divisor(region) => (2, region),
+        };
+        let terms = if each { value.clone() } else { self.scratch(rows)? };
+        let lanes = lanes(layout.cols);
+        // The second and third binding of a row: the target or another input, and whatever else the loss takes.
+        let [_, others @ ..] = &operands.predictions[..] else { return Ok(()) };
+        let mut more = operands.target.iter().chain(others);
+        let target = self.or_unused(more.next())?;
+        let last = match more.next() {
+            Some(region) => Some(region.clone()),
+            None if loss.takes_class_weight() => {
+                Some(self.or_unused(operands.class_weight.as_ref())?)
+            }
+            None => None,
+        };
+        for input in 0..gradients.len().max(1) {
+            let fields = [
+                rows as u32,
+                layout.cols as u32,
+                layout.inner as u32,
+                lanes as u32,
+                terms_per_sample as u32,
+                u32::from(!gradients.is_empty()),
+                scaled,
+                u32::from(class_weight),
+                input as u32,
+                (operands.upstream as f32).to_bits(),
+            ];
+            let mut bindings = vec![
+                self.steps.clone(),
+                self.or_unused(operands.predictions.first())?,
+                target.clone(),
+                row_scale.clone(),
+                terms.clone(),
+                self.or_unused(gradients.get(input))?,
+            ];
+            bindings.extend(last.clone());
+            let kernel = catalogue::loss(loss, *form);
+            self.push(
+                kernel,
+                &fields,
+                loss.values(),
+                bindings,
+                groups(rows, ROW_LANES / lanes),
+                0,
+            )?;
+        }
+        if each {
+            return Ok(());
+        }
+        let total = Total { square: false, terms_per_row: terms_per_sample, rows: layout.samples };
+        self.sum(terms, rows, value, total)
+    }
+
+    pub(super) fn metric(
+        &mut self,
+        metric: Metric,
+        [prediction, target]: [Slot; 2],
+        value: Slot,
+    ) -> Result<()> {
+        let shape = self.shape(prediction)?;
+        let inputs = [self.steps.clone(), self.region(prediction)?, self.region(target)?];
+        let out = self.region(value)?;
+        let Some(agreement) = metric.agrees() else {
+            let rows = if shape.is_empty() { 0 } else { shape.rows() };
+            let terms = self.scratch(rows)?;
+            let classes = self.program.slot(target)?.dtype == DType::U32;
+            let bindings = [&inputs[..], std::slice::from_ref(&terms)].concat();
+            let fields = [rows as u32, shape.cols() as u32];
+            self.push(catalogue::accuracy(classes), &fields, &[], bindings, rows as u64, 0)?;
+            let total = Total { square: false, terms_per_row: 1, rows: shape.rows() };
+            return self.sum(terms, rows, out, total);
+        };
+        let count = groups(shape.len(), SUM);
+        let partial = self.scratch(count as usize)?;
+        let bindings = [&inputs[..], &[self.unused()?, partial.clone(), self.unused()?]].concat();
+        let side = if agreement.side { 1.0 } else { 0.0 };
+        let fields = [shape.len() as u32, shape.cols() as u32, 0, 0, 0, 0, 0, 0];
+        self.push(catalogue::agreement(), &fields, &[side, agreement.limit], bindings, count, 0)?;
+        let total = Total { square: false, terms_per_row: shape.cols(), rows: shape.rows() };
+        self.sum(partial, count as usize, out, total)
+    }
+}
+
+/// How many invocations share a row: short rows lie several in a workgroup.
+fn lanes(cols: usize) -> usize {
+    cols.div_ceil(PER_LANE).next_power_of_two().min(ROW_LANES)
+}

@@ -1,0 +1,381 @@
+//! Adding losses and metrics to a program.
+
+use super::{DType, Op, Program, Slot};
+use crate::error::{Error, Result};
+use crate::shape::Shape;
+use crate::spec::loss::{ClassAxis, LossKind, TargetForm};
+use crate::spec::{Loss, Metric, Reduction};
+
+/// What a loss takes, and what its gradients are multiplied by.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LossInputs {
+    /// The differentiable inputs, all of one shape: the prediction, or as many as the loss has.
+    pub predictions: Vec<Slot>,
+    /// The target: of the same shape, or what the loss's entry says. None for losses without one.
+    pub target: Option<Slot>,
+    /// A weight per sample or row; for elementwise losses also one per element. It multiplies the terms, not the
+    /// divisor of a mean.
+    pub weight: Option<Slot>,
+    /// A weight per class or column, for losses that take one.
+    pub class_weight: Option<Slot>,
+    /// For losses of sequences: how many time steps and how many classes each has, `u32`, one pair per sample.
+    pub lengths: Option<Slot>,
+    /// What the gradients are multiplied by: dL/d(value).
+    pub upstream: f64,
+}
+
+impl LossInputs {
+    /// A prediction and its target.
+    pub fn new(prediction: Slot, target: Slot) -> Self {
+        Self::of(&[prediction], Some(target))
+    }
+
+    /// Any number of predictions, and a target if the loss has one.
+    pub fn of(predictions: &[Slot], target: Option<Slot>) -> Self {
+        let predictions = predictions.to_vec();
+        let (weight, class_weight, lengths) = (None, None, None);
+        Self { predictions, target, weight, class_weight, lengths, upstream: 1.0 }
+    }
+
+    /// With a weight per sample, row or element.
+    pub fn weight(self, weight: Slot) -> Self {
+        Self { weight: Some(weight), ..self }
+    }
+
+    /// With a weight per class or column.
+    pub fn class_weight(self, class_weight: Slot) -> Self {
+        Self { class_weight: Some(class_weight), ..self }
+    }
+
+    /// With the lengths of sequences and of their targets.
+    pub fn lengths(self, lengths: Slot) -> Self {
+        Self { lengths: Some(lengths), ..self }
+    }
+
+    /// With gradients multiplied by this number.
+    pub fn upstream(self, upstream: f64) -> Self {
+        Self { upstream, ..self }
+    }
+
+    /// Every slot read.
+    pub(crate) fn slots(&self) -> Vec<Slot> {
+        let others = [self.target, self.weight, self.class_weight, self.lengths];
+        self.predictions.iter().copied().chain(others.into_iter().flatten()).collect()
+    }
+}
+
+/// How a loss sees its prediction: `samples * inner` rows of `cols` numbers that lie `inner` apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub samples: usize,
+    pub cols: usize,
+    pub inner: usize,
+}
+
+impl Layout {
+    pub fn of(loss: &Loss, shape: Shape) -> Self {
+        let first = shape.axis(0).unwrap_or(1);
+        let rest = || shape.extents().skip(1).product();
+        let (samples, cols, inner) = match &loss.entry().kind {
+            LossKind::Map(_) => (first, rest(), 1),
+            LossKind::Ctc { .. } => (shape.axis(1).unwrap_or(1), shape.cols(), 1),
+            LossKind::Row(_) if shape.rank() < 2 => (1, shape.len(), 1),
+            LossKind::Row(row) => match row.axis {
+                ClassAxis::Second => {
+                    (first, shape.axis(1).unwrap_or(1), shape.extents().skip(2).product())
+                }
+                ClassAxis::Last => (shape.rows(), shape.cols(), 1),
+                ClassAxis::Sample => (first, rest(), 1),
+            },
+        };
+        Self { samples, cols, inner }
+    }
+
+    pub fn rows(&self) -> usize {
+        self.samples * self.inner
+    }
+
+    /// How many terms of a mean a sample has; 0 where nothing is divided.
+    pub fn terms_per_sample(&self, loss: &Loss, reduction: Reduction) -> usize {
+        match reduction {
+            Reduction::None | Reduction::Sum => 0,
+            Reduction::BatchMean => 1,
+            Reduction::Mean if loss.is_row_wise() => self.inner,
+            Reduction::Mean => self.cols,
+        }
+    }
+}
+
+/// Whether the mean divides by the class weights of the targets.
+pub(crate) fn has_weighted_mean(
+    loss: &Loss,
+    reduction: Reduction,
+    target: Option<DType>,
+    class_weight: bool,
+) -> bool {
+    reduction == Reduction::Mean
+        && loss.has_weighted_mean()
+        && target == Some(DType::U32)
+        && (class_weight || loss.ignore_index().is_some())
+}
+
+impl Program {
+    /// The value of a loss and, if asked for, its gradient by the prediction.
+    ///
+    /// # Errors
+    /// As [`Program::loss_of`].
+    pub fn loss(
+        &mut self,
+        loss: Loss,
+        reduction: Reduction,
+        (prediction, target): (Slot, Slot),
+        gradient: bool,
+    ) -> Result<(Slot, Option<Slot>)> {
+        let inputs = LossInputs::new(prediction, target);
+        let (value, gradients) = self.loss_of(loss, reduction, inputs, gradient)?;
+        Ok((value, gradients.first().copied()))
+    }
+
+    /// The value of a loss and, if asked for, its gradients by every differentiable input.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if inputs, target and weights do not fit; [`Error::Unsupported`] for a target or weight that
+    /// the loss does not take; [`Error::Parameter`] for parameters not valid.
+    pub fn loss_of(
+        &mut self,
+        loss: Loss,
+        reduction: Reduction,
+        inputs: LossInputs,
+        gradients: bool,
+    ) -> Result<(Slot, Vec<Slot>)> {
+        loss.validate()?;
+        let shape = self.check_loss(&loss, &inputs)?;
+        let value = match reduction {
+            Reduction::None => self.terms_shape(&loss, shape)?,
+            _ => Shape::scalar(),
+        };
+        let value = self.value("loss", value);
+        let wanted = if gradients { inputs.predictions.len() } else { 0 };
+        let gradients: Vec<Slot> = (0..wanted).map(|_| self.value("d prediction", shape)).collect();
+        let outputs = gradients.clone();
+        self.ops.push(Op::Loss { loss, reduction, inputs, value, gradients });
+        Ok((value, outputs))
+    }
+
+    /// The shape of a loss's terms: that of the prediction, or without the axis of a row.
+    fn terms_shape(&self, loss: &Loss, shape: Shape) -> Result<Shape> {
+        if !loss.is_row_wise() {
+            return Ok(shape);
+        }
+        let rows = Layout::of(loss, shape).rows();
+        match class_axis(loss) {
+            Some(axis) if shape.rank() > 2 => without(shape, axis),
+            _ => Shape::new(&[rows]),
+        }
+    }
+
+    /// Checks the operands of a loss and gives the shape of its predictions.
+    fn check_loss(&self, loss: &Loss, inputs: &LossInputs) -> Result<Shape> {
+        let op = format!("loss.{loss}");
+        let count = loss.inputs();
+        let [first, others @ ..] = &inputs.predictions[..] else {
+            return Err(Error::shape(op, "there is no prediction"));
+        };
+        if others.len() + 1 != count {
+            let message = format!("{count} inputs are needed, {} were given", others.len() + 1);
+            return Err(Error::unsupported(op, message));
+        }
+        for other in others {
+            self.check_same(&op, *first, *other)?;
+        }
+        let shape = self.shape(*first)?;
+        if loss.is_sequence() {
+            return self.check_sequences(op, shape, inputs).map(|()| shape);
+        }
+        if inputs.lengths.is_some() {
+            return Err(Error::unsupported(op, "the loss takes no lengths"));
+        }
+        self.check_loss_target(&op, loss, *first, inputs.target)?;
+        let layout = Layout::of(loss, shape);
+        if let Some(weight) = inputs.weight {
+            let given = self.shape(weight)?;
+            let per_element = !loss.is_row_wise() && given == shape;
+            if !per_element && given.len() != layout.rows() {
+                let message = format!(
+                    "predictions of shape {shape} need {} weights, not {given}",
+                    layout.rows()
+                );
+                return Err(Error::shape(op, message));
+            }
+        }
+        if let Some(weight) = inputs.class_weight {
+            if !loss.takes_class_weight() {
+                return Err(Error::unsupported(op, "the loss takes no weight per class"));
+            }
+            let given = self.shape(weight)?;
+            if given.len() != layout.cols {
+                let message = format!("{} classes need as many weights, not {given}", layout.cols);
+                return Err(Error::shape(op, message));
+            }
+        }
+        if !inputs.upstream.is_finite() {
+            let (name, valid) = ("upstream".to_string(), "it must be a finite number".to_string());
+            return Err(Error::Parameter { op, name, value: inputs.upstream, valid });
+        }
+        Ok(shape)
+    }
+
+    /// Checks the operands of a loss of sequences.
+    fn check_sequences(&self, op: String, shape: Shape, inputs: &LossInputs) -> Result<()> {
+        let samples = shape.axis(1).filter(|_| shape.rank() == 3);
+        let (Some(samples), Some(target), Some(lengths)) = (samples, inputs.target, inputs.lengths)
+        else {
+            let message = format!(
+                "log-probabilities (time, samples, classes), targets (samples, places) and lengths (samples, 2) are \
+                 needed; the first are {shape}"
+            );
+            return Err(Error::shape(op, message));
+        };
+        let (target, lengths) = (self.slot(target)?, self.slot(lengths)?);
+        let fits = target.dtype == DType::U32
+            && lengths.dtype == DType::U32
+            && target.shape.rank() == 2
+            && target.shape.rows() == samples
+            && lengths.shape.to_vec() == [samples, 2];
+        if !fits {
+            let message = format!(
+                "{samples} samples need class indices [{samples}, places] and lengths [{samples}, 2], not {} and {}",
+                target.shape, lengths.shape
+            );
+            return Err(Error::shape(op, message));
+        }
+        if inputs.weight.is_some() || inputs.class_weight.is_some() {
+            return Err(Error::unsupported(op, "the loss takes no weights"));
+        }
+        Ok(())
+    }
+
+    fn check_loss_target(
+        &self,
+        op: &str,
+        loss: &Loss,
+        prediction: Slot,
+        target: Option<Slot>,
+    ) -> Result<()> {
+        let forms = loss.target_forms();
+        let Some(target) = target else {
+            if forms == [TargetForm::Nothing] {
+                return Ok(());
+            }
+            return Err(Error::unsupported(op, "the loss needs a target"));
+        };
+        let shape = self.shape(prediction)?;
+        let (given, is_class) = (self.shape(target)?, self.slot(target)?.dtype == DType::U32);
+        let rows = Layout::of(loss, shape).rows();
+        let fits = |form: &TargetForm| match form {
+            TargetForm::Values => !is_class && given == shape,
+            TargetForm::ClassList => is_class && given == shape,
+            TargetForm::Number => !is_class && given.rank() <= 1 && given.len() == rows,
+            TargetForm::Class => {
+                is_class
+                    && given.len() == rows
+                    && given.is_empty() == shape.is_empty()
+                    && (shape.rank() <= 2
+                        || class_axis(loss).and_then(|axis| without(shape, axis).ok())
+                            == Some(given))
+            }
+            TargetForm::Nothing => false,
+        };
+        if forms.iter().any(fits) {
+            return Ok(());
+        }
+        let given =
+            format!("{} of shape {given}", if is_class { "class indices" } else { "numbers" });
+        let message = format!("predictions of shape {shape} take {}, not {given}", wanted(forms));
+        Err(Error::shape(op, message))
+    }
+
+    /// Counts the class targets that are no class below `classes`; gives their count and the first one's row.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the target holds class indices.
+    pub fn check_classes(
+        &mut self,
+        target: Slot,
+        classes: usize,
+        ignored: Option<u32>,
+    ) -> Result<[Slot; 2]> {
+        if self.slot(target)?.dtype != DType::U32 {
+            return Err(Error::shape("check_classes", "the target holds no class indices"));
+        }
+        let [count, first] =
+            ["faults", "first fault"].map(|name| self.value(name, Shape::scalar()));
+        self.ops.push(Op::CheckClasses { target, classes, ignored, count, first });
+        Ok([count, first])
+    }
+
+    /// The mean of a metric.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if prediction and target do not fit.
+    pub fn metric(&mut self, metric: Metric, prediction: Slot, target: Slot) -> Result<Slot> {
+        if let Some(loss) = metric.loss() {
+            return Ok(self.loss(loss, Reduction::Mean, (prediction, target), false)?.0);
+        }
+        self.check_metric(&format!("metric.{metric}"), metric, prediction, target)?;
+        let value = self.value("metric", Shape::scalar());
+        self.ops.push(Op::Metric { metric, prediction, target, value });
+        Ok(value)
+    }
+
+    fn check_metric(&self, op: &str, metric: Metric, prediction: Slot, target: Slot) -> Result<()> {
+        let (scores, targets) = (self.slot(prediction)?, self.slot(target)?);
+        if targets.dtype == DType::F32 {
+            return self.check_same(op, prediction, target);
+        }
+        let (scores, targets) = (scores.shape, targets.shape);
+        if metric != Metric::Accuracy {
+            let message = format!(
+                "class indices {targets} are no targets here; give values of the shape {scores}"
+            );
+            return Err(Error::shape(op, message));
+        }
+        if scores.rows() != targets.len() || scores.is_empty() != targets.is_empty() {
+            let message =
+                format!("scores of shape {scores} need one class index per row, not {targets}");
+            return Err(Error::shape(op, message));
+        }
+        Ok(())
+    }
+}
+
+/// The axis that a row runs along, if it is one.
+fn class_axis(loss: &Loss) -> Option<ClassAxis> {
+    match &loss.entry().kind {
+        LossKind::Row(row) if row.axis != ClassAxis::Sample => Some(row.axis),
+        _ => None,
+    }
+}
+
+/// A shape of more than two axes without the axis of its classes.
+fn without(shape: Shape, axis: ClassAxis) -> Result<Shape> {
+    let mut extents = shape.to_vec();
+    if axis == ClassAxis::Second && extents.len() > 1 {
+        extents.remove(1);
+    } else {
+        extents.pop();
+    }
+    Shape::new(&extents)
+}
+
+/// What a target can be, in words.
+fn wanted(forms: &[TargetForm]) -> String {
+    let name = |form: &TargetForm| match form {
+        TargetForm::Values => "numbers of the same shape",
+        TargetForm::Class => "a class index per row",
+        TargetForm::ClassList => "class indices of the same shape",
+        TargetForm::Number => "a number per row",
+        TargetForm::Nothing => "no target",
+    };
+    forms.iter().map(name).collect::<Vec<_>>().join(" or ")
+}

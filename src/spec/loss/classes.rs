@@ -1,0 +1,216 @@
+//! The row-wise losses of class scores.
+
+use super::row::{ClassAxis, TargetForm};
+use super::row::{Gradient, RowKind, RowTarget, RowView, row, total, write};
+use crate::numeric::{Float, count};
+use crate::spec::Both;
+use crate::spec::registry::Values;
+use crate::spec::row::maximum;
+
+row! { cross_entropy, peak: true, sums: 4, inputs: 1, axis: Second, targets: [Class, Values],
+class_weight: true, weighted_mean: true, cross_entropy_pass }
+
+fn cross_entropy_pass<F: Float>(
+    [smoothing, ignored, ..]: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [x, ..] = row.inputs;
+    let absent = row.is_class(*ignored);
+    let share = *smoothing / count(x.len().max(1));
+    let weight = |class| {
+        if absent {
+            return F::zero();
+        }
+        row.class_weight(class) * ((F::one() - *smoothing) * row.target_weight(class) + share)
+    };
+    // The largest score's own exponential is 1: what is left of the sum tells how far its share is from 1.
+    let top = maximum(x);
+    let ties = count::<F>(x.iter().filter(|&&x| x == top).count());
+    let below = |x: F| if x == top { F::zero() } else { (x - top).exp() };
+    let rest = total(x, |_, x| below(x));
+    let sum = ties + rest;
+    let log_sum = (ties - F::one() + rest).ln_1p();
+    let all = total(x, |class, _| weight(class));
+    write(gradient, |class| {
+        let (x, weight) = (x.get(class).copied().unwrap_or(top), weight(class));
+        let other = if x == top { ties - F::one() + rest } else { sum - below(x) };
+        let own = if x == top { F::one() } else { below(x) };
+        (own * (all - weight) - weight * other) / sum
+    });
+    total(x, |class, x| {
+        let weight = weight(class);
+        // A class of weight 0 adds nothing, whatever its score.
+        if weight == F::zero() { F::zero() } else { weight * (log_sum - (x - top)) }
+    })
+}
+
+row! { nll, peak: false, sums: 4, inputs: 1, axis: Second, targets: [Class], class_weight: true, weighted_mean: true, nll_pass }
+
+fn nll_pass<F: Float>(
+    [ignored, ..]: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [x, ..] = row.inputs;
+    let class = row.class();
+    let weight = if row.is_class(*ignored) { F::zero() } else { row.class_weight(class) };
+    write(gradient, |col| if col == class { -weight } else { F::zero() });
+    x.get(class).filter(|_| weight != F::zero()).map_or(F::zero(), |&x| -weight * x)
+}
+
+row! { categorical_cross_entropy, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Class, Values],
+class_weight: true, weighted_mean: false, categorical_cross_entropy_pass }
+
+fn categorical_cross_entropy_pass<F: Float>(
+    [clip, ..]: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [y, ..] = row.inputs;
+    let (low, high) = (*clip, F::one() - *clip);
+    let weight = |class| row.class_weight(class) * row.target_weight(class);
+    write(gradient, |class| {
+        let y = y.get(class).copied().unwrap_or(F::zero());
+        if y >= low && y <= high { -weight(class) / y } else { F::zero() }
+    });
+    total(y, |class, y| {
+        let weight = weight(class);
+        if weight == F::zero() { F::zero() } else { -weight * y.max(low).min(high).ln() }
+    })
+}
+
+row! { categorical_hinge, peak: true, sums: 4, inputs: 1, axis: Last, targets: [Class, Values],
+class_weight: false, weighted_mean: false, categorical_hinge_pass }
+
+fn categorical_hinge_pass<F: Float>(
+    _: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [y, ..] = row.inputs;
+    let others: Vec<F> =
+        y.iter().enumerate().map(|(i, &y)| (F::one() - row.target_weight(i)) * y).collect();
+    let top = maximum(&others);
+    let ties = count::<F>(others.iter().filter(|&&other| other == top).count());
+    let value = F::one() + top - total(y, |i, y| row.target_weight(i) * y);
+    write(gradient, |i| {
+        let t = row.target_weight(i);
+        let largest = others.get(i).is_some_and(|&other| other == top);
+        let push = if largest { (F::one() - t) / ties } else { F::zero() };
+        if value > F::zero() { push - t } else { F::zero() }
+    });
+    value.max(F::zero())
+}
+
+row! { multi_margin, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Class], class_weight: true, weighted_mean: false,
+multi_margin_pass }
+
+fn multi_margin_pass<F: Float>(
+    [p, margin, ..]: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [x, ..] = row.inputs;
+    let class = row.class();
+    let Some(&right) = x.get(class) else {
+        write(gradient, |_| F::zero());
+        return F::zero();
+    };
+    let square = *p == F::of(2.0);
+    let share = row.class_weight(class) / count(x.len());
+    let excess = |i: usize, x: F| {
+        if i == class { F::zero() } else { (*margin - right + x).max(F::zero()) }
+    };
+    let slope = |excess: F| {
+        if excess <= F::zero() {
+            F::zero()
+        } else if square {
+            F::of(2.0) * excess
+        } else {
+            F::one()
+        }
+    };
+    let pull = total(x, |i, x| slope(excess(i, x)));
+    write(gradient, |i| {
+        let push = slope(excess(i, x.get(i).copied().unwrap_or(right)));
+        share * if i == class { -pull } else { push }
+    });
+    share
+        * total(x, |i, x| {
+            let excess = excess(i, x);
+            if square { excess * excess } else { excess }
+        })
+}
+
+row! { multilabel_margin, peak: false, sums: 4, inputs: 1, axis: Last, targets: [ClassList], class_weight: false,
+weighted_mean: false, multilabel_margin_pass }
+
+fn multilabel_margin_pass<F: Float>(
+    _: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [x, ..] = row.inputs;
+    let RowTarget::ClassList(list) = row.target else { return F::zero() };
+    let targets: Vec<usize> =
+        list.iter().take_while(|&&class| (class as usize) < x.len()).map(|&c| c as usize).collect();
+    let at = |class: usize| x.get(class).copied().unwrap_or(F::zero());
+    let excess = |wrong: usize, right: usize| F::one() - at(right) + at(wrong);
+    let wrong: Vec<usize> = (0..x.len()).filter(|class| !targets.contains(class)).collect();
+    let share = F::one() / count::<F>(x.len().max(1));
+    let over = |pairs: usize| share * count::<F>(pairs);
+    write(gradient, |class| {
+        let times = targets.iter().filter(|&&target| target == class).count();
+        if times > 0 {
+            let pairs = wrong.iter().filter(|&&wrong| excess(wrong, class) > F::zero()).count();
+            -over(times * pairs)
+        } else {
+            over(targets.iter().filter(|&&right| excess(class, right) > F::zero()).count())
+        }
+    });
+    let per_wrong =
+        |wrong: usize| targets.iter().map(|&right| excess(wrong, right).max(F::zero())).sum::<F>();
+    share * wrong.iter().map(|&wrong| per_wrong(wrong)).sum::<F>()
+}
+
+row! { multilabel_soft_margin, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Values], class_weight: true,
+weighted_mean: false, multilabel_soft_margin_pass }
+
+fn multilabel_soft_margin_pass<F: Float>(
+    _: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [x, ..] = row.inputs;
+    let share = F::one() / count::<F>(x.len().max(1));
+    write(gradient, |i| {
+        let (x, t) = (x.get(i).copied().unwrap_or(F::zero()), row.target_weight(i));
+        share * row.class_weight(i) * ((F::one() - t) * x.sigmoid() - t * (-x).sigmoid())
+    });
+    share
+        * total(x, |i, x| {
+            let t = row.target_weight(i);
+            row.class_weight(i) * (t * (-x).softplus() + (F::one() - t) * x.softplus())
+        })
+}
+
+row! { dice, peak: false, sums: 4, inputs: 1, axis: Sample, targets: [Values], class_weight: false, weighted_mean: false,
+dice_pass }
+
+fn dice_pass<F: Float>(
+    [smooth, ..]: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [y, ..] = row.inputs;
+    let two = F::of(2.0);
+    let common = two * total(y, |i, y| y * row.target_weight(i)) + *smooth;
+    let all = total(y, |i, y| y + row.target_weight(i)) + *smooth;
+    write(gradient, |i| common / (all * all) - two * row.target_weight(i) / all);
+    // 1 - common / all without the cancellation.
+    total(y, |i, y| {
+        let t = row.target_weight(i);
+        y * (F::one() - t) + t * (F::one() - y)
+    }) / all
+}

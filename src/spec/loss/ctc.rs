@@ -1,0 +1,109 @@
+//! Connectionist temporal classification: the reference, in logarithms and always in `f64`.
+
+/// One sample: `time` rows of log-probabilities, `stride` numbers apart.
+pub(crate) struct Sequence<'a> {
+    pub log_probs: &'a [f64],
+    pub time: usize,
+    pub stride: usize,
+    pub classes: usize,
+    pub target: &'a [u32],
+    pub blank: usize,
+}
+
+fn log_add(terms: [f64; 3]) -> f64 {
+    let top = terms.into_iter().fold(f64::NEG_INFINITY, f64::max);
+    if top == f64::NEG_INFINITY {
+        return top;
+    }
+    top + terms.into_iter().map(|x| (x - top).exp()).sum::<f64>().ln()
+}
+
+impl Sequence<'_> {
+    fn states(&self) -> usize {
+        2 * self.target.len() + 1
+    }
+
+    /// The target's classes with blanks before, between and after.
+    fn class(&self, state: usize) -> usize {
+        if state.is_multiple_of(2) {
+            return self.blank;
+        }
+        self.target.get(state / 2).map_or(usize::MAX, |class| *class as usize)
+    }
+
+    fn emission(&self, t: usize, state: usize) -> f64 {
+        let class = self.class(state);
+        let place = t * self.stride + class;
+        let inside = class < self.classes;
+        self.log_probs.get(place).filter(|_| inside).copied().unwrap_or(f64::NEG_INFINITY)
+    }
+
+    fn skips(&self, state: usize) -> bool {
+        state % 2 == 1 && state + 2 < self.states() && self.class(state) != self.class(state + 2)
+    }
+
+    /// The negative log-likelihood of the target; infinite if no path gives it. With a slice, also adds `scale` times
+    /// the derivative by each log-probability, 0 where the likelihood is.
+    pub fn run(&self, gradient: Option<(f64, &mut [f64])>) -> f64 {
+        let count = self.states();
+        let at = |row: &[f64], state: usize| row.get(state).copied().unwrap_or(f64::NEG_INFINITY);
+        let mut rows: Vec<Vec<f64>> = Vec::with_capacity(self.time);
+        for t in 0..self.time {
+            let row = (0..count).map(|state| {
+                let Some(last) = rows.last() else {
+                    let start = if state < 2 { 0.0 } else { f64::NEG_INFINITY };
+                    return start + self.emission(t, state);
+                };
+                let one = if state > 0 { at(last, state - 1) } else { f64::NEG_INFINITY };
+                let two = if state > 1 && self.skips(state - 2) {
+                    at(last, state - 2)
+                } else {
+                    f64::NEG_INFINITY
+                };
+                log_add([at(last, state), one, two]) + self.emission(t, state)
+            });
+            let row = row.collect();
+            rows.push(row);
+        }
+        let total = match rows.last() {
+            None if self.target.is_empty() => 0.0,
+            None => f64::NEG_INFINITY,
+            Some(last) => {
+                let before = if count > 1 { at(last, count - 2) } else { f64::NEG_INFINITY };
+                log_add([at(last, count - 1), before, f64::NEG_INFINITY])
+            }
+        };
+        if let Some((scale, out)) = gradient
+            && total.is_finite()
+        {
+            self.backward(&rows, total, scale, out);
+        }
+        -total
+    }
+
+    fn backward(&self, rows: &[Vec<f64>], total: f64, scale: f64, out: &mut [f64]) {
+        let count = self.states();
+        let at = |row: &[f64], state: usize| row.get(state).copied().unwrap_or(f64::NEG_INFINITY);
+        let mut after: Option<Vec<f64>> = None;
+        for (t, row) in rows.iter().enumerate().rev() {
+            let onward = |state: usize| {
+                let Some(after) = &after else {
+                    return if state + 2 >= count { 0.0 } else { f64::NEG_INFINITY };
+                };
+                let step = |to: usize| at(after, to) + self.emission(t + 1, to);
+                let one = if state + 1 < count { step(state + 1) } else { f64::NEG_INFINITY };
+                let two = if self.skips(state) { step(state + 2) } else { f64::NEG_INFINITY };
+                log_add([step(state), one, two])
+            };
+            let backward: Vec<f64> = (0..count).map(onward).collect();
+            for state in 0..count {
+                let share = (at(row, state) + at(&backward, state) - total).exp();
+                let place = t * self.stride + self.class(state).min(self.classes);
+                if self.class(state) < self.classes {
+                    out.get_mut(place).into_iter().for_each(|out| *out -= scale * share);
+                }
+            }
+            after = Some(backward);
+        }
+    }
+}

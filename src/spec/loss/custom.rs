@@ -1,0 +1,58 @@
+//! Losses of the caller's own: an entry like those of the table, made while the program runs.
+
+use std::sync::Arc;
+
+use super::{Domain, Loss, LossKind, Map, MapInputs, MapKind};
+use crate::error::Result;
+use crate::numeric::Float;
+use crate::spec::Both;
+use crate::spec::registry::{Choice, Entry, keep_text};
+
+type Formula = Arc<dyn Fn(f64, f64) -> f64 + Send + Sync>;
+
+impl Loss {
+    /// An elementwise loss whose WGSL text has been checked.
+    pub(crate) fn define(
+        name: &str,
+        text: &str,
+        value: Formula,
+        gradient: Formula,
+    ) -> Result<Self> {
+        Self::check_free(name)?;
+        let entry = Entry {
+            name: keep_text(name),
+            aliases: &[],
+            params: &[],
+            formula: "",
+            source: "the caller's own",
+            kind: LossKind::Map(MapKind {
+                shader: keep_text(text),
+                inputs: 1,
+                column_weight: false,
+                domain: [Domain::Real; 3],
+                kinks: |_, _| Vec::new(),
+                threshold: None,
+                passes: Both { f32: passes(&value, &gradient), f64: passes(&value, &gradient) },
+            }),
+        };
+        Ok(Choice::of(entry.keep()))
+    }
+}
+
+/// The formulas as passes over slices; in `f32` they compute in `f64` and round once.
+fn passes<F: Float>(value: &Formula, gradient: &Formula) -> Map<F> {
+    fn pass<F: Float>(formula: &Formula, [y, t, _]: MapInputs<'_, F>, out: &mut [F]) {
+        for (out, (y, t)) in out.iter_mut().zip(y.iter().zip(t)) {
+            *out = F::of(formula(y.as_f64(), t.as_f64()));
+        }
+    }
+    let (value, gradient) = (value.clone(), gradient.clone());
+    Map {
+        terms: Box::leak(Box::new(move |_: &_, inputs: MapInputs<'_, F>, out: &mut [F]| {
+            pass(&value, inputs, out);
+        })),
+        gradient: Box::leak(Box::new(move |_: &_, inputs: MapInputs<'_, F>, _, out: &mut [F]| {
+            pass(&gradient, inputs, out);
+        })),
+    }
+}

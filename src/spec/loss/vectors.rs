@@ -1,0 +1,161 @@
+//! The row-wise losses of vectors: angles, distances, triplets.
+
+use super::row::{ClassAxis, TargetForm};
+use super::row::{Gradient, RowKind, RowTarget, RowView, row, total, write};
+use crate::numeric::Float;
+use crate::spec::Both;
+use crate::spec::registry::Values;
+
+row! { cosine_similarity_loss, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Values], class_weight: false,
+weighted_mean: false, cosine_similarity_loss_pass }
+
+fn cosine_similarity_loss_pass<F: Float>(
+    [eps, ..]: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [y, ..] = row.inputs;
+    let RowTarget::Values(t) = row.target else { return F::zero() };
+    let cosine = Cosine::of(y, t, *eps);
+    write(gradient, |i| -cosine.slope(y, t, i));
+    F::one() - cosine.value()
+}
+
+/// The cosine of two vectors a and b, each norm at least eps.
+struct Cosine<F> {
+    dot: F,
+    a: F,
+    b: F,
+    eps: F,
+}
+
+impl<F: Float> Cosine<F> {
+    fn of(a: &[F], b: &[F], eps: F) -> Self {
+        let at = |x: &[F], i: usize| x.get(i).copied().unwrap_or(F::zero());
+        let norm = |x: &[F]| total(x, |_, x| x * x).sqrt();
+        Self { dot: total(a, |i, x| x * at(b, i)), a: norm(a), b: norm(b), eps }
+    }
+
+    fn value(&self) -> F {
+        self.dot / (self.a.max(self.eps) * self.b.max(self.eps))
+    }
+
+    /// The derivative by the i-th number of a.
+    fn slope(&self, a: &[F], b: &[F], i: usize) -> F {
+        let at = |x: &[F]| x.get(i).copied().unwrap_or(F::zero());
+        let (na, nb) = (self.a.max(self.eps), self.b.max(self.eps));
+        let turn = if self.a > self.eps { self.value() * at(a) / (na * na) } else { F::zero() };
+        at(b) / (na * nb) - turn
+    }
+}
+
+row! { cosine_embedding, peak: false, sums: 4, inputs: 2, axis: Last, targets: [Number], class_weight: false,
+weighted_mean: false, cosine_embedding_pass }
+
+fn cosine_embedding_pass<F: Float>(
+    [margin, ..]: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [a, b, _] = row.inputs;
+    // PyTorch's constant, added to both squared norms.
+    let eps = F::of(1e-12);
+    let (aa, bb) = (total(a, |_, x| x * x) + eps, total(b, |_, x| x * x) + eps);
+    let norms = (aa * bb).sqrt();
+    let cosine = total(a, |i, x| x * at(b, i)) / norms;
+    let (value, sign) = if row.number() == F::one() {
+        (F::one() - cosine, -F::one())
+    } else if row.number() == -F::one() && cosine > *margin {
+        (cosine - *margin, F::one())
+    } else {
+        (F::zero(), F::zero())
+    };
+    let first = gradient.as_ref().is_none_or(|(input, _)| *input == 0);
+    let (own, other, square) = if first { (a, b, aa) } else { (b, a, bb) };
+    write(gradient, |i| sign * (at(other, i) / norms - cosine * at(own, i) / square));
+    value
+}
+
+fn at<F: Float>(x: &[F], i: usize) -> F {
+    x.get(i).copied().unwrap_or(F::zero())
+}
+
+/// Which share each of the three distances a-p, a-n, p-n has in a triplet's gradient, and the triplet's value. Equal
+/// distances share the gradient of their minimum, as in PyTorch.
+fn triplet<F: Float>([ap, an, pn]: [F; 3], margin: F, swap: bool) -> ([F; 3], F) {
+    let swapped = if !swap || an < pn {
+        F::zero()
+    } else if an == pn {
+        F::of(0.5)
+    } else {
+        F::one()
+    };
+    let value = ap - if swap { an.min(pn) } else { an } + margin;
+    let on = if value > F::zero() { F::one() } else { F::zero() };
+    ([on, -on * (F::one() - swapped), -on * swapped], value.max(F::zero()))
+}
+
+/// The pairs that an input of a triplet is part of: which distance, the other input, and its sign in the difference.
+const PAIRS: [[(usize, usize, bool); 2]; 3] =
+    [[(0, 1, true), (1, 2, true)], [(0, 0, false), (2, 2, true)], [(1, 0, false), (2, 1, false)]];
+
+row! { triplet_margin, peak: false, sums: 4, inputs: 3, axis: Last, targets: [Nothing], class_weight: false,
+weighted_mean: false, triplet_margin_pass }
+
+fn triplet_margin_pass<F: Float>(
+    [margin, p, eps, swap, ..]: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [a, positive, negative] = row.inputs;
+    let norm = |x: &[F], y: &[F]| {
+        total(x, |i, x| (x - at(y, i) + *eps).abs().powf(*p)).powf(F::one() / *p)
+    };
+    let distances = [norm(a, positive), norm(a, negative), norm(positive, negative)];
+    let (shares, value) = triplet(distances, *margin, *swap != F::zero());
+    let input = gradient.as_ref().map_or(0, |(input, _)| *input);
+    let pairs = PAIRS.get(input).copied().unwrap_or_default();
+    let own = row.inputs.get(input).copied().unwrap_or_default();
+    write(gradient, |i| {
+        let slope = |(pair, other, first): (usize, usize, bool)| {
+            let other = row.inputs.get(other).copied().unwrap_or_default();
+            let (distance, share) = (at(&distances, pair), at(&shares, pair));
+            let (sign, d) = if first {
+                (F::one(), at(own, i) - at(other, i) + *eps)
+            } else {
+                (-F::one(), at(other, i) - at(own, i) + *eps)
+            };
+            // At distance 0 there is no direction.
+            if distance == F::zero() || share == F::zero() {
+                return F::zero();
+            }
+            share * sign * d.sign() * (d.abs() / distance).powf(*p - F::one())
+        };
+        pairs.into_iter().map(slope).sum()
+    });
+    value
+}
+
+row! { triplet_margin_cosine, peak: false, sums: 8, inputs: 3, axis: Last, targets: [Nothing], class_weight: false,
+weighted_mean: false, triplet_margin_cosine_pass }
+
+fn triplet_margin_cosine_pass<F: Float>(
+    [margin, eps, swap, ..]: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [a, positive, negative] = row.inputs;
+    let distance = |x: &[F], y: &[F]| F::one() - Cosine::of(x, y, *eps).value();
+    let distances = [distance(a, positive), distance(a, negative), distance(positive, negative)];
+    let (shares, value) = triplet(distances, *margin, *swap != F::zero());
+    let input = gradient.as_ref().map_or(0, |(input, _)| *input);
+    let own = row.inputs.get(input).copied().unwrap_or_default();
+    let pairs = PAIRS.get(input).copied().unwrap_or_default().map(|(pair, other, _)| {
+        let other = row.inputs.get(other).copied().unwrap_or_default();
+        (at(&shares, pair), other, Cosine::of(own, other, *eps))
+    });
+    write(gradient, |i| {
+        pairs.iter().map(|(share, other, cosine)| -*share * cosine.slope(own, other, i)).sum()
+    });
+    value
+}

@@ -1,0 +1,157 @@
+//! Connectionist temporal classification: against the reference, against every path written out, and at its edges.
+
+use wgrad::program::{LossInputs, StepEntry};
+use wgrad::{Loss, Reduction};
+
+use crate::support::run::{Case, Outcome, count, gpu, normal};
+
+/// Log-probabilities (time, samples, classes), targets filled up to `places`, pairs of lengths.
+struct Trial {
+    loss: Loss,
+    extents: [usize; 3],
+    log_probs: Vec<f32>,
+    places: usize,
+    targets: Vec<u32>,
+    lengths: Vec<u32>,
+}
+
+fn log_softmax(x: &[f32], classes: usize) -> Vec<f32> {
+    let rows = x.chunks(classes).flat_map(|row| {
+        let sum: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
+        row.iter().map(move |&x| (f64::from(x) - sum.ln()) as f32)
+    });
+    rows.collect()
+}
+
+impl Trial {
+    fn new(loss: &str, extents: [usize; 3], samples: &[(u32, &[u32])]) -> Self {
+        let [time, n, classes] = extents;
+        let places = samples.iter().map(|(_, target)| target.len()).max().unwrap();
+        let mut targets = vec![0; n * places];
+        for (row, (_, target)) in targets.chunks_mut(places.max(1)).zip(samples) {
+            row.iter_mut().zip(*target).for_each(|(place, class)| *place = *class);
+        }
+        let lengths = samples.iter().flat_map(|(time, target)| [*time, target.len() as u32]);
+        Self {
+            loss: loss.parse().unwrap(),
+            extents,
+            log_probs: log_softmax(&normal(4, time * n * classes), classes),
+            places,
+            targets,
+            lengths: lengths.collect(),
+        }
+    }
+
+    fn run(&self, reduction: Reduction, active: usize) -> [Outcome; 2] {
+        let mut case = Case::new(&format!("{} {reduction:?}", self.loss));
+        case.entry = StepEntry::rows(active);
+        let samples = self.extents[1];
+        let x = case.input(&self.extents, &self.log_probs);
+        let target = case.indices(&[samples, self.places], &self.targets);
+        let lengths = case.indices(&[samples, 2], &self.lengths);
+        let inputs = LossInputs::new(x, target).lengths(lengths).upstream(2.0);
+        let (value, gradients) = case.program.loss_of(self.loss, reduction, inputs, true).unwrap();
+        let mut outcomes = case.run(gpu(), &[value, gradients[0]]).into_iter();
+        [outcomes.next().unwrap(), outcomes.next().unwrap()]
+    }
+
+    /// Fails unless values are within a few roundings per time step, and gradients of shares of 1 too.
+    fn check(&self, active: usize) -> usize {
+        let mut checks = 0;
+        let steps = self.extents[0] as f64;
+        for reduction in Reduction::ALL {
+            let [value, gradient] = self.run(reduction, active);
+            for (i, (&got, &want)) in value.got.iter().zip(&value.want).enumerate() {
+                let bound = (8.0 + steps) * 6e-8 * (want.abs() + 1.0);
+                let near = (f64::from(got) - want).abs() <= bound || f64::from(got) == want;
+                assert!(near, "{} {reduction:?}: value {i} is {got:e}, not {want:e}", self.loss);
+            }
+            for (i, (&got, &want)) in gradient.got.iter().zip(&gradient.want).enumerate() {
+                let bound = (8.0 + steps) * 4e-7 * (want.abs() + 0.01);
+                let near = (f64::from(got) - want).abs() <= bound;
+                assert!(near, "{} {reduction:?}: gradient {i} is {got:e}, not {want:e}", self.loss);
+            }
+            checks += gradient.got.len();
+        }
+        checks
+    }
+}
+
+#[test]
+fn ctc_equals_the_reference_with_repeats_empty_targets_and_any_blank() {
+    let mut checks = 0;
+    for (loss, samples) in [
+        ("ctc", &[(7, &[1, 2, 3][..]), (7, &[2, 2]), (7, &[]), (5, &[4, 1, 4, 1])][..]),
+        ("ctc(blank=3)", &[(7, &[0, 0, 0]), (4, &[1, 2]), (1, &[4]), (6, &[])]),
+        // No path is left: too short, a repeat without room for its blank, no time at all, no such class.
+        ("ctc(zero_infinity=1)", &[(2, &[1, 2, 3]), (2, &[1, 1]), (0, &[1]), (7, &[9])]),
+        ("ctc", &[(0, &[]), (7, &[1, 2, 3, 4, 1, 2, 3]), (7, &[1, 1, 1, 1]), (3, &[1, 2, 1])]),
+    ] {
+        let trial = Trial::new(loss, [7, 4, 5], samples);
+        for active in [4, 3, 0] {
+            checks += trial.check(active);
+        }
+    }
+    println!("{checks} values");
+}
+
+#[test]
+fn long_sequences_with_many_states_keep_their_accuracy() {
+    let target: Vec<u32> = (0..90).map(|i| 1 + (i * i % 19) as u32).collect();
+    let steps = count(250, 1000);
+    let trial = Trial::new(
+        "ctc",
+        [steps, 3, 20],
+        &[(250, &target), (200, &target[..40]), (250, &target[..1])],
+    );
+    println!("{} values", trial.check(3));
+}
+
+#[test]
+fn a_target_without_a_path_is_infinitely_far_and_has_no_gradient() {
+    let trial = Trial::new("ctc", [3, 1, 4], &[(3, &[1, 1, 1])]);
+    let [value, gradient] = trial.run(Reduction::Sum, 1);
+    assert!(value.got[0] == f32::INFINITY && value.want[0] == f64::INFINITY);
+    assert!(gradient.got.iter().all(|&g| g == 0.0) && gradient.want.iter().all(|&g| g == 0.0));
+}
+
+#[test]
+fn the_likelihood_is_the_sum_over_all_paths() {
+    let (time, classes, target) = (5usize, 3usize, [1u32, 2]);
+    let trial = Trial::new("ctc", [time, 1, classes], &[(5, &target)]);
+    let mut likelihood = 0.0;
+    for path in 0..classes.pow(time as u32) {
+        let steps: Vec<u32> =
+            (0..time).map(|t| (path / classes.pow(t as u32) % classes) as u32).collect();
+        let mut read = steps.clone();
+        read.dedup();
+        read.retain(|&class| class != 0);
+        if read == target {
+            let at = |(t, class): (usize, &u32)| {
+                f64::from(trial.log_probs[t * classes + *class as usize])
+            };
+            likelihood += steps.iter().enumerate().map(at).sum::<f64>().exp();
+        }
+    }
+    let [value, _] = trial.run(Reduction::Sum, 1);
+    assert!((value.want[0] + likelihood.ln()).abs() < 1e-12, "{} {likelihood}", value.want[0]);
+    assert!((f64::from(value.got[0]) + likelihood.ln()).abs() < 1e-6);
+}
+
+#[test]
+fn the_gradient_is_the_slope_along_every_log_probability() {
+    let mut trial = Trial::new("ctc", [6, 2, 4], &[(6, &[1, 1, 2]), (4, &[3])]);
+    let [_, gradient] = trial.run(Reduction::Mean, 2);
+    for i in 0..trial.log_probs.len() {
+        let center = trial.log_probs[i];
+        let mut at = |x: f32| {
+            trial.log_probs[i] = x;
+            trial.run(Reduction::Mean, 2)[0].want[0]
+        };
+        let (right, left) = (center + 1e-2, center - 1e-2);
+        let slope = 2.0 * (at(right) - at(left)) / f64::from(right - left);
+        trial.log_probs[i] = center;
+        let derivative = gradient.want[i];
+        assert!((slope - derivative).abs() < 1e-4, "{i}: {derivative} {slope}");
+    }
+}
