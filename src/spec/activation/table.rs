@@ -15,7 +15,7 @@ const CELU: Tolerance =
     Tolerance::growing(4.0, 1.0, |[alpha, ..], x| if *alpha == 1.0 { 0.0 } else { x / alpha });
 const BY_BETA: Tolerance =
     Tolerance::growing(5.0, 1.0, |[beta, ..], x| if *beta == 1.0 { 0.0 } else { beta * x });
-const QUICK_GELU: Tolerance = Tolerance::growing(10.0, 1.0, |_, x| 1.702 * x);
+const QUICK_GELU: Tolerance = Tolerance::growing(8.0, 1.25, |_, x| 1.702 * x);
 const GELU_TANH: Tolerance =
     Tolerance::growing(8.0, 2.0, |_, x| gelu_exponent(x).clamp(-200.0, 200.0));
 const SECOND: Tolerance = Tolerance::ulps(12.0).or(1e-6);
