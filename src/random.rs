@@ -14,7 +14,7 @@ pub enum Stream {
     Init(u32),
     /// The order of the rows in an epoch.
     Shuffle,
-    /// A dropout layer's mask.
+    /// What a layer with dropout or another random activation draws.
     Dropout(u32),
     /// A generated data set.
     Data(u32),
@@ -56,6 +56,13 @@ impl Key {
     /// A uniform number in [0, 1) on a grid of 2^-24.
     pub fn uniform(self, step: u32, element: u32) -> f32 {
         unit(self.words(step, element)[0])
+    }
+
+    /// A standard Gumbel number, -log(-log(u)) with u in the middle of one of 2^23 equal parts of (0, 1).
+    pub fn gumbel(self, step: u32, element: u32) -> f64 {
+        let [word, _] = self.words(step, element);
+        let u = f64::from(2 * (word >> 9) + 1) / 16_777_216.0;
+        -(-u.ln()).ln()
     }
 
     /// A standard normal number (Box-Muller in `f64`).

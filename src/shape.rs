@@ -96,6 +96,37 @@ impl Shape {
         self.extents().rev().skip(1).product()
     }
 
+    /// The axis `dim`, counted from the last one if negative; a single number has one axis of length 1.
+    fn axis_number(&self, dim: isize) -> Option<usize> {
+        let rank = self.rank.max(1);
+        let number = if dim < 0 { rank.checked_add_signed(dim)? } else { dim as usize };
+        (number < rank).then_some(number)
+    }
+
+    /// The extents before an axis, along it and after it, multiplied: how its rows lie. `dim` counts from the last axis
+    /// if negative. None if there is no such axis.
+    ///
+    /// ```
+    /// let shape = wgrad::Shape::new(&[2, 3, 4, 5])?;
+    /// assert_eq!(shape.split(-2), Some([6, 4, 5]));
+    /// assert_eq!(shape.split(4), None);
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    pub fn split(&self, dim: isize) -> Option<[usize; 3]> {
+        let number = self.axis_number(dim)?;
+        let outer = self.extents().take(number).product();
+        let inner = self.extents().skip(number + 1).product();
+        Some([outer, self.axis(number).unwrap_or(1), inner])
+    }
+
+    /// The same shape with another extent of one axis.
+    pub(crate) fn with_axis(&self, dim: isize, extent: usize) -> Result<Self> {
+        let mut extents = if self.rank == 0 { vec![1] } else { self.to_vec() };
+        let place = self.axis_number(dim).and_then(|number| extents.get_mut(number));
+        place.into_iter().for_each(|place| *place = extent);
+        Self::new(&extents)
+    }
+
     /// The same columns with another number of rows, as a matrix.
     pub(crate) fn with_rows(&self, rows: usize) -> Result<Self> {
         Self::new(&[rows, self.cols()])

@@ -28,22 +28,23 @@ fn at(case: &Case, x: f64, role: &str) -> f64 {
 #[test]
 fn every_file_has_its_cases() {
     let activations = load("activations");
-    assert_eq!(activations.len(), 29);
-    assert_eq!(ops(&activations).len(), 24);
+    assert_eq!(activations.len(), 57);
+    assert_eq!(ops(&activations).len(), 43);
+    assert_eq!(load("activations_jax").len(), 11);
     let losses = load("losses");
     assert_eq!(losses.len(), 227);
     let names: BTreeSet<&str> = Loss::all().map(|loss| loss.name()).collect();
     assert_eq!(ops(&losses), names.into_iter().collect::<Vec<_>>());
     let optimizers = load("optimizers");
-    assert_eq!(optimizers.len(), 129);
+    assert_eq!(optimizers.len(), 141);
     let names = [
-        "adadelta", "adagrad", "adam", "adamax", "adamw", "nadam", "radam", "rmsprop", "rprop",
-        "sgd",
+        "adadelta", "adagrad", "adam", "adamax", "adamw", "asgd", "nadam", "radam", "rmsprop",
+        "rprop", "sgd",
     ];
     assert_eq!(ops(&optimizers), names);
     for stream in ["random", "sparse", "scaled"] {
         let of_stream = |case: &&Case| case.stream.as_deref() == Some(stream);
-        assert_eq!(optimizers.iter().filter(of_stream).count(), 43, "{stream}");
+        assert_eq!(optimizers.iter().filter(of_stream).count(), 47, "{stream}");
     }
 }
 
@@ -55,9 +56,13 @@ fn a_missing_file_fails_with_the_command_that_makes_it() {
 
 #[test]
 fn inputs_are_exact_in_f32_and_everything_is_finite() {
-    let outputs = ["y", "grad_in", "grad_second", "grad_third", "param_1", "param_100"];
+    let outputs =
+        ["y", "grad_in", "grad_second", "grad_third", "grad_learned", "param_1", "param_100"];
     let mut inputs = 0;
-    for case in ["activations", "losses", "optimizers"].iter().flat_map(|name| load(name)) {
+    for case in ["activations", "activations_jax", "losses", "optimizers"]
+        .iter()
+        .flat_map(|name| load(name))
+    {
         for role in case.roles() {
             let tensor = case.tensor(role);
             assert!(tensor.values.iter().all(|x| x.is_finite()), "{} {role}", case.name);

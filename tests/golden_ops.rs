@@ -6,10 +6,10 @@ use support::golden::{Case as Golden, load};
 use support::run::{Case, gpu};
 use support::tolerance::Tolerance;
 use support::weights::{Duel, Pair, param, worst};
-use wgrad::program::LossInputs;
+use wgrad::program::{DType, LossInputs};
 use wgrad::random::{Key, Stream};
 use wgrad::spec::activation::{ActivationKind, Saves};
-use wgrad::{Activation, Loss, Optimizer, Program, Reduction};
+use wgrad::{Activation, Loss, Optimizer, Program, Reduction, Shape};
 
 fn shape(case: &Golden, role: &str) -> Vec<usize> {
     case.tensor(role).shape.clone()
@@ -34,49 +34,92 @@ fn check_gpu(name: &str, got: &[f32], golden: &[f64], bound: impl Fn(usize) -> T
 #[test]
 fn activations_and_their_gradients_are_pytorchs() {
     let cases = load("activations");
-    assert_eq!(cases.len(), 29);
-    for golden in &cases {
-        let name = &golden.name;
-        let mut f: Activation = golden.op.parse().unwrap();
-        for (option, value) in &golden.options {
-            f = f.with(option, *value).unwrap();
-        }
-        let (forward, backward, saves) = match &f.entry().kind {
-            ActivationKind::Map(map) => (map.forward, map.derivative, map.saves),
-            ActivationKind::Row(row) => (row.forward, row.backward, row.saves),
-        };
-        let (x, g) = (golden.tensor("x"), golden.tensor("grad_out"));
-        let mut case = Case::new(name);
-        let slot = case.input(&shape(golden, "x"), &x.f32());
-        let upstream = case.input(&shape(golden, "x"), &g.f32());
-        let y = case.program.activation("y", f, slot).unwrap();
-        let dx = case.program.activation_backward("dx", f, (slot, y), upstream).unwrap();
-        let [values, grads] = &case.run(gpu(), &[y, dx])[..] else { panic!("two outputs") };
-        // From a rounded output the derivative is known up to that rounding; so is the end of a long tail.
-        let from_output = saves == Saves::Output;
-        let (wanted, wanted_grad) = (&golden.tensor("y").values, &golden.tensor("grad_in").values);
-        // PyTorch's slope is the float32 next to 1/6.
-        let [value, slope] = if golden.op == "hard_sigmoid" { [1e-7; 2] } else { [1e-12, 1e-11] };
-        check_reference(name, &values.want, wanted, value, 0.0);
-        check_reference(name, &grads.want, wanted_grad, slope, 1.0);
-        let row_wise = matches!(f.entry().kind, ActivationKind::Row(_));
-        // For a row, the exponent is at most this far below the largest element.
-        let at = |i: usize| if row_wise { x.values[i].abs().min(200.0) } else { x.values[i] };
-        let bound = |i| Tolerance::ulps(forward.at(f.values(), at(i)));
-        check_gpu(name, &values.got, wanted, |i| {
-            // A row's logarithm of a sum is about 2, whatever is left of a difference with it.
-            let floor = if golden.op == "log_softmax" { 1e-6 } else { forward.floor };
-            bound(i).floor(floor).flush_scale(200.0)
-        });
-        check_gpu(&format!("{name}, gradient"), &grads.got, wanted_grad, |i| {
-            let size = g.values[i].abs().max(if from_output { 1.0 } else { 0.0 });
-            let floor = if from_output { 4e-7 } else { backward.floor };
-            Tolerance::ulps(backward.at(f.values(), at(i)) + 1.0)
-                .floor(floor * size)
-                .flush_scale(200.0)
-        });
-    }
+    assert_eq!(cases.len(), 57);
+    cases.iter().for_each(check_activation);
     println!("{} cases", cases.len());
+}
+
+#[test]
+fn activations_that_pytorch_lacks_are_those_of_jax_and_keras() {
+    let cases = load("activations_jax");
+    assert_eq!(cases.len(), 11);
+    cases.iter().for_each(check_activation);
+    println!("{} cases", cases.len());
+}
+
+fn chosen(golden: &Golden) -> Activation {
+    let with = |f: Activation, (option, value): (&String, &f64)| f.with(option, *value).unwrap();
+    golden.options.iter().fold(golden.op.parse().unwrap(), with)
+}
+
+fn check_activation(golden: &Golden) {
+    let (name, f) = (&golden.name, chosen(golden).evaluated());
+    if f.is_learned() {
+        return check_learned(golden, f);
+    }
+    let (forward, backward, saves) = match &f.entry().kind {
+        ActivationKind::Map(map) => (map.forward, map.derivative, map.saves),
+        ActivationKind::Row(row) => (row.forward, row.backward, row.saves),
+        // A slope that crosses zero: the floor.
+        ActivationKind::Fold(fold) => (fold.bound, fold.bound.or(2e-6), Saves::Input),
+        _ => panic!("{name}"),
+    };
+    let (x, g) = (golden.tensor("x"), golden.tensor("grad_out"));
+    let mut case = Case::new(name);
+    let slot = case.input(&shape(golden, "x"), &x.f32());
+    let upstream = case.input(&shape(golden, "grad_out"), &g.f32());
+    let y = case.program.activation("y", f, slot).unwrap();
+    let dx = case.program.activation_backward("dx", f, (slot, y), upstream).unwrap();
+    let [values, grads] = &case.run(gpu(), &[y, dx])[..] else { panic!("two outputs") };
+    // From a rounded output the derivative is known up to that rounding; so is the end of a long tail.
+    let from_output = saves == Saves::Output;
+    let (wanted, wanted_grad) = (&golden.tensor("y").values, &golden.tensor("grad_in").values);
+    let [value, slope] = match golden.op.as_str() {
+        // PyTorch's slope is the float32 next to 1/6.
+        "hard_sigmoid" => [1e-7; 2],
+        // The sum that the others take cancels on the left.
+        "squareplus" => [1e-11; 2],
+        _ => [1e-12, 1e-11],
+    };
+    let row_wise = f.dim().is_some();
+    let scale = if row_wise { 1.0 } else { 0.0 };
+    check_reference(name, &values.want, wanted, value, scale);
+    check_reference(name, &grads.want, wanted_grad, slope, 1.0);
+    // For a row, the exponent is at most this far below the largest element.
+    let at = |i: usize| {
+        let x = x.values.get(i).copied().unwrap_or(0.0);
+        if row_wise { (2.0 * x).abs().min(200.0) } else { x }
+    };
+    check_gpu(name, &values.got, wanted, |i| {
+        // A row's logarithm of a sum is about 2, whatever is left of a difference with it.
+        let floor = if golden.op == "log_softmax" { 1e-6 } else { forward.floor };
+        Tolerance::ulps(forward.at(f.values(), at(i))).floor(floor).flush_scale(200.0)
+    });
+    check_gpu(&format!("{name}, gradient"), &grads.got, wanted_grad, |i| {
+        let g = g.values.get(i).map_or(1.0, |g| g.abs());
+        let size = g.max(if from_output || row_wise { 4.0 } else { 0.0 });
+        let floor = if from_output { 4e-7 } else { backward.floor };
+        Tolerance::ulps(backward.at(f.values(), at(i)) + 1.0).floor(floor * size).flush_scale(200.0)
+    });
+}
+
+fn check_learned(golden: &Golden, f: Activation) {
+    let name = &golden.name;
+    let mut case = Case::new(name);
+    let x = case.input(&shape(golden, "x"), &golden.tensor("x").f32());
+    let weight = case.input(&shape(golden, "learned"), &golden.tensor("learned").f32());
+    let upstream = case.input(&shape(golden, "x"), &golden.tensor("grad_out").f32());
+    let d_weight = golden.tensor("learned").values.iter().map(|_| 0.0).collect::<Vec<f32>>();
+    let d_weight = case.input(&shape(golden, "learned"), &d_weight);
+    let y = case.program.learned("y", f, x, weight).unwrap();
+    let dx = case.program.learned_backward("dx", f, (x, weight), upstream, d_weight).unwrap();
+    let outcomes = case.run(gpu(), &[y, dx, d_weight]);
+    for (outcome, role) in outcomes.iter().zip(["y", "grad_in", "grad_learned"]) {
+        let wanted = &golden.tensor(role).values;
+        check_reference(&format!("{name}, {role}"), &outcome.want, wanted, 1e-12, 10.0);
+        let bound = Tolerance::ulps(16.0).floor(4e-6);
+        check_gpu(&format!("{name}, {role}"), &outcome.got, wanted, |_| bound);
+    }
 }
 
 #[test]
@@ -159,9 +202,10 @@ fn check_loss(golden: &Golden) {
 }
 
 #[test]
-fn optimizers_follow_pytorchs() {
-    let cases = load("optimizers");
-    assert_eq!(cases.len(), 129);
+fn optimizers_follow_pytorchs_optaxs_and_their_papers() {
+    let files = ["optimizers", "optimizers_optax", "optimizers_papers"];
+    let cases: Vec<_> = files.iter().flat_map(|file| load(file)).collect();
+    assert_eq!(cases.len(), 141 + 168 + 56);
     let mut worst_of_all = [0.0f64; 3];
     for golden in &cases {
         let errors = check_optimizer(golden);
@@ -172,6 +216,17 @@ fn optimizers_follow_pytorchs() {
         "{} cases: {first:.1e} after 1 step, {last:.1e} after 100, state {state:.1e}",
         cases.len()
     );
+}
+
+/// The errors allowed to parameters and state after 100 steps.
+fn bounds(golden: &Golden) -> [f64; 2] {
+    match (golden.op.as_str(), golden.stream.as_deref()) {
+        // The linear state is p sqrt(n) / lr: it takes up the rounding of p many times over.
+        ("ftrl", _) => [1e-4, 1e-3],
+        // The momentum is divided by itself, down to 1e-3, which magnifies its rounding.
+        ("santa_e" | "santa_sss", _) => [1e-3, 1e-3],
+        _ => [1e-4, 1e-5],
+    }
 }
 
 /// Runs 100 steps and gives the largest errors of the GPU: parameters after 1 and 100 steps, state.
@@ -186,14 +241,21 @@ fn check_optimizer(golden: &Golden) -> [f64; 3] {
         optimizer = optimizer.with(option, *value).unwrap();
     }
     let start = golden.tensor("param_0");
+    let [bound, state_bound] = bounds(golden);
     let mut program = Program::new(name.as_str(), vec![param(&[start.values.len()], 1.0, true)]);
-    program.update(optimizer, None, Key::new(0, Stream::Optimizer)).unwrap();
+    let one = Shape::new(&[1]).unwrap();
+    let [root, zero] = ["root", "zero"].map(|name| program.input(name, one, DType::F32));
+    let (loss, _) = program.loss(Loss::mse(), Reduction::Sum, (root, zero), false).unwrap();
+    program.update(optimizer, Some(loss), Key::new(0, Stream::Optimizer)).unwrap();
     program.record(&[]).unwrap();
     let mut duel = Duel::new(gpu(), program, optimizer, &[start.f32()]);
     let mut peak = vec![0.0f64; start.values.len()];
     let mut errors = [0.0; 3];
     let grads = golden.tensor("grads");
     for step in 0..100 {
+        if let Some(roots) = golden.get("loss_roots") {
+            duel.input(root, &[roots.values[step] as f32]);
+        }
         duel.step(&[grads.row(step).iter().map(|&g| g as f32).collect()]);
         for (i, peak) in peak.iter_mut().enumerate() {
             let now = duel.on_cpu.params[0][i];
@@ -205,7 +267,7 @@ fn check_optimizer(golden: &Golden) -> [f64; 3] {
             check_reference(name, &pair.want, wanted, 1e-9, 1.0);
             // With gradients of 1e6 a parameter comes back from far away: its error is that of the journey.
             let error = worst(&Pair { want: wanted.clone(), ..pair }, |i| peak[i]);
-            let (place, bound) = if step == 0 { (0, 1e-5) } else { (1, 1e-4) };
+            let (place, bound) = if step == 0 { (0, 1e-5) } else { (1, bound) };
             assert!(error <= bound, "{name}, step {step}: off by {error:e}");
             errors[place] = error;
         }
@@ -227,6 +289,6 @@ fn check_optimizer(golden: &Golden) -> [f64; 3] {
         }
     }
     errors[2] = duel.state_error();
-    assert!(errors[2] <= 1e-5, "{name}: state is off by {:e}", errors[2]);
+    assert!(errors[2] <= state_bound, "{name}: state is off by {:e}", errors[2]);
     errors
 }

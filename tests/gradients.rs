@@ -4,11 +4,11 @@ mod support;
 
 use support::losses::{Target, Trial, losses, trials};
 use support::run::{Case, normal};
-use wgrad::cpu::Weights;
-use wgrad::program::StepEntry;
+use wgrad::cpu::{Interpreter, Weights};
+use wgrad::program::{DType, StepEntry};
 use wgrad::spec::activation::{ActivationKind, Saves};
 use wgrad::spec::loss::LossKind;
-use wgrad::{Activation, Reduction};
+use wgrad::{Activation, Program, Reduction, Shape};
 
 /// (f(x + h) - f(x - h)) / 2h with a step of 2e-5: truncation and rounding both near 1e-10.
 fn slope(x: f64, f: impl Fn(f64) -> f64) -> f64 {
@@ -26,22 +26,22 @@ fn check(name: &str, at: f64, derivative: f64, slope: f64, size: f64) {
 
 /// The op with its defaults and, if it has parameters, with another first one.
 fn with_other(f: Activation) -> Vec<Activation> {
-    let other =
-        f.entry().params.first().map(|param| f.with(param.name, 2.0 * param.example() + 0.5));
-    [Some(f), other.map(Result::unwrap)].into_iter().flatten().collect()
+    let first = f.entry().params.first();
+    let other = first.and_then(|param| f.with(param.name, 2.0 * param.example() + 0.5).ok());
+    [Some(f), other].into_iter().flatten().collect()
 }
 
 fn forward(f: &Activation, x: &[f64]) -> Vec<f64> {
-    let mut y = vec![0.0; x.len()];
+    let mut y = vec![0.0; f.output_len(x.len()).unwrap()];
     f.forward(x.len(), x, &mut y);
     y
 }
 
 /// The derivative in direction g by the reference's backward pass.
 fn backward(f: &Activation, x: &[f64], g: &[f64]) -> Vec<f64> {
-    let saved = match f.entry().kind.saves() {
-        Saves::Input => x.to_vec(),
+    let saved = match f.saves() {
         Saves::Output => forward(f, x),
+        _ => x.to_vec(),
     };
     let mut out = vec![0.0; x.len()];
     f.backward(x.len(), &saved, g, &mut out);
@@ -96,13 +96,16 @@ fn moved(x: &[f64], index: usize, value: f64) -> Vec<f64> {
 #[test]
 fn gradients_of_row_wise_activations_are_the_slopes_of_a_weighted_sum() {
     let mut checks = 0;
-    for f in Activation::all().flat_map(with_other) {
-        if matches!(f.entry().kind, ActivationKind::Map(_)) {
+    let others = ["maxout(pieces=4)", "softmin(temperature=0.5)", "gumbel_softmax(tau=3)"];
+    let others = others.iter().map(|name| name.parse().unwrap());
+    for f in Activation::all().flat_map(with_other).chain(others) {
+        if f.dim().is_none() {
             continue;
         }
-        for (seed, cols) in [(1, 1), (2, 2), (3, 7), (4, 40)] {
-            let x: Vec<f64> = numbers(normal(seed, cols)).iter().map(|x| 3.0 * x).collect();
-            let g = numbers(normal(seed + 100, cols));
+        for (seed, cols) in [(1, 1), (2, 2), (3, 8), (4, 40)] {
+            let Ok(out) = f.output_len(cols) else { continue };
+            let x: Vec<f64> = numbers(normal(seed, cols)).iter().map(|x| 1.5 * x).collect();
+            let g = numbers(normal(seed + 100, out));
             let dot = |x: &[f64]| forward(&f, x).iter().zip(&g).map(|(y, g)| y * g).sum::<f64>();
             let gradient = backward(&f, &x, &g);
             for i in 0..cols {
@@ -112,7 +115,86 @@ fn gradients_of_row_wise_activations_are_the_slopes_of_a_weighted_sum() {
             }
         }
     }
-    assert!(checks >= 150);
+    assert!(checks >= 700, "{checks}");
+    println!("{checks} slopes");
+}
+
+/// A program of one activation with learned numbers: the weighted sum of its output, and both gradients.
+fn learned(f: Activation, x: &[f64], weight: &[f64], g: &[f64]) -> (f64, Vec<f64>, Vec<f64>) {
+    let mut program = Program::new("learned", vec![]);
+    let shape = Shape::new(&[x.len() / 3, 3]).unwrap();
+    let numbers = Shape::new(&[weight.len()]).unwrap();
+    let [x_slot, g_slot] = ["x", "g"].map(|name| program.input(name, shape, DType::F32));
+    let [w_slot, d_slot] = ["w", "dw"].map(|name| program.input(name, numbers, DType::F32));
+    let y = program.learned("y", f, x_slot, w_slot).unwrap();
+    let dx = program.learned_backward("dx", f, (x_slot, w_slot), g_slot, d_slot).unwrap();
+    let mut cpu = Interpreter::<f64>::new(program);
+    for (slot, data) in [(x_slot, x), (w_slot, weight), (g_slot, g)] {
+        cpu.write(slot, data).unwrap();
+    }
+    cpu.run(&mut Weights::default(), &StepEntry::rows(usize::MAX)).unwrap();
+    let sum = cpu.read(y).unwrap().iter().zip(g).map(|(y, g)| y * g).sum();
+    (sum, cpu.read(dx).unwrap().to_vec(), cpu.read(d_slot).unwrap().to_vec())
+}
+
+#[test]
+fn gradients_of_learned_activations_are_the_slopes_by_input_and_by_learned_number() {
+    let mut checks = 0;
+    for f in Activation::all().filter(Activation::is_learned) {
+        for f in [Some(f), f.with("per_channel", 1.0).ok()].into_iter().flatten() {
+            let first = f.first_weights(3).unwrap();
+            let weight: Vec<f64> =
+                (0..).zip(&first).map(|(i, w)| w + 0.07 * f64::from(i)).collect();
+            let x: Vec<f64> = numbers(normal(1, 12)).iter().map(|x| 2.0 * x).collect();
+            let g = numbers(normal(2, 12));
+            let (_, dx, dw) = learned(f, &x, &weight, &g);
+            for i in 0..x.len() {
+                let slope = slope(x[i], |at| learned(f, &moved(&x, i, at), &weight, &g).0);
+                check(&format!("{f} by x"), x[i], dx[i], slope, 10.0);
+            }
+            for i in 0..weight.len() {
+                let slope = slope(weight[i], |at| learned(f, &x, &moved(&weight, i, at), &g).0);
+                check(&format!("{f} by number {i}"), weight[i], dw[i], slope, 10.0);
+            }
+            checks += x.len() + weight.len();
+        }
+    }
+    assert!(checks >= 60, "{checks}");
+    println!("{checks} slopes");
+}
+
+#[test]
+fn derivatives_of_random_activations_are_the_slopes_for_the_same_draw() {
+    let mut checks = 0;
+    for f in Activation::all() {
+        let ActivationKind::Noise(noise) = &f.entry().kind else { continue };
+        let values = (noise.prepare)(f.values());
+        for x in [-3.0, -0.4, 0.2, 5.0] {
+            for u in [0.0, 0.3, 0.6, 0.999] {
+                let slope = slope(x, |x| (noise.passes.f64.forward)(&values, x, u));
+                let derivative = (noise.passes.f64.derivative)(&values, x, u);
+                check(&format!("{f} at u = {u}"), x, derivative, slope, 1.0);
+                checks += 1;
+            }
+        }
+    }
+    assert_eq!(checks, 3 * 16);
+}
+
+#[test]
+fn second_derivatives_are_the_slopes_of_the_first() {
+    let mut checks = 0;
+    for f in Activation::all().filter(Activation::has_second).flat_map(with_other) {
+        for x in (-1200..=1200).map(|i| f64::from(i) * 0.01 + 0.0031) {
+            let saved = if f.saves() == Saves::Output { forward(&f, &[x])[0] } else { x };
+            let mut second = [0.0];
+            f.second(&[saved], &[1.0], &mut second).unwrap();
+            let first = |x: f64| backward(&f, &[x], &[1.0])[0];
+            check(&f.to_string(), x, second[0], slope(x, first), 1.0);
+            checks += 1;
+        }
+    }
+    assert!(checks >= 9 * 2401, "{checks}");
     println!("{checks} slopes");
 }
 

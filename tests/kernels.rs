@@ -189,6 +189,9 @@ fn every_shader_file_belongs_to_an_entry_and_every_entry_to_a_file() {
     let activation = |kind: &'static ActivationKind| match kind {
         ActivationKind::Map(map) => map.shader,
         ActivationKind::Row(row) => row.shader,
+        ActivationKind::Noise(noise) => noise.shader,
+        ActivationKind::Fold(fold) => fold.shader,
+        ActivationKind::Learned(learned) => learned.shader,
     };
     let loss = |kind: &'static LossKind| match kind {
         LossKind::Map(map) => map.shader,

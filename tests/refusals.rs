@@ -72,6 +72,10 @@ fn networks_that_cannot_be_are_refused_by_layer() {
     refused(Sequential::new(0).dense(3), &["at least one input feature"]);
     refused(Sequential::new(2).activation(Activation::relu()), &["layer with parameters"]);
     refused(Sequential::new(2).dense(4).dense(0), &["layer 1", "dense(0)", "4 inputs"]);
+    let with = |f: &str| Sequential::new(2).dense(3).activation(f.parse().unwrap());
+    refused(with("glu"), &["layer 1", "glu", "axis of 3", "even"]);
+    refused(with("softmax(dim=0)"), &["layer 1", "softmax", "dim"]);
+    refused(with("hard_tanh(min=2)"), &["layer 1", "hard_tanh", "at least min"]);
     for rate in [1.0, -0.1, f64::NAN] {
         refused(Sequential::new(2).dense(4).dropout(rate), &["layer 1", "dropout", "rate"]);
     }
@@ -85,6 +89,12 @@ fn networks_that_cannot_be_are_refused_by_layer() {
 fn settings_outside_their_range_are_refused_by_name() {
     says(Initializer::normal().with("std", f64::NAN), &["normal", "std = NaN"]);
     says(Activation::leaky_relu().with("alpha", f64::INFINITY), &["leaky_relu", "inf"]);
+    let crossed: Activation = "hard_tanh(min=2, max=1)".parse().unwrap();
+    says(crossed.validate(), &["hard_tanh", "max = 1", "at least min = 2"]);
+    let crossed: Activation = "rrelu(lower=0.5)".parse().unwrap();
+    says(crossed.validate(), &["rrelu", "upper", "at least lower = 0.5"]);
+    says("softmax(dim=6)".parse::<Activation>(), &["softmax", "dim = 6", "whole number"]);
+    says("maxout(pieces=2.5)".parse::<Activation>(), &["maxout", "pieces", "whole number"]);
     says(Schedule::inverse_time(f64::NAN), &["inverse_time", "decay = NaN"]);
     says(Optimizer::adam().with("beta3", 0.5), &["adam", "beta3"]);
     let model = || Sequential::new(2).dense(3);

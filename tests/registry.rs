@@ -1,14 +1,17 @@
 //! Look-up, parameters, text forms, schedules and initializers.
 
+mod support;
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
+use support::golden::load;
 use wgrad::spec::activation::ActivationKind;
 use wgrad::spec::initializer::InitializerKind;
 use wgrad::spec::loss::LossKind;
 use wgrad::spec::optimizer::OptimizerKind;
 use wgrad::spec::schedule::ScheduleKind;
-use wgrad::spec::{Choice, Kind};
+use wgrad::spec::{Choice, Kind, Param};
 use wgrad::{Activation, Initializer, Loss, Optimizer, Schedule};
 
 /// Runs a generic check for every family and adds up what it counts.
@@ -30,7 +33,8 @@ macro_rules! every_family {
 fn complete<K: Kind>() -> Vec<Choice<K>> {
     let fill = |op: Choice<K>| {
         let required = op.entry().params.iter().filter(|param| param.default.is_nan());
-        required.fold(op, |op, param| op.with(param.name, 0.5).unwrap())
+        let valid = |param: &Param| if param.range.contains(0.5) { 0.5 } else { 8.5 };
+        required.fold(op, |op, param| op.with(param.name, valid(param)).unwrap())
     };
     Choice::<K>::all().map(fill).collect()
 }
@@ -204,6 +208,55 @@ fn schedules_have_their_known_values() {
     let custom = Schedule::custom("half", |step, lr| if step < 5 { lr } else { lr / 2.0 });
     assert_eq!((custom.rate(4, 1.0), custom.rate(5, 1.0)), (1.0, 0.5));
     assert!(Schedule::step(0.0, 0.5).is_err() && Schedule::exponential(-1.0).is_err());
+}
+
+#[test]
+fn schedules_follow_pytorchs() {
+    let cases = load("schedules");
+    assert_eq!(cases.len(), 18);
+    for case in &cases {
+        let choice = Choice::<ScheduleKind>::named(&case.op).unwrap();
+        let with = |choice: Choice<ScheduleKind>, (name, value): (&String, &f64)| {
+            choice.with(name, *value).unwrap()
+        };
+        let schedule = Schedule::of(case.options.iter().fold(choice, with)).unwrap();
+        let base = if case.op.ends_with("momentum") { 0.95 } else { 0.1 };
+        for (step, want) in case.tensor("rates").values.iter().enumerate() {
+            let got = schedule.rate(step as u64, base);
+            assert!(
+                (got - want).abs() <= 1e-12,
+                "{}, step {step}: {got}, PyTorch {want}",
+                case.name
+            );
+        }
+    }
+}
+
+#[test]
+fn schedules_are_put_together() {
+    let rate = |schedule: &Schedule, steps: &[u64]| -> Vec<f64> {
+        steps.iter().map(|step| schedule.rate(*step, 1.0)).collect()
+    };
+    let warm = Schedule::inverse_time(1.0).unwrap().after_warmup(4);
+    assert_eq!(rate(&warm, &[0, 1, 3, 4, 5]), [0.25, 0.5, 1.0, 1.0, 0.5]);
+    let parts = vec![(2, Schedule::constant()), (3, Schedule::exponential(0.5).unwrap())];
+    let sequence = Schedule::sequential(parts, Schedule::custom("end", |_, lr| lr / 16.0));
+    assert_eq!(
+        rate(&sequence, &[0, 1, 2, 3, 4, 5, 99]),
+        [1.0, 1.0, 1.0, 0.5, 0.25, 0.0625, 0.0625]
+    );
+    let halves = Schedule::exponential(0.5).unwrap();
+    assert_eq!(rate(&halves.clone().chained(halves.clone()), &[0, 1, 2]), [1.0, 0.25, 0.0625]);
+    assert_eq!(rate(&halves.every(10), &[0, 9, 10, 25]), [1.0, 1.0, 0.5, 0.25]);
+    let steps = Schedule::multistep(&[3, 5], 0.5).unwrap();
+    assert_eq!(rate(&steps, &[2, 3, 4, 5, 9]), [1.0, 0.5, 0.5, 0.25, 0.25]);
+    assert_eq!(rate(&"halve(step_size=3)".parse().unwrap(), &[2, 3, 6]), [1.0, 0.5, 0.25]);
+    assert!(Schedule::multistep(&[1], f64::NAN).is_err());
+    let momentum: Schedule = "growing_momentum".parse().unwrap();
+    assert_eq!([0, 250, 750].map(|t| momentum.rate(t, 0.9)), [0.5, 0.75, 0.875]);
+    assert_eq!(momentum.rate(1_000_000, 0.9), 0.9);
+    let noam: Schedule = "noam(model_size=4, warmup=4)".parse().unwrap();
+    assert_eq!([0, 3, 15].map(|t| noam.rate(t, 2.0)), [0.125, 0.5, 0.25]);
 }
 
 /// Mean, standard deviation, least and largest.

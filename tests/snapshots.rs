@@ -31,9 +31,7 @@ fn step() -> (wgrad::nn::Network, Wiring, Steps) {
     };
     let (optimizer, rows, batch) = (Optimizer::adamw(), 10, 4);
     let wiring = network.training(&goal, optimizer, TargetKind::Class, (rows, batch), 0).unwrap();
-    let schedule = Schedule::constant();
-    let (first_step, first_epoch) = (0, 0);
-    let steps = Steps { optimizer, schedule, total: rows, batch, first_step, first_epoch };
+    let steps = Steps { batch, ..Steps::new(optimizer, rows) };
     (network, wiring, steps)
 }
 

@@ -1,9 +1,19 @@
-fn exponent(x: f32, top: f32) -> f32 {
-    return x - top;
+struct Hyper {
+    dim: f32,
 }
 
-fn forward(exponent: f32, sum: f32) -> f32 {
-    return exponent - safe_log(sum);
+const LEAST: f32 = LOWEST;
+
+fn score(x: f32, i: u32) -> f32 {
+    return x;
+}
+
+fn exponent(score: f32, top: f32) -> f32 {
+    return score - top;
+}
+
+fn forward(exponent: f32, row: Exponentials) -> f32 {
+    return exponent - safe_log(row.sum);
 }
 
 fn weight(y: f32, g: f32) -> f32 {

@@ -16,3 +16,10 @@ fn derivative(x: f32) -> f32 {
     let t = tanh_softplus(x);
     return keep_nan(x, t.x + clamp(x, -1e4, 1e4) * sigmoid(x) * t.y);
 }
+
+// With s = sigmoid(x), t = tanh(softplus(x)) and r = 1 - t^2: t' = r s and s' = s (1 - s).
+fn second(x: f32) -> f32 {
+    let t = tanh_softplus(x);
+    let s = sigmoid(x);
+    return keep_nan(x, t.y * s * (2.0 + clamp(x, -1e4, 1e4) * (sigmoid(-x) - 2.0 * t.x * s)));
+}

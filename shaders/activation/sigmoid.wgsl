@@ -5,3 +5,7 @@ fn forward(x: f32) -> f32 {
 fn derivative(y: f32) -> f32 {
     return y * (1.0 - y);
 }
+
+fn second(y: f32) -> f32 {
+    return y * (1.0 - y) * (1.0 - 2.0 * y);
+}

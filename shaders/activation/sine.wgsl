@@ -21,3 +21,8 @@ fn derivative(x: f32) -> f32 {
     let e = lost(z, x);
     return keep_nan(z, params.hyper.omega * (safe_cos(z) * (1.0 - 0.5 * e * e) - safe_sin(z) * e));
 }
+
+fn second(x: f32) -> f32 {
+    let omega = params.hyper.omega;
+    return -omega * omega * forward(x);
+}

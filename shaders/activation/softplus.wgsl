@@ -10,3 +10,8 @@ fn forward(x: f32) -> f32 {
 fn derivative(x: f32) -> f32 {
     return sigmoid(params.hyper.beta * x);
 }
+
+fn second(x: f32) -> f32 {
+    let z = params.hyper.beta * x;
+    return params.hyper.beta * (sigmoid(z) * sigmoid(-z));
+}

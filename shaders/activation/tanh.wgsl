@@ -6,3 +6,7 @@ fn forward(x: f32) -> f32 {
 fn derivative(y: f32) -> f32 {
     return (1.0 - y) * (1.0 + y);
 }
+
+fn second(y: f32) -> f32 {
+    return -2.0 * y * ((1.0 - y) * (1.0 + y));
+}

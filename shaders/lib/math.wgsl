@@ -43,6 +43,11 @@ fn keep_nan(x: f32, y: f32) -> f32 {
     return select(y, x, is_nan(x));
 }
 
+// x times a factor that goes to 0 faster than x grows: infinity times 0 is 0 with the sign of x.
+fn times(x: f32, factor: f32) -> f32 {
+    return select(x, keep_nan(x, clamp(x, -1.0, 1.0)), factor == 0.0) * factor;
+}
+
 // |magnitude| with the sign of x, also that of -0.
 fn with_sign_of(x: f32, magnitude: f32) -> f32 {
     return from_bits((bitcast<u32>(x) & SIGN_BIT) | (bitcast<u32>(magnitude) & ~SIGN_BIT));

@@ -19,7 +19,7 @@ fn main(
         return;
     }
     let s = saved[i];
-    let result = grad_out[i] * vec4(derivative(s.x), derivative(s.y), derivative(s.z), derivative(s.w));
+    let result = grad_out[i] * vec4(factor(s.x), factor(s.y), factor(s.z), factor(s.w));
     if 4u * i + 4u <= params.len {
         grad_in[i] = result;
     } else {

@@ -4,8 +4,6 @@ struct Params {
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read_write> y: array<vec4<f32>>;
 
 @compute @workgroup_size(64)
 fn main(
@@ -17,7 +15,7 @@ fn main(
     if 4u * i >= params.len {
         return;
     }
-    let v = x[i];
+    let v = input(i);
     let result = vec4(forward(v.x), forward(v.y), forward(v.z), forward(v.w));
     if 4u * i + 4u <= params.len {
         y[i] = result;

@@ -15,6 +15,7 @@
 //! # Ok::<(), wgrad::Error>(())
 //! ```
 
+mod activation;
 mod loss;
 mod ops;
 mod update;

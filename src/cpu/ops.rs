@@ -3,12 +3,13 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::{Interpreter, Weights, loss};
+use super::{Interpreter, Weights, activation, loss};
 use crate::error::{Error, Result};
 use crate::numeric::count;
 use crate::program::{DType, Form, Layout, LossInputs, Op, Place, Program, Slot, StepEntry};
-use crate::random::{Key, unit};
+use crate::random::Key;
 use crate::shape::Shape;
+use crate::spec::activation::Order;
 use crate::spec::{Loss, Real, Reduction};
 
 /// Where a slot's values are while an op runs.
@@ -139,24 +140,51 @@ impl<F: Real> Interpreter<F> {
                 sum_rows(memory.read(*x)?, out);
                 Ok(())
             }),
-            Op::Activation { f, x, out } => {
-                let cols = program.shape(*x)?.cols();
+            Op::Activation { f, key, x, out } => {
+                let shape = program.shape(*x)?;
+                let draw = activation::Draw { key: *key, step };
+                // In place the input moves out with the output.
+                let own = if x == out { Some(memory.read(*x)?.to_vec()) } else { None };
                 memory.write(*out, |memory, out| {
-                    f.forward(cols, memory.read(*x)?, out);
+                    let x = own.as_deref().map_or_else(|| memory.read(*x), Ok)?;
+                    activation::forward(f, draw, shape, x, out);
                     Ok(())
                 })
             }
-            Op::ActivationBackward { f, saved, grad_out, grad_in } => {
-                let cols = program.shape(*saved)?.cols();
+            Op::ActivationBackward { f, order, key, saved, grad_out, grad_in } => {
+                let shape = program.shape(*grad_in)?;
+                let draw = activation::Draw { key: *key, step };
                 memory.write(*grad_in, |memory, out| {
-                    f.backward(cols, memory.read(*saved)?, memory.read(*grad_out)?, out);
+                    let (saved, grad_out) = (memory.read(*saved)?, memory.read(*grad_out)?);
+                    match order {
+                        Order::First => activation::backward(f, draw, shape, saved, grad_out, out),
+                        Order::Second => f.second(saved, grad_out, out).ok_or_else(|| {
+                            Error::Internal(format!("{f} has no second derivative"))
+                        })?,
+                    }
                     Ok(())
                 })
             }
-            Op::Dropout { rate, key, x, out } => memory.write(*out, |memory, out| {
-                dropout(*rate, *key, step, memory.read(*x)?, out);
-                Ok(())
-            }),
+            Op::Learned { f, x, weight, out } => {
+                let learned = activation::learned(f)?;
+                memory.write(*out, |memory, out| {
+                    learned.forward(memory.read(*weight)?, memory.read(*x)?, out);
+                    Ok(())
+                })
+            }
+            Op::LearnedBackward { f, x, weight, grad_out, grad_in, grad_weight } => {
+                let learned = activation::learned(f)?;
+                let mut grads = vec![F::zero(); program.shape(*weight)?.len()];
+                memory.write(*grad_in, |memory, out| {
+                    let (weight, x) = (memory.read(*weight)?, memory.read(*x)?);
+                    learned.backward(weight, x, memory.read(*grad_out)?, out, &mut grads);
+                    Ok(())
+                })?;
+                memory.write(*grad_weight, |_, out| {
+                    out.copy_from_slice(&grads);
+                    Ok(())
+                })
+            }
             Op::Loss { loss, reduction, inputs, value, gradients } => {
                 for (input, gradient) in gradients.iter().enumerate() {
                     memory.write(*gradient, |memory, out| {
@@ -314,14 +342,6 @@ fn sum_rows<F: Real>(x: &[F], out: &mut [F]) {
         partial.fill(F::zero());
         rows.chunks(cols).for_each(|row| add_row(row, &mut partial));
         add_row(&partial, out);
-    }
-}
-
-fn dropout<F: Real>(rate: f64, key: Key, step: u32, x: &[F], out: &mut [F]) {
-    let (rate, scale) = (rate as f32, F::of(1.0 / (1.0 - rate)));
-    for (element, (&x, out)) in x.iter().zip(out).enumerate() {
-        let kept = unit(key.words(step, element as u32)[0]) >= rate;
-        *out = if kept { x * scale } else { F::zero() };
     }
 }
 

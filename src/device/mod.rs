@@ -1,5 +1,6 @@
 //! Where to compute: the CPU reference or a GPU. The only place that knows both engines.
 
+mod activation;
 mod executor;
 mod tensor;
 

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, View};
 use crate::program::{DType, Form, Layout, LossInputs, Program, Slot, StepEntry};
 use crate::shape::Shape;
-use crate::spec::{Activation, Loss, Reduction};
+use crate::spec::{Loss, Reduction};
 
 /// Numbers or class indices on a device. Ops make new tensors; nothing is changed in place.
 #[derive(Clone, Debug)]
@@ -155,36 +155,6 @@ impl Device {
         Ok(Tensor { shape, dtype: DType::U32, largest, place })
     }
 
-    /// `f(x)`.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] if f's parameters are not valid; [`Error::Unsupported`] for a tensor of another device.
-    pub fn activation(&self, f: Activation, x: &Tensor) -> Result<Tensor> {
-        self.one(&[x], |program, slots| match slots {
-            [x] => program.activation("y", f, *x),
-            _ => Err(wrong_count()),
-        })
-    }
-
-    /// dL/dx of `y = f(x)` from x and dL/dy.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the shapes differ; otherwise as [`Device::activation`].
-    pub fn activation_backward(
-        &self,
-        f: Activation,
-        x: &Tensor,
-        grad_out: &Tensor,
-    ) -> Result<Tensor> {
-        self.one(&[x, grad_out], |program, slots| match slots {
-            [x, grad_out] => {
-                let y = program.activation("y", f, *x)?;
-                program.activation_backward("grad_in", f, (*x, y), *grad_out)
-            }
-            _ => Err(wrong_count()),
-        })
-    }
-
     /// The product of two matrices, either of them transposed.
     ///
     /// # Errors
@@ -283,7 +253,7 @@ impl Device {
         Ok((outputs.pop().ok_or_else(wrong_count)?, gradients))
     }
 
-    fn one(
+    pub(super) fn one(
         &self,
         inputs: &[&Tensor],
         build: impl FnOnce(&mut Program, &[Slot]) -> Result<Slot>,
@@ -293,7 +263,7 @@ impl Device {
     }
 
     /// Builds a program over the inputs, runs it once and gives the slots that `build` names.
-    fn run(
+    pub(super) fn run(
         &self,
         inputs: &[&Tensor],
         build: impl FnOnce(&mut Program, &[Slot]) -> Result<Vec<Slot>>,
@@ -364,6 +334,6 @@ fn elsewhere() -> Error {
     Error::unsupported("device", "the tensor lies on another device; read it there and put it here")
 }
 
-fn wrong_count() -> Error {
+pub(super) fn wrong_count() -> Error {
     Error::Internal("an op gave another number of outputs than it has".into())
 }

@@ -71,10 +71,8 @@ impl Dense {
 pub enum Layer {
     /// Fully connected.
     Dense(Dense),
-    /// An activation.
+    /// An activation, along the last axis if it works along one, with its learned numbers if it has any.
     Activation(Activation),
-    /// Sets a random share of the elements to 0 while training.
-    Dropout(f64),
 }
 
 impl Layer {
@@ -83,7 +81,6 @@ impl Layer {
         match self {
             Self::Dense(dense) => format!("dense({})", dense.outputs),
             Self::Activation(f) => f.to_string(),
-            Self::Dropout(rate) => format!("dropout({rate})"),
         }
     }
 }
@@ -126,9 +123,16 @@ impl Sequential {
         self.layer(Layer::Activation(f))
     }
 
+    /// Adds a maxout layer of `outputs` units: a fully connected layer of `pieces` affine maps for each, of which the
+    /// largest is taken.
+    pub fn maxout(self, outputs: usize, pieces: usize) -> Self {
+        let f = Activation::maxout().set("pieces", pieces as f64);
+        self.dense(outputs.saturating_mul(pieces)).activation(f)
+    }
+
     /// Adds dropout: while training a share `rate` of the elements becomes 0 and the others are scaled up.
     pub fn dropout(self, rate: f64) -> Self {
-        self.layer(Layer::Dropout(rate))
+        self.activation(Activation::dropout().set("rate", rate))
     }
 
     /// Checks every layer and names the parameters.

@@ -2,7 +2,7 @@
 
 use super::{Dense, Layer};
 use crate::error::{Error, Result};
-use crate::program::{Form, ParamInfo, Program, Slot, check_rate};
+use crate::program::{Form, ParamInfo, Program, Slot};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::{Activation, Initializer};
@@ -20,11 +20,10 @@ pub struct Network {
 }
 
 /// How a parameter gets its first values.
-#[derive(Clone, Copy, Debug)]
-struct Draw {
-    initializer: Initializer,
-    fan_in: usize,
-    fan_out: usize,
+#[derive(Clone, Debug)]
+enum Draw {
+    Random { initializer: Initializer, fan_in: usize, fan_out: usize },
+    Values(Vec<f32>),
 }
 
 /// What forward leaves for backward: each layer's input and output.
@@ -59,8 +58,7 @@ impl Network {
                 Layer::Dense(dense) => {
                     network.dense(index, dense, layers.get(index + 1), &name())?
                 }
-                Layer::Activation(f) => f.validate().map_err(|error| named(error, &name()))?,
-                Layer::Dropout(rate) => check_rate(&name(), *rate)?,
+                Layer::Activation(f) => network.activation(index, f, &name())?,
             }
         }
         if network.params.is_empty() {
@@ -111,9 +109,32 @@ impl Network {
             initializer.validate().map_err(|error| named(error, name))?;
             let name = format!("{index}.{part}");
             self.params.push(ParamInfo { name, shape, l1, l2, multiplier: 1.0, decays: true });
-            self.draws.push(Draw { initializer, fan_in, fan_out });
+            self.draws.push(Draw::Random { initializer, fan_in, fan_out });
         }
         self.outputs = fan_out;
+        Ok(())
+    }
+
+    fn activation(&mut self, index: usize, f: &Activation, name: &str) -> Result<()> {
+        f.validate().map_err(|error| named(error, name))?;
+        if f.dim().is_some_and(|dim| dim != -1 && dim != 1) {
+            let message = "a layer works on each row by itself; leave dim at -1";
+            return Err(Error::unsupported(name, message));
+        }
+        let cols = self.outputs;
+        if let Some(values) = f.first_weights(cols) {
+            let per_channel = if values.len() % cols == 0 && cols > 1 { cols } else { 1 };
+            let shape = match values.len() / per_channel {
+                1 => Shape::new(&[per_channel]),
+                numbers => Shape::new(&[numbers, per_channel]),
+            };
+            let shape = shape.map_err(|error| self::named(error, name))?;
+            let name = format!("{index}.weight");
+            let (l1, l2) = (0.0, 0.0);
+            self.params.push(ParamInfo { name, shape, l1, l2, multiplier: 1.0, decays: true });
+            self.draws.push(Draw::Values(values.into_iter().map(|value| value as f32).collect()));
+        }
+        self.outputs = f.output_len(cols).map_err(|error| self::named(error, name))?;
         Ok(())
     }
 
@@ -140,8 +161,11 @@ impl Network {
     /// The parameters' first values: the same bits for the same seed, whatever the device.
     pub fn initial(&self, seed: u64) -> Vec<Vec<f32>> {
         let parameters = self.params.iter().zip(&self.draws).zip(0u32..);
-        let draw = |((param, draw), index): ((&ParamInfo, &Draw), u32)| {
-            draw.initializer.draw(seed, index, draw.fan_in, draw.fan_out, param.shape.len())
+        let draw = |((param, draw), index): ((&ParamInfo, &Draw), u32)| match draw {
+            Draw::Random { initializer, fan_in, fan_out } => {
+                initializer.draw(seed, index, *fan_in, *fan_out, param.shape.len())
+            }
+            Draw::Values(values) => values.clone(),
         };
         parameters.map(draw).collect()
     }
@@ -167,12 +191,15 @@ impl Network {
                     }
                     out
                 }
-                (Layer::Activation(f), _) => program.activation(&name, *f, current)?,
-                (Layer::Dropout(rate), Some(seed)) => {
-                    let key = Key::new(seed, Stream::Dropout(index as u32));
-                    program.dropout(&name, *rate, key, current)?
+                (Layer::Activation(f), _) if f.is_learned() => {
+                    let weight = program.param(param)?;
+                    program.learned(&name, *f, current, weight)?
                 }
-                (Layer::Dropout(_), None) => current,
+                (Layer::Activation(f), Some(seed)) if f.is_random() => {
+                    program.activation_in_training(&name, *f, key(seed, index), current)?
+                }
+                (Layer::Activation(f), _) if f.evaluated() == Activation::identity() => current,
+                (Layer::Activation(f), _) => program.activation(&name, *f, current)?,
             };
             trace.layers.push((current, out));
             current = out;
@@ -206,13 +233,14 @@ impl Network {
                         grad = program.matmul(&name, grad, weight, Form::NN)?;
                     }
                 }
-                _ if last => {}
-                Layer::Activation(f) => {
-                    grad = program.activation_backward(&name, *f, (x, y), grad)?
+                Layer::Activation(f) if f.is_learned() => {
+                    let (weight, d_weight) = (program.param(param)?, program.grad(param)?);
+                    grad = program.learned_backward(&name, *f, (x, weight), grad, d_weight)?;
                 }
-                Layer::Dropout(rate) => {
-                    let key = Key::new(seed, Stream::Dropout(index as u32));
-                    grad = program.dropout(&name, *rate, key, grad)?;
+                Layer::Activation(_) if last => {}
+                Layer::Activation(f) => {
+                    let key = key(seed, index);
+                    grad = program.activation_in_training_backward(&name, *f, key, (x, y), grad)?;
                 }
             }
             if last {
@@ -221,6 +249,11 @@ impl Network {
         }
         Ok(())
     }
+}
+
+/// What a layer's random numbers are drawn from.
+fn key(seed: u64, layer: usize) -> Key {
+    Key::new(seed, Stream::Dropout(layer as u32))
 }
 
 fn default_initializer(next: Option<&Layer>) -> Initializer {
@@ -240,6 +273,7 @@ fn named(error: Error, layer: &str) -> Error {
         Error::Limit { what, needed, limit, unit } => {
             Error::Limit { what: format!("{layer}: {what}"), needed, limit, unit }
         }
+        Error::Shape { op, message } => Error::Shape { op: format!("{layer}: {op}"), message },
         other => other,
     }
 }

@@ -4,8 +4,7 @@ use super::{DType, Form, Op, ParamInfo, Place, Program, Slot, SlotInfo};
 use crate::error::{Error, Result};
 use crate::random::Key;
 use crate::shape::Shape;
-use crate::spec::activation::Saves;
-use crate::spec::{Activation, Optimizer};
+use crate::spec::Optimizer;
 
 impl Program {
     fn add(&mut self, name: &str, shape: Shape, dtype: DType, place: Place) -> Slot {
@@ -133,56 +132,12 @@ impl Program {
         ))
     }
 
-    /// `f(x)` into a new slot.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] if f's parameters are not valid; [`Error::Shape`] for a row-wise f on empty rows.
-    pub fn activation(&mut self, name: &str, f: Activation, x: Slot) -> Result<Slot> {
-        f.validate()?;
-        let out = self.value(name, self.shape(x)?);
-        self.ops.push(Op::Activation { f, x, out });
-        Ok(out)
-    }
-
-    /// dL/dx of `y = f(x)` from dL/dy.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if `grad_out` has another shape than f's input and output.
-    pub fn activation_backward(
-        &mut self,
-        name: &str,
-        f: Activation,
-        (x, y): (Slot, Slot),
-        grad_out: Slot,
-    ) -> Result<Slot> {
-        let saved = match f.entry().kind.saves() {
-            Saves::Input => x,
-            Saves::Output => y,
-        };
-        f.validate()?;
-        self.check_same(&format!("activation.{f}.backward"), saved, grad_out)?;
-        let grad_in = self.value(name, self.shape(grad_out)?);
-        self.ops.push(Op::ActivationBackward { f, saved, grad_out, grad_in });
-        Ok(grad_in)
-    }
-
     pub(super) fn check_same(&self, op: &str, a: Slot, b: Slot) -> Result<()> {
         let (left, right) = (self.shape(a)?, self.shape(b)?);
         if left == right {
             return Ok(());
         }
         Err(Error::shape(op, format!("the shapes {left} and {right} differ")))
-    }
-
-    /// `x` with a random share of its elements set to 0 and the others scaled to keep the mean.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] unless 0 <= rate < 1.
-    pub fn dropout(&mut self, name: &str, rate: f64, key: Key, x: Slot) -> Result<Slot> {
-        check_rate("dropout", rate)?;
-        let out = self.value(name, self.shape(x)?);
-        self.ops.push(Op::Dropout { rate, key, x, out });
-        Ok(out)
     }
 
     /// The L1 and L2 penalties of all parameters, also added to the gradients when `backward`.
@@ -272,13 +227,4 @@ fn check_limit(op: &str, name: &str, value: f64) -> Result<()> {
     }
     let valid = "it must be a finite number greater than 0".to_string();
     Err(Error::Parameter { op: op.to_string(), name: name.to_string(), value, valid })
-}
-
-/// Refuses a dropout rate outside [0, 1).
-pub(crate) fn check_rate(op: &str, rate: f64) -> Result<()> {
-    if (0.0..1.0).contains(&rate) {
-        return Ok(());
-    }
-    let valid = "it must be 0 or greater and less than 1".to_string();
-    Err(Error::Parameter { op: op.to_string(), name: "rate".to_string(), value: rate, valid })
 }

@@ -2,17 +2,17 @@
 //!
 //! A [`Program`] is the one meaning that both engines obey. It holds no GPU type and prints as text.
 
+mod activation;
 mod build;
 mod display;
 mod loss;
 mod op;
 mod step;
 
-pub(crate) use build::check_rate;
 pub use loss::LossInputs;
 pub(crate) use loss::{Layout, has_weighted_mean};
 pub use op::{Form, Op};
-pub use step::{StepEntry, Steps};
+pub use step::{LiveSteps, StepEntry, Steps};
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;

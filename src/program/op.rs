@@ -2,6 +2,7 @@
 
 use super::{LossInputs, Slot};
 use crate::random::Key;
+use crate::spec::activation::Order;
 use crate::spec::{Activation, Loss, Metric, Optimizer, Reduction};
 
 /// Which operands of a matrix product are transposed.
@@ -81,19 +82,25 @@ pub enum Op {
         /// One element per column.
         out: Slot,
     },
-    /// `out = f(x)`.
+    /// `out = f(x)`; in place if `out` is `x`.
     Activation {
         /// The function.
         f: Activation,
+        /// The key of its random numbers, if it draws any.
+        key: Option<Key>,
         /// Its input.
         x: Slot,
-        /// Its output, of the same shape.
+        /// Its output.
         out: Slot,
     },
     /// `grad_in = f'(saved)^T grad_out`; `saved` is f's input or output, as its entry says.
     ActivationBackward {
         /// The function.
         f: Activation,
+        /// Its first derivative, or in place of that its second.
+        order: Order,
+        /// The key of its random numbers, as forward.
+        key: Option<Key>,
         /// What forward left for backward.
         saved: Slot,
         /// dL/dy.
@@ -101,16 +108,31 @@ pub enum Op {
         /// dL/dx.
         grad_in: Slot,
     },
-    /// `out = x * mask / (1 - rate)`, the mask drawn for this step: its own backward.
-    Dropout {
-        /// The share of elements set to 0.
-        rate: f64,
-        /// The key of the mask.
-        key: Key,
-        /// The input, or the upstream gradient.
+    /// `out = f(x)` with learned numbers.
+    Learned {
+        /// The function.
+        f: Activation,
+        /// Its input.
         x: Slot,
-        /// The result, of the same shape.
+        /// Its learned numbers.
+        weight: Slot,
+        /// Its output, of the same shape.
         out: Slot,
+    },
+    /// The gradients of `f(x)` with learned numbers.
+    LearnedBackward {
+        /// The function.
+        f: Activation,
+        /// Its input.
+        x: Slot,
+        /// Its learned numbers.
+        weight: Slot,
+        /// dL/dy.
+        grad_out: Slot,
+        /// dL/dx.
+        grad_in: Slot,
+        /// dL/d(weight).
+        grad_weight: Slot,
     },
     /// The loss over the rows that take part in this step, and its gradient.
     Loss {
@@ -196,9 +218,12 @@ impl Op {
             Self::MatMul { form, .. } => format!("matmul.{}", form.name()),
             Self::AddRow { .. } => "add_row".into(),
             Self::SumRows { .. } => "sum_rows".into(),
-            Self::Activation { f, .. } => format!("activation.{f}.forward"),
-            Self::ActivationBackward { f, .. } => format!("activation.{f}.backward"),
-            Self::Dropout { rate, .. } => format!("dropout(rate={rate})"),
+            Self::Activation { f, .. } | Self::Learned { f, .. } => {
+                format!("activation.{f}.forward")
+            }
+            Self::ActivationBackward { f, order: Order::First, .. }
+            | Self::LearnedBackward { f, .. } => format!("activation.{f}.backward"),
+            Self::ActivationBackward { f, .. } => format!("activation.{f}.second"),
             Self::Loss { loss, reduction, .. } => {
                 format!("loss.{loss}.{}", format!("{reduction:?}").to_lowercase())
             }
@@ -218,9 +243,9 @@ impl Op {
             Self::Gather { data, .. } => vec![*data],
             Self::MatMul { a, b, .. } => vec![*a, *b],
             Self::AddRow { row, .. } => vec![*row],
-            Self::SumRows { x, .. } | Self::Activation { x, .. } | Self::Dropout { x, .. } => {
-                vec![*x]
-            }
+            Self::SumRows { x, .. } | Self::Activation { x, .. } => vec![*x],
+            Self::Learned { x, weight, .. } => vec![*x, *weight],
+            Self::LearnedBackward { x, weight, grad_out, .. } => vec![*x, *weight, *grad_out],
             Self::ActivationBackward { saved, grad_out, .. } => vec![*saved, *grad_out],
             Self::Loss { inputs, .. } => inputs.slots(),
             Self::CheckClasses { target, .. } => vec![*target],
@@ -239,7 +264,8 @@ impl Op {
             | Self::AddRow { out, .. }
             | Self::SumRows { out, .. }
             | Self::Activation { out, .. }
-            | Self::Dropout { out, .. } => vec![*out],
+            | Self::Learned { out, .. } => vec![*out],
+            Self::LearnedBackward { grad_in, grad_weight, .. } => vec![*grad_in, *grad_weight],
             Self::ActivationBackward { grad_in, .. } => vec![*grad_in],
             Self::Loss { value, gradients, .. } => {
                 std::iter::once(*value).chain(gradients.iter().copied()).collect()

@@ -1,5 +1,7 @@
 //! What varies from step to step, computed in `f64` on the host.
 
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
 use super::ParamInfo;
 use crate::numeric::Float;
 use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor};
@@ -81,6 +83,10 @@ pub struct Steps {
     pub optimizer: Optimizer,
     /// Its learning-rate schedule.
     pub schedule: Schedule,
+    /// The schedules of other hyper-parameters, by their place among the optimizer's.
+    pub others: Vec<(usize, Schedule)>,
+    /// What the learning rate is multiplied by besides.
+    pub scale: f64,
     /// How many rows the data set has.
     pub total: usize,
     /// How many rows a batch has; the last of an epoch may have fewer.
@@ -92,6 +98,28 @@ pub struct Steps {
 }
 
 impl Steps {
+    /// The rule for full batches of `total` rows at the optimizer's own values, from step 0 on.
+    pub fn new(optimizer: Optimizer, total: usize) -> Self {
+        Self {
+            optimizer,
+            schedule: Schedule::constant(),
+            others: Vec::new(),
+            scale: 1.0,
+            total,
+            batch: total,
+            first_step: 0,
+            first_epoch: 0,
+        }
+    }
+
+    /// A rule that can be changed while it is followed, and the way to change it. A change applies to the steps that are
+    /// recorded from then on.
+    pub fn live(self) -> (impl Fn(u64) -> StepEntry + Send + Sync + 'static, LiveSteps) {
+        let steps = LiveSteps(Arc::new(RwLock::new(self)));
+        let followed = steps.clone();
+        (move |step| followed.read().entry(step), steps)
+    }
+
     /// How many steps an epoch has.
     pub fn per_epoch(&self) -> u64 {
         self.total.div_ceil(self.batch.max(1)) as u64
@@ -103,15 +131,19 @@ impl Steps {
         let per_epoch = self.per_epoch().max(1);
         let start = (since % per_epoch) as usize * self.batch;
         let epoch = self.first_epoch + since / per_epoch;
-        let values = self.optimizer.values();
-        let [base, decay, ..] = *values;
+        let mut values = *self.optimizer.values();
+        for (place, schedule) in &self.others {
+            let value = values.get_mut(*place);
+            value.into_iter().for_each(|value| *value = schedule.rate(step, *value));
+        }
+        let [base, decay, ..] = values;
         let maximize = self.optimizer.get("maximize").unwrap_or(0.0);
         // Without the choice, the formula applies the decay itself.
         let (coupled, decoupled) = match self.optimizer.get("decoupled") {
             Some(decoupled) => (1.0 - decoupled, decoupled),
             None => (0.0, 0.0),
         };
-        let rate = self.schedule.rate(step, base);
+        let rate = self.scale * self.schedule.rate(step, base);
         StepEntry {
             start: start as u32,
             epoch: epoch as u32,
@@ -120,8 +152,24 @@ impl Steps {
             coupled: decay * coupled,
             shrink: rate * decay * decoupled,
             sign: 1.0 - 2.0 * maximize,
-            scalars: (self.optimizer.entry().kind.schedule)(values, step as f64 + 1.0, rate),
+            scalars: (self.optimizer.entry().kind.schedule)(&values, step as f64 + 1.0, rate),
             ..StepEntry::rows(self.batch.min(self.total.saturating_sub(start)))
         }
+    }
+}
+
+/// A [`Steps`] rule that is being followed.
+#[derive(Clone, Debug)]
+pub struct LiveSteps(Arc<RwLock<Steps>>);
+
+impl LiveSteps {
+    /// The rule as it is now. A panic elsewhere leaves it whole, so a poisoned lock is no obstacle.
+    pub fn read(&self) -> RwLockReadGuard<'_, Steps> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rule, to be changed.
+    pub fn write(&self) -> RwLockWriteGuard<'_, Steps> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -37,6 +37,12 @@ pub struct Both<A, B> {
 pub trait Real: Float {
     /// The passes of an elementwise activation.
     fn map(passes: &activation::MapPasses) -> &activation::Map<Self>;
+    /// The pass of a second derivative.
+    fn second(passes: &activation::SecondPasses) -> &activation::SecondPass<Self>;
+    /// The functions of an activation with noise.
+    fn noise(passes: &activation::NoisePasses) -> &activation::Noise<Self>;
+    /// The functions of an activation with learned numbers.
+    fn learned(passes: &activation::LearnedPasses) -> &activation::Learned<Self>;
     /// The passes of a row-wise activation.
     fn rows(passes: &row::RowPasses) -> &row::Rows<Self>;
     /// The passes of an elementwise loss.
@@ -53,6 +59,15 @@ macro_rules! real {
     ($float:ident) => {
         impl Real for $float {
             fn map(passes: &activation::MapPasses) -> &activation::Map<Self> {
+                &passes.$float
+            }
+            fn second(passes: &activation::SecondPasses) -> &activation::SecondPass<Self> {
+                &passes.$float
+            }
+            fn noise(passes: &activation::NoisePasses) -> &activation::Noise<Self> {
+                &passes.$float
+            }
+            fn learned(passes: &activation::LearnedPasses) -> &activation::Learned<Self> {
                 &passes.$float
             }
             fn rows(passes: &row::RowPasses) -> &row::Rows<Self> {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use crate::error::{Error, Result};
 use crate::numeric::Float;
+use crate::shape::MAX_AXES;
 
 /// The most parameters an op can have.
 pub const MAX_PARAMS: usize = 12;
@@ -33,16 +34,18 @@ impl Range {
     /// From 0 to 1, both included.
     pub const UNIT: Self = Self::new(Included(0.0), Included(1.0));
     /// 0 for off, 1 for on.
-    pub const FLAG: Self = Self::UNIT.whole();
+    pub const FLAG: Self = Self { whole: true, ..Self::UNIT };
+    /// An axis of a tensor: from 0, or from the last one backwards if negative.
+    pub const AXIS: Self = Self::whole(-(MAX_AXES as f64), MAX_AXES as f64 - 1.0);
 
     /// A range with the given ends.
     pub const fn new(low: Bound<f64>, high: Bound<f64>) -> Self {
         Self { low, high, whole: false }
     }
 
-    /// The whole numbers of the range.
-    pub const fn whole(self) -> Self {
-        Self { whole: true, ..self }
+    /// The whole numbers from `low` to `high`.
+    pub const fn whole(low: f64, high: f64) -> Self {
+        Self { low: Included(low), high: Included(high), whole: true }
     }
 
     /// Whether a value lies in the range.
@@ -57,7 +60,7 @@ impl Range {
             Excluded(high) => value < high,
             Unbounded => true,
         };
-        value.is_finite() && above && below && (!self.whole || value.fract() == 0.0)
+        value.is_finite() && above && below && (!self.whole || value == value.trunc())
     }
 }
 
@@ -95,17 +98,24 @@ pub struct Param {
     pub range: Range,
     /// A value to show and test a parameter with that must be given.
     example: f64,
+    /// The parameter that it must not be below.
+    floor: Option<&'static str>,
 }
 
 impl Param {
     /// A parameter with its default and range.
     pub const fn new(name: &'static str, default: f64, range: Range) -> Self {
-        Self { name, default, range, example: default }
+        Self { name, default, range, example: default, floor: None }
     }
 
     /// A parameter that must be given, with an example for tables and tests.
     pub const fn required(name: &'static str, example: f64, range: Range) -> Self {
-        Self { name, default: f64::NAN, range, example }
+        Self { name, default: f64::NAN, range, example, floor: None }
+    }
+
+    /// The same parameter, refused below another of the op.
+    pub const fn not_below(self, other: &'static str) -> Self {
+        Self { floor: Some(other), ..self }
     }
 
     /// The default, or where there is none an example.
@@ -272,6 +282,11 @@ impl<K: Kind> Choice<K> {
         }
     }
 
+    /// Where a parameter stands among the entry's.
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.entry.params.iter().position(|param| param.name == name)
+    }
+
     /// The value of a parameter, if the op has it.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.entry
@@ -285,13 +300,19 @@ impl<K: Kind> Choice<K> {
     /// Checks every parameter against its range.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for the first one outside, among them a required one that was never given.
+    /// [`Error::Parameter`] for the first one outside, among them a required one that was never given, or one below
+    /// another that it must not be below.
     pub fn validate(&self) -> Result<()> {
-        self.entry
-            .params
-            .iter()
-            .zip(self.values)
-            .try_for_each(|(param, value)| check(self.entry.name, param, value))
+        for (param, value) in self.entry.params.iter().zip(self.values) {
+            check(self.entry.name, param, value)?;
+            let floor = param.floor.and_then(|name| Some((name, self.get(name)?)));
+            if let Some((other, least)) = floor.filter(|(_, least)| value < *least) {
+                let (op, name) = (self.entry.name.to_string(), param.name.to_string());
+                let valid = format!("it must be at least {other} = {least}");
+                return Err(Error::Parameter { op, name, value, valid });
+            }
+        }
+        Ok(())
     }
 }
 
@@ -403,9 +424,9 @@ impl<K: Kind> FromStr for Choice<K> {
     }
 }
 
-/// Declares a family's table: one constructor and one static entry per op, in the order written.
-macro_rules! registry {
-    ($kind:ty, $family:literal; $($name:ident {
+/// Declares a table: one constructor and one static entry per op, in the order written, and `ENTRIES`.
+macro_rules! entries {
+    ($kind:ty; $($name:ident {
         aliases: [$($alias:expr),* $(,)?],
         params: [$($param:expr),* $(,)?],
         formula: $formula:literal,
@@ -427,13 +448,7 @@ macro_rules! registry {
             })*
         }
 
-        impl Kind for $kind {
-            const FAMILY: &'static str = $family;
-            fn all() -> &'static [&'static Entry<Self>] {
-                static ALL: &[&Entry<$kind>] = &[$(&entries::$name::ENTRY),*];
-                ALL
-            }
-        }
+        pub(super) static ENTRIES: &[&Entry<$kind>] = &[$(&entries::$name::ENTRY),*];
 
         impl Choice<$kind> {
             $(
@@ -444,6 +459,21 @@ macro_rules! registry {
                     Self::of(&entries::$name::ENTRY)
                 }
             )*
+        }
+    };
+}
+pub(crate) use entries;
+
+/// Declares a family of a single table.
+macro_rules! registry {
+    ($kind:ty, $family:literal; $($table:tt)*) => {
+        crate::spec::registry::entries! { $kind; $($table)* }
+
+        impl Kind for $kind {
+            const FAMILY: &'static str = $family;
+            fn all() -> &'static [&'static Entry<Self>] {
+                ENTRIES
+            }
         }
     };
 }

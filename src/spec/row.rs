@@ -1,23 +1,42 @@
-//! Row-wise activations: functions of the whole last axis.
+//! Functions of a whole row: what a row-wise activation is, and sums and maxima for the reference.
 
 use super::Both;
-use super::activation::{ActivationKind, Saves, Tolerance};
+use super::activation::{Activation, Saves, Tolerance};
 use super::registry::Values;
 use crate::numeric::{Float, tree_sum};
 
-/// A row-wise activation built on a row's maximum and its sum of exponentials.
+/// A row-wise activation.
 #[derive(Debug)]
 pub struct RowKind {
-    /// The WGSL functions `exponent`, `forward`, `weight` and `backward`.
+    /// The WGSL functions that `form` asks for.
     pub shader: &'static str,
+    /// What the shader builds on.
+    pub form: RowForm,
     /// What backward takes.
     pub saves: Saves,
-    /// The error allowed to forward, relative to the row's largest result.
+    /// What takes its place outside training, if it is random.
+    pub evaluated: Option<fn(&Values) -> Activation>,
+    /// The error allowed to forward.
     pub forward: Tolerance,
     /// The error allowed to backward, relative to the row's largest term.
     pub backward: Tolerance,
     /// The reference.
     pub passes: RowPasses,
+}
+
+/// What the WGSL text of a row-wise activation builds on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowForm {
+    /// The row's maximum and sum of exponentials; backward one sum from the output: `score`, `exponent`, `forward`,
+    /// `weight`, `backward`.
+    Softmax,
+    /// The same with random scores, which backward draws anew: `score`, `exponent`, and the functions of `Own`.
+    Noisy,
+    /// The place of the row's maximum: `score`, and the functions of `Own`.
+    Argmax,
+    /// The row's maximum: `score`, the types `Statistics` and `Totals` that row functions give, `row_statistics`,
+    /// `result`, `row_totals`, `gradient`.
+    Own,
 }
 
 /// The reference passes of a row-wise activation for both number types.
@@ -29,59 +48,13 @@ impl std::fmt::Debug for RowPasses {
     }
 }
 
-/// The reference passes of a row-wise activation over one row.
+/// The reference passes of a row-wise activation over one row; a random one takes scores with the noise added.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<F: 'static> {
     /// `y = forward(x)`.
     pub forward: fn(&Values<F>, &[F], &mut [F]),
     /// `grad_in = J^T grad_out` from the saved row.
     pub backward: fn(&Values<F>, &[F], &[F], &mut [F]),
-}
-
-macro_rules! row {
-    ($file:literal, $forward:ident, $backward:ident) => {
-        ActivationKind::Row(RowKind {
-            shader: include_str!(concat!("../../shaders/activation/", $file, ".wgsl")),
-            saves: Saves::Output,
-            // The exponent: how far the element lies below its row's largest.
-            forward: Tolerance::growing(8.0, 2.0, |_, below| below),
-            backward: Tolerance::ulps(6.0),
-            passes: Both {
-                f32: Rows { forward: $forward::<f32>, backward: $backward::<f32> },
-                f64: Rows { forward: $forward::<f64>, backward: $backward::<f64> },
-            },
-        })
-    };
-}
-
-pub(super) const fn softmax() -> ActivationKind {
-    fn forward<F: Float>([temperature, ..]: &Values<F>, x: &[F], y: &mut [F]) {
-        let top = maximum(x);
-        x.iter().zip(&mut *y).for_each(|(&x, y)| *y = ((x - top) / *temperature).exp());
-        let sum = sum(y);
-        y.iter_mut().for_each(|y| *y = *y / sum);
-    }
-    fn backward<F: Float>([temperature, ..]: &Values<F>, y: &[F], g: &[F], out: &mut [F]) {
-        out.iter_mut().zip(y).zip(g).for_each(|((out, &y), &g)| *out = y * g);
-        let total = sum(out);
-        out.iter_mut()
-            .zip(y)
-            .zip(g)
-            .for_each(|((out, &y), &g)| *out = y * (g - total) / *temperature);
-    }
-    row!("softmax", forward, backward)
-}
-
-pub(super) const fn log_softmax() -> ActivationKind {
-    fn forward<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
-        let (top, log_sum) = log_sum_exp(x);
-        x.iter().zip(y).for_each(|(&x, y)| *y = (x - top) - log_sum);
-    }
-    fn backward<F: Float>(_: &Values<F>, y: &[F], g: &[F], out: &mut [F]) {
-        let total = sum(g);
-        out.iter_mut().zip(y).zip(g).for_each(|((out, &y), &g)| *out = g - y.exp() * total);
-    }
-    row!("log_softmax", forward, backward)
 }
 
 /// The largest element; NaN only if all are.

@@ -14,6 +14,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::Trainer;
 use crate::error::{Error, Result};
+use crate::spec::schedule::PlateauState;
 
 type Metadata = HashMap<String, String>;
 
@@ -50,6 +51,7 @@ impl Trainer {
             ("step".to_string(), self.step.to_string()),
             ("epoch".to_string(), self.epoch.to_string()),
             ("seed".to_string(), self.seed.to_string()),
+            ("plateau".to_string(), plateau_text(&self.plateau_state)),
             ("checksum".to_string(), checksum(&params)),
         ]);
         let infos = self.network.params().iter();
@@ -92,6 +94,7 @@ impl Trainer {
             .try_for_each(|(number, state)| self.weights.write_state(number, state))?;
         self.weights.write_carried(&state.carried)?;
         (self.step, self.epoch, self.seed) = (state.step, state.epoch, state.seed);
+        self.plateau_state = state.plateau;
         Ok(())
     }
 
@@ -120,6 +123,8 @@ impl Trainer {
             return Err(wrong("it does not belong to the weights beside it".to_string()));
         }
         let (step, epoch, seed) = (number("step")?, number("epoch")?, number("seed")?);
+        let plateau = plateau_of(&field("plateau")?)
+            .ok_or_else(|| wrong("its field 'plateau' is damaged".to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let tensors = self.optimizer.states().iter().map(|state| {
             let of_state = self.network.params().iter().map(|info| {
@@ -131,7 +136,7 @@ impl Trainer {
         let carried = self.optimizer.carried_names().iter();
         let carried = carried.map(|name| tensor(&file, name, &[]).map_err(&wrong));
         let carried = carried.collect::<Result<Vec<_>>>()?.concat();
-        Ok(State { step, epoch, seed, tensors: tensors.collect::<Result<_>>()?, carried })
+        Ok(State { step, epoch, seed, plateau, tensors: tensors.collect::<Result<_>>()?, carried })
     }
 
     /// Takes only the parameters from a file, such as one that PyTorch saved with
@@ -165,6 +170,7 @@ struct State {
     step: u64,
     epoch: u64,
     seed: u64,
+    plateau: PlateauState,
     /// For each state value of the optimizer, one vector per parameter tensor.
     tensors: Vec<Vec<Vec<f32>>>,
     /// What the optimizer carries from step to step beside it.
@@ -235,6 +241,23 @@ fn tensor(
         ));
     }
     Ok(bytemuck::pod_collect_to_vec(view.data()))
+}
+
+/// A plateau's state as text; every number is read back as it was.
+fn plateau_text(state: &PlateauState) -> String {
+    let PlateauState { scale, best, waited, cooling } = state;
+    format!("{scale} {best} {waited} {cooling}")
+}
+
+fn plateau_of(text: &str) -> Option<PlateauState> {
+    let mut parts = text.split(' ');
+    let state = PlateauState {
+        scale: parts.next()?.parse().ok()?,
+        best: parts.next()?.parse().ok()?,
+        waited: parts.next()?.parse().ok()?,
+        cooling: parts.next()?.parse().ok()?,
+    };
+    parts.next().is_none().then_some(state)
 }
 
 /// FNV-1a over the parameters' bits.

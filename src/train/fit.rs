@@ -92,8 +92,8 @@ impl<'a> Fit<'a> {
     }
 
     /// After how many epochs something must be looked at next, `done` being behind us.
-    fn next_stop(&self, done: u64, validates: bool) -> u64 {
-        let validation = (validates || self.early.is_some()).then_some(done + 1);
+    fn next_stop(&self, done: u64, each_epoch: bool) -> u64 {
+        let validation = (each_epoch || self.early.is_some()).then_some(done + 1);
         let callback = self
             .callback
             .as_ref()
@@ -194,18 +194,7 @@ impl Trainer {
         let goal = self.goal_for(data);
         let wiring =
             self.network.training(&goal, self.optimizer, target, (data.len(), batch), self.seed)?;
-        let steps = Steps {
-            optimizer: self.optimizer,
-            schedule: self.schedule.clone(),
-            total: data.len(),
-            batch,
-            first_step: self.step,
-            first_epoch: self.epoch,
-        };
-        let rule = {
-            let steps = steps.clone();
-            move |step| steps.entry(step)
-        };
+        let (rule, live) = Steps { batch, ..self.steps(data.len()) }.live();
         let program = wiring.program.clone();
         let mut executor = Executor::new(program, &self.weights, &self.device, self.step, rule)?;
         self.dispatches = executor.plan().map(|plan| plan.dispatches().len());
@@ -217,11 +206,11 @@ impl Trainer {
         let mut done = 0;
         let mut stopped = false;
         while done < fit.epochs && !stopped {
-            let stop = fit.next_stop(done, evaluator.is_some());
-            let records =
-                executor.run(&mut self.weights, (stop - done) * steps.per_epoch()).await?;
+            let stop = fit.next_stop(done, evaluator.is_some() || self.plateau.is_some());
+            let steps = (stop - done) * live.read().per_epoch();
+            let records = executor.run(&mut self.weights, steps).await?;
             let has_penalty = wiring.program.has_penalty();
-            history.epochs.extend(self.epochs_of(&records, &steps, has_penalty));
+            history.epochs.extend(self.epochs_of(&records, &live.read(), has_penalty));
             (self.step, self.epoch) = (self.step + records.len() as u64, self.epoch + stop - done);
             done = stop;
             let evaluation = match &mut evaluator {
@@ -236,6 +225,10 @@ impl Trainer {
                     watch.params = Some(self.weights.read_params().await?);
                 }
                 stopped = watch.since > watch.early.patience;
+            }
+            if let Some(plateau) = &self.plateau {
+                self.plateau_state.observe(plateau, loss);
+                live.write().scale = self.plateau_state.scale;
             }
             let ends = done == fit.epochs || stopped;
             if let Some((every, callback)) = &mut fit.callback

@@ -14,7 +14,8 @@ use crate::data::{Dataset, Targets};
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
 use crate::nn::{Goal, Network, Sequential, TargetKind};
-use crate::program::Op;
+use crate::program::{Op, Steps};
+use crate::spec::schedule::{Plateau, PlateauState};
 use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
 
 /// What a [`Trainer`] is made of, before it is put on a device.
@@ -24,6 +25,8 @@ pub struct TrainerBuilder {
     model: Sequential,
     optimizer: Optimizer,
     schedule: Schedule,
+    others: Vec<(String, Schedule)>,
+    plateau: Option<Plateau>,
     seed: u64,
     loss: Loss,
     reduction: Reduction,
@@ -36,6 +39,18 @@ impl TrainerBuilder {
     /// How the learning rate changes; constant unless given.
     pub fn schedule(self, schedule: Schedule) -> Self {
         Self { schedule, ..self }
+    }
+
+    /// How another hyper-parameter of the optimizer changes, such as `momentum` or `weight_decay`; its value is the base
+    /// of the schedule. The values are used as the schedule gives them.
+    pub fn schedule_of(mut self, parameter: &str, schedule: Schedule) -> Self {
+        self.others.push((parameter.to_string(), schedule));
+        self
+    }
+
+    /// Reduces the learning rate when the loss stops falling.
+    pub fn plateau(self, plateau: Plateau) -> Self {
+        Self { plateau: Some(plateau), ..self }
     }
 
     /// The seed of initial weights, dropout masks and the order of rows; 0 unless given.
@@ -84,6 +99,15 @@ impl TrainerBuilder {
             return Err(Error::Limit { what, needed, limit, unit: "figures" });
         }
         let optimizer = self.optimizer;
+        self.plateau.as_ref().map_or(Ok(()), Plateau::validate)?;
+        let others = self.others.into_iter().map(|(name, schedule)| {
+            let place = optimizer.place(&name).filter(|place| *place > 0);
+            place.map(|place| (place, schedule)).ok_or_else(|| {
+                let message = format!("{} has no parameter '{name}' to schedule", optimizer.name());
+                Error::unsupported("schedule_of", message)
+            })
+        });
+        let others = others.collect::<Result<Vec<_>>>()?;
         let initial = network.initial(self.seed);
         let weights = Weights::new(device, network.params(), &initial, &optimizer)?;
         let goal = Goal {
@@ -101,6 +125,9 @@ impl TrainerBuilder {
             metrics_chosen: self.metrics.is_some(),
             optimizer,
             schedule: self.schedule,
+            others,
+            plateau: self.plateau,
+            plateau_state: PlateauState::default(),
             seed: self.seed,
             device: device.clone(),
             weights,
@@ -144,6 +171,9 @@ pub struct Trainer {
     metrics_chosen: bool,
     optimizer: Optimizer,
     schedule: Schedule,
+    others: Vec<(usize, Schedule)>,
+    plateau: Option<Plateau>,
+    plateau_state: PlateauState,
     seed: u64,
     device: Device,
     weights: Weights,
@@ -162,6 +192,8 @@ impl Trainer {
             model,
             optimizer,
             schedule: Schedule::constant(),
+            others: Vec::new(),
+            plateau: None,
             seed: 0,
             loss,
             reduction: Reduction::Mean,
@@ -189,6 +221,28 @@ impl Trainer {
     /// How many epochs were done.
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// Sets a hyper-parameter of the optimizer for the steps to come.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a value outside its range, [`Error::UnknownName`] for a name it has not,
+    /// [`Error::Unsupported`] if the optimizer would keep other state.
+    pub fn set_optimizer(&mut self, parameter: &str, value: f64) -> Result<()> {
+        self.optimizer = changed(&self.optimizer, parameter, value)?;
+        Ok(())
+    }
+
+    /// The rule of the steps from here on, over full batches of `rows` rows.
+    fn steps(&self, rows: usize) -> Steps {
+        Steps {
+            schedule: self.schedule.clone(),
+            others: self.others.clone(),
+            scale: self.plateau_state.scale,
+            first_step: self.step,
+            first_epoch: self.epoch,
+            ..Steps::new(self.optimizer, rows)
+        }
     }
 
     /// How many dispatches one training step takes, once [`Trainer::fit`] ran on a GPU.
@@ -285,6 +339,16 @@ impl Trainer {
             self.goal.metrics = vec![Metric::suiting(&self.goal.loss, deviation(data))];
         }
     }
+}
+
+/// An optimizer with another value for a hyper-parameter, keeping the same state.
+fn changed(optimizer: &Optimizer, parameter: &str, value: f64) -> Result<Optimizer> {
+    let next = optimizer.with(parameter, value)?;
+    if next.states() != optimizer.states() {
+        let message = format!("{next} keeps other state than {optimizer}; build another trainer");
+        return Err(Error::unsupported("set_optimizer", message));
+    }
+    Ok(next)
 }
 
 /// The standard deviation of value targets; 0 for classes.

@@ -7,7 +7,7 @@ use crate::device::{Executor, Weights};
 use crate::error::{Error, Result};
 use crate::gpu::{Plan, Region};
 use crate::nn::{Goal, TargetKind};
-use crate::program::{Op, Program, Steps};
+use crate::program::{LiveSteps, Op, Program};
 
 /// A training step over a fixed batch, recorded into the host application's own command encoders.
 ///
@@ -17,6 +17,7 @@ use crate::program::{Op, Program, Steps};
 pub struct TrainingStep {
     trainer: Trainer,
     plan: Plan,
+    live: LiveSteps,
     inputs: Region,
     targets: Region,
     /// Which figures tell of targets that are no class.
@@ -38,11 +39,11 @@ impl Trainer {
             self.network.training(&goal, self.optimizer, target, (rows, rows), self.seed)?;
         let faults = wiring.faults;
         let (x, target) = (wiring.x, wiring.target);
-        let plan = self.record_plan(wiring.program, rows)?;
+        let (plan, live) = self.record_plan(wiring.program, rows)?;
         let missing = || Error::Internal("the step's inputs have no memory".into());
         let inputs = plan.region(x).cloned().ok_or_else(missing)?;
         let targets = target.and_then(|slot| plan.region(slot)).cloned().ok_or_else(missing)?;
-        Ok(TrainingStep { trainer: self, plan, inputs, targets, faults })
+        Ok(TrainingStep { trainer: self, plan, live, inputs, targets, faults })
     }
 
     /// Turns the trainer into a step over batches of `rows` rows that takes dL/dy from a shader of the host's own:
@@ -57,7 +58,7 @@ impl Trainer {
         let wiring =
             self.network.training_by_gradient(&self.goal, self.optimizer, rows, self.seed)?;
         let (x, y, grad, forward_ops) = (wiring.x, wiring.y, wiring.grad, wiring.forward_ops);
-        let plan = self.record_plan(wiring.program, rows)?;
+        let (plan, _) = self.record_plan(wiring.program, rows)?;
         let missing = || Error::Internal("the step's inputs have no memory".into());
         let region = |slot| plan.region(slot).cloned().ok_or_else(missing);
         let gradients = region(grad.ok_or_else(missing)?)?;
@@ -67,22 +68,14 @@ impl Trainer {
     }
 
     /// A plan whose steps follow those of the trainer.
-    fn record_plan(&self, program: Program, rows: usize) -> Result<Plan> {
-        let steps = Steps {
-            optimizer: self.optimizer,
-            schedule: self.schedule.clone(),
-            total: rows,
-            batch: rows,
-            first_step: self.step,
-            first_epoch: self.epoch,
-        };
-        let rule = move |step| steps.entry(step);
+    fn record_plan(&self, program: Program, rows: usize) -> Result<(Plan, LiveSteps)> {
+        let (rule, live) = self.steps(rows).live();
         let executor = Executor::new(program, &self.weights, &self.device, self.step, rule)?;
         let Executor::Gpu(plan) = executor else {
             let message = "steps are recorded on a GPU; the CPU reference trains with `fit`";
             return Err(Error::unsupported("into_step", message));
         };
-        Ok(*plan)
+        Ok((*plan, live))
     }
 }
 
@@ -120,6 +113,16 @@ impl TrainingStep {
     /// As [`Plan::encode`].
     pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
         self.plan.encode(encoder, steps)
+    }
+
+    /// Sets a hyper-parameter of the optimizer, such as `lr`, for the steps recorded from now on.
+    ///
+    /// # Errors
+    /// As [`Trainer::set_optimizer`].
+    pub fn set_optimizer(&mut self, parameter: &str, value: f64) -> Result<()> {
+        self.trainer.set_optimizer(parameter, value)?;
+        self.live.write().optimizer = self.trainer.optimizer;
+        Ok(())
     }
 
     /// The plan behind the step.

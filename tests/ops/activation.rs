@@ -1,9 +1,9 @@
 //! Elementwise activations over the number line.
 
 use wgrad::Activation;
-use wgrad::spec::activation::{self, ActivationKind, MapKind, Saves};
+use wgrad::spec::activation::{self, ActivationKind, MapKind, Order, Saves};
 
-use crate::support::run::{Case, Outcome, count, gpu};
+use crate::support::run::{Case, Outcome, count, gpu, normal};
 use crate::support::tolerance::{Report, Tolerance, check};
 use crate::support::values;
 
@@ -16,7 +16,7 @@ fn maps() -> Vec<(Activation, &'static MapKind)> {
         if let Some(param) = f.entry().params.first() {
             // Exact in `f32`, so that both engines have the same.
             let other = f64::from((2.0 * param.example() + 0.5) as f32);
-            cases.push((f.with(param.name, other).unwrap(), map));
+            cases.extend(f.with(param.name, other).map(|f| (f, map)));
         }
     }
     assert!(cases.len() >= 40, "only {} cases", cases.len());
@@ -78,26 +78,97 @@ fn every_elementwise_activation_is_within_its_bound_of_the_reference() {
     assert_all(&reports);
 }
 
+/// The derivative of an order on the device against the reference.
+fn derivative(f: Activation, map: &MapKind, bound: &activation::Tolerance, order: Order) -> Report {
+    let mut saved = inputs(&f, map, bound);
+    if map.saves == Saves::Output {
+        // Only values that the function can give.
+        f.forward(1, &saved.clone(), &mut saved);
+    }
+    // A device may take a subnormal for 0, where this derivative jumps.
+    saved.retain(|x| !(x.is_subnormal() && (map.kinks)(f.values()).contains(&0.0)));
+    let mut case = Case::new(&f.to_string());
+    let slot = case.input(&[saved.len()], &saved);
+    // Powers of two, so that the product with the derivative is exact.
+    let g: Vec<f32> = (0..saved.len()).map(|i| [1.0, -1.0, 0.5][i % 3]).collect();
+    let upstream = case.input(&[saved.len()], &g);
+    let out = match order {
+        Order::First => case.program.activation_backward("dx", f, (slot, slot), upstream),
+        Order::Second => case.program.activation_second("dx", f, (slot, slot), upstream),
+    };
+    let outcome = &case.run(gpu(), &[out.unwrap()])[0];
+    compare(&format!("{f} {order:?}"), &f, bound, &saved, outcome)
+}
+
 #[test]
 fn every_derivative_of_an_elementwise_activation_is_within_its_bound() {
-    let mut reports = Vec::new();
-    for (f, map) in maps() {
-        let mut saved = inputs(&f, map, &map.derivative);
-        if map.saves == Saves::Output {
-            // Only values that the function can give.
-            f.forward(1, &saved.clone(), &mut saved);
-        }
-        // A device may take a subnormal for 0, where this derivative jumps.
-        saved.retain(|x| !(x.is_subnormal() && (map.kinks)(f.values()).contains(&0.0)));
-        let mut case = Case::new(&f.to_string());
-        let slot = case.input(&[saved.len()], &saved);
-        // Powers of two, so that the product with the derivative is exact.
-        let g: Vec<f32> = (0..saved.len()).map(|i| [1.0, -1.0, 0.5][i % 3]).collect();
-        let upstream = case.input(&[saved.len()], &g);
-        let out = case.program.activation_backward("dx", f, (slot, slot), upstream).unwrap();
-        let outcome = &case.run(gpu(), &[out])[0];
-        let report = compare(&format!("{f} backward"), &f, &map.derivative, &saved, outcome);
-        reports.push(report);
-    }
+    let reports =
+        maps().into_iter().map(|(f, map)| derivative(f, map, &map.derivative, Order::First));
+    assert_all(&reports.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_second_derivative_is_within_its_bound() {
+    let second = |(f, map): (Activation, &MapKind)| {
+        map.second.as_ref().map(|second| derivative(f, map, &second.bound, Order::Second))
+    };
+    let reports: Vec<Report> = maps().into_iter().filter_map(second).collect();
+    assert!(reports.len() >= 12, "only {}", reports.len());
     assert_all(&reports);
+}
+
+/// The reference's value or derivative at one point.
+fn at(f: &Activation, x: f64, derivative: bool) -> f64 {
+    let mut y = [0.0];
+    f.forward(1, &[x], &mut y);
+    if derivative {
+        let saved = if f.saves() == Saves::Output { y } else { [x] };
+        f.backward(1, &saved, &[1.0], &mut y);
+    }
+    y[0]
+}
+
+#[test]
+fn at_infinity_every_activation_has_its_limit_and_nan_stays_nan() {
+    let mut checks = 0;
+    for (f, map) in maps() {
+        assert!(at(&f, f64::NAN, false).is_nan(), "{f}");
+        if map.forward.domain == f64::INFINITY {
+            for x in [f64::INFINITY, f64::NEG_INFINITY] {
+                let (value, near) = (at(&f, x, false), at(&f, x.signum() * 1e30, false));
+                let same = value == near
+                    || (value.is_infinite() && near.abs() > 1e9 && value * near > 0.0);
+                assert!(same || (value - near).abs() < 1e-6, "{f}({x}) = {value}, {near} before");
+                let (value, near) = (at(&f, x, true), at(&f, x.signum() * 1e30, true));
+                let same = value == near
+                    || (value.is_infinite() && near.abs() > 1e9 && value * near > 0.0);
+                assert!(same || (value - near).abs() < 1e-6, "{f}'({x}) = {value}, {near} before");
+                checks += 2;
+            }
+        }
+    }
+    assert!(checks >= 150, "{checks}");
+}
+
+#[test]
+fn in_place_gives_the_bits_that_out_of_place_gives() {
+    let mut count = 0;
+    for f in Activation::all() {
+        let mut case = Case::new(&f.to_string());
+        let x = case.input(&[3, 70], &normal(1, 210));
+        if f.saves() != Saves::Output {
+            let refused = case.program.activation_in_place(f, x).map_err(|error| error.to_string());
+            assert!(refused.unwrap_err().contains(f.name()));
+            continue;
+        }
+        let y = case.program.activation("y", f, x).unwrap();
+        let copy = case.program.activation("copy", Activation::identity(), x).unwrap();
+        case.program.activation_in_place(f, copy).unwrap();
+        let outcomes = case.run(gpu(), &[y, copy]);
+        let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+        assert_eq!(bits(&outcomes[0].got), bits(&outcomes[1].got), "{f}");
+        assert_eq!(outcomes[0].want, outcomes[1].want, "{f}");
+        count += 1;
+    }
+    assert!(count >= 12, "only {count}");
 }

@@ -7,6 +7,7 @@ mod activation;
 mod ctc;
 mod loss;
 mod metric;
+mod noise;
 mod optimizer;
 mod row;
 mod shapes;

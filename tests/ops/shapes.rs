@@ -77,7 +77,9 @@ fn dropout(gpu: &Gpu, len: usize, rate: f64) -> usize {
     let name = format!("dropout({rate}) of {len}");
     let mut case = Case::new(&name);
     let x = case.input(&[len], &vec![1.0; len]);
-    let y = case.program.dropout("y", rate, Key::new(5, Stream::Dropout(1)), x).unwrap();
+    let f = Activation::dropout().with("rate", rate).unwrap();
+    let key = Key::new(5, Stream::Dropout(1));
+    let y = case.program.activation_in_training("y", f, key, x).unwrap();
     let outcome = &case.run(gpu, &[y])[0];
     let kept = outcome.got.iter().filter(|&&y| y != 0.0).count() as f64;
     if len > 10_000 {

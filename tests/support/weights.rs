@@ -3,7 +3,7 @@
 use wgrad::cpu::{self, Interpreter};
 use wgrad::gpu::{self, Gpu, Plan, Region};
 use wgrad::program::{Op, ParamInfo, Slot, StepEntry, Steps};
-use wgrad::{Optimizer, Program, Schedule, Shape};
+use wgrad::{Optimizer, Program, Shape};
 
 use super::kernel::read_back;
 
@@ -40,8 +40,7 @@ impl Duel {
     /// Parameters of the given values, state as the optimizer begins, step 0.
     pub fn new(gpu: &Gpu, program: Program, optimizer: Optimizer, params: &[Vec<f32>]) -> Self {
         let on_gpu = gpu::Weights::new(gpu, program.params(), Some(&optimizer)).unwrap();
-        let schedule = Schedule::constant();
-        let rule = Steps { optimizer, schedule, total: 1, batch: 1, first_step: 0, first_epoch: 0 };
+        let rule = Steps::new(optimizer, 1);
         let entry = rule.clone();
         let step = move |step| entry.entry(step);
         let plan = Plan::new(gpu, program.clone(), Some(&on_gpu), &[], 0, step).unwrap();

@@ -41,6 +41,17 @@ ELEMENTWISE = [
     ("hard_swish", "hard_swish", {}, F.hardswish),
     ("mish", "mish", {}, F.mish),
     ("gelu_tanh", "gelu_tanh", {}, lambda x: F.gelu(x, approximate="tanh")),
+    ("tanh_shrink", "tanh_shrink", {}, F.tanhshrink),
+    ("thresholded_relu", "thresholded_relu", {}, lambda x: F.threshold(x, 1, 0)),
+    ("relu_squared", "relu_squared", {}, lambda x: F.relu(x) ** 2),
+    ("shrink", "shrink", {"bias": 0.25}, lambda x: F.hardshrink(x) - 0.25 * F.hardshrink(x).sign()),
+    ("silu_2", "silu", {"beta": 2}, lambda x: x * torch.sigmoid(2 * x)),
+    ("quick_gelu", "quick_gelu", {}, lambda x: x * torch.sigmoid(1.702 * x)),
+    ("tanh_exp", "tanh_exp", {}, lambda x: x * torch.tanh(torch.exp(x))),
+    ("gaussian", "gaussian", {}, lambda x: torch.exp(-x * x)),
+    ("sine", "sine", {}, torch.sin),
+    ("sine_3", "sine", {"omega": 3}, lambda x: torch.sin(3 * x)),
+    ("rrelu", "rrelu", {}, lambda x: F.rrelu(x, training=False)),
 ]
 
 
@@ -58,6 +69,14 @@ def gelu_tanh_slope(x):
     return torch.sigmoid(z) * (1 + inner)
 
 
+def tanh_shrink(x):
+    """x - tanh(x); below 0.5 its Taylor series, Bernoulli numbers in tanh's."""
+    coefficients = (1 / 3, -2 / 15, 17 / 315, -62 / 2835, 1382 / 155925, -21844 / 6081075)
+    more = (929569 / 638512875, -6404582 / 10854718875, 443861162 / 1856156927625)
+    series = sum(c * x ** (2 * k + 3) for k, c in enumerate((*coefficients, *more)))
+    return torch.where(x.abs() < 0.02, series, x - torch.tanh(x))
+
+
 # Where torch's own float64 formula cancels in the tails (1 - y, 1 + erf): forward and derivative written without
 # cancellation. The script checks that both agree to 1e-15.
 TAILS = {
@@ -68,11 +87,56 @@ TAILS = {
         lambda x: normal_cdf(x) + x * torch.exp(-x * x / 2) / (2 * torch.pi) ** 0.5,
     ),
     "gelu_tanh": (lambda x: x * torch.sigmoid(gelu_exponent(x)), gelu_tanh_slope),
+    # Torch's x - tanh(x) cancels near 0, and its derivative is a square in either.
+    "tanh_shrink": (tanh_shrink, lambda x: torch.tanh(x) ** 2),
 }
 
 ROWWISE = [
-    ("softmax", lambda x: torch.softmax(x, -1)),
-    ("log_softmax", lambda x: torch.log_softmax(x, -1)),
+    ("softmax", "softmax", {}, lambda x: torch.softmax(x, -1)),
+    ("softmax_2", "softmax", {"temperature": 2}, lambda x: torch.softmax(x / 2, -1)),
+    ("softmax_dim_0", "softmax", {"dim": 0}, lambda x: torch.softmax(x, 0)),
+    ("softmin", "softmin", {}, lambda x: F.softmin(x, -1)),
+    ("log_softmax", "log_softmax", {}, lambda x: torch.log_softmax(x, -1)),
+    ("log_softmax_dim_0", "log_softmax", {"dim": 0}, lambda x: torch.log_softmax(x, 0)),
+]
+
+
+def gated(gate, dim=-1):
+    def function(x):
+        a, b = x.chunk(2, dim)
+        return a * gate(b)
+
+    return function
+
+
+# Of a (4, 6) matrix.
+RESIZING = [
+    ("glu", "glu", {}, lambda x: F.glu(x, -1)),
+    ("glu_dim_0", "glu", {"dim": 0}, lambda x: F.glu(x, 0)),
+    ("reglu", "reglu", {}, gated(F.relu)),
+    ("geglu", "geglu", {}, gated(F.gelu)),
+    ("swiglu", "swiglu", {}, gated(F.silu)),
+    ("crelu", "crelu", {}, lambda x: torch.cat([F.relu(x), F.relu(-x)], -1)),
+    ("maxout", "maxout", {}, lambda x: x.reshape(4, 3, 2).amax(-1)),
+    ("maxout_3", "maxout", {"pieces": 3}, lambda x: x.reshape(4, 2, 3).amax(-1)),
+]
+
+
+def srelu(x, w):
+    tl, al, tr, ar = w
+    return torch.where(x >= tr, tr + ar * (x - tr), torch.where(x <= tl, tl + al * (x - tl), x))
+
+
+# Of a (4, 6) matrix and a weight of the given shape.
+LEARNED = [
+    ("prelu", "prelu", {}, (1,), F.prelu),
+    ("prelu_each", "prelu", {"per_channel": 1}, (6,), F.prelu),
+    ("srelu", "srelu", {}, (4, 6), srelu),
+    ("learned_swish", "learned_swish", {}, (1,), lambda x, b: x * torch.sigmoid(b * x)),
+    (
+        *("learned_swish_each", "learned_swish", {"per_channel": 1}, (6,)),
+        lambda x, b: x * torch.sigmoid(b * x),
+    ),
 ]
 
 
@@ -118,11 +182,40 @@ def build():
         "x": golden.input("rows/x", rows(golden)),
         "grad_out": golden.input("rows/grad_out", golden.normal(5, 7)),
     }
-    for name, function in ROWWISE:
+    for name, op, options, function in ROWWISE:
         y, grad_in = through(function, golden.tensors["rows/x"], golden.tensors["rows/grad_out"])
         out = {
             "y": golden.tensor(f"{name}/y", y),
             "grad_in": golden.tensor(f"{name}/grad_in", grad_in),
         }
-        golden.case(name, name, inputs | out)
+        golden.case(name, op, inputs | out, options)
+
+    x = golden.normal(4, 6) * 3
+    inputs = {"x": golden.input("matrix/x", f32(x))}
+    x = golden.tensors["matrix/x"]
+    for name, op, options, function in RESIZING:
+        grad_out = golden.normal(*function(x).shape)
+        y, grad_in = through(function, x, grad_out)
+        out = {
+            "grad_out": golden.input(f"{name}/grad_out", grad_out),
+            "y": golden.tensor(f"{name}/y", y),
+            "grad_in": golden.tensor(f"{name}/grad_in", grad_in),
+        }
+        golden.case(name, op, inputs | out, options)
+    for name, op, options, shape, function in LEARNED:
+        grad_out, weight = golden.normal(4, 6), golden.normal(*shape)
+        if op == "srelu":
+            weight[2] = weight[0] + 1
+        weight = f32(weight).requires_grad_()
+        given = x.clone().requires_grad_()
+        y = function(given, weight)
+        grad_in, grad_weight = torch.autograd.grad(y, (given, weight), grad_out)
+        out = {
+            "learned": golden.input(f"{name}/weight", weight.detach()),
+            "grad_out": golden.input(f"{name}/grad_out", grad_out),
+            "y": golden.tensor(f"{name}/y", y),
+            "grad_in": golden.tensor(f"{name}/grad_in", grad_in),
+            "grad_learned": golden.tensor(f"{name}/grad_weight", grad_weight),
+        }
+        golden.case(name, op, inputs | out, options)
     return golden

@@ -13,6 +13,7 @@ Every input is representable in float32, so that an engine in float32 sees the s
 in float64 and not rounded.
 """
 
+import contextlib
 import json
 import pathlib
 
@@ -23,6 +24,16 @@ DIRECTORY = pathlib.Path(__file__).parent.parent.parent / "tests" / "golden"
 
 # Torch's softplus is x itself above its threshold of 20; wgrad's has no threshold, so it is put out of reach.
 NO_THRESHOLD = 1e9
+
+
+@contextlib.contextmanager
+def in_float64():
+    """Some of torch's own numbers take the default type."""
+    torch.set_default_dtype(torch.float64)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(torch.float32)
 
 
 def f32(values):

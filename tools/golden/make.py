@@ -6,8 +6,12 @@ import pathlib
 from importlib.metadata import version
 
 import activations
+import activations_jax
 import losses
 import optimizers
+import optimizers_optax
+import optimizers_papers
+import schedules
 import torch_mlp
 from common import DIRECTORY
 
@@ -15,12 +19,12 @@ PINS = pathlib.Path(__file__).with_name("requirements.txt").read_text().split()
 
 PROVENANCE = """# Golden files
 
-Inputs and results of PyTorch, and for some losses that it lacks of optax, computed once in float64 on the CPU from inputs that float32 represents exactly.
+Inputs and results of PyTorch, of JAX, optax and Keras where PyTorch lacks an op, and of formulas written from papers,
+computed once in float64 on the CPU from inputs that float32 represents exactly.
 
 | | |
 |---|---|
-| package | PyTorch (`torch`), BSD-3-Clause; the files hold numbers only, none of its code |
-| package | optax (Apache-2.0) on JAX (Apache-2.0) |
+| packages | PyTorch (`torch`), BSD-3-Clause; JAX, optax and Keras, Apache-2.0; the files hold numbers only, none of their code |
 | versions | {versions} |
 | script | `tools/golden/make.py`; what a file holds is said in `tools/golden/common.py` |
 | date | {date} |
@@ -34,7 +38,8 @@ Where the results are not the output of one torch function: `softplus` has its t
 against torch's own op; `categorical_cross_entropy`, which torch does not have, is
 -sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp; `quantile`, `mape`, `msle`,
 `squared_hinge`, `exponential_loss`, `categorical_hinge` and `dice` are their formulas in torch, `squared_error`,
-`log_cosh`, `hinge` and `focal` those of optax (the first and third also in torch). `torch_mlp` is no golden file of
+`log_cosh`, `hinge` and `focal` those of optax (the first and third also in torch). `optimizers_papers` is of no package:
+its formulas are written in numpy from the papers that the script names. `torch_mlp` is no golden file of
 this kind but a state_dict in float32, as torch saves it; its outputs are of this kind.
 """
 
@@ -48,8 +53,12 @@ def main():
     results = [("torch_mlp", torch_mlp.SEED, "weights", torch_mlp.weights())]
     for module, name in (
         (activations, "activations"),
+        (activations_jax, "activations_jax"),
         (losses, "losses"),
         (optimizers, "optimizers"),
+        (optimizers_optax, "optimizers_optax"),
+        (optimizers_papers, "optimizers_papers"),
+        (schedules, "schedules"),
         (torch_mlp, "torch_mlp_outputs"),
     ):
         golden = module.build()

@@ -6,7 +6,7 @@ five, always in element 0 and after the first step in element 1; `scaled` is nor
 
 import torch
 
-from common import Golden, f32
+from common import Golden, f32, in_float64
 
 SEED = 3
 STEPS, PARAMETERS = 100, 16
@@ -56,10 +56,14 @@ CASES = [
     ("rprop", "etas", {"etas": (0.3, 1.5)}),
     ("rprop", "step_sizes", {"step_sizes": (1e-3, 0.1)}),
     ("rprop", "maximize", {"maximize": True}),
+    ("asgd", "default", {}),
+    ("asgd", "lambd_alpha", {"lambd": 0.01, "alpha": 0.5, "lr": 0.1}),
+    ("asgd", "t0", {"t0": 10.0}),
+    ("asgd", "weight_decay", {"weight_decay": 0.1, "maximize": True}),
 ]
 
 # Numbers of the step, which an engine keeps elsewhere.
-NOT_PER_PARAMETER = "step", "mu_product"
+NOT_PER_PARAMETER = "step", "mu_product", "eta", "mu"
 
 CLASSES = {
     "sgd": torch.optim.SGD,
@@ -72,6 +76,7 @@ CLASSES = {
     "nadam": torch.optim.NAdam,
     "radam": torch.optim.RAdam,
     "rprop": torch.optim.Rprop,
+    "asgd": torch.optim.ASGD,
 }
 
 
@@ -114,6 +119,20 @@ def filed(options):
     return options
 
 
+def file(golden, name, op, param, grad, trail, state, options, stream, more=None):
+    tensors = {
+        "param_0": param,
+        "grads": grad,
+        "param_1": golden.tensor(f"{name}/param_1", trail[0]),
+        "param_100": golden.tensor(f"{name}/param_100", trail[-1]),
+        **(more or {}),
+    }
+    for key, value in state.items():
+        tensors[f"state.{key}"] = golden.tensor(f"{name}/state.{key}", value)
+    golden.case(name, op, tensors, options, stream=stream)
+
+
+@in_float64()
 def build():
     golden = Golden(SEED)
     param = golden.input("param_0", golden.normal(PARAMETERS))
@@ -122,13 +141,5 @@ def build():
         for stream, grad in grads.items():
             name = f"{op}.{variant}.{stream}"
             trail, state = run(op, options, golden.tensors[param], golden.tensors[grad])
-            tensors = {
-                "param_0": param,
-                "grads": grad,
-                "param_1": golden.tensor(f"{name}/param_1", trail[0]),
-                "param_100": golden.tensor(f"{name}/param_100", trail[-1]),
-            }
-            for key, value in state.items():
-                tensors[f"state.{key}"] = golden.tensor(f"{name}/state.{key}", value)
-            golden.case(name, op, tensors, filed(options), stream=stream)
+            file(golden, name, op, param, grad, trail, state, filed(options), stream)
     return golden

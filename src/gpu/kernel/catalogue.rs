@@ -2,11 +2,11 @@
 
 pub use super::loss::{accuracy, agreement, check_classes, divide, loss, target_weight};
 use super::{Access, Binding, Field, Kernel};
-use crate::spec::activation::ActivationKind;
 use crate::spec::optimizer::Takes;
 use crate::spec::registry::Entry;
 use crate::spec::{Activation, Kind as _, Optimizer};
 
+/// The text of a file of `shaders/`.
 macro_rules! shader {
     ($path:literal) => {
         include_str!(concat!("../../../shaders/", $path, ".wgsl"))
@@ -16,12 +16,12 @@ pub(super) use shader;
 
 pub(super) const INDEX: &str = shader!("lib/index");
 pub(super) const MATH: &str = shader!("lib/math");
-const RANDOM: &str = shader!("lib/random");
+pub(super) const RANDOM: &str = shader!("lib/random");
 pub(super) const REDUCE: &str = shader!("lib/reduce");
 pub(super) const STEP: &str = shader!("lib/step");
+pub(super) const NO_SCALARS: &str = shader!("lib/no_scalars");
 const OPTIMIZER_TYPES: &str = shader!("template/optimizer_types");
 const NORMAL: &str = shader!("lib/normal");
-pub(super) const NO_SCALARS: &str = shader!("lib/no_scalars");
 const NO_HYPER: &str = shader!("lib/no_hyper");
 
 pub(super) const fn read(name: &'static str) -> Binding {
@@ -61,40 +61,6 @@ pub(super) fn whole(
         fields: fields(names),
         hyper: None,
         workgroup,
-    }
-}
-
-/// `y = f(x)`.
-pub fn activation_forward(f: &Activation) -> Kernel {
-    let entry = f.entry();
-    let label = format!("activation.{}.forward", entry.name);
-    let bindings = [read("x"), write("y")];
-    match &entry.kind {
-        ActivationKind::Map(map) => {
-            let parts = [INDEX, MATH, shader!("template/map_forward")];
-            with_hyper(whole(&label, 64, &parts, &bindings, &["len"]), entry, map.shader)
-        }
-        ActivationKind::Row(row) => {
-            let parts = [INDEX, MATH, REDUCE, shader!("template/row_forward")];
-            with_hyper(whole(&label, 64, &parts, &bindings, &["rows", "cols"]), entry, row.shader)
-        }
-    }
-}
-
-/// `grad_in = f'(saved)^T grad_out`.
-pub fn activation_backward(f: &Activation) -> Kernel {
-    let entry = f.entry();
-    let label = format!("activation.{}.backward", entry.name);
-    let bindings = [read("saved"), read("grad_out"), write("grad_in")];
-    match &entry.kind {
-        ActivationKind::Map(map) => {
-            let parts = [INDEX, MATH, shader!("template/map_backward")];
-            with_hyper(whole(&label, 64, &parts, &bindings, &["len"]), entry, map.shader)
-        }
-        ActivationKind::Row(row) => {
-            let parts = [INDEX, MATH, REDUCE, shader!("template/row_backward")];
-            with_hyper(whole(&label, 64, &parts, &bindings, &["rows", "cols"]), entry, row.shader)
-        }
     }
 }
 
@@ -205,13 +171,6 @@ pub fn sum() -> Kernel {
     whole("tensor.sum", 256, &parts, &[read("steps"), read("x"), write("y")], &names)
 }
 
-/// Sets a random share of the elements to 0.
-pub fn dropout() -> Kernel {
-    let parts = [INDEX, RANDOM, STEP, NO_SCALARS, shader!("tensor/dropout")];
-    let names = ["len", "key0", "key1", "rate", "scale"];
-    whole("tensor.dropout", 64, &parts, &[read("steps"), read("x"), write("y")], &names)
-}
-
 /// Rows of a data set.
 pub fn gather() -> Kernel {
     let parts = [INDEX, RANDOM, STEP, NO_SCALARS, shader!("tensor/gather")];
@@ -261,18 +220,10 @@ pub fn record() -> Kernel {
 /// Every kernel of the library.
 pub fn all() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> =
-        Activation::all().flat_map(|f| [activation_forward(&f), activation_backward(&f)]).collect();
+        Activation::all().flat_map(|f| super::activation::all(&f)).collect();
     kernels.extend(super::loss::all());
     kernels.extend(Optimizer::all().flat_map(|entry| optimizer_variants(&entry)));
-    kernels.extend([
-        matmul_tile(),
-        matmul_register(),
-        add_row(),
-        sum_rows(),
-        sum(),
-        dropout(),
-        gather(),
-    ]);
+    kernels.extend([matmul_tile(), matmul_register(), add_row(), sum_rows(), sum(), gather()]);
     kernels.extend([penalty(), clip_value(), clip_norm(), norms(), record()]);
     kernels
 }

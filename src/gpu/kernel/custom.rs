@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Kernel;
-use super::catalogue;
+use super::{Kernel, activation, catalogue};
 use crate::error::{Error, Result};
 use crate::spec::loss::TargetForm;
 use crate::spec::{Activation, Loss};
@@ -50,8 +49,8 @@ impl Activation {
         let f = Self::define(name, forward, derivative, reference, slope)?;
         // What only shows inside the templates, such as a name that they use.
         let own = format!("{forward}\n{derivative}");
-        check_kernel(name, &own, &catalogue::activation_forward(&f))?;
-        check_kernel(name, &own, &catalogue::activation_backward(&f))?;
+        check_kernel(name, &own, &activation::forward(&f))?;
+        check_kernel(name, &own, &activation::backward(&f))?;
         Ok(f)
     }
 }

@@ -1,5 +1,6 @@
 //! Kernels: WGSL text by plain concatenation, with the bindings and parameter fields the host fills in.
 
+pub mod activation;
 pub mod catalogue;
 mod custom;
 mod loss;

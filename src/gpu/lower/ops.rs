@@ -6,11 +6,7 @@ use crate::gpu::kernel::catalogue;
 use crate::gpu::memory::Region;
 use crate::program::{Form, Op, Slot};
 use crate::random::Key;
-use crate::spec::Activation;
-use crate::spec::activation::ActivationKind;
 
-/// Elements per workgroup of the elementwise kernels: 64 invocations of 4.
-const MAP: usize = 256;
 /// Elements per workgroup of the summing kernels: 256 invocations of 4.
 pub(super) const SUM: usize = 1024;
 
@@ -42,11 +38,14 @@ impl Lowering<'_> {
             Op::MatMul { a, b, out, form } => self.matmul(*a, *b, *out, *form),
             Op::AddRow { row, out } => self.add_row(*row, *out),
             Op::SumRows { x, out } => self.sum_rows(*x, *out),
-            Op::Activation { f, x, out } => self.activation(f, &[*x, *out], true),
-            Op::ActivationBackward { f, saved, grad_out, grad_in } => {
-                self.activation(f, &[*saved, *grad_out, *grad_in], false)
+            Op::Activation { f, key, x, out } => self.activation(f, *key, *x, *out),
+            Op::ActivationBackward { f, order, key, saved, grad_out, grad_in } => {
+                self.activation_backward(f, *order, *key, [*saved, *grad_out, *grad_in])
             }
-            Op::Dropout { rate, key, x, out } => self.dropout(*rate, *key, *x, *out),
+            Op::Learned { f, x, weight, out } => self.learned(f, [*x, *weight, *out]),
+            Op::LearnedBackward { f, x, weight, grad_out, grad_in, grad_weight } => {
+                self.learned_backward(f, [*x, *weight, *grad_out, *grad_in], *grad_weight)
+            }
             Op::Loss { loss, reduction, inputs, value, gradients } => {
                 self.loss(loss, *reduction, inputs, *value, gradients)
             }
@@ -124,7 +123,7 @@ impl Lowering<'_> {
     }
 
     /// Sums rows into `out`, in as many rounds as it takes.
-    fn sum_blocks(
+    pub(super) fn sum_blocks(
         &mut self,
         mut x: Region,
         mut rows: usize,
@@ -142,33 +141,6 @@ impl Lowering<'_> {
             }
             (x, rows) = (y, blocks);
         }
-    }
-
-    fn activation(&mut self, f: &Activation, slots: &[Slot], forward: bool) -> Result<()> {
-        let [first, ..] = slots else { return Ok(()) };
-        let shape = self.shape(*first)?;
-        let kernel = if forward {
-            catalogue::activation_forward(f)
-        } else {
-            catalogue::activation_backward(f)
-        };
-        let (fields, count) = match f.entry().kind {
-            ActivationKind::Map(_) => (vec![shape.len() as u32], groups(shape.len(), MAP)),
-            ActivationKind::Row(_) if shape.is_empty() => (vec![0, 0], 0),
-            ActivationKind::Row(_) => {
-                (vec![shape.rows() as u32, shape.cols() as u32], shape.rows() as u64)
-            }
-        };
-        let bindings = slots.iter().map(|slot| self.region(*slot)).collect::<Result<_>>()?;
-        self.push(kernel, &fields, f.values(), bindings, count, 0)
-    }
-
-    fn dropout(&mut self, rate: f64, key: Key, x: Slot, out: Slot) -> Result<()> {
-        let len = self.shape(x)?.len();
-        let scale = (1.0 / (1.0 - rate)) as f32;
-        let fields = [len as u32, key.0[0], key.0[1], (rate as f32).to_bits(), scale.to_bits()];
-        let bindings = vec![self.steps.clone(), self.region(x)?, self.region(out)?];
-        self.push(catalogue::dropout(), &fields, &[], bindings, groups(len, 64), 0)
     }
 
     /// Sums `len` numbers into `out`, in as many rounds as it takes.

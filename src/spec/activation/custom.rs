@@ -37,6 +37,7 @@ impl Activation {
                     f32: passes(&reference, &reference_derivative),
                     f64: passes(&reference, &reference_derivative),
                 },
+                second: None,
             }),
         };
         Ok(Choice::of(entry.keep()))

@@ -1,11 +1,22 @@
 //! Activations: elementwise maps and row-wise functions.
 
 mod custom;
+mod fold;
+mod learned;
+mod noise;
+mod rows;
 mod table;
 
-use super::registry::{Choice, Values};
+pub use fold::FoldKind;
+pub use learned::{Learned, LearnedKind, LearnedPasses, MAX_LEARNED};
+pub use noise::{Noise, NoiseKind, NoisePasses};
+
+use std::sync::LazyLock;
+
+use super::registry::{Choice, Entry, Kind, Values};
 use super::row::RowKind;
 use super::{Both, Real};
+use crate::error::{Error, Result};
 use crate::numeric::Float;
 
 /// An activation with its parameters, such as `Activation::gelu()` or `"leaky_relu(alpha=0.2)".parse()`.
@@ -25,8 +36,26 @@ pub type Activation = Choice<ActivationKind>;
 pub enum ActivationKind {
     /// y_i depends on x_i alone.
     Map(MapKind),
-    /// y depends on the whole last axis.
+    /// y depends on a whole axis.
     Row(RowKind),
+    /// y depends on x and, while training, on a random number per element.
+    Noise(NoiseKind),
+    /// An axis changes its length.
+    Fold(FoldKind),
+    /// y_i depends on x_i and on learned numbers.
+    Learned(LearnedKind),
+}
+
+impl Kind for ActivationKind {
+    const FAMILY: &'static str = "activation";
+
+    fn all() -> &'static [&'static Entry<Self>] {
+        static ALL: LazyLock<Vec<&'static Entry<ActivationKind>>> = LazyLock::new(|| {
+            [table::ENTRIES, rows::ENTRIES, noise::ENTRIES, learned::ENTRIES, fold::ENTRIES]
+                .concat()
+        });
+        &ALL
+    }
 }
 
 /// What backward needs from forward.
@@ -36,6 +65,8 @@ pub enum Saves {
     Input,
     /// The activation's output.
     Output,
+    /// Neither.
+    Nothing,
 }
 
 /// The error an op may have against the `f64` reference: so many units in the last place of the reference, or `floor`,
@@ -97,6 +128,38 @@ pub struct MapKind {
     pub derivative: Tolerance,
     /// The reference.
     pub passes: MapPasses,
+    /// The second derivative, where there is one.
+    pub second: Option<Second>,
+}
+
+/// The second derivative of an elementwise activation: the WGSL function `second`, of what [`Saves`] says.
+#[derive(Debug)]
+pub struct Second {
+    /// The error allowed to it.
+    pub bound: Tolerance,
+    /// The reference: `grad_in = grad_out * second(saved)`.
+    pub passes: SecondPasses,
+}
+
+/// The reference of a second derivative for both number types.
+pub type SecondPasses = Both<SecondPass<f32>, SecondPass<f64>>;
+
+/// The reference of a second derivative over contiguous slices of equal length.
+pub type SecondPass<F> = fn(&Values<F>, &[F], &[F], &mut [F]);
+
+impl std::fmt::Debug for SecondPasses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SecondPasses")
+    }
+}
+
+/// Which derivative.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The first.
+    First,
+    /// The second.
+    Second,
 }
 
 /// The reference passes of an elementwise activation for both number types.
@@ -117,27 +180,83 @@ impl std::fmt::Debug for MapPasses {
     }
 }
 
-impl ActivationKind {
+impl Activation {
     /// What backward needs from forward.
     pub fn saves(&self) -> Saves {
-        match self {
-            Self::Map(map) => map.saves,
-            Self::Row(row) => row.saves,
+        match &self.entry().kind {
+            ActivationKind::Map(map) => map.saves,
+            ActivationKind::Row(row) => row.saves,
+            ActivationKind::Noise(noise) => noise.saves,
+            ActivationKind::Fold(_) | ActivationKind::Learned(_) => Saves::Input,
         }
     }
-}
 
-impl Activation {
-    /// Runs the reference over rows of `cols` elements.
+    /// The axis that the activation works along, counted from the last one if negative; none for elementwise ones.
+    pub fn dim(&self) -> Option<isize> {
+        self.get("dim").map(|dim| dim as isize)
+    }
+
+    /// Whether training draws random numbers for it.
+    pub fn is_random(&self) -> bool {
+        match &self.entry().kind {
+            ActivationKind::Noise(_) => true,
+            ActivationKind::Row(row) => row.evaluated.is_some(),
+            _ => false,
+        }
+    }
+
+    /// Whether it has learned numbers.
+    pub fn is_learned(&self) -> bool {
+        matches!(self.entry().kind, ActivationKind::Learned(_))
+    }
+
+    /// What takes its place outside training: for a random activation one without randomness, else itself.
+    pub fn evaluated(&self) -> Self {
+        match &self.entry().kind {
+            ActivationKind::Noise(noise) => (noise.evaluated)(self.values()),
+            ActivationKind::Row(row) => row.evaluated.map_or(*self, |f| f(self.values())),
+            _ => *self,
+        }
+    }
+
+    /// The learned numbers it has, with their first values: one vector for each, over `cols` columns.
+    pub fn first_weights(&self, cols: usize) -> Option<Vec<f64>> {
+        match &self.entry().kind {
+            ActivationKind::Learned(learned) => Some(learned.first_weights(self.values(), cols)),
+            _ => None,
+        }
+    }
+
+    /// The length of the activation's axis after it, from that before it.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the length does not suit it.
+    pub fn output_len(&self, len: usize) -> Result<usize> {
+        match &self.entry().kind {
+            ActivationKind::Fold(fold) => (fold.resize)(self.values(), len).map_err(|wanted| {
+                Error::shape(format!("activation.{self}"), format!("an axis of {len}; {wanted}"))
+            }),
+            _ => Ok(len),
+        }
+    }
+
+    /// Runs the reference over rows of `cols` elements: random activations as outside training, learned ones with their
+    /// first values.
     pub fn forward<F: Real>(&self, cols: usize, x: &[F], y: &mut [F]) {
         let values = self.values_as();
         match &self.entry().kind {
             ActivationKind::Map(map) => (F::map(&map.passes).forward)(&values, x, y),
-            ActivationKind::Row(row) => {
-                let pass = F::rows(&row.passes).forward;
-                x.chunks(cols.max(1))
-                    .zip(y.chunks_mut(cols.max(1)))
-                    .for_each(|(x, y)| pass(&values, x, y));
+            ActivationKind::Row(RowKind { passes, .. })
+            | ActivationKind::Fold(FoldKind { passes, .. }) => {
+                let out = self.output_len(cols).unwrap_or(cols);
+                let rows = x.chunks(cols.max(1)).zip(y.chunks_mut(out.max(1)));
+                rows.for_each(|(x, y)| (F::rows(passes).forward)(&values, x, y));
+            }
+            ActivationKind::Noise(_) => self.evaluated().forward(cols, x, y),
+            ActivationKind::Learned(learned) => {
+                let weights = self.first_weights(cols).unwrap_or_default();
+                let weights: Vec<F> = weights.into_iter().map(F::of).collect();
+                learned.forward(&weights, x, y);
             }
         }
     }
@@ -149,15 +268,35 @@ impl Activation {
             ActivationKind::Map(map) => {
                 (F::map(&map.passes).backward)(&values, saved, grad_out, grad_in)
             }
-            ActivationKind::Row(row) => {
-                let pass = F::rows(&row.passes).backward;
-                let grads = grad_out.chunks(cols.max(1)).zip(grad_in.chunks_mut(cols.max(1)));
-                saved
-                    .chunks(cols.max(1))
-                    .zip(grads)
-                    .for_each(|(s, (g, out))| pass(&values, s, g, out));
+            ActivationKind::Row(RowKind { passes, .. })
+            | ActivationKind::Fold(FoldKind { passes, .. }) => {
+                let out = self.output_len(cols).unwrap_or(cols);
+                let grads = grad_out.chunks(out.max(1)).zip(grad_in.chunks_mut(cols.max(1)));
+                let rows = saved.chunks(cols.max(1)).zip(grads);
+                rows.for_each(|(s, (g, out))| (F::rows(passes).backward)(&values, s, g, out));
+            }
+            ActivationKind::Noise(_) => self.evaluated().backward(cols, saved, grad_out, grad_in),
+            ActivationKind::Learned(learned) => {
+                let weights = self.first_weights(cols).unwrap_or_default();
+                let weights: Vec<F> = weights.into_iter().map(F::of).collect();
+                let mut unused = vec![F::zero(); weights.len()];
+                learned.backward(&weights, saved, grad_out, grad_in, &mut unused);
             }
         }
+    }
+
+    /// The reference of the second derivative: `out = grad_out * f''`, if the activation has one.
+    pub fn second<F: Real>(&self, saved: &[F], grad_out: &[F], out: &mut [F]) -> Option<()> {
+        let ActivationKind::Map(MapKind { second: Some(second), .. }) = &self.entry().kind else {
+            return None;
+        };
+        F::second(&second.passes)(&self.values_as(), saved, grad_out, out);
+        Some(())
+    }
+
+    /// Whether there is a second derivative.
+    pub fn has_second(&self) -> bool {
+        matches!(&self.entry().kind, ActivationKind::Map(map) if map.second.is_some())
     }
 }
 
@@ -174,7 +313,8 @@ pub(crate) fn scale_slice<F: Float>(saved: &[F], g: &[F], out: &mut [F], f: impl
 /// An elementwise activation from its two formulas, written once for `f32` and `f64`.
 macro_rules! map {
     ($file:literal, saves: $saves:ident, kinks: $kinks:expr, forward: $bound:expr, derivative: $dbound:expr,
-     $x:ident, $p:pat_param => $forward:expr, $s:ident, $q:pat_param => $derivative:expr $(,)?) => {{
+     $x:ident, $p:pat_param => $forward:expr, $s:ident, $q:pat_param => $derivative:expr
+     $(, second: $sbound:expr, $t:ident, $r:pat_param => $second:expr)? $(,)?) => {{
         fn forward<F: Float>($p: &Values<F>, x: &[F], y: &mut [F]) {
             map_slice(x, y, |$x| $forward)
         }
@@ -191,7 +331,23 @@ macro_rules! map {
                 f32: Map { forward: &forward::<f32>, backward: &backward::<f32> },
                 f64: Map { forward: &forward::<f64>, backward: &backward::<f64> },
             },
+            second: crate::spec::activation::second!($($sbound, $t, $r => $second)?),
         })
     }};
 }
 pub(crate) use map;
+
+/// The second derivative, if a formula is given.
+macro_rules! second {
+    () => {
+        None
+    };
+    ($bound:expr, $s:ident, $p:pat_param => $second:expr) => {{
+        fn second<F: Float>($p: &Values<F>, saved: &[F], grad_out: &[F], out: &mut [F]) {
+            scale_slice(saved, grad_out, out, |$s| $second)
+        }
+        let passes = Both { f32: second::<f32> as _, f64: second::<f64> as _ };
+        Some(crate::spec::activation::Second { bound: $bound, passes })
+    }};
+}
+pub(crate) use second;

@@ -5,8 +5,7 @@ use std::f64::consts::{FRAC_1_SQRT_2, PI};
 use super::{ActivationKind, Map, MapKind, Saves, Tolerance, map, map_slice, scale_slice};
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::{Alias, Choice, Entry, Kind, Param, Range, Values, registry};
-use crate::spec::row;
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
 
 const EXACT: Tolerance = Tolerance::ulps(0.0);
 // At most about twice the worst error on llvmpipe and SwiftShader, as tests/ops measures it.
@@ -19,13 +18,15 @@ const BY_BETA: Tolerance =
 const QUICK_GELU: Tolerance = Tolerance::growing(10.0, 1.0, |_, x| 1.702 * x);
 const GELU_TANH: Tolerance =
     Tolerance::growing(8.0, 3.0, |_, x| gelu_exponent(x).clamp(-200.0, 200.0));
+const SECOND: Tolerance = Tolerance::ulps(12.0).or(1e-6);
+const BY_BETA_SECOND: Tolerance = Tolerance::growing(12.0, 1.5, |[beta, ..], x| beta * x).or(1e-6);
 const SINE: Tolerance = Tolerance::ulps(4.0).or(1e-7).within(1e4);
 
 const SELU_SCALE: f64 = 1.0507009873554805;
 const SELU_ALPHA: f64 = 1.6732632423543772;
 const GELU_SLOPE: f64 = 1.5957691216057308;
 
-registry! { ActivationKind, "activation";
+entries! { ActivationKind;
     identity {
         aliases: [Alias::of("linear")],
         params: [],
@@ -60,7 +61,8 @@ registry! { ActivationKind, "activation";
         formula: "1 / (1 + exp(-x))",
         source: "torch.nn.Sigmoid; derivative y (1 - y) from the output",
         kind: map!("sigmoid", saves: Output, kinks: |_| vec![], forward: EXP_BASED, derivative: Tolerance::ulps(2.0),
-            x, _ => x.sigmoid(), y, _ => y * (F::one() - y)),
+            x, _ => x.sigmoid(), y, _ => y * (F::one() - y),
+            second: SECOND, y, _ => y * (F::one() - y) * (F::one() - F::of(2.0) * y)),
     }
     tanh {
         aliases: [],
@@ -68,7 +70,8 @@ registry! { ActivationKind, "activation";
         formula: "(exp(x) - exp(-x)) / (exp(x) + exp(-x))",
         source: "torch.nn.Tanh; derivative (1 - y) (1 + y) from the output",
         kind: map!("tanh", saves: Output, kinks: |_| vec![], forward: Tolerance::ulps(3.0), derivative: Tolerance::ulps(2.0),
-            x, _ => x.tanh(), y, _ => (F::one() - y) * (F::one() + y)),
+            x, _ => x.tanh(), y, _ => (F::one() - y) * (F::one() + y),
+            second: SECOND, y, _ => F::of(-2.0) * y * (F::one() - y) * (F::one() + y)),
     }
     softplus {
         aliases: [],
@@ -78,30 +81,39 @@ registry! { ActivationKind, "activation";
         kind: map!("softplus", saves: Input, kinks: |_| vec![], forward: BY_BETA, derivative: BY_BETA,
             // Only the bounded part is divided by beta: beta x may overflow where x does not.
             x, [beta, ..] => x.max(F::zero()) + (-(*beta * x).abs()).softplus() / *beta,
-            x, [beta, ..] => (*beta * x).sigmoid()),
+            x, [beta, ..] => (*beta * x).sigmoid(),
+            second: BY_BETA_SECOND, x, [beta, ..] => *beta * (*beta * x).sigmoid() * (-*beta * x).sigmoid()),
     }
     silu {
         aliases: [Alias::of("swish")],
         params: [Param::new("beta", 1.0, Range::FINITE)],
         formula: "x / (1 + exp(-beta * x))",
-        source: "torch.nn.SiLU; beta: Ramachandran et al. 2017, Searching for activation functions",
+        source: "torch.nn.SiLU; -0 at minus infinity; beta: Ramachandran et al. 2017, Searching for activation functions",
         // The derivative crosses zero near beta x = -1.28: the floor.
         kind: map!("silu", saves: Input, kinks: |_| vec![], forward: BY_BETA, derivative: BY_BETA.or(1e-7),
-            x, [beta, ..] => x * (*beta * x).sigmoid(),
+            x, [beta, ..] => times(x, (*beta * x).sigmoid()),
             x, [beta, ..] => {
                 // Bounded, for an infinite beta x times 0 would be NaN.
                 let z = *beta * x;
                 z.sigmoid() * (F::one() + z.max(F::of(-1e3)).min(F::of(1e3)) * (-z).sigmoid())
+            },
+            second: BY_BETA_SECOND, x, [beta, ..] => {
+                let z = *beta * x;
+                let near = z.max(F::of(-1e3)).min(F::of(1e3));
+                let slope = z.sigmoid() * (-z).sigmoid();
+                *beta * slope * (F::of(2.0) + near * ((-z).sigmoid() - z.sigmoid()))
             }),
     }
     gelu {
         aliases: [],
         params: [],
         formula: "x * Phi(x), Phi the standard normal distribution function",
-        source: "torch.nn.GELU(approximate='none')",
+        source: "torch.nn.GELU(approximate='none'); -0 at minus infinity",
         // The derivative crosses zero near x = -0.75: the floor. The argument of exp is x^2/2, hence its own bound.
         kind: map!("gelu", saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(9.0), derivative: Tolerance::ulps(9.0).or(1e-7),
-            x, _ => x * normal_cdf(x), x, _ => normal_cdf(x) + x * normal_pdf(x)),
+            x, _ => x.max(F::of(-1e4)) * normal_cdf(x),
+            x, _ => normal_cdf(x) + x.max(F::of(-1e4)).min(F::of(1e4)) * normal_pdf(x),
+            second: SECOND, x, _ => { let near = x.max(F::of(-1e2)).min(F::of(1e2)); normal_pdf(x) * (F::of(2.0) - near * near) }),
     }
     step {
         aliases: [Alias::of("heaviside")],
@@ -205,7 +217,7 @@ registry! { ActivationKind, "activation";
     }
     hard_tanh {
         aliases: [],
-        params: [Param::new("min", -1.0, Range::FINITE), Param::new("max", 1.0, Range::FINITE)],
+        params: [Param::new("min", -1.0, Range::FINITE), Param::new("max", 1.0, Range::FINITE).not_below("min")],
         formula: "clamp(x, min, max)",
         source: "torch.nn.Hardtanh; derivative 0 at min and max",
         kind: map!("hard_tanh", saves: Input, kinks: |[min, max, ..]| vec![*min, *max], forward: EXACT, derivative: EXACT,
@@ -275,7 +287,14 @@ registry! { ActivationKind, "activation";
         // The derivative crosses zero near x = -1.19: the floor.
         kind: map!("mish", saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(10.0), derivative: Tolerance::ulps(16.0).or(2e-7),
             x, _ => { let (t, _) = mish_parts(x); x.max(F::of(-1e4)) * t },
-            x, _ => { let (t, rest) = mish_parts(x); t + x.max(F::of(-1e4)).min(F::of(1e4)) * x.sigmoid() * rest }),
+            x, _ => { let (t, rest) = mish_parts(x); t + x.max(F::of(-1e4)).min(F::of(1e4)) * x.sigmoid() * rest },
+            // With s = sigmoid(x), t = tanh(softplus(x)) and r = 1 - t^2: t' = r s, s' = s (1 - s).
+            second: SECOND, x, _ => {
+                let (t, rest) = mish_parts(x);
+                let (s, near) = (x.sigmoid(), x.max(F::of(-1e4)).min(F::of(1e4)));
+                let two = F::of(2.0);
+                rest * s * (two + near * ((-x).sigmoid() - two * t * s))
+            }),
     }
     tanh_exp {
         aliases: [],
@@ -285,7 +304,16 @@ registry! { ActivationKind, "activation";
         // The derivative crosses zero near x = -1.1: the floor.
         kind: map!("tanh_exp", saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(10.0), derivative: Tolerance::ulps(16.0).or(2e-7),
             x, _ => x.max(F::of(-1e4)) * x.exp().tanh(),
-            x, _ => { let e = x.exp().min(F::of(50.0)); let s = (-(e + e)).exp(); let c = F::one() + s; x.exp().tanh() + x.max(F::of(-1e4)).min(F::of(1e4)) * e * F::of(4.0) * s / (c * c) }),
+            x, _ => { let e = x.exp().min(F::of(50.0)); let s = (-(e + e)).exp(); let c = F::one() + s; x.exp().tanh() + x.max(F::of(-1e4)).min(F::of(1e4)) * e * F::of(4.0) * s / (c * c) },
+            // With e = exp(x), t = tanh(e) and r = 1 - t^2: t' = r e.
+            second: SECOND, x, _ => {
+                let e = x.exp().min(F::of(50.0));
+                let s = (-(e + e)).exp();
+                let c = F::one() + s;
+                let (t, rest) = (e.tanh(), F::of(4.0) * s / (c * c));
+                let near = if x.is_nan() { x } else { x.max(F::of(-1e4)).min(F::of(1e4)) };
+                rest * e * (F::of(2.0) + near * (F::one() - F::of(2.0) * t * e))
+            }),
     }
     gelu_tanh {
         aliases: [Alias::of("gelu_new"), Alias::of("gelu_approximate")],
@@ -314,7 +342,8 @@ registry! { ActivationKind, "activation";
         source: "radial basis function",
         kind: map!("gaussian", saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(8.0), derivative: Tolerance::ulps(8.0),
             x, _ => (-x * x).exp(),
-            x, _ => { let near = x.max(F::of(-1e2)).min(F::of(1e2)); F::of(-2.0) * near * (-x * x).exp() }),
+            x, _ => { let near = x.max(F::of(-1e2)).min(F::of(1e2)); F::of(-2.0) * near * (-x * x).exp() },
+            second: SECOND, x, _ => { let near = x.max(F::of(-1e2)).min(F::of(1e2)); (F::of(4.0) * near * near - F::of(2.0)) * (-x * x).exp() }),
     }
     sine {
         aliases: [Alias::of("siren")],
@@ -323,7 +352,8 @@ registry! { ActivationKind, "activation";
         source: "Sitzmann et al. 2020, SIREN; for |omega x| up to 1e4",
         kind: map!("sine", saves: Input, kinks: |_| vec![], forward: SINE, derivative: SINE,
             x, [omega, ..] => (*omega * x).sin(),
-            x, [omega, ..] => *omega * (*omega * x).cos()),
+            x, [omega, ..] => *omega * (*omega * x).cos(),
+            second: SINE, x, [omega, ..] => -*omega * *omega * (*omega * x).sin()),
     }
     exponential {
         aliases: [Alias::of("exp")],
@@ -361,20 +391,11 @@ registry! { ActivationKind, "activation";
             x, _ => if x <= -F::one() { F::zero() } else if x >= F::one() { F::one() } else { (x + F::one()) / F::of(2.0) },
             x, _ => if x.abs() >= F::one() { F::zero() } else { F::of(0.5) }),
     }
-    softmax {
-        aliases: [],
-        params: [Param::new("temperature", 1.0, Range::POSITIVE)],
-        formula: "exp(x_i / temperature) / sum_j exp(x_j / temperature) over the last axis",
-        source: "torch.nn.Softmax; Jacobian product y * (g - sum(g * y)) / temperature",
-        kind: row::softmax(),
-    }
-    log_softmax {
-        aliases: [],
-        params: [],
-        formula: "x_i - log(sum_j exp(x_j)) over the last axis",
-        source: "torch.nn.LogSoftmax; Jacobian product g - exp(y) * sum(g)",
-        kind: row::log_softmax(),
-    }
+}
+
+/// x times a factor that goes to 0 faster than x grows: infinity times 0 is 0 with the sign of x.
+pub(super) fn times<F: Float>(x: F, factor: F) -> F {
+    if factor == F::zero() { x.max(-F::one()).min(F::one()) * factor } else { x * factor }
 }
 
 fn normal_cdf<F: Float>(x: F) -> F {

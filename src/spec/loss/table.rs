@@ -184,7 +184,7 @@ registry! { LossKind, "loss";
     multi_margin {
         aliases: [],
         params: [
-            Param::new("p", 1.0, Range::new(Included(1.0), Included(2.0)).whole()),
+            Param::new("p", 1.0, Range::whole(1.0, 2.0)),
             Param::new("margin", 1.0, Range::FINITE),
         ],
         formula: "w_c / C sum_(j not c) max(0, margin - x_c + x_j)^p per row, c the target's class",
@@ -266,8 +266,8 @@ registry! { LossKind, "loss";
 }
 
 /// Class 0 or a later one that `f32` holds exactly.
-const CLASS: Range = Range::new(Included(0.0), Included(16_777_216.0)).whole();
+const CLASS: Range = Range::whole(0.0, 16_777_216.0);
 const BELOW_HALF: Range = Range::new(Included(0.0), Excluded(0.5));
 const CLIP: Range = Range::new(Excluded(0.0), Excluded(0.5));
 /// A class that `f32` holds exactly, or -1 for none.
-const INDEX: Range = Range::new(Included(-1.0), Included(16_777_216.0)).whole();
+const INDEX: Range = Range::whole(-1.0, 16_777_216.0);

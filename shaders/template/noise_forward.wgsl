@@ -2,8 +2,7 @@ struct Params {
     len: u32,
     key0: u32,
     key1: u32,
-    rate: f32,
-    scale: f32,
+    @align(16) hyper: Hyper,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -17,10 +16,10 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let i = flat_workgroup(group, groups) * 64u + lane;
+    let i = flat_index(group, groups, lane, 64u);
     if i >= params.len {
         return;
     }
-    let word = random_words(vec2(params.key0, params.key1), steps.counter, i).x;
-    y[i] = select(0.0, x[i] * params.scale, unit(word) >= params.rate);
+    let u = unit(random_words(vec2(params.key0, params.key1), steps.counter, i).x);
+    y[i] = forward(x[i], u);
 }

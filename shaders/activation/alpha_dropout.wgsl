@@ -1,0 +1,14 @@
+struct Hyper {
+    rate: f32,
+    scale: f32,
+    shift: f32,
+    dropped: f32,
+}
+
+fn forward(x: f32, u: f32) -> f32 {
+    return select(params.hyper.dropped, params.hyper.scale * x + params.hyper.shift, u >= params.hyper.rate);
+}
+
+fn derivative(x: f32, u: f32) -> f32 {
+    return select(0.0, params.hyper.scale, u >= params.hyper.rate);
+}

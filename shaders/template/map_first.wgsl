@@ -1,0 +1,3 @@
+fn factor(saved: f32) -> f32 {
+    return derivative(saved);
+}

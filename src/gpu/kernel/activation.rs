@@ -1,0 +1,156 @@
+//! The kernels of activations.
+
+use super::Kernel;
+use super::catalogue::{
+    INDEX, MATH, NO_SCALARS, RANDOM, REDUCE, STEP, read, shader, whole, with_hyper, write,
+};
+use crate::spec::Activation;
+use crate::spec::activation::{ActivationKind, MapKind, NoiseKind, Order, Saves};
+use crate::spec::row::{RowForm, RowKind};
+
+const ROW_FIELDS: [&str; 6] = ["rows", "cols", "inner", "lanes", "key0", "key1"];
+const FOLD_FIELDS: [&str; 4] = ["len", "cols", "out_cols", "inner"];
+const LEARNED_FIELDS: [&str; 4] = ["len", "cols", "channels", "count"];
+
+const TOP: &str = shader!("template/row_top");
+
+/// `y = f(x)`, with noise if f draws any.
+pub fn forward(f: &Activation) -> Kernel {
+    let (entry, label) = (f.entry(), format!("activation.{}.forward", f.name()));
+    match &entry.kind {
+        ActivationKind::Map(map) => {
+            let parts = [shader!("template/map_apart"), shader!("template/map_forward")];
+            with_hyper(self::map(&label, &parts, &[read("x"), write("y")]), entry, map.shader)
+        }
+        ActivationKind::Row(row) => {
+            let parts = [shader!("template/row_apart"), shader!("template/row_forward")];
+            let bindings = [read("steps"), read("x"), write("y")];
+            with_hyper(self::row(&label, row, &parts, &bindings), entry, row.shader)
+        }
+        ActivationKind::Noise(noise) => {
+            let bindings = [read("steps"), read("x"), write("y")];
+            self::noise(&label, noise, shader!("template/noise_forward"), &bindings)
+        }
+        ActivationKind::Fold(fold) => {
+            let bindings = [read("x"), write("y")];
+            let kernel =
+                self::fold(&label, fold.gated, shader!("template/fold_forward"), &bindings);
+            with_hyper(kernel, entry, fold.shader)
+        }
+        ActivationKind::Learned(learned) => {
+            let bindings = [read("x"), read("weight"), write("y")];
+            let kernel = self::learned(&label, shader!("template/learned_forward"), &bindings);
+            with_hyper(kernel, entry, learned.shader)
+        }
+    }
+}
+
+/// `f(x)` in the place of x, for functions of one tensor whose backward takes their output.
+pub fn in_place(f: &Activation) -> Option<Kernel> {
+    let (entry, label) = (f.entry(), format!("activation.{}.in_place", f.name()));
+    match &entry.kind {
+        _ if f.saves() != Saves::Output => None,
+        ActivationKind::Map(map) => {
+            let parts = [shader!("template/map_in_place"), shader!("template/map_forward")];
+            Some(with_hyper(self::map(&label, &parts, &[write("y")]), entry, map.shader))
+        }
+        ActivationKind::Row(row) => {
+            let parts = [shader!("template/row_in_place"), shader!("template/row_forward")];
+            let bindings = [read("steps"), write("y")];
+            Some(with_hyper(self::row(&label, row, &parts, &bindings), entry, row.shader))
+        }
+        _ => None,
+    }
+}
+
+/// `grad_in = f'(saved)^T grad_out`; of learned functions also the terms of the learned numbers' gradients.
+pub fn backward(f: &Activation) -> Kernel {
+    let (entry, label) = (f.entry(), format!("activation.{}.backward", f.name()));
+    match &entry.kind {
+        ActivationKind::Map(map) => derivative(f, map, Order::First),
+        ActivationKind::Row(row) => {
+            let bindings = [read("steps"), read("saved"), read("grad_out"), write("grad_in")];
+            let kernel = self::row(&label, row, &[shader!("template/row_backward")], &bindings);
+            with_hyper(kernel, entry, row.shader)
+        }
+        ActivationKind::Noise(noise) => {
+            let bindings = [read("steps"), read("saved"), read("grad_out"), write("grad_in")];
+            self::noise(&label, noise, shader!("template/noise_backward"), &bindings)
+        }
+        ActivationKind::Fold(fold) => {
+            let bindings = [read("x"), read("grad_out"), write("grad_in")];
+            let kernel =
+                self::fold(&label, fold.gated, shader!("template/fold_backward"), &bindings);
+            with_hyper(kernel, entry, fold.shader)
+        }
+        ActivationKind::Learned(learned) => {
+            let bindings =
+                [read("x"), read("weight"), read("grad_out"), write("grad_in"), write("terms")];
+            let kernel = self::learned(&label, shader!("template/learned_backward"), &bindings);
+            with_hyper(kernel, entry, learned.shader)
+        }
+    }
+}
+
+/// `grad_in = grad_out f''(saved)`, if there is a second derivative.
+pub fn second(f: &Activation) -> Option<Kernel> {
+    match &f.entry().kind {
+        ActivationKind::Map(map) if map.second.is_some() => Some(derivative(f, map, Order::Second)),
+        _ => None,
+    }
+}
+
+fn derivative(f: &Activation, map: &MapKind, order: Order) -> Kernel {
+    let (name, factor) = match order {
+        Order::First => ("backward", shader!("template/map_first")),
+        Order::Second => ("second", shader!("template/map_second")),
+    };
+    let bindings = [read("saved"), read("grad_out"), write("grad_in")];
+    let label = format!("activation.{}.{name}", f.name());
+    let kernel = self::map(&label, &[factor, shader!("template/map_backward")], &bindings);
+    with_hyper(kernel, f.entry(), map.shader)
+}
+
+fn map(label: &str, parts: &[&'static str], bindings: &[super::Binding]) -> Kernel {
+    whole(label, 64, &[&[INDEX, MATH], parts].concat(), bindings, &["len"])
+}
+
+fn row(label: &str, row: &RowKind, parts: &[&'static str], bindings: &[super::Binding]) -> Kernel {
+    let form: &[&str] = match row.form {
+        RowForm::Softmax => &[shader!("template/row_exponential"), shader!("template/row_softmax")],
+        RowForm::Noisy => {
+            &[RANDOM, shader!("template/row_exponential"), shader!("template/row_argmax")]
+        }
+        RowForm::Argmax => &[shader!("template/row_argmax")],
+        RowForm::Own => &[],
+    };
+    let library = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("lib/row"), TOP];
+    whole(label, 256, &[&library, form, parts].concat(), bindings, &ROW_FIELDS)
+}
+
+fn noise(
+    label: &str,
+    noise: &NoiseKind,
+    template: &'static str,
+    bindings: &[super::Binding],
+) -> Kernel {
+    let parts = [INDEX, MATH, RANDOM, STEP, NO_SCALARS, template, noise.shader];
+    let mut kernel = whole(label, 64, &parts, bindings, &["len", "key0", "key1"]);
+    kernel.hyper = Some(noise.fields.to_vec());
+    kernel
+}
+
+fn fold(label: &str, gated: bool, template: &'static str, bindings: &[super::Binding]) -> Kernel {
+    let gate: &[&str] = if gated { &[shader!("template/fold_gate")] } else { &[] };
+    let parts = [&[INDEX, MATH, shader!("lib/fold"), template], gate].concat();
+    whole(label, 64, &parts, bindings, &FOLD_FIELDS)
+}
+
+fn learned(label: &str, template: &'static str, bindings: &[super::Binding]) -> Kernel {
+    whole(label, 64, &[INDEX, MATH, shader!("lib/learned"), template], bindings, &LEARNED_FIELDS)
+}
+
+/// Every kernel of an activation.
+pub(super) fn all(f: &Activation) -> Vec<Kernel> {
+    [Some(forward(f)), in_place(f), Some(backward(f)), second(f)].into_iter().flatten().collect()
+}

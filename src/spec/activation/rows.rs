@@ -1,0 +1,179 @@
+//! The table of row-wise activations.
+
+use super::{Activation, ActivationKind, Saves, Tolerance};
+use crate::numeric::{Float, count};
+use crate::spec::Both;
+use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
+use crate::spec::row::{RowForm, RowKind, Rows, log_sum_exp, maximum, sum};
+
+const DIM: Param = Param::new("dim", -1.0, Range::AXIS);
+// The exponent: how far the element lies below its row's largest.
+const EXPONENTIAL: Tolerance = Tolerance::growing(8.0, 2.0, |_, below| below);
+
+macro_rules! row {
+    ($file:literal, $form:ident, $saves:ident, $evaluated:expr, $bound:expr, $forward:ident, $backward:ident) => {
+        ActivationKind::Row(RowKind {
+            shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
+            form: RowForm::$form,
+            saves: Saves::$saves,
+            evaluated: $evaluated,
+            forward: $bound,
+            backward: Tolerance::ulps(6.0),
+            passes: Both {
+                f32: Rows { forward: $forward::<f32>, backward: $backward::<f32> },
+                f64: Rows { forward: $forward::<f64>, backward: $backward::<f64> },
+            },
+        })
+    };
+}
+
+entries! { ActivationKind;
+    softmax {
+        aliases: [],
+        params: [Param::new("temperature", 1.0, Range::POSITIVE), DIM],
+        formula: "exp(x_i / temperature) / sum_j exp(x_j / temperature) along dim",
+        source: "torch.nn.Softmax; Jacobian product y * (g - sum(g * y)) / temperature",
+        kind: row!("softmax", Softmax, Output, None, EXPONENTIAL, softmax, softmax_backward),
+    }
+    softmin {
+        aliases: [],
+        params: [Param::new("temperature", 1.0, Range::POSITIVE), DIM],
+        formula: "exp(-x_i / temperature) / sum_j exp(-x_j / temperature) along dim",
+        source: "torch.nn.Softmin; Jacobian product -y * (g - sum(g * y)) / temperature",
+        kind: row!("softmin", Softmax, Output, None, EXPONENTIAL, softmin, softmin_backward),
+    }
+    log_softmax {
+        aliases: [],
+        params: [DIM],
+        formula: "x_i - log(sum_j exp(x_j)) along dim",
+        source: "torch.nn.LogSoftmax; Jacobian product g - exp(y) * sum(g)",
+        kind: row!("log_softmax", Softmax, Output, None, EXPONENTIAL, log_softmax, log_softmax_backward),
+    }
+    quiet_softmax {
+        aliases: [],
+        params: [DIM],
+        formula: "exp(x_i) / (1 + sum_j exp(x_j)) along dim",
+        source: "Miller 2023, Attention is off by one; Jacobian product y * (g - sum(g * y))",
+        kind: row!("quiet_softmax", Softmax, Output, None, EXPONENTIAL, quiet_softmax, quiet_softmax_backward),
+    }
+    sparsemax {
+        aliases: [],
+        params: [DIM],
+        formula: "max(x_i - t, 0) along dim, t such that the sum is 1",
+        source: "Martins and Astudillo 2016; gradient g less its mean where y > 0, else 0",
+        // A difference of numbers up to 1: the floor.
+        kind: row!("sparsemax", Own, Output, None, Tolerance::ulps(4.0).or(4e-7), sparsemax, sparsemax_backward),
+    }
+    hardmax {
+        aliases: [],
+        params: [DIM],
+        formula: "1 at the first largest x along dim, else 0",
+        source: "ONNX Hardmax; gradient 0",
+        kind: row!("hardmax", Argmax, Output, None, Tolerance::ulps(0.0), hardmax, no_gradient),
+    }
+    gumbel_softmax {
+        aliases: [],
+        params: [Param::new("tau", 1.0, Range::POSITIVE), Param::new("hard", 0.0, Range::FLAG), DIM],
+        formula: "softmax((x + n) / tau) along dim, n = -log(-log u) drawn while training; with hard 1 at the largest, else 0",
+        source: "torch.nn.functional.gumbel_softmax; Jang et al. 2017; the gradient is that of the soft result",
+        kind: row!("gumbel_softmax", Noisy, Input, Some(without_noise), EXPONENTIAL, gumbel, gumbel_backward),
+    }
+}
+
+fn softmax<F: Float>([temperature, ..]: &Values<F>, x: &[F], y: &mut [F]) {
+    let top = maximum(x);
+    x.iter().zip(&mut *y).for_each(|(&x, y)| *y = ((x - top) / *temperature).exp());
+    let sum = sum(y);
+    y.iter_mut().for_each(|y| *y = *y / sum);
+}
+
+fn softmax_backward<F: Float>([temperature, ..]: &Values<F>, y: &[F], g: &[F], out: &mut [F]) {
+    out.iter_mut().zip(y).zip(g).for_each(|((out, &y), &g)| *out = y * g);
+    let total = sum(out);
+    let terms = out.iter_mut().zip(y.iter().zip(g));
+    terms.for_each(|(out, (&y, &g))| *out = y * (g - total) / *temperature);
+}
+
+fn softmin<F: Float>(values: &Values<F>, x: &[F], y: &mut [F]) {
+    let negative: Vec<F> = x.iter().map(|&x| -x).collect();
+    softmax(values, &negative, y);
+}
+
+fn softmin_backward<F: Float>(values: &Values<F>, y: &[F], g: &[F], out: &mut [F]) {
+    softmax_backward(values, y, g, out);
+    out.iter_mut().for_each(|out| *out = -*out);
+}
+
+fn log_softmax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
+    let (top, log_sum) = log_sum_exp(x);
+    x.iter().zip(y).for_each(|(&x, y)| *y = (x - top) - log_sum);
+}
+
+fn log_softmax_backward<F: Float>(_: &Values<F>, y: &[F], g: &[F], out: &mut [F]) {
+    let total = sum(g);
+    out.iter_mut().zip(y).zip(g).for_each(|((out, &y), &g)| *out = g - y.exp() * total);
+}
+
+fn quiet_softmax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
+    let top = maximum(x).max(F::zero());
+    x.iter().zip(&mut *y).for_each(|(&x, y)| *y = (x - top).exp());
+    let sum = sum(y) + (-top).exp();
+    y.iter_mut().for_each(|y| *y = *y / sum);
+}
+
+fn quiet_softmax_backward<F: Float>(_: &Values<F>, y: &[F], g: &[F], out: &mut [F]) {
+    softmax_backward(&[F::one(); crate::spec::registry::MAX_PARAMS], y, g, out);
+}
+
+/// By sorting, as in the paper: the largest k with 1 + k z_k > sum of the k largest.
+fn sparsemax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
+    let top = maximum(x);
+    let mut sorted: Vec<F> = x.iter().map(|&x| x - top).collect();
+    sorted.sort_unstable_by(|a, b| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
+    let (mut total, mut threshold) = (F::zero(), -F::one());
+    for (index, &z) in sorted.iter().enumerate() {
+        total = total + z;
+        let k = count::<F>(index + 1);
+        if F::one() + k * z <= total {
+            break;
+        }
+        threshold = (total - F::one()) / k;
+    }
+    x.iter().zip(y).for_each(|(&x, y)| *y = ((x - top) - threshold).max(F::zero()));
+}
+
+fn sparsemax_backward<F: Float>(_: &Values<F>, y: &[F], g: &[F], out: &mut [F]) {
+    let inside: Vec<F> =
+        y.iter().zip(g).filter(|(y, _)| **y > F::zero()).map(|(_, &g)| g).collect();
+    let mean = sum(&inside) / count(inside.len().max(1));
+    for (out, (&y, &g)) in out.iter_mut().zip(y.iter().zip(g)) {
+        *out = if y > F::zero() { g - mean } else { F::zero() };
+    }
+}
+
+fn hardmax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
+    let top = maximum(x);
+    y.fill(F::zero());
+    let first = x.iter().zip(y).find(|(x, _)| **x == top);
+    first.into_iter().for_each(|(_, y)| *y = F::one());
+}
+
+fn no_gradient<F: Float>(_: &Values<F>, _: &[F], _: &[F], out: &mut [F]) {
+    out.fill(F::zero());
+}
+
+fn gumbel<F: Float>(values: &Values<F>, scores: &[F], y: &mut [F]) {
+    let [_, hard, ..] = *values;
+    if hard == F::zero() { softmax(values, scores, y) } else { hardmax(values, scores, y) }
+}
+
+fn gumbel_backward<F: Float>(values: &Values<F>, scores: &[F], g: &[F], out: &mut [F]) {
+    let mut y = vec![F::zero(); scores.len()];
+    softmax(values, scores, &mut y);
+    softmax_backward(values, &y, g, out);
+}
+
+fn without_noise([tau, hard, dim, ..]: &Values) -> Activation {
+    let soft = Activation::softmax().set("temperature", *tau);
+    (if *hard == 0.0 { soft } else { Activation::hardmax() }).set("dim", *dim)
+}

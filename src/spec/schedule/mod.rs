@@ -1,0 +1,169 @@
+//! Schedules: how the learning rate, or another hyper-parameter, changes with the number of updates done, evaluated on
+//! the host in `f64`.
+
+mod plateau;
+mod table;
+
+use std::fmt;
+use std::sync::Arc;
+
+pub use plateau::{Plateau, PlateauState};
+
+use super::registry::{Choice, Values};
+use crate::error::{Error, Result};
+
+/// What a schedule is: the value at a step, from the base value and the number of updates already done.
+#[derive(Debug)]
+pub struct ScheduleKind {
+    rate: fn(&Values, f64, f64) -> f64,
+}
+
+type Closure = dyn Fn(u64, f64) -> f64 + Send + Sync;
+
+/// How the learning rate, or another hyper-parameter, changes with the number of updates done.
+///
+/// ```
+/// use wgrad::Schedule;
+///
+/// let schedule = Schedule::inverse_time(1e-3)?;
+/// assert_eq!(schedule.rate(1000, 0.1), 0.05);
+/// let warm_up = Schedule::custom("warm-up", |step, lr| lr * (step as f64 / 100.0).min(1.0));
+/// assert_eq!(warm_up.rate(50, 1.0), 0.5);
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Schedule {
+    name: String,
+    rate: Arc<Closure>,
+}
+
+impl Schedule {
+    /// A schedule of your own: the rate from the number of updates done and the optimizer's learning rate.
+    pub fn custom(name: &str, rate: impl Fn(u64, f64) -> f64 + Send + Sync + 'static) -> Self {
+        Self { name: name.to_string(), rate: Arc::new(rate) }
+    }
+
+    /// `lr` throughout.
+    pub fn constant() -> Self {
+        Self::custom("constant", |_, lr| lr)
+    }
+
+    /// `lr * gamma^floor(step / step_size)`.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`](crate::Error::Parameter), here and below, for a value outside its range.
+    pub fn step(step_size: f64, gamma: f64) -> Result<Self> {
+        Self::of(Choice::<ScheduleKind>::step().with("step_size", step_size)?.with("gamma", gamma)?)
+    }
+
+    /// `lr * gamma^step`.
+    ///
+    /// # Errors
+    /// As [`Schedule::step`].
+    pub fn exponential(gamma: f64) -> Result<Self> {
+        Self::of(Choice::<ScheduleKind>::exponential().with("gamma", gamma)?)
+    }
+
+    /// `lr / (1 + decay * step)`.
+    ///
+    /// # Errors
+    /// As [`Schedule::step`].
+    pub fn inverse_time(decay: f64) -> Result<Self> {
+        Self::of(Choice::<ScheduleKind>::inverse_time().with("decay", decay)?)
+    }
+
+    /// From `lr` down to `min` over `total` updates along half a cosine.
+    ///
+    /// # Errors
+    /// As [`Schedule::step`].
+    pub fn cosine(total: f64, min: f64) -> Result<Self> {
+        Self::of(Choice::<ScheduleKind>::cosine().with("total", total)?.with("min", min)?)
+    }
+
+    /// `lr * gamma` to the power of how many milestones are reached (torch.optim.lr_scheduler.MultiStepLR).
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a gamma below 0.
+    pub fn multistep(milestones: &[u64], gamma: f64) -> Result<Self> {
+        if !(gamma.is_finite() && gamma >= 0.0) {
+            let (op, name) = ("schedule.multistep".to_string(), "gamma".to_string());
+            let valid = "it must be a finite number, 0 or greater".to_string();
+            return Err(Error::Parameter { op, name, value: gamma, valid });
+        }
+        let (name, milestones) =
+            (format!("multistep({milestones:?}, gamma={gamma})"), milestones.to_vec());
+        Ok(Self::custom(&name, move |step, lr| {
+            let reached = milestones.iter().filter(|milestone| **milestone <= step).count();
+            lr * gamma.powi(reached as i32)
+        }))
+    }
+
+    /// One schedule after the other, each for its number of updates and counting from its own beginning; `last` from then
+    /// on (torch.optim.lr_scheduler.SequentialLR).
+    pub fn sequential(parts: Vec<(u64, Self)>, last: Self) -> Self {
+        let names: Vec<String> =
+            parts.iter().map(|(steps, part)| format!("{part:?} for {steps}")).collect();
+        Self::custom(&format!("{}, then {last:?}", names.join(", ")), move |step, lr| {
+            let mut since = step;
+            for (steps, part) in &parts {
+                if since < *steps {
+                    return part.rate(since, lr);
+                }
+                since -= steps;
+            }
+            last.rate(since, lr)
+        })
+    }
+
+    /// A straight rise to `lr` over this many updates, the first being `lr / steps`; then this schedule from its beginning.
+    pub fn after_warmup(self, steps: u64) -> Self {
+        let rise =
+            Self::custom("warmup", move |step, lr| lr * (step + 1) as f64 / steps.max(1) as f64);
+        Self::sequential(vec![(steps, rise)], self)
+    }
+
+    /// Both schedules at once: this one with the other's rate for its base (torch.optim.lr_scheduler.ChainedScheduler).
+    pub fn chained(self, other: Self) -> Self {
+        Self::custom(&format!("{self:?} x {other:?}"), move |step, lr| {
+            self.rate(step, other.rate(step, lr))
+        })
+    }
+
+    /// The same schedule counting in units of `updates` updates, such as the number that an epoch takes.
+    pub fn every(self, updates: u64) -> Self {
+        let updates = updates.max(1);
+        Self::custom(&format!("{self:?} every {updates}"), move |step, lr| {
+            self.rate(step / updates, lr)
+        })
+    }
+
+    /// The schedule of a registry entry, such as `Schedule::of("inverse_time(decay=1e-3)".parse()?)`.
+    ///
+    /// # Errors
+    /// As [`Schedule::step`], also when a required parameter was not given.
+    pub fn of(choice: Choice<ScheduleKind>) -> Result<Self> {
+        choice.validate()?;
+        Ok(Self::custom(&choice.to_string(), move |step, lr| {
+            (choice.entry().kind.rate)(choice.values(), lr, step as f64)
+        }))
+    }
+
+    /// The rate after `step` updates, from the optimizer's learning rate.
+    pub fn rate(&self, step: u64, lr: f64) -> f64 {
+        (self.rate)(step, lr)
+    }
+}
+
+impl fmt::Debug for Schedule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+impl std::str::FromStr for Schedule {
+    type Err = crate::Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::of(text.parse()?)
+    }
+}

@@ -1,0 +1,83 @@
+//! A learning rate that falls when training stops getting better.
+
+use crate::error::{Error, Result};
+
+/// Reduces the learning rate when the loss at the end of the epochs, on the validation data or without any on the
+/// training data, stops falling (torch.optim.lr_scheduler.ReduceLROnPlateau with a relative threshold). It multiplies
+/// the rate that the schedule gives.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plateau {
+    /// What the rate is multiplied by, such as 0.5.
+    pub factor: f64,
+    /// How many epochs may pass without an improvement.
+    pub patience: u64,
+    /// By what share the loss must fall to count as better.
+    pub threshold: f64,
+    /// How many epochs after a reduction are not counted.
+    pub cooldown: u64,
+    /// The least that all reductions together multiply the rate by.
+    pub least: f64,
+}
+
+impl Default for Plateau {
+    /// PyTorch's values: a tenth after more than 10 epochs without an improvement of 1e-4.
+    fn default() -> Self {
+        Self { factor: 0.1, patience: 10, threshold: 1e-4, cooldown: 0, least: 0.0 }
+    }
+}
+
+impl Plateau {
+    /// Fails unless every number is in its range.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let below_one = |value: f64| (0.0..1.0).contains(&value);
+        for (name, value) in
+            [("factor", self.factor), ("threshold", self.threshold), ("least", self.least)]
+        {
+            if !below_one(value) {
+                let (op, name) = ("schedule.plateau".to_string(), name.to_string());
+                let valid = "it must be 0 or greater and less than 1".to_string();
+                return Err(Error::Parameter { op, name, value, valid });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where a run stands with its [`Plateau`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct PlateauState {
+    /// What the rate is multiplied by now.
+    pub scale: f64,
+    /// The best loss so far.
+    pub best: f64,
+    /// Epochs since then.
+    pub waited: u64,
+    /// Epochs left that are not counted.
+    pub cooling: u64,
+}
+
+impl Default for PlateauState {
+    fn default() -> Self {
+        Self { scale: 1.0, best: f64::INFINITY, waited: 0, cooling: 0 }
+    }
+}
+
+impl PlateauState {
+    /// Takes the loss of an epoch.
+    pub(crate) fn observe(&mut self, plateau: &Plateau, loss: f64) {
+        if loss < self.best * (1.0 - plateau.threshold)
+            || (self.best.is_infinite() && loss.is_finite())
+        {
+            (self.best, self.waited) = (loss, 0);
+        } else {
+            self.waited += 1;
+        }
+        if self.cooling > 0 {
+            (self.cooling, self.waited) = (self.cooling - 1, 0);
+        }
+        if self.waited > plateau.patience {
+            self.scale = (self.scale * plateau.factor).max(plateau.least);
+            (self.cooling, self.waited) = (plateau.cooldown, 0);
+        }
+    }
+}
