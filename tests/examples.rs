@@ -38,13 +38,18 @@ fn text(bytes: &[u8]) -> String {
 
 /// What a run that must succeed says with `--json`; its picture must be there.
 fn figures(example: &str, device: &str, arguments: &[&str]) -> Value {
+    report(example, example, device, &[&["--seed", "3"], arguments].concat())
+}
+
+/// The same for an example whose picture has another name.
+fn report(example: &str, picture: &str, device: &str, arguments: &[&str]) -> Value {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("{example} {device}"));
     let _ = std::fs::remove_dir_all(&directory);
     let out = directory.to_str().unwrap();
-    let always = ["--device", device, "--seed", "3", "--out", out, "--json"];
+    let always = ["--device", device, "--out", out, "--json"];
     let output = run(example, &[&always, arguments].concat());
     assert!(output.status.success(), "{example}: {}", text(&output.stderr));
-    let picture = image::open(directory.join(format!("{example}.png"))).unwrap().to_rgb8();
+    let picture = image::open(directory.join(format!("{picture}.png"))).unwrap().to_rgb8();
     let colours: std::collections::HashSet<_> = picture.pixels().collect();
     assert!(picture.width() > 1000 && colours.len() > 50, "{} colours", colours.len());
     assert!(!text(&output.stderr).contains('\x1b'), "a progress bar without a terminal");
@@ -138,5 +143,19 @@ fn what_is_wrong_is_said_in_words() {
         let stderr = text(&output.stderr);
         assert!(!output.status.success() && stderr.contains(words), "{arguments:?}: {stderr}");
         assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn the_gallery_draws_every_activation() {
+    let json = report("gallery", "activations", "gpu", &[]);
+    let count = wgrad::Activation::all().count();
+    assert_eq!(json["pictures"].as_u64(), Some(count as u64));
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gallery gpu/activations");
+    for f in wgrad::Activation::all() {
+        let path = directory.join(format!("{}.png", f.name()));
+        let picture = image::open(&path).unwrap().to_rgb8();
+        let colours: std::collections::HashSet<_> = picture.pixels().collect();
+        assert!(colours.len() > 20, "{}: {} colours", path.display(), colours.len());
     }
 }

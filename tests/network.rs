@@ -91,7 +91,27 @@ fn cases() -> Vec<Case> {
     ));
     let softmax = body(Activation::tanh()).dense(4).activation(Activation::softmax());
     cases.push(case(softmax, Loss::categorical_cross_entropy(), TargetKind::Class, None));
-    assert_eq!(cases.len(), 15);
+    for f in [
+        "prelu(per_channel=1)",
+        "srelu",
+        "learned_swish(per_channel=1)",
+        "learned_swish",
+        "rrelu",
+        "alpha_dropout(rate=0.2)",
+        "gumbel_softmax(tau=2)",
+        "crelu",
+        "swiglu",
+        "maxout(pieces=4)",
+        "quiet_softmax",
+    ] {
+        let f: Activation = f.parse().unwrap();
+        let model = Sequential::new(4).dense(8).activation(f).dense(3);
+        cases.push(case(model, Loss::mse(), TargetKind::Values(3), None));
+    }
+    // Learned numbers before any other parameter.
+    let first = Sequential::new(4).activation(Activation::srelu()).maxout(3, 2);
+    cases.push(case(first, Loss::mse(), TargetKind::Values(3), None));
+    assert_eq!(cases.len(), 27);
     cases
 }
 

@@ -1,28 +1,106 @@
 //! The README's tables of ops are those of the registry.
 
-use std::fmt::Write as _;
+mod support;
 
+use std::collections::BTreeSet;
+
+use support::golden::load;
+use support::measured::{self, Errors};
+use wgrad::spec::activation::{ActivationKind, Saves};
 use wgrad::spec::{Choice, Kind, initializer, schedule};
 use wgrad::{Activation, Loss, Optimizer};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+
+fn names<K: Kind>(op: &Choice<K>) -> [String; 3] {
+    let entry = op.entry();
+    let aliases: Vec<&str> = entry.aliases.iter().map(|alias| alias.name).collect();
+    let params = entry.params.iter().map(|param| match param.default {
+        default if default.is_nan() => format!("{} (required)", param.name),
+        default => format!("{} = {default}", param.name),
+    });
+    let params = params.collect::<Vec<_>>().join(", ");
+    [entry.name.to_string(), aliases.join(", "), params]
+}
+
+fn row(cells: impl IntoIterator<Item = String>) -> String {
+    let cells: Vec<String> = cells.into_iter().map(|cell| cell.replace('|', "\\|")).collect();
+    format!("| {} |\n", cells.join(" | "))
+}
 
 fn table<K: Kind>(title: &str, ops: impl Iterator<Item = Choice<K>>) -> String {
     let mut text = format!(
         "\n### {title}\n\n| name | also | parameters | formula | source |\n|---|---|---|---|---|\n"
     );
     for op in ops {
-        let entry = op.entry();
-        let aliases: Vec<&str> = entry.aliases.iter().map(|alias| alias.name).collect();
-        let params = entry.params.iter().map(|param| match param.default {
-            default if default.is_nan() => format!("{} (required)", param.name),
-            default => format!("{} = {default}", param.name),
-        });
-        let params = params.collect::<Vec<_>>().join(", ");
-        let formula = format!("`{}`", entry.formula);
-        let cells = [entry.name, &aliases.join(", "), &params, &formula, entry.source];
-        let cells = cells.map(|cell| cell.replace('|', "\\|"));
-        writeln!(text, "| {} |", cells.join(" | ")).unwrap();
+        let rest = [format!("`{}`", op.entry().formula), op.entry().source.to_string()];
+        text += &row(names(&op).into_iter().chain(rest));
+    }
+    text
+}
+
+/// A number in as few characters as its first four digits take.
+fn short(x: f64) -> String {
+    match x {
+        _ if x.is_nan() => "NaN".to_string(),
+        _ if x.is_infinite() => if x > 0.0 { "∞" } else { "−∞" }.to_string(),
+        _ => format!("{}", (x * 1e4).round() / 1e4).replace('-', "−"),
+    }
+}
+
+/// An elementwise activation's value and derivative at minus and plus infinity and the derivative at NaN, as the
+/// reference has them.
+fn limits(f: &Activation) -> String {
+    if !matches!(f.entry().kind, ActivationKind::Map(_)) {
+        return String::new();
+    }
+    let at = |x: f64| {
+        let (mut y, mut slope) = ([0.0], [0.0]);
+        f.forward(1, &[x], &mut y);
+        let saved = if f.saves() == Saves::Output { y } else { [x] };
+        f.backward(1, &saved, &[1.0], &mut slope);
+        (short(y[0]), short(slope[0]))
+    };
+    let [left, right, nan] = [f64::NEG_INFINITY, f64::INFINITY, f64::NAN].map(at);
+    assert_eq!(nan.0, "NaN", "{f}");
+    format!("{}, {}; {}, {}, {}", left.0, right.0, left.1, right.1, nan.1)
+}
+
+/// The measured errors, by adapter the value, the derivative and the second derivative.
+fn measured(f: &Activation, errors: &Errors) -> String {
+    let adapters: BTreeSet<&String> = errors.keys().map(|(_, _, adapter)| adapter).collect();
+    let of = |adapter: &String| {
+        let error = |order| errors.get(&(f.name().to_string(), order, adapter.clone()));
+        let found: Vec<String> = (0..3).filter_map(error).map(|ulp| format!("{ulp:.1}")).collect();
+        found.join(", ")
+    };
+    let cells: Vec<String> = adapters.into_iter().map(of).filter(|cell| !cell.is_empty()).collect();
+    cells.join(" / ")
+}
+
+fn activations() -> String {
+    let errors = measured::load();
+    let adapters: BTreeSet<&String> = errors.keys().map(|(_, _, adapter)| adapter).collect();
+    assert!(adapters.len() >= 2, "errors measured on {adapters:?} only");
+    let golden = |name| load(name).into_iter().map(|case| case.op).collect::<BTreeSet<_>>();
+    let (torch, jax) = (golden("activations"), golden("activations_jax"));
+    let adapters = adapters.into_iter().map(String::as_str).collect::<Vec<_>>().join(" / ");
+    let mut text = format!(
+        "\n### Activations\n\nLimits: the value at −∞ and ∞; the derivative at −∞, ∞ and NaN. The value at NaN is NaN. \
+         Error: the worst in units in the last\nplace of the value, the derivative and, if there is one, the second \
+         derivative, on {adapters};\nrow-wise and other activations: their bounds are in the tests. Checked against, \
+         beside the `f64` reference and its finite\ndifferences: golden vectors of these packages.\n\n| name | also | \
+         parameters | formula | limits | error | checked against | source |\n|---|---|---|---|---|---|---|---|\n"
+    );
+    for f in Activation::all() {
+        let sources = [("PyTorch", &torch), ("JAX", &jax)];
+        let oracles = sources.iter().filter(|(_, ops)| ops.contains(f.name()));
+        let oracles: Vec<&str> = oracles.map(|(name, _)| *name).collect();
+        let oracles = if oracles.is_empty() { "none".to_string() } else { oracles.join(", ") };
+        let formula = format!("`{}`", f.entry().formula);
+        let source = f.entry().source.to_string();
+        let rest = [formula, limits(&f), measured(&f, &errors), oracles, source];
+        text += &row(names(&f).into_iter().chain(rest));
     }
     text
 }
@@ -30,7 +108,7 @@ fn table<K: Kind>(title: &str, ops: impl Iterator<Item = Choice<K>>) -> String {
 #[test]
 fn the_tables_of_ops_in_the_readme_are_those_of_the_registry() {
     let tables = [
-        table("Activations", Activation::all()),
+        activations(),
         table("Losses", Loss::all()),
         table("Optimizers", Optimizer::all()),
         table("Schedules", Choice::<schedule::ScheduleKind>::all()),

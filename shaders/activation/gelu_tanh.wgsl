@@ -5,18 +5,28 @@ const CUBIC: f32 = 0.07135481627260025;
 const LINEAR_REST: f32 = -4.534068032e-08;
 const CUBIC_REST: f32 = 2.398832397e-09;
 
-fn exponent(x: f32) -> f32 {
-    let q = x * x;
-    return x * (LINEAR + (CUBIC * q + (LINEAR_REST + CUBIC_REST * q)));
+// sigmoid(2 u) and sigmoid(-2 u); beyond 20 one of the two is 0.
+fn sides(x: f32) -> vec2<f32> {
+    let c = clamp(x, -20.0, 20.0);
+    let q = c * c;
+    let w = LINEAR + CUBIC * q;
+    let z = c * w;
+    // What rounding takes from z: the product of the halves of both factors, less the rounded product.
+    let a = leading_bits(c);
+    let b = leading_bits(w);
+    let lost = ((a * b - z) + a * (w - b) + (c - a) * b) + (c - a) * (w - b);
+    let rest = lost + c * (LINEAR_REST + CUBIC_REST * q);
+    let e = exp_sum(-abs(z), select(-rest, rest, z < 0.0));
+    let sides = vec2(1.0, e) / (1.0 + e);
+    return select(sides, sides.yx, z < 0.0);
 }
 
 fn forward(x: f32) -> f32 {
-    return keep_nan(x, max(x, -1e4) * sigmoid(exponent(x)));
+    return keep_nan(x, max(x, -1e4) * sides(x).x);
 }
 
 fn derivative(x: f32) -> f32 {
-    // Beyond 20 one of the two sigmoids is 0.
     let near = clamp(x, -20.0, 20.0);
-    let z = exponent(x);
-    return keep_nan(x, sigmoid(z) * (1.0 + near * sigmoid(-z) * (LINEAR + 3.0 * CUBIC * (near * near))));
+    let s = sides(x);
+    return keep_nan(x, s.x * (1.0 + near * s.y * (LINEAR + 3.0 * CUBIC * (near * near))));
 }

@@ -25,6 +25,10 @@ pub struct Dense {
     pub(crate) l1: [f64; 2],
     /// The L2 penalties of weights and biases.
     pub(crate) l2: [f64; 2],
+    /// What the learning rate is multiplied by for weights and biases.
+    pub(crate) rates: [f64; 2],
+    /// Whether the optimizer's weight decay applies to weights and biases.
+    pub(crate) decays: [bool; 2],
 }
 
 impl Dense {
@@ -37,6 +41,8 @@ impl Dense {
             biases: Some(Initializer::zeros()),
             l1: [0.0; 2],
             l2: [0.0; 2],
+            rates: [1.0; 2],
+            decays: [true; 2],
         }
     }
 
@@ -63,6 +69,21 @@ impl Dense {
     /// The penalty `weight * sum p^2`, separately for weights and biases.
     pub fn l2(self, weights: f64, biases: f64) -> Self {
         Self { l2: [weights, biases], ..self }
+    }
+
+    /// What the learning rate is multiplied by, separately for weights and biases; 0 leaves them as they are.
+    pub fn learning_rates(self, weights: f64, biases: f64) -> Self {
+        Self { rates: [weights, biases], ..self }
+    }
+
+    /// The layer as it is: no step changes it.
+    pub fn frozen(self) -> Self {
+        self.learning_rates(0.0, 0.0)
+    }
+
+    /// Whether the optimizer's weight decay applies, separately for weights and biases.
+    pub fn decays(self, weights: bool, biases: bool) -> Self {
+        Self { decays: [weights, biases], ..self }
     }
 }
 

@@ -84,8 +84,9 @@ impl Network {
                 format!("0 outputs from {fan_in} inputs; it needs at least one"),
             ));
         }
+        let numbers = [("l1", dense.l1), ("l2", dense.l2), ("learning_rates", dense.rates)];
         for (penalty, value) in
-            dense.l1.iter().map(|value| ("l1", *value)).chain(dense.l2.map(|value| ("l2", value)))
+            numbers.iter().flat_map(|(name, pair)| pair.map(|value| (*name, value)))
         {
             if !(value.is_finite() && value >= 0.0) {
                 let (op, valid) =
@@ -102,13 +103,18 @@ impl Network {
                 None => None,
             },
         ];
-        let settings = dense.l1.into_iter().zip(dense.l2);
-        for ((part, shape, initializer), (l1, l2)) in
+        let settings =
+            dense.l1.into_iter().zip(dense.l2).zip(dense.rates.into_iter().zip(dense.decays));
+        for ((part, shape, initializer), ((l1, l2), (multiplier, decays))) in
             tensors.into_iter().zip(settings).filter_map(|(t, s)| Some((t?, s)))
         {
             initializer.validate().map_err(|error| named(error, name))?;
+            if initializer.needs_matrix() && part == "bias" {
+                let message = format!("{} draws a matrix, biases are a vector", initializer.name());
+                return Err(Error::unsupported(name, message));
+            }
             let name = format!("{index}.{part}");
-            self.params.push(ParamInfo { name, shape, l1, l2, multiplier: 1.0, decays: true });
+            self.params.push(ParamInfo { name, shape, l1, l2, multiplier, decays });
             self.draws.push(Draw::Random { initializer, fan_in, fan_out });
         }
         self.outputs = fan_out;

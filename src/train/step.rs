@@ -58,13 +58,22 @@ impl Trainer {
         let wiring =
             self.network.training_by_gradient(&self.goal, self.optimizer, rows, self.seed)?;
         let (x, y, grad, forward_ops) = (wiring.x, wiring.y, wiring.grad, wiring.forward_ops);
-        let (plan, _) = self.record_plan(wiring.program, rows)?;
+        let (plan, live) = self.record_plan(wiring.program, rows)?;
         let missing = || Error::Internal("the step's inputs have no memory".into());
         let region = |slot| plan.region(slot).cloned().ok_or_else(missing);
         let gradients = region(grad.ok_or_else(missing)?)?;
         let (inputs, outputs) = (region(x)?, region(y)?);
         let forward = false;
-        Ok(GradientStep { trainer: self, plan, inputs, outputs, gradients, forward_ops, forward })
+        Ok(GradientStep {
+            trainer: self,
+            plan,
+            live,
+            inputs,
+            outputs,
+            gradients,
+            forward_ops,
+            forward,
+        })
     }
 
     /// A plan whose steps follow those of the trainer.
@@ -176,6 +185,7 @@ impl Trainer {
 pub struct GradientStep {
     trainer: Trainer,
     plan: Plan,
+    live: LiveSteps,
     inputs: Region,
     outputs: Region,
     gradients: Region,
@@ -185,6 +195,16 @@ pub struct GradientStep {
 }
 
 impl GradientStep {
+    /// Sets a hyper-parameter of the optimizer, such as `lr`, for the updates recorded from now on.
+    ///
+    /// # Errors
+    /// As [`Trainer::set_optimizer`].
+    pub fn set_optimizer(&mut self, parameter: &str, value: f64) -> Result<()> {
+        self.trainer.set_optimizer(parameter, value)?;
+        self.live.write().optimizer = self.trainer.optimizer;
+        Ok(())
+    }
+
     /// Where the inputs go: `rows` rows of the network's features, `f32`, row-major.
     pub fn inputs(&self) -> &Region {
         &self.inputs

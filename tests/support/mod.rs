@@ -5,6 +5,7 @@ pub mod adapter;
 pub mod golden;
 pub mod kernel;
 pub mod losses;
+pub mod measured;
 pub mod nets;
 pub mod reflect;
 pub mod run;

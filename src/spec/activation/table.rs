@@ -17,7 +17,7 @@ const BY_BETA: Tolerance =
     Tolerance::growing(5.0, 1.0, |[beta, ..], x| if *beta == 1.0 { 0.0 } else { beta * x });
 const QUICK_GELU: Tolerance = Tolerance::growing(10.0, 1.0, |_, x| 1.702 * x);
 const GELU_TANH: Tolerance =
-    Tolerance::growing(8.0, 3.0, |_, x| gelu_exponent(x).clamp(-200.0, 200.0));
+    Tolerance::growing(8.0, 2.0, |_, x| gelu_exponent(x).clamp(-200.0, 200.0));
 const SECOND: Tolerance = Tolerance::ulps(12.0).or(1e-6);
 const BY_BETA_SECOND: Tolerance = Tolerance::growing(12.0, 1.5, |[beta, ..], x| beta * x).or(1e-6);
 const SINE: Tolerance = Tolerance::ulps(4.0).or(1e-7).within(1e4);
@@ -62,7 +62,7 @@ entries! { ActivationKind;
         source: "torch.nn.Sigmoid; derivative y (1 - y) from the output",
         kind: map!("sigmoid", saves: Output, kinks: |_| vec![], forward: EXP_BASED, derivative: Tolerance::ulps(2.0),
             x, _ => x.sigmoid(), y, _ => y * (F::one() - y),
-            second: SECOND, y, _ => y * (F::one() - y) * (F::one() - F::of(2.0) * y)),
+            second: Tolerance::ulps(4.0), y, _ => y * (F::one() - y) * (F::one() - F::of(2.0) * y)),
     }
     tanh {
         aliases: [],
@@ -71,7 +71,7 @@ entries! { ActivationKind;
         source: "torch.nn.Tanh; derivative (1 - y) (1 + y) from the output",
         kind: map!("tanh", saves: Output, kinks: |_| vec![], forward: Tolerance::ulps(3.0), derivative: Tolerance::ulps(2.0),
             x, _ => x.tanh(), y, _ => (F::one() - y) * (F::one() + y),
-            second: SECOND, y, _ => F::of(-2.0) * y * (F::one() - y) * (F::one() + y)),
+            second: Tolerance::ulps(4.0), y, _ => F::of(-2.0) * y * (F::one() - y) * (F::one() + y)),
     }
     softplus {
         aliases: [],

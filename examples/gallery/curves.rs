@@ -1,0 +1,88 @@
+//! What is drawn of an op: curves over x, computed on a device.
+
+use wgrad::ndarray::{Array1, Array2};
+use wgrad::prelude::*;
+use wgrad::spec::activation::ActivationKind;
+
+use crate::common::Result;
+
+/// From where to where x goes, and in how many points.
+const RANGE: f32 = 4.0;
+const POINTS: usize = 801;
+
+/// The curves of one op.
+pub struct Graph {
+    pub name: String,
+    pub formula: String,
+    /// Beside the name: what the other numbers are, if there are others.
+    pub note: &'static str,
+    pub curves: Vec<Curve>,
+}
+
+/// One curve: which derivative it is, and its points.
+pub struct Curve {
+    pub order: usize,
+    pub points: Vec<(f64, f64)>,
+}
+
+fn curve(order: usize, values: impl Iterator<Item = f32>) -> Curve {
+    let points = xs().zip(values).map(|(x, y)| (f64::from(x), f64::from(y))).collect();
+    Curve { order, points }
+}
+
+fn xs() -> impl Iterator<Item = f32> {
+    (0..POINTS).map(|i| RANGE * (2.0 * i as f32 / (POINTS - 1) as f32 - 1.0))
+}
+
+/// The row in which one number is x, its column, and what the row is.
+fn row(f: &Activation, x: f32) -> (Vec<f32>, usize, &'static str) {
+    match (&f.entry().kind, f.name()) {
+        (ActivationKind::Row(_), _) => (vec![x, 0.0, 1.0], 0, "of the row (x, 0, 1)"),
+        (ActivationKind::Fold(_), "crelu") => (vec![x], 0, "of the row (x)"),
+        (ActivationKind::Fold(_), "maxout") => (vec![x, 0.5], 0, "of the row (x, 1/2)"),
+        (ActivationKind::Fold(_), _) => (vec![1.0, x], 1, "of the row (1, x)"),
+        _ => (vec![x], 0, ""),
+    }
+}
+
+pub fn activation(device: &Device, f: Activation) -> Result<Graph> {
+    let default = Activation::all().find(|other| other.name() == f.name()).unwrap_or(f);
+    let f = default.evaluated();
+    let (first, place, note) = row(&f, 0.0);
+    let cols = first.len();
+    let rows: Vec<f32> = xs().flat_map(|x| row(&f, x).0).collect();
+    let x = device.tensor(&Array2::from_shape_vec((POINTS, cols), rows)?)?;
+    let weight = f.first_weights(cols).map(|w| w.into_iter().map(|w| w as f32).collect());
+    let weight = weight.map(|w: Array1<f32>| device.tensor(&w)).transpose()?;
+    let y = match &weight {
+        Some(weight) => device.learned(f, &x, weight)?,
+        None => device.activation(f, &x)?,
+    };
+    let values = y.read()?;
+    let outputs = y.shape().cols();
+    let mut curves = Vec::new();
+    // Of a row-wise function the output in x's own place, else all.
+    let shown = if matches!(f.entry().kind, ActivationKind::Row(_)) {
+        place..place + 1
+    } else {
+        0..outputs
+    };
+    for col in shown {
+        let mut upstream = Array2::zeros((POINTS, outputs));
+        upstream.column_mut(col).fill(1.0f32);
+        let upstream = device.tensor(&upstream)?;
+        let slopes = match &weight {
+            Some(weight) => device.learned_backward(f, &x, weight, &upstream)?.0,
+            None => device.activation_backward(f, &x, &upstream)?,
+        };
+        let slopes = slopes.read()?;
+        curves.push(curve(0, values.iter().copied().skip(col).step_by(outputs)));
+        curves.push(curve(1, slopes.iter().copied().skip(place).step_by(cols)));
+        if f.has_second() {
+            let second = device.activation_second(f, &x, &upstream)?.read()?;
+            curves.push(curve(2, second.iter().copied()));
+        }
+    }
+    let formula = default.entry().formula.to_string();
+    Ok(Graph { name: default.name().to_string(), formula, note, curves })
+}
