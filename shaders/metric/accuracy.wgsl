@@ -1,7 +1,11 @@
-// 1 for each row whose first largest score is at the target's first largest weight. One workgroup per row.
+// 1 for each row whose target class is among the k largest scores, of equal ones the first. The target is the first
+// class of the largest weight. One workgroup per row.
 struct Params {
     rows: u32,
     cols: u32,
+    k: u32,
+    // 1: the targets are classes, and one that is none is never right.
+    classes: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -14,29 +18,18 @@ fn at(row: u32, col: u32) -> u32 {
 }
 
 struct Best {
-    score: f32,
     weight: f32,
-    score_at: u32,
-    weight_at: u32,
+    place: u32,
 }
 
 var<workgroup> bests: array<Best, 64>;
-
-fn better(value: f32, at: u32, other: f32, other_at: u32) -> bool {
-    return value > other || (value == other && at < other_at);
-}
+var<workgroup> ranks: array<u32, 64>;
 
 fn merge(a: Best, b: Best) -> Best {
-    var best = a;
-    if better(b.score, b.score_at, a.score, a.score_at) {
-        best.score = b.score;
-        best.score_at = b.score_at;
+    if b.weight > a.weight || (b.weight == a.weight && b.place < a.place) {
+        return b;
     }
-    if better(b.weight, b.weight_at, a.weight, a.weight_at) {
-        best.weight = b.weight;
-        best.weight_at = b.weight_at;
-    }
-    return best;
+    return a;
 }
 
 @compute @workgroup_size(64)
@@ -49,9 +42,9 @@ fn main(
     if row >= params.rows {
         return;
     }
-    var best = Best(LOWEST, LOWEST, 0xffffffffu, 0xffffffffu);
+    var best = Best(LOWEST, 0xffffffffu);
     for (var col = lane; col < params.cols; col += 64u) {
-        best = merge(best, Best(prediction[row * params.cols + col], target_weight(row, col), col, col));
+        best = merge(best, Best(target_weight(row, col), col));
     }
     bests[lane] = best;
     workgroupBarrier();
@@ -61,8 +54,25 @@ fn main(
         }
         workgroupBarrier();
     }
+    let right = min(bests[0].place, params.cols - 1u);
+    let score = prediction[at(row, right)];
+    var rank = 0u;
+    for (var col = lane; col < params.cols; col += 64u) {
+        let other = prediction[at(row, col)];
+        rank += select(0u, 1u, other > score || (other == score && col < right));
+    }
+    ranks[lane] = rank;
+    workgroupBarrier();
+    for (var stride = 32u; stride > 0u; stride = stride / 2u) {
+        if lane < stride {
+            ranks[lane] += ranks[lane + stride];
+        }
+        workgroupBarrier();
+    }
     if lane == 0u {
         let rows = steps.entries[steps.counter % steps.capacity].rows;
-        terms[row] = select(0.0, 1.0, row < rows && bests[0].score_at == bests[0].weight_at);
+        // NaN is never among the largest.
+        let valid = (params.classes == 0u || bests[0].weight == 1.0) && !is_nan(score);
+        terms[row] = select(0.0, 1.0, row < rows && valid && ranks[0] < params.k);
     }
 }

@@ -1,13 +1,17 @@
 struct Hyper {
-    // 1: both on the same side of the limit (a target's limit is 0.5), 0: within the limit of each other.
-    side: f32,
+    // 0: within the limit of each other, 1: both on the same side of the limit (a target's limit is 0.5), 2: 1 less the
+    // squared distance as a share of the limit.
+    mode: f32,
     limit: f32,
 }
 
 fn value(y: f32, t: f32) -> f32 {
+    if params.hyper.mode == 2.0 {
+        return 1.0 - (y - t) * (y - t) / params.hyper.limit;
+    }
     let same = (y >= params.hyper.limit) == (t >= 0.5);
     let near = abs(y - t) < params.hyper.limit;
-    return select(0.0, 1.0, select(near, same, params.hyper.side == 1.0));
+    return select(0.0, 1.0, select(near, same, params.hyper.mode == 1.0));
 }
 
 fn gradient(y: f32, t: f32) -> f32 {

@@ -6,7 +6,9 @@ use crate::numeric::tree_sum;
 use crate::program::{DType, Layout, Program, Slot, StepEntry, has_weighted_mean};
 use crate::spec::loss::ctc::Sequence;
 use crate::spec::loss::{MapInputs, RowTarget, RowView, TargetForm};
+use crate::spec::metric::Mode;
 use crate::spec::registry::Values;
+use crate::spec::row::sum;
 use crate::spec::{Loss, Metric, Real, Reduction};
 
 /// A target slot before it is known whether it holds values or class indices.
@@ -336,21 +338,34 @@ pub(super) fn metric<F: Real>(
     entry: &StepEntry,
 ) -> F {
     let rows = (prediction.len() / cols.max(1)).min(entry.rows as usize);
-    let Some(agreement) = metric.agrees() else {
+    if let Some(k) = metric.top() {
         let scores = prediction.chunks(cols.max(1)).take(rows).enumerate();
         let right = scores
-            .filter(|(row, scores)| argmax(scores) == best(target.row(*row, cols), cols))
+            .filter(|(row, scores)| is_among(scores, best(target.row(*row, cols), cols), k))
             .count();
         return share::<F>(rows) * F::of(right as f64);
-    };
+    }
+    let Some(agreement) = metric.agrees() else { return F::zero() };
     let limit = F::of(agreement.limit);
-    let agrees = |pair: &(&F, &F)| {
-        let (y, t) = (*pair.0, *pair.1);
-        if agreement.side { (y >= limit) == (t >= F::of(0.5)) } else { (y - t).abs() < limit }
+    let figure = |(&y, &t): (&F, &F)| {
+        let agrees = match agreement.mode {
+            Mode::Explained => return F::one() - (y - t) * (y - t) / limit,
+            Mode::Side => (y >= limit) == (t >= F::of(0.5)),
+            Mode::Near => (y - t).abs() < limit,
+        };
+        if agrees { F::one() } else { F::zero() }
     };
     let elements = rows * cols;
-    let right = prediction.iter().zip(target.values()).take(elements).filter(agrees).count();
-    share::<F>(elements) * F::of(right as f64)
+    let figures: Vec<F> =
+        prediction.iter().zip(target.values()).take(elements).map(figure).collect();
+    share::<F>(elements) * sum(&figures)
+}
+
+/// Whether a class is among the k largest scores, of equal ones the first; NaN never is.
+fn is_among<F: Real>(scores: &[F], class: usize, k: usize) -> bool {
+    let Some(&score) = scores.get(class).filter(|score| !score.is_nan()) else { return false };
+    let before = |(index, other): (usize, &F)| *other > score || (*other == score && index < class);
+    scores.iter().enumerate().filter(|&(index, other)| before((index, other))).count() < k
 }
 
 /// The index of the first largest score.

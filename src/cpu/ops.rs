@@ -197,6 +197,17 @@ impl<F: Real> Interpreter<F> {
                     memory.batch(loss, *reduction, inputs, indices, entry)?.value(out)
                 })
             }
+            Op::OneHot { target, out } => {
+                let cols = program.shape(*out)?.cols();
+                let targets = indices.get(target.0).map(Vec::as_slice).unwrap_or_default();
+                let out = memory.place(*out)?;
+                out.fill(F::zero());
+                let rows = out.chunks_mut(cols.max(1)).zip(targets).take(entry.rows as usize);
+                for (row, class) in rows {
+                    row.get_mut(*class as usize).into_iter().for_each(|place| *place = F::one());
+                }
+                Ok(())
+            }
             Op::CheckClasses { target, classes, ignored, count: place, first } => {
                 let targets = indices.get(target.0).map(Vec::as_slice).unwrap_or_default();
                 let is_fault =

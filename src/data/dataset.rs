@@ -159,6 +159,14 @@ impl Dataset {
         Ok(Self { weights: Some(weights), ..self })
     }
 
+    /// The variance of value targets over all rows and columns, for [`Metric::R2`](crate::Metric::R2); 0 for classes.
+    pub fn target_variance(&self) -> f64 {
+        let Some(values) = self.targets.values() else { return 0.0 };
+        let count = values.len().max(1) as f64;
+        let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
+        values.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count
+    }
+
     /// The weight of each row, if they have any.
     pub fn weights(&self) -> Option<&[f32]> {
         self.weights.as_deref()

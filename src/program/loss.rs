@@ -1,10 +1,10 @@
 //! Adding losses and metrics to a program.
 
-use super::{DType, Op, Program, Slot};
+use super::{DType, Form, Op, Program, Slot};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::spec::loss::{ClassAxis, LossKind, TargetForm};
-use crate::spec::{Loss, Metric, Reduction};
+use crate::spec::{Activation, Loss, Metric, Reduction};
 
 /// What a loss takes, and what its gradients are multiplied by.
 #[derive(Clone, Debug, PartialEq)]
@@ -322,10 +322,29 @@ impl Program {
         if let Some(loss) = metric.loss() {
             return Ok(self.loss(loss, Reduction::Mean, (prediction, target), false)?.0);
         }
+        metric.validate()?;
         self.check_metric(&format!("metric.{metric}"), metric, prediction, target)?;
         let value = self.value("metric", Shape::scalar());
         self.ops.push(Op::Metric { metric, prediction, target, value });
         Ok(value)
+    }
+
+    /// How often each class was taken for each: classes by classes, the rows those of the targets, the columns those of
+    /// the first largest scores. Counts are exact up to 2^24.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there are rows of scores and a class index for each.
+    pub fn confusion_matrix(&mut self, prediction: Slot, target: Slot) -> Result<Slot> {
+        let (scores, classes) = (self.shape(prediction)?, self.shape(target)?);
+        let is_class = self.slot(target)?.dtype == DType::U32;
+        if !is_class || scores.rank() != 2 || classes.len() != scores.rows() {
+            let message = format!("scores {scores} need a class index per row, not {classes}");
+            return Err(Error::shape("confusion_matrix", message));
+        }
+        let guessed = self.activation("guessed", Activation::hardmax(), prediction)?;
+        let right = self.value("right", scores);
+        self.ops.push(Op::OneHot { target, out: right });
+        self.matmul("confusion matrix", right, guessed, Form::TN)
     }
 
     fn check_metric(&self, op: &str, metric: Metric, prediction: Slot, target: Slot) -> Result<()> {
@@ -334,7 +353,7 @@ impl Program {
             return self.check_same(op, prediction, target);
         }
         let (scores, targets) = (scores.shape, targets.shape);
-        if metric != Metric::Accuracy {
+        if metric.top().is_none() {
             let message = format!(
                 "class indices {targets} are no targets here; give values of the shape {scores}"
             );

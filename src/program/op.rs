@@ -147,6 +147,13 @@ pub enum Op {
         /// dL/d(input) for each prediction, 0 in rows that take no part; none if they are not wanted.
         gradients: Vec<Slot>,
     },
+    /// `out` = 1 at each row's class, 0 elsewhere and in rows that take no part.
+    OneHot {
+        /// Class indices.
+        target: Slot,
+        /// A row per index.
+        out: Slot,
+    },
     /// Counts the class targets, among the rows that take part, that are no class.
     CheckClasses {
         /// Class indices.
@@ -251,6 +258,7 @@ impl Op {
             Self::Loss { loss, reduction, .. } => {
                 format!("loss.{loss}.{}", format!("{reduction:?}").to_lowercase())
             }
+            Self::OneHot { .. } => "one_hot".into(),
             Self::CheckClasses { classes, .. } => format!("check_classes({classes})"),
             Self::Metric { metric, .. } => format!("metric.{metric}"),
             Self::Penalty { .. } => "penalty".into(),
@@ -276,7 +284,7 @@ impl Op {
             Self::LearnedBackward { x, weight, grad_out, .. } => vec![*x, *weight, *grad_out],
             Self::ActivationBackward { saved, grad_out, .. } => vec![*saved, *grad_out],
             Self::Loss { inputs, .. } => inputs.slots(),
-            Self::CheckClasses { target, .. } => vec![*target],
+            Self::CheckClasses { target, .. } | Self::OneHot { target, .. } => vec![*target],
             Self::Metric { prediction, target, .. } => vec![*prediction, *target],
             Self::Record { values } => values.clone(),
             Self::Update { loss, .. } => loss.iter().copied().collect(),
@@ -306,6 +314,7 @@ impl Op {
             }
             Self::Metric { value, .. } | Self::Penalty { value, .. } => vec![*value],
             Self::CheckClasses { count, first, .. } => vec![*count, *first],
+            Self::OneHot { out, .. } => vec![*out],
             Self::ClipNorm { norm, .. } => vec![*norm],
             Self::ClipValue { .. }
             | Self::ClipEach { .. }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::error::{Error, Result};
 use crate::spec::Loss;
 
 /// A figure over predictions and targets, averaged over rows or elements.
@@ -9,6 +10,17 @@ use crate::spec::Loss;
 pub enum Metric {
     /// The share of rows whose largest score is the target class (the first of equal ones).
     Accuracy,
+    /// The share of rows whose target class is among the `k` largest scores (of equal ones the first).
+    TopK {
+        /// How many scores count.
+        k: usize,
+    },
+    /// The coefficient of determination: 1 - mean squared error / variance of the targets.
+    R2 {
+        /// The variance of the targets over the whole data set, so that the figures of batches can be averaged; see
+        /// [`Dataset::target_variance`](crate::Dataset::target_variance).
+        variance: f64,
+    },
     /// The share of elements on the target's side of `threshold`.
     BinaryAccuracy {
         /// The prediction from which on the answer is yes: 0.5 for probabilities, 0 for logits.
@@ -40,26 +52,62 @@ impl Metric {
         match self {
             Self::Mse => Some(Loss::mse()),
             Self::Mae => Some(Loss::l1()),
-            Self::Accuracy | Self::BinaryAccuracy { .. } | Self::RegressionAccuracy { .. } => None,
+            _ => None,
+        }
+    }
+
+    /// How many of the largest scores count, for metrics of whole rows.
+    pub(crate) fn top(&self) -> Option<usize> {
+        match *self {
+            Self::Accuracy => Some(1),
+            Self::TopK { k } => Some(k),
+            _ => None,
         }
     }
 
     /// Whether one element agrees with its target; `None` for metrics of whole rows.
     pub(crate) fn agrees(&self) -> Option<Agreement> {
-        match *self {
-            Self::Accuracy | Self::Mse | Self::Mae => None,
-            Self::BinaryAccuracy { threshold } => Some(Agreement { side: true, limit: threshold }),
-            Self::RegressionAccuracy { tolerance } => {
-                Some(Agreement { side: false, limit: tolerance })
+        let (mode, limit) = match *self {
+            Self::BinaryAccuracy { threshold } => (Mode::Side, threshold),
+            Self::RegressionAccuracy { tolerance } => (Mode::Near, tolerance),
+            Self::R2 { variance } => (Mode::Explained, variance),
+            _ => return None,
+        };
+        Some(Agreement { mode, limit })
+    }
+
+    /// Checks the metric's own numbers.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a k of 0 or a variance that is not greater than 0.
+    pub(crate) fn validate(&self) -> Result<()> {
+        let (name, value, valid) = match *self {
+            Self::TopK { k: 0 } => ("k", 0.0, "it must be at least 1"),
+            Self::R2 { variance } if !(variance > 0.0 && variance.is_finite()) => {
+                ("variance", variance, "it must be a finite number greater than 0")
             }
-        }
+            _ => return Ok(()),
+        };
+        let (op, name, valid) = (format!("metric.{self}"), name.to_string(), valid.to_string());
+        Err(Error::Parameter { op, name, value, valid })
     }
 }
 
-/// An elementwise agreement: the same side of a limit as a target of 0.5, or within a limit of the target.
+/// What an elementwise metric compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Within a limit of the target.
+    Near,
+    /// On the same side of a limit as the target is of 0.5.
+    Side,
+    /// 1 less the squared distance as a share of the limit.
+    Explained,
+}
+
+/// An elementwise figure: what it compares, by which limit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Agreement {
-    pub side: bool,
+    pub mode: Mode,
     pub limit: f64,
 }
 
@@ -67,6 +115,8 @@ impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Accuracy => f.write_str("accuracy"),
+            Self::TopK { k } => write!(f, "top_k(k={k})"),
+            Self::R2 { variance } => write!(f, "r2(variance={variance})"),
             Self::BinaryAccuracy { threshold } => {
                 write!(f, "binary_accuracy(threshold={threshold})")
             }

@@ -368,7 +368,8 @@ impl Trainer {
     /// The goal with metrics that suit the loss and this data, unless they were chosen.
     fn settle_metrics(&mut self, data: &Dataset) {
         if !self.metrics_chosen && self.goal.metrics.is_empty() {
-            self.goal.metrics = vec![Metric::suiting(&self.goal.loss, deviation(data))];
+            self.goal.metrics =
+                vec![Metric::suiting(&self.goal.loss, data.target_variance().sqrt())];
         }
     }
 }
@@ -381,14 +382,4 @@ fn changed(optimizer: &Optimizer, parameter: &str, value: f64) -> Result<Optimiz
         return Err(Error::unsupported("set_optimizer", message));
     }
     Ok(next)
-}
-
-/// The standard deviation of value targets; 0 for classes.
-fn deviation(data: &Dataset) -> f64 {
-    let Some(values) = data.targets().values() else { return 0.0 };
-    let count = values.len().max(1) as f64;
-    let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
-    let variance =
-        values.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count;
-    variance.sqrt()
 }

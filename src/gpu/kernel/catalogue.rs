@@ -1,6 +1,6 @@
 //! Every kernel: the ones that follow from registry entries, and the ones written whole.
 
-pub use super::loss::{accuracy, agreement, check_classes, divide, loss, target_weight};
+pub use super::loss::{accuracy, agreement, check_classes, divide, loss, one_hot, target_weight};
 use super::{Access, Binding, Field, Kernel};
 use crate::spec::optimizer::Takes;
 use crate::spec::registry::Entry;

@@ -147,6 +147,13 @@ pub fn divide() -> Kernel {
     whole("tensor.divide", 64, &[INDEX, shader!("tensor/divide")], &bindings, &["len"])
 }
 
+/// 1 at each row's class.
+pub fn one_hot() -> Kernel {
+    let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/one_hot")];
+    let bindings = [read("steps"), read("target_class"), write("y")];
+    whole("tensor.one_hot", 64, &parts, &bindings, &["len", "cols"])
+}
+
 /// How many targets are no class.
 pub fn check_classes() -> Kernel {
     let parts = [STEP, NO_SCALARS, shader!("tensor/check_classes")];
@@ -158,7 +165,7 @@ pub fn check_classes() -> Kernel {
 pub fn agreement() -> Kernel {
     let mut kernel = elementwise("metric.agreement", shader!("template/loss_map_one"), None);
     kernel.parts.push(shader!("metric/agreement"));
-    kernel.hyper = Some(vec!["side", "limit"]);
+    kernel.hyper = Some(vec!["mode", "limit"]);
     kernel
 }
 
@@ -167,9 +174,15 @@ pub fn accuracy(classes: bool) -> Kernel {
     let (form, kind) =
         if classes { (TargetForm::Class, "class") } else { (TargetForm::Values, "values") };
     let (text, target) = row_target(form);
-    let parts = [INDEX, REDUCE, STEP, NO_SCALARS, shader!("metric/accuracy"), text];
+    let parts = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("metric/accuracy"), text];
     let bindings = [read("steps"), read("prediction"), target, write("terms")];
-    whole(&format!("metric.accuracy.{kind}"), 64, &parts, &bindings, &["rows", "cols"])
+    whole(
+        &format!("metric.accuracy.{kind}"),
+        64,
+        &parts,
+        &bindings,
+        &["rows", "cols", "k", "classes"],
+    )
 }
 
 /// Every kernel of this module.
@@ -178,6 +191,6 @@ pub fn all() -> Vec<Kernel> {
         .flat_map(|entry| entry.target_forms().iter().map(move |form| loss(&entry, *form)))
         .collect();
     kernels.extend([true, false].map(accuracy));
-    kernels.extend([agreement(), check_classes(), target_weight(), divide()]);
+    kernels.extend([agreement(), one_hot(), check_classes(), target_weight(), divide()]);
     kernels
 }

@@ -7,6 +7,7 @@ use crate::gpu::kernel::catalogue;
 use crate::gpu::memory::Region;
 use crate::program::{DType, Layout, LossInputs, Slot, has_weighted_mean};
 use crate::spec::loss::TargetForm;
+use crate::spec::metric::Mode;
 use crate::spec::{Loss, Metric, Reduction};
 
 /// Numbers of a row per invocation, as long as the row has more than a workgroup could share.
@@ -315,22 +316,28 @@ impl Lowering<'_> {
         let shape = self.shape(prediction)?;
         let inputs = [self.steps.clone(), self.region(prediction)?, self.region(target)?];
         let out = self.region(value)?;
-        let Some(agreement) = metric.agrees() else {
+        if let Some(k) = metric.top() {
             let rows = if shape.is_empty() { 0 } else { shape.rows() };
             let terms = self.scratch(rows)?;
             let classes = self.program.slot(target)?.dtype == DType::U32;
             let bindings = [&inputs[..], std::slice::from_ref(&terms)].concat();
-            let fields = [rows as u32, shape.cols() as u32];
+            let k = k.min(shape.cols()) as u32;
+            let fields = [rows as u32, shape.cols() as u32, k, u32::from(classes)];
             self.push(catalogue::accuracy(classes), &fields, &[], bindings, rows as u64, 0)?;
             let total = Total { square: false, terms_per_row: 1, rows: shape.rows() };
             return self.sum(terms, rows, out, total);
-        };
+        }
+        let Some(agreement) = metric.agrees() else { return Ok(()) };
         let count = groups(shape.len(), SUM);
         let partial = self.scratch(count as usize)?;
         let bindings = [&inputs[..], &[self.unused()?, partial.clone(), self.unused()?]].concat();
-        let side = if agreement.side { 1.0 } else { 0.0 };
+        let mode = match agreement.mode {
+            Mode::Near => 0.0,
+            Mode::Side => 1.0,
+            Mode::Explained => 2.0,
+        };
         let fields = [shape.len() as u32, shape.cols() as u32, 0, 0, 0, 0, 0, 0];
-        self.push(catalogue::agreement(), &fields, &[side, agreement.limit], bindings, count, 0)?;
+        self.push(catalogue::agreement(), &fields, &[mode, agreement.limit], bindings, count, 0)?;
         let total = Total { square: false, terms_per_row: shape.cols(), rows: shape.rows() };
         self.sum(partial, count as usize, out, total)
     }

@@ -49,6 +49,12 @@ impl Lowering<'_> {
             Op::Loss { loss, reduction, inputs, value, gradients } => {
                 self.loss(loss, *reduction, inputs, *value, gradients)
             }
+            Op::OneHot { target, out } => {
+                let shape = self.shape(*out)?;
+                let fields = [shape.len() as u32, shape.cols() as u32];
+                let bindings = vec![self.steps.clone(), self.region(*target)?, self.region(*out)?];
+                self.push(catalogue::one_hot(), &fields, &[], bindings, groups(shape.len(), 64), 0)
+            }
             Op::CheckClasses { target, classes, ignored, count, first } => {
                 let rows = self.shape(*target)?.len();
                 // Where none is to be ignored, a class that is no fault stands for it.
