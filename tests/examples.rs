@@ -147,13 +147,20 @@ fn what_is_wrong_is_said_in_words() {
 }
 
 #[test]
-fn the_gallery_draws_every_activation() {
+fn the_gallery_draws_every_activation_and_elementwise_loss() {
     let json = report("gallery", "activations", "gpu", &[]);
     let count = wgrad::Activation::all().count();
-    assert_eq!(json["pictures"].as_u64(), Some(count as u64));
-    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gallery gpu/activations");
-    for f in wgrad::Activation::all() {
-        let path = directory.join(format!("{}.png", f.name()));
+    assert_eq!(json["activations"].as_u64(), Some(count as u64));
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gallery gpu");
+    let activations = wgrad::Activation::all().map(|f| format!("activations/{}.png", f.name()));
+    let losses = wgrad::Loss::all().filter(|loss| {
+        matches!(&loss.entry().kind, wgrad::spec::loss::LossKind::Map(map) if map.inputs == 1)
+    });
+    let losses: Vec<_> = losses.map(|loss| format!("losses/{}.png", loss.name())).collect();
+    assert_eq!(json["losses"].as_u64(), Some(losses.len() as u64));
+    assert!(losses.len() > 15, "{losses:?}");
+    for name in activations.chain(losses) {
+        let path = directory.join(name);
         let picture = image::open(&path).unwrap().to_rgb8();
         let colours: std::collections::HashSet<_> = picture.pixels().collect();
         assert!(colours.len() > 20, "{}: {} colours", path.display(), colours.len());

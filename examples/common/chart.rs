@@ -18,8 +18,8 @@ pub const FAINT: RGBColor = RGBColor(226, 229, 234);
 const GREY: RGBColor = RGBColor(105, 113, 128);
 
 /// Colours that differ for colour-blind readers too (Okabe and Ito).
-pub const COLOURS: [RGBColor; 3] =
-    [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115)];
+pub const COLOURS: [RGBColor; 4] =
+    [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
 
 /// How much larger than in the file everything is drawn.
 const SCALE: u32 = 2;

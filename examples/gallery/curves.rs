@@ -3,6 +3,7 @@
 use wgrad::ndarray::{Array1, Array2};
 use wgrad::prelude::*;
 use wgrad::spec::activation::ActivationKind;
+use wgrad::spec::loss::{Domain, LossKind};
 
 use crate::common::Result;
 
@@ -10,24 +11,32 @@ use crate::common::Result;
 const RANGE: f32 = 4.0;
 const POINTS: usize = 801;
 
+/// The curves of an activation.
+pub const ORDERS: [&str; 3] = ["value", "derivative", "second derivative"];
+/// The curves of a loss, for two targets.
+const ZERO_ONE: [&str; 4] = ["t = 0", "its gradient", "t = 1", "its gradient"];
+const SIGNS: [&str; 4] = ["t = -1", "its gradient", "t = 1", "its gradient"];
+
 /// The curves of one op.
 pub struct Graph {
     pub name: String,
     pub formula: String,
     /// Beside the name: what the other numbers are, if there are others.
     pub note: &'static str,
+    /// What the kinds of curves are.
+    pub names: &'static [&'static str],
     pub curves: Vec<Curve>,
 }
 
-/// One curve: which derivative it is, and its points.
+/// One curve: which of the graph's names it has, and its points.
 pub struct Curve {
-    pub order: usize,
+    pub kind: usize,
     pub points: Vec<(f64, f64)>,
 }
 
-fn curve(order: usize, values: impl Iterator<Item = f32>) -> Curve {
+fn curve(kind: usize, values: impl Iterator<Item = f32>) -> Curve {
     let points = xs().zip(values).map(|(x, y)| (f64::from(x), f64::from(y))).collect();
-    Curve { order, points }
+    Curve { kind, points }
 }
 
 fn xs() -> impl Iterator<Item = f32> {
@@ -84,5 +93,39 @@ pub fn activation(device: &Device, f: Activation) -> Result<Graph> {
         }
     }
     let formula = default.entry().formula.to_string();
-    Ok(Graph { name: default.name().to_string(), formula, note, curves })
+    Ok(Graph { name: default.name().to_string(), formula, note, names: &ORDERS, curves })
+}
+
+/// An elementwise loss of one prediction against it, for two targets; none for the others.
+pub fn loss(device: &Device, loss: Loss) -> Option<Result<Graph>> {
+    let LossKind::Map(map) = &loss.entry().kind else { return None };
+    let [prediction, target, _] = map.domain;
+    (map.inputs == 1).then(|| loss_graph(device, loss, prediction, target))
+}
+
+fn loss_graph(device: &Device, loss: Loss, prediction: Domain, target: Domain) -> Result<Graph> {
+    let (names, targets) = match target {
+        Domain::Sign => (&SIGNS, [-1.0f32, 1.0]),
+        _ => (&ZERO_ONE, [0.0, 1.0]),
+    };
+    let valid = |x: f32| match prediction {
+        Domain::Real | Domain::Sign => true,
+        Domain::Unit => (0.0..=1.0).contains(&x),
+        Domain::Positive => x > 0.0,
+        Domain::AboveMinusOne => x > -1.0,
+    };
+    let xs: Vec<f32> = xs().filter(|x| valid(*x)).collect();
+    let x = device.tensor(&Array1::from(xs.clone()))?;
+    let mut curves = Vec::new();
+    for (number, target) in targets.into_iter().enumerate() {
+        let targets = device.tensor(&Array1::from_elem(xs.len(), target))?;
+        let (value, gradient) = device.loss(loss, Reduction::None, &x, &targets)?;
+        for (kind, values) in [value.read()?, gradient.read()?].into_iter().enumerate() {
+            let points = xs.iter().zip(values).map(|(&x, y)| (f64::from(x), f64::from(y)));
+            curves.push(Curve { kind: 2 * number + kind, points: points.collect() });
+        }
+    }
+    let entry = loss.entry();
+    let (name, formula) = (entry.name.to_string(), entry.formula.to_string());
+    Ok(Graph { name, formula, note: "against the prediction", names, curves })
 }

@@ -8,7 +8,6 @@ use crate::common::Result;
 use crate::common::chart::{self, Area, COLOURS, FAINT, INK, px, text};
 use crate::curves::{Curve, Graph};
 
-const NAMES: [&str; 3] = ["value", "derivative", "second derivative"];
 const COLUMNS: usize = 7;
 const TILE: (u32, u32) = (220, 190);
 const HEADER: u32 = 44;
@@ -16,8 +15,11 @@ const HEADER: u32 = 44;
 /// The range of y: that of the curves, but no more than a square and a half of the range of x.
 fn range(graph: &Graph) -> std::ops::Range<f64> {
     let all = || graph.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
-    let low = all().fold(0.0, f64::min).max(-3.0);
-    let high = all().fold(0.0, f64::max).clamp(0.5, 4.0);
+    // A percentage needs a hundred times the height.
+    let seen = all().filter(|y| y.abs() < 4.0).count();
+    let unit = if 20 * seen < all().count() { 100.0 } else { 1.0 };
+    let low = all().fold(0.0, f64::min).max(-3.0 * unit);
+    let high = all().fold(0.0, f64::max).clamp(0.5, 4.0 * unit);
     let margin = 0.06 * (high - low);
     low - margin..high + margin
 }
@@ -27,7 +29,8 @@ fn runs(curve: &Curve, range: &std::ops::Range<f64>) -> Vec<Vec<(f64, f64)>> {
     let mut runs: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
     for &(x, y) in &curve.points {
         let last = runs.last().and_then(|run| run.last()).copied();
-        let jumps = last.is_some_and(|(_, before)| (y - before).abs() > 0.15);
+        let jumps =
+            last.is_some_and(|(_, before)| (y - before).abs() > 0.021 * (range.end - range.start));
         if (jumps || !range.contains(&y)) && last.is_some() {
             runs.push(Vec::new());
         }
@@ -50,7 +53,7 @@ fn lines<'a>(
     let range = range(graph);
     // The value last, so that nothing hides it.
     for curve in graph.curves.iter().rev() {
-        let style = COLOURS[curve.order].stroke_width(width);
+        let style = COLOURS[curve.kind].stroke_width(width);
         for run in runs(curve, &range) {
             chart.draw_series(LineSeries::new(run, style))?;
         }
@@ -66,12 +69,12 @@ pub fn single(path: &Path, graph: &Graph) -> Result {
         let formula = if graph.formula.len() > 84 { "" } else { &graph.formula };
         chart::axes(&mut chart, (formula, ""), &|y| format!("{y:.1}"))?;
         lines(&mut chart, graph, px(2))?;
-        let orders = graph.curves.iter().map(|curve| curve.order).max().unwrap_or(0);
-        for order in 0..=orders {
-            let style = COLOURS[order].stroke_width(px(2));
+        let kinds = graph.curves.iter().map(|curve| curve.kind).max().unwrap_or(0);
+        for (name, colour) in graph.names.iter().zip(COLOURS).take(kinds + 1) {
+            let style = colour.stroke_width(px(2));
             chart
                 .draw_series(LineSeries::new([(0.0, 0.0); 0], style))?
-                .label(NAMES[order])
+                .label(*name)
                 .legend(move |(x, y)| PathElement::new([(x, y), (x + px(20) as i32, y)], style));
         }
         chart
@@ -102,20 +105,16 @@ fn tile(area: &Area<'_>, graph: &Graph) -> Result {
 }
 
 /// All ops, small.
-pub fn sheet(path: &Path, graphs: &[Graph]) -> Result {
+pub fn sheet(path: &Path, title: &str, names: &[&str], graphs: &[Graph]) -> Result {
     let rows = graphs.len().div_ceil(COLUMNS) as u32;
     let size = (TILE.0 * COLUMNS as u32, HEADER + TILE.1 * rows);
     chart::draw(path, size, |area| {
         let (head, body) = area.split_vertically(px(HEADER));
-        head.draw_text(
-            "Activations, x from -4 to 4",
-            &text(18).color(&INK),
-            (px(16) as i32, px(14) as i32),
-        )?;
-        for (order, name) in NAMES.iter().enumerate() {
-            let x = px(330 + 150 * order as u32) as i32;
+        head.draw_text(title, &text(18).color(&INK), (px(16) as i32, px(14) as i32))?;
+        for (number, (name, colour)) in names.iter().zip(COLOURS).enumerate() {
+            let x = px(420 + 160 * number as u32) as i32;
             let y = px(24) as i32;
-            let style = COLOURS[order].stroke_width(px(3));
+            let style = colour.stroke_width(px(3));
             head.draw(&PathElement::new([(x, y), (x + px(26) as i32, y)], style))?;
             head.draw_text(name, &text(14), (x + px(34) as i32, y - px(8) as i32))?;
         }
