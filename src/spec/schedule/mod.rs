@@ -51,7 +51,7 @@ impl Schedule {
     /// `lr * gamma^floor(step / step_size)`.
     ///
     /// # Errors
-    /// [`Error::Parameter`](crate::Error::Parameter), here and below, for a value outside its range.
+    /// [`Error::Parameter`], here and below, for a value outside its range.
     pub fn step(step_size: f64, gamma: f64) -> Result<Self> {
         Self::of(Choice::<ScheduleKind>::step().with("step_size", step_size)?.with("gamma", gamma)?)
     }
