@@ -33,24 +33,26 @@ pub(super) fn clip_value<F: Real>(weights: &mut Weights<F>, limit: F) {
 
 /// `torch.nn.utils.clip_grad_norm_`: gives the norm before clipping.
 pub(super) fn clip_norm<F: Real>(weights: &mut Weights<F>, max: F) -> F {
-    let squares: Vec<F> = weights
-        .grads
-        .iter()
-        .map(|grads| tree_sum(grads.len(), &|i| grads.get(i).map_or(F::zero(), |&g| g * g)))
-        .collect();
+    let squares: Vec<F> = weights.grads.iter().map(|grads| square_sum(grads)).collect();
     let norm = sum(&squares).sqrt();
-    let scale = (max / (norm + F::of(1e-6))).min(F::one());
+    let scale = clip_scale(norm, max);
     weights.grads.iter_mut().flatten().for_each(|grad| *grad = *grad * scale);
     norm
 }
 
 pub(super) fn clip_each<F: Real>(weights: &mut Weights<F>, max: F) {
     for grads in &mut weights.grads {
-        let square = |i: usize| grads.get(i).map_or(F::zero(), |&g| g * g);
-        let norm = tree_sum(grads.len(), &square).sqrt();
-        let scale = (max / (norm + F::of(1e-6))).min(F::one());
+        let scale = clip_scale(square_sum(grads).sqrt(), max);
         grads.iter_mut().for_each(|grad| *grad = *grad * scale);
     }
+}
+
+fn square_sum<F: Real>(grads: &[F]) -> F {
+    tree_sum(grads.len(), &|i| grads.get(i).map_or(F::zero(), |&g| g * g))
+}
+
+fn clip_scale<F: Real>(norm: F, max: F) -> F {
+    (max / (norm + F::of(1e-6))).min(F::one())
 }
 
 pub(super) fn gradient_noise<F: Real>(

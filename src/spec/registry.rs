@@ -162,14 +162,6 @@ pub struct Entry<K: 'static> {
     pub kind: K,
 }
 
-impl<K> Entry<K> {
-    /// An entry of the caller's own. It is kept as long as the process runs, like those of the tables, so that a
-    /// [`Choice`] stays a plain value.
-    pub(crate) fn keep(self) -> &'static Self {
-        Box::leak(Box::new(self))
-    }
-}
-
 /// A text of the caller's own, kept as long as the process runs.
 pub(crate) fn keep_text(text: &str) -> &'static str {
     Box::leak(text.into())
@@ -221,6 +213,15 @@ impl<K: Kind> Choice<K> {
             name: name.to_string(),
             near: near::<K>(&wanted),
         })
+    }
+
+    /// An op of the caller's own, whose name has been checked. Its entry is kept as long as the process runs, like those
+    /// of the tables, so that a [`Choice`] stays a plain value.
+    pub(crate) fn own(name: &str, kind: K) -> Self {
+        let source = "the caller's own";
+        let entry =
+            Entry { name: keep_text(name), aliases: &[], params: &[], formula: "", source, kind };
+        Self::of(Box::leak(Box::new(entry)))
     }
 
     /// Fails unless `name` can be that of an op of the caller's own.

@@ -133,8 +133,8 @@ impl<'a> Lowering<'a> {
     ) -> Result<()> {
         let kind = &optimizer.entry().kind;
         let states = optimizer.states().len();
-        let carried = self.weights()?.carried.clone();
         if kind.carried.is_some() {
+            let carried = self.weights()?.carried.clone();
             let place = loss.map_or(Ok(0), |loss| Ok((self.region(loss)?.offset / 4) as u32))?;
             let bindings = vec![self.steps.clone(), self.scalars.clone(), carried];
             self.push(catalogue::carry(optimizer), &[place], &[], bindings, 1, 0)?;

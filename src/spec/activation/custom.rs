@@ -3,44 +3,35 @@
 use std::sync::Arc;
 
 use super::{Activation, ActivationKind, Map, MapKind, Saves, Tolerance, map_slice, scale_slice};
-use crate::error::Result;
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::{Choice, Entry, keep_text};
+use crate::spec::registry::keep_text;
 
 type Formula = Arc<dyn Fn(f64) -> f64 + Send + Sync>;
 
 impl Activation {
-    /// An elementwise activation whose WGSL text has been checked.
+    /// An elementwise activation whose name and WGSL text have been checked.
     pub(crate) fn define(
         name: &str,
         forward: &str,
         derivative: &str,
         reference: Formula,
         reference_derivative: Formula,
-    ) -> Result<Self> {
-        Self::check_free(name)?;
-        let entry = Entry {
-            name: keep_text(name),
-            aliases: &[],
-            params: &[],
-            formula: "",
-            source: "the caller's own",
-            kind: ActivationKind::Map(MapKind {
-                shader: keep_text(&format!("{forward}\n{derivative}")),
-                saves: Saves::Input,
-                kinks: |_| Vec::new(),
-                // Nobody has measured it.
-                forward: Tolerance::ulps(f64::INFINITY),
-                derivative: Tolerance::ulps(f64::INFINITY),
-                passes: Both {
-                    f32: passes(&reference, &reference_derivative),
-                    f64: passes(&reference, &reference_derivative),
-                },
-                second: None,
-            }),
+    ) -> Self {
+        let kind = MapKind {
+            shader: keep_text(&format!("{forward}\n{derivative}")),
+            saves: Saves::Input,
+            kinks: |_| Vec::new(),
+            // Nobody has measured it.
+            forward: Tolerance::ulps(f64::INFINITY),
+            derivative: Tolerance::ulps(f64::INFINITY),
+            passes: Both {
+                f32: passes(&reference, &reference_derivative),
+                f64: passes(&reference, &reference_derivative),
+            },
+            second: None,
         };
-        Ok(Choice::of(entry.keep()))
+        Self::own(name, ActivationKind::Map(kind))
     }
 }
 

@@ -3,39 +3,25 @@
 use std::sync::Arc;
 
 use super::{Domain, Loss, LossKind, Map, MapInputs, MapKind};
-use crate::error::Result;
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::{Choice, Entry, keep_text};
+use crate::spec::registry::keep_text;
 
 type Formula = Arc<dyn Fn(f64, f64) -> f64 + Send + Sync>;
 
 impl Loss {
-    /// An elementwise loss whose WGSL text has been checked.
-    pub(crate) fn define(
-        name: &str,
-        text: &str,
-        value: Formula,
-        gradient: Formula,
-    ) -> Result<Self> {
-        Self::check_free(name)?;
-        let entry = Entry {
-            name: keep_text(name),
-            aliases: &[],
-            params: &[],
-            formula: "",
-            source: "the caller's own",
-            kind: LossKind::Map(MapKind {
-                shader: keep_text(text),
-                inputs: 1,
-                column_weight: false,
-                domain: [Domain::Real; 3],
-                kinks: |_, _| Vec::new(),
-                threshold: None,
-                passes: Both { f32: passes(&value, &gradient), f64: passes(&value, &gradient) },
-            }),
+    /// An elementwise loss whose name and WGSL text have been checked.
+    pub(crate) fn define(name: &str, text: &str, value: Formula, gradient: Formula) -> Self {
+        let kind = MapKind {
+            shader: keep_text(text),
+            inputs: 1,
+            column_weight: false,
+            domain: [Domain::Real; 3],
+            kinks: |_, _| Vec::new(),
+            threshold: None,
+            passes: Both { f32: passes(&value, &gradient), f64: passes(&value, &gradient) },
         };
-        Ok(Choice::of(entry.keep()))
+        Self::own(name, LossKind::Map(kind))
     }
 }
 
