@@ -273,6 +273,9 @@ fn schedule_free_and_asgd_give_their_own_means() {
     let data = data::spiral(30, 3, 0);
     for device in devices() {
         let optimizer = Optimizer::schedule_free_adamw().learning_rate(0.05);
+        let mut early = trainer(optimizer).accumulate(3).on(&device).unwrap();
+        early.fit(&data, Fit::epochs(2)).unwrap();
+        assert_eq!(early.averaged_parameters().unwrap(), early.parameters().unwrap(), "{device}");
         let mut free = trainer(optimizer).on(&device).unwrap();
         free.fit(&data, Fit::epochs(200)).unwrap();
         let averaged = free.with_averaged(|trainer| trainer.evaluate(&data)).unwrap();

@@ -77,7 +77,8 @@ impl Trainer {
             return Err(Error::unsupported("averaged_parameters", message));
         };
         let raw = self.weights.read_params().await?;
-        if self.step == 0 {
+        // Before the first update the optimizer has kept nothing.
+        if self.step < self.goal.around.accumulate.unwrap_or(1) {
             return Ok(raw);
         }
         let state = self.state_named(state).unwrap_or_default();
