@@ -55,8 +55,9 @@ fn program(optimizer: Optimizer, seed: u64) -> Result<(Program, Slot)> {
 /// Walks on the CPU reference.
 pub fn on_cpu(optimizer: Optimizer, surface: &Surface, seed: u64) -> Result<Path> {
     let (program, height) = program(optimizer, seed)?;
+    let start = vec![surface.start.to_vec()];
+    let mut weights = cpu::Weights::new(program.params(), start, Some(&optimizer), 0);
     let mut interpreter = Interpreter::<f32>::new(program);
-    let mut weights = cpu::Weights::new(vec![surface.start.to_vec()], Some(&optimizer), 0);
     let rule = Steps::new(optimizer, 1);
     let mut path = Path::new(optimizer, surface);
     for step in 0..surface.steps as u64 {

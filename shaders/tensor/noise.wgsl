@@ -20,7 +20,11 @@ fn main(
 ) {
     let i = flat_workgroup(group, groups) * 64u + lane;
     // Padding stays 0: norms are taken over it.
-    if i >= params.len || f32(i % 64u) >= blocks[i / 64u].count {
+    if i >= params.len {
+        return;
+    }
+    let block = blocks[i / 64u];
+    if place(block, i) >= block_len(block) {
         return;
     }
     let deviation = steps.entries[steps.counter % steps.capacity].noise;

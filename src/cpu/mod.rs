@@ -21,8 +21,8 @@ mod ops;
 mod update;
 
 use crate::error::{Error, Result};
-use crate::program::{DType, Op, Place, Program, Slot, StepEntry};
-use crate::spec::optimizer::{MAX_CARRIED, Noise};
+use crate::program::{DType, Op, ParamInfo, Place, Program, Slot, StepEntry};
+use crate::spec::optimizer::{Layout, MAX_CARRIED, Noise};
 use crate::spec::{Optimizer, Real};
 
 /// Parameters, their gradients and the optimizer's state, shared by the programs of one network.
@@ -42,14 +42,23 @@ impl<F: Real> Weights<F> {
     /// Parameters of the given values, no gradients, and the state that the optimizer begins with.
     ///
     /// `extras` more state values follow those of the optimizer, all zeros.
-    pub fn new(params: Vec<Vec<F>>, optimizer: Option<&Optimizer>, extras: usize) -> Self {
-        let filled = |value: f64| -> Vec<Vec<F>> {
-            params.iter().map(|param| vec![F::of(value); param.len()]).collect()
-        };
+    pub fn new(
+        info: &[ParamInfo],
+        params: Vec<Vec<F>>,
+        optimizer: Option<&Optimizer>,
+        extras: usize,
+    ) -> Self {
         let initial = optimizer.map(Optimizer::initial_state).unwrap_or_default();
-        let extras = std::iter::repeat_n(&0.0, extras);
-        let states = initial.iter().chain(extras).map(|value| filled(*value)).collect();
-        let grads = filled(0.0);
+        let layouts = optimizer.into_iter().flat_map(|optimizer| {
+            (0..optimizer.states().len()).map(|state| optimizer.layout(state))
+        });
+        let own = initial.into_iter().zip(layouts);
+        let extras = std::iter::repeat_n((0.0, Layout::Elements), extras);
+        let states = own.chain(extras).map(|(value, layout)| {
+            info.iter().map(|info| vec![F::of(value); layout.len(info.shape)]).collect()
+        });
+        let states = states.collect();
+        let grads = params.iter().map(|param| vec![F::zero(); param.len()]).collect();
         let mut carried = [F::zero(); MAX_CARRIED];
         let first = optimizer.map(Optimizer::initial_carried).unwrap_or_default();
         carried.iter_mut().zip(first).for_each(|(place, value)| *place = F::of(*value));

@@ -25,7 +25,7 @@ impl Weights {
     ) -> Result<Self> {
         match device {
             Device::Cpu => {
-                Ok(Self::Cpu(cpu::Weights::new(params.to_vec(), Some(optimizer), extras)))
+                Ok(Self::Cpu(cpu::Weights::new(info, params.to_vec(), Some(optimizer), extras)))
             }
             Device::Gpu(gpu) => {
                 let weights = gpu::Weights::new(gpu, info, Some(optimizer), extras)?;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::ParamInfo;
 use crate::error::{Error, Result};
 use crate::numeric::Float;
-use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor};
+use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor, sides};
 use crate::spec::{Optimizer, Schedule};
 
 /// The numbers of one step. The GPU reads them from a table indexed by its own step counter.
@@ -80,6 +80,7 @@ impl StepEntry {
                 multiplier: F::of(info.multiplier),
                 decays: F::of(decays),
                 norms: [F::zero(); 2],
+                sides: sides(info.shape),
             },
             noise,
         }

@@ -40,7 +40,8 @@ impl Trainer {
             for (info, values) in
                 self.network.params().iter().zip(self.weights.read_state(number).await?)
             {
-                states.push((format!("{state}/{}", info.name), info.shape.to_vec(), values));
+                let extents = self.optimizer.layout(number).extents(info.shape);
+                states.push((format!("{state}/{}", info.name), extents, values));
             }
         }
         let carried = self.optimizer.carried_names().iter().zip(self.weights.read_carried().await?);
@@ -127,10 +128,10 @@ impl Trainer {
             .ok_or_else(|| wrong("its field 'plateau' is damaged".to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let names = self.state_names();
-        let tensors = names.iter().map(|state| {
+        let tensors = names.iter().enumerate().map(|(number, state)| {
             let of_state = self.network.params().iter().map(|info| {
-                tensor(&file, &format!("{state}/{}", info.name), &info.shape.to_vec())
-                    .map_err(&wrong)
+                let extents = self.optimizer.layout(number).extents(info.shape);
+                tensor(&file, &format!("{state}/{}", info.name), &extents).map_err(&wrong)
             });
             of_state.collect::<Result<Vec<_>>>()
         });

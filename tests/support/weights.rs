@@ -45,7 +45,7 @@ impl Duel {
         let step = move |step| entry.entry(step);
         let plan = Plan::new(gpu, program.clone(), Some(&on_gpu), &[], 0, step).unwrap();
         let start = params.iter().map(|p| numbers(p)).collect();
-        let on_cpu = cpu::Weights::new(start, Some(&optimizer), 0);
+        let on_cpu = cpu::Weights::new(program.params(), start, Some(&optimizer), 0);
         let peaks = on_cpu.states.clone();
         let interpreter = Interpreter::new(program);
         let duel =

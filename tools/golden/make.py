@@ -9,6 +9,7 @@ import activations
 import activations_jax
 import losses
 import optimizers
+import optimizers_matrix
 import optimizers_optax
 import optimizers_papers
 import schedules
@@ -56,6 +57,7 @@ def main():
         (activations_jax, "activations_jax"),
         (losses, "losses"),
         (optimizers, "optimizers"),
+        (optimizers_matrix, "optimizers_matrix"),
         (optimizers_optax, "optimizers_optax"),
         (optimizers_papers, "optimizers_papers"),
         (schedules, "schedules"),
