@@ -26,7 +26,7 @@ fn main(
     if strip >= params.strips {
         return;
     }
-    let now = steps.counter % steps.capacity;
+    let entry = due();
     let first_block = strips[strip].x;
     let block = blocks[first_block];
     let is_col = strips[strip].y >= block.rows;
@@ -46,10 +46,10 @@ fn main(
                 let row = select(line, along, is_col);
                 let col = select(along, line - block.rows, is_col);
                 let i = 64u * first_block + row * cols + col;
-                let g = steps.entries[now].sign * grad[i] + steps.entries[now].coupled * block.decays * param[i];
+                let g = steps.entries[entry].sign * grad[i] + steps.entries[entry].coupled * block.decays * param[i];
                 let by_row = lines[block.lines + row];
                 let by_col = lines[block.lines + select(row, block.rows + col, block.cols > 0u)];
-                total = join(total, term(g, by_row, by_col, steps.entries[now].scalars));
+                total = join(total, term(g, by_row, by_col, steps.entries[entry].scalars));
             }
         }
     }
@@ -61,7 +61,7 @@ fn main(
             totals[slot] = join(totals[slot], totals[slot + stride]);
         }
     }
-    if exists && slot % width == 0u && steps.entries[now].sign != 0.0 {
-        next[block.lines + line] = settle(lines[block.lines + line], totals[slot], f32(len), steps.entries[now].scalars);
+    if exists && slot % width == 0u && updates() {
+        next[block.lines + line] = settle(lines[block.lines + line], totals[slot], f32(len), steps.entries[entry].scalars);
     }
 }

@@ -12,11 +12,11 @@ fn main(
 ) {
     let i = flat_workgroup(group, groups) * 64u + lane;
     if 4u * i < params.len {
-        let now = steps.counter % steps.capacity;
-        let scalars = steps.entries[now].scalars;
+        let entry = due();
+        let scalars = steps.entries[entry].scalars;
         let block = blocks[i / 16u];
         let p = param[i];
-        let g = steps.entries[now].sign * grad[i] + steps.entries[now].coupled * block.decays * p;
+        let g = steps.entries[entry].sign * grad[i] + steps.entries[entry].coupled * block.decays * p;
         let s = transpose(load_state(i));
         let x = terms_of(p.x, g.x, s[0], scalars, block, 4u * i);
         let y = terms_of(p.y, g.y, s[1], scalars, block, 4u * i + 1u);

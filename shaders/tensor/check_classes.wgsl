@@ -16,7 +16,7 @@ var<workgroup> firsts: array<u32, 256>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) lane: u32) {
-    let rows = min(params.rows, steps.entries[steps.counter % steps.capacity].rows);
+    let rows = min(params.rows, steps.entries[now()].rows);
     var found = 0u;
     var first = 0xffffffffu;
     for (var row = lane; row < rows; row += 256u) {

@@ -27,6 +27,6 @@ fn main(
     if place(block, i) >= block_len(block) {
         return;
     }
-    let deviation = steps.entries[steps.counter % steps.capacity].noise;
+    let deviation = steps.entries[due()].noise;
     grad[i] += deviation * normals(vec2(params.key0, params.key1), steps.counter, params.first + i).x;
 }

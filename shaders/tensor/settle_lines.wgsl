@@ -18,7 +18,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let tensor = flat_workgroup(group, groups);
-    if tensor >= params.tensors || steps.entries[steps.counter % steps.capacity].sign == 0.0 {
+    if tensor >= params.tensors || !updates() {
         return;
     }
     // A tensor without elements has no block.

@@ -73,6 +73,10 @@ pub struct Interpreter<F> {
     values: Vec<Vec<F>>,
     indices: Vec<Vec<u32>>,
     step: u64,
+    /// By how many steps the updates are late because some were skipped.
+    late: u64,
+    /// Whether this step's update is skipped.
+    skips: bool,
     records: Vec<Vec<f32>>,
 }
 
@@ -90,7 +94,7 @@ impl<F: Real> Interpreter<F> {
             program.slots().iter().map(sized(DType::F32)).map(|len| vec![F::zero(); len]).collect();
         let indices =
             program.slots().iter().map(sized(DType::U32)).map(|len| vec![0; len]).collect();
-        Self { program, values, indices, step: 0, records: Vec::new() }
+        Self { program, values, indices, step: 0, late: 0, skips: false, records: Vec::new() }
     }
 
     /// The same memory with the step counter at `step`.
@@ -106,6 +110,12 @@ impl<F: Real> Interpreter<F> {
     /// The number of the next step.
     pub fn step(&self) -> u64 {
         self.step
+    }
+
+    /// The next step's entry by a rule, with the numbers of the update that is due: those of an earlier step if updates
+    /// were skipped.
+    pub fn entry(&self, rule: impl Fn(u64) -> StepEntry) -> StepEntry {
+        StepEntry::late(&rule, self.step, self.late)
     }
 
     /// Writes a slot's values; fewer than the slot holds leave the rest as it is.
@@ -226,6 +236,14 @@ impl<F: Real> Interpreter<F> {
                 update::accumulate(weights, *state, F::of(*share), entry.begins);
                 Ok(())
             }
+            Op::SkipNotFinite { gathered, skipped } => {
+                let finite = weights.grads.iter().flatten().all(|grad| grad.is_finite());
+                self.skips = !finite && entry.sign != 0.0;
+                self.late += if self.skips { *gathered } else { 0 };
+                let figure = if self.skips { F::one() } else { F::zero() };
+                write(program.slot(*skipped)?, self.values.get_mut(skipped.0), &[figure])
+            }
+            Op::Average { .. } | Op::Update { .. } if self.skips => Ok(()),
             Op::Average { state, follows } => {
                 update::average(weights, *state, F::of(entry.share), *follows);
                 Ok(())

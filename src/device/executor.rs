@@ -161,7 +161,7 @@ impl Executor {
         match (self, weights) {
             (Self::Cpu(interpreter, rule), Weights::Cpu(weights)) => {
                 for _ in 0..steps {
-                    let entry = rule(interpreter.step());
+                    let entry = interpreter.entry(&*rule);
                     interpreter.run(weights, &entry)?;
                 }
                 let padded =

@@ -68,6 +68,8 @@ pub struct Wiring {
     pub grad: Option<Slot>,
     /// Which recorded figures count the targets that are no class and name the first one's row.
     pub faults: Option<[usize; 2]>,
+    /// Which recorded figure is 1 in steps whose update was skipped.
+    pub skipped: Option<usize>,
     /// How many ops the forward pass has, where the gradient is the caller's.
     pub forward_ops: usize,
 }
@@ -75,8 +77,8 @@ pub struct Wiring {
 impl Wiring {
     fn new(program: Program, x: Slot, y: Slot) -> Self {
         let forward_ops = program.ops().len();
-        let (target, weight, grad, faults) = (None, None, None, None);
-        Self { program, x, target, weight, y, grad, faults, forward_ops }
+        let (target, weight, grad, faults, skipped) = (None, None, None, None, None);
+        Self { program, x, target, weight, y, grad, faults, skipped, forward_ops }
     }
 }
 
@@ -126,10 +128,12 @@ impl Network {
         } else {
             None
         };
-        goal.around.update(&mut program, optimizer, Some(loss), seed)?;
+        let skipped = goal.around.update(&mut program, optimizer, Some(loss), seed)?;
+        figures.extend(skipped);
+        let skipped = skipped.map(|_| figures.len() - 1);
         program.record(&figures)?;
         let target = Some(all);
-        Ok(Wiring { target, weight, grad: gradient, faults, ..Wiring::new(program, x, y) })
+        Ok(Wiring { target, weight, grad: gradient, faults, skipped, ..Wiring::new(program, x, y) })
     }
 
     /// A training step whose gradient by the network's output the caller writes between its two parts: the forward
@@ -155,7 +159,7 @@ impl Network {
         if program.has_penalty() {
             figures.push(program.penalty(true));
         }
-        goal.around.update(&mut program, optimizer, None, seed)?;
+        figures.extend(goal.around.update(&mut program, optimizer, None, seed)?);
         program.record(&figures)?;
         Ok(Wiring { grad: Some(grad), forward_ops, ..Wiring::new(program, x, y) })
     }

@@ -288,3 +288,53 @@ fn penalties_and_clipping_change_the_gradients_as_on_the_reference() {
     }
     println!("{checks} values");
 }
+
+#[test]
+fn a_step_with_a_gradient_that_is_not_finite_never_was() {
+    let optimizer: Optimizer = "nadam(lr=0.01)".parse().unwrap();
+    let params = params();
+    let start = tensors(&params, 1);
+    let duel = || {
+        let mut program = Program::new("skip", params.clone());
+        let skipped = program.skip_not_finite(1);
+        program.update(optimizer, None, Key::new(3, Stream::Optimizer)).unwrap();
+        program.record(&[skipped]).unwrap();
+        Duel::new(gpu(), program, optimizer, &start)
+    };
+    let bits = |duel: &Duel| -> Vec<u32> {
+        let states = (0..2).flat_map(|state| duel.state(state));
+        let pairs = duel.params().into_iter().chain(states);
+        pairs.flat_map(|pair| pair.got).map(f32::to_bits).collect()
+    };
+    // Quiet and signalling NaN, infinities of both signs; at the first, the last and a middle element.
+    let bad = [0x7fc0_0000, 0xff80_0001, 0x7f80_0000, 0xff80_0000u32, 0x7fff_ffff];
+    for confirms in [false, true] {
+        let [mut whole, mut broken] = [duel(), duel()];
+        for step in 0..10u64 {
+            let grads = gradients(&params, step, true);
+            whole.step(&grads);
+            if step % 2 == 1 {
+                let number = step as usize / 2;
+                let mut grads = gradients(&params, 100 + step, true);
+                let (tensor, place) = [(0, 0), (1, 90), (2, 64), (4, 999), (4, 500)][number];
+                grads[tensor][place] = f32::from_bits(bad[number]);
+                broken.step(&grads);
+                if confirms {
+                    let (got, want) = broken.figures();
+                    assert_eq!((got[0], want[0]), (1.0, 1.0));
+                }
+            }
+            broken.step(&grads);
+            if confirms {
+                let (got, want) = broken.figures();
+                assert_eq!((got[0], want[0]), (0.0, 0.0));
+            }
+        }
+        assert_eq!(bits(&broken), bits(&whole));
+        assert_eq!(broken.on_cpu, {
+            let mut reference = whole.on_cpu.clone();
+            reference.grads = broken.on_cpu.grads.clone();
+            reference
+        });
+    }
+}

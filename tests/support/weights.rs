@@ -2,7 +2,7 @@
 
 use wgrad::cpu::{self, Interpreter};
 use wgrad::gpu::{self, Gpu, Plan, Region};
-use wgrad::program::{Op, ParamInfo, Slot, StepEntry, Steps};
+use wgrad::program::{Op, ParamInfo, Slot, Steps};
 use wgrad::{Optimizer, Program, Shape};
 
 use super::kernel::read_back;
@@ -79,7 +79,7 @@ impl Duel {
             self.on_cpu.grads[index] = numbers(data);
         }
         self.plan.run(1).unwrap();
-        let entry: StepEntry = self.rule.entry(self.step);
+        let entry = self.interpreter.entry(|step| self.rule.entry(step));
         self.interpreter.run(&mut self.on_cpu, &entry).unwrap();
         self.step += 1;
         let now = self.on_cpu.states.iter().flatten().flatten();

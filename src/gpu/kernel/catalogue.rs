@@ -195,6 +195,20 @@ pub fn accumulate() -> Kernel {
     whole("tensor.accumulate", 64, &parts, &bindings, &["len", "share"])
 }
 
+/// Counts the gradients that are NaN or infinite.
+pub fn count_not_finite() -> Kernel {
+    let parts = [INDEX, REDUCE, shader!("tensor/count_not_finite")];
+    let bindings = [read("grad"), write("partial")];
+    whole("tensor.count_not_finite", 256, &parts, &bindings, &["len", "offset"])
+}
+
+/// Skips the update if there are such gradients.
+pub fn skip() -> Kernel {
+    let parts = [REDUCE, STEP, NO_SCALARS, shader!("tensor/skip")];
+    let bindings = [read("partial"), write("steps"), write("skipped")];
+    whole("tensor.skip", 256, &parts, &bindings, &["len", "gathered"])
+}
+
 /// Moves a mean of the parameters.
 pub fn average() -> Kernel {
     let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/average")];
@@ -313,6 +327,7 @@ pub fn all() -> Vec<Kernel> {
     kernels.extend([matmul_tile(), matmul_register(), add_row(), sum_rows(), sum(), gather()]);
     kernels.extend([penalty(), clip_value(), clip_norm(), norms(), settle_lines(), record()]);
     kernels.extend([squares(), clip_each(), gradient_noise(), accumulate(), average()]);
+    kernels.extend([count_not_finite(), skip()]);
     kernels
 }
 

@@ -74,6 +74,24 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
+    pub(super) fn skip_not_finite(&mut self, gathered: u64, skipped: Slot) -> Result<()> {
+        let segments = self.segments()?;
+        let counts: Vec<usize> =
+            segments.iter().map(|segment| segment.len.div_ceil(1024)).collect();
+        let total = counts.iter().sum();
+        let partial = self.scratch(total)?;
+        let mut offset = 0;
+        for (segment, count) in segments.iter().zip(&counts) {
+            let fields = [segment.len as u32, offset as u32];
+            let bindings = vec![segment.grads.clone(), partial.clone()];
+            self.push(catalogue::count_not_finite(), &fields, &[], bindings, *count as u64, 0)?;
+            offset += count;
+        }
+        let fields = [total as u32, gathered as u32];
+        let bindings = vec![partial, self.steps.clone(), self.region(skipped)?];
+        self.push(catalogue::skip(), &fields, &[], bindings, 1, 0)
+    }
+
     pub(super) fn clip_each(&mut self, max: f64) -> Result<()> {
         for segment in self.segments()? {
             let blocks = segment.len / PAD;
