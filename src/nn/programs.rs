@@ -82,6 +82,8 @@ pub struct Wiring {
     pub grad: Option<Slot>,
     /// Which recorded figures tell of indices that are none.
     pub faults: Vec<Faults>,
+    /// Which recorded figure is 1 in steps whose update was skipped.
+    pub skipped: Option<usize>,
     /// How many ops the forward pass has, where the gradient is the caller's.
     pub forward_ops: usize,
 }
@@ -89,8 +91,9 @@ pub struct Wiring {
 impl Wiring {
     fn new(program: Program, x: Slot, y: Slot) -> Self {
         let forward_ops = program.ops().len();
-        let (target, weight, grad, faults) = (None, None, None, Vec::new());
-        Self { program, x, target, weight, y, grad, faults, forward_ops }
+        let (target, weight, grad, skipped) = (None, None, None, None);
+        let faults = Vec::new();
+        Self { program, x, target, weight, y, grad, faults, skipped, forward_ops }
     }
 }
 
@@ -148,10 +151,12 @@ impl Network {
         {
             check(&mut program, index, "features", count, None)?;
         }
-        goal.around.update(&mut program, optimizer, Some(loss), seed)?;
+        let skipped = goal.around.update(&mut program, optimizer, Some(loss), seed)?;
+        figures.extend(skipped);
+        let skipped = skipped.map(|_| figures.len() - 1);
         program.record(&figures)?;
         let target = Some(all);
-        Ok(Wiring { target, weight, grad: gradient, faults, ..Wiring::new(program, x, y) })
+        Ok(Wiring { target, weight, grad: gradient, faults, skipped, ..Wiring::new(program, x, y) })
     }
 
     /// A training step whose gradient by the network's output the caller writes between its two parts: the forward
@@ -177,7 +182,7 @@ impl Network {
         if program.has_penalty() {
             figures.push(program.penalty(true));
         }
-        goal.around.update(&mut program, optimizer, None, seed)?;
+        figures.extend(goal.around.update(&mut program, optimizer, None, seed)?);
         program.record(&figures)?;
         Ok(Wiring { grad: Some(grad), forward_ops, ..Wiring::new(program, x, y) })
     }

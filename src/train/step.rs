@@ -163,17 +163,18 @@ impl TrainingStep {
     }
 
     /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted.
+    /// Skipped updates count as far as figures were read.
     pub fn into_trainer(self) -> Trainer {
-        let done = self.plan.next_step();
-        self.trainer.after(done)
+        self.trainer.after(&self.plan)
     }
 }
 
 impl Trainer {
-    /// The trainer after so many steps of one epoch each.
-    fn after(self, done: u64) -> Self {
-        let epoch = self.epoch + done - self.step;
-        Self { step: done, epoch, ..self }
+    /// The trainer after the steps of a plan, of one epoch each.
+    fn after(self, plan: &Plan) -> Self {
+        let (step, skipped) = (plan.next_step(), self.skipped + plan.skipped_steps());
+        let epoch = self.epoch + step - self.step;
+        Self { step, skipped, epoch, ..self }
     }
 }
 
@@ -254,9 +255,9 @@ impl GradientStep {
     }
 
     /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted.
+    /// Skipped updates count as far as figures were read.
     pub fn into_trainer(self) -> Trainer {
-        let done = self.plan.next_step();
-        self.trainer.after(done)
+        self.trainer.after(&self.plan)
     }
 }
 
