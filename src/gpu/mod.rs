@@ -8,6 +8,7 @@ mod lower;
 mod memory;
 mod plan;
 mod readback;
+mod staging;
 mod steps;
 
 pub use arena::Weights;
@@ -40,7 +41,7 @@ struct Shared {
     limits: wgpu::Limits,
     /// By the texts they are made of: two ops of the caller's own may have one name.
     pipelines: Mutex<HashMap<Vec<&'static str>, Arc<Pipeline>>>,
-    /// Set by the device-lost callback of a device of our own.
+    /// Set by the device-lost callback of a device of our own, by the host, or when a read-back fails.
     lost: Arc<OnceLock<String>>,
 }
 
@@ -140,6 +141,16 @@ impl Gpu {
             Some(reason) => Err(Error::DeviceLost(reason.clone())),
             None => Ok(()),
         }
+    }
+
+    /// Says that the device is gone, for a host whose own device-lost handler heard of it; every call fails from then on.
+    /// A loss that nobody tells of is noticed when something is read back.
+    pub fn set_lost(&self, reason: &str) {
+        let _ = self.note_lost(reason.to_string());
+    }
+
+    fn note_lost(&self, reason: String) -> Error {
+        Error::DeviceLost(self.shared.lost.get_or_init(|| reason).clone())
     }
 
     /// Runs `work` and turns any error the device raises meanwhile into an [`Error`].

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::kernel::Pipeline;
 use super::lower::{Job, Lowering, RING};
 use super::memory::{Region, View};
-use super::steps::StepTable;
+use super::steps::{Figures, StepTable};
 use super::{Gpu, Weights};
 use crate::error::{Error, Result};
 use crate::program::{DType, Op, Program, Slot, StepEntry};
@@ -115,9 +115,9 @@ impl Plan {
         &self.dispatches
     }
 
-    /// The first step not yet recorded.
+    /// The first step not yet recorded. Steps whose encoder was dropped do not count.
     pub fn next_step(&self) -> u64 {
-        self.steps.next
+        self.steps.next()
     }
 
     /// The most steps that one recording can hold.
@@ -134,18 +134,18 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Limit`] for more steps than [`Plan::most_steps`], or when too many recordings wait to be submitted and
-    /// polled; [`Error::DeviceLost`].
+    /// polled, or one waits since more than [`Plan::most_steps`] steps; [`Error::DeviceLost`].
     pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
         if steps == 0 {
             return Ok(());
         }
         self.gpu.check_alive()?;
-        self.steps.record(encoder, steps)?;
+        self.steps.begin(encoder, steps)?;
         self.pass(encoder, steps, 0..self.dispatches.len());
-        Ok(())
+        self.steps.end(encoder, steps, &self.ring)
     }
 
-    /// Records some ops of one step; those from the first op on begin the step. Nothing is submitted.
+    /// Records some ops of one step; those up to the last op end the step. Nothing is submitted.
     ///
     /// # Errors
     /// As [`Plan::encode`].
@@ -155,12 +155,24 @@ impl Plan {
         ops: Range<usize>,
     ) -> Result<()> {
         self.gpu.check_alive()?;
-        if ops.start == 0 {
-            self.steps.record(encoder, 1)?;
-        }
+        self.steps.begin(encoder, 1)?;
         let mark = |op: usize| self.marks.get(op).copied().unwrap_or(self.dispatches.len());
         self.pass(encoder, 1, mark(ops.start)..mark(ops.end));
-        Ok(())
+        if ops.end < self.program.ops().len() {
+            return Ok(());
+        }
+        self.steps.end(encoder, 1, &self.ring)
+    }
+
+    /// The figures of the steps that have come back since the last call, oldest first, each with its step. Never blocks,
+    /// submits or polls: figures come back while the host submits and polls. At most [`Plan::most_steps`] are kept.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub fn try_figures(&mut self) -> Result<Vec<(u64, [f32; Op::MAX_RECORDED])>> {
+        self.gpu.check_alive()?;
+        let figures: Vec<(u64, Figures)> = self.steps.take_figures()?;
+        Ok(figures)
     }
 
     fn pass(&self, encoder: &mut wgpu::CommandEncoder, steps: u64, range: Range<usize>) {
@@ -182,7 +194,7 @@ impl Plan {
     /// # Errors
     /// As [`Plan::encode`], and whatever the device raises on submission.
     pub fn run(&mut self, steps: u64) -> Result<()> {
-        if self.steps.is_full() {
+        if !self.steps.has_room(steps) {
             self.gpu.wait(self.program.name(), None)?;
         }
         let mut encoder = self.gpu.encoder("wgrad run");
@@ -257,7 +269,7 @@ impl Plan {
     /// [`Error::Limit`] if they are more than the ring holds or no longer in it; [`Error::DeviceLost`] and
     /// [`Error::Timeout`]; [`Error::Internal`] if the device's step counter has not come that far.
     pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
-        let behind = self.steps.next.saturating_sub(steps.start);
+        let behind = self.steps.next().saturating_sub(steps.start);
         if behind > RING {
             let what = format!("the figures of step {}", steps.start);
             return Err(Error::Limit { what, needed: behind, limit: RING, unit: "steps back" });

@@ -9,7 +9,7 @@ mod step;
 
 pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
-pub use step::{GradientStep, TrainingStep};
+pub use step::{GradientStep, Metrics, StepFigures, TrainingStep};
 
 use crate::data::{Dataset, Targets};
 use crate::device::{Device, Weights};

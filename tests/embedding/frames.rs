@@ -1,19 +1,13 @@
-//! Training inside somebody else's frame: their device, their encoder, their handlers.
+//! Steps between passes of the host, and what each side sees of the other.
 
-mod support;
+use std::sync::atomic::Ordering;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use support::adapter::{self, Adapter};
-use support::kernel::read_back;
-use support::nets::bits;
 use wgpu::util::DeviceExt;
-use wgrad::gpu::Region;
-use wgrad::ndarray::Array2;
 use wgrad::prelude::*;
 
-const ROWS: usize = 24;
+use super::host::{Host, ROWS, binding, floats, simulated, trainer};
+use crate::support::kernel::read_back;
+use crate::support::nets::bits;
 
 /// The host's first pass: a wave and its derivative, as a simulation would leave them.
 const SIMULATE: &str = "
@@ -33,110 +27,6 @@ const COLLECT: &str = "
 @compute @workgroup_size(32) fn main(@builtin(global_invocation_id) id: vec3u) {
     out[id.x] = 2.0 * weight[id.x];
 }";
-
-/// What the host's shader computes.
-fn simulated() -> Dataset {
-    let x = Array2::from_shape_fn((ROWS, 2), |(i, col)| {
-        if col == 0 { i as f32 * 0.125 - 1.5 } else { 1.0 - i as f32 * 0.0625 }
-    });
-    let y = Array2::from_shape_fn((ROWS, 1), |(i, _)| (i % 3) as f32 - 0.5);
-    Dataset::new(x, y).unwrap()
-}
-
-fn trainer(gpu: &Gpu) -> Trainer {
-    let model = Sequential::new(2).dense(16).activation(Activation::tanh()).dropout(0.1).dense(1);
-    Trainer::new(model, Loss::mse(), Optimizer::adam().learning_rate(0.01))
-        .schedule(Schedule::inverse_time(1e-2).unwrap())
-        .on(&gpu.clone().into())
-        .unwrap()
-}
-
-/// The host application.
-struct Host {
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    errors: Arc<AtomicUsize>,
-    lost: Arc<AtomicBool>,
-}
-
-impl Host {
-    /// A device of its own, with default limits, no features, and handlers of its own.
-    fn new() -> Self {
-        let Adapter { device, queue, .. } = adapter::fresh();
-        let (errors, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        let count = errors.clone();
-        device.on_uncaptured_error(Arc::new(move |_| {
-            count.fetch_add(1, Ordering::SeqCst);
-        }));
-        let note = lost.clone();
-        device.set_device_lost_callback(move |_, _| note.store(true, Ordering::SeqCst));
-        Self { device, queue, errors, lost }
-    }
-
-    fn buffer(&self, floats: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
-        let (label, size) = (Some("host"), floats * 4);
-        let usage = usage | wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
-        self.device.create_buffer(&wgpu::BufferDescriptor {
-            label,
-            size,
-            usage,
-            mapped_at_creation: false,
-        })
-    }
-
-    /// Records a pass of the host's own with two bindings.
-    fn pass(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        source: &str,
-        bindings: [wgpu::BufferBinding<'_>; 2],
-        groups: u32,
-    ) {
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("host"),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some("host"),
-            layout: None,
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: Default::default(),
-            cache: None,
-        });
-        let [first, second] = bindings.map(wgpu::BindingResource::Buffer);
-        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("host"),
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &[
-                wgpu::BindGroupEntry { binding: 0, resource: first },
-                wgpu::BindGroupEntry { binding: 1, resource: second },
-            ],
-        });
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        pass.set_pipeline(&pipeline);
-        pass.set_bind_group(0, &group, &[]);
-        pass.dispatch_workgroups(groups, 1, 1);
-    }
-
-    /// Does something wrong on purpose, outside of every error scope of its own.
-    fn blunder(&self) {
-        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE;
-        drop(self.buffer(4, usage));
-    }
-}
-
-fn binding(region: &Region) -> wgpu::BufferBinding<'_> {
-    wgpu::BufferBinding {
-        buffer: &region.buffer,
-        offset: region.offset,
-        size: wgpu::BufferSize::new(region.bytes),
-    }
-}
-
-fn floats(bytes: &[u8]) -> Vec<f32> {
-    bytemuck::pod_collect_to_vec(bytes)
-}
 
 #[test]
 fn ten_steps_between_two_passes_of_the_host_are_ten_steps_of_a_run_of_our_own() {
