@@ -56,6 +56,12 @@ impl Host {
         Self::on(adapter::fresh_with(&descriptor))
     }
 
+    /// The same with limits of one's own.
+    pub fn with(required_limits: wgpu::Limits) -> Self {
+        let descriptor = wgpu::DeviceDescriptor { required_limits, ..adapter::descriptor() };
+        Self::on(adapter::fresh_with(&descriptor))
+    }
+
     fn on(Adapter { device, queue, .. }: Adapter) -> Self {
         let (errors, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let count = errors.clone();

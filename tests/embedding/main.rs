@@ -6,4 +6,5 @@ mod support;
 mod counts;
 mod frames;
 mod host;
+mod limits;
 mod order;

@@ -29,6 +29,12 @@ pub fn fresh_with(descriptor: &wgpu::DeviceDescriptor<'_>) -> Adapter {
     pollster::block_on(open(&wanted, descriptor)).unwrap_or_else(|problem| panic!("{problem}"))
 }
 
+/// The same, if the adapter can.
+pub fn try_fresh_with(descriptor: &wgpu::DeviceDescriptor<'_>) -> Option<Adapter> {
+    let wanted = std::env::var("WGRAD_DEVICE").unwrap_or_default();
+    pollster::block_on(open(&wanted, descriptor)).ok()
+}
+
 /// Default limits, no features.
 pub fn descriptor() -> wgpu::DeviceDescriptor<'static> {
     wgpu::DeviceDescriptor {

@@ -8,6 +8,7 @@ use wgrad::program::{DType, Slot, StepEntry};
 use wgrad::random::{Key, Stream};
 use wgrad::{Program, Shape};
 
+use super::adapter::{Adapter, adapter};
 use super::kernel::read_back;
 
 /// How many sentinels lie before and after each output.
@@ -25,10 +26,14 @@ pub fn open(limits: wgpu::Limits) -> Gpu {
     gpu
 }
 
-/// The device of this test run with default limits, opened once.
+/// The device of this test run, opened once: a host's, with default limits and no features.
 pub fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| open(wgpu::Limits::default()))
+    GPU.get_or_init(|| {
+        let Adapter { device, queue, .. } = adapter();
+        assert!(device.features().is_empty(), "{:?}", device.features());
+        Gpu::from_wgpu(device, queue)
+    })
 }
 
 /// The same with four workgroups per dimension at most, so that small tensors fold the grid.
