@@ -37,6 +37,7 @@ fn case(model: Sequential, loss: Loss, target: TargetKind, clip: Option<f64>) ->
         around: Around { clip_value: None, clip_norm: clip, ..Around::default() },
         weighted: false,
         checked: false,
+        through: false,
     };
     let wiring = network.training(&goal, Optimizer::sgd(), target, (ROWS, ROWS), 3).unwrap();
     let outputs = network.outputs();

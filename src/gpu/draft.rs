@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::arena::Weights;
 use super::kernel::Kernel;
-use super::lower::{Job, Lowering};
+use super::lower::{Job, Lowering, Memory};
 use super::{Choices, Gpu};
 use crate::error::{Error, Result};
 use crate::program::{Op, Program};
@@ -156,7 +156,8 @@ fn lower_on(gpu: &Gpu, program: &Program) -> Result<Vec<Job>> {
     });
     let weights = Weights::new(gpu, program.params(), optimizer, EXTRAS)?;
     let steps = gpu.storage("step table", 64, &[])?;
-    let mut lowering = Lowering::new(gpu, program, Some(&weights), steps, &[])?;
+    let memory = Memory::new(gpu, program, steps, &[])?;
+    let mut lowering = Lowering::new(gpu, program, Some(&weights), memory);
     lowering.lower()?;
     Ok(lowering.jobs)
 }

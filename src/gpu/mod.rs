@@ -2,6 +2,7 @@
 
 mod adapter;
 pub mod arena;
+mod budget;
 mod choice;
 mod draft;
 pub mod kernel;
@@ -9,13 +10,18 @@ mod lower;
 mod memory;
 mod plan;
 mod readback;
+mod snapshot;
 mod staging;
 mod steps;
+mod texture;
 
 pub use arena::Weights;
+pub use budget::Budget;
 pub use choice::{Choices, MatMul};
 pub use memory::{Region, View};
 pub use plan::{Dispatch, Plan};
+pub(crate) use snapshot::{Snapshots, WeightsAt};
+pub use texture::TextureCopy;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

@@ -185,6 +185,11 @@ impl Staging {
         Ok(slot.lend(encoder))
     }
 
+    /// The device is gone.
+    pub fn lost(&self, reason: &str) -> Error {
+        self.gpu.note_lost(reason.to_string())
+    }
+
     /// What a loan has brought, of which `words` are wanted.
     pub fn collect(&self, loan: &Loan, words: u64) -> Result<Vec<u32>> {
         let lost = |error: wgpu::MapRangeError| self.gpu.note_lost(format!("{error} (download)"));

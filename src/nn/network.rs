@@ -144,6 +144,29 @@ impl Network {
         Ok(())
     }
 
+    /// The same network with another activation in the place of one that, like it, has no learned numbers. Parameters
+    /// keep their names, shapes and places.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if layer `index` is no such activation; otherwise as
+    /// [`Sequential::build`](super::Sequential::build).
+    pub fn with_activation(&self, index: usize, f: Activation) -> Result<Self> {
+        let mut layers = self.layers.clone();
+        match layers.get_mut(index) {
+            Some(Layer::Activation(old)) if !old.is_learned() && !f.is_learned() => *old = f,
+            _ => {
+                let message = format!("layer {index} is no activation that {f} could replace");
+                return Err(Error::unsupported("with_activation", message));
+            }
+        }
+        let network = Self::new(self.inputs, layers)?;
+        if network.params != self.params {
+            let message = format!("with {f} in layer {index} the parameters have other shapes");
+            return Err(Error::unsupported("with_activation", message));
+        }
+        Ok(network)
+    }
+
     /// How many features a row has.
     pub fn inputs(&self) -> usize {
         self.inputs
@@ -213,19 +236,21 @@ impl Network {
         Ok((current, trace))
     }
 
-    /// Adds the backward pass from dL/dy: fills every gradient, and stops where nothing below has parameters.
+    /// Adds the backward pass from dL/dy: fills every gradient, and stops where nothing below has parameters, or if it is
+    /// to go `through`, gives dL/dx.
     pub(super) fn backward(
         &self,
         program: &mut Program,
         trace: &Trace,
         grad: Slot,
         seed: u64,
-    ) -> Result<()> {
+        through: bool,
+    ) -> Result<Option<Slot>> {
         let mut grad = grad;
         let layers = self.layers.iter().zip(&self.first_param).zip(&trace.layers).enumerate();
         for (index, ((layer, &param), &(x, y))) in layers.rev() {
             let name = format!("{index}.dx");
-            let last = param == 0;
+            let last = param == 0 && !through;
             match layer {
                 Layer::Dense(dense) => {
                     let d_weight = program.grad(param)?;
@@ -250,10 +275,10 @@ impl Network {
                 }
             }
             if last {
-                break;
+                return Ok(None);
             }
         }
-        Ok(())
+        Ok(through.then_some(grad))
     }
 }
 

@@ -41,6 +41,8 @@ pub struct Goal {
     pub weighted: bool,
     /// Whether a training step counts class targets that are no class: for targets that nobody has checked.
     pub checked: bool,
+    /// Whether a training step also gives the gradient by its inputs.
+    pub through: bool,
 }
 
 impl Goal {
@@ -68,15 +70,17 @@ pub struct Wiring {
     pub grad: Option<Slot>,
     /// Which recorded figures count the targets that are no class and name the first one's row.
     pub faults: Option<[usize; 2]>,
-    /// How many ops the forward pass has, where the gradient is the caller's.
-    pub forward_ops: usize,
+    /// The gradient by the inputs, if the goal asks for it.
+    pub grad_x: Option<Slot>,
+    /// Up to which op the forward pass goes, and up to which the backward pass; the update follows.
+    pub parts: [usize; 2],
 }
 
 impl Wiring {
     fn new(program: Program, x: Slot, y: Slot) -> Self {
-        let forward_ops = program.ops().len();
-        let (target, weight, grad, faults) = (None, None, None, None);
-        Self { program, x, target, weight, y, grad, faults, forward_ops }
+        let parts = [program.ops().len(); 2];
+        let (target, weight, grad, grad_x, faults) = (None, None, None, None, None);
+        Self { program, x, target, weight, y, grad, grad_x, faults, parts }
     }
 }
 
@@ -106,13 +110,15 @@ impl Network {
         let batch_target = batched("batch target", all)?;
         let batch_weight = weight.map(|weight| batched("batch weight", weight)).transpose()?;
         let (y, trace) = self.forward(&mut program, batch_x, Some(seed))?;
+        let forward = program.ops().len();
         let inputs = LossInputs { weight: batch_weight, ..LossInputs::new(y, batch_target) };
         let (loss, gradients) = program.loss_of(goal.loss, goal.reduction, inputs, true)?;
         let mut figures = vec![loss];
         let gradient = gradients.first().copied();
-        if let Some(gradient) = gradient {
-            self.backward(&mut program, &trace, gradient, seed)?;
-        }
+        let grad_x = match gradient {
+            Some(grad) => self.backward(&mut program, &trace, grad, seed, goal.through)?,
+            None => None,
+        };
         if program.has_penalty() {
             figures.push(program.penalty(true));
         }
@@ -126,14 +132,14 @@ impl Network {
         } else {
             None
         };
+        let parts = [forward, program.ops().len()];
         goal.around.update(&mut program, optimizer, Some(loss), seed)?;
         program.record(&figures)?;
-        let target = Some(all);
-        Ok(Wiring { target, weight, grad: gradient, faults, ..Wiring::new(program, x, y) })
+        let (target, grad) = (Some(all), gradient);
+        Ok(Wiring { target, weight, grad, grad_x, faults, parts, ..Wiring::new(program, x, y) })
     }
 
-    /// A training step whose gradient by the network's output the caller writes between its two parts: the forward
-    /// pass, and backward and update. The loss of the goal has no part in it.
+    /// A training step whose gradient by the network's output the caller writes after the forward pass. The loss of the goal has no part in it.
     ///
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) for more elements than a tensor can have;
@@ -149,15 +155,16 @@ impl Network {
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let grad = program.input("d y", Shape::new(&[rows, self.outputs()])?, DType::F32);
         let (y, trace) = self.forward(&mut program, x, Some(seed))?;
-        let forward_ops = program.ops().len();
-        self.backward(&mut program, &trace, grad, seed)?;
+        let forward = program.ops().len();
+        let grad_x = self.backward(&mut program, &trace, grad, seed, goal.through)?;
         let mut figures = vec![];
         if program.has_penalty() {
             figures.push(program.penalty(true));
         }
+        let parts = [forward, program.ops().len()];
         goal.around.update(&mut program, optimizer, None, seed)?;
         program.record(&figures)?;
-        Ok(Wiring { grad: Some(grad), forward_ops, ..Wiring::new(program, x, y) })
+        Ok(Wiring { grad: Some(grad), grad_x, parts, ..Wiring::new(program, x, y) })
     }
 
     /// Loss, penalty and metrics over up to `rows` rows, nothing changed.

@@ -9,7 +9,7 @@ mod step;
 
 pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
-pub use step::{GradientStep, Metrics, StepFigures, TrainingStep};
+pub use step::{Inference, Metrics, Snapshot, StepFigures, StepOptions, TrainingStep};
 
 use crate::data::{Dataset, Targets};
 use crate::device::{Device, Weights};
@@ -147,6 +147,7 @@ impl TrainerBuilder {
             around,
             weighted: false,
             checked: false,
+            through: false,
         };
         let mut trainer = Trainer {
             network,

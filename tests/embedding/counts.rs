@@ -29,7 +29,7 @@ fn a_thousand_steps_create_nothing_write_nothing_and_submit_nothing_of_our_own()
     for _ in 0..FRAMES {
         let mut encoder = host.device.create_command_encoder(&Default::default());
         step.inputs().copy_from(&mut encoder, &x, x.size()).unwrap();
-        step.targets().copy_from(&mut encoder, &y, y.size()).unwrap();
+        step.targets().unwrap().copy_from(&mut encoder, &y, y.size()).unwrap();
         step.encode(&mut encoder, 2).unwrap();
         host.frame(encoder.finish());
         figures.extend(step.metrics().try_all().unwrap());

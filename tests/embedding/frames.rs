@@ -37,7 +37,7 @@ fn ten_steps_between_two_passes_of_the_host_are_ten_steps_of_a_run_of_our_own() 
     let out = host.buffer(32, wgpu::BufferUsages::empty());
 
     let mut encoder = host.device.create_command_encoder(&Default::default());
-    let inputs = [step.inputs(), step.targets()].map(binding);
+    let inputs = [step.inputs(), step.targets().unwrap()].map(binding);
     host.pass(&mut encoder, SIMULATE, inputs, ROWS as u32 / 8);
     step.encode(&mut encoder, 10).unwrap();
     let results = [binding(&weight), wgpu::BufferBinding { buffer: &out, offset: 0, size: None }];
@@ -104,7 +104,7 @@ fn the_steps_of_several_frames_are_the_steps_of_one() {
     for frame in 0..12 {
         let mut encoder = host.device.create_command_encoder(&Default::default());
         step.inputs().copy_from(&mut encoder, &x, x.size()).unwrap();
-        step.targets().copy_from(&mut encoder, &y, y.size()).unwrap();
+        step.targets().unwrap().copy_from(&mut encoder, &y, y.size()).unwrap();
         step.encode(&mut encoder, 1 + frame % 3).unwrap();
         host.queue.submit([encoder.finish()]);
     }
@@ -160,9 +160,10 @@ fn a_gradient_from_the_hosts_own_shader_trains_as_the_loss_it_is_of() {
     step.inputs().copy_from(&mut encoder, &x, x.size()).unwrap();
     for _ in 0..6 {
         step.encode_forward(&mut encoder).unwrap();
-        assert!(step.encode_forward(&mut encoder).is_err());
-        let bindings = [binding(step.outputs()), binding(step.gradients())];
+        assert!(step.encode_update(&mut encoder).is_err());
+        let bindings = [binding(step.outputs()), binding(step.gradients().unwrap())];
         host.pass(&mut encoder, OWN_LOSS, bindings, ROWS as u32 / 8);
+        step.encode_backward(&mut encoder).unwrap();
         step.encode_update(&mut encoder).unwrap();
     }
     host.queue.submit([encoder.finish()]);
@@ -198,7 +199,7 @@ fn targets_that_are_no_class_are_counted_on_the_device_and_named_at_the_next_rea
             usage: wgpu::BufferUsages::COPY_SRC,
         });
         let mut encoder = host.device.create_command_encoder(&Default::default());
-        step.targets().copy_from(&mut encoder, &labels, labels.size()).unwrap();
+        step.targets().unwrap().copy_from(&mut encoder, &labels, labels.size()).unwrap();
         step.encode(&mut encoder, 2).unwrap();
         host.queue.submit([encoder.finish()]);
         let records = pollster::block_on(step.records(0..2));

@@ -93,6 +93,10 @@ impl Host {
         })
     }
 
+    pub fn encoder(&self) -> wgpu::CommandEncoder {
+        self.device.create_command_encoder(&Default::default())
+    }
+
     /// Waits for a submission, or for all of them.
     pub fn wait_for(&self, submission_index: Option<wgpu::SubmissionIndex>) {
         let wait = wgpu::PollType::Wait { submission_index, timeout: None };

@@ -25,6 +25,7 @@ fn training(inputs: usize, rows: usize, optimizer: Optimizer) -> Program {
         around: Around::default(),
         weighted: false,
         checked: true,
+        through: false,
     };
     let target = TargetKind::Values(1);
     network.training(&goal, optimizer, target, (rows, rows), 0).unwrap().program

@@ -8,3 +8,4 @@ mod frames;
 mod host;
 mod limits;
 mod order;
+mod views;

@@ -18,7 +18,7 @@ fn ready(host: &Host, gpu: &Gpu) -> TrainingStep {
         (host.filled(data.inputs().as_slice().unwrap()), host.filled(values.as_slice().unwrap()));
     let mut encoder = host.device.create_command_encoder(&Default::default());
     step.inputs().copy_from(&mut encoder, &x, x.size()).unwrap();
-    step.targets().copy_from(&mut encoder, &y, y.size()).unwrap();
+    step.targets().unwrap().copy_from(&mut encoder, &y, y.size()).unwrap();
     host.queue.submit([encoder.finish()]);
     step
 }

@@ -99,7 +99,8 @@ impl<'a> Lowering<'a> {
         let mut first = 0;
         for segment in self.segments()? {
             let fields = [segment.len as u32, first, key.0[0], key.0[1]];
-            let bindings = vec![self.steps.clone(), segment.blocks.clone(), segment.grads.clone()];
+            let bindings =
+                vec![self.memory.steps.clone(), segment.blocks.clone(), segment.grads.clone()];
             let count = groups(segment.len, 64);
             self.push(catalogue::gradient_noise(), &fields, &[], bindings, count, 0)?;
             first = first.wrapping_add(segment.len as u32);
@@ -119,7 +120,7 @@ impl<'a> Lowering<'a> {
             let missing = || Error::Internal(format!("the arena has no state value {state}"));
             let state = segment.states.get(state).ok_or_else(missing)?.clone();
             let fields = [segment.len as u32, setting];
-            let bindings = vec![self.steps.clone(), arena(segment).clone(), state];
+            let bindings = vec![self.memory.steps.clone(), arena(segment).clone(), state];
             self.push(kernel.clone(), &fields, &[], bindings, groups(segment.len, 256), 0)?;
         }
         Ok(())
@@ -136,7 +137,7 @@ impl<'a> Lowering<'a> {
         if kind.carried.is_some() {
             let carried = self.weights()?.carried.clone();
             let place = loss.map_or(Ok(0), |loss| Ok((self.region(loss)?.offset / 4) as u32))?;
-            let bindings = vec![self.steps.clone(), self.scalars.clone(), carried];
+            let bindings = vec![self.memory.steps.clone(), self.memory.scalars.clone(), carried];
             self.push(catalogue::carry(optimizer), &[place], &[], bindings, 1, 0)?;
         }
         let mut first = 0;
@@ -149,7 +150,7 @@ impl<'a> Lowering<'a> {
                 return Err(Error::Internal(message));
             }
             let mut bindings = vec![
-                self.steps.clone(),
+                self.memory.steps.clone(),
                 segment.blocks.clone(),
                 segment.grads.clone(),
                 segment.params.clone(),
@@ -174,7 +175,8 @@ impl<'a> Lowering<'a> {
             fields.push((self.region(*slot)?.offset / 4) as u32);
         }
         fields.resize(4 + Op::MAX_RECORDED, 0);
-        let bindings = vec![self.steps.clone(), self.scalars.clone(), self.ring.clone()];
+        let bindings =
+            vec![self.memory.steps.clone(), self.memory.scalars.clone(), self.memory.ring.clone()];
         self.push(catalogue::record(), &fields, &[], bindings, 1, 0)
     }
 }
