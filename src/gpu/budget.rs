@@ -30,6 +30,10 @@ const LONGEST: Duration = Duration::from_millis(250);
 /// How fast a recording may grow from one to the next.
 const GROWTH: f64 = 1.5;
 
+fn grown(steps: u64) -> f64 {
+    (steps as f64 * GROWTH).max(steps as f64 + 1.0)
+}
+
 /// How many times without timestamps are remembered, to know the least.
 const REMEMBERED: usize = 64;
 
@@ -116,7 +120,7 @@ impl Pace {
                 for (steps, nanoseconds) in stamps.settle()? {
                     let fitting = budget.as_nanos() as f64 * steps as f64 / nanoseconds.max(1.0);
                     // Half of the way, so that one odd frame does not turn everything.
-                    self.steps = ((self.steps + fitting) / 2.0).min(steps as f64 * GROWTH);
+                    self.steps = ((self.steps + fitting) / 2.0).min(grown(steps));
                 }
             }
             Clock::Done { found, times } => {
@@ -131,8 +135,10 @@ impl Pace {
                     }
                     let least = times.iter().min().copied().unwrap_or_default();
                     let more = (time - least).as_secs_f64() / budget.as_secs_f64().max(1e-9);
-                    let change = if more > 1.0 { (1.0 / more).max(0.25) } else { GROWTH };
-                    self.steps = steps as f64 * change.max(1.0 / steps as f64);
+                    self.steps = match more {
+                        more if more > 1.0 => steps as f64 * (1.0 / more).max(0.25),
+                        _ => grown(steps),
+                    };
                 }
             }
         }

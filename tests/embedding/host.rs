@@ -62,7 +62,7 @@ impl Host {
         Self::on(adapter::fresh_with(&descriptor))
     }
 
-    fn on(Adapter { device, queue, .. }: Adapter) -> Self {
+    pub fn on(Adapter { device, queue, .. }: Adapter) -> Self {
         let (errors, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
         let count = errors.clone();
         device.on_uncaptured_error(Arc::new(move |_| {

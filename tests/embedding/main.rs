@@ -7,5 +7,7 @@ mod counts;
 mod frames;
 mod host;
 mod limits;
+mod live;
+mod lost;
 mod order;
 mod views;

@@ -48,10 +48,10 @@ impl TrainingStep {
     /// [`Error::DeviceLost`] if one was lost on its way; the one before is kept for [`TrainingStep::restore`].
     pub fn snapshot(&mut self) -> Result<Option<&Snapshot>> {
         let Weights::Gpu(weights) = &self.trainer.weights else { return Ok(None) };
-        if let Some(weights) = self.snapshots.take(weights, self.plan.next_step())? {
-            if self.latest.as_ref().is_none_or(|latest| latest.step() <= weights.step) {
-                self.latest = Some(Snapshot { weights });
-            }
+        if let Some(weights) = self.snapshots.take(weights, self.plan.next_step())?
+            && self.latest.as_ref().is_none_or(|latest| latest.step() <= weights.step)
+        {
+            self.latest = Some(Snapshot { weights });
         }
         Ok(self.latest.as_ref())
     }
@@ -118,7 +118,7 @@ impl Trainer {
             optimizer: self.optimizer,
             schedule: self.schedule.clone(),
             others: self.others.clone(),
-            plateau: self.plateau.clone(),
+            plateau: self.plateau,
             plateau_state: self.plateau_state,
             seed: self.seed,
             device: device.clone(),
