@@ -128,7 +128,7 @@ fn the_step_table_has_the_hosts_layout() {
         let header: Vec<_> = names.into_iter().zip((0..).step_by(4)).collect();
         let members = reflection.members(steps);
         assert_eq!(places(&members), header, "{}", kernel.label);
-        assert_eq!(reflection.stride(members[5].ty), 4 * StepEntry::WORDS as u32);
+        assert_eq!(reflection.stride(members[6].ty), 4 * StepEntry::WORDS as u32);
         let entry = reflection.named("StepEntry").expect("a StepEntry struct");
         let words = [
             "rows", "start", "epoch", "total", "rate", "coupled", "shrink", "sign", "begins",
