@@ -17,8 +17,12 @@
 
 mod activation;
 mod loss;
+mod norm;
 mod ops;
+mod tensor;
 mod update;
+
+use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::program::{DType, Op, Place, Program, Slot, StepEntry};
@@ -105,7 +109,7 @@ impl<F: Real> Interpreter<F> {
     /// [`Error::Shape`] if there are more values than the slot holds.
     pub fn write(&mut self, slot: Slot, data: &[F]) -> Result<()> {
         let info = self.program.slot(slot)?.clone();
-        write(&info, self.values.get_mut(slot.0), data)
+        write(&info, self.values.get_mut(info.root(slot).0), data)
     }
 
     /// Writes a slot's indices.
@@ -122,8 +126,8 @@ impl<F: Real> Interpreter<F> {
     /// # Errors
     /// [`Error::Internal`] for a slot of another program.
     pub fn read(&self, slot: Slot) -> Result<&[F]> {
-        self.program.slot(slot)?;
-        Ok(self.values.get(slot.0).map(Vec::as_slice).unwrap_or_default())
+        let root = self.program.slot(slot)?.root(slot);
+        Ok(self.values.get(root.0).map(Vec::as_slice).unwrap_or_default())
     }
 
     /// A slot's indices.
@@ -153,6 +157,19 @@ impl<F: Real> Interpreter<F> {
         weights: &mut Weights<F>,
         entry: &StepEntry,
     ) -> Result<()> {
+        self.run_ops(0..ops, weights, entry)
+    }
+
+    /// Runs some ops once, on what those before them have left.
+    ///
+    /// # Errors
+    /// As [`Interpreter::run`].
+    pub fn run_ops(
+        &mut self,
+        ops: Range<usize>,
+        weights: &mut Weights<F>,
+        entry: &StepEntry,
+    ) -> Result<()> {
         let (count, expected) = (weights.params.len(), self.program.params().len());
         if count != expected {
             return Err(Error::Internal(format!(
@@ -164,7 +181,8 @@ impl<F: Real> Interpreter<F> {
         let walk = program
             .ops()
             .iter()
-            .take(ops)
+            .take(ops.end)
+            .skip(ops.start)
             .try_for_each(|op| self.apply(&program, op, weights, entry));
         self.program = program;
         walk

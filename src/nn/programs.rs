@@ -2,6 +2,7 @@
 
 use super::Around;
 use super::Network;
+use super::pass::Trace;
 use crate::error::Result;
 use crate::program::{DType, LossInputs, Program, Slot};
 use crate::random::{Key, Stream};
@@ -53,6 +54,19 @@ impl Goal {
     }
 }
 
+/// Figures of a step that tell of indices beyond what they are indices of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// The figure that counts them.
+    pub count: usize,
+    /// The figure that names the first one's place.
+    pub first: usize,
+    /// What they are: targets or features.
+    pub what: &'static str,
+    /// They must be below this.
+    pub limit: usize,
+}
+
 /// A program and the slots its caller writes and reads.
 #[derive(Clone, Debug)]
 pub struct Wiring {
@@ -68,8 +82,8 @@ pub struct Wiring {
     pub y: Slot,
     /// The gradient of the loss by the network's output, in a training step.
     pub grad: Option<Slot>,
-    /// Which recorded figures count the targets that are no class and name the first one's row.
-    pub faults: Option<[usize; 2]>,
+    /// Which recorded figures tell of indices that are none.
+    pub faults: Vec<Faults>,
     /// The gradient by the inputs, if the goal asks for it.
     pub grad_x: Option<Slot>,
     /// Up to which op the forward pass goes, and up to which the backward pass; the update follows.
@@ -79,7 +93,7 @@ pub struct Wiring {
 impl Wiring {
     fn new(program: Program, x: Slot, y: Slot) -> Self {
         let parts = [program.ops().len(); 2];
-        let (target, weight, grad, grad_x, faults) = (None, None, None, None, None);
+        let (target, weight, grad, grad_x, faults) = (None, None, None, None, Vec::new());
         Self { program, x, target, weight, y, grad, grad_x, faults, parts }
     }
 }
@@ -109,14 +123,14 @@ impl Network {
         let batch_x = batched("batch x", x)?;
         let batch_target = batched("batch target", all)?;
         let batch_weight = weight.map(|weight| batched("batch weight", weight)).transpose()?;
-        let (y, trace) = self.forward(&mut program, batch_x, Some(seed))?;
+        let (y, traces) = self.forward(&mut program, batch_x, Some(seed))?;
         let forward = program.ops().len();
         let inputs = LossInputs { weight: batch_weight, ..LossInputs::new(y, batch_target) };
         let (loss, gradients) = program.loss_of(goal.loss, goal.reduction, inputs, true)?;
         let mut figures = vec![loss];
         let gradient = gradients.first().copied();
         let grad_x = match gradient {
-            Some(grad) => self.backward(&mut program, &trace, grad, seed, goal.through)?,
+            Some(grad) => self.backward(&mut program, &traces, grad, seed, goal.through)?,
             None => None,
         };
         if program.has_penalty() {
@@ -125,13 +139,21 @@ impl Network {
         for metric in &goal.metrics {
             figures.push(program.metric(*metric, y, batch_target)?);
         }
-        let faults = if goal.checked && target == TargetKind::Class {
-            let ignored = goal.loss.ignore_index();
-            figures.extend(program.check_classes(batch_target, self.outputs(), ignored)?);
-            Some([figures.len() - 2, figures.len() - 1])
-        } else {
-            None
+        let mut faults = Vec::new();
+        let mut check = |program: &mut Program, slot, what, limit, ignored| -> Result<()> {
+            faults.push(Faults { count: figures.len(), first: figures.len() + 1, what, limit });
+            figures.extend(program.check_classes(slot, limit, ignored)?);
+            Ok(())
         };
+        if goal.checked && target == TargetKind::Class {
+            let ignored = goal.loss.ignore_index();
+            check(&mut program, batch_target, "targets", self.outputs(), ignored)?;
+        }
+        if let (true, Some(index), Some(count)) =
+            (goal.checked, Trace::indices(&traces), self.index_count())
+        {
+            check(&mut program, index, "features", count, None)?;
+        }
         let parts = [forward, program.ops().len()];
         goal.around.update(&mut program, optimizer, Some(loss), seed)?;
         program.record(&figures)?;
@@ -154,9 +176,9 @@ impl Network {
         let mut program = Program::new("train by gradient", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let grad = program.input("d y", Shape::new(&[rows, self.outputs()])?, DType::F32);
-        let (y, trace) = self.forward(&mut program, x, Some(seed))?;
+        let (y, traces) = self.forward(&mut program, x, Some(seed))?;
         let forward = program.ops().len();
-        let grad_x = self.backward(&mut program, &trace, grad, seed, goal.through)?;
+        let grad_x = self.backward(&mut program, &traces, grad, seed, goal.through)?;
         let mut figures = vec![];
         if program.has_penalty() {
             figures.push(program.penalty(true));

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use super::TrainingStep;
 use crate::error::{Error, Result};
+use crate::nn::Faults;
 use crate::program::Op;
 
 /// What one step recorded.
@@ -83,15 +84,12 @@ impl TrainingStep {
     }
 
     fn check_targets(&self, step: u64, record: &[f32; Op::MAX_RECORDED]) -> Result<()> {
-        let Some(places) = self.faults else { return Ok(()) };
-        let [count, row] = places.map(|place| record.get(place).copied().unwrap_or(0.0));
-        if count == 0.0 {
-            return Ok(());
-        }
-        let classes = self.trainer.network.outputs();
-        let message = format!(
-            "{count} targets are not below the number of classes, {classes}; the first is in row {row}"
-        );
+        let figure = |place: usize| record.get(place).copied().unwrap_or(0.0);
+        let found = self.faults.iter().find(|faults| figure(faults.count) > 0.0);
+        let Some(Faults { count, first, what, limit }) = found else { return Ok(()) };
+        let (count, first) = (figure(*count), figure(*first));
+        let message =
+            format!("{count} {what} are no indices below {limit}; the first is at place {first}");
         Err(Error::Target { op: format!("training step {step}"), message })
     }
 }
