@@ -124,7 +124,7 @@ fn the_step_table_has_the_hosts_layout() {
     let mut count = 0;
     for (kernel, reflection) in kernels() {
         let Some(steps) = reflection.named("Steps") else { continue };
-        let names = ["counter", "capacity", "late", "known", "skips", "entries"];
+        let names = ["counter", "capacity", "late", "known", "skips", "mark", "entries"];
         let header: Vec<_> = names.into_iter().zip((0..).step_by(4)).collect();
         let members = reflection.members(steps);
         assert_eq!(places(&members), header, "{}", kernel.label);

@@ -391,7 +391,8 @@ fn run_gpu(
     plan.run(1)?;
     let place = |(slot, shape): (&Slot, &Shape)| {
         let region = plan.region(*slot).cloned().ok_or_else(wrong_count)?;
-        Ok(Place::Gpu(gpu.clone(), View { region, shape: *shape, dtype: DType::F32 }))
+        let dtype = plan.program().slot(*slot)?.dtype;
+        Ok(Place::Gpu(gpu.clone(), View { region, shape: *shape, dtype }))
     };
     outputs.iter().zip(shapes).map(place).collect()
 }

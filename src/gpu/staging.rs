@@ -10,7 +10,7 @@ use super::Gpu;
 use crate::error::{Error, Result};
 
 /// How many buffers of one kind may be lent out at once.
-pub(super) const MOST: usize = 64;
+pub(super) const MOST: usize = 256;
 
 /// Where the numbers go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -53,7 +53,8 @@ impl Network {
         if through && self.index_count().is_some() {
             return Err(Error::unsupported("embedding", "indices have no gradient"));
         }
-        backward(&self.stages, program, traces, grad, (seed, through))
+        let below = backward(&self.stages, program, traces, grad, (seed, through))?;
+        Ok(below.filter(|_| through))
     }
 }
 

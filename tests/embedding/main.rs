@@ -10,4 +10,5 @@ mod limits;
 mod live;
 mod lost;
 mod order;
+mod own_test;
 mod views;

@@ -163,10 +163,10 @@ fn more_recordings_than_can_wait_are_refused_and_dropping_them_makes_room() {
     let host = Host::new();
     let gpu = Gpu::from_wgpu(&host.device, &host.queue);
     let mut step = ready(&host, &gpu);
-    let mut waiting: Vec<_> = (0..64).map(|_| recorded(&host, &mut step, 1)).collect();
+    let mut waiting: Vec<_> = (0..256).map(|_| recorded(&host, &mut step, 1)).collect();
     let mut encoder = host.device.create_command_encoder(&Default::default());
     let refused = step.encode(&mut encoder, 1).unwrap_err().to_string();
-    assert!(refused.contains("64") && refused.contains("wait"), "{refused}");
+    assert!(refused.contains("256") && refused.contains("wait"), "{refused}");
     waiting.truncate(2);
     step.encode(&mut encoder, 1).unwrap();
     host.queue.submit(waiting.into_iter().chain([encoder.finish()]));

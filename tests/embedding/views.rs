@@ -1,5 +1,6 @@
 //! The host's own buffers and textures in the place of ours.
 
+use std::slice::from_ref;
 use std::sync::atomic::Ordering;
 
 use wgrad::gpu::{Plan, Region, TextureCopy, View};
@@ -224,11 +225,10 @@ fn a_single_op_and_a_prediction_are_recorded_over_views() {
     let x = View::new(&a, 256, shape(&[24, 2])).unwrap();
     let y = View::new(&b, 512, shape(&[24, 2])).unwrap();
     write(&host, &x, &numbers);
-    let mut gelu =
-        Plan::over(&gpu, std::slice::from_ref(&x), std::slice::from_ref(&y), |program, inputs| {
-            inputs.iter().map(|x| program.activation("y", Activation::gelu(), *x)).collect()
-        })
-        .unwrap();
+    let mut gelu = Plan::over(&gpu, from_ref(&x), from_ref(&y), |program, inputs| {
+        inputs.iter().map(|x| program.activation("y", Activation::gelu(), *x)).collect()
+    })
+    .unwrap();
     let trainer = trainer(&gpu);
     let outputs = View::new(&host.buffer(64, wgpu::BufferUsages::empty()), 0, shape(&[24, 1]));
     let mut inference = trainer
