@@ -9,6 +9,7 @@ import activations
 import activations_jax
 import losses
 import optimizers
+import optimizers_lbfgs
 import optimizers_matrix
 import optimizers_optax
 import optimizers_papers
@@ -57,6 +58,7 @@ def main():
         (activations_jax, "activations_jax"),
         (losses, "losses"),
         (optimizers, "optimizers"),
+        (optimizers_lbfgs, "optimizers_lbfgs"),
         (optimizers_matrix, "optimizers_matrix"),
         (optimizers_optax, "optimizers_optax"),
         (optimizers_papers, "optimizers_papers"),
