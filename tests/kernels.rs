@@ -41,7 +41,17 @@ fn every_kernel_is_valid_and_has_one_entry_point_of_its_workgroup_size() {
 #[test]
 fn labels_are_unique_and_name_a_family() {
     let labels: Vec<String> = catalogue::all().into_iter().map(|kernel| kernel.label).collect();
-    let families = ["activation.", "loss.", "metric.", "optimizer.", "matmul.", "tensor."];
+    let families = [
+        "activation.",
+        "arithmetic.",
+        "loss.",
+        "matmul.",
+        "metric.",
+        "norm.",
+        "optimizer.",
+        "reduce.",
+        "tensor.",
+    ];
     let unique: BTreeSet<&String> = labels.iter().collect();
     assert_eq!(unique.len(), labels.len());
     for label in &labels {

@@ -66,6 +66,27 @@ fn frozen_layers_stay_and_decay_masks_and_rates_hold() {
 }
 
 #[test]
+fn no_optimizer_moves_the_running_means_of_a_batch_norm() {
+    let data = data::spiral(8, 3, 0);
+    // Before every layer with parameters the means depend on the data alone.
+    let model = || Sequential::new(2).batch_norm().dense(3);
+    for device in devices() {
+        let means = |optimizer| {
+            let builder = Trainer::new(model(), Loss::cross_entropy(), optimizer);
+            let mut trainer = builder.on(&device).unwrap();
+            trainer.fit(&data, Fit::epochs(6).batch(8)).unwrap();
+            let named = trainer.parameters().unwrap().into_iter();
+            named.filter(|(name, _)| name.contains("running")).collect::<Vec<_>>()
+        };
+        let wanted = means(Optimizer::sgd());
+        assert!(wanted.len() == 2 && wanted[0].1.iter().all(|mean| *mean != 0.0), "{wanted:?}");
+        for optimizer in Optimizer::all().filter(|optimizer| optimizer.validate().is_ok()) {
+            assert_eq!(means(optimizer), wanted, "{optimizer} on {device}");
+        }
+    }
+}
+
+#[test]
 fn hyper_parameters_change_by_schedule_and_by_hand() {
     let data = data::spiral(8, 3, 0);
     let sgd = |momentum: f64| Optimizer::sgd().with("momentum", momentum).unwrap();

@@ -15,6 +15,10 @@ fn main(
     }
     let scalars = steps.entries[entry].scalars;
     let block = blocks[i / 16u];
+    // What is frozen stays, and so does its state: it may be something else's to move.
+    if block.multiplier == 0.0 {
+        return;
+    }
     let g = steps.entries[entry].sign * grad[i] + steps.entries[entry].coupled * block.decays * param[i];
     let p = param[i] - steps.entries[entry].shrink * block.decays * block.multiplier * param[i];
     // One column per element.

@@ -17,7 +17,9 @@
 
 mod activation;
 mod loss;
+mod norm;
 mod ops;
+mod tensor;
 mod update;
 
 use crate::error::{Error, Result};
@@ -123,7 +125,7 @@ impl<F: Real> Interpreter<F> {
     /// [`Error::Shape`] if there are more values than the slot holds.
     pub fn write(&mut self, slot: Slot, data: &[F]) -> Result<()> {
         let info = self.program.slot(slot)?.clone();
-        write(&info, self.values.get_mut(slot.0), data)
+        write(&info, self.values.get_mut(info.root(slot).0), data)
     }
 
     /// Writes a slot's indices.
@@ -140,8 +142,8 @@ impl<F: Real> Interpreter<F> {
     /// # Errors
     /// [`Error::Internal`] for a slot of another program.
     pub fn read(&self, slot: Slot) -> Result<&[F]> {
-        self.program.slot(slot)?;
-        Ok(self.values.get(slot.0).map(Vec::as_slice).unwrap_or_default())
+        let root = self.program.slot(slot)?.root(slot);
+        Ok(self.values.get(root.0).map(Vec::as_slice).unwrap_or_default())
     }
 
     /// A slot's indices.

@@ -199,7 +199,8 @@ impl Plan {
 
     /// Where a slot is, if it has memory of its own.
     pub fn region(&self, slot: Slot) -> Option<&Region> {
-        self.slots.get(slot.0)?.as_ref()
+        let root = self.program.slot(slot).ok()?.root(slot);
+        self.slots.get(root.0)?.as_ref()
     }
 
     fn own(&self, slot: Slot) -> Result<(&Region, usize)> {

@@ -8,7 +8,7 @@ use crate::spec::Optimizer;
 use crate::spec::optimizer::Takes;
 
 impl Program {
-    fn add(&mut self, name: &str, shape: Shape, dtype: DType, place: Place) -> Slot {
+    pub(super) fn add(&mut self, name: &str, shape: Shape, dtype: DType, place: Place) -> Slot {
         self.slots.push(SlotInfo { name: name.to_string(), shape, dtype, place });
         Slot(self.slots.len() - 1)
     }
@@ -256,7 +256,13 @@ impl Program {
                 return Err(Error::shape("record", format!("a figure is one number, not {shape}")));
             }
         }
-        self.ops.push(Op::Record { values: values.to_vec() });
+        // What the caller writes, a parameter or a reshaped slot has no place among the figures.
+        let own = |program: &mut Self, value: &Slot| match program.slot(*value)?.place {
+            Place::Value => Ok(*value),
+            _ => program.copy("figure", *value),
+        };
+        let values = values.iter().map(|value| own(self, value)).collect::<Result<_>>()?;
+        self.ops.push(Op::Record { values });
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! The ops of a program.
 
-use super::{LossInputs, Slot};
+use super::{LossInputs, NormOp, Slot, TensorOp};
 use crate::random::Key;
 use crate::spec::activation::Order;
 use crate::spec::{Activation, Loss, Metric, Optimizer, Reduction};
@@ -238,6 +238,10 @@ pub enum Op {
         /// The stream of its random numbers.
         key: Key,
     },
+    /// Normalizes.
+    Norm(NormOp),
+    /// Moves, combines or reduces tensors.
+    Tensor(TensorOp),
     /// Ends a step: appends these numbers to the metrics ring and advances the step counter.
     Record {
         /// Up to [`Op::MAX_RECORDED`] slots of one number each.
@@ -278,6 +282,8 @@ impl Op {
             Self::SkipNotFinite { .. } => "skip_not_finite".into(),
             Self::Average { .. } => "average".into(),
             Self::Update { optimizer, .. } => format!("optimizer.{optimizer}"),
+            Self::Norm(op) => op.name(),
+            Self::Tensor(op) => op.name(),
             Self::Record { .. } => "record".into(),
         }
     }
@@ -295,6 +301,8 @@ impl Op {
             Self::Loss { inputs, .. } => inputs.slots(),
             Self::CheckClasses { target, .. } | Self::OneHot { target, .. } => vec![*target],
             Self::Metric { prediction, target, .. } => vec![*prediction, *target],
+            Self::Norm(op) => op.inputs(),
+            Self::Tensor(op) => op.inputs(),
             Self::Record { values } => values.clone(),
             Self::Update { loss, .. } => loss.iter().copied().collect(),
             Self::Penalty { .. }
@@ -325,6 +333,8 @@ impl Op {
             Self::Metric { value, .. } | Self::Penalty { value, .. } => vec![*value],
             Self::CheckClasses { count, first, .. } => vec![*count, *first],
             Self::OneHot { out, .. } => vec![*out],
+            Self::Norm(op) => op.outputs(),
+            Self::Tensor(op) => vec![op.output()],
             Self::ClipNorm { norm, .. } => vec![*norm],
             Self::SkipNotFinite { skipped, .. } => vec![*skipped],
             Self::ClipValue { .. }

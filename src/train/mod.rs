@@ -11,6 +11,8 @@ pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
 pub use step::{GradientStep, TrainingStep};
 
+use ndarray::ArrayView2;
+
 use crate::data::{Dataset, Targets};
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
@@ -347,6 +349,7 @@ impl Trainer {
                 format!("the data set has {features} features a row, the network takes {inputs}");
             return Err(Error::shape(call, message));
         }
+        self.check_indices(call, data.inputs().view())?;
         let loss = self.goal.loss;
         match data.targets() {
             Targets::Values(values) if values.ncols() != outputs => {
@@ -373,6 +376,17 @@ impl Trainer {
                 Err(Error::Target { op: call.to_string(), message })
             }
         }
+    }
+
+    /// Fails if features that an embedding takes are no indices of its rows.
+    fn check_indices(&self, call: &str, inputs: ArrayView2<'_, f32>) -> Result<()> {
+        let Some(count) = self.network.index_count() else { return Ok(()) };
+        let is_index =
+            |feature: &f32| feature.fract() == 0.0 && (0.0..count as f32).contains(feature);
+        let wrong = inputs.indexed_iter().find(|(_, feature)| !is_index(feature));
+        let Some(((row, col), feature)) = wrong else { return Ok(()) };
+        let message = format!("feature {col} of row {row} is {feature}, no index below {count}");
+        Err(Error::Target { op: call.to_string(), message })
     }
 
     /// The goal, with weights if the data has any.

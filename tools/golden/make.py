@@ -7,6 +7,7 @@ from importlib.metadata import version
 
 import activations
 import activations_jax
+import algebra
 import losses
 import optimizers
 import optimizers_lbfgs
@@ -56,6 +57,7 @@ def main():
     for module, name in (
         (activations, "activations"),
         (activations_jax, "activations_jax"),
+        (algebra, "algebra"),
         (losses, "losses"),
         (optimizers, "optimizers"),
         (optimizers_lbfgs, "optimizers_lbfgs"),

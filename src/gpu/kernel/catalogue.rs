@@ -370,6 +370,8 @@ pub fn all() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> =
         Activation::all().flat_map(|f| super::activation::all(&f)).collect();
     kernels.extend(super::loss::all());
+    kernels.extend(super::norm::all());
+    kernels.extend(super::tensor::all());
     kernels.extend(Optimizer::all().flat_map(|entry| optimizer_variants(&entry)));
     kernels.extend([matmul_tile(), matmul_register(), add_row(), sum_rows(), sum(), gather()]);
     kernels.extend([penalty(), clip_value(), clip_norm(), norms(), settle_lines(), record()]);

@@ -4,6 +4,8 @@ pub mod activation;
 pub mod catalogue;
 mod custom;
 mod loss;
+pub mod norm;
+pub mod tensor;
 
 use crate::error::{Error, Result};
 
