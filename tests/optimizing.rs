@@ -227,6 +227,33 @@ fn noise_on_gradients_has_its_deviation_and_is_the_same_on_both_devices() {
 }
 
 #[test]
+fn lbfgs_leaves_frozen_layers_alone_and_refuses_rates_of_their_own() {
+    let data = data::spiral(8, 3, 0);
+    let model =
+        |layer: Dense| Sequential::new(2).layer(layer).activation(Activation::tanh()).dense(3);
+    let lbfgs = Optimizer::lbfgs().learning_rate(0.5);
+    for device in devices() {
+        let build = |layer| Trainer::new(model(layer), Loss::cross_entropy(), lbfgs).on(&device);
+        let mut trainer = build(Dense::new(16).frozen()).unwrap();
+        let before = trainer.parameters().unwrap();
+        let history = trainer.fit(&data, Fit::epochs(40)).unwrap();
+        let after = trainer.parameters().unwrap();
+        assert!(before[..2] == after[..2] && before[2..] != after[2..], "{device}");
+        let mut free = build(Dense::new(16)).unwrap();
+        let freely = free.fit(&data, Fit::epochs(40)).unwrap();
+        let [frozen, free] = [history, freely].map(|history| history.last().unwrap().loss);
+        assert!(free < 0.5 * frozen && frozen < 1.1, "{free} {frozen} on {device}");
+        let message = build(Dense::new(16).learning_rates(0.5, 1.0)).unwrap_err().to_string();
+        assert!(message.contains("0.weight") && message.contains("0.5"), "{message}");
+    }
+    let mut trainer = Trainer::new(model(Dense::new(4)), Loss::cross_entropy(), lbfgs);
+    trainer = trainer.seed(1);
+    let mut trainer = trainer.on(&Device::cpu()).unwrap();
+    assert!(trainer.set_optimizer("history_size", 7.0).is_err());
+    assert!(Optimizer::lbfgs().with("history_size", 201.0).is_err());
+}
+
+#[test]
 fn skipped_updates_leave_parameters_means_and_schedules_as_they_were() {
     use wgrad::train::Averaging;
     let good = data::spiral(8, 3, 0);

@@ -26,7 +26,7 @@ use std::ops::Range;
 
 use crate::error::{Error, Result};
 use crate::program::{DType, Op, ParamInfo, Place, Program, Slot, StepEntry};
-use crate::spec::optimizer::{Layout, MAX_CARRIED, Noise};
+use crate::spec::optimizer::{Layout, Noise};
 use crate::spec::{Optimizer, Real};
 
 /// Parameters, their gradients and the optimizer's state, shared by the programs of one network.
@@ -38,8 +38,8 @@ pub struct Weights<F> {
     pub grads: Vec<Vec<F>>,
     /// For each state value of the optimizer, one vector per parameter tensor.
     pub states: Vec<Vec<Vec<F>>>,
-    /// What the optimizer carries from step to step beside that; unused places are 0.
-    pub carried: [F; MAX_CARRIED],
+    /// What the optimizer carries from step to step beside that.
+    pub carried: Vec<F>,
 }
 
 impl<F: Real> Weights<F> {
@@ -63,9 +63,8 @@ impl<F: Real> Weights<F> {
         });
         let states = states.collect();
         let grads = params.iter().map(|param| vec![F::zero(); param.len()]).collect();
-        let mut carried = [F::zero(); MAX_CARRIED];
-        let first = optimizer.map(Optimizer::initial_carried).unwrap_or_default();
-        carried.iter_mut().zip(first).for_each(|(place, value)| *place = F::of(*value));
+        let carried = optimizer.map(Optimizer::initial_carried).unwrap_or_default();
+        let carried = carried.into_iter().flat_map(|(_, values)| values).map(F::of).collect();
         Self { params, grads, states, carried }
     }
 }

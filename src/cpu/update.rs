@@ -4,7 +4,7 @@ use super::Weights;
 use crate::numeric::tree_sum;
 use crate::program::{Program, StepEntry};
 use crate::shape::padded;
-use crate::spec::optimizer::Noise;
+use crate::spec::optimizer::{MAX_CARRIED, Noise, Scalars, Takes, lbfgs};
 use crate::spec::row::sum;
 use crate::spec::{Optimizer, Real};
 
@@ -105,7 +105,13 @@ pub(super) fn update<F: Real>(
     let kind = &optimizer.entry().kind;
     let mut scalars = entry.scalars.map(F::of);
     if let Some(carried) = &kind.carried {
-        F::carry(&carried.passes)(&mut scalars, loss, &mut weights.carried);
+        let mut numbers = [F::zero(); MAX_CARRIED];
+        numbers.iter_mut().zip(&weights.carried).for_each(|(place, number)| *place = *number);
+        F::carry(&carried.passes)(&mut scalars, loss, &mut numbers);
+        weights.carried.iter_mut().zip(numbers).for_each(|(place, number)| *place = number);
+    }
+    if kind.takes == Takes::History {
+        return history(program, optimizer, weights, entry, &scalars);
     }
     let pass = F::update(&kind.passes);
     for (index, info) in program.params().iter().enumerate() {
@@ -128,4 +134,29 @@ pub(super) fn update<F: Real>(
             pass(&shared, &scalars, params, grads, &mut states);
         }
     }
+}
+
+/// The step of an optimizer that looks back over the whole network.
+fn history<F: Real>(
+    program: &Program,
+    optimizer: &Optimizer,
+    weights: &mut Weights<F>,
+    entry: &StepEntry,
+    scalars: &Scalars<F>,
+) {
+    let [_, decay, ..] = *scalars;
+    let [prev, steps, changes, ..] = weights.states.as_mut_slice() else { return };
+    let tensors = weights.params.iter_mut().zip(&weights.grads).zip(program.params());
+    let kept = prev.iter_mut().zip(steps).zip(changes);
+    let mut parts: Vec<_> = tensors
+        .zip(kept)
+        .map(|(((param, grad), info), ((prev, steps), changes))| {
+            let takes_part = if info.multiplier == 0.0 { F::zero() } else { F::one() };
+            let decay = if info.decays { decay } else { F::zero() };
+            let seen = |(&g, &p): (&F, &F)| takes_part * (F::of(entry.sign) * g + decay * p);
+            let grad = grad.iter().zip(&*param).map(seen).collect();
+            lbfgs::Part { grad, param, prev, steps, changes }
+        })
+        .collect();
+    lbfgs::step(scalars, &mut parts, &mut weights.carried, optimizer.slots());
 }

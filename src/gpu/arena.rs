@@ -53,11 +53,12 @@ pub struct Weights {
     pub(super) spans: Vec<Span>,
     /// Where the numbers of each tensor's rows and columns lie.
     line_spans: Vec<Span>,
-    /// Which state value has one number per row and column.
-    line_state: Option<usize>,
+    /// How many numbers each of the optimizer's state values has for a tensor.
+    layouts: Vec<Layout>,
     pub(super) segments: Vec<Segment>,
     /// What the optimizer carries from step to step beside its state.
     pub(super) carried: Region,
+    carried_len: usize,
 }
 
 /// Places tensors one after the other, a new segment where the next would not fit.
@@ -104,9 +105,9 @@ impl Weights {
         let (spans, lens) = layout(params, most)?;
         let (line_spans, line_lens) = line_layout(params, &spans, lens.len());
         let initial = optimizer.map(Optimizer::initial_state).unwrap_or_default();
-        let line_state = (0..initial.len()).find(|state| {
-            optimizer.is_some_and(|optimizer| optimizer.layout(*state) == Layout::Lines)
-        });
+        let layouts: Vec<Layout> = optimizer
+            .map(|optimizer| (0..initial.len()).map(|state| optimizer.layout(state)).collect())
+            .unwrap_or_default();
         let segments = lens.iter().zip(line_lens).enumerate().map(|(number, (&len, lines))| {
             let own = || {
                 let places = spans.iter().zip(&line_spans).zip(params);
@@ -119,37 +120,55 @@ impl Weights {
             let mut blocks = Vec::with_capacity(len / PAD * BLOCK);
             own().for_each(|((_, lines), param)| blocks.extend(blocks_of(param, lines.offset)));
             let strips = own().flat_map(|((span, _), param)| strips_of(param, span.offset));
-            let state_len = |state| if line_state == Some(state) { lines } else { len };
+            let state_len = |state: usize| match layouts.get(state) {
+                Some(Layout::Lines) => lines,
+                Some(Layout::Slots(slots)) => slots * len,
+                _ => len,
+            };
             Ok(Segment {
                 len,
                 params: gpu.storage("parameters", len, &[])?,
                 grads: gpu.storage("gradients", len, &[])?,
                 states: (0..initial.len() + extras)
-                    .map(|state| gpu.storage("optimizer state", state_len(state), &[]))
+                    .map(|state| {
+                        let name = optimizer.and_then(|optimizer| optimizer.states().get(state));
+                        let what = name.map_or("a state value".into(), |name| {
+                            format!("the state value '{name}'")
+                        });
+                        gpu.storage(&what, state_len(state), &[])
+                    })
                     .collect::<Result<_>>()?,
                 lines,
                 blocks: gpu.storage("parameter settings", blocks.len(), &blocks)?,
-                strips: strips.filter(|_| line_state.is_some()).collect(),
+                strips: strips.filter(|_| layouts.contains(&Layout::Lines)).collect(),
                 tensors: gpu.storage("tensors", tensors.len(), &tensors)?,
                 count: own().count(),
             })
         });
         let segments = segments.collect::<Result<_>>()?;
-        let carried = gpu.storage("carried numbers", MAX_CARRIED, &[])?;
-        let weights = Self { gpu: gpu.clone(), spans, line_spans, line_state, segments, carried };
+        let carried = optimizer.map(Optimizer::initial_carried).unwrap_or_default();
+        let first: Vec<f32> =
+            carried.into_iter().flat_map(|(_, values)| values).map(|value| value as f32).collect();
+        let carried_len = first.len();
+        let carried =
+            gpu.storage("carried numbers", carried_len.max(MAX_CARRIED), words(&first))?;
+        let weights =
+            Self { gpu: gpu.clone(), spans, line_spans, layouts, segments, carried, carried_len };
         for (number, value) in initial.iter().enumerate().filter(|(_, value)| **value != 0.0) {
             let filled = |span: &Span| vec![*value as f32; span.len];
-            let tensors: Vec<_> = weights.spans_of(number).iter().map(filled).collect();
+            let tensors: Vec<_> = weights.places_of(number).0.iter().map(filled).collect();
             weights.write_state(number, &tensors)?;
         }
-        let first = optimizer.map(Optimizer::initial_carried).unwrap_or_default();
-        weights.write_carried(&first.iter().map(|value| *value as f32).collect::<Vec<_>>())?;
         Ok(weights)
     }
 
-    /// Where the tensors of a state value lie.
-    fn spans_of(&self, state: usize) -> &[Span] {
-        if self.line_state == Some(state) { &self.line_spans } else { &self.spans }
+    /// Where the tensors of a state value lie, and how many times over.
+    fn places_of(&self, state: usize) -> (&[Span], usize) {
+        match self.layouts.get(state) {
+            Some(Layout::Lines) => (&self.line_spans, 1),
+            Some(Layout::Slots(slots)) => (&self.spans, *slots),
+            _ => (&self.spans, 1),
+        }
     }
 
     /// The part of an arena that holds one tensor.
@@ -185,63 +204,71 @@ impl Weights {
     /// Where one of a parameter tensor's optimizer states lies.
     ///
     /// # Errors
-    /// As [`Weights::param`], also if there is no such state.
+    /// As [`Weights::param`], also if there is no such state, or one of several slots.
     pub fn state(&self, state: usize, index: usize) -> Result<Region> {
-        let span = self.spans_of(state).get(index);
+        let (spans, slots) = self.places_of(state);
+        let span = spans.get(index).filter(|_| slots == 1);
         self.region(span, |segment| segment.states.get(state))
     }
 
     /// Writes every parameter tensor.
     pub(crate) fn write_params(&self, tensors: &[Vec<f32>]) -> Result<()> {
-        self.write(&self.spans, tensors, |segment| Some(&segment.params))
+        self.write((&self.spans, 1), tensors, |segment| Some(&segment.params))
     }
 
     /// Writes one state value of every parameter tensor.
     pub(crate) fn write_state(&self, state: usize, tensors: &[Vec<f32>]) -> Result<()> {
-        self.write(self.spans_of(state), tensors, |segment| segment.states.get(state))
+        self.write(self.places_of(state), tensors, |segment| segment.states.get(state))
     }
 
     /// Writes what the optimizer carries from step to step.
     pub(crate) fn write_carried(&self, numbers: &[f32]) -> Result<()> {
-        let mut all = [0.0; MAX_CARRIED];
-        all.iter_mut().zip(numbers).for_each(|(place, number)| *place = *number);
-        self.gpu.upload("carried numbers", &self.carried, words(&all))
+        self.gpu.upload("carried numbers", &self.carried, words(numbers))
     }
 
     /// Reads what the optimizer carries from step to step.
     pub(crate) async fn read_carried(&self) -> Result<Vec<f32>> {
-        self.gpu.read_numbers("carried numbers", &self.carried, MAX_CARRIED).await
+        self.gpu.read_numbers("carried numbers", &self.carried, self.carried_len).await
     }
 
     /// Reads every parameter tensor.
     pub(crate) async fn read_params(&self) -> Result<Vec<Vec<f32>>> {
-        self.read(&self.spans, |segment| Some(&segment.params)).await
+        self.read((&self.spans, 1), |segment| Some(&segment.params)).await
     }
 
     /// Reads every gradient tensor.
     pub(crate) async fn read_grads(&self) -> Result<Vec<Vec<f32>>> {
-        self.read(&self.spans, |segment| Some(&segment.grads)).await
+        self.read((&self.spans, 1), |segment| Some(&segment.grads)).await
     }
 
-    /// Reads one state value of every parameter tensor.
-    pub(crate) async fn read_state(&self, state: usize) -> Result<Vec<Vec<f32>>> {
-        self.read(self.spans_of(state), |segment| segment.states.get(state)).await
+    /// Reads one state value of every parameter tensor: one number per element, unless the optimizer says otherwise
+    /// ([`Optimizer::layout`]).
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], [`Error::Timeout`].
+    pub async fn read_state(&self, state: usize) -> Result<Vec<Vec<f32>>> {
+        self.read(self.places_of(state), |segment| segment.states.get(state)).await
     }
 
     fn write(
         &self,
-        spans: &[Span],
+        (spans, slots): (&[Span], usize),
         tensors: &[Vec<f32>],
         arena: impl Fn(&Segment) -> Option<&Region>,
     ) -> Result<()> {
         for (number, segment) in self.segments.iter().enumerate() {
             let Some(region) = arena(segment) else { continue };
             let mut contents = vec![0.0f32; region.bytes as usize / 4];
+            let stride = (contents.len() / slots).max(1);
             for (span, tensor) in
                 spans.iter().zip(tensors).filter(|(span, _)| span.segment == number)
             {
-                let place = contents.get_mut(span.offset..span.offset + tensor.len().min(span.len));
-                place.into_iter().for_each(|place| place.copy_from_slice(tensor));
+                // One after the other where a state value has several slots.
+                let slots = contents.chunks_mut(stride);
+                for (slot, values) in slots.zip(tensor.chunks(span.len.max(1))) {
+                    let place = slot.get_mut(span.offset..span.offset + values.len());
+                    place.into_iter().for_each(|place| place.copy_from_slice(values));
+                }
             }
             self.gpu.upload("the arena", region, words(&contents))?;
         }
@@ -250,7 +277,7 @@ impl Weights {
 
     async fn read(
         &self,
-        spans: &[Span],
+        (spans, slots): (&[Span], usize),
         arena: impl Fn(&Segment) -> Option<&Region>,
     ) -> Result<Vec<Vec<f32>>> {
         let mut tensors = vec![Vec::new(); spans.len()];
@@ -258,11 +285,15 @@ impl Weights {
             let Some(region) = arena(segment) else { continue };
             let len = region.bytes as usize / 4;
             let contents = self.gpu.read_numbers("the arena", region, len).await?;
+            let stride = (len / slots).max(1);
             for (span, tensor) in
                 spans.iter().zip(&mut tensors).filter(|(span, _)| span.segment == number)
             {
-                *tensor =
-                    contents.get(span.offset..span.offset + span.len).unwrap_or_default().to_vec();
+                let slots = contents.chunks(stride);
+                let of_slot = |slot: &[f32]| {
+                    slot.get(span.offset..span.offset + span.len).unwrap_or_default().to_vec()
+                };
+                *tensor = slots.flat_map(of_slot).collect();
             }
         }
         Ok(tensors)

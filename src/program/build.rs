@@ -5,6 +5,7 @@ use crate::error::{Error, Result};
 use crate::random::Key;
 use crate::shape::Shape;
 use crate::spec::Optimizer;
+use crate::spec::optimizer::Takes;
 
 impl Program {
     pub(super) fn add(&mut self, name: &str, shape: Shape, dtype: DType, place: Place) -> Slot {
@@ -210,10 +211,17 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Parameter`] if a hyper-parameter is not valid; [`Error::Unsupported`] if the optimizer looks at the
-    /// loss and there is none; [`Error::Shape`] if the loss is more than one number.
+    /// loss and there is none, or cannot give tensors rates of their own; [`Error::Shape`] if the loss is more than one number.
     pub fn update(&mut self, optimizer: Optimizer, loss: Option<Slot>, key: Key) -> Result<()> {
         optimizer.validate()?;
         let op = format!("optimizer.{}", optimizer.name());
+        let takes_part = |param: &&ParamInfo| param.multiplier != 0.0 && param.multiplier != 1.0;
+        let odd = self.params.iter().find(takes_part);
+        if let Some(odd) = odd.filter(|_| optimizer.entry().kind.takes == Takes::History) {
+            let (name, rate) = (&odd.name, odd.multiplier);
+            let message = format!("'{name}' has {rate} times the learning rate; it knows 0 and 1");
+            return Err(Error::unsupported(op, message));
+        }
         match loss.filter(|_| optimizer.takes_loss()) {
             None if optimizer.takes_loss() => {
                 return Err(Error::unsupported(op, "it looks at the loss, and there is none"));

@@ -44,8 +44,11 @@ impl Trainer {
                 states.push((format!("{state}/{}", info.name), extents, values));
             }
         }
-        let carried = self.optimizer.carried_names().iter().zip(self.weights.read_carried().await?);
-        states.extend(carried.map(|(name, number)| (name.to_string(), vec![], vec![number])));
+        let mut numbers = self.weights.read_carried().await?.into_iter();
+        for (name, first) in self.optimizer.initial_carried() {
+            let values = numbers.by_ref().take(first.len()).collect();
+            states.push((name.to_string(), vec![first.len()], values));
+        }
         let metadata = Metadata::from([
             ("format".to_string(), "wgrad 1".to_string()),
             ("optimizer".to_string(), self.optimizer.to_string()),
@@ -138,8 +141,9 @@ impl Trainer {
             });
             of_state.collect::<Result<Vec<_>>>()
         });
-        let carried = self.optimizer.carried_names().iter();
-        let carried = carried.map(|name| tensor(&file, name, &[]).map_err(&wrong));
+        let carried = self.optimizer.initial_carried().into_iter();
+        let carried =
+            carried.map(|(name, first)| tensor(&file, name, &[first.len()]).map_err(&wrong));
         let carried = carried.collect::<Result<Vec<_>>>()?.concat();
         let tensors = tensors.collect::<Result<_>>()?;
         Ok(State { step, skipped, epoch, seed, plateau, tensors, carried })

@@ -407,7 +407,8 @@ impl Trainer {
 /// An optimizer with another value for a hyper-parameter, keeping the same state.
 fn changed(optimizer: &Optimizer, parameter: &str, value: f64) -> Result<Optimizer> {
     let next = optimizer.with(parameter, value)?;
-    if next.states() != optimizer.states() {
+    let layouts = |of: &Optimizer| (0..of.states().len()).map(|k| of.layout(k)).collect::<Vec<_>>();
+    if next.states() != optimizer.states() || layouts(&next) != layouts(optimizer) {
         let message = format!("{next} keeps other state than {optimizer}; build another trainer");
         return Err(Error::unsupported("set_optimizer", message));
     }

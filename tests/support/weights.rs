@@ -104,8 +104,9 @@ impl Duel {
     }
 
     pub fn state(&self, state: usize) -> Vec<Pair> {
-        let region = |index| self.on_gpu.state(state, index).unwrap();
-        self.pairs(region, &self.on_cpu.states[state])
+        let got = pollster::block_on(self.on_gpu.read_state(state)).unwrap();
+        let pair = |(got, want): (Vec<f32>, &Vec<f64>)| Pair { got, want: want.clone() };
+        got.into_iter().zip(&self.on_cpu.states[state]).map(pair).collect()
     }
 
     /// The largest error of a state value, relative to the largest it has been: state values pass through zero.

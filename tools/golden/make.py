@@ -10,6 +10,7 @@ import activations_jax
 import algebra
 import losses
 import optimizers
+import optimizers_lbfgs
 import optimizers_matrix
 import optimizers_optax
 import optimizers_papers
@@ -59,6 +60,7 @@ def main():
         (algebra, "algebra"),
         (losses, "losses"),
         (optimizers, "optimizers"),
+        (optimizers_lbfgs, "optimizers_lbfgs"),
         (optimizers_matrix, "optimizers_matrix"),
         (optimizers_optax, "optimizers_optax"),
         (optimizers_papers, "optimizers_papers"),

@@ -71,6 +71,8 @@ pub fn optimizer(optimizer: &Optimizer) -> Kernel {
         Takes::Tensor { .. } => (shader!("template/optimizer_tensor"), &[]),
         Takes::Noise => (shader!("template/optimizer_noise"), &[RANDOM, NORMAL]),
         Takes::Lines { .. } => (shader!("template/optimizer_of_lines"), &[]),
+        // Its kernels are those of [`history`].
+        Takes::History => ("", &[]),
     };
     let mut kernel = optimizer_kernel(optimizer, "states", shader!("template/optimizer"));
     kernel.parts.push(takes);
@@ -142,6 +144,51 @@ fn optimizer_kernel(optimizer: &Optimizer, what: &str, template: &'static str) -
     }
     let label = format!("optimizer.{}.{what}_{states}", optimizer.name());
     whole(&label, 64, &parts, &bindings, &["len", "first", "key0", "key1"])
+}
+
+/// The kernels of an optimizer with a history: gather, dots, solve, apply.
+pub fn history(optimizer: &Optimizer) -> [Kernel; 4] {
+    let make = |what: &str,
+                own: &'static str,
+                (workgroup, last): (u32, &[Binding]),
+                tables: &[&'static str],
+                fields: &[&'static str]| {
+        let label = format!("optimizer.{}.{what}", optimizer.name());
+        let parts = [INDEX, REDUCE, STEP, OPTIMIZER_TYPES, optimizer.entry().kind.shader, own];
+        let tables: Vec<Binding> = tables.iter().map(|name| read(name)).collect();
+        whole(&label, workgroup, &parts, &[&tables[..], last].concat(), fields)
+    };
+    let [gather, dots, solve, apply] = [
+        shader!("template/lbfgs_gather"),
+        shader!("template/lbfgs_dots"),
+        shader!("template/lbfgs_solve"),
+        shader!("template/lbfgs_apply"),
+    ];
+    let history = ["param", "prev", "s", "y"].map(write);
+    [
+        make(
+            "gather",
+            gather,
+            (64, &[write("g")]),
+            &["steps", "blocks", "grad", "param"],
+            &["len"],
+        ),
+        make(
+            "dots",
+            dots,
+            (256, &[write("partial")]),
+            &["steps", "g", "prev", "s", "y", "numbers"],
+            &["len", "slots", "chunks"],
+        ),
+        make(
+            "solve",
+            solve,
+            (256, &[write("numbers")]),
+            &["steps", "partial"],
+            &["slots", "chunks"],
+        ),
+        make("apply", apply, (64, &history), &["steps", "g", "numbers"], &["len", "slots"]),
+    ]
 }
 
 /// The scalars that the device completes.
@@ -337,6 +384,9 @@ pub fn all() -> Vec<Kernel> {
 fn optimizer_variants(optimizer: &Optimizer) -> Vec<Kernel> {
     let flags = ["momentum", "centered", "amsgrad"];
     let kind = &optimizer.entry().kind;
+    if kind.takes == Takes::History {
+        return history(optimizer).into();
+    }
     let mut kernels = vec![self::optimizer(optimizer)];
     if kind.takes.norms() {
         kernels.push(optimizer_measure(optimizer));

@@ -151,6 +151,9 @@ impl<'a> Lowering<'a> {
         key: Key,
     ) -> Result<()> {
         let kind = &optimizer.entry().kind;
+        if kind.takes == Takes::History {
+            return self.history(optimizer);
+        }
         let states = optimizer.states().len();
         if kind.carried.is_some() {
             let carried = self.weights()?.carried.clone();
@@ -193,6 +196,44 @@ impl<'a> Lowering<'a> {
             first = first.wrapping_add(segment.len as u32);
         }
         Ok(())
+    }
+
+    /// The step of an optimizer that looks back over the whole network: gathers the gradient, takes its products with the
+    /// history, solves for the direction, goes along it.
+    fn history(&mut self, optimizer: &Optimizer) -> Result<()> {
+        let segments = self.segments()?;
+        let [segment] = segments else {
+            let (what, needed) = (format!("{optimizer}"), segments.len() as u64);
+            return Err(Error::Limit { what, needed, limit: 1, unit: "arena segments" });
+        };
+        let [prev, steps, changes, ..] = segment.states.as_slice() else {
+            return Err(Error::Internal(format!("no history for {optimizer}")));
+        };
+        let (len, slots) = (segment.len, optimizer.slots());
+        let chunks = len.div_ceil(4096);
+        let (grad, numbers) = (self.scratch(len)?, self.weights()?.carried.clone());
+        let partial = self.scratch(5 * (slots + 1) * chunks)?;
+        let [kernel_gather, dots, solve, apply] = catalogue::history(optimizer);
+        let (table, param) = (self.steps.clone(), segment.params.clone());
+        let bindings = vec![
+            table.clone(),
+            segment.blocks.clone(),
+            segment.grads.clone(),
+            param.clone(),
+            grad.clone(),
+        ];
+        self.push(kernel_gather, &[len as u32], &[], bindings, groups(len, 256), 0)?;
+        let history = [prev.clone(), steps.clone(), changes.clone()];
+        let bindings =
+            [&[table.clone(), grad.clone()], &history[..], &[numbers.clone(), partial.clone()]];
+        let fields = [len as u32, slots as u32, chunks as u32];
+        let flops = 10 * (slots * len) as u64;
+        self.push(dots, &fields, &[], bindings.concat(), ((slots + 1) * chunks) as u64, flops)?;
+        let bindings = vec![table.clone(), partial, numbers.clone()];
+        self.push(solve, &[slots as u32, chunks as u32], &[], bindings, 1, 0)?;
+        let bindings = [&[table, grad, numbers, param], &history[..]].concat();
+        let flops = 4 * (slots * len) as u64;
+        self.push(apply, &[len as u32, slots as u32], &[], bindings, groups(len, 64), flops)
     }
 
     /// The new numbers of rows and columns, and the old ones, of an optimizer that keeps any.

@@ -3,6 +3,7 @@
 mod adam;
 mod adaptive;
 mod averaged;
+pub(crate) mod lbfgs;
 mod lines;
 mod momentum;
 mod norms;
@@ -83,6 +84,8 @@ pub enum Takes {
         /// Whether the formula takes the numbers of the step before.
         late: bool,
     },
+    /// The last steps and gradients of the whole network.
+    History,
 }
 
 impl Takes {
@@ -100,6 +103,8 @@ pub enum Layout {
     /// One for each row and each column of a matrix (the last axis by all others), and one for the whole of it; one per
     /// element of a vector.
     Lines,
+    /// So many per element.
+    Slots(usize),
 }
 
 impl Layout {
@@ -108,6 +113,7 @@ impl Layout {
         match self {
             Self::Elements => shape.to_vec(),
             Self::Lines => vec![self.len(shape)],
+            Self::Slots(slots) => std::iter::once(slots).chain(shape.extents()).collect(),
         }
     }
 
@@ -115,6 +121,7 @@ impl Layout {
     pub fn len(self, shape: Shape) -> usize {
         match (self, sides(shape)) {
             (Self::Elements, _) => shape.len(),
+            (Self::Slots(slots), _) => slots * shape.len(),
             (Self::Lines, [rows, 0]) => rows,
             (Self::Lines, _) if shape.is_empty() => 0,
             (Self::Lines, [rows, cols]) => rows + cols + 1,
@@ -235,15 +242,19 @@ impl Optimizer {
         initial.into_iter().take(self.states().len()).collect()
     }
 
-    /// The first values of what the optimizer carries from step to step; empty if it carries nothing.
-    pub fn initial_carried(&self) -> &'static [f64] {
-        let carried = self.entry().kind.carried.as_ref();
-        carried.and_then(|carried| carried.initial.get(..carried.names.len())).unwrap_or_default()
+    /// What the optimizer carries from step to step beside its state: the first values, by name.
+    pub fn initial_carried(&self) -> Vec<(&'static str, Vec<f64>)> {
+        if self.entry().kind.takes == Takes::History {
+            return vec![("products", vec![0.0; lbfgs::len(self.slots())])];
+        }
+        let carried = self.entry().kind.carried.iter();
+        let named = carried.flat_map(|carried| carried.names.iter().zip(carried.initial));
+        named.map(|(name, value)| (*name, vec![value])).collect()
     }
 
-    /// What the optimizer carries from step to step, by name.
-    pub fn carried_names(&self) -> &'static [&'static str] {
-        self.entry().kind.carried.as_ref().map(|carried| carried.names).unwrap_or_default()
+    /// How many pairs an optimizer with a history has room for, the newest included, which is not part of it.
+    pub(crate) fn slots(&self) -> usize {
+        self.get("history_size").map_or(0, |size| size as usize + 1)
     }
 
     /// Whether the optimizer looks at the loss.
@@ -262,6 +273,9 @@ impl Optimizer {
         let is_last = state + 1 == self.states().len();
         match self.entry().kind.takes {
             Takes::Lines { .. } if is_last => Layout::Lines,
+            Takes::History if state > 0 && state < self.states().len() => {
+                Layout::Slots(self.slots())
+            }
             _ => Layout::Elements,
         }
     }

@@ -1,6 +1,6 @@
 //! The table of optimizers. The first four parameters of each are `lr`, `weight_decay`, `decoupled`, `maximize`.
 
-use super::{OptimizerKind, adam, adaptive, averaged, lines, momentum, norms, santa};
+use super::{OptimizerKind, adam, adaptive, averaged, lbfgs, lines, momentum, norms, santa};
 use crate::spec::registry::{Alias, Choice, Entry, Kind, Param, Range, registry};
 
 const fn lr(default: f64) -> Param {
@@ -315,6 +315,20 @@ registry! { OptimizerKind, "optimizer";
         formula: "v = lerp(|g|^2, v, beta2), at first |g|^2; m = beta1 m + g / (sqrt(v + eps_root) + eps) + weight_decay p; p -= lr m",
         source: "optax.novograd; Ginsburg et al. 2019; v, one number for the tensor, is kept beside each element",
         kind: norms::NOVOGRAD,
+    }
+    lbfgs {
+        aliases: [],
+        params: [
+            lr(1.0), decay(0.0), MAXIMIZE,
+            Param::new("history_size", 100.0, Range::whole(1.0, 200.0)),
+            Param::new("tolerance_grad", 1e-7, Range::NOT_NEGATIVE),
+            Param::new("tolerance_change", 1e-9, Range::NOT_NEGATIVE),
+        ],
+        formula: "p += lr d, at first min(1, 1 / sum |g|) lr d; d = -H g, H the inverse Hessian of the last pairs of steps s and \
+            gradient changes y with s . y > 1e-10, around s . y / y . y",
+        source: "torch.optim.LBFGS with max_iter=1 and no line search; Liu and Nocedal 1989; four dispatches; a network of one \
+            arena segment, rates of tensors 0 or 1",
+        kind: lbfgs::LBFGS,
     }
     sm3 {
         aliases: [],
