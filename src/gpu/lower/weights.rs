@@ -214,7 +214,7 @@ impl<'a> Lowering<'a> {
         let (grad, numbers) = (self.scratch(len)?, self.weights()?.carried.clone());
         let partial = self.scratch(5 * (slots + 1) * chunks)?;
         let [kernel_gather, dots, solve, apply] = catalogue::history(optimizer);
-        let (table, param) = (self.steps.clone(), segment.params.clone());
+        let (table, param) = (self.memory.steps.clone(), segment.params.clone());
         let bindings = vec![
             table.clone(),
             segment.blocks.clone(),
