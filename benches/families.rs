@@ -85,6 +85,7 @@ fn sine_step(criterion: &mut Criterion) {
         around: Around { clip_value: None, clip_norm: None, ..Around::default() },
         weighted: false,
         checked: false,
+        through: false,
     };
     let wiring = network.training(&goal, Optimizer::adam(), TargetKind::Values(1), (1000, 1000), 0);
     let program = wiring.expect("the goal fits the model").program;

@@ -25,6 +25,8 @@ pub mod train;
 pub mod walk;
 
 pub use data::Dataset;
+#[cfg(not(target_family = "wasm"))]
+pub use device::self_test;
 pub use device::{Device, Tensor};
 pub use error::{Error, Result};
 pub use nn::{Dense, Sequential};

@@ -5,8 +5,10 @@ mod support;
 use support::golden::{Case as Golden, load};
 use support::run::{Case, gpu};
 use support::tolerance::Tolerance;
-use wgrad::program::Slot;
-use wgrad::{Arithmetic, Normalization, Reduce, Shape};
+use wgrad::cpu::{Interpreter, Weights};
+use wgrad::nn::{AdaptiveLogSoftmax, Around, Goal, TargetKind};
+use wgrad::program::{Slot, StepEntry};
+use wgrad::{Arithmetic, Loss, Normalization, Optimizer, Reduce, Reduction, Sequential, Shape};
 
 /// A case under test: inputs by role, and the results to be compared.
 struct Trial<'a> {
@@ -141,10 +143,52 @@ fn embedding(golden: &Golden) -> usize {
     trial.run()
 }
 
+/// Log-probabilities, and the gradients of their loss, in the reference: the device runs the same ops.
+fn adaptive(golden: &Golden) -> usize {
+    let numbers = |role: &str| golden.tensor(role).values.clone();
+    let count = golden.roles().filter(|role| role.starts_with("param.")).count();
+    let params: Vec<Vec<f64>> = (0..count).map(|i| numbers(&format!("param.{i}"))).collect();
+    let layer = AdaptiveLogSoftmax::new(11, &[3, 7]).div_value(2.0);
+    let layer = if count == 6 { layer.head_bias() } else { layer };
+    let network = Sequential::new(8).layer(layer).build().unwrap();
+    let goal = Goal {
+        loss: Loss::nll(),
+        reduction: Reduction::Mean,
+        metrics: Vec::new(),
+        around: Around::default(),
+        weighted: false,
+        checked: false,
+        through: false,
+    };
+    let optimizer = Optimizer::sgd();
+    let wiring = network.training(&goal, optimizer, TargetKind::Class, (5, 5), 0).unwrap();
+    let mut cpu = Interpreter::<f64>::new(wiring.program);
+    cpu.write(wiring.x, &numbers("x")).unwrap();
+    cpu.write_indices(wiring.target.unwrap(), &golden.tensor("index").labels()).unwrap();
+    let mut weights = Weights::new(network.params(), params, None, 0);
+    cpu.run(&mut weights, &StepEntry::rows(5)).unwrap();
+    let close = |got: &[f64], role: &str| {
+        let want = numbers(role);
+        assert_eq!(got.len(), want.len(), "{} {role}", golden.name);
+        for (got, want) in got.iter().zip(want) {
+            assert!(
+                (got - want).abs() < 1e-12,
+                "{} {role}: {got:e}, PyTorch {want:e}",
+                golden.name
+            );
+        }
+        got.len()
+    };
+    let grads = weights.grads.iter().enumerate().map(|(i, grad)| close(grad, &format!("grad.{i}")));
+    let loss = f64::from(cpu.take_records()[0][0]);
+    assert!((loss - numbers("loss")[0]).abs() < 1e-6, "{loss}");
+    grads.sum::<usize>() + close(cpu.read(wiring.y).unwrap(), "y")
+}
+
 #[test]
 fn tensors_are_combined_reduced_and_normalized_as_by_pytorch() {
     let cases = load("algebra");
-    assert_eq!(cases.len(), 65);
+    assert_eq!(cases.len(), 67);
     let mut count = 0;
     for golden in &cases {
         let op = golden.op.as_str();
@@ -155,6 +199,7 @@ fn tensors_are_combined_reduced_and_normalized_as_by_pytorch() {
             "rms_norm" => normalize(golden, of(Normalization::rms_norm())),
             "batch_norm" => normalize(golden, of(Normalization::batch_norm())),
             "embedding" => embedding(golden),
+            "adaptive_log_softmax" => adaptive(golden),
             _ => match Arithmetic::ALL.into_iter().find(|f| f.name() == op) {
                 Some(f) => arithmetic(golden, f),
                 None => reduce(golden, Reduce::ALL.into_iter().find(|f| f.name() == op).unwrap()),

@@ -2,7 +2,7 @@
 
 use wgrad::cpu::{Interpreter, Weights};
 use wgrad::gpu::{self, Plan};
-use wgrad::nn::{Around, Goal, Network, Norm, TargetKind, Wiring};
+use wgrad::nn::{AdaptiveLogSoftmax, Around, Goal, Network, Norm, TargetKind, Wiring};
 use wgrad::prelude::*;
 use wgrad::program::{Op, StepEntry};
 use wgrad::random::{Key, Stream};
@@ -37,6 +37,7 @@ fn case(model: Sequential, loss: Loss, target: TargetKind, clip: Option<f64>) ->
         around: Around { clip_value: None, clip_norm: clip, ..Around::default() },
         weighted: false,
         checked: false,
+        through: false,
     };
     let wiring = network.training(&goal, Optimizer::sgd(), target, (ROWS, ROWS), 3).unwrap();
     let outputs = network.outputs();
@@ -132,7 +133,10 @@ fn cases() -> Vec<Case> {
     let mut embedding = case(embedding.dense(2), Loss::mse(), TargetKind::Values(2), None);
     embedding.inputs = (0..ROWS * 3).map(|i| (i * i % 5) as f32).collect();
     cases.push(embedding);
-    assert_eq!(cases.len(), 35);
+    let adaptive = AdaptiveLogSoftmax::new(12, &[3, 6]).div_value(2.0).head_bias();
+    let model = Sequential::new(4).dense(8).activation(Activation::tanh()).layer(adaptive);
+    cases.push(case(model, Loss::nll(), TargetKind::Class, None));
+    assert_eq!(cases.len(), 36);
     cases
 }
 

@@ -27,6 +27,7 @@ fn step() -> (wgrad::nn::Network, Wiring, Steps) {
         around: Around { clip_value: Some(1.0), clip_norm: Some(0.5), ..Around::default() },
         weighted: false,
         checked: false,
+        through: false,
     };
     let (optimizer, rows, batch) = (Optimizer::adamw(), 10, 4);
     let wiring = network.training(&goal, optimizer, TargetKind::Class, (rows, batch), 0).unwrap();

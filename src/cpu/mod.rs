@@ -22,6 +22,8 @@ mod ops;
 mod tensor;
 mod update;
 
+use std::ops::Range;
+
 use crate::error::{Error, Result};
 use crate::program::{DType, Op, ParamInfo, Place, Program, Slot, StepEntry};
 use crate::spec::optimizer::{Layout, Noise};
@@ -173,6 +175,19 @@ impl<F: Real> Interpreter<F> {
         weights: &mut Weights<F>,
         entry: &StepEntry,
     ) -> Result<()> {
+        self.run_ops(0..ops, weights, entry)
+    }
+
+    /// Runs some ops once, on what those before them have left.
+    ///
+    /// # Errors
+    /// As [`Interpreter::run`].
+    pub fn run_ops(
+        &mut self,
+        ops: Range<usize>,
+        weights: &mut Weights<F>,
+        entry: &StepEntry,
+    ) -> Result<()> {
         let (count, expected) = (weights.params.len(), self.program.params().len());
         if count != expected {
             return Err(Error::Internal(format!(
@@ -184,7 +199,8 @@ impl<F: Real> Interpreter<F> {
         let walk = program
             .ops()
             .iter()
-            .take(ops)
+            .take(ops.end)
+            .skip(ops.start)
             .try_for_each(|op| self.apply(&program, op, weights, entry));
         self.program = program;
         walk

@@ -209,7 +209,7 @@ impl Device {
         }
         let place = match self {
             Self::Cpu => Place::Indices(Arc::new(labels.to_vec())),
-            Self::Gpu(gpu) => Place::Gpu(gpu.clone(), gpu.view(shape, labels)?),
+            Self::Gpu(gpu) => Place::Gpu(gpu.clone(), gpu.view(shape, labels)?.indices()),
         };
         let top = labels.iter().max().copied();
         let largest = [top, labels.iter().filter(|label| Some(**label) != top).max().copied()];
@@ -391,7 +391,8 @@ fn run_gpu(
     plan.run(1)?;
     let place = |(slot, shape): (&Slot, &Shape)| {
         let region = plan.region(*slot).cloned().ok_or_else(wrong_count)?;
-        Ok(Place::Gpu(gpu.clone(), View { region, shape: *shape }))
+        let dtype = plan.program().slot(*slot)?.dtype;
+        Ok(Place::Gpu(gpu.clone(), View { region, shape: *shape, dtype }))
     };
     outputs.iter().zip(shapes).map(place).collect()
 }

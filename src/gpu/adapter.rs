@@ -47,7 +47,7 @@ pub(super) async fn open(
     let info = adapter.get_info();
     let descriptor = wgpu::DeviceDescriptor {
         label: Some("wgrad device"),
-        required_features: adapter.features() & wanted_features(),
+        required_features: adapter.features() & Gpu::recommended_features(),
         required_limits: limits.unwrap_or_else(|| adapter.limits()),
         memory_hints: wgpu::MemoryHints::Performance,
         ..Default::default()
@@ -60,10 +60,5 @@ pub(super) async fn open(
     device.set_device_lost_callback(move |reason, message| {
         note.get_or_init(|| format!("{reason:?} {message}").trim().to_string());
     });
-    Ok(Gpu::wrap(device, queue, lost))
-}
-
-/// What is used where it is there; nothing depends on it.
-fn wanted_features() -> wgpu::Features {
-    wgpu::Features::TIMESTAMP_QUERY
+    Ok(Gpu::wrap(device, queue, lost, None))
 }

@@ -2,8 +2,8 @@
 
 use super::Gpu;
 use crate::error::{Error, Result};
-use crate::shape::Shape;
-use crate::shape::padded;
+use crate::program::DType;
+use crate::shape::{Shape, padded};
 
 /// A part of a buffer, as a binding takes it.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,10 +46,12 @@ pub struct View {
     pub region: Region,
     /// Its shape.
     pub shape: Shape,
+    /// Its element type.
+    pub dtype: DType,
 }
 
 impl View {
-    /// A tensor of the given shape in `buffer` from byte `offset` on.
+    /// A tensor of numbers of the given shape in `buffer` from byte `offset` on.
     ///
     /// # Errors
     /// [`Error::Limit`] unless the buffer has room up to the next multiple of 16 bytes, the offset is a multiple of
@@ -60,8 +62,9 @@ impl View {
             let what = format!("a view of shape {shape} at byte {offset}: {what}");
             Err(Error::Limit { what, needed, limit, unit })
         };
-        if offset + bytes > buffer.size() {
-            return refuse("its end", offset + bytes, buffer.size(), "bytes");
+        let end = offset.saturating_add(bytes);
+        if end > buffer.size() {
+            return refuse("its end", end, buffer.size(), "bytes");
         }
         if !offset.is_multiple_of(256) {
             return refuse("the remainder of its offset by 256", offset % 256, 0, "bytes");
@@ -69,7 +72,16 @@ impl View {
         if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
             return Err(Error::unsupported("view", "the buffer's usage does not include STORAGE"));
         }
-        Ok(Self { region: Region { buffer: buffer.clone(), offset, bytes }, shape })
+        Ok(Self {
+            region: Region { buffer: buffer.clone(), offset, bytes },
+            shape,
+            dtype: DType::F32,
+        })
+    }
+
+    /// The same place as class indices.
+    pub fn indices(self) -> Self {
+        Self { dtype: DType::U32, ..self }
     }
 }
 
@@ -85,7 +97,7 @@ impl Gpu {
     /// A tensor of our own with the given words.
     pub(crate) fn view(&self, shape: Shape, words: &[u32]) -> Result<View> {
         let what = format!("a tensor of shape {shape}");
-        Ok(View { region: self.storage(&what, shape.len(), words)?, shape })
+        Ok(View { region: self.storage(&what, shape.len(), words)?, shape, dtype: DType::F32 })
     }
 
     pub(super) fn buffer(

@@ -2,18 +2,26 @@
 
 mod adapter;
 pub mod arena;
+mod budget;
 mod choice;
+mod draft;
 pub mod kernel;
 mod lower;
 mod memory;
 mod plan;
 mod readback;
+mod snapshot;
+mod staging;
 mod steps;
+mod texture;
 
 pub use arena::Weights;
+pub use budget::Budget;
 pub use choice::{Choices, MatMul};
 pub use memory::{Region, View};
 pub use plan::{Dispatch, Plan};
+pub(crate) use snapshot::{Snapshots, WeightsAt};
+pub use texture::TextureCopy;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -40,7 +48,9 @@ struct Shared {
     limits: wgpu::Limits,
     /// By the texts they are made of: two ops of the caller's own may have one name.
     pipelines: Mutex<HashMap<Vec<&'static str>, Arc<Pipeline>>>,
-    /// Set by the device-lost callback of a device of our own.
+    /// The host's, if it gave one.
+    cache: Option<wgpu::PipelineCache>,
+    /// Set by the device-lost callback of a device of our own, by the host, or when a read-back fails.
     lost: Arc<OnceLock<String>>,
 }
 
@@ -89,14 +99,38 @@ impl Gpu {
     /// Borrows the host application's device. Nothing is submitted, polled or waited for unless a call says so, and
     /// the host's error and device-lost handlers stay its own.
     pub fn from_wgpu(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
-        Self::wrap(device.clone(), queue.clone(), Arc::new(OnceLock::new()))
+        Self::wrap(device.clone(), queue.clone(), Arc::new(OnceLock::new()), None)
     }
 
-    fn wrap(device: wgpu::Device, queue: wgpu::Queue, lost: Arc<OnceLock<String>>) -> Self {
+    /// As [`Gpu::from_wgpu`], with the host's pipeline cache, which pipelines are then taken from and added to. It is the
+    /// host that loads, saves and validates it; see [`wgpu::PipelineCache`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] unless the device was created with `Features::PIPELINE_CACHE`.
+    pub fn from_wgpu_with_cache(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        cache: &wgpu::PipelineCache,
+    ) -> Result<Self> {
+        if !device.features().contains(wgpu::Features::PIPELINE_CACHE) {
+            let message = "the device was created without Features::PIPELINE_CACHE";
+            return Err(Error::unsupported("from_wgpu_with_cache", message));
+        }
+        let (device, queue, cache) = (device.clone(), queue.clone(), cache.clone());
+        Ok(Self::wrap(device, queue, Arc::new(OnceLock::new()), Some(cache)))
+    }
+
+    fn wrap(
+        device: wgpu::Device,
+        queue: wgpu::Queue,
+        lost: Arc<OnceLock<String>>,
+        cache: Option<wgpu::PipelineCache>,
+    ) -> Self {
         let (info, limits) = (device.adapter_info(), device.limits());
         let pipelines = Mutex::new(HashMap::new());
         let choices = Choices::of(&info);
-        Self { shared: Arc::new(Shared { device, queue, info, limits, pipelines, lost }), choices }
+        let shared = Shared { device, queue, info, limits, pipelines, cache, lost };
+        Self { shared: Arc::new(shared), choices }
     }
 
     /// The same device for plans of other kernels than those that suit its adapter.
@@ -142,6 +176,16 @@ impl Gpu {
         }
     }
 
+    /// Says that the device is gone, for a host whose own device-lost handler heard of it; every call fails from then on.
+    /// A loss that nobody tells of is noticed when something is read back.
+    pub fn set_lost(&self, reason: &str) {
+        let _ = self.note_lost(reason.to_string());
+    }
+
+    fn note_lost(&self, reason: String) -> Error {
+        Error::DeviceLost(self.shared.lost.get_or_init(|| reason).clone())
+    }
+
     /// Runs `work` and turns any error the device raises meanwhile into an [`Error`].
     ///
     /// On native platforms the scopes answer at once. In a browser they answer later and the error is dropped here;
@@ -175,7 +219,10 @@ impl Gpu {
         if let Some(pipeline) = pipelines.get(&kernel.parts) {
             return Ok(pipeline.clone());
         }
-        let pipeline = self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel))?;
+        self.check_kernel(kernel)?;
+        let cache = self.shared.cache.as_ref();
+        let pipeline =
+            self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel, cache))?;
         let pipeline = Arc::new(pipeline);
         pipelines.insert(kernel.parts.clone(), pipeline.clone());
         Ok(pipeline)

@@ -4,13 +4,15 @@ use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::budget::Pace;
 use super::kernel::Pipeline;
-use super::lower::{Job, Lowering, RING};
+use super::lower::{Job, Lowering, Memory, RING, check_view};
 use super::memory::{Region, View};
-use super::steps::StepTable;
+use super::staging::{Staging, Way};
+use super::steps::{Figures, StepTable};
 use super::{Gpu, Weights};
 use crate::error::{Error, Result};
-use crate::program::{DType, Op, Program, Slot, StepEntry};
+use crate::program::{DType, Op, Program, Slot, SlotInfo, StepEntry};
 
 /// One dispatch of a step.
 #[derive(Debug)]
@@ -44,15 +46,49 @@ pub struct Dispatch {
 pub struct Plan {
     gpu: Gpu,
     program: Program,
+    list: List,
+    memory: Memory,
+    steps: StepTable,
+    counting: bool,
+    /// For what the host uploads through its own encoders.
+    uploads: Staging,
+    /// Once steps were recorded within a budget.
+    pub(super) pace: Option<Pace>,
+}
+
+/// The dispatches of a step.
+#[derive(Debug)]
+struct List {
     dispatches: Vec<Dispatch>,
     /// How many dispatches lie before each op.
     marks: Vec<usize>,
-    slots: Vec<Option<Region>>,
-    ring: Region,
-    steps: StepTable,
-    counting: bool,
     // Bind groups refer to it.
     _uniforms: Option<Region>,
+}
+
+impl List {
+    fn new(
+        gpu: &Gpu,
+        program: &Program,
+        weights: Option<&Weights>,
+        memory: Memory,
+    ) -> Result<Self> {
+        let mut lowering = Lowering::new(gpu, program, weights, memory);
+        lowering.lower()?;
+        let Lowering { jobs, marks, .. } = lowering;
+        let done = |jobs: &[Job]| jobs.iter().filter(|job| job.groups > 0).count();
+        let marks = marks.into_iter().map(|mark| done(jobs.get(..mark).unwrap_or(&jobs))).collect();
+        // An op without elements has nothing to dispatch.
+        let jobs: Vec<Job> = jobs.into_iter().filter(|job| job.groups > 0).collect();
+        let uniforms = uniforms(gpu, &jobs)?;
+        let mut dispatches = Vec::with_capacity(jobs.len());
+        let mut offset = 0;
+        for job in &jobs {
+            dispatches.push(bind(gpu, job, uniforms.as_ref(), offset)?);
+            offset += stride(gpu, job);
+        }
+        Ok(Self { dispatches, marks, _uniforms: uniforms })
+    }
 }
 
 impl Plan {
@@ -72,32 +108,125 @@ impl Plan {
     ) -> Result<Self> {
         let counting = program.ops().iter().any(|op| matches!(op, Op::Record { .. }));
         let steps = StepTable::new(gpu, Box::new(rule), first, counting)?;
-        let mut lowering = Lowering::new(gpu, &program, weights, steps.region.clone(), views)?;
-        lowering.lower()?;
-        let Lowering { slots, ring, jobs, marks, .. } = lowering;
-        let done = |jobs: &[Job]| jobs.iter().filter(|job| job.groups > 0).count();
-        let marks = marks.into_iter().map(|mark| done(jobs.get(..mark).unwrap_or(&jobs))).collect();
-        // An op without elements has nothing to dispatch.
-        let jobs: Vec<Job> = jobs.into_iter().filter(|job| job.groups > 0).collect();
-        let uniforms = uniforms(gpu, &jobs)?;
-        let mut dispatches = Vec::with_capacity(jobs.len());
-        let mut offset = 0;
-        for job in &jobs {
-            dispatches.push(bind(gpu, job, uniforms.as_ref(), offset)?);
-            offset += stride(gpu, job);
+        let memory = Memory::new(gpu, &program, steps.region.clone(), views)?;
+        let list = List::new(gpu, &program, weights, memory.clone())?;
+        let (gpu, uploads) = (gpu.clone(), Staging::new(gpu, Way::Up));
+        Ok(Self { gpu, program, list, memory, steps, counting, uploads, pace: None })
+    }
+
+    /// A plan of the ops that `build` adds to a program over the given tensors, for single ops in a host's encoder: the
+    /// slots that `build` gives lie in `outputs`.
+    ///
+    /// ```no_run
+    /// # fn host(gpu: &wgrad::gpu::Gpu, buffer: &wgrad::wgpu::Buffer, encoder: &mut wgrad::wgpu::CommandEncoder) -> wgrad::Result<()> {
+    /// use wgrad::gpu::{Plan, View};
+    /// use wgrad::{Activation, Shape};
+    ///
+    /// let x = View::new(buffer, 0, Shape::new(&[64, 3])?)?;
+    /// let y = View::new(buffer, 1024, Shape::new(&[64, 3])?)?;
+    /// let mut softmax = Plan::over(gpu, &[x], &[], |program, inputs| {
+    ///     inputs.iter().map(|x| program.activation("y", Activation::softmax(), *x)).collect()
+    /// })?;
+    /// softmax.encode(encoder, 1)?; // every frame
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Plan::new`], and what `build` gives.
+    pub fn over(
+        gpu: &Gpu,
+        inputs: &[View],
+        outputs: &[View],
+        build: impl FnOnce(&mut Program, &[Slot]) -> Result<Vec<Slot>>,
+    ) -> Result<Self> {
+        let mut program = Program::new("op", Vec::new());
+        let slots: Vec<Slot> =
+            inputs.iter().map(|view| program.input("input", view.shape, view.dtype)).collect();
+        let made = build(&mut program, &slots)?;
+        let views = slots.into_iter().chain(made).zip(inputs.iter().chain(outputs).cloned());
+        let views: Vec<(Slot, View)> = views.collect();
+        Self::new(gpu, program, None, &views, 0, |_| StepEntry::rows(usize::MAX))
+    }
+
+    /// Puts a slot into another buffer from the next recording on, without a wait: only bind groups are made anew.
+    /// Recordings made before keep the buffer they had.
+    ///
+    /// # Errors
+    /// As [`Plan::new`]; the plan is then unchanged.
+    pub fn rebind(&mut self, weights: Option<&Weights>, slot: Slot, view: &View) -> Result<()> {
+        let info = self.program.slot(slot)?;
+        check_view(&self.program, info, view)?;
+        let mut memory = self.memory.clone();
+        match memory.slots.get_mut(slot.0) {
+            Some(Some(region)) => *region = view.region.clone(),
+            _ => {
+                let message = format!("'{}' lies in the arena", info.name);
+                return Err(Error::unsupported("rebind", message));
+            }
         }
-        let gpu = gpu.clone();
-        Ok(Self {
-            gpu,
-            program,
-            dispatches,
-            marks,
-            slots,
-            ring,
-            steps,
-            counting,
-            _uniforms: uniforms,
-        })
+        self.list = List::new(&self.gpu, &self.program, weights, memory.clone())?;
+        self.memory = memory;
+        Ok(())
+    }
+
+    /// Follows another program over the same slots from the next recording on, such as one of another activation: memory,
+    /// step counter and the pipelines that stay are kept.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the slots differ; otherwise as [`Plan::new`]. The plan is then unchanged.
+    pub fn change(&mut self, weights: Option<&Weights>, program: Program) -> Result<()> {
+        let (old, new) = (self.program.slots(), program.slots());
+        let same = |(a, b): (&SlotInfo, &SlotInfo)| {
+            (a.shape, a.dtype, a.place) == (b.shape, b.dtype, b.place)
+        };
+        if old.len() != new.len() || !old.iter().zip(new).all(same) {
+            let message = "the new program has other slots; build a new plan";
+            return Err(Error::unsupported("change", message));
+        }
+        self.list = List::new(&self.gpu, &program, weights, self.memory.clone())?;
+        self.program = program;
+        Ok(())
+    }
+
+    /// Records the copy of numbers to the start of a slot, through staging memory of ours that is used again once the host
+    /// has submitted and polled.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for more values than the slot holds; [`Error::Limit`] if too many recordings wait to be submitted.
+    pub fn upload(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        slot: Slot,
+        data: &[f32],
+    ) -> Result<()> {
+        self.upload_words(encoder, slot, DType::F32, bytemuck::cast_slice(data))
+    }
+
+    /// Records the copy of indices to the start of a slot, as [`Plan::upload`].
+    ///
+    /// # Errors
+    /// As [`Plan::upload`].
+    pub fn upload_indices(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        slot: Slot,
+        data: &[u32],
+    ) -> Result<()> {
+        self.upload_words(encoder, slot, DType::U32, data)
+    }
+
+    fn upload_words(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        slot: Slot,
+        dtype: DType,
+        words: &[u32],
+    ) -> Result<()> {
+        self.gpu.check_alive()?;
+        let region = self.writable(slot, dtype, words.len())?.clone();
+        let run = [0, region.offset, words.len() as u64];
+        self.uploads.upload(encoder, words, &region.buffer, &[run]).map(drop)
     }
 
     /// The program.
@@ -112,12 +241,12 @@ impl Plan {
 
     /// The dispatches of one step, in order.
     pub fn dispatches(&self) -> &[Dispatch] {
-        &self.dispatches
+        &self.list.dispatches
     }
 
-    /// The first step not yet recorded.
+    /// The first step not yet recorded. Steps whose encoder was dropped do not count.
     pub fn next_step(&self) -> u64 {
-        self.steps.next
+        self.steps.next()
     }
 
     /// How many steps had no update because it was skipped, all that were gathered for one counted, as far as the last
@@ -140,18 +269,27 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Limit`] for more steps than [`Plan::most_steps`], or when too many recordings wait to be submitted and
-    /// polled; [`Error::DeviceLost`].
+    /// polled, or one waits since more than [`Plan::most_steps`] steps; [`Error::DeviceLost`].
     pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
+        self.encode_timed(encoder, steps, None)
+    }
+
+    pub(super) fn encode_timed(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        steps: u64,
+        times: Option<wgpu::ComputePassTimestampWrites<'_>>,
+    ) -> Result<()> {
         if steps == 0 {
             return Ok(());
         }
         self.gpu.check_alive()?;
-        self.steps.record(encoder, steps)?;
-        self.pass(encoder, steps, 0..self.dispatches.len());
-        Ok(())
+        self.steps.begin(encoder, steps)?;
+        self.pass(encoder, steps, 0..self.list.dispatches.len(), times);
+        self.steps.end(encoder, steps, &self.memory.ring)
     }
 
-    /// Records some ops of one step; those from the first op on begin the step. Nothing is submitted.
+    /// Records some ops of one step; those up to the last op end the step. Nothing is submitted.
     ///
     /// # Errors
     /// As [`Plan::encode`].
@@ -161,20 +299,39 @@ impl Plan {
         ops: Range<usize>,
     ) -> Result<()> {
         self.gpu.check_alive()?;
-        if ops.start == 0 {
-            self.steps.record(encoder, 1)?;
+        self.steps.begin(encoder, 1)?;
+        let List { dispatches, marks, .. } = &self.list;
+        let mark = |op: usize| marks.get(op).copied().unwrap_or(dispatches.len());
+        self.pass(encoder, 1, mark(ops.start)..mark(ops.end), None);
+        if ops.end < self.program.ops().len() {
+            return Ok(());
         }
-        let mark = |op: usize| self.marks.get(op).copied().unwrap_or(self.dispatches.len());
-        self.pass(encoder, 1, mark(ops.start)..mark(ops.end));
-        Ok(())
+        self.steps.end(encoder, 1, &self.memory.ring)
     }
 
-    fn pass(&self, encoder: &mut wgpu::CommandEncoder, steps: u64, range: Range<usize>) {
+    /// The figures of the steps that have come back since the last call, oldest first, each with its step. Never blocks,
+    /// submits or polls: figures come back while the host submits and polls. At most [`Plan::most_steps`] are kept.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`].
+    pub fn try_figures(&mut self) -> Result<Vec<(u64, [f32; Op::MAX_RECORDED])>> {
+        self.gpu.check_alive()?;
+        let figures: Vec<(u64, Figures)> = self.steps.take_figures()?;
+        Ok(figures)
+    }
+
+    fn pass(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        steps: u64,
+        range: Range<usize>,
+        timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
+    ) {
         let descriptor =
-            wgpu::ComputePassDescriptor { label: Some("wgrad steps"), timestamp_writes: None };
+            wgpu::ComputePassDescriptor { label: Some("wgrad steps"), timestamp_writes };
         let mut pass = encoder.begin_compute_pass(&descriptor);
         for _ in 0..steps {
-            for dispatch in self.dispatches.get(range.clone()).unwrap_or_default() {
+            for dispatch in self.list.dispatches.get(range.clone()).unwrap_or_default() {
                 pass.set_pipeline(&dispatch.pipeline.pipeline);
                 pass.set_bind_group(0, &dispatch.bind_group, &[]);
                 let [x, y] = dispatch.grid;
@@ -188,7 +345,7 @@ impl Plan {
     /// # Errors
     /// As [`Plan::encode`], and whatever the device raises on submission.
     pub fn run(&mut self, steps: u64) -> Result<()> {
-        if self.steps.is_full() {
+        if !self.steps.has_room(steps) {
             self.gpu.wait(self.program.name(), None)?;
         }
         let mut encoder = self.gpu.encoder("wgrad run");
@@ -197,10 +354,15 @@ impl Plan {
         Ok(())
     }
 
+    /// Where the step counter is.
+    pub(super) fn step_table(&self) -> &Region {
+        &self.memory.steps
+    }
+
     /// Where a slot is, if it has memory of its own.
     pub fn region(&self, slot: Slot) -> Option<&Region> {
         let root = self.program.slot(slot).ok()?.root(slot);
-        self.slots.get(root.0)?.as_ref()
+        self.memory.slots.get(root.0)?.as_ref()
     }
 
     fn own(&self, slot: Slot) -> Result<(&Region, usize)> {
@@ -233,19 +395,20 @@ impl Plan {
     }
 
     fn write_words(&self, slot: Slot, dtype: DType, words: &[u32]) -> Result<()> {
+        let region = self.writable(slot, dtype, words.len())?;
+        self.gpu.upload(&self.program.slot(slot)?.name, region, words)
+    }
+
+    /// Where `count` values of a type go.
+    fn writable(&self, slot: Slot, dtype: DType, count: usize) -> Result<&Region> {
         let info = self.program.slot(slot)?;
         let (region, len) = self.own(slot)?;
-        if words.len() > len || info.dtype != dtype {
-            let message = format!(
-                "{} {dtype:?} for '{}', {:?} {}",
-                words.len(),
-                info.name,
-                info.dtype,
-                info.shape
-            );
+        if count > len || info.dtype != dtype {
+            let message =
+                format!("{count} {dtype:?} for '{}', {:?} {}", info.name, info.dtype, info.shape);
             return Err(Error::shape("write", message));
         }
-        self.gpu.upload(&info.name, region, words)
+        Ok(region)
     }
 
     /// Reads a slot after everything submitted so far.
@@ -264,7 +427,7 @@ impl Plan {
     /// [`Error::Limit`] if they are more than the ring holds or no longer in it; [`Error::DeviceLost`] and
     /// [`Error::Timeout`]; [`Error::Internal`] if the device's step counter has not come that far.
     pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
-        let behind = self.steps.next.saturating_sub(steps.start);
+        let behind = self.steps.next().saturating_sub(steps.start);
         if behind > RING {
             let what = format!("the figures of step {}", steps.start);
             return Err(Error::Limit { what, needed: behind, limit: RING, unit: "steps back" });
@@ -278,8 +441,10 @@ impl Plan {
             );
             return Err(Error::Internal(message));
         }
-        let words =
-            self.gpu.read_numbers("metrics", &self.ring, RING as usize * Op::MAX_RECORDED).await?;
+        let words = self
+            .gpu
+            .read_numbers("metrics", &self.memory.ring, RING as usize * Op::MAX_RECORDED)
+            .await?;
         self.steps.confirm(steps.end, done.get(2).copied().unwrap_or(0));
         let rows: Vec<&[f32]> = words.chunks(Op::MAX_RECORDED).collect();
         let row =
@@ -289,9 +454,12 @@ impl Plan {
 
     /// The dispatches of a step as text: kernel, grid, bytes, flops.
     pub fn explain(&self) -> String {
-        let mut text =
-            format!("{}: {} dispatches per step\n", self.program.name(), self.dispatches.len());
-        for dispatch in &self.dispatches {
+        let mut text = format!(
+            "{}: {} dispatches per step\n",
+            self.program.name(),
+            self.list.dispatches.len()
+        );
+        for dispatch in &self.list.dispatches {
             let [x, y] = dispatch.grid;
             let Dispatch { label, bytes, flops, .. } = dispatch;
             // Writing to a string does not fail.

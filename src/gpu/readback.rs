@@ -43,12 +43,10 @@ impl Gpu {
             let _ = sender.send(outcome);
         });
         self.wait(what, Some(submission))?;
-        let lost = |reason: String| Error::DeviceLost(format!("{reason} (reading {what})"));
+        let lost = |reason: String| self.note_lost(format!("{reason} (reading {what})"));
         match receiver.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => {
-                return Err(self.check_alive().err().unwrap_or_else(|| lost(error.to_string())));
-            }
+            Ok(Err(error)) => return Err(lost(error.to_string())),
             Err(_) => return Err(lost("the device dropped the request".to_string())),
         }
         let view = staging.get_mapped_range(..).map_err(|error| lost(error.to_string()))?;
@@ -79,7 +77,7 @@ impl Gpu {
                 Err(Error::Timeout { what: what.to_string(), seconds: TIMEOUT.as_secs_f64() })
             }
             // The submission was swallowed by a device that is gone.
-            Err(error) => Err(Error::DeviceLost(error.to_string())),
+            Err(error) => Err(self.note_lost(error.to_string())),
         }
     }
 

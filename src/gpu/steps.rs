@@ -1,89 +1,78 @@
-//! The step table on the device, refilled through copies in the caller's encoder.
+//! The step table on the device, refilled through copies in the caller's encoder, and the figures that come back the
+//! same way.
 //!
 //! Entries lie at their absolute step modulo the capacity, and every recording writes all entries from the last
-//! confirmed step on, so a recording that is dropped or comes late never leaves a step without its numbers.
+//! confirmed step on. The device counts the steps that it does, and every recording brings its counter back. So it does
+//! not matter whether recordings are submitted late, in another order or not at all: the device finds the entry of each
+//! step it does, and the host learns which those were.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::VecDeque;
 
 use super::Gpu;
 use super::memory::Region;
+use super::staging::{Fate, Loan, Staging, Way};
 use crate::error::{Error, Result};
-use crate::program::StepEntry;
+use crate::program::{Op, StepEntry};
 
-/// How many steps the table holds.
+/// How many steps the table and the ring of figures hold.
 pub(super) const CAPACITY: u64 = 1024;
 
-/// Counter, capacity, how many steps the updates are late, how many of them the host knows of, and whether this step's
-/// update is skipped.
-const HEADER_WORDS: usize = 5;
+/// Counter, capacity, how many steps the updates are late, how many of them the host knows of, whether this step's update
+/// is skipped, and a mark.
+const HEADER: u64 = 6;
 
 /// Where in the header the number stands that the host knows.
 const KNOWN: u64 = 3;
 
-/// How many recordings may wait for their submit at once.
-const MOST_SLOTS: usize = 64;
+/// Tells a header that came back from memory that nothing was copied to.
+const MARK: u32 = 0x7767_7264;
+
+/// The words of a row of figures.
+const ROW: u64 = Op::MAX_RECORDED as u64;
+
+/// The words of an entry.
+const ENTRY: u64 = StepEntry::WORDS as u64;
+
+/// How many recordings the first buffers are meant for, and how many steps each.
+const PREPARED: (usize, u64) = (4, 32);
 
 /// The rule that gives each step its entry.
 pub(super) type Rule = Box<dyn Fn(u64) -> StepEntry + Send + Sync>;
 
-/// The table, the rule it is filled by, and the staging ring it is filled through.
+/// The figures of one step.
+pub(super) type Figures = [f32; Op::MAX_RECORDED];
+
+/// The table, the rule it is filled by, and what is under way.
 pub(super) struct StepTable {
     gpu: Gpu,
     rule: Rule,
     pub region: Region,
     capacity: u64,
     /// The first step not yet recorded.
-    pub next: u64,
+    next: u64,
     /// The first step not yet known to be done.
     confirmed: u64,
+    /// The first step whose figures have not come back.
+    seen: u64,
     /// By how many steps the updates are known to be late because some were skipped.
     late: u64,
-    slots: Vec<Arc<Slot>>,
+    uploads: Staging,
+    downloads: Staging,
+    under_way: Vec<Recording>,
+    /// What has come back and was not taken yet.
+    figures: VecDeque<(u64, Figures)>,
 }
 
-/// A staging buffer and who owns it.
-struct Slot {
-    buffer: wgpu::Buffer,
-    state: Mutex<State>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// Mapped: ours to fill.
-    Free,
-    /// In an encoder, or in flight.
-    Recorded,
-    /// Its encoder was dropped, or mapping it failed: to be replaced.
-    Orphaned,
-}
-
-impl Slot {
-    fn set(&self, state: State) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = state;
-    }
-
-    fn is(&self, state: State) -> bool {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) == state
-    }
-}
-
-/// Marks its slot orphaned if the callback that holds it is dropped without being called.
-struct Ticket(Option<Arc<Slot>>);
-
-impl Ticket {
-    fn resolve(mut self, mapped: bool) {
-        if let Some(slot) = self.0.take() {
-            slot.set(if mapped { State::Free } else { State::Orphaned });
-        }
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if let Some(slot) = self.0.take() {
-            slot.set(State::Orphaned);
-        }
-    }
+/// A recording that the device has not done yet, as far as we know.
+#[derive(Debug)]
+struct Recording {
+    loan: Loan,
+    /// The first step whose entry it writes.
+    from: u64,
+    /// By how many steps it moves on.
+    steps: u64,
+    /// Which rows it brings back.
+    rows: Option<[u64; 2]>,
 }
 
 impl StepTable {
@@ -91,30 +80,56 @@ impl StepTable {
     /// entry serves every run.
     pub fn new(gpu: &Gpu, rule: Rule, first: u64, counting: bool) -> Result<Self> {
         let capacity = if counting { CAPACITY } else { 1 };
-        let mut contents = vec![first as u32, capacity as u32, 0, 0, 0];
+        let mut contents = vec![first as u32, capacity as u32, 0, 0, 0, MARK];
         for place in 0..capacity {
             // The step that will read this place first.
             let step = first + (place + capacity - first % capacity) % capacity;
             contents.extend(rule(step).words());
         }
         let region = gpu.storage("step table", contents.len(), &contents)?;
-        let slots = Vec::new();
-        let gpu = gpu.clone();
-        Ok(Self { gpu, rule, region, capacity, next: first, confirmed: first, late: 0, slots })
-    }
-
-    /// By how many steps the updates are known to be late.
-    pub fn late(&self) -> u64 {
-        self.late
+        let (mut uploads, mut downloads) =
+            (Staging::new(gpu, Way::Up), Staging::new(gpu, Way::Down));
+        if counting {
+            let (count, steps) = PREPARED;
+            uploads.prepare(count, (steps * ENTRY + 1) * 4)?;
+            downloads.prepare(count, (HEADER + steps * ROW) * 4)?;
+        }
+        Ok(Self {
+            gpu: gpu.clone(),
+            rule,
+            region,
+            capacity,
+            next: first,
+            confirmed: first,
+            seen: first,
+            late: 0,
+            uploads,
+            downloads,
+            under_way: Vec::new(),
+            figures: VecDeque::new(),
+        })
     }
 
     pub fn capacity(&self) -> u64 {
         self.capacity
     }
 
-    /// Whether the next recording finds no staging buffer until the device has been polled.
-    pub fn is_full(&self) -> bool {
-        self.slots.len() >= MOST_SLOTS && self.slots.iter().all(|slot| slot.is(State::Recorded))
+    /// The first step not yet recorded; a recording that was dropped does not count.
+    pub fn next(&self) -> u64 {
+        let dropped = self.under_way.iter().filter(|r| r.loan.fate() == Fate::Dropped);
+        self.next - dropped.map(|recording| recording.steps).sum::<u64>()
+    }
+
+    /// Whether `steps` more can be recorded before the device has been polled.
+    pub fn has_room(&self, steps: u64) -> bool {
+        let oldest = self.under_way.iter().map(|recording| recording.from).min();
+        let reach = self.next + steps - oldest.unwrap_or(self.next);
+        !self.uploads.is_exhausted() && (self.capacity == 1 || reach <= self.capacity)
+    }
+
+    /// By how many steps the updates are known to be late.
+    pub fn late(&self) -> u64 {
+        self.late
     }
 
     /// Says that all steps before `step` are done, and by how many steps the updates are late.
@@ -128,85 +143,117 @@ impl StepTable {
         self.rule = rule;
     }
 
-    /// Records what `steps` more steps need and takes their numbers.
-    pub fn record(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
+    /// Records the entries that `steps` more steps need.
+    pub fn begin(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
+        if self.capacity == 1 {
+            return Ok(());
+        }
+        self.settle()?;
+        let limit = |what: &str, needed| {
+            let (what, limit) = (what.to_string(), CAPACITY);
+            Err(Error::Limit { what, needed, limit, unit: "steps" })
+        };
+        if steps > self.capacity {
+            return limit("one recording", steps);
+        }
+        let end = self.next + steps;
+        // A late recording writes entries of long ago; they must not take the places of those of today.
+        let oldest = self.under_way.iter().map(|recording| recording.from).min().unwrap_or(end);
+        if end.saturating_sub(oldest) > self.capacity {
+            return limit("the way back to a recording that has not come back yet", end - oldest);
+        }
+        let from = self.confirmed.max(end.saturating_sub(self.capacity));
+        let entries = (from..end).map(|step| StepEntry::late(&*self.rule, step, self.late));
+        let words = entries.flat_map(|entry| entry.words().collect::<Vec<_>>());
+        let words: Vec<u32> = words.chain([self.late as u32]).collect();
+        let start = self.region.offset + HEADER * 4;
+        let [before, after] = self
+            .runs(from, end)
+            .map(|[first, place, count]| [first * ENTRY, start + place * ENTRY * 4, count * ENTRY]);
+        let known = [(end - from) * ENTRY, self.region.offset + KNOWN * 4, 1];
+        let runs = [before, after, known];
+        let loan = self.uploads.upload(encoder, &words, &self.region.buffer, &runs)?;
+        self.under_way.push(Recording { loan, from, steps: 0, rows: None });
+        Ok(())
+    }
+
+    /// Where the steps `from..end` lie: at most two runs, up to the end of the table and from its beginning, each the
+    /// first step's distance from `from`, its place, and how many.
+    fn runs(&self, from: u64, end: u64) -> [[u64; 3]; 2] {
+        let place = from % self.capacity;
+        let first = (end - from).min(self.capacity - place);
+        [[0, place, first], [first, 0, end - from - first]]
+    }
+
+    /// Takes the numbers of the `steps` steps recorded since [`StepTable::begin`], and records how counter and figures
+    /// come back.
+    pub fn end(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        steps: u64,
+        ring: &Region,
+    ) -> Result<()> {
         let end = self.next + steps;
         if self.capacity > 1 {
-            if steps > self.capacity {
-                let what = "one recording".to_string();
-                return Err(Error::Limit {
-                    what,
-                    needed: steps,
-                    limit: self.capacity,
-                    unit: "steps",
-                });
-            }
-            let from = self.confirmed.max(end.saturating_sub(self.capacity));
-            self.upload(encoder, from, end)?;
+            let from = self.seen.max(end.saturating_sub(self.capacity)).min(end);
+            let [before, after] = self.runs(from, end).map(|[_, place, count]| {
+                (&ring.buffer, ring.offset + place * ROW * 4, count * ROW)
+            });
+            let header = (&self.region.buffer, self.region.offset, HEADER);
+            let loan = self.downloads.download(encoder, &[header, before, after])?;
+            let oldest = self.under_way.last().map_or(self.next, |begun| begun.from);
+            self.under_way.push(Recording { loan, from: oldest, steps, rows: Some([from, end]) });
         }
         self.next = end;
         Ok(())
     }
 
-    fn upload(&mut self, encoder: &mut wgpu::CommandEncoder, from: u64, end: u64) -> Result<()> {
-        let entries = (from..end).map(|step| StepEntry::late(&*self.rule, step, self.late));
-        let words = entries.flat_map(|entry| entry.words().collect::<Vec<_>>());
-        let words: Vec<u32> = words.chain([self.late as u32]).collect();
-        let slot = self.free_slot()?;
-        let unusable =
-            |error: wgpu::MapRangeError| Error::DeviceLost(format!("{error} (step table)"));
-        slot.buffer
-            .get_mapped_range_mut(..words.len() as u64 * 4)
-            .map_err(unusable)?
-            .copy_from_slice(bytemuck::cast_slice(&words));
-        slot.buffer.unmap();
-        slot.set(State::Recorded);
-        // At most two runs: up to the end of the table, and from its beginning.
-        let entry = StepEntry::WORDS as u64 * 4;
-        let place = from % self.capacity;
-        let first = (end - from).min(self.capacity - place);
-        let header = HEADER_WORDS as u64 * 4;
-        let runs = [(0, place, first), (first, 0, end - from - first)];
-        for (source, target, count) in runs.into_iter().filter(|(_, _, count)| *count > 0) {
-            let target = self.region.offset + header + target * entry;
-            encoder.copy_buffer_to_buffer(
-                &slot.buffer,
-                source * entry,
-                &self.region.buffer,
-                target,
-                count * entry,
-            );
+    /// Looks what has come back. Never waits.
+    pub fn settle(&mut self) -> Result<()> {
+        for recording in std::mem::take(&mut self.under_way) {
+            match (recording.loan.fate(), recording.rows) {
+                (Fate::Out, _) => self.under_way.push(recording),
+                (Fate::Dropped, _) => self.next -= recording.steps,
+                (Fate::Failed, _) => {
+                    return Err(self.gpu.note_lost("a recording did not come back".to_string()));
+                }
+                (Fate::Done | Fate::Idle, None) => {}
+                (Fate::Done | Fate::Idle, Some(rows)) => self.take(&recording.loan, rows)?,
+            }
         }
-        let known = self.region.offset + KNOWN * 4;
-        let source = (end - from) * entry;
-        encoder.copy_buffer_to_buffer(&slot.buffer, source, &self.region.buffer, known, 4);
-        let ticket = Ticket(Some(slot.clone()));
-        encoder.map_buffer_on_submit(&slot.buffer, wgpu::MapMode::Write, .., move |outcome| {
-            ticket.resolve(outcome.is_ok());
-        });
+        if self.capacity > 1 && self.under_way.is_empty() {
+            // Whatever was recorded is done or gone.
+            self.next = self.confirmed;
+        }
+        self.next = self.next.max(self.confirmed);
         Ok(())
     }
 
-    /// A slot that is ours to fill: a free one, an orphan's replacement, or a new one.
-    fn free_slot(&mut self) -> Result<Arc<Slot>> {
-        if let Some(slot) = self.slots.iter().find(|slot| slot.is(State::Free)) {
-            return Ok(slot.clone());
+    fn take(&mut self, loan: &Loan, [from, end]: [u64; 2]) -> Result<()> {
+        let words = self.downloads.collect(loan, HEADER + (end - from) * ROW)?;
+        let (header, rows) = words.split_at(words.len().min(HEADER as usize));
+        let [counter, _, late, _, _, MARK] = header else { return Ok(()) };
+        let ahead = counter.wrapping_sub(self.confirmed as u32) as i32;
+        let done = self.confirmed.saturating_add_signed(i64::from(ahead));
+        let rows = (from..done.min(end)).zip(rows.chunks_exact(ROW as usize));
+        for (step, row) in rows.filter(|(step, _)| *step >= self.seen).collect::<Vec<_>>() {
+            let row = std::array::from_fn(|i| f32::from_bits(row.get(i).copied().unwrap_or(0)));
+            self.figures.push_back((step, row));
+            self.seen = step + 1;
         }
-        self.slots.retain(|slot| !slot.is(State::Orphaned));
-        if self.slots.len() >= MOST_SLOTS {
-            let what = "step recordings that wait to be submitted and polled".to_string();
-            let (needed, limit) = (self.slots.len() as u64 + 1, MOST_SLOTS as u64);
-            return Err(Error::Limit { what, needed, limit, unit: "recordings" });
+        let excess = self.figures.len().saturating_sub(CAPACITY as usize);
+        self.figures.drain(..excess);
+        if ahead >= 0 {
+            self.late = (*late).into();
         }
-        let size = (self.capacity * StepEntry::WORDS as u64 + 1) * 4;
-        let usage = wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC;
-        let label = Some("wgrad step staging");
-        let descriptor = wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: true };
-        let buffer =
-            self.gpu.scoped("step staging", || self.gpu.device().create_buffer(&descriptor))?;
-        let slot = Arc::new(Slot { buffer, state: Mutex::new(State::Free) });
-        self.slots.push(slot.clone());
-        Ok(slot)
+        self.confirmed = self.confirmed.max(done);
+        Ok(())
+    }
+
+    /// The figures that came back since they were taken last, oldest first; never more than [`CAPACITY`].
+    pub fn take_figures(&mut self) -> Result<Vec<(u64, Figures)>> {
+        self.settle()?;
+        Ok(self.figures.drain(..).collect())
     }
 }
 

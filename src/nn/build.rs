@@ -1,5 +1,6 @@
 //! Checking layers one after the other: what each makes of the columns, and its parameters.
 
+use super::adaptive::Adaptive;
 use super::{Dense, Embedding, Layer, Norm};
 use crate::error::{Error, Result};
 use crate::program::ParamInfo;
@@ -36,6 +37,7 @@ pub(super) enum Part {
         dim: usize,
     },
     Residual(Vec<Stage>),
+    Adaptive(Adaptive),
 }
 
 /// How a parameter gets its first values.
@@ -92,6 +94,7 @@ impl Builder {
             Layer::Embedding(_) => {
                 Err(Error::unsupported("embedding", "it takes indices; make it the first layer"))
             }
+            Layer::AdaptiveLogSoftmax(layer) => self.adaptive(layer, cols, place),
             Layer::Residual(layers) => {
                 if layers.is_empty() {
                     return Err(Error::empty("residual", "a branch needs at least one layer"));
@@ -108,7 +111,7 @@ impl Builder {
         }
     }
 
-    fn param(&mut self, info: ParamInfo, draw: Draw) -> usize {
+    pub(super) fn param(&mut self, info: ParamInfo, draw: Draw) -> usize {
         self.params.push(info);
         self.draws.push(draw);
         self.params.len() - 1
@@ -219,7 +222,7 @@ impl Builder {
 }
 
 /// A parameter without settings of its own.
-fn plain(name: String, shape: Shape) -> ParamInfo {
+pub(super) fn plain(name: String, shape: Shape) -> ParamInfo {
     ParamInfo { name, shape, l1: 0.0, l2: 0.0, multiplier: 1.0, decays: true }
 }
 

@@ -1,5 +1,6 @@
 //! Layers and their settings.
 
+use super::AdaptiveLogSoftmax;
 use crate::spec::{Activation, Initializer, Normalization};
 
 /// A fully connected layer, `y = x W^T + b`, its weight of shape (outputs, inputs) as in `torch.nn.Linear`.
@@ -166,6 +167,8 @@ pub enum Layer {
     Embedding(Embedding),
     /// The sum of the input and of what these layers make of it.
     Residual(Vec<Layer>),
+    /// Log-probabilities of many classes.
+    AdaptiveLogSoftmax(AdaptiveLogSoftmax),
 }
 
 impl Layer {
@@ -178,6 +181,7 @@ impl Layer {
             Self::Embedding(embedding) => {
                 format!("embedding({}, {})", embedding.count, embedding.dim)
             }
+            Self::AdaptiveLogSoftmax(layer) => format!("adaptive_log_softmax({})", layer.classes),
             Self::Residual(layers) => {
                 let names: Vec<String> = layers.iter().map(Self::name).collect();
                 format!("residual({})", names.join(", "))
@@ -201,5 +205,11 @@ impl From<Norm> for Layer {
 impl From<Embedding> for Layer {
     fn from(embedding: Embedding) -> Self {
         Self::Embedding(embedding)
+    }
+}
+
+impl From<AdaptiveLogSoftmax> for Layer {
+    fn from(layer: AdaptiveLogSoftmax) -> Self {
+        Self::AdaptiveLogSoftmax(layer)
     }
 }

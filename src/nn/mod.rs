@@ -1,5 +1,6 @@
 //! Networks: a stack of layers that becomes a program.
 
+mod adaptive;
 mod around;
 mod build;
 mod layer;
@@ -7,6 +8,7 @@ mod network;
 mod pass;
 mod programs;
 
+pub use adaptive::AdaptiveLogSoftmax;
 pub use around::Around;
 pub use layer::{Dense, Embedding, Layer, Norm};
 pub use network::Network;

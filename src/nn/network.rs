@@ -4,6 +4,7 @@ use super::Layer;
 use super::build::{Builder, Draw, Part, Stage};
 use crate::error::{Error, Result};
 use crate::program::ParamInfo;
+use crate::spec::Activation;
 
 /// A checked stack of layers.
 #[derive(Clone, Debug)]
@@ -37,6 +38,29 @@ impl Network {
             ));
         }
         Ok(Self { inputs, outputs, layers, params, draws, stages })
+    }
+
+    /// The same network with another activation in the place of one that, like it, has no learned numbers. Parameters
+    /// keep their names, shapes and places.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if layer `index` is no such activation; otherwise as
+    /// [`Sequential::build`](super::Sequential::build).
+    pub fn with_activation(&self, index: usize, f: Activation) -> Result<Self> {
+        let mut layers = self.layers.clone();
+        match layers.get_mut(index) {
+            Some(Layer::Activation(old)) if !old.is_learned() && !f.is_learned() => *old = f,
+            _ => {
+                let message = format!("layer {index} is no activation that {f} could replace");
+                return Err(Error::unsupported("with_activation", message));
+            }
+        }
+        let network = Self::new(self.inputs, layers)?;
+        if network.params != self.params {
+            let message = format!("with {f} in layer {index} the parameters have other shapes");
+            return Err(Error::unsupported("with_activation", message));
+        }
+        Ok(network)
     }
 
     /// How many features a row has.

@@ -1,6 +1,7 @@
 //! The forward and the backward pass of a network as ops.
 
 use super::Network;
+use super::adaptive::Saved;
 use super::build::{Part, Stage};
 use crate::error::{Error, Result};
 use crate::program::{Form, Program, Slot};
@@ -17,6 +18,8 @@ pub(super) struct Trace {
     index: Option<Slot>,
     /// The layers of a block.
     inside: Vec<Trace>,
+    /// What an adaptive softmax leaves.
+    adaptive: Option<Saved>,
 }
 
 impl Trace {
@@ -37,15 +40,21 @@ impl Network {
         forward(&self.stages, program, x, training)
     }
 
-    /// Adds the backward pass from dL/dy: fills every gradient, and stops where nothing below has parameters.
+    /// Adds the backward pass from dL/dy: fills every gradient, and stops where nothing below has parameters, or if it is
+    /// to go `through`, gives dL/dx.
     pub(super) fn backward(
         &self,
         program: &mut Program,
         traces: &[Trace],
         grad: Slot,
         seed: u64,
-    ) -> Result<()> {
-        backward(&self.stages, program, traces, grad, seed).map(|_| ())
+        through: bool,
+    ) -> Result<Option<Slot>> {
+        if through && self.index_count().is_some() {
+            return Err(Error::unsupported("embedding", "indices have no gradient"));
+        }
+        let below = backward(&self.stages, program, traces, grad, (seed, through))?;
+        Ok(below.filter(|_| through))
     }
 }
 
@@ -58,7 +67,7 @@ fn forward(
     let (mut current, mut traces) = (x, Vec::with_capacity(stages.len()));
     for stage in stages {
         let name = format!("{}.y", stage.place);
-        let (mut index, mut inside) = (None, Vec::new());
+        let (mut index, mut inside, mut adaptive) = (None, Vec::new(), None);
         let y = match &stage.part {
             Part::Dense { bias } => {
                 let weight = program.param(stage.first_param)?;
@@ -94,29 +103,35 @@ fn forward(
                 let shape = program.shape(current)?;
                 program.reshape(&name, rows, Shape::new(&[shape.rows(), shape.cols() * dim])?)?
             }
+            Part::Adaptive(layer) => {
+                let (y, saved) = layer.forward(program, &name, current)?;
+                adaptive = Some(saved);
+                y
+            }
             Part::Residual(stages) => {
                 let (y, traces) = forward(stages, program, current, training)?;
                 inside = traces;
                 program.arithmetic(&name, Arithmetic::Add, current, y)?
             }
         };
-        traces.push(Trace { x: current, y, index, inside });
+        traces.push(Trace { x: current, y, index, inside, adaptive });
         current = y;
     }
     Ok((current, traces))
 }
 
-/// The gradient by the input, unless nothing below has parameters.
+/// The gradient by the input, unless nothing below has parameters; `way` is the seed and whether to go on to the input
+/// all the same.
 fn backward(
     stages: &[Stage],
     program: &mut Program,
     traces: &[Trace],
     grad: Slot,
-    seed: u64,
+    way: (u64, bool),
 ) -> Result<Option<Slot>> {
     let mut grad = grad;
     for (stage, trace) in stages.iter().zip(traces).rev() {
-        match stage.backward(program, trace, grad, seed)? {
+        match stage.backward(program, trace, grad, way)? {
             Some(below) => grad = below,
             None => return Ok(None),
         }
@@ -151,10 +166,10 @@ impl Stage {
         program: &mut Program,
         trace: &Trace,
         grad: Slot,
-        seed: u64,
+        (seed, through): (u64, bool),
     ) -> Result<Option<Slot>> {
         let name = format!("{}.dx", self.place);
-        let (first, last) = (self.first_param, self.first_param == 0);
+        let (first, last) = (self.first_param, self.first_param == 0 && !through);
         let below = match &self.part {
             Part::Dense { bias } => {
                 let d_weight = program.grad(first)?;
@@ -199,10 +214,17 @@ impl Stage {
                 program.scatter_add(rows, index, d_table)?;
                 return Ok(None);
             }
-            Part::Residual(stages) => match backward(stages, program, &trace.inside, grad, seed)? {
-                Some(branch) => program.arithmetic(&name, Arithmetic::Add, grad, branch)?,
-                None => return Ok(None),
-            },
+            Part::Adaptive(layer) => {
+                let missing = || Error::Internal("an adaptive softmax without a trace".into());
+                let saved = (trace.x, trace.adaptive.as_ref().ok_or_else(missing)?);
+                layer.backward(program, &name, saved, grad)?
+            }
+            Part::Residual(stages) => {
+                match backward(stages, program, &trace.inside, grad, (seed, through))? {
+                    Some(branch) => program.arithmetic(&name, Arithmetic::Add, grad, branch)?,
+                    None => return Ok(None),
+                }
+            }
         };
         Ok((!last).then_some(below))
     }

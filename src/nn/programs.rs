@@ -42,6 +42,8 @@ pub struct Goal {
     pub weighted: bool,
     /// Whether a training step counts class targets that are no class: for targets that nobody has checked.
     pub checked: bool,
+    /// Whether a training step also gives the gradient by its inputs.
+    pub through: bool,
 }
 
 impl Goal {
@@ -84,16 +86,18 @@ pub struct Wiring {
     pub faults: Vec<Faults>,
     /// Which recorded figure is 1 in steps whose update was skipped.
     pub skipped: Option<usize>,
-    /// How many ops the forward pass has, where the gradient is the caller's.
-    pub forward_ops: usize,
+    /// The gradient by the inputs, if the goal asks for it.
+    pub grad_x: Option<Slot>,
+    /// Up to which op the forward pass goes, and up to which the backward pass; the update follows.
+    pub parts: [usize; 2],
 }
 
 impl Wiring {
     fn new(program: Program, x: Slot, y: Slot) -> Self {
-        let forward_ops = program.ops().len();
-        let (target, weight, grad, skipped) = (None, None, None, None);
+        let parts = [program.ops().len(); 2];
+        let (target, weight, grad, grad_x, skipped) = (None, None, None, None, None);
         let faults = Vec::new();
-        Self { program, x, target, weight, y, grad, faults, skipped, forward_ops }
+        Self { program, x, target, weight, y, grad, faults, skipped, grad_x, parts }
     }
 }
 
@@ -123,13 +127,15 @@ impl Network {
         let batch_target = batched("batch target", all)?;
         let batch_weight = weight.map(|weight| batched("batch weight", weight)).transpose()?;
         let (y, traces) = self.forward(&mut program, batch_x, Some(seed))?;
+        let forward = program.ops().len();
         let inputs = LossInputs { weight: batch_weight, ..LossInputs::new(y, batch_target) };
         let (loss, gradients) = program.loss_of(goal.loss, goal.reduction, inputs, true)?;
         let mut figures = vec![loss];
         let gradient = gradients.first().copied();
-        if let Some(gradient) = gradient {
-            self.backward(&mut program, &traces, gradient, seed)?;
-        }
+        let grad_x = match gradient {
+            Some(grad) => self.backward(&mut program, &traces, grad, seed, goal.through)?,
+            None => None,
+        };
         if program.has_penalty() {
             figures.push(program.penalty(true));
         }
@@ -151,16 +157,17 @@ impl Network {
         {
             check(&mut program, index, "features", count, None)?;
         }
+        let parts = [forward, program.ops().len()];
         let skipped = goal.around.update(&mut program, optimizer, Some(loss), seed)?;
         figures.extend(skipped);
         let skipped = skipped.map(|_| figures.len() - 1);
         program.record(&figures)?;
-        let target = Some(all);
-        Ok(Wiring { target, weight, grad: gradient, faults, skipped, ..Wiring::new(program, x, y) })
+        let (target, grad) = (Some(all), gradient);
+        let wiring = Wiring::new(program, x, y);
+        Ok(Wiring { target, weight, grad, grad_x, faults, skipped, parts, ..wiring })
     }
 
-    /// A training step whose gradient by the network's output the caller writes between its two parts: the forward
-    /// pass, and backward and update. The loss of the goal has no part in it.
+    /// A training step whose gradient by the network's output the caller writes after the forward pass. The loss of the goal has no part in it.
     ///
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) for more elements than a tensor can have;
@@ -176,15 +183,16 @@ impl Network {
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let grad = program.input("d y", Shape::new(&[rows, self.outputs()])?, DType::F32);
         let (y, traces) = self.forward(&mut program, x, Some(seed))?;
-        let forward_ops = program.ops().len();
-        self.backward(&mut program, &traces, grad, seed)?;
+        let forward = program.ops().len();
+        let grad_x = self.backward(&mut program, &traces, grad, seed, goal.through)?;
         let mut figures = vec![];
         if program.has_penalty() {
             figures.push(program.penalty(true));
         }
+        let parts = [forward, program.ops().len()];
         figures.extend(goal.around.update(&mut program, optimizer, None, seed)?);
         program.record(&figures)?;
-        Ok(Wiring { grad: Some(grad), forward_ops, ..Wiring::new(program, x, y) })
+        Ok(Wiring { grad: Some(grad), grad_x, parts, ..Wiring::new(program, x, y) })
     }
 
     /// Loss, penalty and metrics over up to `rows` rows, nothing changed.
@@ -208,6 +216,19 @@ impl Network {
         }
         program.record(&figures)?;
         Ok(Wiring { target: Some(target), weight, ..Wiring::new(program, x, y) })
+    }
+
+    /// How often each class was taken for each, over up to `rows` rows: classes by classes, in the place of the output.
+    ///
+    /// # Errors
+    /// [`Error::Limit`](crate::Error::Limit) for more elements than a tensor can have.
+    pub fn confusion(&self, rows: usize) -> Result<Wiring> {
+        let mut program = Program::new("confusion", self.params().to_vec());
+        let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
+        let target = TargetKind::Class.input(&mut program, rows)?;
+        let (y, _) = self.forward(&mut program, x, None)?;
+        let matrix = program.confusion_matrix(y, target)?;
+        Ok(Wiring { target: Some(target), ..Wiring::new(program, x, matrix) })
     }
 
     /// The network's output for `rows` rows.

@@ -101,6 +101,53 @@ impl Trainer {
         Evaluator::new(self, data, target)?.run(self).await
     }
 
+    /// How often each class was taken for each: the rows are the classes of the targets, the columns those of the first
+    /// largest output.
+    ///
+    /// ```
+    /// use wgrad::prelude::*;
+    ///
+    /// let data = data::spiral(20, 3, 0);
+    /// let model = Sequential::new(2).dense(3);
+    /// let mut trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::sgd()).on(&Device::cpu())?;
+    /// let matrix = trainer.confusion_matrix(&data)?;
+    /// assert_eq!((matrix.dim(), matrix.sum()), ((3, 3), 60));
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the targets are no classes; otherwise as [`Trainer::evaluate`].
+    #[cfg(not(target_family = "wasm"))]
+    pub fn confusion_matrix(&mut self, data: &Dataset) -> Result<Array2<u64>> {
+        pollster::block_on(self.confusion_matrix_async(data))
+    }
+
+    /// As [`Trainer::confusion_matrix`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Trainer::confusion_matrix`].
+    pub async fn confusion_matrix_async(&mut self, data: &Dataset) -> Result<Array2<u64>> {
+        if self.check("confusion_matrix", data)? != TargetKind::Class {
+            let message = "the targets are numbers; it counts classes";
+            return Err(Error::unsupported("confusion_matrix", message));
+        }
+        let (len, classes) = (data.len(), self.network.outputs());
+        let rows = len.min(MOST_ROWS);
+        let wiring = self.network.confusion(rows)?;
+        let mut counts = Array2::zeros((classes, classes));
+        for start in (0..len).step_by(rows) {
+            let end = (start + rows).min(len);
+            let rule = move |_| StepEntry::rows(end - start);
+            let mut executor =
+                Executor::new(wiring.program.clone(), &self.weights, &self.device, 0, rule)?;
+            upload(&mut executor, &wiring, data, start, end)?;
+            executor.run(&mut self.weights, 1).await?;
+            let matrix = executor.read(wiring.y).await?;
+            counts.iter_mut().zip(matrix).for_each(|(count, found)| *count += found as u64);
+        }
+        Ok(counts)
+    }
+
     /// The network's outputs, one row for each row of inputs.
     ///
     /// # Errors

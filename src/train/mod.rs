@@ -9,7 +9,7 @@ mod step;
 
 pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
-pub use step::{GradientStep, TrainingStep};
+pub use step::{Inference, Metrics, Snapshot, StepFigures, StepOptions, TrainingStep};
 
 use ndarray::ArrayView2;
 
@@ -160,6 +160,7 @@ impl TrainerBuilder {
             around,
             weighted: false,
             checked: false,
+            through: false,
         };
         let mut trainer = Trainer {
             network,

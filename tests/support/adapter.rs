@@ -20,11 +20,31 @@ pub fn adapter() -> &'static Adapter {
 
 /// The same adapter with a device that no other test shares.
 pub fn fresh() -> Adapter {
-    let wanted = std::env::var("WGRAD_DEVICE").unwrap_or_default();
-    pollster::block_on(open(&wanted)).unwrap_or_else(|problem| panic!("{problem}"))
+    fresh_with(&descriptor())
 }
 
-async fn open(wanted: &str) -> Result<Adapter, String> {
+/// The same adapter with a device of one's own making.
+pub fn fresh_with(descriptor: &wgpu::DeviceDescriptor<'_>) -> Adapter {
+    let wanted = std::env::var("WGRAD_DEVICE").unwrap_or_default();
+    pollster::block_on(open(&wanted, descriptor)).unwrap_or_else(|problem| panic!("{problem}"))
+}
+
+/// The same, if the adapter can.
+pub fn try_fresh_with(descriptor: &wgpu::DeviceDescriptor<'_>) -> Option<Adapter> {
+    let wanted = std::env::var("WGRAD_DEVICE").unwrap_or_default();
+    pollster::block_on(open(&wanted, descriptor)).ok()
+}
+
+/// Default limits, no features.
+pub fn descriptor() -> wgpu::DeviceDescriptor<'static> {
+    wgpu::DeviceDescriptor {
+        label: Some("wgrad tests"),
+        required_limits: wgpu::Limits::default(),
+        ..Default::default()
+    }
+}
+
+async fn open(wanted: &str, descriptor: &wgpu::DeviceDescriptor<'_>) -> Result<Adapter, String> {
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let mut found = instance.enumerate_adapters(wgpu::Backends::all()).await;
     found.sort_by_key(|adapter| preference(adapter.get_info().device_type));
@@ -36,11 +56,7 @@ async fn open(wanted: &str) -> Result<Adapter, String> {
     let info = chosen.get_info();
     println!("adapter: {} ({} {}, {})", info.name, info.driver, info.driver_info, info.backend);
     let (device, queue) = chosen
-        .request_device(&wgpu::DeviceDescriptor {
-            label: Some("wgrad tests"),
-            required_limits: wgpu::Limits::default(),
-            ..Default::default()
-        })
+        .request_device(descriptor)
         .await
         .map_err(|error| format!("{}: {error}", info.name))?;
     Ok(Adapter { info, device, queue })

@@ -8,6 +8,7 @@ use wgrad::program::{DType, Slot, StepEntry};
 use wgrad::random::{Key, Stream};
 use wgrad::{Program, Shape};
 
+use super::adapter::{Adapter, adapter};
 use super::kernel::read_back;
 
 /// How many sentinels lie before and after each output.
@@ -25,10 +26,14 @@ pub fn open(limits: wgpu::Limits) -> Gpu {
     gpu
 }
 
-/// The device of this test run with default limits, opened once.
+/// The device of this test run, opened once: a host's, with default limits and no features.
 pub fn gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
-    GPU.get_or_init(|| open(wgpu::Limits::default()))
+    GPU.get_or_init(|| {
+        let Adapter { device, queue, .. } = adapter();
+        assert!(device.features().is_empty(), "{:?}", device.features());
+        Gpu::from_wgpu(device, queue)
+    })
 }
 
 /// The same with four workgroups per dimension at most, so that small tensors fold the grid.
@@ -129,7 +134,7 @@ impl Case {
     fn run_gpu(&self, gpu: &Gpu, outputs: &[Slot]) -> Vec<Vec<f32>> {
         let fences: Vec<Fence> = outputs
             .iter()
-            .map(|&slot| Fence::new(gpu, self.program.shape(slot).unwrap()))
+            .map(|&slot| Fence::new(gpu, self.program.shape(slot).unwrap(), self.dtype(slot)))
             .collect();
         let views: Vec<(Slot, View)> =
             outputs.iter().zip(&fences).map(|(&slot, fence)| (slot, fence.view.clone())).collect();
@@ -164,7 +169,7 @@ struct Fence {
 }
 
 impl Fence {
-    fn new(gpu: &Gpu, shape: Shape) -> Self {
+    fn new(gpu: &Gpu, shape: Shape, dtype: DType) -> Self {
         let words = vec![SENTINEL; 2 * FENCE + shape.len().next_multiple_of(4)];
         let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
             label: Some("fenced"),
@@ -175,7 +180,8 @@ impl Fence {
             mapped_at_creation: false,
         });
         gpu.queue().write_buffer(&buffer, 0, bytemuck::cast_slice(&words));
-        Self { view: View::new(&buffer, FENCE as u64 * 4, shape).unwrap() }
+        let view = View::new(&buffer, FENCE as u64 * 4, shape).unwrap();
+        Self { view: View { dtype, ..view } }
     }
 
     /// The tensor's words; fails if anything around it changed.

@@ -135,10 +135,33 @@ def embedding(golden):
     golden.case("embedding", "embedding", roles)
 
 
+def adaptive(golden):
+    for name, bias in (("adaptive_log_softmax", False), ("adaptive_log_softmax.bias", True)):
+        layer = torch.nn.AdaptiveLogSoftmaxWithLoss(8, 11, [3, 7], 2.0, head_bias=bias).double()
+        with torch.no_grad():
+            for param in layer.parameters():
+                param.copy_(golden.normal(*param.shape))
+        x = golden.normal(5, 8)
+        index = torch.tensor([0, 2, 4, 10, 7])
+        loss = layer(x, index).loss
+        loss.backward()
+        roles = {
+            "x": golden.input(f"{name}.x", x),
+            "index": golden.input(f"{name}.index", index.to(torch.float64)),
+            "y": golden.tensor(f"{name}.y", layer.log_prob(x)),
+            "loss": golden.tensor(f"{name}.loss", loss),
+        }
+        for number, param in enumerate(layer.parameters()):
+            roles[f"param.{number}"] = golden.input(f"{name}.param.{number}", param)
+            roles[f"grad.{number}"] = golden.tensor(f"{name}.grad.{number}", param.grad)
+        golden.case(name, "adaptive_log_softmax", roles)
+
+
 def build():
     golden = Golden(SEED)
     arithmetic(golden)
     reductions(golden)
     normalizations(golden)
     embedding(golden)
+    adaptive(golden)
     return golden

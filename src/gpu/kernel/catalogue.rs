@@ -9,10 +9,10 @@ use crate::spec::{Activation, Kind as _, Optimizer};
 /// The text of a file of `shaders/`.
 macro_rules! shader {
     ($path:literal) => {
-        include_str!(concat!("../../../shaders/", $path, ".wgsl"))
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $path, ".wgsl"))
     };
 }
-pub(super) use shader;
+pub(in crate::gpu) use shader;
 
 pub(super) const INDEX: &str = shader!("lib/index");
 pub(super) const MATH: &str = shader!("lib/math");

@@ -96,7 +96,11 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    pub(super) fn new(device: &wgpu::Device, kernel: &Kernel) -> Self {
+    pub(super) fn new(
+        device: &wgpu::Device,
+        kernel: &Kernel,
+        cache: Option<&wgpu::PipelineCache>,
+    ) -> Self {
         let label = format!("wgrad {}", kernel.label);
         let label = Some(label.as_str());
         let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
@@ -133,7 +137,7 @@ impl Pipeline {
             module: &module,
             entry_point: Some("main"),
             compilation_options: wgpu::PipelineCompilationOptions::default(),
-            cache: None,
+            cache,
         });
         Self { pipeline, layout }
     }

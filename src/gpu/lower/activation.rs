@@ -72,13 +72,13 @@ impl Lowering<'_> {
         let (fields, count) = match &f.entry().kind {
             ActivationKind::Map(_) => (vec![word(len)], groups(len, MAP)),
             ActivationKind::Row(_) => {
-                bindings.push(self.steps.clone());
+                bindings.push(self.memory.steps.clone());
                 let (rows, lanes) = (if cols == 0 { 0 } else { outer * inner }, lanes(cols));
                 let fields = vec![word(rows), word(cols), word(inner), word(lanes), key0, key1];
                 (fields, groups(rows, ROW / lanes))
             }
             ActivationKind::Noise(noise) => {
-                bindings.push(self.steps.clone());
+                bindings.push(self.memory.steps.clone());
                 hyper = (noise.prepare)(f.values());
                 (vec![word(len), key0, key1], groups(len, EACH))
             }

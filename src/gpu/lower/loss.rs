@@ -111,7 +111,7 @@ impl Lowering<'_> {
         ];
         let grad = gradient.map_or_else(|| self.unused(), |slot| self.region(*slot))?;
         let bindings = vec![
-            self.steps.clone(),
+            self.memory.steps.clone(),
             self.region(log_probs)?,
             self.region(target)?,
             self.region(lengths)?,
@@ -180,7 +180,7 @@ impl Lowering<'_> {
                 (operands.upstream as f32).to_bits(),
             ];
             let mut bindings = vec![
-                self.steps.clone(),
+                self.memory.steps.clone(),
                 self.or_unused(operands.predictions.first())?,
                 self.or_unused(operands.target.as_ref())?,
                 self.or_unused(operands.weight.as_ref())?,
@@ -220,7 +220,7 @@ impl Lowering<'_> {
             u32::from(class_weight),
         ];
         let bindings = vec![
-            self.steps.clone(),
+            self.memory.steps.clone(),
             target.clone(),
             self.or_unused(operands.class_weight.as_ref())?,
             weights.clone(),
@@ -282,7 +282,7 @@ impl Lowering<'_> {
                 (operands.upstream as f32).to_bits(),
             ];
             let mut bindings = vec![
-                self.steps.clone(),
+                self.memory.steps.clone(),
                 self.or_unused(operands.predictions.first())?,
                 target.clone(),
                 row_scale.clone(),
@@ -314,7 +314,7 @@ impl Lowering<'_> {
         value: Slot,
     ) -> Result<()> {
         let shape = self.shape(prediction)?;
-        let inputs = [self.steps.clone(), self.region(prediction)?, self.region(target)?];
+        let inputs = [self.memory.steps.clone(), self.region(prediction)?, self.region(target)?];
         let out = self.region(value)?;
         if let Some(k) = metric.top() {
             let rows = if shape.is_empty() { 0 } else { shape.rows() };

@@ -13,7 +13,7 @@ use super::kernel::{Access, Kernel};
 use super::memory::Region;
 use super::{Gpu, View, Weights};
 use crate::error::{Error, Result};
-use crate::program::{Op, Place, Program, Slot};
+use crate::program::{Op, Place, Program, Slot, SlotInfo};
 use crate::shape::PAD;
 use crate::shape::Shape;
 
@@ -31,28 +31,33 @@ pub(super) struct Job {
 /// How many steps the metrics ring holds.
 pub(super) const RING: u64 = super::steps::CAPACITY;
 
-/// What lowering works on and what it has made so far.
-pub(super) struct Lowering<'a> {
-    pub gpu: &'a Gpu,
-    pub program: &'a Program,
-    pub weights: Option<&'a Weights>,
-    pub steps: Region,
+/// The memory of a program, which outlives its lowering.
+#[derive(Clone, Debug)]
+pub(super) struct Memory {
     /// Where each slot is; parameters and gradients lie in the arena.
     pub slots: Vec<Option<Region>>,
     /// The figures of a step, one per 256 bytes, so that its last kernel finds them in one place.
     pub scalars: Region,
     pub ring: Region,
+    pub steps: Region,
+}
+
+/// What lowering works on and what it has made so far.
+pub(super) struct Lowering<'a> {
+    pub gpu: &'a Gpu,
+    pub program: &'a Program,
+    pub weights: Option<&'a Weights>,
+    pub memory: Memory,
     pub jobs: Vec<Job>,
     /// How many jobs lie before each op.
     pub marks: Vec<usize>,
 }
 
-impl<'a> Lowering<'a> {
+impl Memory {
     /// Gives every slot its memory; `views` puts slots into the caller's buffers.
     pub fn new(
-        gpu: &'a Gpu,
-        program: &'a Program,
-        weights: Option<&'a Weights>,
+        gpu: &Gpu,
+        program: &Program,
         steps: Region,
         views: &[(Slot, View)],
     ) -> Result<Self> {
@@ -65,14 +70,10 @@ impl<'a> Lowering<'a> {
         for (number, slot) in program.slots().iter().enumerate() {
             slots.push(match (slot.place, views.get(&number)) {
                 (Place::Param(_) | Place::Grad(_) | Place::Same(_), _) => None,
-                (_, Some(view)) if view.shape != slot.shape => {
-                    let message = format!(
-                        "a view of shape {} for '{}' of shape {}",
-                        view.shape, slot.name, slot.shape
-                    );
-                    return Err(Error::shape(program.name(), message));
+                (_, Some(view)) => {
+                    check_view(program, slot, view)?;
+                    Some(view.region.clone())
                 }
-                (_, Some(view)) => Some(view.region.clone()),
                 (_, None) if figures.contains(&number) => {
                     let offset = next_scalar * PAD as u64 * 4;
                     next_scalar += 1;
@@ -85,17 +86,31 @@ impl<'a> Lowering<'a> {
             });
         }
         let ring = gpu.storage("metrics ring", RING as usize * Op::MAX_RECORDED, &[])?;
-        Ok(Self {
-            gpu,
-            program,
-            weights,
-            steps,
-            slots,
-            scalars,
-            ring,
-            jobs: Vec::new(),
-            marks: Vec::new(),
-        })
+        Ok(Self { slots, scalars, ring, steps })
+    }
+}
+
+/// Fails if a view has another shape or element type than its slot.
+pub(super) fn check_view(program: &Program, slot: &SlotInfo, view: &View) -> Result<()> {
+    if (view.shape, view.dtype) == (slot.shape, slot.dtype) {
+        return Ok(());
+    }
+    let message = format!(
+        "a view of {:?} {} for '{}', {:?} {}",
+        view.dtype, view.shape, slot.name, slot.dtype, slot.shape
+    );
+    Err(Error::shape(program.name(), message))
+}
+
+impl<'a> Lowering<'a> {
+    /// Nothing lowered yet.
+    pub fn new(
+        gpu: &'a Gpu,
+        program: &'a Program,
+        weights: Option<&'a Weights>,
+        memory: Memory,
+    ) -> Self {
+        Self { gpu, program, weights, memory, jobs: Vec::new(), marks: Vec::new() }
     }
 
     /// Lowers every op.
@@ -121,7 +136,7 @@ impl<'a> Lowering<'a> {
             Place::Param(index) => self.weights()?.param(index),
             Place::Grad(index) => self.weights()?.grad(index),
             Place::Input | Place::Value => {
-                let region = self.slots.get(slot.0).cloned().flatten();
+                let region = self.memory.slots.get(slot.0).cloned().flatten();
                 region.ok_or_else(|| Error::Internal(format!("slot {} has no memory", slot.0)))
             }
             Place::Same(root) => self.region(root),

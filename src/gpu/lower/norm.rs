@@ -86,7 +86,7 @@ impl Lowering<'_> {
         let fields = [lines, length, inner, lanes, 0, 0].map(|word| word as u32);
         let per_sample = rows / shape.axis(0).unwrap_or(1).max(1);
         let hyper = [f.epsilon(), weights, biases, per_sample as f64, f.step()];
-        bindings.insert(0, self.steps.clone());
+        bindings.insert(0, self.memory.steps.clone());
         let (count, flops) = (groups(lines, WORKGROUP / lanes), 8 * shape.len() as u64);
         // Without rows there is nothing to normalize.
         let count = if rows == 0 { 0 } else { count };

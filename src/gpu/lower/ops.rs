@@ -52,7 +52,8 @@ impl Lowering<'_> {
             Op::OneHot { target, out } => {
                 let shape = self.shape(*out)?;
                 let fields = [shape.len() as u32, shape.cols() as u32];
-                let bindings = vec![self.steps.clone(), self.region(*target)?, self.region(*out)?];
+                let bindings =
+                    vec![self.memory.steps.clone(), self.region(*target)?, self.region(*out)?];
                 self.push(catalogue::one_hot(), &fields, &[], bindings, groups(shape.len(), 64), 0)
             }
             Op::CheckClasses { target, classes, ignored, count, first } => {
@@ -63,7 +64,8 @@ impl Lowering<'_> {
                 let ignored = ignored.unwrap_or(0);
                 let fields = [rows, *classes, ignored as usize, per_row].map(|word| word as u32);
                 let places = [self.region(*count)?, self.region(*first)?];
-                let bindings = [&[self.steps.clone(), self.region(*target)?], &places[..]].concat();
+                let bindings =
+                    [&[self.memory.steps.clone(), self.region(*target)?], &places[..]].concat();
                 self.push(catalogue::check_classes(), &fields, &[], bindings, 1, 0)
             }
             Op::Metric { metric, prediction, target, value } => {
@@ -98,7 +100,7 @@ impl Lowering<'_> {
         let len = shape.len();
         let fields =
             [(len / cols.max(1)) as u32, cols as u32, key0, key1, u32::from(shuffle.is_some())];
-        let bindings = vec![self.steps.clone(), self.region(data)?, self.region(out)?];
+        let bindings = vec![self.memory.steps.clone(), self.region(data)?, self.region(out)?];
         self.push(catalogue::gather(), &fields, &[], bindings, groups(len, 64), 0)
     }
 
@@ -196,7 +198,7 @@ impl Lowering<'_> {
         let Total { square, terms_per_row, rows } = total;
         let fields =
             [len as u32, offset as u32, u32::from(square), terms_per_row as u32, rows as u32];
-        let bindings = vec![self.steps.clone(), x, y];
+        let bindings = vec![self.memory.steps.clone(), x, y];
         self.push(catalogue::sum(), &fields, &[], bindings, groups(len, SUM).max(1), len as u64)
     }
 }

@@ -88,7 +88,7 @@ impl<'a> Lowering<'a> {
             offset += count;
         }
         let fields = [total as u32, gathered as u32];
-        let bindings = vec![partial, self.steps.clone(), self.region(skipped)?];
+        let bindings = vec![partial, self.memory.steps.clone(), self.region(skipped)?];
         self.push(catalogue::skip(), &fields, &[], bindings, 1, 0)
     }
 
@@ -117,7 +117,8 @@ impl<'a> Lowering<'a> {
         let mut first = 0;
         for segment in self.segments()? {
             let fields = [segment.len as u32, first, key.0[0], key.0[1]];
-            let bindings = vec![self.steps.clone(), segment.blocks.clone(), segment.grads.clone()];
+            let bindings =
+                vec![self.memory.steps.clone(), segment.blocks.clone(), segment.grads.clone()];
             let count = groups(segment.len, 64);
             self.push(catalogue::gradient_noise(), &fields, &[], bindings, count, 0)?;
             first = first.wrapping_add(segment.len as u32);
@@ -137,7 +138,7 @@ impl<'a> Lowering<'a> {
             let missing = || Error::Internal(format!("the arena has no state value {state}"));
             let state = segment.states.get(state).ok_or_else(missing)?.clone();
             let fields = [segment.len as u32, setting];
-            let bindings = vec![self.steps.clone(), arena(segment).clone(), state];
+            let bindings = vec![self.memory.steps.clone(), arena(segment).clone(), state];
             self.push(kernel.clone(), &fields, &[], bindings, groups(segment.len, 256), 0)?;
         }
         Ok(())
@@ -157,7 +158,7 @@ impl<'a> Lowering<'a> {
         if kind.carried.is_some() {
             let carried = self.weights()?.carried.clone();
             let place = loss.map_or(Ok(0), |loss| Ok((self.region(loss)?.offset / 4) as u32))?;
-            let bindings = vec![self.steps.clone(), self.scalars.clone(), carried];
+            let bindings = vec![self.memory.steps.clone(), self.memory.scalars.clone(), carried];
             self.push(catalogue::carry(optimizer), &[place], &[], bindings, 1, 0)?;
         }
         let mut first = 0;
@@ -170,7 +171,7 @@ impl<'a> Lowering<'a> {
                 return Err(Error::Internal(message));
             }
             let mut bindings = vec![
-                self.steps.clone(),
+                self.memory.steps.clone(),
                 segment.blocks.clone(),
                 segment.grads.clone(),
                 segment.params.clone(),
@@ -255,7 +256,7 @@ impl<'a> Lowering<'a> {
         let strips = self.gpu.storage("strips", words.len(), &words)?;
         let next = self.scratch(segment.lines)?;
         let bindings = vec![
-            self.steps.clone(),
+            self.memory.steps.clone(),
             segment.blocks.clone(),
             segment.grads.clone(),
             segment.params.clone(),
@@ -272,7 +273,7 @@ impl<'a> Lowering<'a> {
     fn settle_lines(&mut self, segment: &Segment, lines: Option<&[Region; 2]>) -> Result<()> {
         let Some([next, lines]) = lines else { return Ok(()) };
         let bindings = vec![
-            self.steps.clone(),
+            self.memory.steps.clone(),
             segment.blocks.clone(),
             segment.tensors.clone(),
             next.clone(),
@@ -288,7 +289,8 @@ impl<'a> Lowering<'a> {
             fields.push((self.region(*slot)?.offset / 4) as u32);
         }
         fields.resize(4 + Op::MAX_RECORDED, 0);
-        let bindings = vec![self.steps.clone(), self.scalars.clone(), self.ring.clone()];
+        let bindings =
+            vec![self.memory.steps.clone(), self.memory.scalars.clone(), self.memory.ring.clone()];
         self.push(catalogue::record(), &fields, &[], bindings, 1, 0)
     }
 }

@@ -1,19 +1,13 @@
-//! Training inside somebody else's frame: their device, their encoder, their handlers.
+//! Steps between passes of the host, and what each side sees of the other.
 
-mod support;
+use std::sync::atomic::Ordering;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
-use support::adapter::{self, Adapter};
-use support::kernel::read_back;
-use support::nets::bits;
 use wgpu::util::DeviceExt;
-use wgrad::gpu::Region;
-use wgrad::ndarray::Array2;
 use wgrad::prelude::*;
 
-const ROWS: usize = 24;
+use super::host::{Host, ROWS, binding, floats, simulated, trainer};
+use crate::support::kernel::read_back;
+use crate::support::nets::bits;
 
 /// The host's first pass: a wave and its derivative, as a simulation would leave them.
 const SIMULATE: &str = "
@@ -34,110 +28,6 @@ const COLLECT: &str = "
     out[id.x] = 2.0 * weight[id.x];
 }";
 
-/// What the host's shader computes.
-fn simulated() -> Dataset {
-    let x = Array2::from_shape_fn((ROWS, 2), |(i, col)| {
-        if col == 0 { i as f32 * 0.125 - 1.5 } else { 1.0 - i as f32 * 0.0625 }
-    });
-    let y = Array2::from_shape_fn((ROWS, 1), |(i, _)| (i % 3) as f32 - 0.5);
-    Dataset::new(x, y).unwrap()
-}
-
-fn trainer(gpu: &Gpu) -> Trainer {
-    let model = Sequential::new(2).dense(16).activation(Activation::tanh()).dropout(0.1).dense(1);
-    Trainer::new(model, Loss::mse(), Optimizer::adam().learning_rate(0.01))
-        .schedule(Schedule::inverse_time(1e-2).unwrap())
-        .on(&gpu.clone().into())
-        .unwrap()
-}
-
-/// The host application.
-struct Host {
-    device: wgpu::Device,
-    queue: wgpu::Queue,
-    errors: Arc<AtomicUsize>,
-    lost: Arc<AtomicBool>,
-}
-
-impl Host {
-    /// A device of its own, with default limits, no features, and handlers of its own.
-    fn new() -> Self {
-        let Adapter { device, queue, .. } = adapter::fresh();
-        let (errors, lost) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-        let count = errors.clone();
-        device.on_uncaptured_error(Arc::new(move |_| {
-            count.fetch_add(1, Ordering::SeqCst);
-        }));
-        let note = lost.clone();
-        device.set_device_lost_callback(move |_, _| note.store(true, Ordering::SeqCst));
-        Self { device, queue, errors, lost }
-    }
-
-    fn buffer(&self, floats: u64, usage: wgpu::BufferUsages) -> wgpu::Buffer {
-        let (label, size) = (Some("host"), floats * 4);
-        let usage = usage | wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
-        self.device.create_buffer(&wgpu::BufferDescriptor {
-            label,
-            size,
-            usage,
-            mapped_at_creation: false,
-        })
-    }
-
-    /// Records a pass of the host's own with two bindings.
-    fn pass(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        source: &str,
-        bindings: [wgpu::BufferBinding<'_>; 2],
-        groups: u32,
-    ) {
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("host"),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
-        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
-            label: Some("host"),
-            layout: None,
-            module: &module,
-            entry_point: Some("main"),
-            compilation_options: Default::default(),
-            cache: None,
-        });
-        let [first, second] = bindings.map(wgpu::BindingResource::Buffer);
-        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("host"),
-            layout: &pipeline.get_bind_group_layout(0),
-            entries: &[
-                wgpu::BindGroupEntry { binding: 0, resource: first },
-                wgpu::BindGroupEntry { binding: 1, resource: second },
-            ],
-        });
-        let mut pass = encoder.begin_compute_pass(&Default::default());
-        pass.set_pipeline(&pipeline);
-        pass.set_bind_group(0, &group, &[]);
-        pass.dispatch_workgroups(groups, 1, 1);
-    }
-
-    /// Does something wrong on purpose, outside of every error scope of its own.
-    fn blunder(&self) {
-        let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE;
-        drop(self.buffer(4, usage));
-    }
-}
-
-fn binding(region: &Region) -> wgpu::BufferBinding<'_> {
-    wgpu::BufferBinding {
-        buffer: &region.buffer,
-        offset: region.offset,
-        size: wgpu::BufferSize::new(region.bytes),
-    }
-}
-
-fn floats(bytes: &[u8]) -> Vec<f32> {
-    bytemuck::pod_collect_to_vec(bytes)
-}
-
 #[test]
 fn ten_steps_between_two_passes_of_the_host_are_ten_steps_of_a_run_of_our_own() {
     let host = Host::new();
@@ -147,7 +37,7 @@ fn ten_steps_between_two_passes_of_the_host_are_ten_steps_of_a_run_of_our_own() 
     let out = host.buffer(32, wgpu::BufferUsages::empty());
 
     let mut encoder = host.device.create_command_encoder(&Default::default());
-    let inputs = [step.inputs(), step.targets()].map(binding);
+    let inputs = [step.inputs(), step.targets().unwrap()].map(binding);
     host.pass(&mut encoder, SIMULATE, inputs, ROWS as u32 / 8);
     step.encode(&mut encoder, 10).unwrap();
     let results = [binding(&weight), wgpu::BufferBinding { buffer: &out, offset: 0, size: None }];
@@ -214,7 +104,7 @@ fn the_steps_of_several_frames_are_the_steps_of_one() {
     for frame in 0..12 {
         let mut encoder = host.device.create_command_encoder(&Default::default());
         step.inputs().copy_from(&mut encoder, &x, x.size()).unwrap();
-        step.targets().copy_from(&mut encoder, &y, y.size()).unwrap();
+        step.targets().unwrap().copy_from(&mut encoder, &y, y.size()).unwrap();
         step.encode(&mut encoder, 1 + frame % 3).unwrap();
         host.queue.submit([encoder.finish()]);
     }
@@ -270,9 +160,10 @@ fn a_gradient_from_the_hosts_own_shader_trains_as_the_loss_it_is_of() {
     step.inputs().copy_from(&mut encoder, &x, x.size()).unwrap();
     for _ in 0..6 {
         step.encode_forward(&mut encoder).unwrap();
-        assert!(step.encode_forward(&mut encoder).is_err());
-        let bindings = [binding(step.outputs()), binding(step.gradients())];
+        assert!(step.encode_update(&mut encoder).is_err());
+        let bindings = [binding(step.outputs()), binding(step.gradients().unwrap())];
         host.pass(&mut encoder, OWN_LOSS, bindings, ROWS as u32 / 8);
+        step.encode_backward(&mut encoder).unwrap();
         step.encode_update(&mut encoder).unwrap();
     }
     host.queue.submit([encoder.finish()]);
@@ -308,7 +199,7 @@ fn targets_that_are_no_class_are_counted_on_the_device_and_named_at_the_next_rea
             usage: wgpu::BufferUsages::COPY_SRC,
         });
         let mut encoder = host.device.create_command_encoder(&Default::default());
-        step.targets().copy_from(&mut encoder, &labels, labels.size()).unwrap();
+        step.targets().unwrap().copy_from(&mut encoder, &labels, labels.size()).unwrap();
         step.encode(&mut encoder, 2).unwrap();
         host.queue.submit([encoder.finish()]);
         let records = pollster::block_on(step.records(0..2));

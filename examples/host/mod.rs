@@ -1,0 +1,295 @@
+//! A host application without a window: a device of its own, a render pipeline of its own, frames as PNG and GIF.
+//! wgrad is a guest in its frames.
+
+#![allow(dead_code, reason = "each example uses its part")]
+
+use std::path::PathBuf;
+
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, Frame, RgbaImage};
+use wgpu::util::DeviceExt;
+use wgrad::gpu::Region;
+use wgrad::wgpu;
+
+pub type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;
+
+/// What every example of a host can be asked.
+#[derive(clap::Args)]
+pub struct Options {
+    /// A part of the adapter's name; any, hardware first, unless given
+    #[arg(long, default_value = "gpu", value_name = "NAME")]
+    pub device: String,
+    /// How many frames to draw
+    #[arg(long, default_value_t = 120, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub frames: u64,
+    /// How many training steps a frame holds
+    #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=256))]
+    pub steps: u64,
+    /// The seed of initial weights and of everything else drawn at random
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub seed: u64,
+    /// Where pictures and animation go
+    #[arg(long, default_value = "target/wgrad", value_name = "DIR")]
+    pub out: PathBuf,
+    /// End with one line of JSON on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How many frames may be in flight.
+const IN_FLIGHT: usize = 2;
+
+/// Width and height of the pictures: a row of texels is a multiple of 256 bytes.
+pub const SIDE: u32 = 512;
+
+/// The host application.
+pub struct Host {
+    pub device: wgpu::Device,
+    pub queue: wgpu::Queue,
+    pub name: String,
+    target: wgpu::Texture,
+    in_flight: std::collections::VecDeque<wgpu::SubmissionIndex>,
+    pictures: Vec<RgbaImage>,
+}
+
+impl Host {
+    /// Opens an adapter with default limits and no features.
+    pub fn new(wanted: &str) -> Result<Self> {
+        pollster::block_on(Self::open(wanted))
+    }
+
+    async fn open(wanted: &str) -> Result<Self> {
+        let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+        let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+        adapters.sort_by_key(|adapter| adapter.get_info().device_type == wgpu::DeviceType::Cpu);
+        let wanted = wanted.to_lowercase();
+        let fits = |adapter: &wgpu::Adapter| {
+            let name = adapter.get_info().name.to_lowercase();
+            ["gpu", "auto", ""].contains(&&*wanted) || name.contains(&wanted)
+        };
+        let adapter = adapters.into_iter().find(fits).ok_or("no adapter fits --device")?;
+        let (device, queue) = adapter.request_device(&wgpu::DeviceDescriptor::default()).await?;
+        let target = device.create_texture(&wgpu::TextureDescriptor {
+            label: Some("picture"),
+            size: wgpu::Extent3d { width: SIDE, height: SIDE, depth_or_array_layers: 1 },
+            mip_level_count: 1,
+            sample_count: 1,
+            dimension: wgpu::TextureDimension::D2,
+            format: wgpu::TextureFormat::Rgba8Unorm,
+            usage: wgpu::TextureUsages::RENDER_ATTACHMENT | wgpu::TextureUsages::COPY_SRC,
+            view_formats: &[],
+        });
+        let (name, in_flight) = (adapter.get_info().name, Default::default());
+        Ok(Self { device, queue, name, target, in_flight, pictures: Vec::new() })
+    }
+
+    pub fn encoder(&self) -> wgpu::CommandEncoder {
+        self.device.create_command_encoder(&Default::default())
+    }
+
+    /// A buffer of the host's with these numbers or indices.
+    pub fn buffer<T: bytemuck::Pod>(&self, contents: &[T]) -> wgpu::Buffer {
+        self.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
+            label: Some("host"),
+            contents: bytemuck::cast_slice(contents),
+            usage: wgpu::BufferUsages::STORAGE
+                | wgpu::BufferUsages::COPY_SRC
+                | wgpu::BufferUsages::COPY_DST,
+        })
+    }
+
+    /// A render pipeline that fills the picture; `fragment` reads the buffers as storage, bound in order.
+    pub fn painter(&self, fragment: &str, regions: &[&Region]) -> Painter {
+        let source = format!("{TRIANGLE}\n{fragment}");
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some("painter"),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let pipeline = self.device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
+            label: Some("painter"),
+            layout: None,
+            vertex: wgpu::VertexState {
+                module: &module,
+                entry_point: Some("corner"),
+                compilation_options: Default::default(),
+                buffers: &[],
+            },
+            primitive: Default::default(),
+            depth_stencil: None,
+            multisample: Default::default(),
+            fragment: Some(wgpu::FragmentState {
+                module: &module,
+                entry_point: Some("colour"),
+                compilation_options: Default::default(),
+                targets: &[Some(wgpu::TextureFormat::Rgba8Unorm.into())],
+            }),
+            multiview_mask: None,
+            cache: None,
+        });
+        let layout = pipeline.get_bind_group_layout(0);
+        Painter { pipeline, group: self.group(&layout, regions) }
+    }
+
+    /// A compute pipeline over the buffers, bound in order.
+    pub fn pass(&self, source: &str, regions: &[&Region]) -> Pass {
+        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some("pass"),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let pipeline = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some("pass"),
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: Default::default(),
+            cache: None,
+        });
+        let layout = pipeline.get_bind_group_layout(0);
+        Pass { pipeline, group: self.group(&layout, regions) }
+    }
+
+    fn group(&self, layout: &wgpu::BindGroupLayout, regions: &[&Region]) -> wgpu::BindGroup {
+        fn entry(binding: u32, region: &Region) -> wgpu::BindGroupEntry<'_> {
+            let size = wgpu::BufferSize::new(region.bytes);
+            let (buffer, offset) = (&region.buffer, region.offset);
+            let resource =
+                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size });
+            wgpu::BindGroupEntry { binding, resource }
+        }
+        let entries: Vec<_> =
+            (0..).zip(regions).map(|(binding, region)| entry(binding, region)).collect();
+        self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("host"),
+            layout,
+            entries: &entries,
+        })
+    }
+
+    /// Draws the picture.
+    pub fn paint(&self, encoder: &mut wgpu::CommandEncoder, painter: &Painter) {
+        let view = self.target.create_view(&Default::default());
+        let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+            label: Some("painter"),
+            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                view: &view,
+                depth_slice: None,
+                resolve_target: None,
+                ops: Default::default(),
+            })],
+            depth_stencil_attachment: None,
+            timestamp_writes: None,
+            occlusion_query_set: None,
+            multiview_mask: None,
+        });
+        pass.set_pipeline(&painter.pipeline);
+        pass.set_bind_group(0, &painter.group, &[]);
+        pass.draw(0..3, 0..1);
+    }
+
+    /// Ends a frame as a window would; the host never waits for more than the frame before the last.
+    pub fn submit(&mut self, encoder: wgpu::CommandEncoder) -> Result {
+        self.in_flight.push_back(self.queue.submit([encoder.finish()]));
+        if self.in_flight.len() > IN_FLIGHT {
+            let submission_index = self.in_flight.pop_front();
+            self.device.poll(wgpu::PollType::Wait { submission_index, timeout: None })?;
+        }
+        Ok(())
+    }
+
+    /// Keeps the picture as it is now for the animation: the only thing that is read back.
+    pub fn keep(&mut self) -> Result {
+        let size = u64::from(SIDE * SIDE * 4);
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("picture"),
+            size,
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        let mut encoder = self.encoder();
+        encoder.copy_texture_to_buffer(
+            self.target.as_image_copy(),
+            wgpu::TexelCopyBufferInfo {
+                buffer: &staging,
+                layout: wgpu::TexelCopyBufferLayout {
+                    offset: 0,
+                    bytes_per_row: Some(SIDE * 4),
+                    rows_per_image: None,
+                },
+            },
+            self.target.size(),
+        );
+        self.queue.submit([encoder.finish()]);
+        staging.map_async(wgpu::MapMode::Read, .., |_| ());
+        self.device.poll(wgpu::PollType::wait_indefinitely())?;
+        let texels = staging.get_mapped_range(..)?.to_vec();
+        self.pictures.push(RgbaImage::from_raw(SIDE, SIDE, texels).ok_or("a picture too short")?);
+        Ok(())
+    }
+
+    /// Writes the last picture and the animation, and says how it went.
+    pub fn finish(self, example: &str, options: &Options, figures: &[(&str, f64)]) -> Result {
+        std::fs::create_dir_all(&options.out)?;
+        let place = options.out.join(example);
+        if let Some(last) = self.pictures.last() {
+            last.save(place.with_extension("png"))?;
+        }
+        let file = std::fs::File::create(place.with_extension("gif"))?;
+        let mut animation = GifEncoder::new_with_speed(file, 20);
+        animation.set_repeat(Repeat::Infinite)?;
+        let delay = Delay::from_numer_denom_ms(80, 1);
+        let frames = self.pictures.into_iter();
+        animation.encode_frames(frames.map(|picture| Frame::from_parts(picture, 0, 0, delay)))?;
+        let mut json = serde_json::json!({
+            "example": example,
+            "adapter": self.name,
+            "frames": options.frames,
+            "steps_per_frame": options.steps,
+            "seed": options.seed,
+        });
+        for (name, value) in figures {
+            json[*name] = (*value).into();
+        }
+        if options.json {
+            println!("{json}");
+        } else {
+            let words: Vec<_> =
+                figures.iter().map(|(name, value)| format!("{name} {value:.4}")).collect();
+            println!("{} on {}; {}.png and .gif", words.join(", "), self.name, place.display());
+        }
+        Ok(())
+    }
+}
+
+/// A render pipeline and what it reads.
+pub struct Painter {
+    pipeline: wgpu::RenderPipeline,
+    group: wgpu::BindGroup,
+}
+
+/// A compute pipeline and what it works on.
+pub struct Pass {
+    pipeline: wgpu::ComputePipeline,
+    group: wgpu::BindGroup,
+}
+
+impl Pass {
+    pub fn encode(&self, encoder: &mut wgpu::CommandEncoder, groups: u32) {
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        pass.set_pipeline(&self.pipeline);
+        pass.set_bind_group(0, &self.group, &[]);
+        pass.dispatch_workgroups(groups, 1, 1);
+    }
+}
+
+/// One triangle over the whole picture; `place` goes from 0 to 1, y upwards.
+const TRIANGLE: &str = "
+struct Corner {
+    @builtin(position) position: vec4<f32>,
+    @location(0) place: vec2<f32>,
+}
+
+@vertex
+fn corner(@builtin(vertex_index) index: u32) -> Corner {
+    let place = vec2(f32((index << 1u) & 2u), f32(index & 2u));
+    return Corner(vec4(2.0 * place - 1.0, 0.0, 1.0), place);
+}";

@@ -1,0 +1,1 @@
+@group(0) @binding(1) var image: texture_storage_2d<rgba16float, write>;

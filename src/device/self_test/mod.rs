@@ -1,0 +1,294 @@
+//! Kernels against the reference on the user's own device.
+
+mod cases;
+
+use std::fmt;
+
+use crate::cpu::{self, Interpreter};
+use crate::error::{Error, Result};
+use crate::gpu::{self, Gpu, Plan};
+use crate::program::{DType, Op, Place, Program, Slot, StepEntry, Steps};
+use crate::spec::Optimizer;
+
+pub(crate) use cases::Case;
+
+/// A result may differ from the `f64` reference by this share of itself and that share of the largest beside it: far more
+/// than rounding does, far less than a wrong driver.
+const BOUND: [f64; 2] = [1e-3, 1e-5];
+
+/// How many state values a program may keep beside those of its optimizer.
+const EXTRAS: usize = 2;
+
+/// What became of a check.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Every number agrees; the worst error, relative to the largest number beside it.
+    Passed(f64),
+    /// The device computes something else: which op, and by how much.
+    Failed(String),
+    /// The device does not offer what the kernels need: which limit.
+    Refused(String),
+}
+
+/// One program's check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Check {
+    /// What was run.
+    pub name: String,
+    /// What became of it.
+    pub verdict: Verdict,
+}
+
+/// What a device computes right.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SelfTest {
+    /// Every check, in order.
+    pub checks: Vec<Check>,
+}
+
+impl SelfTest {
+    /// Whether nothing is wrong. What a device's limits do not admit is not wrong: it is refused when it is used, too.
+    pub fn passed(&self) -> bool {
+        !self.checks.is_empty() && self.failures().next().is_none()
+    }
+
+    /// What the device computes wrong.
+    pub fn failures(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| matches!(check.verdict, Verdict::Failed(_)))
+    }
+
+    /// What the device's limits do not admit.
+    pub fn refusals(&self) -> impl Iterator<Item = &Check> {
+        self.checks.iter().filter(|check| matches!(check.verdict, Verdict::Refused(_)))
+    }
+}
+
+impl fmt::Display for SelfTest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (failed, refused) = (self.failures().count(), self.refusals().count());
+        write!(f, "{} checks, {failed} failed, {refused} refused", self.checks.len())?;
+        for Check { name, verdict } in self.failures().chain(self.refusals()) {
+            match verdict {
+                Verdict::Failed(text) | Verdict::Refused(text) => write!(f, "\n  {name}: {text}")?,
+                Verdict::Passed(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs every op of the library on small tensors and compares it with the reference, within seconds: so that an
+/// application can refuse a bad driver, or work around it.
+///
+/// ```no_run
+/// # fn check(gpu: &wgrad::gpu::Gpu) -> wgrad::Result<()> {
+/// let report = wgrad::self_test(gpu)?;
+/// assert!(report.passed(), "{report}");
+/// # Ok(())
+/// # }
+/// ```
+///
+/// Submits, and waits for the device.
+///
+/// # Errors
+/// [`Error::DeviceLost`], [`Error::Timeout`], [`Error::OutOfMemory`].
+#[cfg(not(target_family = "wasm"))]
+pub fn self_test(gpu: &Gpu) -> Result<SelfTest> {
+    pollster::block_on(self_test_async(gpu))
+}
+
+/// As [`self_test`], without blocking.
+///
+/// # Errors
+/// As [`self_test`].
+pub async fn self_test_async(gpu: &Gpu) -> Result<SelfTest> {
+    let mut report = SelfTest::default();
+    for case in cases::all()? {
+        report.checks.push(case.check(gpu).await?);
+    }
+    Ok(report)
+}
+
+/// Both engines at the same place of the same program.
+struct Duel<'a> {
+    case: &'a Case,
+    plan: Plan,
+    weights: gpu::Weights,
+    interpreter: Interpreter<f64>,
+    reference: cpu::Weights<f64>,
+    /// The worst error so far.
+    worst: f64,
+}
+
+impl Case {
+    /// Runs the program op by op on both engines.
+    pub(crate) async fn check(&self, gpu: &Gpu) -> Result<Check> {
+        let verdict = match self.run(gpu).await {
+            Ok(verdict) => verdict,
+            Err(Error::Limit { what, needed, limit, unit }) => {
+                let error = Error::Limit { what, needed, limit, unit };
+                Verdict::Refused(error.to_string())
+            }
+            Err(Error::Internal(message)) => Verdict::Failed(message),
+            Err(error) => return Err(error),
+        };
+        Ok(Check { name: self.name.clone(), verdict })
+    }
+
+    async fn run(&self, gpu: &Gpu) -> Result<Verdict> {
+        let mut duel = Duel::new(gpu, self)?;
+        for step in 0..self.steps {
+            let entry = self.rule.entry(step);
+            duel.meet().await?;
+            for (place, op) in self.program.ops().iter().enumerate() {
+                duel.advance(place, &entry)?;
+                if let Some(difference) = duel.compare(op).await? {
+                    return Ok(Verdict::Failed(format!(
+                        "{}, step {step}: {difference}",
+                        op.name()
+                    )));
+                }
+            }
+        }
+        Ok(Verdict::Passed(duel.worst))
+    }
+
+    fn optimizer(program: &Program) -> Option<&Optimizer> {
+        program.ops().iter().find_map(|op| match op {
+            Op::Update { optimizer, .. } => Some(optimizer),
+            _ => None,
+        })
+    }
+}
+
+impl<'a> Duel<'a> {
+    fn new(gpu: &Gpu, case: &'a Case) -> Result<Self> {
+        let program = case.program.clone();
+        let optimizer = Case::optimizer(&program);
+        let weights = gpu::Weights::new(gpu, program.params(), optimizer, EXTRAS)?;
+        weights.write_params(&case.params)?;
+        let wide = |numbers: &Vec<f32>| numbers.iter().map(|&x| f64::from(x)).collect();
+        let params = case.params.iter().map(wide).collect();
+        let reference = cpu::Weights::new(params, optimizer, EXTRAS);
+        let rule: Steps = case.rule.clone();
+        let plan =
+            Plan::new(gpu, program.clone(), Some(&weights), &[], 0, move |step| rule.entry(step))?;
+        let mut interpreter = Interpreter::new(program);
+        for (slot, numbers) in &case.numbers {
+            plan.write(*slot, numbers)?;
+            interpreter.write(*slot, &wide(numbers))?;
+        }
+        for (slot, indices) in &case.indices {
+            plan.write_indices(*slot, indices)?;
+            interpreter.write_indices(*slot, indices)?;
+        }
+        Ok(Self { case, plan, weights, interpreter, reference, worst: 0.0 })
+    }
+
+    /// Lets the reference go on from where the device is, so that errors do not add up from step to step.
+    async fn meet(&mut self) -> Result<()> {
+        let wide = |tensors: Vec<Vec<f32>>| -> Vec<Vec<f64>> {
+            tensors.iter().map(|tensor| tensor.iter().map(|&x| f64::from(x)).collect()).collect()
+        };
+        self.reference.params = wide(self.weights.read_params().await?);
+        for (number, state) in self.reference.states.iter_mut().enumerate() {
+            *state = wide(self.weights.read_state(number).await?);
+        }
+        let carried = self.weights.read_carried().await?;
+        let places = self.reference.carried.iter_mut();
+        places.zip(carried).for_each(|(place, number)| *place = f64::from(number));
+        Ok(())
+    }
+
+    /// Runs one op on both engines.
+    fn advance(&mut self, place: usize, entry: &StepEntry) -> Result<()> {
+        self.interpreter.run_ops(place..place + 1, &mut self.reference, entry)?;
+        let gpu = self.plan.gpu().clone();
+        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor {
+            label: Some("wgrad self test"),
+        });
+        self.plan.encode_ops(&mut encoder, place..place + 1)?;
+        gpu.queue().submit([encoder.finish()]);
+        Ok(())
+    }
+
+    /// What the engines disagree on after an op.
+    async fn compare(&mut self, op: &Op) -> Result<Option<String>> {
+        let program = self.case.program.clone();
+        let mut in_arena = matches!(
+            op,
+            Op::Penalty { .. }
+                | Op::ClipValue { .. }
+                | Op::ClipNorm { .. }
+                | Op::ClipEach { .. }
+                | Op::GradientNoise { .. }
+                | Op::Accumulate { .. }
+                | Op::Average { .. }
+                | Op::Update { .. }
+        );
+        for slot in op.outputs() {
+            let info = program.slot(slot)?;
+            let root = info.root(slot);
+            match (program.slot(root)?.place, info.dtype) {
+                (Place::Param(_) | Place::Grad(_), _) => in_arena = true,
+                (_, dtype) => {
+                    let difference = self.slot(root, dtype).await?;
+                    if difference.is_some() {
+                        return Ok(difference.map(|text| format!("'{}', {text}", info.name)));
+                    }
+                }
+            }
+        }
+        if in_arena { self.arena().await } else { Ok(None) }
+    }
+
+    async fn slot(&mut self, slot: Slot, dtype: DType) -> Result<Option<String>> {
+        let got = self.plan.read(slot).await?;
+        if dtype == DType::U32 {
+            let indices = self.interpreter.read_indices(slot)?;
+            let wrong = got.iter().zip(indices).position(|(got, want)| got.to_bits() != *want);
+            return Ok(wrong.map(|place| format!("index {place} is another")));
+        }
+        let want = self.interpreter.read(slot)?.to_vec();
+        Ok(self.differ(&got, &want))
+    }
+
+    async fn arena(&mut self) -> Result<Option<String>> {
+        let mut pairs = vec![
+            ("parameter", self.weights.read_params().await?, self.reference.params.clone()),
+            ("gradient", self.weights.read_grads().await?, self.reference.grads.clone()),
+        ];
+        for (number, state) in self.reference.states.clone().into_iter().enumerate() {
+            pairs.push(("state", self.weights.read_state(number).await?, state));
+        }
+        for (what, got, want) in pairs {
+            for (number, (got, want)) in got.iter().zip(&want).enumerate() {
+                if let Some(difference) = self.differ(got, want) {
+                    return Ok(Some(format!("{what} {number}, {difference}")));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where two lists of numbers differ by more than the bound; notes the worst error.
+    fn differ(&mut self, got: &[f32], want: &[f64]) -> Option<String> {
+        let largest =
+            want.iter().filter(|x| x.is_finite()).fold(0.0f64, |most, x| most.max(x.abs()));
+        let largest = largest.max(f64::from(f32::MIN_POSITIVE));
+        let [own, beside] = BOUND;
+        for (place, (&got, &want)) in got.iter().zip(want).enumerate() {
+            let (rounded, wide) = (want as f32, f64::from(got));
+            if got.to_bits() == rounded.to_bits() || (got.is_nan() && want.is_nan()) {
+                continue;
+            }
+            let error = (wide - want).abs();
+            // NaN is within no bound.
+            if error.is_nan() || error > own * want.abs() + beside * largest {
+                return Some(format!("number {place} is {got:e}, not {rounded:e}"));
+            }
+            self.worst = self.worst.max(error / largest);
+        }
+        None
+    }
+}

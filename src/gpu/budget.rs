@@ -1,0 +1,218 @@
+//! How many steps fit into a frame.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use super::staging::{Fate, Loan, Staging, Way};
+use super::{Gpu, Plan};
+use crate::error::{Error, Result};
+
+/// How much of the device's time a recording may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Budget(Duration);
+
+impl Budget {
+    /// So many microseconds.
+    pub const fn micros(micros: u64) -> Self {
+        Self(Duration::from_micros(micros))
+    }
+
+    /// So many milliseconds.
+    pub const fn millis(millis: u64) -> Self {
+        Self(Duration::from_millis(millis))
+    }
+}
+
+/// Whatever the budget: drivers end submissions of one to two seconds.
+const LONGEST: Duration = Duration::from_millis(250);
+
+/// How fast a recording may grow from one to the next.
+const GROWTH: f64 = 1.5;
+
+fn grown(steps: u64) -> f64 {
+    (steps as f64 * GROWTH).max(steps as f64 + 1.0)
+}
+
+/// How many times without timestamps are remembered, to know the least.
+const REMEMBERED: usize = 64;
+
+/// What is known of how long a step takes.
+#[derive(Debug)]
+pub(super) struct Pace {
+    clock: Clock,
+    /// How many steps the next recording may have, not yet rounded.
+    steps: f64,
+}
+
+#[derive(Debug)]
+enum Clock {
+    Stamps(Box<Stamps>),
+    /// When recordings were found done.
+    Done {
+        found: Arc<Mutex<Vec<(u64, Duration)>>>,
+        times: VecDeque<Duration>,
+    },
+}
+
+/// Times on the device.
+#[derive(Debug)]
+struct Stamps {
+    queries: wgpu::QuerySet,
+    resolved: wgpu::Buffer,
+    downloads: Staging,
+    under_way: Vec<(u64, Loan)>,
+    /// Nanoseconds per tick.
+    period: f64,
+}
+
+impl Stamps {
+    fn new(gpu: &Gpu) -> Result<Self> {
+        let label = Some("wgrad timestamps");
+        let descriptor =
+            wgpu::QuerySetDescriptor { label, ty: wgpu::QueryType::Timestamp, count: 2 };
+        let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
+        let buffer = wgpu::BufferDescriptor { label, size: 16, usage, mapped_at_creation: false };
+        let (queries, resolved) = gpu.scoped("timestamps", || {
+            (gpu.device().create_query_set(&descriptor), gpu.device().create_buffer(&buffer))
+        })?;
+        let downloads = Staging::new(gpu, Way::Down);
+        let period = f64::from(gpu.queue().get_timestamp_period());
+        Ok(Self { queries, resolved, downloads, under_way: Vec::new(), period })
+    }
+
+    /// Steps and nanoseconds of what has come back.
+    fn settle(&mut self) -> Result<Vec<(u64, f64)>> {
+        let mut measured = Vec::new();
+        for (steps, loan) in std::mem::take(&mut self.under_way) {
+            match loan.fate() {
+                Fate::Out => self.under_way.push((steps, loan)),
+                Fate::Dropped => {}
+                Fate::Failed => return Err(self.downloads.lost("a time did not come back")),
+                Fate::Done | Fate::Idle => {
+                    let words = self.downloads.collect(&loan, 4)?;
+                    if let [begin, begin_high, end, end_high] = *words {
+                        let tick = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
+                        let ticks = tick(end, end_high).saturating_sub(tick(begin, begin_high));
+                        measured.push((steps, ticks as f64 * self.period));
+                    }
+                }
+            }
+        }
+        Ok(measured)
+    }
+}
+
+impl Pace {
+    fn new(gpu: &Gpu) -> Result<Self> {
+        let clock = if gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
+            Clock::Stamps(Box::new(Stamps::new(gpu)?))
+        } else {
+            Clock::Done { found: Arc::default(), times: VecDeque::new() }
+        };
+        Ok(Self { clock, steps: 1.0 })
+    }
+
+    /// Learns from what has come back.
+    fn settle(&mut self, budget: Duration) -> Result<()> {
+        match &mut self.clock {
+            Clock::Stamps(stamps) => {
+                for (steps, nanoseconds) in stamps.settle()? {
+                    let fitting = budget.as_nanos() as f64 * steps as f64 / nanoseconds.max(1.0);
+                    // Half of the way, so that one odd frame does not turn everything.
+                    self.steps = ((self.steps + fitting) / 2.0).min(grown(steps));
+                }
+            }
+            Clock::Done { found, times } => {
+                let found =
+                    std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
+                for (steps, time) in found {
+                    // A host notices late that a recording is done, by about as much each time: what counts is by how
+                    // much longer it took than the quickest.
+                    times.push_back(time);
+                    if times.len() > REMEMBERED {
+                        times.pop_front();
+                    }
+                    let least = times.iter().min().copied().unwrap_or_default();
+                    let more = (time - least).as_secs_f64() / budget.as_secs_f64().max(1e-9);
+                    self.steps = match more {
+                        more if more > 1.0 => steps as f64 * (1.0 / more).max(0.25),
+                        _ => grown(steps),
+                    };
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Plan {
+    /// Records as many steps as fit into the budget, at least one, and says how many. What a step takes is learnt from
+    /// timestamps where the device has them ([`wgpu::Features::TIMESTAMP_QUERY`]), else from the times at which recordings
+    /// are found done; the first recordings are short. Whatever the budget, a recording stays far below the times at which
+    /// drivers reset a device.
+    ///
+    /// # Errors
+    /// As [`Plan::encode`].
+    pub fn encode_within(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        budget: Budget,
+    ) -> Result<u64> {
+        let budget = budget.0.min(LONGEST);
+        if budget.is_zero() {
+            let message = "a budget of no time holds no step; do not record then";
+            return Err(Error::unsupported("encode_within", message));
+        }
+        let mut pace = match self.pace.take() {
+            Some(pace) => pace,
+            None => Pace::new(self.gpu())?,
+        };
+        let outcome = self.encode_paced(encoder, budget, &mut pace);
+        self.pace = Some(pace);
+        outcome
+    }
+
+    fn encode_paced(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        budget: Duration,
+        pace: &mut Pace,
+    ) -> Result<u64> {
+        pace.settle(budget)?;
+        pace.steps = pace.steps.clamp(1.0, self.most_steps() as f64 / 4.0);
+        let steps = pace.steps as u64;
+        match &mut pace.clock {
+            Clock::Stamps(stamps) => {
+                let writes = wgpu::ComputePassTimestampWrites {
+                    query_set: &stamps.queries,
+                    beginning_of_pass_write_index: Some(0),
+                    end_of_pass_write_index: Some(1),
+                };
+                self.encode_timed(encoder, steps, Some(writes))?;
+                encoder.resolve_query_set(&stamps.queries, 0..2, &stamps.resolved, 0);
+                let loan = stamps.downloads.download(encoder, &[(&stamps.resolved, 0, 4)])?;
+                stamps.under_way.push((steps, loan));
+            }
+            Clock::Done { found, .. } => {
+                self.encode_timed(encoder, steps, None)?;
+                when_done(encoder, steps, found.clone());
+            }
+        }
+        Ok(steps)
+    }
+}
+
+/// Notes how long after now the commands are found done.
+#[cfg(not(target_family = "wasm"))]
+fn when_done(encoder: &wgpu::CommandEncoder, steps: u64, found: Arc<Mutex<Vec<(u64, Duration)>>>) {
+    let recorded = std::time::Instant::now();
+    encoder.on_submitted_work_done(move || {
+        let time = (steps, recorded.elapsed());
+        found.lock().unwrap_or_else(PoisonError::into_inner).push(time);
+    });
+}
+
+/// A browser has no such clock here: without timestamps one step a recording.
+#[cfg(target_family = "wasm")]
+fn when_done(_: &wgpu::CommandEncoder, _: u64, _: Arc<Mutex<Vec<(u64, Duration)>>>) {}

@@ -1,0 +1,163 @@
+//! What a program asks of a device: found by lowering it on one that computes nothing, so before there is any other.
+
+use futures::FutureExt;
+
+use super::arena::Weights;
+use super::kernel::Kernel;
+use super::lower::{Job, Lowering, Memory};
+use super::{Choices, Gpu};
+use crate::error::{Error, Result};
+use crate::program::{Op, Program};
+
+/// How many state values a program may keep beside those of its optimizer.
+const EXTRAS: usize = 2;
+
+impl Gpu {
+    /// The least limits of a device that `program` runs on, for a host that is about to create one. Everything that the
+    /// program does not need is at [`wgpu::Limits::downlevel_defaults`]; most programs fit [`wgpu::Limits::default`].
+    ///
+    /// Lowers the program once in main memory, which for a moment takes twice what it will take on the device.
+    ///
+    /// ```
+    /// use wgrad::prelude::*;
+    ///
+    /// let network = Sequential::new(2).dense(64).activation(Activation::relu()).dense(3).build()?;
+    /// let limits = Gpu::required_limits(&network.inference(256)?.program)?;
+    /// assert!(limits.check_limits(&wgrad::wgpu::Limits::default()));
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if a tensor has more bytes than any device can bind.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn required_limits(program: &Program) -> Result<wgpu::Limits> {
+        let mut needed = wgpu::Limits::downlevel_defaults();
+        for class in CLASSES {
+            for job in lower(program, class, None)? {
+                let kernel = &job.kernel;
+                let raise = |limit: &mut u32, value: u64| {
+                    *limit = (*limit).max(u32::try_from(value).unwrap_or(u32::MAX));
+                };
+                let buffers = kernel.bindings.len() as u64;
+                raise(&mut needed.max_storage_buffers_per_shader_stage, buffers);
+                let bytes = job.bindings.iter().map(|region| region.bytes).max().unwrap_or(0);
+                needed.max_storage_buffer_binding_size =
+                    needed.max_storage_buffer_binding_size.max(bytes);
+                needed.max_buffer_size = needed.max_buffer_size.max(bytes);
+                // A grid is folded into two dimensions.
+                let side = job.groups.isqrt() + 1;
+                raise(&mut needed.max_compute_workgroups_per_dimension, side);
+            }
+        }
+        Ok(needed)
+    }
+
+    /// The features that are used where a device has them; nothing depends on one. A host may ask for them as
+    /// `adapter.features() & Gpu::recommended_features()`.
+    pub fn recommended_features() -> wgpu::Features {
+        wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE
+    }
+
+    /// Compiles every kernel that plans of `program` need, so that building one later takes no time for it.
+    ///
+    /// # Errors
+    /// As [`Gpu::compile`].
+    #[cfg(not(target_family = "wasm"))]
+    pub fn prewarm(&self, program: &Program) -> Result<()> {
+        let class = self.info().device_type;
+        lower(program, class, Some(self.choices()))?
+            .iter()
+            .try_for_each(|job| self.compile(&job.kernel))
+    }
+
+    /// Compiles a kernel.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the device binds fewer storage buffers than it takes; [`Error::OutOfMemory`];
+    /// [`Error::Internal`] if the driver does not take it.
+    pub fn compile(&self, kernel: &Kernel) -> Result<()> {
+        self.pipeline(kernel).map(drop)
+    }
+
+    /// Fails if a kernel needs more than the device offers.
+    pub(super) fn check_kernel(&self, kernel: &Kernel) -> Result<()> {
+        let limits = self.limits();
+        let limit = |what: &str, needed: u64, limit: u32, unit| {
+            if needed <= u64::from(limit) {
+                return Ok(());
+            }
+            let what = format!("the kernel {}{what}", kernel.label);
+            Err(Error::Limit { what, needed, limit: u64::from(limit), unit })
+        };
+        let (buffers, most) =
+            (kernel.bindings.len() as u64, limits.max_storage_buffers_per_shader_stage);
+        limit("", buffers, most, "storage buffers per shader stage")?;
+        let (threads, most) = (
+            u64::from(kernel.workgroup),
+            limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
+        );
+        limit("", threads, most, "invocations per workgroup")
+    }
+}
+
+/// Kernels differ between these.
+#[cfg(not(target_family = "wasm"))]
+const CLASSES: [wgpu::DeviceType; 3] =
+    [wgpu::DeviceType::DiscreteGpu, wgpu::DeviceType::IntegratedGpu, wgpu::DeviceType::Cpu];
+
+/// The jobs of a program on a device that computes nothing and binds whatever it takes.
+#[cfg(not(target_family = "wasm"))]
+fn lower(program: &Program, class: wgpu::DeviceType, choices: Option<Choices>) -> Result<Vec<Job>> {
+    let mut limits =
+        wgpu::Limits { max_storage_buffers_per_shader_stage: 64, ..Default::default() };
+    loop {
+        let gpu = nothing(class, &limits)?;
+        let gpu = choices.map_or(gpu.clone(), |choices| gpu.choosing(choices));
+        match lower_on(&gpu, program) {
+            Err(Error::Limit { needed, limit, unit: "bytes", .. })
+                if limit >= limits.max_storage_buffer_binding_size
+                    && needed <= u64::from(u32::MAX) =>
+            {
+                let needed = needed.next_multiple_of(256);
+                limits.max_storage_buffer_binding_size = needed;
+                limits.max_buffer_size = limits.max_buffer_size.max(needed);
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// A device that computes nothing.
+#[cfg(not(target_family = "wasm"))]
+fn nothing(class: wgpu::DeviceType, limits: &wgpu::Limits) -> Result<Gpu> {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::NOOP;
+    descriptor.backend_options.noop =
+        wgpu::NoopBackendOptions { enable: true, device_type: Some(class), ..Default::default() };
+    let opened = async {
+        let options = wgpu::RequestAdapterOptions::default();
+        let adapter = wgpu::Instance::new(descriptor).request_adapter(&options).await.ok()?;
+        let device =
+            wgpu::DeviceDescriptor { required_limits: limits.clone(), ..Default::default() };
+        adapter.request_device(&device).await.ok()
+    };
+    let (device, queue) = opened
+        .now_or_never()
+        .flatten()
+        .ok_or_else(|| Error::Internal("there is no device that computes nothing".into()))?;
+    Ok(Gpu::from_wgpu(&device, &queue))
+}
+
+#[cfg(not(target_family = "wasm"))]
+fn lower_on(gpu: &Gpu, program: &Program) -> Result<Vec<Job>> {
+    let optimizer = program.ops().iter().find_map(|op| match op {
+        Op::Update { optimizer, .. } => Some(optimizer),
+        _ => None,
+    });
+    let weights = Weights::new(gpu, program.params(), optimizer, EXTRAS)?;
+    let steps = gpu.storage("step table", 64, &[])?;
+    let memory = Memory::new(gpu, program, steps, &[])?;
+    let mut lowering = Lowering::new(gpu, program, Some(&weights), memory);
+    lowering.lower()?;
+    Ok(lowering.jobs)
+}

@@ -1,0 +1,247 @@
+//! Small buffers through which numbers pass between host and device in somebody else's encoder.
+//!
+//! A buffer is lent to an encoder and comes back mapped when that encoder's commands are done, which the host's own
+//! submits and polls notice. One whose encoder is dropped is replaced. So nothing is created in a steady state, and a
+//! host that submits late, never, or in another order costs a buffer at most.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Gpu;
+use crate::error::{Error, Result};
+
+/// How many buffers of one kind may be lent out at once.
+pub(super) const MOST: usize = 256;
+
+/// Where the numbers go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Way {
+    /// To the device.
+    Up,
+    /// To the host.
+    Down,
+}
+
+/// The buffers of one kind.
+#[derive(Debug)]
+pub(super) struct Staging {
+    gpu: Gpu,
+    way: Way,
+    slots: Vec<Arc<Slot>>,
+}
+
+/// A buffer and who has it.
+#[derive(Debug)]
+pub(super) struct Slot {
+    buffer: wgpu::Buffer,
+    way: Way,
+    turn: Mutex<Turn>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    /// How often the buffer was lent.
+    number: u64,
+    fate: Fate,
+}
+
+/// What became of a loan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// In an encoder, or in flight.
+    Out,
+    /// Its commands are done.
+    Done,
+    /// Its encoder was dropped.
+    Dropped,
+    /// The device could not map it.
+    Failed,
+    /// Done, and what it brought was taken.
+    Idle,
+}
+
+/// A buffer lent to one encoder.
+#[derive(Clone, Debug)]
+pub(super) struct Loan {
+    slot: Arc<Slot>,
+    number: u64,
+}
+
+/// Held by the callback of one loan; dropped without an answer if the encoder is.
+struct Ticket(Option<Loan>);
+
+impl Ticket {
+    fn resolve(mut self, fate: Fate) {
+        if let Some(loan) = self.0.take() {
+            loan.slot.turn().fate = fate;
+        }
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(loan) = self.0.take() {
+            loan.slot.turn().fate = Fate::Dropped;
+        }
+    }
+}
+
+impl Staging {
+    pub fn new(gpu: &Gpu, way: Way) -> Self {
+        Self { gpu: gpu.clone(), way, slots: Vec::new() }
+    }
+
+    /// Creates `count` buffers ahead.
+    pub fn prepare(&mut self, count: usize, bytes: u64) -> Result<()> {
+        while self.slots.len() < count {
+            self.create(bytes)?;
+        }
+        Ok(())
+    }
+
+    /// Whether no buffer can be lent until one comes back.
+    pub fn is_exhausted(&self) -> bool {
+        self.slots.len() >= MOST && self.slots.iter().all(|slot| slot.turn().fate == Fate::Out)
+    }
+
+    /// A buffer of at least `bytes` that nobody has.
+    fn free(&mut self, bytes: u64) -> Result<Arc<Slot>> {
+        let fits = |slot: &&Arc<Slot>| slot.is_free() && slot.buffer.size() >= bytes;
+        if let Some(slot) = self.slots.iter().find(fits) {
+            return Ok(slot.clone());
+        }
+        self.slots.retain(|slot| !matches!(slot.turn().fate, Fate::Dropped | Fate::Failed));
+        if self.slots.len() >= MOST {
+            // One that is free is too small, and makes way.
+            self.slots.iter().position(|slot| slot.is_free()).map(|at| self.slots.swap_remove(at));
+        }
+        if self.slots.len() >= MOST {
+            let what = "recordings that wait to be submitted and polled".to_string();
+            let (needed, limit) = (self.slots.len() as u64 + 1, MOST as u64);
+            return Err(Error::Limit { what, needed, limit, unit: "recordings" });
+        }
+        self.create(bytes)
+    }
+
+    fn create(&mut self, bytes: u64) -> Result<Arc<Slot>> {
+        let size = bytes.next_power_of_two().max(256);
+        let limit = self.gpu.limits().max_buffer_size;
+        let (usage, label) = match self.way {
+            Way::Up => {
+                (wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC, "wgrad upload")
+            }
+            Way::Down => {
+                (wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST, "wgrad download")
+            }
+        };
+        if bytes > limit {
+            return Err(Error::Limit { what: label.into(), needed: bytes, limit, unit: "bytes" });
+        }
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some(label),
+            size: size.min(limit),
+            usage,
+            mapped_at_creation: self.way == Way::Up,
+        };
+        let buffer = self.gpu.scoped(label, || self.gpu.device().create_buffer(&descriptor))?;
+        let turn = Mutex::new(Turn { number: 0, fate: Fate::Idle });
+        let slot = Arc::new(Slot { buffer, way: self.way, turn });
+        self.slots.push(slot.clone());
+        Ok(slot)
+    }
+
+    /// Records the copy of `words` into a buffer: runs of (first word, byte in `target`, words).
+    pub fn upload(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        words: &[u32],
+        target: &wgpu::Buffer,
+        runs: &[[u64; 3]],
+    ) -> Result<Loan> {
+        let bytes = words.len() as u64 * 4;
+        let slot = self.free(bytes)?;
+        slot.buffer
+            .get_mapped_range_mut(..bytes)
+            .map_err(|error| self.gpu.note_lost(format!("{error} (upload)")))?
+            .copy_from_slice(bytemuck::cast_slice(words));
+        slot.buffer.unmap();
+        for [first, to, count] in runs.iter().filter(|[.., count]| *count > 0) {
+            encoder.copy_buffer_to_buffer(&slot.buffer, first * 4, target, *to, count * 4);
+        }
+        Ok(slot.lend(encoder))
+    }
+
+    /// Records the copy of parts of buffers, one after the other: each a buffer, its first byte and its words.
+    pub fn download(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        parts: &[(&wgpu::Buffer, u64, u64)],
+    ) -> Result<Loan> {
+        let slot = self.free(parts.iter().map(|(.., words)| words * 4).sum())?;
+        let mut at = 0;
+        for (source, from, words) in parts.iter().filter(|(.., words)| *words > 0) {
+            encoder.copy_buffer_to_buffer(source, *from, &slot.buffer, at, words * 4);
+            at += words * 4;
+        }
+        Ok(slot.lend(encoder))
+    }
+
+    /// The device is gone.
+    pub fn lost(&self, reason: &str) -> Error {
+        self.gpu.note_lost(reason.to_string())
+    }
+
+    /// What a loan has brought, of which `words` are wanted.
+    pub fn collect(&self, loan: &Loan, words: u64) -> Result<Vec<u32>> {
+        let lost = |error: wgpu::MapRangeError| self.gpu.note_lost(format!("{error} (download)"));
+        let numbers = {
+            let view = loan.slot.buffer.get_mapped_range(..words * 4).map_err(lost)?;
+            bytemuck::pod_collect_to_vec(&view)
+        };
+        loan.slot.buffer.unmap();
+        loan.slot.turn().fate = Fate::Idle;
+        Ok(numbers)
+    }
+}
+
+impl Slot {
+    /// Nothing that can go wrong happens under the lock, so a poisoned one is whole.
+    fn turn(&self) -> MutexGuard<'_, Turn> {
+        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_free(&self) -> bool {
+        match self.turn().fate {
+            Fate::Idle => true,
+            // What was uploaded needs no taking.
+            Fate::Done => self.way == Way::Up,
+            Fate::Out | Fate::Dropped | Fate::Failed => false,
+        }
+    }
+
+    fn lend(self: &Arc<Self>, encoder: &wgpu::CommandEncoder) -> Loan {
+        let number = {
+            let mut turn = self.turn();
+            *turn = Turn { number: turn.number + 1, fate: Fate::Out };
+            turn.number
+        };
+        let loan = Loan { slot: self.clone(), number };
+        let ticket = Ticket(Some(loan.clone()));
+        let mode = match self.way {
+            Way::Up => wgpu::MapMode::Write,
+            Way::Down => wgpu::MapMode::Read,
+        };
+        encoder.map_buffer_on_submit(&self.buffer, mode, .., move |outcome| {
+            ticket.resolve(if outcome.is_ok() { Fate::Done } else { Fate::Failed });
+        });
+        loan
+    }
+}
+
+impl Loan {
+    /// What became of it so far.
+    pub fn fate(&self) -> Fate {
+        let turn = *self.slot.turn();
+        // A buffer that was lent again had come back.
+        if turn.number == self.number { turn.fate } else { Fate::Done }
+    }
+}

@@ -1,0 +1,170 @@
+//! Copies between the host's textures and tensors, converted on the device.
+
+use super::kernel::catalogue::shader;
+use super::memory::View;
+use super::{Gpu, Region};
+use crate::error::{Error, Result};
+use crate::program::DType;
+
+/// The sides of a workgroup.
+const SIDE: u32 = 8;
+
+const PARAMS: &str = shader!("texture/params");
+
+/// A texture beside a tensor of shape [height, width, channels], ready to be copied either way in the host's encoders.
+///
+/// The formats are RGBA8 (unorm, the numbers from 0 to 1), R32F, RGBA16F and RGBA32F. A tensor has one to four channels: of
+/// a texture with more, the first are taken; written to one with more, the others become 0 and alpha 1.
+#[derive(Debug)]
+pub struct TextureCopy {
+    to_tensor: Option<Way>,
+    to_texture: Option<Way>,
+    groups: [u32; 2],
+}
+
+#[derive(Debug)]
+struct Way {
+    pipeline: wgpu::ComputePipeline,
+    bind_group: wgpu::BindGroup,
+}
+
+impl TextureCopy {
+    /// Builds the copies that the texture's usage allows: from it with `TEXTURE_BINDING`, to it with `STORAGE_BINDING`.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the tensor's shape is not [height, width, channels] of the texture with 1 to 4 channels;
+    /// [`Error::Unsupported`] for another format, dimension or usage; whatever the device raises.
+    pub fn new(gpu: &Gpu, texture: &wgpu::Texture, tensor: &View) -> Result<Self> {
+        let (width, height) = (texture.width(), texture.height());
+        let store = check(texture, tensor)?;
+        let channels = tensor.shape.cols() as u32;
+        let words = [width, height, channels, 0];
+        let uniform = gpu.buffer("texture parameters", 16, &words, wgpu::BufferUsages::UNIFORM)?;
+        let view = texture.create_view(&wgpu::TextureViewDescriptor {
+            label: Some("wgrad texture"),
+            base_mip_level: 0,
+            mip_level_count: Some(1),
+            ..Default::default()
+        });
+        let has = |usage| texture.usage().contains(usage);
+        let way = |label: &str, parts: &[&str]| {
+            let source = parts.join("\n");
+            gpu.scoped(label, || Way::new(gpu, label, &source, &uniform, &view, &tensor.region))
+        };
+        let to_tensor = has(wgpu::TextureUsages::TEXTURE_BINDING)
+            .then(|| way("texture.to_tensor", &[PARAMS, shader!("texture/to_tensor")]))
+            .transpose()?;
+        let to_texture = has(wgpu::TextureUsages::STORAGE_BINDING)
+            .then(|| way("texture.to_image", &[PARAMS, store, shader!("texture/to_image")]))
+            .transpose()?;
+        let groups = [width.div_ceil(SIDE), height.div_ceil(SIDE)];
+        Ok(Self { to_tensor, to_texture, groups })
+    }
+
+    /// Records the copy of the texture's texels to the tensor.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the texture's usage does not include `TEXTURE_BINDING`.
+    pub fn to_tensor(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        self.encode(encoder, self.to_tensor.as_ref(), "TEXTURE_BINDING")
+    }
+
+    /// Records the copy of the tensor's numbers to the texture.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the texture's usage does not include `STORAGE_BINDING`.
+    pub fn to_texture(&self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        self.encode(encoder, self.to_texture.as_ref(), "STORAGE_BINDING")
+    }
+
+    fn encode(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        way: Option<&Way>,
+        usage: &str,
+    ) -> Result<()> {
+        let Some(Way { pipeline, bind_group }) = way else {
+            let message = format!("the texture's usage does not include {usage}");
+            return Err(Error::unsupported("texture copy", message));
+        };
+        let label = Some("wgrad texture copy");
+        let descriptor = wgpu::ComputePassDescriptor { label, timestamp_writes: None };
+        let mut pass = encoder.begin_compute_pass(&descriptor);
+        pass.set_pipeline(pipeline);
+        pass.set_bind_group(0, bind_group, &[]);
+        let [x, y] = self.groups;
+        pass.dispatch_workgroups(x, y, 1);
+        Ok(())
+    }
+}
+
+impl Way {
+    fn new(
+        gpu: &Gpu,
+        label: &str,
+        source: &str,
+        uniform: &Region,
+        texture: &wgpu::TextureView,
+        tensor: &Region,
+    ) -> Self {
+        let (device, label) = (gpu.device(), format!("wgrad {label}"));
+        let label = Some(label.as_str());
+        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label,
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label,
+            layout: None,
+            module: &module,
+            entry_point: Some("main"),
+            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            cache: None,
+        });
+        let entry = |binding, resource| wgpu::BindGroupEntry { binding, resource };
+        let bind_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label,
+            layout: &pipeline.get_bind_group_layout(0),
+            entries: &[
+                entry(0, uniform.binding()),
+                entry(1, wgpu::BindingResource::TextureView(texture)),
+                entry(2, tensor.binding()),
+            ],
+        });
+        Self { pipeline, bind_group }
+    }
+}
+
+/// Fails unless the tensor is of the texture's size and the format one of ours; gives how the format is written to.
+fn check(texture: &wgpu::Texture, tensor: &View) -> Result<&'static str> {
+    let op = "texture copy";
+    let (width, height) = (texture.width() as usize, texture.height() as usize);
+    let shape = tensor.shape.to_vec();
+    let fits = matches!(*shape, [h, w, 1..=4] if (h, w) == (height, width));
+    if !fits || tensor.dtype != DType::F32 {
+        let message = format!(
+            "a tensor of {:?} {} beside a texture of {height} x {width}; it must be F32 [{height}, {width}, channels]",
+            tensor.dtype, tensor.shape
+        );
+        return Err(Error::shape(op, message));
+    }
+    let plain = texture.dimension() == wgpu::TextureDimension::D2
+        && texture.depth_or_array_layers() == 1
+        && texture.sample_count() == 1;
+    if !plain {
+        let message = "the texture must be two-dimensional, of one layer and one sample";
+        return Err(Error::unsupported(op, message));
+    }
+    match texture.format() {
+        wgpu::TextureFormat::Rgba8Unorm => Ok(shader!("texture/rgba8unorm")),
+        wgpu::TextureFormat::R32Float => Ok(shader!("texture/r32float")),
+        wgpu::TextureFormat::Rgba16Float => Ok(shader!("texture/rgba16float")),
+        wgpu::TextureFormat::Rgba32Float => Ok(shader!("texture/rgba32float")),
+        other => {
+            let message = format!(
+                "the format {other:?}; it must be Rgba8Unorm, R32Float, Rgba16Float or Rgba32Float"
+            );
+            Err(Error::unsupported(op, message))
+        }
+    }
+}

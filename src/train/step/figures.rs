@@ -1,0 +1,95 @@
+//! Loss and metrics of recorded steps.
+
+use std::ops::Range;
+
+use super::TrainingStep;
+use crate::error::{Error, Result};
+use crate::nn::Faults;
+use crate::program::Op;
+
+/// What one step recorded.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepFigures {
+    /// The step, counted from 0 at the trainer's creation.
+    pub step: u64,
+    /// The loss, penalty not included; NaN where the host writes the gradient itself.
+    pub loss: f64,
+    /// The L1 and L2 penalties, 0 if there are none.
+    pub penalty: f64,
+    /// The metrics, in the order they were chosen in.
+    pub metrics: Vec<f64>,
+}
+
+/// The figures of recorded steps, without ever waiting for one: they come back through the host's own submits and polls.
+///
+/// ```no_run
+/// # fn frame(step: &mut wgrad::train::TrainingStep) -> wgrad::Result<()> {
+/// if let Some(figures) = step.metrics().try_latest()? {
+///     println!("step {}: loss {}", figures.step, figures.loss);
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct Metrics<'a> {
+    step: &'a mut TrainingStep,
+}
+
+impl Metrics<'_> {
+    /// The figures of the newest step that has come back since the last call, if any has.
+    ///
+    /// # Errors
+    /// As [`Metrics::try_all`].
+    pub fn try_latest(&mut self) -> Result<Option<StepFigures>> {
+        Ok(self.try_all()?.pop())
+    }
+
+    /// The figures of every step that has come back since the last call, oldest first; of more than 1024 the last.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`]; [`Error::Target`] as [`TrainingStep::records`].
+    pub fn try_all(&mut self) -> Result<Vec<StepFigures>> {
+        let records = self.step.plan.try_figures()?;
+        records.iter().try_for_each(|(step, record)| self.step.check_targets(*step, record))?;
+        let penalty = usize::from(self.step.plan.program().has_penalty());
+        // A step by the host's gradient has neither loss nor metrics.
+        let judged = !self.step.by_gradient;
+        let count = if judged { self.step.trainer.goal.metrics.len() } else { 0 };
+        let figures = records.into_iter().map(|(step, record)| {
+            let mut numbers = record.into_iter().map(f64::from);
+            let loss = if judged { numbers.next().unwrap_or(f64::NAN) } else { f64::NAN };
+            let penalty = numbers.by_ref().take(penalty).sum();
+            StepFigures { step, loss, penalty, metrics: numbers.take(count).collect() }
+        });
+        Ok(figures.collect())
+    }
+}
+
+impl TrainingStep {
+    /// Loss and metrics as they come back from the device while the host submits and polls.
+    pub fn metrics(&mut self) -> Metrics<'_> {
+        Metrics { step: self }
+    }
+
+    /// Reads loss, penalty (if any) and metrics of the given steps, which must have been submitted.
+    ///
+    /// # Errors
+    /// As [`Plan::records`](crate::gpu::Plan::records); [`Error::Target`] if class targets of these steps were no class,
+    /// with how many and the first one's row. Such targets added nothing to the gradient.
+    pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
+        let first = steps.start;
+        let records = self.plan.records(steps).await?;
+        (first..).zip(&records).try_for_each(|(step, record)| self.check_targets(step, record))?;
+        Ok(records)
+    }
+
+    fn check_targets(&self, step: u64, record: &[f32; Op::MAX_RECORDED]) -> Result<()> {
+        let figure = |place: usize| record.get(place).copied().unwrap_or(0.0);
+        let found = self.faults.iter().find(|faults| figure(faults.count) > 0.0);
+        let Some(Faults { count, first, what, limit }) = found else { return Ok(()) };
+        let (count, first) = (figure(*count), figure(*first));
+        let message =
+            format!("{count} {what} are no indices below {limit}; the first is at place {first}");
+        Err(Error::Target { op: format!("training step {step}"), message })
+    }
+}

@@ -1,0 +1,445 @@
+//! A training step for somebody else's frame.
+
+mod figures;
+mod inference;
+mod options;
+mod restore;
+
+pub use figures::{Metrics, StepFigures};
+pub use inference::Inference;
+pub use options::StepOptions;
+pub use restore::Snapshot;
+
+use super::Trainer;
+use crate::device::{Case, Check, Weights};
+use crate::error::{Error, Result};
+use crate::gpu::{Budget, Plan, Region, Snapshots, View};
+use crate::nn::{Faults, Goal, Layer, TargetKind, Wiring};
+use crate::program::{LiveSteps, Slot};
+use crate::spec::Activation;
+
+/// A training step over a fixed batch, recorded into the host application's own command encoders.
+///
+/// The host writes [`TrainingStep::inputs`] and [`TrainingStep::targets`] (copies, uploads, or kernels of its own), records
+/// steps where it likes and submits when it likes: late, in another order, or not at all. A step can also be recorded in
+/// three parts, with passes of the host's between them: [`TrainingStep::encode_forward`],
+/// [`TrainingStep::encode_backward`] and [`TrainingStep::encode_update`].
+#[derive(Debug)]
+pub struct TrainingStep {
+    trainer: Trainer,
+    plan: Plan,
+    live: LiveSteps,
+    options: StepOptions,
+    by_gradient: bool,
+    slots: Slots,
+    inputs: Region,
+    outputs: Region,
+    /// Which figures tell of indices that are none.
+    faults: Vec<Faults>,
+    parts: [usize; 2],
+    /// The part of a step that was recorded last.
+    part: Part,
+    snapshots: Snapshots,
+    latest: Option<Snapshot>,
+}
+
+/// What the host writes and reads.
+#[derive(Clone, Copy, Debug)]
+struct Slots {
+    x: Slot,
+    target: Option<Slot>,
+    y: Slot,
+    grad: Option<Slot>,
+    grad_x: Option<Slot>,
+}
+
+/// The parts of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Forward,
+    Backward,
+    Update,
+}
+
+impl Trainer {
+    /// Turns the trainer into a step over batches of so many rows, or of [`StepOptions`].
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] on the CPU reference; [`Error::Empty`] for a batch without rows; [`Error::Shape`] if a view
+    /// has another shape than what lies there; otherwise as `fit`.
+    pub fn into_step(self, options: impl Into<StepOptions>) -> Result<TrainingStep> {
+        TrainingStep::new(self, options.into(), false)
+    }
+
+    /// Turns the trainer into a step that takes dL/dy from a shader of the host's own, written to
+    /// [`TrainingStep::gradients`] between [`TrainingStep::encode_forward`] and [`TrainingStep::encode_backward`]. The
+    /// trainer's loss has no part in it.
+    ///
+    /// # Errors
+    /// As [`Trainer::into_step`].
+    pub fn into_gradient_step(self, options: impl Into<StepOptions>) -> Result<TrainingStep> {
+        TrainingStep::new(self, options.into(), true)
+    }
+
+    /// The trainer after the steps of a plan, of one epoch each.
+    fn after(self, plan: &Plan) -> Self {
+        let (step, skipped) = (plan.next_step(), self.skipped + plan.skipped_steps());
+        let epoch = self.epoch + step - self.step;
+        Self { step, skipped, epoch, ..self }
+    }
+
+    /// The program of a step.
+    fn wire(&self, options: &StepOptions, by_gradient: bool) -> Result<Wiring> {
+        let (rows, seed) = (options.rows, self.seed);
+        let goal = Goal { checked: true, through: options.through, ..self.goal.clone() };
+        if by_gradient {
+            return self.network.training_by_gradient(&goal, self.optimizer, rows, seed);
+        }
+        let target = self.natural_target();
+        self.network.training(&goal, self.optimizer, target, (rows, rows), seed)
+    }
+}
+
+impl TrainingStep {
+    fn new(trainer: Trainer, options: StepOptions, by_gradient: bool) -> Result<Self> {
+        if options.rows == 0 {
+            return Err(Error::empty("into_step", "a batch needs at least one row"));
+        }
+        let wiring = trainer.wire(&options, by_gradient)?;
+        let (parts, faults) = (wiring.parts, wiring.faults);
+        let Wiring { x, target, y, grad, grad_x, .. } = wiring;
+        let slots = Slots { x, target, y, grad, grad_x };
+        let (rule, live) = trainer.steps(options.rows).live();
+        let (Weights::Gpu(weights), Some(gpu)) = (&trainer.weights, trainer.device.gpu()) else {
+            let message = "steps are recorded on a GPU; the CPU reference trains with `fit`";
+            return Err(Error::unsupported("into_step", message));
+        };
+        let views = options.views(&slots)?;
+        let plan = Plan::new(gpu, wiring.program, Some(weights), &views, trainer.step, rule)?;
+        let snapshots = Snapshots::new(gpu);
+        let missing = || Error::Internal("a step without memory".into());
+        let region = |slot| plan.region(slot).cloned().ok_or_else(missing);
+        let (inputs, outputs) = (region(x)?, region(y)?);
+        Ok(Self {
+            trainer,
+            plan,
+            live,
+            options,
+            by_gradient,
+            slots,
+            inputs,
+            outputs,
+            faults,
+            parts,
+            part: Part::Update,
+            snapshots,
+            latest: None,
+        })
+    }
+
+    fn region(&self, what: &str, slot: Option<Slot>) -> Result<&Region> {
+        let region = slot.and_then(|slot| self.plan.region(slot));
+        region.ok_or_else(|| Error::unsupported("step", format!("this step has no {what}")))
+    }
+
+    /// Where the inputs go: rows of the network's features, `f32`, row-major.
+    pub fn inputs(&self) -> &Region {
+        &self.inputs
+    }
+
+    /// Where the targets go: `f32` rows, or with a row-wise loss one `u32` class index a row.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the step takes dL/dy from the host.
+    pub fn targets(&self) -> Result<&Region> {
+        self.region("targets", self.slots.target)
+    }
+
+    /// Where the forward pass leaves the network's outputs: `f32` rows.
+    pub fn outputs(&self) -> &Region {
+        &self.outputs
+    }
+
+    /// Where dL/d(output) lies, `f32` rows: written by the host, or else by the loss.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the loss has no gradient.
+    pub fn gradients(&self) -> Result<&Region> {
+        self.region("gradients", self.slots.grad)
+    }
+
+    /// Where backward leaves dL/d(input), `f32` rows, for a differentiable pass of the host's before this one.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] unless [`StepOptions::through`] was asked for.
+    pub fn input_gradients(&self) -> Result<&Region> {
+        self.region("input gradients; ask for them with StepOptions::through", self.slots.grad_x)
+    }
+
+    /// What [`TrainingStep::targets`] holds.
+    pub fn target_kind(&self) -> TargetKind {
+        self.trainer.natural_target()
+    }
+
+    /// Where a parameter lies, to be bound by the host's own pipelines; in the order of
+    /// [`Network::params`](crate::nn::Network::params).
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is no such parameter.
+    pub fn parameter(&self, index: usize) -> Result<Region> {
+        self.weights()?.param(index)
+    }
+
+    fn weights(&self) -> Result<&crate::gpu::Weights> {
+        match &self.trainer.weights {
+            Weights::Gpu(weights) => Ok(weights),
+            Weights::Cpu(_) => Err(Error::Internal("a step without a GPU".into())),
+        }
+    }
+
+    /// Records `steps` training steps into the caller's encoder. Nothing is submitted.
+    ///
+    /// # Errors
+    /// As [`Plan::encode`].
+    pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
+        let before = self.plan.next_step();
+        self.plan.encode(encoder, steps)?;
+        self.part = Part::Update;
+        self.snapshot_after(encoder, before)
+    }
+
+    /// Records as many training steps as fit into the budget; see [`Plan::encode_within`].
+    ///
+    /// # Errors
+    /// As [`Plan::encode_within`].
+    pub fn encode_within(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        budget: Budget,
+    ) -> Result<u64> {
+        let before = self.plan.next_step();
+        let steps = self.plan.encode_within(encoder, budget)?;
+        self.part = Part::Update;
+        self.snapshot_after(encoder, before)?;
+        Ok(steps)
+    }
+
+    /// Records the forward pass of the next step; again, if the encoder of the last was dropped. Nothing is submitted.
+    ///
+    /// # Errors
+    /// As [`Plan::encode`].
+    pub fn encode_forward(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        let [forward, _] = self.parts;
+        self.plan.encode_ops(encoder, 0..forward)?;
+        self.part = Part::Forward;
+        Ok(())
+    }
+
+    /// Records loss and backward pass of the step whose forward pass was recorded last. Nothing is submitted.
+    ///
+    /// # Errors
+    /// As [`Plan::encode`]; [`Error::Unsupported`] without a forward pass.
+    pub fn encode_backward(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        self.follows(Part::Forward, "encode_backward", "a backward pass follows a forward pass")?;
+        let [forward, backward] = self.parts;
+        self.plan.encode_ops(encoder, forward..backward)?;
+        self.part = Part::Backward;
+        Ok(())
+    }
+
+    /// Records clipping and update of the step whose backward pass was recorded last. Nothing is submitted.
+    ///
+    /// # Errors
+    /// As [`Plan::encode`]; [`Error::Unsupported`] without a backward pass.
+    pub fn encode_update(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        self.follows(Part::Backward, "encode_update", "an update follows a backward pass")?;
+        let (before, [_, backward]) = (self.plan.next_step(), self.parts);
+        self.plan.encode_ops(encoder, backward..usize::MAX)?;
+        self.part = Part::Update;
+        self.snapshot_after(encoder, before)
+    }
+
+    fn follows(&self, part: Part, call: &str, message: &str) -> Result<()> {
+        if self.part == part { Ok(()) } else { Err(Error::unsupported(call, message)) }
+    }
+
+    /// Records the copy of input rows, through staging memory of ours.
+    ///
+    /// # Errors
+    /// As [`Plan::upload`].
+    pub fn upload_inputs(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        rows: &[f32],
+    ) -> Result<()> {
+        self.plan.upload(encoder, self.slots.x, rows)
+    }
+
+    /// Records the copy of target rows, through staging memory of ours.
+    ///
+    /// # Errors
+    /// As [`Plan::upload`]; [`Error::Unsupported`] if the step has no targets.
+    pub fn upload_targets(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        rows: &[f32],
+    ) -> Result<()> {
+        let target = self.target()?;
+        self.plan.upload(encoder, target, rows)
+    }
+
+    /// Records the copy of target classes, through staging memory of ours.
+    ///
+    /// # Errors
+    /// As [`TrainingStep::upload_targets`].
+    pub fn upload_classes(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        classes: &[u32],
+    ) -> Result<()> {
+        let target = self.target()?;
+        self.plan.upload_indices(encoder, target, classes)
+    }
+
+    fn target(&self) -> Result<Slot> {
+        let missing = || Error::unsupported("step", "this step has no targets");
+        self.slots.target.ok_or_else(missing)
+    }
+
+    /// Takes the inputs from another buffer from the next recording on; see [`Plan::rebind`].
+    ///
+    /// # Errors
+    /// As [`Plan::rebind`].
+    pub fn set_inputs(&mut self, view: &View) -> Result<()> {
+        self.rebind(self.slots.x, view)?;
+        self.inputs = view.region.clone();
+        Ok(())
+    }
+
+    /// Takes the targets from another buffer from the next recording on; see [`Plan::rebind`].
+    ///
+    /// # Errors
+    /// As [`Plan::rebind`]; [`Error::Unsupported`] if the step has no targets.
+    pub fn set_targets(&mut self, view: &View) -> Result<()> {
+        self.rebind(self.target()?, view)
+    }
+
+    fn rebind(&mut self, slot: Slot, view: &View) -> Result<()> {
+        let Weights::Gpu(weights) = &self.trainer.weights else { return Ok(()) };
+        self.plan.rebind(Some(weights), slot, view)
+    }
+
+    /// Sets a hyper-parameter of the optimizer, such as `lr`, for the steps recorded from now on.
+    ///
+    /// # Errors
+    /// As [`Trainer::set_optimizer`].
+    pub fn set_optimizer(&mut self, parameter: &str, value: f64) -> Result<()> {
+        self.trainer.set_optimizer(parameter, value)?;
+        self.live.write().optimizer = self.trainer.optimizer;
+        Ok(())
+    }
+
+    /// Puts another activation in the place of layer `index` for the steps recorded from now on: another dropout rate, or
+    /// another function that has no learned numbers and as many outputs. Memory, optimizer state and step are kept;
+    /// only what is not compiled yet is compiled.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if that layer is no such activation or the new one needs other memory;
+    /// [`Error::Parameter`]; the step is then unchanged.
+    pub fn set_activation(&mut self, index: usize, f: Activation) -> Result<()> {
+        let network = self.trainer.network.with_activation(index, f)?;
+        let old = std::mem::replace(&mut self.trainer.network, network);
+        let outcome = self.rewire();
+        if outcome.is_err() {
+            self.trainer.network = old;
+        }
+        outcome
+    }
+
+    fn rewire(&mut self) -> Result<()> {
+        let wiring = self.trainer.wire(&self.options, self.by_gradient)?;
+        let Weights::Gpu(weights) = &self.trainer.weights else { return Ok(()) };
+        let parts = wiring.parts;
+        self.plan.change(Some(weights), wiring.program)?;
+        self.parts = parts;
+        Ok(())
+    }
+
+    /// Sets the rate of every dropout layer for the steps recorded from now on.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a rate that dropout does not take; [`Error::Unsupported`] without a dropout layer.
+    pub fn set_dropout(&mut self, rate: f64) -> Result<()> {
+        let f = Activation::dropout().with("rate", rate)?;
+        let is_dropout =
+            |layer: &Layer| matches!(layer, Layer::Activation(f) if f.name() == "dropout");
+        let layers = self.trainer.network.layers().iter().enumerate();
+        let places: Vec<usize> =
+            layers.filter(|(_, layer)| is_dropout(layer)).map(|(place, _)| place).collect();
+        if places.is_empty() {
+            return Err(Error::unsupported("set_dropout", "the network has no dropout layer"));
+        }
+        places.into_iter().try_for_each(|place| self.set_activation(place, f))
+    }
+
+    /// Runs two steps of this very program, op by op, with weights of their own on numbers drawn at random, and compares
+    /// each op with the reference; the training run is left alone. Submits, and waits for the device.
+    ///
+    /// # Errors
+    /// As [`self_test`](crate::device::self_test_async).
+    pub async fn self_test(&self) -> Result<Check> {
+        let wiring = self.trainer.wire(&self.options, self.by_gradient)?;
+        let (network, rule) = (&self.trainer.network, self.trainer.steps(self.options.rows));
+        let case = Case::training("step", network, &wiring, rule, &self.trainer.goal.loss)?;
+        case.check(self.plan.gpu()).await
+    }
+
+    /// The first step not yet recorded. Steps whose encoder was dropped do not count.
+    pub fn next_step(&self) -> u64 {
+        self.plan.next_step()
+    }
+
+    /// The network, as it was changed last.
+    pub fn network(&self) -> &crate::nn::Network {
+        &self.trainer.network
+    }
+
+    /// The plan behind the step.
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted.
+    /// Skipped updates count as far as figures came back.
+    pub fn into_trainer(self) -> Trainer {
+        self.trainer.after(&self.plan)
+    }
+}
+
+impl Region {
+    /// Records a copy of the whole region from the start of another buffer.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the other buffer is shorter than `bytes`, or `bytes` longer than the region or not a
+    /// multiple of 4; [`Error::Unsupported`] if its usage does not include `COPY_SRC`.
+    pub fn copy_from(
+        &self,
+        encoder: &mut wgpu::CommandEncoder,
+        source: &wgpu::Buffer,
+        bytes: u64,
+    ) -> Result<()> {
+        let limit = self.bytes.min(source.size());
+        if bytes > limit || !bytes.is_multiple_of(4) {
+            let what = format!("a copy of {bytes} bytes, which must be a multiple of 4,");
+            return Err(Error::Limit { what, needed: bytes, limit, unit: "bytes" });
+        }
+        if !source.usage().contains(wgpu::BufferUsages::COPY_SRC) {
+            return Err(Error::unsupported(
+                "copy_from",
+                "the source buffer's usage does not include COPY_SRC",
+            ));
+        }
+        encoder.copy_buffer_to_buffer(source, 0, &self.buffer, self.offset, bytes);
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! Going on after the device was lost.
+
+use super::{StepOptions, TrainingStep};
+use crate::device::{Device, Weights};
+use crate::error::{Error, Result};
+use crate::gpu::{Gpu, WeightsAt};
+use crate::train::Trainer;
+
+/// Parameters, optimizer state and step of a training run, in main memory.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Snapshot {
+    weights: WeightsAt,
+}
+
+impl Snapshot {
+    /// The first step that is not in it.
+    pub fn step(&self) -> u64 {
+        self.weights.step
+    }
+}
+
+impl TrainingStep {
+    /// Records a snapshot of the run as it will be at this place of the encoder. It comes back through the host's own
+    /// submits and polls; [`TrainingStep::snapshot`] then has it.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if too many wait to be submitted; [`Error::DeviceLost`].
+    pub fn encode_snapshot(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
+        let Weights::Gpu(weights) = &self.trainer.weights else { return Ok(()) };
+        self.snapshots.record(encoder, &self.plan, weights)
+    }
+
+    /// Records the periodic snapshot if the steps since `before` make it due and the last one is back.
+    pub(super) fn snapshot_after(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        before: u64,
+    ) -> Result<()> {
+        let Some(every) = self.options.snapshots else { return Ok(()) };
+        let due = before / every != self.plan.next_step() / every;
+        self.snapshot()?;
+        if due && !self.snapshots.is_under_way() { self.encode_snapshot(encoder) } else { Ok(()) }
+    }
+
+    /// The newest snapshot that has come back so far. Never waits.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`] if one was lost on its way; the one before is kept for [`TrainingStep::restore`].
+    pub fn snapshot(&mut self) -> Result<Option<&Snapshot>> {
+        let Weights::Gpu(weights) = &self.trainer.weights else { return Ok(None) };
+        if let Some(weights) = self.snapshots.take(weights, self.plan.next_step())?
+            && self.latest.as_ref().is_none_or(|latest| latest.step() <= weights.step)
+        {
+            self.latest = Some(Snapshot { weights });
+        }
+        Ok(self.latest.as_ref())
+    }
+
+    /// Goes on from the last snapshot on another device, after this one was lost: bit for bit as the run would have gone
+    /// on, if the new device computes as the old one did. Without a snapshot the run begins anew. Buffers of the host's
+    /// own are gone with their device: inputs, targets and outputs lie in memory of wgrad's then, until `set_inputs` and
+    /// `set_targets` say otherwise, or give [`TrainingStep::restore_over`] new ones.
+    ///
+    /// # Errors
+    /// As [`Trainer::into_step`]; the step is then unchanged.
+    pub fn restore(&mut self, device: &wgpu::Device, queue: &wgpu::Queue) -> Result<()> {
+        let options = self.options.without_views();
+        self.restore_over(device, queue, options)
+    }
+
+    /// As [`TrainingStep::restore`], with buffers of the host's on the new device.
+    ///
+    /// # Errors
+    /// As [`TrainingStep::restore`]; [`Error::Shape`] for another number of rows.
+    pub fn restore_over(
+        &mut self,
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
+        options: impl Into<StepOptions>,
+    ) -> Result<()> {
+        let options = options.into();
+        if options.rows != self.options.rows {
+            let message = format!("{} rows in place of {}", options.rows, self.options.rows);
+            return Err(Error::shape("restore", message));
+        }
+        let gpu = Gpu::from_wgpu(device, queue);
+        let mut trainer = self.trainer.on_another(&gpu.into(), self.latest.as_ref())?;
+        // Those of the lost device count as far as its figures came back.
+        let skipped = self.trainer.skipped + self.plan.skipped_steps();
+        trainer.skipped = self.latest.as_ref().map_or(0, |_| skipped);
+        let restored = Self::new(trainer, options, self.by_gradient)?;
+        let (latest, live) = (self.latest.take(), self.live.read().clone());
+        *self = restored;
+        self.latest = latest;
+        // What was changed while training stays changed; the steps are counted from where they began.
+        *self.live.write() = live;
+        Ok(())
+    }
+}
+
+impl Trainer {
+    /// The same run on another device, as far as the snapshot; nothing of the old device is used.
+    fn on_another(&self, device: &Device, snapshot: Option<&Snapshot>) -> Result<Self> {
+        let initial = self.network.initial(self.seed);
+        let params = snapshot.map_or(&initial, |snapshot| &snapshot.weights.params);
+        let extras = self.goal.around.states().len();
+        let mut weights =
+            Weights::new(device, self.network.params(), params, &self.optimizer, extras)?;
+        let step = snapshot.map_or(0, Snapshot::step);
+        if let Some(Snapshot { weights: kept }) = snapshot {
+            let states = kept.states.iter().enumerate();
+            states
+                .into_iter()
+                .try_for_each(|(number, state)| weights.write_state(number, state))?;
+            weights.write_carried(&kept.carried)?;
+        }
+        let mut trainer = Self {
+            network: self.network.clone(),
+            goal: self.goal.clone(),
+            metrics_chosen: self.metrics_chosen,
+            optimizer: self.optimizer,
+            schedule: self.schedule.clone(),
+            others: self.others.clone(),
+            plateau: self.plateau,
+            plateau_state: self.plateau_state,
+            seed: self.seed,
+            device: device.clone(),
+            weights,
+            step,
+            skipped: 0,
+            epoch: self.epoch.saturating_add_signed(step as i64 - self.step as i64),
+            dispatches: None,
+        };
+        if snapshot.is_none() {
+            trainer.begin_mean(&initial)?;
+        }
+        Ok(trainer)
+    }
+}

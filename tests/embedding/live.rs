@@ -1,0 +1,145 @@
+//! What changes while training goes on: settings, functions, how much fits into a frame.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use wgrad::gpu::Budget;
+use wgrad::prelude::*;
+use wgrad::train::{TrainerBuilder, TrainingStep};
+
+use super::host::{Host, ROWS, simulated};
+use crate::support::adapter;
+use crate::support::nets::{bits, directory};
+
+fn model(hidden: Activation, rate: f64) -> Sequential {
+    Sequential::new(2).dense(16).activation(hidden).dropout(rate).dense(1)
+}
+
+fn builder(hidden: Activation, rate: f64, lr: f64) -> TrainerBuilder {
+    Trainer::new(model(hidden, rate), Loss::mse(), Optimizer::adam().learning_rate(lr))
+}
+
+fn fill(host: &Host, step: &mut TrainingStep) {
+    let data = simulated();
+    let mut encoder = host.encoder();
+    step.upload_inputs(&mut encoder, data.inputs().as_slice().unwrap()).unwrap();
+    let targets = data.targets().values().unwrap();
+    step.upload_targets(&mut encoder, targets.as_slice().unwrap()).unwrap();
+    host.frame(encoder.finish());
+}
+
+fn frame(host: &Host, step: &mut TrainingStep, steps: u64) {
+    let mut encoder = host.encoder();
+    step.encode(&mut encoder, steps).unwrap();
+    host.frame(encoder.finish());
+}
+
+#[test]
+fn settings_changed_between_recordings_are_those_of_a_trainer_changed_between_epochs() {
+    let place = directory("live");
+    let path = place.join("state.safetensors");
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let device: Device = gpu.clone().into();
+    let mut step =
+        builder(Activation::tanh(), 0.1, 0.01).on(&device).unwrap().into_step(ROWS).unwrap();
+    fill(&host, &mut step);
+    frame(&host, &mut step, 4);
+    step.set_optimizer("lr", 0.002).unwrap();
+    step.set_optimizer("beta1", 0.5).unwrap();
+    frame(&host, &mut step, 4);
+    step.set_dropout(0.4).unwrap();
+    frame(&host, &mut step, 4);
+    step.set_activation(1, Activation::gelu()).unwrap();
+    frame(&host, &mut step, 4);
+    let live = step.into_trainer();
+    assert_eq!(live.network().layers()[1].name(), "gelu");
+
+    // Each stage a trainer of its own, from the checkpoint of the one before.
+    let data = simulated();
+    let stages = [
+        (Activation::tanh(), 0.1, 0.01, 0.9),
+        (Activation::tanh(), 0.1, 0.002, 0.5),
+        (Activation::tanh(), 0.4, 0.002, 0.5),
+        (Activation::gelu(), 0.4, 0.002, 0.5),
+    ];
+    let mut last = None;
+    for (f, rate, lr, beta) in stages {
+        let mut trainer = builder(f, rate, lr).on(&device).unwrap();
+        trainer.set_optimizer("beta1", beta).unwrap();
+        if last.is_some() {
+            trainer.load(&path).unwrap();
+        }
+        trainer.fit(&data, Fit::epochs(4)).unwrap();
+        trainer.save(&path).unwrap();
+        last = Some(trainer);
+    }
+    assert_eq!(bits(&live), bits(&last.unwrap()));
+}
+
+#[test]
+fn a_change_that_needs_other_memory_is_refused_and_changes_nothing() {
+    let host = Host::new();
+    let device: Device = Gpu::from_wgpu(&host.device, &host.queue).into();
+    let mut step =
+        builder(Activation::tanh(), 0.1, 0.01).on(&device).unwrap().into_step(ROWS).unwrap();
+    fill(&host, &mut step);
+    for (layer, f) in [
+        (0, Activation::relu()),
+        (9, Activation::relu()),
+        (1, Activation::glu()),
+        (1, Activation::prelu()),
+    ] {
+        let error = step.set_activation(layer, f).unwrap_err().to_string();
+        assert!(!error.contains("internal"), "{error}");
+    }
+    assert!(step.set_dropout(1.5).unwrap_err().to_string().contains("rate"));
+    assert!(step.set_optimizer("warmth", 1.0).is_err());
+    frame(&host, &mut step, 5);
+    let mut plain = builder(Activation::tanh(), 0.1, 0.01).on(&device).unwrap();
+    plain.fit(&simulated(), Fit::epochs(5)).unwrap();
+    assert_eq!(bits(&step.into_trainer()), bits(&plain));
+    assert_eq!(host.errors.load(Ordering::SeqCst), 0);
+}
+
+/// The steps of the last of many frames within a budget, and milliseconds that one of its steps took.
+fn paced(host: &Host, gpu: &Gpu, budget: Budget) -> (u64, f64) {
+    let model = Sequential::new(64).dense(64).activation(Activation::tanh()).dense(64);
+    let trainer = Trainer::new(model, Loss::mse(), Optimizer::adam()).on(&gpu.clone().into());
+    let mut step = trainer.unwrap().into_step(128).unwrap();
+    let (mut steps, mut first, mut least) = (0, None, f64::INFINITY);
+    for _ in 0..40 {
+        let mut encoder = host.encoder();
+        steps = step.encode_within(&mut encoder, budget).unwrap();
+        first = first.or(Some(steps));
+        let begin = Instant::now();
+        host.wait_for(Some(host.queue.submit([encoder.finish()])));
+        least = least.min(begin.elapsed().as_secs_f64() * 1e3 / steps as f64);
+    }
+    assert_eq!(first, Some(1), "nothing is known yet");
+    (steps, least)
+}
+
+#[test]
+fn a_larger_budget_holds_more_steps_with_and_without_timestamps() {
+    let descriptor = wgpu::DeviceDescriptor {
+        required_features: wgpu::Features::TIMESTAMP_QUERY,
+        ..adapter::descriptor()
+    };
+    let stamped = adapter::try_fresh_with(&descriptor).map(Host::on);
+    assert!(stamped.is_some(), "the software adapters have timestamps");
+    for host in [Some(Host::new()), stamped].into_iter().flatten() {
+        let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+        let stamps = host.device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
+        let (few, _) = paced(&host, &gpu, Budget::millis(2));
+        let (many, each) = paced(&host, &gpu, Budget::millis(40));
+        println!("timestamps {stamps}: {few} steps in 2 ms, {many} in 40 ms, {each:.3} ms a step");
+        assert!(many >= 3 * few, "{few} and {many}");
+        // Other tests run beside this one, so that far fewer may fit than if it were alone; more must not.
+        assert!(many as f64 * each < 3.0 * 40.0, "{many} steps of {each} ms");
+        let trainer = builder(Activation::tanh(), 0.1, 0.01).on(&gpu.into()).unwrap();
+        let mut step = trainer.into_step(ROWS).unwrap();
+        assert!(step.encode_within(&mut host.encoder(), Budget::micros(0)).is_err());
+        assert_eq!(host.errors.load(Ordering::SeqCst), 0);
+    }
+}

@@ -1,0 +1,14 @@
+//! Training inside somebody else's frame: their device, their encoder, their handlers.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod counts;
+mod frames;
+mod host;
+mod limits;
+mod live;
+mod lost;
+mod order;
+mod own_test;
+mod views;

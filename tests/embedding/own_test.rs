@@ -1,0 +1,67 @@
+//! What the library says of the device it runs on.
+
+use std::time::Instant;
+
+use wgrad::device::Verdict;
+use wgrad::prelude::*;
+
+use super::host::{Host, ROWS, trainer};
+use crate::support::nets::bits;
+
+#[test]
+fn a_device_passes_the_self_test_within_seconds() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let begin = Instant::now();
+    let report = wgrad::self_test(&gpu).unwrap();
+    println!("{report}; {:?}", begin.elapsed());
+    assert!(report.passed(), "{report}");
+    assert_eq!(report.refusals().count(), 0, "{report}");
+    let wanted = Activation::all().count() + Loss::all().count() + Optimizer::all().count();
+    assert!(report.checks.len() > wanted, "{} checks", report.checks.len());
+    assert!(begin.elapsed().as_secs() < 60);
+}
+
+#[test]
+fn with_downlevel_limits_what_is_not_refused_passes() {
+    let host = Host::with(wgpu::Limits::downlevel_defaults());
+    let report = wgrad::self_test(&Gpu::from_wgpu(&host.device, &host.queue)).unwrap();
+    println!("{report}");
+    assert!(report.passed(), "{report}");
+    let refused = report.refusals().count();
+    assert!(refused > 0 && refused < report.checks.len() / 2 + 20, "{report}");
+    for check in report.refusals() {
+        let Verdict::Refused(reason) = &check.verdict else { unreachable!() };
+        assert!(reason.contains("storage buffers per shader stage"), "{reason}");
+    }
+}
+
+#[test]
+fn a_steps_self_test_passes_and_leaves_the_run_alone() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let step = trainer(&gpu).into_step(ROWS).unwrap();
+    let check = pollster::block_on(step.self_test()).unwrap();
+    assert!(matches!(check.verdict, Verdict::Passed(error) if error < 1e-5), "{check:?}");
+    assert_eq!(bits(&step.into_trainer()), bits(&trainer(&gpu)));
+}
+
+#[test]
+fn an_op_that_computes_something_else_than_its_reference_fails_by_name() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    // The kernel's derivative is twice the reference's, as on a driver that is wrong.
+    let wrong = Activation::custom(
+        "wrong_slope",
+        "fn forward(x: f32) -> f32 { return 3.0 * x; }",
+        "fn derivative(x: f32) -> f32 { return 6.0; }",
+        |x| 3.0 * x,
+        |_| 3.0,
+    )
+    .unwrap();
+    let model = Sequential::new(2).dense(4).activation(wrong).dense(1);
+    let trainer = Trainer::new(model, Loss::mse(), Optimizer::sgd()).on(&gpu.into()).unwrap();
+    let check = pollster::block_on(trainer.into_step(ROWS).unwrap().self_test()).unwrap();
+    let Verdict::Failed(message) = check.verdict else { panic!("{check:?}") };
+    assert!(message.contains("wrong_slope.backward"), "{message}");
+}
