@@ -26,6 +26,10 @@ fn main(
         return;
     }
     let block = blocks[tensors[tensor].x];
+    // What is frozen keeps its state.
+    if block.multiplier == 0.0 {
+        return;
+    }
     let count = block.rows + block.cols;
     var sum = 0.0;
     var line = lane;

@@ -260,12 +260,16 @@ impl<F: Real> Interpreter<F> {
                 let figure = if self.skips { F::one() } else { F::zero() };
                 write(program.slot(*skipped)?, self.values.get_mut(skipped.0), &[figure])
             }
-            Op::Average { .. } | Op::Update { .. } if self.skips => Ok(()),
+            Op::Average { .. } | Op::Direction { .. } | Op::Update { .. } if self.skips => Ok(()),
             Op::Average { state, follows } => {
                 update::average(weights, *state, F::of(entry.share), *follows);
                 Ok(())
             }
-            Op::Update { .. } if entry.sign == 0.0 => Ok(()),
+            Op::Direction { .. } | Op::Update { .. } if entry.sign == 0.0 => Ok(()),
+            Op::Direction { .. } => {
+                update::direction(program, weights, entry);
+                Ok(())
+            }
             Op::Update { optimizer, loss, key } => {
                 let loss = loss.and_then(|loss| self.values.get(loss.0)?.first().copied());
                 let noise = Noise { key: *key, step: self.step as u32, first: 0 };

@@ -2,9 +2,9 @@
 
 use super::Weights;
 use crate::numeric::tree_sum;
-use crate::program::{Program, StepEntry};
+use crate::program::{ParamInfo, Program, StepEntry};
 use crate::shape::padded;
-use crate::spec::optimizer::{MAX_CARRIED, Noise, Scalars, Takes, lbfgs};
+use crate::spec::optimizer::{MAX_CARRIED, Noise, Scalars, Takes, lbfgs, muon, sides};
 use crate::spec::row::sum;
 use crate::spec::{Optimizer, Real};
 
@@ -134,6 +134,17 @@ pub(super) fn update<F: Real>(
             pass(&shared, &scalars, params, grads, &mut states);
         }
     }
+}
+
+/// What of the matrices is to be made orthogonal, in the place of their gradients.
+pub(super) fn direction<F: Real>(program: &Program, weights: &mut Weights<F>, entry: &StepEntry) {
+    let scalars = entry.scalars.map(F::of);
+    let buffers = weights.states.first_mut().into_iter().flatten();
+    let tensors = program.params().iter().zip(&mut weights.grads).zip(buffers);
+    let takes_part = |info: &ParamInfo| sides(info.shape)[1] > 0 && info.multiplier != 0.0;
+    tensors
+        .filter(|((info, _), _)| takes_part(info))
+        .for_each(|((_, grads), buffers)| muon::direction(&scalars, grads, buffers));
 }
 
 /// The step of an optimizer that looks back over the whole network.

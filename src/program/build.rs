@@ -231,7 +231,12 @@ impl Program {
                     format!("the loss has the shape {}, not one number", self.shape(loss)?);
                 return Err(Error::shape(&op, message));
             }
-            loss => self.ops.push(Op::Update { optimizer, loss, key }),
+            loss => {
+                if optimizer.entry().kind.takes == Takes::Orthogonal {
+                    self.orthogonalize(optimizer)?;
+                }
+                self.ops.push(Op::Update { optimizer, loss, key });
+            }
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ mod index;
 mod loss;
 mod norm;
 mod op;
+mod orthogonal;
 mod step;
 mod tensor;
 

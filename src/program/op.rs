@@ -229,6 +229,11 @@ pub enum Op {
         /// Whether the parameters become the mean when it moves.
         follows: bool,
     },
+    /// Puts in the place of each matrix's gradient the momentum that an optimizer makes orthogonal.
+    Direction {
+        /// The optimizer.
+        optimizer: Optimizer,
+    },
     /// Updates all parameters from their gradients.
     Update {
         /// The optimizer.
@@ -281,6 +286,7 @@ impl Op {
             Self::Accumulate { share, .. } => format!("accumulate(share={share})"),
             Self::SkipNotFinite { .. } => "skip_not_finite".into(),
             Self::Average { .. } => "average".into(),
+            Self::Direction { optimizer } => format!("optimizer.{}.direction", optimizer.name()),
             Self::Update { optimizer, .. } => format!("optimizer.{optimizer}"),
             Self::Norm(op) => op.name(),
             Self::Tensor(op) => op.name(),
@@ -312,6 +318,7 @@ impl Op {
             | Self::GradientNoise { .. }
             | Self::Accumulate { .. }
             | Self::SkipNotFinite { .. }
+            | Self::Direction { .. }
             | Self::Average { .. } => vec![],
         }
     }
@@ -342,6 +349,7 @@ impl Op {
             | Self::GradientNoise { .. }
             | Self::Accumulate { .. }
             | Self::Average { .. }
+            | Self::Direction { .. }
             | Self::Update { .. }
             | Self::Record { .. } => vec![],
         }

@@ -9,7 +9,7 @@ use crate::numeric::Float;
 use crate::shape::MAX_AXES;
 
 /// The most parameters an op can have.
-pub const MAX_PARAMS: usize = 12;
+pub const MAX_PARAMS: usize = 14;
 
 /// Values for an op's parameters, in the entry's order; unused places are 0.
 pub type Values<F = f64> = [F; MAX_PARAMS];

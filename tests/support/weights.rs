@@ -141,3 +141,16 @@ pub fn worst(pair: &Pair, scale: impl Fn(usize) -> f64) -> f64 {
     });
     errors.fold(0.0, f64::max)
 }
+
+/// The errors allowed to an optimizer's parameters and state after 100 steps, `state` being that of most.
+pub fn bounds(optimizer: &str, state: f64) -> [f64; 2] {
+    match optimizer {
+        // The linear state is p sqrt(n) / lr: it takes up the rounding of p many times over.
+        "ftrl" => [1e-4, 1e-3],
+        // The momentum is divided by itself, down to 1e-3, which magnifies its rounding.
+        "santa_e" | "santa_sss" => [1e-3, 1e-3],
+        // A step near the end of the way is a small difference of large terms.
+        "lbfgs" => [1e-4, 5e-2],
+        _ => [1e-4, state],
+    }
+}

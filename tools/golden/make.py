@@ -41,7 +41,7 @@ Where the results are not the output of one torch function: `softplus` has its t
 against torch's own op; `categorical_cross_entropy`, which torch does not have, is
 -sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp; `quantile`, `mape`, `msle`,
 `squared_hinge`, `exponential_loss`, `categorical_hinge` and `dice` are their formulas in torch, `squared_error`,
-`log_cosh`, `hinge` and `focal` those of optax (the first and third also in torch). `optimizers_papers` is of no package:
+`log_cosh`, `hinge` and `focal` those of optax (the first and third also in torch). `muon` is torch's own code with float64 in the place of bfloat16. `optimizers_papers` is of no package:
 its formulas are written in numpy from the papers that the script names. `torch_mlp` is no golden file of
 this kind but a state_dict in float32, as torch saves it; its outputs are of this kind.
 """

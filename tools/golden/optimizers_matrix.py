@@ -1,4 +1,4 @@
-"""Optimizers that see matrices, by PyTorch and optax: files and streams as in optimizers.py, for a matrix and a vector.
+"""Optimizers that see matrices, by PyTorch and optax: files and streams as in optimizers.py, for matrices and a vector.
 
 In the stream `sparse` whole rows are 0 besides. Numbers of rows and columns are filed as one state value: those of the
 rows, those of the columns, the mean of the rows.
@@ -12,7 +12,7 @@ import optimizers
 from common import Golden, in_float64
 
 SEED = 8
-SHAPES = {"matrix": (7, 5), "vector": (9,)}
+SHAPES = {"matrix": (7, 5), "vector": (9,), "wide": (3, 8)}
 
 # op, variant, options of torch.
 TORCH = [
@@ -21,6 +21,10 @@ TORCH = [
     ("adafactor", "eps", {"eps": (1e-4, 1e-2)}),
     ("adafactor", "weight_decay", {"weight_decay": 0.1, "d": 1.5}),
     ("adafactor", "maximize", {"maximize": True}),
+    ("muon", "default", {}),
+    ("muon", "momentum", {"momentum": 0.8, "nesterov": False, "lr": 1e-2}),
+    ("muon", "match_rms_adamw", {"adjust_lr_fn": "match_rms_adamw", "weight_decay": 0.0}),
+    ("muon", "spectral_unclamped", {"adjust_lr_fn": "spectral_unclamped", "ns_steps": 3}),
     ("sparse_adam", "default", {}),
     ("sparse_adam", "betas", {"betas": (0.8, 0.95)}),
     ("sparse_adam", "eps", {"eps": 1e-4, "lr": 1e-2}),
@@ -41,8 +45,26 @@ def joined(rows, cols):
     return torch.cat([rows, cols, rows.mean()[None]])
 
 
+def run_muon(options, start, grads):
+    """Torch's own code, but for the type of its iterations: float64 in place of bfloat16."""
+    param = start.clone().requires_grad_()
+    optimizer = torch.optim.Muon([param], **options)
+    trail, bfloat16 = [], torch.bfloat16
+    for grad in grads:
+        param.grad = grad.reshape(start.shape).clone()
+        torch.bfloat16 = torch.float64
+        try:
+            optimizer.step()
+        finally:
+            torch.bfloat16 = bfloat16
+        trail.append(param.detach().flatten().clone())
+    return trail, {"momentum_buffer": optimizer.state[param]["momentum_buffer"].flatten()}
+
+
 def run_torch(op, options, start, grads):
     param = start.clone().requires_grad_()
+    if op == "muon":
+        return run_muon(options, start, grads)
     if op == "adafactor":
         # The default, torch's for float32, written out: torch takes that of the parameter's own type.
         options = {"eps": (1.1920929e-07, 1e-3), **options}
@@ -82,6 +104,9 @@ def filed(options):
     options = dict(options)
     if "eps" in options and isinstance(options["eps"], tuple):
         options["eps1"], options["eps2"] = options.pop("eps")
+    if "adjust_lr_fn" in options:
+        rules = ["original", "match_rms_adamw", "spectral_unclamped"]
+        options["adjust_lr"] = rules.index(options.pop("adjust_lr_fn"))
     return optimizers.filed(options)
 
 
@@ -93,11 +118,13 @@ def build():
         param = golden.input(f"param_0.{kind}", golden.normal(*shape))
         start = golden.tensors[param]
         for stream, grads in optimizers.streams(golden, size):
-            if stream == "sparse" and kind == "matrix":
+            if stream == "sparse" and len(shape) == 2:
                 keep = golden.uniform(len(grads), shape[0]) < 0.6
                 grads = torch.where(keep.repeat_interleave(shape[1], dim=1), grads, 0.0)
             grad = golden.input(f"grads.{kind}.{stream}", grads)
             for op, variant, options in TORCH:
+                if op == "muon" and kind == "vector":
+                    continue
                 trail, state = run_torch(op, options, start, grads)
                 name = f"{op}.{variant}.{kind}.{stream}"
                 optimizers.file(golden, name, op, param, grad, trail, state, filed(options), stream)

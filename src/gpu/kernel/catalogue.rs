@@ -68,7 +68,7 @@ pub(super) fn whole(
 pub fn optimizer(optimizer: &Optimizer) -> Kernel {
     let (takes, parts): (_, &[_]) = match optimizer.entry().kind.takes {
         Takes::Element => (shader!("template/optimizer_element"), &[]),
-        Takes::Tensor { .. } => (shader!("template/optimizer_tensor"), &[]),
+        Takes::Tensor { .. } | Takes::Orthogonal => (shader!("template/optimizer_tensor"), &[]),
         Takes::Noise => (shader!("template/optimizer_noise"), &[RANDOM, NORMAL]),
         Takes::Lines { .. } => (shader!("template/optimizer_of_lines"), &[]),
         // Its kernels are those of [`history`].
@@ -144,6 +144,15 @@ fn optimizer_kernel(optimizer: &Optimizer, what: &str, template: &'static str) -
     }
     let label = format!("optimizer.{}.{what}_{states}", optimizer.name());
     whole(&label, 64, &parts, &bindings, &["len", "first", "key0", "key1"])
+}
+
+/// What an optimizer makes orthogonal, in the place of the gradients.
+pub fn direction(optimizer: &Optimizer) -> Kernel {
+    let label = format!("optimizer.{}.direction", optimizer.name());
+    let template = shader!("template/optimizer_direction");
+    let parts = [INDEX, STEP, OPTIMIZER_TYPES, template, optimizer.entry().kind.shader];
+    let bindings = [read("steps"), read("blocks"), write("grad"), write("state")];
+    whole(&label, 64, &parts, &bindings, &["len"])
 }
 
 /// The kernels of an optimizer with a history: gather, dots, solve, apply.
@@ -388,6 +397,9 @@ fn optimizer_variants(optimizer: &Optimizer) -> Vec<Kernel> {
         return history(optimizer).into();
     }
     let mut kernels = vec![self::optimizer(optimizer)];
+    if kind.takes == Takes::Orthogonal {
+        kernels.push(direction(optimizer));
+    }
     if kind.takes.norms() {
         kernels.push(optimizer_measure(optimizer));
     }

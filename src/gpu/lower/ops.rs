@@ -85,6 +85,7 @@ impl Lowering<'_> {
                 let follows = u32::from(*follows);
                 self.with_state(catalogue::average(), *state, follows, |segment| &segment.params)
             }
+            Op::Direction { optimizer } => self.direction(optimizer),
             Op::Update { optimizer, loss, key } => self.update(optimizer, *loss, *key),
             Op::Norm(op) => self.norm(op),
             Op::Tensor(op) => self.tensor(op),

@@ -198,6 +198,18 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
+    pub(super) fn direction(&mut self, optimizer: &Optimizer) -> Result<()> {
+        for segment in self.segments()? {
+            let missing = || Error::Internal(format!("no momentum for {optimizer}"));
+            let state = segment.states.first().ok_or_else(missing)?.clone();
+            let (blocks, grads) = (segment.blocks.clone(), segment.grads.clone());
+            let bindings = vec![self.steps.clone(), blocks, grads, state];
+            let (kernel, count) = (catalogue::direction(optimizer), groups(segment.len, 256));
+            self.push(kernel, &[segment.len as u32], &[], bindings, count, 0)?;
+        }
+        Ok(())
+    }
+
     /// The step of an optimizer that looks back over the whole network: gathers the gradient, takes its products with the
     /// history, solves for the direction, goes along it.
     fn history(&mut self, optimizer: &Optimizer) -> Result<()> {

@@ -51,7 +51,8 @@ fn settled<F: Float>(
     let new = joined.iter().zip(old).enumerate().take(rows + cols);
     let mut new: Vec<F> =
         new.map(|(line, (&total, &old))| settle(old, total, F::of(len(line) as f64))).collect();
-    if cols > 0 {
+    // A tensor without elements keeps nothing.
+    if old.len() > rows + cols {
         new.push(tree_sum(rows, &|row| number(&new, row)) / F::of(rows as f64));
     }
     new

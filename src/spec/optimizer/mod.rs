@@ -6,6 +6,7 @@ mod averaged;
 pub(crate) mod lbfgs;
 mod lines;
 mod momentum;
+pub(crate) mod muon;
 mod norms;
 mod santa;
 mod table;
@@ -86,6 +87,8 @@ pub enum Takes {
     },
     /// The last steps and gradients of the whole network.
     History,
+    /// What is the same for the whole tensor; a matrix's gradient is its momentum made orthogonal.
+    Orthogonal,
 }
 
 impl Takes {

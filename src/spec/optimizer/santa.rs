@@ -17,7 +17,8 @@ fn numbers(
     [_, _, _, _, sigma, lambda, _, burn_in, gamma, n, least, ..]: &Values,
     t: f64,
     lr: f64,
-) -> [f64; 8] {
+    splits: f64,
+) -> [f64; 9] {
     [
         lr,
         *sigma,
@@ -27,6 +28,7 @@ fn numbers(
         lr / t.powf(*gamma),
         if t < *burn_in { 1.0 } else { 0.0 },
         *least,
+        splits,
     ]
 }
 
@@ -49,52 +51,34 @@ fn begin<F: Float>(state: &[F], square_term: F, sigma: F, lambda: F, start: F) -
     }
 }
 
-pub(super) const SANTA_E: OptimizerKind = optimizer!("santa_e", states: ["square_avg", "alpha", "u"], count: |_| 3,
+pub(super) const SANTA_E: OptimizerKind = optimizer!("santa", states: ["square_avg", "alpha", "u"], count: |_| 3,
     init: |[lr, _, _, _, _, _, c, ..]| [0.0, lr.sqrt() * c, 0.0, 0.0],
-    scalars: [rate, sigma, square_share, lambda, start_root, heat, explores, least],
-    values, t, lr => numbers(values, t, lr),
+    scalars: [rate, sigma, square_share, lambda, start_root, heat, explores, least, splits],
+    values, t, lr => numbers(values, t, lr, 0.0),
     param, grad, state, noise noise => {
         let start = start_root * noise[1];
         let begun = begin(state, square_share * grad * grad, sigma, lambda, start);
         let Some([square, scale, old_scale, old]) = begun else { return F::zero() };
-        let mut momentum = -rate * scale * grad;
+        let (half, splits) = (F::of(0.5), splits == F::one());
+        // How much of the friction's step comes before the kick; the rest after it.
+        let share = explores * if splits { half } else { F::one() };
+        state[1] = state[1] + share * (old * old - heat);
+        let damping = if splits { (-half * state[1]).exp() } else { F::one() - state[1] };
+        let mut momentum = damping * old - rate * scale * grad;
         if explores == F::one() {
-            state[1] = state[1] + old * old - heat;
             momentum = momentum
                 + heat * (F::one() - old_scale / scale) / away_from_zero(old, least)
                 + (F::of(2.0) * heat * old_scale).sqrt() * noise[0];
         }
-        momentum = momentum + (F::one() - state[1]) * old;
+        if splits {
+            momentum = damping * momentum;
+            state[1] = state[1] + share * (momentum * momentum - heat);
+        }
         (state[0], state[2]) = (square, momentum);
-        -scale * momentum
+        if splits { -half * scale * (old + momentum) } else { -scale * momentum }
     }
 );
 
-pub(super) const SANTA_SSS: OptimizerKind = optimizer!("santa_sss", states: ["square_avg", "alpha", "u"], count: |_| 3,
-    init: |[lr, _, _, _, _, _, c, ..]| [0.0, lr.sqrt() * c, 0.0, 0.0],
-    scalars: [rate, sigma, square_share, lambda, start_root, heat, explores, least],
-    values, t, lr => numbers(values, t, lr),
-    param, grad, state, noise noise => {
-        let start = start_root * noise[1];
-        let begun = begin(state, square_share * grad * grad, sigma, lambda, start);
-        let Some([square, scale, old_scale, old]) = begun else { return F::zero() };
-        let half = F::of(0.5);
-        let explores = explores == F::one();
-        if explores {
-            state[1] = state[1] + half * (old * old - heat);
-        }
-        let damping = (-half * state[1]).exp();
-        let mut momentum = damping * old - rate * scale * grad;
-        if explores {
-            momentum = momentum
-                + heat * (F::one() - old_scale / scale) / away_from_zero(old, least)
-                + (F::of(2.0) * heat * old_scale).sqrt() * noise[0];
-        }
-        momentum = damping * momentum;
-        if explores {
-            state[1] = state[1] + half * (momentum * momentum - heat);
-        }
-        (state[0], state[2]) = (square, momentum);
-        -half * scale * (old + momentum)
-    }
-);
+/// The same by symmetric splitting.
+pub(super) const SANTA_SSS: OptimizerKind =
+    OptimizerKind { schedule: |values, t, lr| fill(numbers(values, t, lr, 1.0)), ..SANTA_E };

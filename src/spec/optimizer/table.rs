@@ -1,6 +1,6 @@
 //! The table of optimizers. The first four parameters of each are `lr`, `weight_decay`, `decoupled`, `maximize`.
 
-use super::{OptimizerKind, adam, adaptive, averaged, lbfgs, lines, momentum, norms, santa};
+use super::{OptimizerKind, adam, adaptive, averaged, lbfgs, lines, momentum, muon, norms, santa};
 use crate::spec::registry::{Alias, Choice, Entry, Kind, Param, Range, registry};
 
 const fn lr(default: f64) -> Param {
@@ -329,6 +329,28 @@ registry! { OptimizerKind, "optimizer";
         source: "torch.optim.LBFGS with max_iter=1 and no line search; Liu and Nocedal 1989; four dispatches; a network of one \
             arena segment, rates of tensors 0 or 1",
         kind: lbfgs::LBFGS,
+    }
+    muon {
+        aliases: [],
+        params: [
+            lr(1e-3), decay(0.1), MAXIMIZE,
+            Param::new("momentum", 0.95, Range::UNIT),
+            Param::new("nesterov", 1.0, Range::FLAG),
+            Param::new("adjust_lr", 0.0, Range::whole(0.0, 2.0)),
+            Param::new("ns_steps", 5.0, Range::whole(1.0, 99.0)),
+            eps(1e-7),
+            Param::new("a", 3.4445, Range::POSITIVE),
+            Param::new("b", -4.775, Range::FINITE),
+            Param::new("c", 2.0315, Range::POSITIVE),
+            BETA1, BETA2,
+            Param::new("adam_eps", 1e-8, Range::NOT_NEGATIVE),
+        ],
+        formula: "matrices: m = lerp(g, m, momentum), u = m, or lerp(g, m, momentum) with nesterov; x = u / |u|, ns_steps times \
+            x = a x + (b x x^T + c (x x^T)^2) x; p -= lr weight_decay p + lr f x; vectors: adamw",
+        source: "torch.optim.Muon in float32, f by adjust_lr 0: sqrt(max(1, rows / cols)), 1: 0.2 sqrt(max(rows, cols)), \
+            2: sqrt(rows / cols); adamw for the others as optax; Jordan 2024; 2 dispatches per segment and 3 + 6 ns_steps \
+            or a few more per matrix",
+        kind: muon::MUON,
     }
     sm3 {
         aliases: [],

@@ -7,6 +7,7 @@ struct Scalars {
     heat: f32,
     explores: f32,
     least: f32,
+    splits: f32,
 }
 
 fn away_from_zero(x: f32, least: f32) -> f32 {
@@ -22,15 +23,20 @@ fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, noise: vec2<f32>)
     let is_first = is_zero(state.x);
     let old_scale = select(1.0 / sqrt(s.lambda + sqrt(state.x)), scale, is_first);
     let old = select(state.z, s.start_root * noise.y, is_first);
-    let explores = s.explores == 1.0;
-    var friction = state.y + select(0.0, 0.5 * (old * old - s.heat), explores);
-    let damping = safe_exp(-0.5 * friction);
+    let splits = s.splits == 1.0;
+    // How much of the friction's step comes before the kick; the rest after it.
+    let share = select(0.0, select(1.0, 0.5, splits), s.explores == 1.0);
+    var friction = state.y + share * (old * old - s.heat);
+    let damping = select(1.0 - friction, safe_exp(-0.5 * friction), splits);
     var momentum = damping * old - s.rate * scale * grad;
-    if explores {
+    if s.explores == 1.0 {
         momentum += s.heat * (1.0 - old_scale / scale) / away_from_zero(old, s.least)
             + sqrt(2.0 * s.heat * old_scale) * noise.x;
     }
-    momentum *= damping;
-    friction += select(0.0, 0.5 * (momentum * momentum - s.heat), explores);
-    return Updated(-0.5 * scale * (old + momentum), vec4(square, friction, momentum, 0.0));
+    if splits {
+        momentum *= damping;
+        friction += share * (momentum * momentum - s.heat);
+        return Updated(-0.5 * scale * (old + momentum), vec4(square, friction, momentum, 0.0));
+    }
+    return Updated(-scale * momentum, vec4(square, friction, momentum, 0.0));
 }

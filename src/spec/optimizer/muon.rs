@@ -1,0 +1,59 @@
+//! Muon (Jordan 2024): momentum made orthogonal by Newton and Schulz's iteration. Matrices only; vectors take adamw, as in
+//! optax. An update of a network is two dispatches per arena segment, one before the iterations and one after, and per
+//! matrix three to begin with and six for each of `ns_steps`.
+
+use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, update_slices};
+use crate::numeric::Float;
+use crate::spec::Both;
+use crate::spec::registry::Values;
+
+/// The factor of the rate by the sides of the matrix: torch's `original`, `match_rms_adamw`, `spectral_unclamped`.
+fn shape_factor<F: Float>([rows, cols]: [usize; 2], rule: F) -> F {
+    let (rows, cols) = (rows as f64, cols as f64);
+    F::of(match rule.as_f64() {
+        0.0 => (rows / cols).max(1.0).sqrt(),
+        1.0 => 0.2 * rows.max(cols).sqrt(),
+        _ => (rows / cols).sqrt(),
+    })
+}
+
+/// What of a matrix is made orthogonal, in the place of its gradient, and its new momentum.
+pub(crate) fn direction<F: Float>(scalars: &Scalars<F>, grads: &mut [F], buffers: &mut [F]) {
+    let [_, _, _, momentum, nesterov, ..] = *scalars;
+    for (grad, buffer) in grads.iter_mut().zip(buffers) {
+        *buffer = *buffer + (F::one() - momentum) * (*grad - *buffer);
+        let ahead = *grad + momentum * (*buffer - *grad);
+        *grad = if nesterov == F::one() { ahead } else { *buffer };
+    }
+}
+
+pub(super) const MUON: OptimizerKind = OptimizerKind {
+    takes: Takes::Orthogonal,
+    ..optimizer!("muon", states: ["momentum_buffer", "exp_avg_sq"], count: |_| 2, init: |_| [0.0; 4],
+        scalars: [
+            rate, decay, rule, momentum, nesterov, step_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps
+        ],
+        [_, decay, _, momentum, nesterov, rule, _, _, _, _, _, beta1, beta2, eps, ..], t, lr => [
+            lr,
+            *decay,
+            *rule,
+            *momentum,
+            *nesterov,
+            lr / (1.0 - beta1.powf(t)),
+            1.0 - beta1,
+            *beta2,
+            1.0 - beta2,
+            (1.0 - beta2.powf(t)).sqrt(),
+            *eps,
+        ],
+        param, grad, state, tensor tensor => {
+            let decayed = rate * decay * tensor.decays * param;
+            if tensor.sides[1] > 0 {
+                return tensor.multiplier * (rate * shape_factor(tensor.sides, rule) * grad + decayed);
+            }
+            state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
+            state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
+            tensor.multiplier * (step_size * state[0] / (state[1].sqrt() / root_correction + eps) + decayed)
+        }
+    )
+};
