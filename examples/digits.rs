@@ -31,13 +31,15 @@ enum Model {
 
 impl Model {
     fn layers(self, inputs: usize, outputs: usize) -> Sequential {
-        let model = Sequential::new(inputs).dense(HIDDEN);
+        let model = Sequential::new(inputs);
         match self {
-            Self::Dense => model.activation(Activation::relu()).dropout(0.3).dense(outputs),
+            Self::Dense => {
+                model.dense(HIDDEN).activation(Activation::relu()).dropout(0.3).dense(outputs)
+            }
             Self::Residual => {
                 let block = |branch: Sequential| {
                     let wide = branch.layer_norm().dense(HIDDEN).activation(Activation::gelu());
-                    wide.dropout(0.3).dense(HIDDEN)
+                    wide.dropout(0.3).dense(inputs)
                 };
                 model.residual(block).residual(block).layer_norm().dense(outputs)
             }

@@ -139,7 +139,7 @@ fn cases() -> Vec<Case> {
 
 impl Case {
     fn weights(&self, params: &[Vec<f64>]) -> Weights<f64> {
-        Weights::new(params.to_vec(), None, 0)
+        Weights::new(self.network.params(), params.to_vec(), None, 0)
     }
 
     /// Loss and penalty at these parameters, and the gradients.

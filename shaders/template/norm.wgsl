@@ -18,7 +18,7 @@ struct Line {
 fn own_line(group: u32, lane: u32) -> Row {
     var row = own_row(group, lane);
     if ACROSS_ROWS {
-        let samples = min(steps.entries[steps.counter % steps.capacity].rows, params.cols);
+        let samples = min(steps.entries[now()].rows, params.cols);
         row.cols = min(row.cols, samples * u32(params.hyper.per_sample));
     }
     return row;

@@ -17,11 +17,12 @@ use crate::program::{Op, StepEntry};
 /// How many steps the table and the ring of figures hold.
 pub(super) const CAPACITY: u64 = 1024;
 
-/// Counter, capacity, a mark and an unused word.
-const HEADER: u64 = 4;
+/// Counter, capacity, how many steps the updates are late, how many of them the host knows of, and whether this step's
+/// update is skipped.
+const HEADER: u64 = 5;
 
-/// Tells a header that came back from memory that nothing was copied to.
-const MARK: u32 = 0x7767_7264;
+/// Where in the header the number stands that the host knows.
+const KNOWN: u64 = 3;
 
 /// The words of a row of figures.
 const ROW: u64 = Op::MAX_RECORDED as u64;
@@ -48,6 +49,8 @@ pub(super) struct StepTable {
     next: u64,
     /// The first step not yet known to be done.
     confirmed: u64,
+    /// By how many steps the updates are known to be late because some were skipped.
+    late: u64,
     /// The first step whose figures have not come back.
     seen: u64,
     uploads: Staging,
@@ -74,7 +77,7 @@ impl StepTable {
     /// entry serves every run.
     pub fn new(gpu: &Gpu, rule: Rule, first: u64, counting: bool) -> Result<Self> {
         let capacity = if counting { CAPACITY } else { 1 };
-        let mut contents = vec![first as u32, capacity as u32, MARK, 0];
+        let mut contents = vec![first as u32, capacity as u32, 0, 0, 0];
         for place in 0..capacity {
             // The step that will read this place first.
             let step = first + (place + capacity - first % capacity) % capacity;
@@ -85,7 +88,7 @@ impl StepTable {
             (Staging::new(gpu, Way::Up), Staging::new(gpu, Way::Down));
         if counting {
             let (count, steps) = PREPARED;
-            uploads.prepare(count, steps * ENTRY * 4)?;
+            uploads.prepare(count, (steps * ENTRY + 1) * 4)?;
             downloads.prepare(count, (HEADER + steps * ROW) * 4)?;
         }
         Ok(Self {
@@ -96,11 +99,17 @@ impl StepTable {
             next: first,
             confirmed: first,
             seen: first,
+            late: 0,
             uploads,
             downloads,
             under_way: Vec::new(),
             figures: VecDeque::new(),
         })
+    }
+
+    /// By how many steps the updates are known to be late.
+    pub fn late(&self) -> u64 {
+        self.late
     }
 
     pub fn capacity(&self) -> u64 {
@@ -120,9 +129,10 @@ impl StepTable {
         !self.uploads.is_exhausted() && (self.capacity == 1 || reach <= self.capacity)
     }
 
-    /// Says that all steps before `step` are done.
-    pub fn confirm(&mut self, step: u64) {
+    /// Says that all steps before `step` are done, and by how many steps the updates are late.
+    pub fn confirm(&mut self, step: u64, late: u32) {
         self.confirmed = self.confirmed.max(step.min(self.next));
+        self.late = late.into();
     }
 
     /// Changes the rule from the next recording on.
@@ -150,12 +160,15 @@ impl StepTable {
             return limit("the way back to a recording that has not come back yet", end - oldest);
         }
         let from = self.confirmed.max(end.saturating_sub(self.capacity));
-        let words: Vec<u32> =
-            (from..end).flat_map(|step| (self.rule)(step).words().collect::<Vec<_>>()).collect();
+        let entries = (from..end).map(|step| StepEntry::late(&*self.rule, step, self.late));
+        let words = entries.flat_map(|entry| entry.words().collect::<Vec<_>>());
+        let words: Vec<u32> = words.chain([self.late as u32]).collect();
         let start = self.region.offset + HEADER * 4;
-        let runs = self
+        let [before, after] = self
             .runs(from, end)
             .map(|[first, place, count]| [first * ENTRY, start + place * ENTRY * 4, count * ENTRY]);
+        let known = [(end - from) * ENTRY, self.region.offset + KNOWN * 4, 1];
+        let runs = [before, after, known];
         let loan = self.uploads.upload(encoder, &words, &self.region.buffer, &runs)?;
         self.under_way.push(Recording { loan, from, steps: 0, rows: None });
         Ok(())
@@ -216,7 +229,11 @@ impl StepTable {
     fn take(&mut self, loan: &Loan, [from, end]: [u64; 2]) -> Result<()> {
         let words = self.downloads.collect(loan, HEADER + (end - from) * ROW)?;
         let (header, rows) = words.split_at(words.len().min(HEADER as usize));
-        let [counter, _, MARK, _] = header else { return Ok(()) };
+        // Memory that nothing was copied to has no capacity.
+        let [counter, capacity, late, ..] = header else { return Ok(()) };
+        if u64::from(*capacity) != self.capacity {
+            return Ok(());
+        }
         let ahead = counter.wrapping_sub(self.confirmed as u32) as i32;
         let done = self.confirmed.saturating_add_signed(i64::from(ahead));
         let rows = (from..done.min(end)).zip(rows.chunks_exact(ROW as usize));
@@ -227,7 +244,9 @@ impl StepTable {
         }
         let excess = self.figures.len().saturating_sub(CAPACITY as usize);
         self.figures.drain(..excess);
-        self.confirmed = self.confirmed.max(done);
+        if done >= self.confirmed {
+            (self.confirmed, self.late) = (done, (*late).into());
+        }
         Ok(())
     }
 

@@ -84,6 +84,8 @@ pub struct Wiring {
     pub grad: Option<Slot>,
     /// Which recorded figures tell of indices that are none.
     pub faults: Vec<Faults>,
+    /// Which recorded figure is 1 in steps whose update was skipped.
+    pub skipped: Option<usize>,
     /// The gradient by the inputs, if the goal asks for it.
     pub grad_x: Option<Slot>,
     /// Up to which op the forward pass goes, and up to which the backward pass; the update follows.
@@ -93,8 +95,9 @@ pub struct Wiring {
 impl Wiring {
     fn new(program: Program, x: Slot, y: Slot) -> Self {
         let parts = [program.ops().len(); 2];
-        let (target, weight, grad, grad_x, faults) = (None, None, None, None, Vec::new());
-        Self { program, x, target, weight, y, grad, grad_x, faults, parts }
+        let (target, weight, grad, grad_x, skipped) = (None, None, None, None, None);
+        let faults = Vec::new();
+        Self { program, x, target, weight, y, grad, faults, skipped, grad_x, parts }
     }
 }
 
@@ -155,10 +158,13 @@ impl Network {
             check(&mut program, index, "features", count, None)?;
         }
         let parts = [forward, program.ops().len()];
-        goal.around.update(&mut program, optimizer, Some(loss), seed)?;
+        let skipped = goal.around.update(&mut program, optimizer, Some(loss), seed)?;
+        figures.extend(skipped);
+        let skipped = skipped.map(|_| figures.len() - 1);
         program.record(&figures)?;
         let (target, grad) = (Some(all), gradient);
-        Ok(Wiring { target, weight, grad, grad_x, faults, parts, ..Wiring::new(program, x, y) })
+        let wiring = Wiring::new(program, x, y);
+        Ok(Wiring { target, weight, grad, grad_x, faults, skipped, parts, ..wiring })
     }
 
     /// A training step whose gradient by the network's output the caller writes after the forward pass. The loss of the goal has no part in it.
@@ -184,7 +190,7 @@ impl Network {
             figures.push(program.penalty(true));
         }
         let parts = [forward, program.ops().len()];
-        goal.around.update(&mut program, optimizer, None, seed)?;
+        figures.extend(goal.around.update(&mut program, optimizer, None, seed)?);
         program.record(&figures)?;
         Ok(Wiring { grad: Some(grad), grad_x, parts, ..Wiring::new(program, x, y) })
     }

@@ -193,6 +193,13 @@ impl Program {
         self.ops.push(Op::Accumulate { share: 1.0 / steps.max(1) as f64, state });
     }
 
+    /// Skips updates whose gradients are not finite, each gathered over `steps` steps; gives 1 in steps that do, else 0.
+    pub fn skip_not_finite(&mut self, steps: u64) -> Slot {
+        let skipped = self.value("skipped", Shape::scalar());
+        self.ops.push(Op::SkipNotFinite { gathered: steps.max(1), skipped });
+        skipped
+    }
+
     /// Keeps a mean of the parameters in a state value of the weights; `follows` as [`Op::Average`].
     pub fn average(&mut self, state: usize, follows: bool) {
         self.ops.push(Op::Average { state, follows });

@@ -214,6 +214,14 @@ pub enum Op {
         /// The state value that holds the sum.
         state: usize,
     },
+    /// Skips this step's update, and the mean's, if it is due and a gradient is NaN or infinite: nothing changes, and the
+    /// update is due again `gathered` steps later.
+    SkipNotFinite {
+        /// How many steps gather their gradients for one update.
+        gathered: u64,
+        /// 1 if the update is skipped, else 0.
+        skipped: Slot,
+    },
     /// Moves a mean of the parameters by the step's share.
     Average {
         /// The state value that holds the mean.
@@ -271,6 +279,7 @@ impl Op {
             Self::ClipEach { max } => format!("clip_each(max={max})"),
             Self::GradientNoise { .. } => "gradient_noise".into(),
             Self::Accumulate { share, .. } => format!("accumulate(share={share})"),
+            Self::SkipNotFinite { .. } => "skip_not_finite".into(),
             Self::Average { .. } => "average".into(),
             Self::Update { optimizer, .. } => format!("optimizer.{optimizer}"),
             Self::Norm(op) => op.name(),
@@ -302,6 +311,7 @@ impl Op {
             | Self::ClipEach { .. }
             | Self::GradientNoise { .. }
             | Self::Accumulate { .. }
+            | Self::SkipNotFinite { .. }
             | Self::Average { .. } => vec![],
         }
     }
@@ -326,6 +336,7 @@ impl Op {
             Self::Norm(op) => op.outputs(),
             Self::Tensor(op) => vec![op.output()],
             Self::ClipNorm { norm, .. } => vec![*norm],
+            Self::SkipNotFinite { skipped, .. } => vec![*skipped],
             Self::ClipValue { .. }
             | Self::ClipEach { .. }
             | Self::GradientNoise { .. }

@@ -10,6 +10,7 @@ import activations_jax
 import algebra
 import losses
 import optimizers
+import optimizers_matrix
 import optimizers_optax
 import optimizers_papers
 import schedules
@@ -58,6 +59,7 @@ def main():
         (algebra, "algebra"),
         (losses, "losses"),
         (optimizers, "optimizers"),
+        (optimizers_matrix, "optimizers_matrix"),
         (optimizers_optax, "optimizers_optax"),
         (optimizers_papers, "optimizers_papers"),
         (schedules, "schedules"),

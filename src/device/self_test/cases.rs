@@ -312,6 +312,7 @@ fn everything_around() -> Result<Case> {
     let average = Averaging::Ema { decay: 0.5 };
     let around = Around {
         accumulate: Some(2),
+        skip_not_finite: true,
         clip_value: Some(0.5),
         clip_each: Some(0.25),
         clip_norm: Some(0.5),

@@ -169,7 +169,7 @@ impl<'a> Duel<'a> {
         weights.write_params(&case.params)?;
         let wide = |numbers: &Vec<f32>| numbers.iter().map(|&x| f64::from(x)).collect();
         let params = case.params.iter().map(wide).collect();
-        let reference = cpu::Weights::new(params, optimizer, EXTRAS);
+        let reference = cpu::Weights::new(program.params(), params, optimizer, EXTRAS);
         let rule: Steps = case.rule.clone();
         let plan =
             Plan::new(gpu, program.clone(), Some(&weights), &[], 0, move |step| rule.entry(step))?;

@@ -19,11 +19,11 @@ impl Lowering<'_> {
                 let (affine, settings) = self.affine(*x, *weight, *bias)?;
                 let [weight, bias] = affine;
                 let bindings = vec![self.region(*x)?, weight, bias, self.region(*out)?];
-                self.lines(kernels::forward(f.kind()), f, *x, settings, bindings)
+                self.normalize_lines(kernels::forward(f.kind()), f, *x, settings, bindings)
             }
             NormOp::Track { f, x, running: [mean, variance] } => {
                 let bindings = vec![self.region(*x)?, self.region(*mean)?, self.region(*variance)?];
-                self.lines(kernels::track(f.kind()), f, *x, [0.0; 2], bindings)
+                self.normalize_lines(kernels::track(f.kind()), f, *x, [0.0; 2], bindings)
             }
             NormOp::Evaluate { f, x, running: [mean, variance], weight, bias, out } => {
                 let (affine, [weights, biases]) = self.affine(*x, *weight, *bias)?;
@@ -50,7 +50,7 @@ impl Lowering<'_> {
                 let operands = [*x, *grad_out, *grad_in].map(|slot| self.region(slot));
                 let [x_region, grad_out, grad_in] = operands;
                 let bindings = vec![x_region?, weight, grad_out?, grad_in?, shares.clone()];
-                self.lines(kernels::backward(f.kind()), f, *x, settings, bindings)?;
+                self.normalize_lines(kernels::backward(f.kind()), f, *x, settings, bindings)?;
                 let Some(grad_weight) = grad_weight else { return Ok(()) };
                 let out = self.region(*grad_weight)?;
                 self.sum_blocks(shares, shape.rows(), shape.cols(), out)
@@ -70,7 +70,7 @@ impl Lowering<'_> {
         Ok((regions, [flag(weight), flag(bias)]))
     }
 
-    fn lines(
+    fn normalize_lines(
         &mut self,
         kernel: Kernel,
         f: &Normalization,

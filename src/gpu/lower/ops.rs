@@ -80,6 +80,7 @@ impl Lowering<'_> {
                 let bits = (*share as f32).to_bits();
                 self.with_state(catalogue::accumulate(), *state, bits, |segment| &segment.grads)
             }
+            Op::SkipNotFinite { gathered, skipped } => self.skip_not_finite(*gathered, *skipped),
             Op::Average { state, follows } => {
                 let follows = u32::from(*follows);
                 self.with_state(catalogue::average(), *state, follows, |segment| &segment.params)

@@ -81,10 +81,11 @@ impl Trainer {
         TrainingStep::new(self, options.into(), true)
     }
 
-    /// The trainer after so many steps of one epoch each.
-    fn after(self, done: u64) -> Self {
-        let epoch = self.epoch + done - self.step;
-        Self { step: done, epoch, ..self }
+    /// The trainer after the steps of a plan, of one epoch each.
+    fn after(self, plan: &Plan) -> Self {
+        let (step, skipped) = (plan.next_step(), self.skipped + plan.skipped_steps());
+        let epoch = self.epoch + step - self.step;
+        Self { step, skipped, epoch, ..self }
     }
 
     /// The program of a step.
@@ -408,10 +409,10 @@ impl TrainingStep {
         &self.plan
     }
 
-    /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted.
+    /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted. Skipped
+    /// updates count as far as figures came back.
     pub fn into_trainer(self) -> Trainer {
-        let done = self.plan.next_step();
-        self.trainer.after(done)
+        self.trainer.after(&self.plan)
     }
 }
 

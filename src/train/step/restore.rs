@@ -86,11 +86,11 @@ impl TrainingStep {
         let gpu = Gpu::from_wgpu(device, queue);
         let trainer = self.trainer.on_another(&gpu.into(), self.latest.as_ref())?;
         let restored = Self::new(trainer, options, self.by_gradient)?;
-        let (latest, live) = (self.latest.take(), self.live.read().clone());
+        let latest = self.latest.take();
         *self = restored;
-        self.latest = latest;
-        // What was changed while training stays changed; the steps are counted from where they began.
-        *self.live.write() = live;
+        // Its skipped updates are in the trainer now.
+        self.latest = latest
+            .map(|Snapshot { weights }| Snapshot { weights: WeightsAt { skipped: 0, ..weights } });
         Ok(())
     }
 }
@@ -124,6 +124,7 @@ impl Trainer {
             device: device.clone(),
             weights,
             step,
+            skipped: snapshot.map_or(0, |snapshot| self.skipped + snapshot.weights.skipped),
             epoch: self.epoch.saturating_add_signed(step as i64 - self.step as i64),
             dispatches: None,
         };
