@@ -194,3 +194,28 @@ fn the_optimizers_race_to_the_same_places_on_both_devices() {
     let output = run("optimizers", &["--only", "adan,adom"]);
     assert!(!output.status.success() && text(&output.stderr).contains("adom"));
 }
+
+#[test]
+fn the_hosts_of_the_examples_draw_and_animate_what_they_train() {
+    let place = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("hosts");
+    let _ = std::fs::remove_dir_all(&place);
+    let device = std::env::var("WGRAD_DEVICE").unwrap_or_else(|_| "gpu".to_string());
+    for (example, frames, figure, most) in [
+        ("embed", "3", "loss", 1.1),
+        ("neural_image", "4", "loss", 0.2),
+        ("bring_your_own_loss", "40", "rms_from_the_curve", 0.2),
+    ] {
+        let out = place.to_str().unwrap();
+        let output =
+            run(example, &["--device", &device, "--frames", frames, "--out", out, "--json"]);
+        assert!(output.status.success(), "{example}: {}", text(&output.stderr));
+        let json: Value = serde_json::from_str(text(&output.stdout).trim()).unwrap();
+        let reached = json[figure].as_f64().unwrap();
+        assert!(reached < most, "{example}: {reached}");
+        let picture = image::open(place.join(format!("{example}.png"))).unwrap().to_rgb8();
+        let colours: std::collections::HashSet<_> = picture.pixels().collect();
+        assert!(colours.len() > 2, "{example}: {} colours", colours.len());
+        let animation = std::fs::read(place.join(format!("{example}.gif"))).unwrap();
+        assert!(animation.starts_with(b"GIF89a"));
+    }
+}

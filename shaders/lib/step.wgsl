@@ -27,8 +27,6 @@ struct Steps {
     known: u32,
     // 1: the update of this step is skipped.
     skips: u32,
-    // Tells the table from memory that nothing was copied to.
-    mark: u32,
     entries: array<StepEntry>,
 }
 

@@ -162,8 +162,22 @@ impl Weights {
         Ok(weights)
     }
 
+    /// What is carried, in words.
+    pub(super) fn carried_words(&self) -> usize {
+        self.carried_len.max(MAX_CARRIED)
+    }
+
+    /// How long a state value of a segment is, in elements.
+    pub(super) fn state_len(&self, segment: &Segment, state: usize) -> usize {
+        match self.layouts.get(state) {
+            Some(Layout::Lines) => segment.lines,
+            Some(Layout::Slots(slots)) => slots * segment.len,
+            _ => segment.len,
+        }
+    }
+
     /// Where the tensors of a state value lie, and how many times over.
-    fn places_of(&self, state: usize) -> (&[Span], usize) {
+    pub(super) fn places_of(&self, state: usize) -> (&[Span], usize) {
         match self.layouts.get(state) {
             Some(Layout::Lines) => (&self.line_spans, 1),
             Some(Layout::Slots(slots)) => (&self.spans, *slots),

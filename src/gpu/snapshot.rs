@@ -6,13 +6,14 @@ use super::memory::Region;
 use super::staging::{Fate, Loan, Staging, Way};
 use super::{Gpu, Plan};
 use crate::error::Result;
-use crate::spec::optimizer::MAX_CARRIED;
 
 /// The weights at one step.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct WeightsAt {
     /// The first step that is not in them.
     pub step: u64,
+    /// How many steps had no update since the plan was made, because it was skipped.
+    pub skipped: u64,
     /// One vector per parameter tensor.
     pub params: Vec<Vec<f32>>,
     /// For each state value, one vector per parameter tensor.
@@ -20,6 +21,9 @@ pub(crate) struct WeightsAt {
     /// What the optimizer carries from step to step beside that.
     pub carried: Vec<f32>,
 }
+
+/// How much of the step table's header is kept: its counter, and how many steps the updates are late.
+const HEADER: usize = 3;
 
 /// Snapshots under way.
 #[derive(Debug)]
@@ -46,7 +50,7 @@ impl Snapshots {
         weights: &Weights,
     ) -> Result<()> {
         let regions = weights.changing();
-        let counter = (&plan.step_table().buffer, plan.step_table().offset, 1);
+        let counter = (&plan.step_table().buffer, plan.step_table().offset, HEADER as u64);
         let parts =
             regions.iter().map(|(region, words)| (&region.buffer, region.offset, *words as u64));
         let parts: Vec<_> = std::iter::once(counter).chain(parts).collect();
@@ -56,7 +60,7 @@ impl Snapshots {
 
     /// The newest snapshot that has come back since the last call, if any has; `near` is a step not far from it.
     pub fn take(&mut self, weights: &Weights, near: u64) -> Result<Option<WeightsAt>> {
-        let words = 1 + weights.changing().iter().map(|(_, words)| words).sum::<usize>();
+        let words = HEADER + weights.changing().iter().map(|(_, words)| words).sum::<usize>();
         let mut newest: Option<WeightsAt> = None;
         for loan in std::mem::take(&mut self.under_way) {
             match loan.fate() {
@@ -81,36 +85,47 @@ impl Weights {
     /// is carried.
     fn changing(&self) -> Vec<(&Region, usize)> {
         let segments = self.segments.iter().flat_map(|segment| {
-            std::iter::once(&segment.params)
-                .chain(&segment.states)
-                .map(|region| (region, segment.len))
+            let states = segment.states.iter().enumerate();
+            let states = states.map(|(state, region)| (region, self.state_len(segment, state)));
+            std::iter::once((&segment.params, segment.len)).chain(states)
         });
-        segments.chain([(&self.carried, MAX_CARRIED)]).collect()
+        segments.chain([(&self.carried, self.carried_words())]).collect()
     }
 
     fn unpack(&self, words: &[u32], near: u64) -> WeightsAt {
-        let counter = words.first().copied().unwrap_or(0);
-        let step = near.saturating_add_signed(i64::from(counter.wrapping_sub(near as u32) as i32));
-        let states = self.segments.first().map_or(0, |segment| segment.states.len());
-        // Where each segment's numbers begin.
-        let mut starts = vec![1];
-        for segment in &self.segments {
-            starts.push(starts.last().copied().unwrap_or(1) + segment.len * (1 + states));
-        }
-        let tensor = |arena: usize, span: &Span| -> Vec<f32> {
-            let segment = self.segments.get(span.segment);
-            let start = starts.get(span.segment).copied().unwrap_or(0)
-                + arena * segment.map_or(0, |segment| segment.len)
-                + span.offset;
-            let words = words.get(start..start + span.len).unwrap_or_default();
-            words.iter().map(|word| f32::from_bits(*word)).collect()
+        let header = |place: usize| words.get(place).copied().unwrap_or(0);
+        let ahead = header(0).wrapping_sub(near as u32) as i32;
+        let step = near.saturating_add_signed(i64::from(ahead));
+        let count = self.segments.first().map_or(0, |segment| segment.states.len());
+        let mut params = vec![Vec::new(); self.spans.len()];
+        let mut states = vec![params.clone(); count];
+        let mut start = HEADER;
+        let mut take = |number: usize,
+                        (spans, slots): (&[Span], usize),
+                        len: usize,
+                        tensors: &mut [Vec<f32>]| {
+            let part = words.get(start..start + len).unwrap_or_default();
+            let places = spans.iter().zip(tensors).filter(|(span, _)| span.segment == number);
+            for (span, tensor) in places {
+                let slots = part.chunks((len / slots).max(1));
+                let of_slot =
+                    slots.filter_map(|slot| slot.get(span.offset..span.offset + span.len));
+                *tensor = of_slot.flatten().map(|word| f32::from_bits(*word)).collect();
+            }
+            start += len;
         };
-        let arena = |arena: usize| self.spans.iter().map(|span| tensor(arena, span)).collect();
-        let carried = starts.last().and_then(|start| words.get(*start..)).unwrap_or_default();
+        for (number, segment) in self.segments.iter().enumerate() {
+            take(number, (&self.spans, 1), segment.len, &mut params);
+            for (state, tensors) in states.iter_mut().enumerate() {
+                take(number, self.places_of(state), self.state_len(segment, state), tensors);
+            }
+        }
+        let carried = words.get(start..).unwrap_or_default();
         WeightsAt {
             step,
-            params: arena(0),
-            states: (1..=states).map(arena).collect(),
+            skipped: header(2).into(),
+            params,
+            states,
             carried: carried.iter().map(|word| f32::from_bits(*word)).collect(),
         }
     }

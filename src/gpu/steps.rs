@@ -17,15 +17,12 @@ use crate::program::{Op, StepEntry};
 /// How many steps the table and the ring of figures hold.
 pub(super) const CAPACITY: u64 = 1024;
 
-/// Counter, capacity, how many steps the updates are late, how many of them the host knows of, whether this step's update
-/// is skipped, and a mark.
-const HEADER: u64 = 6;
+/// Counter, capacity, how many steps the updates are late, how many of them the host knows of, and whether this step's
+/// update is skipped.
+const HEADER: u64 = 5;
 
 /// Where in the header the number stands that the host knows.
 const KNOWN: u64 = 3;
-
-/// Tells a header that came back from memory that nothing was copied to.
-const MARK: u32 = 0x7767_7264;
 
 /// The words of a row of figures.
 const ROW: u64 = Op::MAX_RECORDED as u64;
@@ -52,10 +49,10 @@ pub(super) struct StepTable {
     next: u64,
     /// The first step not yet known to be done.
     confirmed: u64,
-    /// The first step whose figures have not come back.
-    seen: u64,
     /// By how many steps the updates are known to be late because some were skipped.
     late: u64,
+    /// The first step whose figures have not come back.
+    seen: u64,
     uploads: Staging,
     downloads: Staging,
     under_way: Vec<Recording>,
@@ -80,7 +77,7 @@ impl StepTable {
     /// entry serves every run.
     pub fn new(gpu: &Gpu, rule: Rule, first: u64, counting: bool) -> Result<Self> {
         let capacity = if counting { CAPACITY } else { 1 };
-        let mut contents = vec![first as u32, capacity as u32, 0, 0, 0, MARK];
+        let mut contents = vec![first as u32, capacity as u32, 0, 0, 0];
         for place in 0..capacity {
             // The step that will read this place first.
             let step = first + (place + capacity - first % capacity) % capacity;
@@ -110,6 +107,11 @@ impl StepTable {
         })
     }
 
+    /// By how many steps the updates are known to be late.
+    pub fn late(&self) -> u64 {
+        self.late
+    }
+
     pub fn capacity(&self) -> u64 {
         self.capacity
     }
@@ -125,11 +127,6 @@ impl StepTable {
         let oldest = self.under_way.iter().map(|recording| recording.from).min();
         let reach = self.next + steps - oldest.unwrap_or(self.next);
         !self.uploads.is_exhausted() && (self.capacity == 1 || reach <= self.capacity)
-    }
-
-    /// By how many steps the updates are known to be late.
-    pub fn late(&self) -> u64 {
-        self.late
     }
 
     /// Says that all steps before `step` are done, and by how many steps the updates are late.
@@ -232,7 +229,11 @@ impl StepTable {
     fn take(&mut self, loan: &Loan, [from, end]: [u64; 2]) -> Result<()> {
         let words = self.downloads.collect(loan, HEADER + (end - from) * ROW)?;
         let (header, rows) = words.split_at(words.len().min(HEADER as usize));
-        let [counter, _, late, _, _, MARK] = header else { return Ok(()) };
+        // Memory that nothing was copied to has no capacity.
+        let [counter, capacity, late, ..] = header else { return Ok(()) };
+        if u64::from(*capacity) != self.capacity {
+            return Ok(());
+        }
         let ahead = counter.wrapping_sub(self.confirmed as u32) as i32;
         let done = self.confirmed.saturating_add_signed(i64::from(ahead));
         let rows = (from..done.min(end)).zip(rows.chunks_exact(ROW as usize));
@@ -243,10 +244,9 @@ impl StepTable {
         }
         let excess = self.figures.len().saturating_sub(CAPACITY as usize);
         self.figures.drain(..excess);
-        if ahead >= 0 {
-            self.late = (*late).into();
+        if done >= self.confirmed {
+            (self.confirmed, self.late) = (done, (*late).into());
         }
-        self.confirmed = self.confirmed.max(done);
         Ok(())
     }
 

@@ -167,9 +167,8 @@ impl<'a> Duel<'a> {
         let optimizer = Case::optimizer(&program);
         let weights = gpu::Weights::new(gpu, program.params(), optimizer, EXTRAS)?;
         weights.write_params(&case.params)?;
-        let wide =
-            |numbers: &Vec<f32>| -> Vec<f64> { numbers.iter().map(|&x| f64::from(x)).collect() };
-        let params: Vec<Vec<f64>> = case.params.iter().map(wide).collect();
+        let wide = |numbers: &Vec<f32>| numbers.iter().map(|&x| f64::from(x)).collect();
+        let params = case.params.iter().map(wide).collect();
         let reference = cpu::Weights::new(program.params(), params, optimizer, EXTRAS);
         let rule: Steps = case.rule.clone();
         let plan =

@@ -203,7 +203,7 @@ impl<'a> Lowering<'a> {
             let missing = || Error::Internal(format!("no momentum for {optimizer}"));
             let state = segment.states.first().ok_or_else(missing)?.clone();
             let (blocks, grads) = (segment.blocks.clone(), segment.grads.clone());
-            let bindings = vec![self.steps.clone(), blocks, grads, state];
+            let bindings = vec![self.memory.steps.clone(), blocks, grads, state];
             let (kernel, count) = (catalogue::direction(optimizer), groups(segment.len, 256));
             self.push(kernel, &[segment.len as u32], &[], bindings, count, 0)?;
         }

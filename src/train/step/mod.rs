@@ -409,8 +409,8 @@ impl TrainingStep {
         &self.plan
     }
 
-    /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted.
-    /// Skipped updates count as far as figures came back.
+    /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted. Skipped
+    /// updates count as far as figures came back.
     pub fn into_trainer(self) -> Trainer {
         self.trainer.after(&self.plan)
     }

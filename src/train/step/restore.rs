@@ -84,16 +84,13 @@ impl TrainingStep {
             return Err(Error::shape("restore", message));
         }
         let gpu = Gpu::from_wgpu(device, queue);
-        let mut trainer = self.trainer.on_another(&gpu.into(), self.latest.as_ref())?;
-        // Those of the lost device count as far as its figures came back.
-        let skipped = self.trainer.skipped + self.plan.skipped_steps();
-        trainer.skipped = self.latest.as_ref().map_or(0, |_| skipped);
+        let trainer = self.trainer.on_another(&gpu.into(), self.latest.as_ref())?;
         let restored = Self::new(trainer, options, self.by_gradient)?;
-        let (latest, live) = (self.latest.take(), self.live.read().clone());
+        let latest = self.latest.take();
         *self = restored;
-        self.latest = latest;
-        // What was changed while training stays changed; the steps are counted from where they began.
-        *self.live.write() = live;
+        // Its skipped updates are in the trainer now.
+        self.latest = latest
+            .map(|Snapshot { weights }| Snapshot { weights: WeightsAt { skipped: 0, ..weights } });
         Ok(())
     }
 }
@@ -127,7 +124,7 @@ impl Trainer {
             device: device.clone(),
             weights,
             step,
-            skipped: 0,
+            skipped: snapshot.map_or(0, |snapshot| self.skipped + snapshot.weights.skipped),
             epoch: self.epoch.saturating_add_signed(step as i64 - self.step as i64),
             dispatches: None,
         };
