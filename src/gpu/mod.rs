@@ -11,7 +11,7 @@ mod readback;
 mod steps;
 
 pub use arena::Weights;
-pub use choice::{Choices, MatMul};
+pub use choice::{Choices, Class, Fusion, MatMul};
 pub use memory::{Region, View};
 pub use plan::{Dispatch, Plan};
 
@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use futures::FutureExt;
 
 use crate::error::{Error, Result};
-use kernel::{Kernel, Pipeline};
+use kernel::{Kernel, Part, Pipeline};
 
 /// A WebGPU device to compute on: one of our own ([`Gpu::new`]) or the host application's ([`Gpu::from_wgpu`]).
 ///
@@ -32,6 +32,9 @@ pub struct Gpu {
     choices: Choices,
 }
 
+/// The texts of a kernel, and whether all checks stay.
+type Text = (Vec<Part>, bool);
+
 #[derive(Debug)]
 struct Shared {
     device: wgpu::Device,
@@ -39,7 +42,7 @@ struct Shared {
     info: wgpu::AdapterInfo,
     limits: wgpu::Limits,
     /// By the texts they are made of: two ops of the caller's own may have one name.
-    pipelines: Mutex<HashMap<Vec<&'static str>, Arc<Pipeline>>>,
+    pipelines: Mutex<HashMap<Text, Arc<Pipeline>>>,
     /// Set by the device-lost callback of a device of our own.
     lost: Arc<OnceLock<String>>,
 }
@@ -171,13 +174,16 @@ impl Gpu {
 
     /// The pipeline of a kernel, compiled on first use.
     fn pipeline(&self, kernel: &Kernel) -> Result<Arc<Pipeline>> {
+        let checked = self.choices.checked;
+        let key = (kernel.parts.clone(), checked);
         let mut pipelines = self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = pipelines.get(&kernel.parts) {
+        if let Some(pipeline) = pipelines.get(&key) {
             return Ok(pipeline.clone());
         }
-        let pipeline = self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel))?;
+        let pipeline =
+            self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel, checked))?;
         let pipeline = Arc::new(pipeline);
-        pipelines.insert(kernel.parts.clone(), pipeline.clone());
+        pipelines.insert(key, pipeline.clone());
         Ok(pipeline)
     }
 

@@ -47,6 +47,8 @@ pub struct Plan {
     dispatches: Vec<Dispatch>,
     /// How many dispatches lie before each op.
     marks: Vec<usize>,
+    /// The ops that a dispatch does together with the op before.
+    inside: Vec<usize>,
     slots: Vec<Option<Region>>,
     ring: Region,
     steps: StepTable,
@@ -74,7 +76,7 @@ impl Plan {
         let steps = StepTable::new(gpu, Box::new(rule), first, counting)?;
         let mut lowering = Lowering::new(gpu, &program, weights, steps.region.clone(), views)?;
         lowering.lower()?;
-        let Lowering { slots, ring, jobs, marks, .. } = lowering;
+        let Lowering { slots, ring, jobs, marks, inside, .. } = lowering;
         let done = |jobs: &[Job]| jobs.iter().filter(|job| job.groups > 0).count();
         let marks = marks.into_iter().map(|mark| done(jobs.get(..mark).unwrap_or(&jobs))).collect();
         // An op without elements has nothing to dispatch.
@@ -92,6 +94,7 @@ impl Plan {
             program,
             dispatches,
             marks,
+            inside,
             slots,
             ring,
             steps,
@@ -148,13 +151,19 @@ impl Plan {
     /// Records some ops of one step; those from the first op on begin the step. Nothing is submitted.
     ///
     /// # Errors
-    /// As [`Plan::encode`].
+    /// As [`Plan::encode`]; [`Error::Unsupported`] if one dispatch does several of the ops: a plan with
+    /// [`Fusion::Never`](super::Fusion::Never) does not.
     pub fn encode_ops(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
         ops: Range<usize>,
     ) -> Result<()> {
         self.gpu.check_alive()?;
+        let parts = [ops.start, ops.end.min(self.program.ops().len())];
+        if parts.into_iter().any(|op| self.inside.contains(&op)) {
+            let message = "a dispatch does ops of both parts; choose Fusion::Never";
+            return Err(Error::unsupported("encode_ops", message));
+        }
         if ops.start == 0 {
             self.steps.record(encoder, 1)?;
         }

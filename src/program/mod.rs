@@ -7,11 +7,13 @@ mod build;
 mod display;
 mod loss;
 mod op;
+mod product;
 mod step;
 
 pub use loss::LossInputs;
 pub(crate) use loss::{Layout, has_weighted_mean};
 pub use op::{Form, Op};
+pub use product::{MAX_BATCH_AXES, Product};
 pub use step::{Averaging, LiveSteps, StepEntry, Steps};
 
 use crate::error::{Error, Result};

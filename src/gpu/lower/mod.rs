@@ -1,9 +1,12 @@
 //! Lowering: each op of a program becomes one or a few jobs, a job being a kernel with everything it binds.
 
 mod activation;
+mod chain;
 mod loss;
+mod matmul;
 mod ops;
 mod weights;
+pub(super) mod whole;
 
 use std::collections::HashMap;
 
@@ -43,6 +46,10 @@ pub(super) struct Lowering<'a> {
     pub jobs: Vec<Job>,
     /// How many jobs lie before each op.
     pub marks: Vec<usize>,
+    /// The ops that a job does together with the op before.
+    pub inside: Vec<usize>,
+    /// The whole step, if there is one; then the ops are not lowered one by one.
+    pub whole: Option<whole::Plan>,
 }
 
 impl<'a> Lowering<'a> {
@@ -54,6 +61,8 @@ impl<'a> Lowering<'a> {
         steps: Region,
         views: &[(Slot, View)],
     ) -> Result<Self> {
+        let whole = whole::prepare(gpu, program, weights, views)?;
+        let hidden = whole.as_ref().map(|whole| whole.hidden(program)).unwrap_or_default();
         let views: HashMap<usize, &View> =
             views.iter().map(|(slot, view)| (slot.0, view)).collect();
         let is_scalar = |shape: Shape, place| shape == Shape::scalar() && place == Place::Value;
@@ -64,6 +73,7 @@ impl<'a> Lowering<'a> {
         for (number, slot) in program.slots().iter().enumerate() {
             slots.push(match (slot.place, views.get(&number)) {
                 (Place::Param(_) | Place::Grad(_), _) => None,
+                _ if hidden.contains(&Slot(number)) => None,
                 (_, Some(view)) if view.shape != slot.shape => {
                     let message = format!(
                         "a view of shape {} for '{}' of shape {}",
@@ -94,11 +104,17 @@ impl<'a> Lowering<'a> {
             ring,
             jobs: Vec::new(),
             marks: Vec::new(),
+            inside: Vec::new(),
+            whole,
         })
     }
 
     /// Lowers every op.
     pub fn lower(&mut self) -> Result<()> {
+        if let Some(whole) = self.whole.take() {
+            self.inside = (1..self.program.ops().len()).collect();
+            return self.whole(&whole);
+        }
         let program = self.program;
         program.ops().iter().try_for_each(|op| {
             self.marks.push(self.jobs.len());
