@@ -2,6 +2,7 @@
 //! rows in one dispatch, activations in workgroup memory, and a partial gradient per workgroup; then a second dispatch that
 //! adds the partial gradients up and updates the parameters.
 
+mod layers;
 mod text;
 mod update;
 
@@ -86,7 +87,10 @@ pub fn known_activation(f: &Activation) -> bool {
 pub fn known_loss(loss: &Loss) -> bool {
     let known = LossKind::all().iter().any(|entry| std::ptr::eq(*entry, loss.entry()));
     let indexes = match &loss.entry().kind {
-        LossKind::Row(row) => row.shader.contains("target_class["),
+        LossKind::Row(row) => {
+            let rest = row.shader.replace(text::SCORE, "");
+            ["target_class[", "prediction", "target_values"].iter().any(|name| rest.contains(name))
+        }
         LossKind::Map(_) | LossKind::Ctc { .. } => false,
     };
     known && !indexes
@@ -99,7 +103,7 @@ pub struct Placed {
     pub layer: Layer,
     /// Where the weight and the bias begin in the arena.
     pub params: [u32; 2],
-    /// Where its input lies in workgroup memory.
+    /// Where its input lies in workgroup memory, in fours.
     pub x: u32,
     /// Where its output goes.
     pub y: u32,
@@ -140,9 +144,9 @@ pub struct Whole {
     pub groups: u32,
     /// Parameters, padding included.
     pub params: u32,
-    /// Where the gradients by a layer's output and input lie in workgroup memory.
-    pub grads: [u32; 2],
-    /// Numbers of workgroup memory.
+    /// Where the gradient by the network's output lies in workgroup memory, in fours.
+    pub grad: u32,
+    /// Fours of workgroup memory.
     pub memory: u32,
 }
 
@@ -155,40 +159,36 @@ pub struct Room {
     pub bytes: u32,
 }
 
-/// Places a chain's activations in workgroup memory; none if there is not enough. Gives the layers, the places of the two
-/// gradients and the numbers used.
+/// Places a chain's activations in workgroup memory; none if there is not enough. Gives the layers, the place of the gradient
+/// by the network's output, and how many fours are used.
 pub fn place(
     layers: &[(Layer, [u32; 2])],
-    inputs: u32,
+    inputs: usize,
     room: Room,
-) -> Option<(Vec<Placed>, [u32; 2], u32)> {
-    let mut next = room.block * inputs;
-    let (mut x, mut widest) = (0, 1);
+) -> Option<(Vec<Placed>, u32, u32)> {
+    let mut next = room.block * layers::fours(inputs);
+    let mut x = 0;
     let mut placed = Vec::with_capacity(layers.len());
-    for (number, (layer, params)) in layers.iter().enumerate() {
-        let width = layer.outputs() as u32;
-        // What backward takes from the output may overwrite the input, unless that is the step's own input or another
-        // layer's output that backward needs.
+    let mut after_dense = false;
+    for (layer, params) in layers {
+        // What backward does not take from its input may overwrite the output of a dense layer.
         let in_place = match layer {
-            Layer::Activation { f, .. } => f.saves() != Saves::Input && number > 0 && !is_noise(f),
+            Layer::Activation { f, .. } => f.saves() != Saves::Input && !is_noise(f),
             Layer::Dense { .. } => false,
         };
-        let after_dense =
-            number > 0 && matches!(layers.get(number - 1), Some((Layer::Dense { .. }, _)));
-        let y = if in_place && after_dense {
-            x
-        } else {
-            let place = next;
-            next += room.block * width;
-            place
-        };
+        let y = if in_place && after_dense { x } else { next };
+        if y == next {
+            next += room.block * layers::fours(layer.outputs());
+        }
         placed.push(Placed { layer: *layer, params: *params, x, y });
-        (x, widest) = (y, widest.max(width));
+        x = y;
+        after_dense = matches!(layer, Layer::Dense { .. });
     }
-    let grads = [next, next + room.block * widest];
-    let memory = next + 2 * room.block * widest;
-    let extra = room.block * 10 + 64;
-    (4 * (memory + extra) <= room.bytes).then_some((placed, grads, memory))
+    let outputs = layers.last().map_or(1, |(layer, _)| layer.outputs());
+    let memory = next + room.block * layers::fours(outputs);
+    // The figures' terms and the rows' sources.
+    let extra = 4 * room.block * 9;
+    (16 * memory + extra <= room.bytes).then_some((placed, next, memory))
 }
 
 fn is_noise(f: &Activation) -> bool {

@@ -50,7 +50,7 @@ pub(in crate::gpu) fn prepare(
     views: &[(Slot, View)],
 ) -> Result<Option<Plan>> {
     let fusion = gpu.choices().fusion;
-    if fusion != Fusion::Whole {
+    if !matches!(fusion, Fusion::Auto | Fusion::Whole) {
         return Ok(None);
     }
     match attempt(gpu, program, weights, views)? {
@@ -109,9 +109,12 @@ fn attempt(
     let software = gpu.choices().class == Class::Cpu;
     // Eight invocations are one vector of llvmpipe's, whose barriers cost by the vector.
     let lanes = if software { 8 } else { 64 };
-    let room = Room { block: 8, bytes: gpu.limits().max_compute_workgroup_storage_size };
-    let Some((layers, grads, memory)) = place(&layers, inputs as u32, room) else {
-        return Ok(Err("the activations of 8 rows are more than the workgroup memory".into()));
+    let bytes = gpu.limits().max_compute_workgroup_storage_size;
+    let blocks = if software { [16, 8] } else { [8, 4] };
+    let rooms = blocks.map(|block| Room { block, bytes });
+    let found = rooms.into_iter().find_map(|room| Some((place(&layers, inputs, room)?, room)));
+    let Some(((layers, grad, memory), room)) = found else {
+        return Ok(Err("the activations of a few rows are more than the workgroup memory".into()));
     };
     let blocks = chain.rows.div_ceil(room.block as usize) as u64;
     let mut whole = Whole {
@@ -131,7 +134,7 @@ fn attempt(
         lanes,
         groups: 0,
         params: segment.len as u32,
-        grads,
+        grad,
         memory,
     };
     let wanted = if software { 8 } else { 256 };
