@@ -93,7 +93,7 @@ fn sine_step(criterion: &mut Criterion) {
     let zeros = || {
         network.params().iter().map(|param| vec![0.01f32; param.shape.len()]).collect::<Vec<_>>()
     };
-    let mut weights = Weights::new(zeros(), Some(&Optimizer::adam()), 0);
+    let mut weights = Weights::new(network.params(), zeros(), Some(&Optimizer::adam()), 0);
     let mut cpu = Interpreter::<f32>::new(program.clone());
     group.bench_function("cpu", |bencher| {
         bencher.iter(|| cpu.run(&mut weights, &StepEntry::rows(1000)).expect("the program runs"));

@@ -283,7 +283,12 @@ fn steps(report: &mut Report) -> Result<()> {
             report.add(&format!("{name} step, fusion {fusion:?}: dispatches"), dispatches, "");
         }
         let mut cpu = Interpreter::<f32>::new(wiring.program);
-        let mut weights = wgrad::cpu::Weights::new(network.initial(0), Some(&Optimizer::adam()), 0);
+        let mut weights = wgrad::cpu::Weights::new(
+            network.params(),
+            network.initial(0),
+            Some(&Optimizer::adam()),
+            0,
+        );
         let each = report.seconds(|calls| {
             (0..calls).try_for_each(|_| {
                 let entry = rule.entry(cpu.step());

@@ -22,6 +22,7 @@ pub mod random;
 pub mod shape;
 pub mod spec;
 pub mod train;
+pub mod walk;
 
 pub use data::Dataset;
 pub use device::{Device, Tensor};
@@ -29,7 +30,10 @@ pub use error::{Error, Result};
 pub use nn::{Dense, Sequential};
 pub use program::Program;
 pub use shape::Shape;
-pub use spec::{Activation, Initializer, Loss, Metric, Optimizer, Reduction, Schedule};
+pub use spec::{
+    Activation, Arithmetic, Initializer, Loss, Metric, Normalization, Optimizer, Reduce, Reduction,
+    Schedule,
+};
 pub use train::{Evaluation, Fit, History, Trainer};
 pub use {ndarray, wgpu};
 
@@ -38,7 +42,7 @@ pub mod prelude {
     pub use crate::data::{self, Dataset};
     pub use crate::gpu::Gpu;
     pub use crate::{
-        Activation, Dense, Device, Evaluation, Fit, History, Initializer, Loss, Metric, Optimizer,
-        Reduction, Schedule, Sequential, Trainer,
+        Activation, Arithmetic, Dense, Device, Evaluation, Fit, History, Initializer, Loss, Metric,
+        Normalization, Optimizer, Reduce, Reduction, Schedule, Sequential, Trainer,
     };
 }

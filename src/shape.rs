@@ -97,7 +97,7 @@ impl Shape {
     }
 
     /// The axis `dim`, counted from the last one if negative; a single number has one axis of length 1.
-    fn axis_number(&self, dim: isize) -> Option<usize> {
+    pub(crate) fn axis_number(&self, dim: isize) -> Option<usize> {
         let rank = self.rank.max(1);
         let number = if dim < 0 { rank.checked_add_signed(dim)? } else { dim as usize };
         (number < rank).then_some(number)

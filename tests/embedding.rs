@@ -323,7 +323,7 @@ fn targets_that_are_no_class_are_counted_on_the_device_and_named_at_the_next_rea
     let message = outcome.unwrap_err();
     assert_eq!(
         message,
-        "training step 0: 3 targets are not below the number of classes, 3; the first is in row 17"
+        "training step 0: 3 targets are no indices below 3; the first is at place 17"
     );
     assert!(trained.parameters().unwrap().iter().all(|(_, p)| p.iter().all(|x| x.is_finite())));
     // A class to be ignored is no fault.

@@ -166,3 +166,31 @@ fn the_gallery_draws_every_activation_and_elementwise_loss() {
         assert!(colours.len() > 20, "{}: {} colours", path.display(), colours.len());
     }
 }
+
+#[test]
+fn the_optimizers_race_to_the_same_places_on_both_devices() {
+    let race = |device: &str| {
+        let only = "sgd,nesterov,adam,lion";
+        let arguments = ["--surface", "plateau", "--only", only, "--lr", "0.05", "--seed", "1"];
+        let json = report("optimizers", "plateau", device, &arguments);
+        let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+        let animation = directory.join(format!("optimizers {device}")).join("plateau.gif");
+        assert!(std::fs::metadata(animation).unwrap().len() > 100_000);
+        let surfaces = json["surfaces"].as_array().unwrap().clone();
+        assert_eq!((surfaces.len(), &surfaces[0]["surface"]), (1, &"plateau".into()));
+        surfaces[0]["paths"].as_array().unwrap().clone()
+    };
+    let device = std::env::var("WGRAD_DEVICE").unwrap_or_else(|_| "gpu".to_string());
+    let (on_cpu, on_gpu) = (race("cpu"), race(&device));
+    assert_eq!((on_cpu.len(), on_gpu.len()), (4, 4));
+    for path in &on_cpu {
+        let twin = on_gpu.iter().find(|other| other["optimizer"] == path["optimizer"]).unwrap();
+        let [value, other] = [path, twin].map(|path| path["value"].as_f64().unwrap());
+        // From 1.5 at the start.
+        assert!(value < 1.3 && (value - other).abs() < 1e-3, "{path} {twin}");
+    }
+    let output = run("optimizers", &["--surface", "hill"]);
+    assert!(!output.status.success() && text(&output.stderr).contains("rosenbrock"));
+    let output = run("optimizers", &["--only", "adan,adom"]);
+    assert!(!output.status.success() && text(&output.stderr).contains("adom"));
+}

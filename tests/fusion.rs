@@ -64,7 +64,7 @@ fn model(draw: &mut Draw, inputs: usize, outputs: usize) -> (Sequential, String)
     let mut model = Sequential::new(inputs);
     let mut name = inputs.to_string();
     for layer in 0..draw.below(4) {
-        let width = draw.one_of(&[1, 3, 8, 10, 16, 17, 33, 64, 100, 128]);
+        let width = draw.one_of(&[1, 3, 8, 10, 16, 17, 33, 64]);
         let dense = Dense::new(width);
         model = model.layer(if draw.below(4) == 0 { dense.no_bias() } else { dense });
         let f = draw.one_of(&activations());
@@ -127,7 +127,6 @@ fn case(seed: u64) -> Case {
 /// The losses, the accuracies, the gradients and the parameters after some epochs.
 fn train(case: &Case, fusion: Fusion) -> (Vec<[f64; 2]>, Vec<Vec<f32>>, usize) {
     let device = device(fusion);
-    println!("{} {fusion:?}", case.name);
     let mut trainer = case.builder.clone().on(&device).unwrap();
     let history = trainer.fit(&case.data, Fit::epochs(3).batch(case.batch)).unwrap();
     let figures = history.epochs.iter().map(|epoch| [epoch.loss, epoch.accuracy]).collect();
@@ -172,5 +171,5 @@ fn compare(fusion: Fusion, seeds: std::ops::Range<u64>) -> f64 {
 
 #[test]
 fn whole_steps_do_what_the_ops_do_one_by_one() {
-    compare(Fusion::Whole, 0..count(14, 200) as u64);
+    compare(Fusion::Whole, 0..count(8, 200) as u64);
 }

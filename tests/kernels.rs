@@ -41,7 +41,17 @@ fn every_kernel_is_valid_and_has_one_entry_point_of_its_workgroup_size() {
 #[test]
 fn labels_are_unique_and_name_a_family() {
     let labels: Vec<String> = catalogue::all().into_iter().map(|kernel| kernel.label).collect();
-    let families = ["activation.", "loss.", "metric.", "optimizer.", "matmul.", "tensor."];
+    let families = [
+        "activation.",
+        "arithmetic.",
+        "loss.",
+        "matmul.",
+        "metric.",
+        "norm.",
+        "optimizer.",
+        "reduce.",
+        "tensor.",
+    ];
     let unique: BTreeSet<&String> = labels.iter().collect();
     assert_eq!(unique.len(), labels.len());
     for label in &labels {
@@ -114,10 +124,11 @@ fn the_step_table_has_the_hosts_layout() {
     let mut count = 0;
     for (kernel, reflection) in kernels() {
         let Some(steps) = reflection.named("Steps") else { continue };
-        let header = [("counter", 0), ("capacity", 4), ("unused", 8), ("entries", 16)];
+        let names = ["counter", "capacity", "late", "known", "skips", "entries"];
+        let header: Vec<_> = names.into_iter().zip((0..).step_by(4)).collect();
         let members = reflection.members(steps);
         assert_eq!(places(&members), header, "{}", kernel.label);
-        assert_eq!(reflection.stride(members[3].ty), 4 * StepEntry::WORDS as u32);
+        assert_eq!(reflection.stride(members[5].ty), 4 * StepEntry::WORDS as u32);
         let entry = reflection.named("StepEntry").expect("a StepEntry struct");
         let words = [
             "rows", "start", "epoch", "total", "rate", "coupled", "shrink", "sign", "begins",

@@ -66,6 +66,27 @@ fn frozen_layers_stay_and_decay_masks_and_rates_hold() {
 }
 
 #[test]
+fn no_optimizer_moves_the_running_means_of_a_batch_norm() {
+    let data = data::spiral(8, 3, 0);
+    // Before every layer with parameters the means depend on the data alone.
+    let model = || Sequential::new(2).batch_norm().dense(3);
+    for device in devices() {
+        let means = |optimizer| {
+            let builder = Trainer::new(model(), Loss::cross_entropy(), optimizer);
+            let mut trainer = builder.on(&device).unwrap();
+            trainer.fit(&data, Fit::epochs(6).batch(8)).unwrap();
+            let named = trainer.parameters().unwrap().into_iter();
+            named.filter(|(name, _)| name.contains("running")).collect::<Vec<_>>()
+        };
+        let wanted = means(Optimizer::sgd());
+        assert!(wanted.len() == 2 && wanted[0].1.iter().all(|mean| *mean != 0.0), "{wanted:?}");
+        for optimizer in Optimizer::all().filter(|optimizer| optimizer.validate().is_ok()) {
+            assert_eq!(means(optimizer), wanted, "{optimizer} on {device}");
+        }
+    }
+}
+
+#[test]
 fn hyper_parameters_change_by_schedule_and_by_hand() {
     let data = data::spiral(8, 3, 0);
     let sgd = |momentum: f64| Optimizer::sgd().with("momentum", momentum).unwrap();
@@ -203,6 +224,55 @@ fn noise_on_gradients_has_its_deviation_and_is_the_same_on_both_devices() {
         assert!(mean.abs() < 0.006 && (deviation - 0.2).abs() < 0.005, "{mean} {deviation}");
     }
     assert!(apart(&after[1], &after[3]) < 1e-5);
+}
+
+#[test]
+fn skipped_updates_leave_parameters_means_and_schedules_as_they_were() {
+    use wgrad::train::Averaging;
+    let good = data::spiral(8, 3, 0);
+    let path = directory("skipped").join("run.safetensors");
+    for device in devices() {
+        for (value, gathered) in [(f32::NAN, 1), (f32::INFINITY, 3)] {
+            let mut x = good.inputs().clone();
+            x[[3, 1]] = value;
+            let bad = Dataset::new(x, good.targets().clone()).unwrap();
+            let start = || {
+                let builder = trainer(Optimizer::adam().learning_rate(0.05)).clip_norm(1.0);
+                let builder = builder.schedule(Schedule::exponential(0.7).unwrap());
+                let builder = builder.average(Averaging::Ema { decay: 0.5 }).accumulate(gathered);
+                builder.skip_not_finite().on(&device).unwrap()
+            };
+            let means = |trainer: &Trainer| -> Vec<Vec<u32>> {
+                let means = trainer.averaged_parameters().unwrap();
+                means.into_iter().map(|(_, m)| m.into_iter().map(f32::to_bits).collect()).collect()
+            };
+            let mut whole = start();
+            let history = whole.fit(&good, Fit::epochs(6 * gathered)).unwrap();
+            assert!(history.epochs.iter().all(|epoch| epoch.skipped == 0));
+            let mut broken = start();
+            broken.fit(&good, Fit::epochs(3 * gathered)).unwrap();
+            let skipping = broken.fit(&bad, Fit::epochs(4 * gathered)).unwrap();
+            let skipped: u64 = skipping.epochs.iter().map(|epoch| epoch.skipped).sum();
+            assert_eq!(skipped, 4, "{device}");
+            let rate = history.epochs[3 * gathered as usize - 1].rate;
+            // Due, but never done: the rate of the update that follows.
+            let next = history.epochs[3 * gathered as usize].rate;
+            assert!(skipping.epochs.iter().all(|epoch| epoch.rate == rate || epoch.rate == next));
+            broken.save(&path).unwrap();
+            let mut broken = start();
+            broken.load(&path).unwrap();
+            broken.fit(&good, Fit::epochs(3 * gathered)).unwrap();
+            assert_eq!(bits(&broken), bits(&whole), "{device}");
+            assert_eq!(means(&broken), means(&whole), "{device}");
+        }
+        // Without it, a bad batch is the end.
+        let mut x = good.inputs().clone();
+        x[[0, 0]] = f32::NAN;
+        let bad = Dataset::new(x, good.targets().clone()).unwrap();
+        let mut lost = trainer(Optimizer::adam()).on(&device).unwrap();
+        lost.fit(&bad, Fit::epochs(1)).unwrap();
+        assert!(lost.parameters().unwrap().iter().any(|(_, p)| p.iter().any(|p| p.is_nan())));
+    }
 }
 
 #[test]

@@ -126,7 +126,7 @@ impl Example {
     pub fn report(&self, run: &Run, trainer: &Trainer, figures: &[(&str, f64)]) -> Result {
         let us_per_step = run.seconds * 1e6 / run.steps as f64;
         let words: Vec<String> =
-            figures.iter().map(|(name, value)| format!("{name} {}", rounded(*value))).collect();
+            figures.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect();
         self.say(format!(
             "{} after {} epochs in {:.2} s, {us_per_step:.1} µs per step on {}",
             words.join(", ").replace('_', " "),
@@ -157,17 +157,21 @@ impl Example {
         Ok(())
     }
 
-    /// A line for the reader. A reader who has seen enough (`| head`) does not stop the training.
     fn say(&self, line: impl fmt::Display) {
-        let _ = if self.options.json {
-            writeln!(std::io::stderr(), "{line}")
-        } else {
-            writeln!(std::io::stdout(), "{line}")
-        };
+        say(self.options.json, line);
     }
 }
 
+/// A line for the reader. A reader who has seen enough (`| head`) does not stop the work.
+pub fn say(json: bool, line: impl fmt::Display) {
+    let _ = if json {
+        writeln!(std::io::stderr(), "{line}")
+    } else {
+        writeln!(std::io::stdout(), "{line}")
+    };
+}
+
 /// Four significant digits at most, small numbers with an exponent.
-fn rounded(value: f64) -> String {
-    if value.abs() < 1e-3 { format!("{value:.2e}") } else { format!("{value:.4}") }
+pub fn number(value: f64) -> String {
+    if value.abs() < 1e-3 && value != 0.0 { format!("{value:.2e}") } else { format!("{value:.4}") }
 }

@@ -58,6 +58,11 @@ fn is_zero(x: f32) -> bool {
     return (bitcast<u32>(x) & ~SIGN_BIT) == 0u;
 }
 
+// By bits; -0 is 0, NaN is nothing but itself.
+fn is_same(x: f32, y: f32) -> bool {
+    return bitcast<u32>(x) == bitcast<u32>(y) || (is_zero(x) && is_zero(y));
+}
+
 fn is_negative(x: f32) -> bool {
     return bitcast<u32>(x) > SIGN_BIT;
 }

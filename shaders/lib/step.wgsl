@@ -21,6 +21,26 @@ struct StepEntry {
 struct Steps {
     counter: u32,
     capacity: u32,
-    unused: vec2<u32>,
+    // How many steps the updates are late because some were skipped, and how many of them the host knew of when it wrote
+    // the entries.
+    late: u32,
+    known: u32,
+    // 1: the update of this step is skipped.
+    skips: u32,
     entries: array<StepEntry>,
+}
+
+// The entry of this step.
+fn now() -> u32 {
+    return steps.counter % steps.capacity;
+}
+
+// The entry with the numbers of the update that is due.
+fn due() -> u32 {
+    return (steps.counter + steps.known - steps.late) % steps.capacity;
+}
+
+// Whether the parameters are updated in this step.
+fn updates() -> bool {
+    return steps.skips == 0u && steps.entries[due()].sign != 0.0;
 }

@@ -235,7 +235,7 @@ fn main(
         return;
     }
     sample = index;
-    let rows = min(params.samples, steps.entries[steps.counter % steps.capacity].rows);
+    let rows = min(params.samples, steps.entries[now()].rows);
     if lane == 0u {
         shared_time = min(lengths[sample].x, params.time);
     }

@@ -70,7 +70,7 @@ fn main(
         workgroupBarrier();
     }
     if lane == 0u {
-        let rows = steps.entries[steps.counter % steps.capacity].rows;
+        let rows = steps.entries[now()].rows;
         // NaN is never among the largest.
         let valid = (params.classes == 0u || bests[0].weight == 1.0) && !is_nan(score);
         terms[row] = select(0.0, 1.0, row < rows && valid && ranks[0] < params.k);

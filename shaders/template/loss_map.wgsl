@@ -38,7 +38,7 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let block = flat_workgroup(group, groups);
-    let rows = min(params.len / params.cols, steps.entries[steps.counter % steps.capacity].rows);
+    let rows = min(params.len / params.cols, steps.entries[now()].rows);
     let active_len = rows * params.cols;
     let share = select(1.0 / f32(rows * params.terms_per_row), 1.0, params.terms_per_row == 0u);
     var sums = vec4(0.0);

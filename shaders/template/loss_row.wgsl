@@ -92,7 +92,7 @@ fn main(
     if row >= params.rows {
         return;
     }
-    let samples = min(params.rows / params.inner, steps.entries[steps.counter % steps.capacity].rows);
+    let samples = min(params.rows / params.inner, steps.entries[now()].rows);
     let is_active = row < samples * params.inner;
     var own = 1.0;
     if params.scaled == 1u {

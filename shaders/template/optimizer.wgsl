@@ -9,14 +9,18 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let i = flat_workgroup(group, groups) * 64u + lane;
-    let now = steps.counter % steps.capacity;
-    if 4u * i >= params.len || steps.entries[now].sign == 0.0 {
+    let entry = due();
+    if 4u * i >= params.len || !updates() {
         return;
     }
-    let scalars = steps.entries[now].scalars;
+    let scalars = steps.entries[entry].scalars;
     let block = blocks[i / 16u];
-    let g = steps.entries[now].sign * grad[i] + steps.entries[now].coupled * block.decays * param[i];
-    let p = param[i] - steps.entries[now].shrink * block.decays * block.multiplier * param[i];
+    // What is frozen stays, and so does its state: it may be something else's to move.
+    if block.multiplier == 0.0 {
+        return;
+    }
+    let g = steps.entries[entry].sign * grad[i] + steps.entries[entry].coupled * block.decays * param[i];
+    let p = param[i] - steps.entries[entry].shrink * block.decays * block.multiplier * param[i];
     // One column per element.
     let s = transpose(load_state(i));
     let x = formula(p.x, g.x, s[0], scalars, block, 4u * i);

@@ -16,11 +16,11 @@ struct Carried {
 
 @compute @workgroup_size(1)
 fn main() {
-    let now = steps.counter % steps.capacity;
-    if steps.entries[now].sign == 0.0 {
+    let entry = due();
+    if !updates() {
         return;
     }
-    let next = carry(steps.entries[now].scalars, figures[params.loss], numbers);
-    steps.entries[now].scalars = next.scalars;
+    let next = carry(steps.entries[entry].scalars, figures[params.loss], numbers);
+    steps.entries[entry].scalars = next.scalars;
     numbers = next.numbers;
 }

@@ -12,14 +12,17 @@ fn main(
 ) {
     let i = flat_workgroup(group, groups) * 64u + lane;
     if 4u * i < params.len {
-        let now = steps.counter % steps.capacity;
-        let scalars = steps.entries[now].scalars;
+        let entry = due();
+        let scalars = steps.entries[entry].scalars;
         let block = blocks[i / 16u];
         let p = param[i];
-        let g = steps.entries[now].sign * grad[i] + steps.entries[now].coupled * block.decays * p;
+        let g = steps.entries[entry].sign * grad[i] + steps.entries[entry].coupled * block.decays * p;
         let s = transpose(load_state(i));
-        terms[lane] = (measure(p.x, g.x, s[0], scalars, block.decays) + measure(p.y, g.y, s[1], scalars, block.decays))
-            + (measure(p.z, g.z, s[2], scalars, block.decays) + measure(p.w, g.w, s[3], scalars, block.decays));
+        let x = terms_of(p.x, g.x, s[0], scalars, block, 4u * i);
+        let y = terms_of(p.y, g.y, s[1], scalars, block, 4u * i + 1u);
+        let z = terms_of(p.z, g.z, s[2], scalars, block, 4u * i + 2u);
+        let w = terms_of(p.w, g.w, s[3], scalars, block, 4u * i + 3u);
+        terms[lane] = (x + y) + (z + w);
     }
     for (var width = 8u; width > 0u; width /= 2u) {
         workgroupBarrier();

@@ -8,9 +8,23 @@ struct Block {
     norms: vec2<f32>,
     // The block's share of them.
     share: vec2<f32>,
-    // How many of the 64 are the tensor's, the rest padding.
-    count: f32,
-    unused: f32,
+    // The sides of a matrix; a vector has as many rows as elements and no columns.
+    rows: u32,
+    cols: u32,
+    // The number of the block in its tensor.
+    number: u32,
+    // Where the numbers of the tensor's rows and columns begin.
+    lines: u32,
+}
+
+// The place in its tensor of an element of the arena.
+fn place(block: Block, element: u32) -> u32 {
+    return 64u * block.number + element % 64u;
+}
+
+// How many elements the block's tensor has; those beyond are padding.
+fn block_len(block: Block) -> u32 {
+    return block.rows * max(block.cols, 1u);
 }
 
 // What an update formula gives: the amount to subtract, and the new state.

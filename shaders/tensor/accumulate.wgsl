@@ -19,7 +19,7 @@ fn main(
     if 4u * i >= params.len {
         return;
     }
-    let begins = steps.entries[steps.counter % steps.capacity].begins == 1u;
+    let begins = steps.entries[now()].begins == 1u;
     let total = select(sum[i], vec4(0.0), begins) + params.share * grad[i];
     sum[i] = total;
     grad[i] = total;

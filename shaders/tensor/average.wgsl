@@ -17,8 +17,8 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let i = flat_workgroup(group, groups) * 64u + lane;
-    let share = steps.entries[steps.counter % steps.capacity].share;
-    if 4u * i >= params.len || share == 0.0 {
+    let share = steps.entries[due()].share;
+    if 4u * i >= params.len || share == 0.0 || !updates() {
         return;
     }
     let next = select(mean[i] + share * (param[i] - mean[i]), param[i], share == 1.0);

@@ -3,6 +3,8 @@ struct Params {
     rows: u32,
     cols: u32,
     ignored: u32,
+    // Indices of a row.
+    per_row: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -16,7 +18,7 @@ var<workgroup> firsts: array<u32, 256>;
 
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) lane: u32) {
-    let rows = min(params.rows, steps.entries[steps.counter % steps.capacity].rows);
+    let rows = min(params.rows, steps.entries[now()].rows) * params.per_row;
     var found = 0u;
     var first = 0xffffffffu;
     for (var row = lane; row < rows; row += 256u) {

@@ -23,15 +23,15 @@ fn main(
         return;
     }
     let row = i / params.cols;
-    let now = steps.counter % steps.capacity;
-    if row >= steps.entries[now].rows {
+    let entry = now();
+    if row >= steps.entries[entry].rows {
         y[i] = 0u;
         return;
     }
-    var source = steps.entries[now].start + row;
+    var source = steps.entries[entry].start + row;
     if params.shuffle == 1u {
         let key = vec2(params.key0, params.key1);
-        source = permute(key, steps.entries[now].epoch, source, steps.entries[now].total);
+        source = permute(key, steps.entries[entry].epoch, source, steps.entries[entry].total);
     }
     y[i] = data[source * params.cols + i % params.cols];
 }

@@ -20,9 +20,13 @@ fn main(
 ) {
     let i = flat_workgroup(group, groups) * 64u + lane;
     // Padding stays 0: norms are taken over it.
-    if i >= params.len || f32(i % 64u) >= blocks[i / 64u].count {
+    if i >= params.len {
         return;
     }
-    let deviation = steps.entries[steps.counter % steps.capacity].noise;
+    let block = blocks[i / 64u];
+    if place(block, i) >= block_len(block) {
+        return;
+    }
+    let deviation = steps.entries[due()].noise;
     grad[i] += deviation * normals(vec2(params.key0, params.key1), steps.counter, params.first + i).x;
 }

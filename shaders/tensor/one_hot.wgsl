@@ -20,6 +20,6 @@ fn main(
         return;
     }
     let row = i / params.cols;
-    let is_active = row < steps.entries[steps.counter % steps.capacity].rows;
+    let is_active = row < steps.entries[now()].rows;
     y[i] = select(0.0, 1.0, is_active && target_class[row] == i % params.cols);
 }

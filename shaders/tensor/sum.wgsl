@@ -32,7 +32,7 @@ fn main(
     }
     let total = sum_lanes((parts.x + parts.y) + (parts.z + parts.w), lane, 256u);
     if lane == 0u && (block * 1024u < params.len || block == 0u) {
-        let rows = min(params.rows, steps.entries[steps.counter % steps.capacity].rows);
+        let rows = min(params.rows, steps.entries[now()].rows);
         let terms = f32(rows * params.terms_per_row);
         // The mean of no terms is 0, as on the reference.
         y[params.offset + block] = select(total / max(terms, 1.0), total, params.terms_per_row == 0u);

@@ -28,7 +28,7 @@ fn main(
     let index = target_class[row];
     var weight = 0.0;
     let sample = row / params.inner;
-    if sample < steps.entries[steps.counter % steps.capacity].rows && index < params.cols && index != params.ignored {
+    if sample < steps.entries[now()].rows && index < params.cols && index != params.ignored {
         weight = 1.0;
         if params.class_weights == 1u {
             weight = class_weight[index];

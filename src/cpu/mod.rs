@@ -17,12 +17,14 @@
 
 mod activation;
 mod loss;
+mod norm;
 mod ops;
+mod tensor;
 mod update;
 
 use crate::error::{Error, Result};
-use crate::program::{DType, Op, Place, Program, Slot, StepEntry};
-use crate::spec::optimizer::{MAX_CARRIED, Noise};
+use crate::program::{DType, Op, ParamInfo, Place, Program, Slot, StepEntry};
+use crate::spec::optimizer::{Layout, MAX_CARRIED, Noise};
 use crate::spec::{Optimizer, Real};
 
 /// Parameters, their gradients and the optimizer's state, shared by the programs of one network.
@@ -42,14 +44,23 @@ impl<F: Real> Weights<F> {
     /// Parameters of the given values, no gradients, and the state that the optimizer begins with.
     ///
     /// `extras` more state values follow those of the optimizer, all zeros.
-    pub fn new(params: Vec<Vec<F>>, optimizer: Option<&Optimizer>, extras: usize) -> Self {
-        let filled = |value: f64| -> Vec<Vec<F>> {
-            params.iter().map(|param| vec![F::of(value); param.len()]).collect()
-        };
+    pub fn new(
+        info: &[ParamInfo],
+        params: Vec<Vec<F>>,
+        optimizer: Option<&Optimizer>,
+        extras: usize,
+    ) -> Self {
         let initial = optimizer.map(Optimizer::initial_state).unwrap_or_default();
-        let extras = std::iter::repeat_n(&0.0, extras);
-        let states = initial.iter().chain(extras).map(|value| filled(*value)).collect();
-        let grads = filled(0.0);
+        let layouts = optimizer.into_iter().flat_map(|optimizer| {
+            (0..optimizer.states().len()).map(|state| optimizer.layout(state))
+        });
+        let own = initial.into_iter().zip(layouts);
+        let extras = std::iter::repeat_n((0.0, Layout::Elements), extras);
+        let states = own.chain(extras).map(|(value, layout)| {
+            info.iter().map(|info| vec![F::of(value); layout.len(info.shape)]).collect()
+        });
+        let states = states.collect();
+        let grads = params.iter().map(|param| vec![F::zero(); param.len()]).collect();
         let mut carried = [F::zero(); MAX_CARRIED];
         let first = optimizer.map(Optimizer::initial_carried).unwrap_or_default();
         carried.iter_mut().zip(first).for_each(|(place, value)| *place = F::of(*value));
@@ -64,6 +75,10 @@ pub struct Interpreter<F> {
     values: Vec<Vec<F>>,
     indices: Vec<Vec<u32>>,
     step: u64,
+    /// By how many steps the updates are late because some were skipped.
+    late: u64,
+    /// Whether this step's update is skipped.
+    skips: bool,
     records: Vec<Vec<f32>>,
 }
 
@@ -81,7 +96,7 @@ impl<F: Real> Interpreter<F> {
             program.slots().iter().map(sized(DType::F32)).map(|len| vec![F::zero(); len]).collect();
         let indices =
             program.slots().iter().map(sized(DType::U32)).map(|len| vec![0; len]).collect();
-        Self { program, values, indices, step: 0, records: Vec::new() }
+        Self { program, values, indices, step: 0, late: 0, skips: false, records: Vec::new() }
     }
 
     /// The same memory with the step counter at `step`.
@@ -99,13 +114,19 @@ impl<F: Real> Interpreter<F> {
         self.step
     }
 
+    /// The next step's entry by a rule, with the numbers of the update that is due: those of an earlier step if updates
+    /// were skipped.
+    pub fn entry(&self, rule: impl Fn(u64) -> StepEntry) -> StepEntry {
+        StepEntry::late(&rule, self.step, self.late)
+    }
+
     /// Writes a slot's values; fewer than the slot holds leave the rest as it is.
     ///
     /// # Errors
     /// [`Error::Shape`] if there are more values than the slot holds.
     pub fn write(&mut self, slot: Slot, data: &[F]) -> Result<()> {
         let info = self.program.slot(slot)?.clone();
-        write(&info, self.values.get_mut(slot.0), data)
+        write(&info, self.values.get_mut(info.root(slot).0), data)
     }
 
     /// Writes a slot's indices.
@@ -122,8 +143,8 @@ impl<F: Real> Interpreter<F> {
     /// # Errors
     /// [`Error::Internal`] for a slot of another program.
     pub fn read(&self, slot: Slot) -> Result<&[F]> {
-        self.program.slot(slot)?;
-        Ok(self.values.get(slot.0).map(Vec::as_slice).unwrap_or_default())
+        let root = self.program.slot(slot)?.root(slot);
+        Ok(self.values.get(root.0).map(Vec::as_slice).unwrap_or_default())
     }
 
     /// A slot's indices.
@@ -217,6 +238,14 @@ impl<F: Real> Interpreter<F> {
                 update::accumulate(weights, *state, F::of(*share), entry.begins);
                 Ok(())
             }
+            Op::SkipNotFinite { gathered, skipped } => {
+                let finite = weights.grads.iter().flatten().all(|grad| grad.is_finite());
+                self.skips = !finite && entry.sign != 0.0;
+                self.late += if self.skips { *gathered } else { 0 };
+                let figure = if self.skips { F::one() } else { F::zero() };
+                write(program.slot(*skipped)?, self.values.get_mut(skipped.0), &[figure])
+            }
+            Op::Average { .. } | Op::Update { .. } if self.skips => Ok(()),
             Op::Average { state, follows } => {
                 update::average(weights, *state, F::of(entry.share), *follows);
                 Ok(())

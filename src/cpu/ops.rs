@@ -3,7 +3,7 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::{Interpreter, Weights, activation, loss};
+use super::{Interpreter, Weights, activation, loss, norm, tensor};
 use crate::error::{Error, Result};
 use crate::numeric::count;
 use crate::program::{
@@ -15,29 +15,31 @@ use crate::spec::activation::Order;
 use crate::spec::{Loss, Real, Reduction};
 
 /// Where a slot's values are while an op runs.
-struct Memory<'a, F> {
+pub(super) struct Memory<'a, F> {
     program: &'a Program,
     values: &'a mut Vec<Vec<F>>,
     weights: &'a mut Weights<F>,
 }
 
 impl<F: Real> Memory<'_, F> {
-    fn place(&mut self, slot: Slot) -> Result<&mut Vec<F>> {
+    pub fn place(&mut self, slot: Slot) -> Result<&mut Vec<F>> {
         let place = match self.program.slot(slot)?.place {
             Place::Param(index) => self.weights.params.get_mut(index),
             Place::Grad(index) => self.weights.grads.get_mut(index),
             Place::Input | Place::Value => self.values.get_mut(slot.0),
+            Place::Same(root) => return self.place(root),
         };
         place.ok_or_else(|| {
             Error::Internal(format!("slot {} of '{}' has no memory", slot.0, self.program.name()))
         })
     }
 
-    fn read(&self, slot: Slot) -> Result<&[F]> {
+    pub fn read(&self, slot: Slot) -> Result<&[F]> {
         let place = match self.program.slot(slot)?.place {
             Place::Param(index) => self.weights.params.get(index),
             Place::Grad(index) => self.weights.grads.get(index),
             Place::Input | Place::Value => self.values.get(slot.0),
+            Place::Same(root) => return self.read(root),
         };
         Ok(place.map(Vec::as_slice).unwrap_or_default())
     }
@@ -83,7 +85,11 @@ impl<F: Real> Memory<'_, F> {
     }
 
     /// Runs `f` with the output moved out, so that it can read every other slot.
-    fn write(&mut self, out: Slot, f: impl FnOnce(&Self, &mut [F]) -> Result<()>) -> Result<()> {
+    pub fn write(
+        &mut self,
+        out: Slot,
+        f: impl FnOnce(&Self, &mut [F]) -> Result<()>,
+    ) -> Result<()> {
         let mut buffer = std::mem::take(self.place(out)?);
         let outcome = f(self, &mut buffer);
         *self.place(out)? = buffer;
@@ -212,10 +218,12 @@ impl<F: Real> Interpreter<F> {
             }
             Op::CheckClasses { target, classes, ignored, count: place, first } => {
                 let targets = indices.get(target.0).map(Vec::as_slice).unwrap_or_default();
+                let shape = program.shape(*target)?;
+                let per_row = shape.len() / shape.axis(0).unwrap_or(1).max(1);
                 let is_fault =
                     |class: &u32| *class as usize >= *classes && Some(*class) != *ignored;
                 let faults: Vec<usize> = (0..)
-                    .zip(targets.iter().take(entry.rows as usize))
+                    .zip(targets.iter().take((entry.rows as usize).saturating_mul(per_row)))
                     .filter_map(|(row, class)| is_fault(class).then_some(row))
                     .collect();
                 let found = [faults.len(), faults.first().copied().unwrap_or(0)];
@@ -234,6 +242,11 @@ impl<F: Real> Interpreter<F> {
                     Ok(())
                 })
             }
+            Op::Norm(op) => {
+                let x = op.inputs().first().copied().unwrap_or(Slot(0));
+                norm::apply(&mut memory, op, program.shape(x)?, entry)
+            }
+            Op::Tensor(op) => tensor::apply(&mut memory, indices, op),
             other => Err(Error::Internal(format!("{} is not an op over tensors", other.name()))),
         }
     }

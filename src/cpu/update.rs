@@ -111,6 +111,10 @@ pub(super) fn update<F: Real>(
     for (index, info) in program.params().iter().enumerate() {
         let shared = entry.shared(info, noise);
         noise.first = noise.first.wrapping_add(padded(info.shape.len()) as u32);
+        // What is frozen stays, and so does its state: it may be something else's to move.
+        if info.multiplier == 0.0 {
+            continue;
+        }
         let mut states: Vec<&mut [F]> = weights
             .states
             .iter_mut()

@@ -25,7 +25,7 @@ impl Weights {
     ) -> Result<Self> {
         match device {
             Device::Cpu => {
-                Ok(Self::Cpu(cpu::Weights::new(params.to_vec(), Some(optimizer), extras)))
+                Ok(Self::Cpu(cpu::Weights::new(info, params.to_vec(), Some(optimizer), extras)))
             }
             Device::Gpu(gpu) => {
                 let weights = gpu::Weights::new(gpu, info, Some(optimizer), extras)?;
@@ -161,7 +161,7 @@ impl Executor {
         match (self, weights) {
             (Self::Cpu(interpreter, rule), Weights::Cpu(weights)) => {
                 for _ in 0..steps {
-                    let entry = rule(interpreter.step());
+                    let entry = interpreter.entry(&*rule);
                     interpreter.run(weights, &entry)?;
                 }
                 let padded =

@@ -1,6 +1,7 @@
 //! Where to compute: the CPU reference or a GPU. The only place that knows both engines.
 
 mod activation;
+mod algebra;
 mod executor;
 mod tensor;
 

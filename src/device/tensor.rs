@@ -1,5 +1,7 @@
 //! Tensors and single ops, the same call on either device.
 
+use std::sync::Arc;
+
 use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
 
 use super::Device;
@@ -22,8 +24,8 @@ pub struct Tensor {
 
 #[derive(Clone, Debug)]
 enum Place {
-    Numbers(Vec<f32>),
-    Indices(Vec<u32>),
+    Numbers(Arc<Vec<f32>>),
+    Indices(Arc<Vec<u32>>),
     Gpu(Gpu, View),
 }
 
@@ -41,10 +43,36 @@ impl Tensor {
         }
     }
 
+    /// The same elements under another shape, without a copy.
+    ///
+    /// ```
+    /// use wgrad::Device;
+    ///
+    /// let x = Device::cpu().tensor(&ndarray::array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// assert_eq!(x.reshape(&[4])?.read()?, ndarray::array![1.0, 2.0, 3.0, 4.0].into_dyn());
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the count of elements differs; [`Error::Limit`] for more than six axes.
+    pub fn reshape(&self, extents: &[usize]) -> Result<Self> {
+        let shape = Shape::new(extents)?;
+        if shape.len() != self.shape.len() {
+            let [have, want] = [self.shape.len(), shape.len()];
+            let message = format!("{} has {have} elements, {shape} has {want}", self.shape);
+            return Err(Error::shape("reshape", message));
+        }
+        let mut place = self.place.clone();
+        if let Place::Gpu(_, view) = &mut place {
+            view.shape = shape;
+        }
+        Ok(Self { shape, place, ..self.clone() })
+    }
+
     /// The numbers, row-major.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for class indices; [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
+    /// [`Error::Unsupported`] for indices; [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
     #[cfg(not(target_family = "wasm"))]
     pub fn read(&self) -> Result<ArrayD<f32>> {
         pollster::block_on(self.read_async())
@@ -56,19 +84,52 @@ impl Tensor {
     /// As [`Tensor::read`].
     pub async fn read_async(&self) -> Result<ArrayD<f32>> {
         let numbers = match (&self.place, self.dtype) {
-            (Place::Numbers(numbers), _) => numbers.clone(),
+            (Place::Numbers(numbers), _) => numbers.to_vec(),
             (Place::Gpu(gpu, view), DType::F32) => {
                 gpu.read_numbers("tensor", &view.region, self.shape.len()).await?
             }
-            _ => {
-                return Err(Error::unsupported(
-                    "read",
-                    "class indices are not read back as numbers",
-                ));
-            }
+            _ => return Err(Error::unsupported("read", "it holds indices; take read_indices")),
         };
+        self.array(numbers)
+    }
+
+    /// The indices, row-major.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for numbers; [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn read_indices(&self) -> Result<ArrayD<u32>> {
+        pollster::block_on(self.read_indices_async())
+    }
+
+    /// As [`Tensor::read_indices`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Tensor::read_indices`].
+    pub async fn read_indices_async(&self) -> Result<ArrayD<u32>> {
+        let indices = match (&self.place, self.dtype) {
+            (Place::Indices(indices), _) => indices.to_vec(),
+            (Place::Gpu(gpu, view), DType::U32) => {
+                gpu.read_words("tensor", &view.region, self.shape.len()).await?
+            }
+            _ => return Err(Error::unsupported("read_indices", "it holds numbers; take read")),
+        };
+        self.array(indices)
+    }
+
+    fn array<T>(&self, elements: Vec<T>) -> Result<ArrayD<T>> {
         let shape = IxDyn(&self.shape.to_vec());
-        ArrayD::from_shape_vec(shape, numbers).map_err(|error| Error::Internal(error.to_string()))
+        ArrayD::from_shape_vec(shape, elements).map_err(|error| Error::Internal(error.to_string()))
+    }
+
+    /// The largest index, as far as it is known.
+    pub(super) fn largest_index(&self) -> Option<u32> {
+        self.largest.first().copied().flatten()
+    }
+
+    /// States that all indices are below `limit`.
+    pub(super) fn bound_indices(&mut self, limit: usize) {
+        self.largest = [limit.checked_sub(1).map(|largest| largest as u32), None];
     }
 }
 
@@ -120,7 +181,7 @@ impl Device {
         let shape = Shape::new(array.shape())?;
         let numbers: Vec<f32> = array.iter().copied().collect();
         let place = match self {
-            Self::Cpu => Place::Numbers(numbers),
+            Self::Cpu => Place::Numbers(Arc::new(numbers)),
             Self::Gpu(gpu) => {
                 Place::Gpu(gpu.clone(), gpu.view(shape, bytemuck::cast_slice(&numbers))?)
             }
@@ -147,7 +208,7 @@ impl Device {
             return Err(Error::shape("classes", message));
         }
         let place = match self {
-            Self::Cpu => Place::Indices(labels.to_vec()),
+            Self::Cpu => Place::Indices(Arc::new(labels.to_vec())),
             Self::Gpu(gpu) => Place::Gpu(gpu.clone(), gpu.view(shape, labels)?),
         };
         let top = labels.iter().max().copied();
@@ -272,14 +333,15 @@ impl Device {
         let slots: Vec<Slot> =
             inputs.iter().map(|input| program.input("input", input.shape, input.dtype)).collect();
         let outputs = build(&mut program, &slots)?;
-        let shapes = outputs.iter().map(|slot| program.shape(*slot)).collect::<Result<Vec<_>>>()?;
+        let slot = |slot: &Slot| program.slot(*slot).map(|info| (info.shape, info.dtype));
+        let kinds = outputs.iter().map(slot).collect::<Result<Vec<_>>>()?;
+        let shapes: Vec<Shape> = kinds.iter().map(|(shape, _)| *shape).collect();
         let places = match self {
             Self::Cpu => run_cpu(program, inputs, &slots, &outputs)?,
             Self::Gpu(gpu) => run_gpu(gpu, program, inputs, &slots, &outputs, &shapes)?,
         };
-        let tensor =
-            |(place, shape)| Tensor { shape, dtype: DType::F32, largest: [None; 2], place };
-        Ok(places.into_iter().zip(shapes).map(tensor).collect())
+        let tensor = |(place, (shape, dtype))| Tensor { shape, dtype, largest: [None; 2], place };
+        Ok(places.into_iter().zip(kinds).map(tensor).collect())
     }
 }
 
@@ -301,7 +363,11 @@ fn run_cpu(
         }
     }
     interpreter.run(&mut cpu::Weights::default(), &StepEntry::rows(ALL_ROWS))?;
-    outputs.iter().map(|slot| Ok(Place::Numbers(interpreter.read(*slot)?.to_vec()))).collect()
+    let place = |slot: &Slot| match interpreter.program().slot(*slot)?.dtype {
+        DType::F32 => Ok(Place::Numbers(Arc::new(interpreter.read(*slot)?.to_vec()))),
+        DType::U32 => Ok(Place::Indices(Arc::new(interpreter.read_indices(*slot)?.to_vec()))),
+    };
+    outputs.iter().map(place).collect()
 }
 
 fn run_gpu(

@@ -123,6 +123,12 @@ impl Plan {
         self.steps.next
     }
 
+    /// How many steps had no update because it was skipped, all that were gathered for one counted, as far as the last
+    /// [`Plan::records`] saw: schedules and bias corrections are late by as many.
+    pub fn skipped_steps(&self) -> u64 {
+        self.steps.late()
+    }
+
     /// The most steps that one recording can hold.
     pub fn most_steps(&self) -> u64 {
         self.steps.capacity()
@@ -202,7 +208,8 @@ impl Plan {
 
     /// Where a slot is, if it has memory of its own.
     pub fn region(&self, slot: Slot) -> Option<&Region> {
-        self.slots.get(slot.0)?.as_ref()
+        let root = self.program.slot(slot).ok()?.root(slot);
+        self.slots.get(root.0)?.as_ref()
     }
 
     fn own(&self, slot: Slot) -> Result<(&Region, usize)> {
@@ -271,17 +278,18 @@ impl Plan {
             let what = format!("the figures of step {}", steps.start);
             return Err(Error::Limit { what, needed: behind, limit: RING, unit: "steps back" });
         }
-        let done = self.gpu.read_words("step counter", &self.steps.region, 1).await?;
+        let done = self.gpu.read_words("step counter", &self.steps.region, 3).await?;
         let wanted = steps.end as u32;
         if done.first().is_none_or(|done| wanted.wrapping_sub(*done) as i32 > 0) {
             let message = format!(
-                "the device has done {done:?} steps, not {wanted}; was a recording not submitted?"
+                "the device has done {:?} steps, not {wanted}; was a recording not submitted?",
+                done.first()
             );
             return Err(Error::Internal(message));
         }
         let words =
             self.gpu.read_numbers("metrics", &self.ring, RING as usize * Op::MAX_RECORDED).await?;
-        self.steps.confirm(steps.end);
+        self.steps.confirm(steps.end, done.get(2).copied().unwrap_or(0));
         let rows: Vec<&[f32]> = words.chunks(Op::MAX_RECORDED).collect();
         let row =
             |step: u64| rows.get((step % RING) as usize).and_then(|row| (*row).try_into().ok());

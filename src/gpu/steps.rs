@@ -13,8 +13,12 @@ use crate::program::StepEntry;
 /// How many steps the table holds.
 pub(super) const CAPACITY: u64 = 1024;
 
-/// Counter, capacity, and two unused words.
-const HEADER_WORDS: usize = 4;
+/// Counter, capacity, how many steps the updates are late, how many of them the host knows of, and whether this step's
+/// update is skipped.
+const HEADER_WORDS: usize = 5;
+
+/// Where in the header the number stands that the host knows.
+const KNOWN: u64 = 3;
 
 /// How many recordings may wait for their submit at once.
 const MOST_SLOTS: usize = 64;
@@ -32,6 +36,8 @@ pub(super) struct StepTable {
     pub next: u64,
     /// The first step not yet known to be done.
     confirmed: u64,
+    /// By how many steps the updates are known to be late because some were skipped.
+    late: u64,
     slots: Vec<Arc<Slot>>,
 }
 
@@ -85,7 +91,7 @@ impl StepTable {
     /// entry serves every run.
     pub fn new(gpu: &Gpu, rule: Rule, first: u64, counting: bool) -> Result<Self> {
         let capacity = if counting { CAPACITY } else { 1 };
-        let mut contents = vec![first as u32, capacity as u32, 0, 0];
+        let mut contents = vec![first as u32, capacity as u32, 0, 0, 0];
         for place in 0..capacity {
             // The step that will read this place first.
             let step = first + (place + capacity - first % capacity) % capacity;
@@ -93,7 +99,13 @@ impl StepTable {
         }
         let region = gpu.storage("step table", contents.len(), &contents)?;
         let slots = Vec::new();
-        Ok(Self { gpu: gpu.clone(), rule, region, capacity, next: first, confirmed: first, slots })
+        let gpu = gpu.clone();
+        Ok(Self { gpu, rule, region, capacity, next: first, confirmed: first, late: 0, slots })
+    }
+
+    /// By how many steps the updates are known to be late.
+    pub fn late(&self) -> u64 {
+        self.late
     }
 
     pub fn capacity(&self) -> u64 {
@@ -105,9 +117,10 @@ impl StepTable {
         self.slots.len() >= MOST_SLOTS && self.slots.iter().all(|slot| slot.is(State::Recorded))
     }
 
-    /// Says that all steps before `step` are done.
-    pub fn confirm(&mut self, step: u64) {
+    /// Says that all steps before `step` are done, and by how many steps the updates are late.
+    pub fn confirm(&mut self, step: u64, late: u32) {
         self.confirmed = self.confirmed.max(step.min(self.next));
+        self.late = late.into();
     }
 
     /// Changes the rule from the next recording on.
@@ -136,8 +149,9 @@ impl StepTable {
     }
 
     fn upload(&mut self, encoder: &mut wgpu::CommandEncoder, from: u64, end: u64) -> Result<()> {
-        let words: Vec<u32> =
-            (from..end).flat_map(|step| (self.rule)(step).words().collect::<Vec<_>>()).collect();
+        let entries = (from..end).map(|step| StepEntry::late(&*self.rule, step, self.late));
+        let words = entries.flat_map(|entry| entry.words().collect::<Vec<_>>());
+        let words: Vec<u32> = words.chain([self.late as u32]).collect();
         let slot = self.free_slot()?;
         let unusable =
             |error: wgpu::MapRangeError| Error::DeviceLost(format!("{error} (step table)"));
@@ -163,6 +177,9 @@ impl StepTable {
                 count * entry,
             );
         }
+        let known = self.region.offset + KNOWN * 4;
+        let source = (end - from) * entry;
+        encoder.copy_buffer_to_buffer(&slot.buffer, source, &self.region.buffer, known, 4);
         let ticket = Ticket(Some(slot.clone()));
         encoder.map_buffer_on_submit(&slot.buffer, wgpu::MapMode::Write, .., move |outcome| {
             ticket.resolve(outcome.is_ok());
@@ -181,7 +198,7 @@ impl StepTable {
             let (needed, limit) = (self.slots.len() as u64 + 1, MOST_SLOTS as u64);
             return Err(Error::Limit { what, needed, limit, unit: "recordings" });
         }
-        let size = self.capacity * StepEntry::WORDS as u64 * 4;
+        let size = (self.capacity * StepEntry::WORDS as u64 + 1) * 4;
         let usage = wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC;
         let label = Some("wgrad step staging");
         let descriptor = wgpu::BufferDescriptor { label, size, usage, mapped_at_creation: true };

@@ -10,6 +10,8 @@ use crate::spec::Optimizer;
 pub struct Around {
     /// How many steps gather the mean of their gradients for one update, if more than one.
     pub accumulate: Option<u64>,
+    /// Whether an update is skipped whose gradients hold a NaN or an infinity.
+    pub skip_not_finite: bool,
     /// The largest gradient, if gradients are clipped by value.
     pub clip_value: Option<f64>,
     /// The largest norm of each tensor's gradient, if they are clipped one by one.
@@ -49,14 +51,14 @@ impl Around {
         self.average.as_ref().map_or(Ok(()), Averaging::validate)
     }
 
-    /// Adds the update with everything around it.
+    /// Adds the update with everything around it; gives the figure of skipped updates, if they are.
     pub(super) fn update(
         &self,
         program: &mut Program,
         optimizer: Optimizer,
         loss: Option<Slot>,
         seed: u64,
-    ) -> Result<()> {
+    ) -> Result<Option<Slot>> {
         let state = |name: &str| {
             let place = self.states().iter().position(|state| *state == name);
             optimizer.states().len() + place.unwrap_or_default()
@@ -64,6 +66,8 @@ impl Around {
         if let Some(steps) = self.accumulate {
             program.accumulate(steps, state("accumulated_grad"));
         }
+        let steps = self.accumulate.unwrap_or(1);
+        let skipped = self.skip_not_finite.then(|| program.skip_not_finite(steps));
         if let Some(limit) = self.clip_value {
             program.clip_value(limit)?;
         }
@@ -80,6 +84,6 @@ impl Around {
         if let Some(average) = self.average {
             program.average(state("mean"), average.follows());
         }
-        Ok(())
+        Ok(skipped)
     }
 }

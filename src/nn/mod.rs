@@ -1,112 +1,18 @@
 //! Networks: a stack of layers that becomes a program.
 
 mod around;
+mod build;
+mod layer;
 mod network;
+mod pass;
 mod programs;
 
 pub use around::Around;
+pub use layer::{Dense, Embedding, Layer, Norm};
 pub use network::Network;
-pub use programs::{Goal, TargetKind, Wiring};
+pub use programs::{Faults, Goal, TargetKind, Wiring};
 
-use crate::spec::{Activation, Initializer};
-
-/// A fully connected layer, `y = x W^T + b`, its weight of shape (outputs, inputs) as in `torch.nn.Linear`.
-///
-/// ```
-/// use wgrad::{Dense, Initializer};
-///
-/// let layer = Dense::new(64).weights(Initializer::normal().with("std", 0.1)?).l2(5e-4, 5e-4);
-/// # Ok::<(), wgrad::Error>(())
-/// ```
-#[derive(Clone, Debug, PartialEq)]
-pub struct Dense {
-    pub(crate) outputs: usize,
-    pub(crate) weights: Option<Initializer>,
-    pub(crate) biases: Option<Initializer>,
-    /// The L1 penalties of weights and biases.
-    pub(crate) l1: [f64; 2],
-    /// The L2 penalties of weights and biases.
-    pub(crate) l2: [f64; 2],
-    /// What the learning rate is multiplied by for weights and biases.
-    pub(crate) rates: [f64; 2],
-    /// Whether the optimizer's weight decay applies to weights and biases.
-    pub(crate) decays: [bool; 2],
-}
-
-impl Dense {
-    /// A layer with a bias of zeros. Its weights are drawn from `kaiming_uniform` if an activation of the relu family
-    /// follows, else from `xavier_uniform`.
-    pub fn new(outputs: usize) -> Self {
-        Self {
-            outputs,
-            weights: None,
-            biases: Some(Initializer::zeros()),
-            l1: [0.0; 2],
-            l2: [0.0; 2],
-            rates: [1.0; 2],
-            decays: [true; 2],
-        }
-    }
-
-    /// The initializer of the weights.
-    pub fn weights(self, initializer: Initializer) -> Self {
-        Self { weights: Some(initializer), ..self }
-    }
-
-    /// The initializer of the biases.
-    pub fn biases(self, initializer: Initializer) -> Self {
-        Self { biases: Some(initializer), ..self }
-    }
-
-    /// The layer without a bias.
-    pub fn no_bias(self) -> Self {
-        Self { biases: None, ..self }
-    }
-
-    /// The penalty `weight * sum |p|`, separately for weights and biases.
-    pub fn l1(self, weights: f64, biases: f64) -> Self {
-        Self { l1: [weights, biases], ..self }
-    }
-
-    /// The penalty `weight * sum p^2`, separately for weights and biases.
-    pub fn l2(self, weights: f64, biases: f64) -> Self {
-        Self { l2: [weights, biases], ..self }
-    }
-
-    /// What the learning rate is multiplied by, separately for weights and biases; 0 leaves them as they are.
-    pub fn learning_rates(self, weights: f64, biases: f64) -> Self {
-        Self { rates: [weights, biases], ..self }
-    }
-
-    /// The layer as it is: no step changes it.
-    pub fn frozen(self) -> Self {
-        self.learning_rates(0.0, 0.0)
-    }
-
-    /// Whether the optimizer's weight decay applies, separately for weights and biases.
-    pub fn decays(self, weights: bool, biases: bool) -> Self {
-        Self { decays: [weights, biases], ..self }
-    }
-}
-
-/// A layer.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Layer {
-    /// Fully connected.
-    Dense(Dense),
-    /// An activation, along the last axis if it works along one, with its learned numbers if it has any.
-    Activation(Activation),
-}
-
-impl Layer {
-    /// The layer's kind, as messages call it.
-    pub fn name(&self) -> String {
-        match self {
-            Self::Dense(dense) => format!("dense({})", dense.outputs),
-            Self::Activation(f) => f.to_string(),
-        }
-    }
-}
+use crate::spec::{Activation, Normalization};
 
 /// A stack of layers over rows of a fixed number of features.
 ///
@@ -153,6 +59,53 @@ impl Sequential {
         self.dense(outputs.saturating_mul(pieces)).activation(f)
     }
 
+    /// Adds a gated unit of `outputs`: a fully connected layer of twice as many, whose halves `f` makes one of, as glu,
+    /// swiglu, geglu and reglu do.
+    pub fn gated(self, outputs: usize, f: Activation) -> Self {
+        self.dense(outputs.saturating_mul(2)).activation(f)
+    }
+
+    /// Adds a layer norm with weight and bias, as `torch.nn.LayerNorm`.
+    pub fn layer_norm(self) -> Self {
+        self.layer(Norm::new(Normalization::layer_norm()))
+    }
+
+    /// Adds an RMS norm with weight, as `torch.nn.RMSNorm`.
+    pub fn rms_norm(self) -> Self {
+        self.layer(Norm::new(Normalization::rms_norm()))
+    }
+
+    /// Adds a batch norm with weight, bias and running means, as `torch.nn.BatchNorm1d`.
+    pub fn batch_norm(self) -> Self {
+        self.layer(Norm::new(Normalization::batch_norm()))
+    }
+
+    /// Adds an embedding, which must be the first layer: every feature is the index of one of `count` rows of `dim`
+    /// learned numbers.
+    pub fn embedding(self, count: usize, dim: usize) -> Self {
+        self.layer(Embedding::new(count, dim))
+    }
+
+    /// Adds a residual block: the sum of its input and of what the layers of `branch` make of it. The branch gives as many
+    /// numbers as it takes.
+    ///
+    /// He et al. (2015), <https://arxiv.org/abs/1512.03385>.
+    ///
+    /// ```
+    /// use wgrad::{Activation, Sequential};
+    ///
+    /// let network = Sequential::new(8)
+    ///     .residual(|branch| branch.layer_norm().dense(16).activation(Activation::gelu()).dense(8))
+    ///     .dense(3)
+    ///     .build()?;
+    /// assert_eq!(network.params()[2].name, "0.1.weight");
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    pub fn residual(self, branch: impl FnOnce(Self) -> Self) -> Self {
+        let inside = branch(Self { inputs: 0, layers: Vec::new() });
+        self.layer(Layer::Residual(inside.layers))
+    }
+
     /// Adds dropout: while training a share `rate` of the elements becomes 0 and the others are scaled up.
     pub fn dropout(self, rate: f64) -> Self {
         self.activation(Activation::dropout().set("rate", rate))
@@ -165,11 +118,5 @@ impl Sequential {
     /// [`Error::Parameter`](crate::Error::Parameter) naming the layer that is wrong.
     pub fn build(&self) -> crate::Result<Network> {
         Network::new(self.inputs, self.layers.clone())
-    }
-}
-
-impl From<Dense> for Layer {
-    fn from(dense: Dense) -> Self {
-        Self::Dense(dense)
     }
 }

@@ -2,6 +2,7 @@
 
 use super::Around;
 use super::Network;
+use super::pass::Trace;
 use crate::error::Result;
 use crate::program::{DType, LossInputs, Program, Slot};
 use crate::random::{Key, Stream};
@@ -51,6 +52,19 @@ impl Goal {
     }
 }
 
+/// Figures of a step that tell of indices beyond what they are indices of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Faults {
+    /// The figure that counts them.
+    pub count: usize,
+    /// The figure that names the first one's place.
+    pub first: usize,
+    /// What they are: targets or features.
+    pub what: &'static str,
+    /// They must be below this.
+    pub limit: usize,
+}
+
 /// A program and the slots its caller writes and reads.
 #[derive(Clone, Debug)]
 pub struct Wiring {
@@ -66,8 +80,10 @@ pub struct Wiring {
     pub y: Slot,
     /// The gradient of the loss by the network's output, in a training step.
     pub grad: Option<Slot>,
-    /// Which recorded figures count the targets that are no class and name the first one's row.
-    pub faults: Option<[usize; 2]>,
+    /// Which recorded figures tell of indices that are none.
+    pub faults: Vec<Faults>,
+    /// Which recorded figure is 1 in steps whose update was skipped.
+    pub skipped: Option<usize>,
     /// How many ops the forward pass has, where the gradient is the caller's.
     pub forward_ops: usize,
 }
@@ -75,8 +91,9 @@ pub struct Wiring {
 impl Wiring {
     fn new(program: Program, x: Slot, y: Slot) -> Self {
         let forward_ops = program.ops().len();
-        let (target, weight, grad, faults) = (None, None, None, None);
-        Self { program, x, target, weight, y, grad, faults, forward_ops }
+        let (target, weight, grad, skipped) = (None, None, None, None);
+        let faults = Vec::new();
+        Self { program, x, target, weight, y, grad, faults, skipped, forward_ops }
     }
 }
 
@@ -105,13 +122,13 @@ impl Network {
         let batch_x = batched("batch x", x)?;
         let batch_target = batched("batch target", all)?;
         let batch_weight = weight.map(|weight| batched("batch weight", weight)).transpose()?;
-        let (y, trace) = self.forward(&mut program, batch_x, Some(seed))?;
+        let (y, traces) = self.forward(&mut program, batch_x, Some(seed))?;
         let inputs = LossInputs { weight: batch_weight, ..LossInputs::new(y, batch_target) };
         let (loss, gradients) = program.loss_of(goal.loss, goal.reduction, inputs, true)?;
         let mut figures = vec![loss];
         let gradient = gradients.first().copied();
         if let Some(gradient) = gradient {
-            self.backward(&mut program, &trace, gradient, seed)?;
+            self.backward(&mut program, &traces, gradient, seed)?;
         }
         if program.has_penalty() {
             figures.push(program.penalty(true));
@@ -119,17 +136,27 @@ impl Network {
         for metric in &goal.metrics {
             figures.push(program.metric(*metric, y, batch_target)?);
         }
-        let faults = if goal.checked && target == TargetKind::Class {
-            let ignored = goal.loss.ignore_index();
-            figures.extend(program.check_classes(batch_target, self.outputs(), ignored)?);
-            Some([figures.len() - 2, figures.len() - 1])
-        } else {
-            None
+        let mut faults = Vec::new();
+        let mut check = |program: &mut Program, slot, what, limit, ignored| -> Result<()> {
+            faults.push(Faults { count: figures.len(), first: figures.len() + 1, what, limit });
+            figures.extend(program.check_classes(slot, limit, ignored)?);
+            Ok(())
         };
-        goal.around.update(&mut program, optimizer, Some(loss), seed)?;
+        if goal.checked && target == TargetKind::Class {
+            let ignored = goal.loss.ignore_index();
+            check(&mut program, batch_target, "targets", self.outputs(), ignored)?;
+        }
+        if let (true, Some(index), Some(count)) =
+            (goal.checked, Trace::indices(&traces), self.index_count())
+        {
+            check(&mut program, index, "features", count, None)?;
+        }
+        let skipped = goal.around.update(&mut program, optimizer, Some(loss), seed)?;
+        figures.extend(skipped);
+        let skipped = skipped.map(|_| figures.len() - 1);
         program.record(&figures)?;
         let target = Some(all);
-        Ok(Wiring { target, weight, grad: gradient, faults, ..Wiring::new(program, x, y) })
+        Ok(Wiring { target, weight, grad: gradient, faults, skipped, ..Wiring::new(program, x, y) })
     }
 
     /// A training step whose gradient by the network's output the caller writes between its two parts: the forward
@@ -148,14 +175,14 @@ impl Network {
         let mut program = Program::new("train by gradient", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let grad = program.input("d y", Shape::new(&[rows, self.outputs()])?, DType::F32);
-        let (y, trace) = self.forward(&mut program, x, Some(seed))?;
+        let (y, traces) = self.forward(&mut program, x, Some(seed))?;
         let forward_ops = program.ops().len();
-        self.backward(&mut program, &trace, grad, seed)?;
+        self.backward(&mut program, &traces, grad, seed)?;
         let mut figures = vec![];
         if program.has_penalty() {
             figures.push(program.penalty(true));
         }
-        goal.around.update(&mut program, optimizer, None, seed)?;
+        figures.extend(goal.around.update(&mut program, optimizer, None, seed)?);
         program.record(&figures)?;
         Ok(Wiring { grad: Some(grad), forward_ops, ..Wiring::new(program, x, y) })
     }

@@ -7,7 +7,7 @@ use crate::shape::Shape;
 use crate::spec::Optimizer;
 
 impl Program {
-    fn add(&mut self, name: &str, shape: Shape, dtype: DType, place: Place) -> Slot {
+    pub(super) fn add(&mut self, name: &str, shape: Shape, dtype: DType, place: Place) -> Slot {
         self.slots.push(SlotInfo { name: name.to_string(), shape, dtype, place });
         Slot(self.slots.len() - 1)
     }
@@ -179,6 +179,13 @@ impl Program {
         self.ops.push(Op::Accumulate { share: 1.0 / steps.max(1) as f64, state });
     }
 
+    /// Skips updates whose gradients are not finite, each gathered over `steps` steps; gives 1 in steps that do, else 0.
+    pub fn skip_not_finite(&mut self, steps: u64) -> Slot {
+        let skipped = self.value("skipped", Shape::scalar());
+        self.ops.push(Op::SkipNotFinite { gathered: steps.max(1), skipped });
+        skipped
+    }
+
     /// Keeps a mean of the parameters in a state value of the weights; `follows` as [`Op::Average`].
     pub fn average(&mut self, state: usize, follows: bool) {
         self.ops.push(Op::Average { state, follows });
@@ -227,7 +234,13 @@ impl Program {
                 return Err(Error::shape("record", format!("a figure is one number, not {shape}")));
             }
         }
-        self.ops.push(Op::Record { values: values.to_vec() });
+        // What the caller writes, a parameter or a reshaped slot has no place among the figures.
+        let own = |program: &mut Self, value: &Slot| match program.slot(*value)?.place {
+            Place::Value => Ok(*value),
+            _ => program.copy("figure", *value),
+        };
+        let values = values.iter().map(|value| own(self, value)).collect::<Result<_>>()?;
+        self.ops.push(Op::Record { values });
         Ok(())
     }
 }

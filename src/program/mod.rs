@@ -3,18 +3,25 @@
 //! A [`Program`] is the one meaning that both engines obey. It holds no GPU type and prints as text.
 
 mod activation;
+mod arithmetic;
+mod arrange;
 mod build;
 mod display;
+mod index;
 mod loss;
+mod norm;
 mod op;
 mod product;
 mod step;
+mod tensor;
 
 pub use loss::LossInputs;
 pub(crate) use loss::{Layout, has_weighted_mean};
+pub use norm::NormOp;
 pub use op::{Form, Op};
 pub use product::{MAX_BATCH_AXES, Product};
 pub use step::{Averaging, LiveSteps, StepEntry, Steps};
+pub use tensor::TensorOp;
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;
@@ -43,6 +50,8 @@ pub enum Place {
     Input,
     /// Written by an op.
     Value,
+    /// The place of another slot, which is not of this kind itself.
+    Same(Slot),
 }
 
 /// A slot's name, shape, type and place.
@@ -56,6 +65,13 @@ pub struct SlotInfo {
     pub dtype: DType,
     /// Where it lives.
     pub place: Place,
+}
+
+impl SlotInfo {
+    /// The slot whose place `own`, which this tells of, has: itself, unless it is another shape of another one.
+    pub(crate) fn root(&self, own: Slot) -> Slot {
+        if let Place::Same(root) = self.place { root } else { own }
+    }
 }
 
 /// A parameter tensor and the settings of its group.

@@ -1,6 +1,6 @@
 //! The ops of a program.
 
-use super::{LossInputs, Slot};
+use super::{LossInputs, NormOp, Slot, TensorOp};
 use crate::random::Key;
 use crate::spec::activation::Order;
 use crate::spec::{Activation, Loss, Metric, Optimizer, Reduction};
@@ -214,6 +214,14 @@ pub enum Op {
         /// The state value that holds the sum.
         state: usize,
     },
+    /// Skips this step's update, and the mean's, if it is due and a gradient is NaN or infinite: nothing changes, and the
+    /// update is due again `gathered` steps later.
+    SkipNotFinite {
+        /// How many steps gather their gradients for one update.
+        gathered: u64,
+        /// 1 if the update is skipped, else 0.
+        skipped: Slot,
+    },
     /// Moves a mean of the parameters by the step's share.
     Average {
         /// The state value that holds the mean.
@@ -230,6 +238,10 @@ pub enum Op {
         /// The stream of its random numbers.
         key: Key,
     },
+    /// Normalizes.
+    Norm(NormOp),
+    /// Moves, combines or reduces tensors.
+    Tensor(TensorOp),
     /// Ends a step: appends these numbers to the metrics ring and advances the step counter.
     Record {
         /// Up to [`Op::MAX_RECORDED`] slots of one number each.
@@ -267,8 +279,11 @@ impl Op {
             Self::ClipEach { max } => format!("clip_each(max={max})"),
             Self::GradientNoise { .. } => "gradient_noise".into(),
             Self::Accumulate { share, .. } => format!("accumulate(share={share})"),
+            Self::SkipNotFinite { .. } => "skip_not_finite".into(),
             Self::Average { .. } => "average".into(),
             Self::Update { optimizer, .. } => format!("optimizer.{optimizer}"),
+            Self::Norm(op) => op.name(),
+            Self::Tensor(op) => op.name(),
             Self::Record { .. } => "record".into(),
         }
     }
@@ -286,6 +301,8 @@ impl Op {
             Self::Loss { inputs, .. } => inputs.slots(),
             Self::CheckClasses { target, .. } | Self::OneHot { target, .. } => vec![*target],
             Self::Metric { prediction, target, .. } => vec![*prediction, *target],
+            Self::Norm(op) => op.inputs(),
+            Self::Tensor(op) => op.inputs(),
             Self::Record { values } => values.clone(),
             Self::Update { loss, .. } => loss.iter().copied().collect(),
             Self::Penalty { .. }
@@ -294,6 +311,7 @@ impl Op {
             | Self::ClipEach { .. }
             | Self::GradientNoise { .. }
             | Self::Accumulate { .. }
+            | Self::SkipNotFinite { .. }
             | Self::Average { .. } => vec![],
         }
     }
@@ -315,7 +333,10 @@ impl Op {
             Self::Metric { value, .. } | Self::Penalty { value, .. } => vec![*value],
             Self::CheckClasses { count, first, .. } => vec![*count, *first],
             Self::OneHot { out, .. } => vec![*out],
+            Self::Norm(op) => op.outputs(),
+            Self::Tensor(op) => vec![op.output()],
             Self::ClipNorm { norm, .. } => vec![*norm],
+            Self::SkipNotFinite { skipped, .. } => vec![*skipped],
             Self::ClipValue { .. }
             | Self::ClipEach { .. }
             | Self::GradientNoise { .. }

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::ParamInfo;
 use crate::error::{Error, Result};
 use crate::numeric::Float;
-use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor};
+use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor, sides};
 use crate::spec::{Optimizer, Schedule};
 
 /// The numbers of one step. The GPU reads them from a table indexed by its own step counter.
@@ -60,6 +60,13 @@ impl StepEntry {
         }
     }
 
+    /// The entry of a step whose updates are late by some steps because they were skipped: this step's rows, and the
+    /// numbers of the update that is due.
+    pub(crate) fn late(rule: &dyn Fn(u64) -> Self, step: u64, late: u64) -> Self {
+        let Self { rows, start, epoch, total, begins, .. } = rule(step);
+        Self { rows, start, epoch, total, begins, ..rule(step.saturating_sub(late)) }
+    }
+
     /// The entry as the words of the GPU's table.
     pub fn words(&self) -> impl Iterator<Item = u32> {
         let bits = |number: f64| (number as f32).to_bits();
@@ -80,6 +87,7 @@ impl StepEntry {
                 multiplier: F::of(info.multiplier),
                 decays: F::of(decays),
                 norms: [F::zero(); 2],
+                sides: sides(info.shape),
             },
             noise,
         }
@@ -103,6 +111,8 @@ pub struct Steps {
     pub average: Option<Averaging>,
     /// The variance of noise on the gradients at the first update, and how fast it falls.
     pub noise: Option<[f64; 2]>,
+    /// By how many steps the updates are late because some were skipped before the first step.
+    pub skipped: u64,
     /// How many rows the data set has.
     pub total: usize,
     /// How many rows a batch has; the last of an epoch may have fewer.
@@ -187,6 +197,7 @@ impl Steps {
             accumulate: 1,
             average: None,
             noise: None,
+            skipped: 0,
             total,
             batch: total,
             first_step: 0,
@@ -214,7 +225,8 @@ impl Steps {
         let start = (since % per_epoch) as usize * self.batch;
         let epoch = self.first_epoch + since / per_epoch;
         let group = self.accumulate.max(1);
-        let (update, in_group) = (step / group, step % group);
+        let counted = step.saturating_sub(self.skipped);
+        let (update, in_group) = (counted / group, counted % group);
         let updates = in_group + 1 == group;
         let mut values = *self.optimizer.values();
         for (place, schedule) in &self.others {

@@ -9,18 +9,22 @@ pub mod activation;
 pub mod initializer;
 pub mod loss;
 pub mod metric;
+pub mod norm;
 pub mod optimizer;
 pub mod registry;
 pub mod row;
 pub mod schedule;
+pub mod tensor;
 
 pub use activation::Activation;
 pub use initializer::Initializer;
 pub use loss::{Loss, Reduction};
 pub use metric::Metric;
+pub use norm::Normalization;
 pub use optimizer::Optimizer;
 pub use registry::{Alias, Choice, Entry, Kind, Param, Range};
 pub use schedule::Schedule;
+pub use tensor::{Arithmetic, Reduce};
 
 use crate::numeric::Float;
 

@@ -69,6 +69,17 @@ impl Trainer {
     }
 
     async fn means(&self) -> Result<Vec<Vec<f32>>> {
+        let mut means = self.all_means().await?;
+        // What no optimizer moves, as the running means of a batch norm, is taken as it is.
+        let raw = self.weights.read_params().await?;
+        let params = self.network.params().iter().zip(raw).zip(&mut means);
+        params
+            .filter(|((info, _), _)| info.multiplier == 0.0)
+            .for_each(|((_, raw), mean)| *mean = raw);
+        Ok(means)
+    }
+
+    async fn all_means(&self) -> Result<Vec<Vec<f32>>> {
         if let Some(state) = self.state_named("mean") {
             return self.weights.read_state(state).await;
         }

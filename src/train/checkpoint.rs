@@ -40,7 +40,8 @@ impl Trainer {
             for (info, values) in
                 self.network.params().iter().zip(self.weights.read_state(number).await?)
             {
-                states.push((format!("{state}/{}", info.name), info.shape.to_vec(), values));
+                let extents = self.optimizer.layout(number).extents(info.shape);
+                states.push((format!("{state}/{}", info.name), extents, values));
             }
         }
         let carried = self.optimizer.carried_names().iter().zip(self.weights.read_carried().await?);
@@ -49,6 +50,7 @@ impl Trainer {
             ("format".to_string(), "wgrad 1".to_string()),
             ("optimizer".to_string(), self.optimizer.to_string()),
             ("step".to_string(), self.step.to_string()),
+            ("skipped".to_string(), self.skipped.to_string()),
             ("epoch".to_string(), self.epoch.to_string()),
             ("seed".to_string(), self.seed.to_string()),
             ("plateau".to_string(), plateau_text(&self.plateau_state)),
@@ -94,6 +96,7 @@ impl Trainer {
             .try_for_each(|(number, state)| self.weights.write_state(number, state))?;
         self.weights.write_carried(&state.carried)?;
         (self.step, self.epoch, self.seed) = (state.step, state.epoch, state.seed);
+        self.skipped = state.skipped;
         self.plateau_state = state.plateau;
         Ok(())
     }
@@ -123,21 +126,23 @@ impl Trainer {
             return Err(wrong("it does not belong to the weights beside it".to_string()));
         }
         let (step, epoch, seed) = (number("step")?, number("epoch")?, number("seed")?);
+        let skipped = number("skipped")?;
         let plateau = plateau_of(&field("plateau")?)
             .ok_or_else(|| wrong("its field 'plateau' is damaged".to_string()))?;
         let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let names = self.state_names();
-        let tensors = names.iter().map(|state| {
+        let tensors = names.iter().enumerate().map(|(number, state)| {
             let of_state = self.network.params().iter().map(|info| {
-                tensor(&file, &format!("{state}/{}", info.name), &info.shape.to_vec())
-                    .map_err(&wrong)
+                let extents = self.optimizer.layout(number).extents(info.shape);
+                tensor(&file, &format!("{state}/{}", info.name), &extents).map_err(&wrong)
             });
             of_state.collect::<Result<Vec<_>>>()
         });
         let carried = self.optimizer.carried_names().iter();
         let carried = carried.map(|name| tensor(&file, name, &[]).map_err(&wrong));
         let carried = carried.collect::<Result<Vec<_>>>()?.concat();
-        Ok(State { step, epoch, seed, plateau, tensors: tensors.collect::<Result<_>>()?, carried })
+        let tensors = tensors.collect::<Result<_>>()?;
+        Ok(State { step, skipped, epoch, seed, plateau, tensors, carried })
     }
 
     /// Takes only the parameters from a file, such as one that PyTorch saved with
@@ -170,6 +175,7 @@ impl Trainer {
 /// What a checkpoint holds beside the parameters.
 struct State {
     step: u64,
+    skipped: u64,
     epoch: u64,
     seed: u64,
     plateau: PlateauState,

@@ -122,6 +122,7 @@ impl Trainer {
                 format!("rows of {} features, the network takes {wanted}", inputs.ncols());
             return Err(Error::shape("predict", message));
         }
+        self.check_indices("predict", inputs)?;
         let outputs = self.network.outputs();
         let mut values = Vec::with_capacity(len * outputs);
         let rows = len.clamp(1, MOST_ROWS);

@@ -210,7 +210,11 @@ impl Trainer {
             let steps = (stop - done) * live.read().per_epoch();
             let records = executor.run(&mut self.weights, steps).await?;
             let has_penalty = wiring.program.has_penalty();
-            history.epochs.extend(self.epochs_of(&records, &live.read(), has_penalty));
+            let figures = (has_penalty, wiring.skipped);
+            let epochs = self.epochs_of(&records, &live.read(), figures);
+            let skipped = epochs.iter().map(|epoch| epoch.skipped).sum::<u64>();
+            self.skipped += skipped * self.goal.around.accumulate.unwrap_or(1);
+            history.epochs.extend(epochs);
             (self.step, self.epoch) = (self.step + records.len() as u64, self.epoch + stop - done);
             done = stop;
             let evaluation = match &mut evaluator {
@@ -254,13 +258,20 @@ impl Trainer {
         &self,
         records: &[[f32; Op::MAX_RECORDED]],
         steps: &Steps,
-        has_penalty: bool,
+        (has_penalty, skipped): (bool, Option<usize>),
     ) -> Vec<Epoch> {
+        let mut late = self.skipped - steps.skipped;
         let per_epoch = steps.per_epoch().max(1) as usize;
         let mut epochs = Vec::with_capacity(records.len() / per_epoch);
         for (number, records) in records.chunks(per_epoch).enumerate() {
             let first = self.step + (number * per_epoch) as u64;
             let mut totals = Totals::default();
+            let skips = |figures: &[f32; Op::MAX_RECORDED]| {
+                skipped.and_then(|place| figures.get(place)).is_some_and(|figure| *figure > 0.0)
+            };
+            let skipped = records.iter().filter(|figures| skips(figures)).count() as u64;
+            late += skipped * steps.accumulate.max(1);
+            let last = first + records.len() as u64 - 1;
             for (figures, step) in records.iter().zip(first..) {
                 totals.add(figures, steps.entry(step).rows);
             }
@@ -271,7 +282,8 @@ impl Trainer {
                 data_loss: figures.data_loss,
                 penalty: figures.penalty,
                 accuracy: figures.accuracy(),
-                rate: steps.entry(first + records.len() as u64 - 1).rate,
+                rate: steps.entry(last.saturating_sub(late)).rate,
+                skipped,
                 validation: None,
             });
         }

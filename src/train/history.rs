@@ -44,6 +44,8 @@ pub struct Epoch {
     pub accuracy: f64,
     /// The learning rate of the epoch's last update.
     pub rate: f64,
+    /// How many updates were skipped because gradients were not finite.
+    pub skipped: u64,
     /// The figures on the validation data, in epochs that end with a validation.
     pub validation: Option<Evaluation>,
 }
@@ -57,6 +59,9 @@ impl fmt::Display for Epoch {
             "(data_loss: {data_loss:.3}, reg_loss: {penalty:.3}), lr: {}",
             significant(*rate)
         )?;
+        if self.skipped > 0 {
+            write!(f, ", {} skipped", self.skipped)?;
+        }
         if let Some(validation) = &self.validation {
             write!(
                 f,

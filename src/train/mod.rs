@@ -11,6 +11,8 @@ pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
 pub use step::{GradientStep, TrainingStep};
 
+use ndarray::ArrayView2;
+
 use crate::data::{Dataset, Targets};
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
@@ -64,7 +66,7 @@ impl TrainerBuilder {
         Self { reduction, ..self }
     }
 
-    /// The metrics recorded beside the loss, at most four; one that suits the loss unless given.
+    /// The metrics recorded beside the loss, at most four (three with [`TrainerBuilder::skip_not_finite`]); one that suits the loss unless given.
     pub fn metrics(self, metrics: &[Metric]) -> Self {
         Self { metrics: Some(metrics.to_vec()), ..self }
     }
@@ -84,6 +86,15 @@ impl TrainerBuilder {
     /// Scales each tensor's gradient before the update so that its own norm is at most `max`.
     pub fn clip_each(mut self, max: f64) -> Self {
         self.around.clip_each = Some(max);
+        self
+    }
+
+    /// Skips an update whose gradients hold a NaN or an infinity, looked for before they are clipped: parameters, the
+    /// optimizer's state and averages stay, and neither schedules nor bias corrections move on.
+    /// [`Epoch::skipped`] counts them. On a host that never reads the figures of its recorded steps, schedules wait for
+    /// at most 512 of them.
+    pub fn skip_not_finite(mut self) -> Self {
+        self.around.skip_not_finite = true;
         self
     }
 
@@ -119,10 +130,12 @@ impl TrainerBuilder {
             return Err(Error::unsupported("Trainer", message));
         }
         // Loss, penalty, and in a recorded step two figures about its targets.
-        let recorded = 4 + self.metrics.as_ref().map_or(1, Vec::len);
+        let recorded = 4
+            + usize::from(self.around.skip_not_finite)
+            + self.metrics.as_ref().map_or(1, Vec::len);
         if recorded > Op::MAX_RECORDED {
             let (needed, limit) = (recorded as u64, Op::MAX_RECORDED as u64);
-            let what = "recording loss, penalty, faults and metrics".to_string();
+            let what = "recording loss, penalty, faults, skipped updates and metrics".to_string();
             return Err(Error::Limit { what, needed, limit, unit: "figures" });
         }
         let optimizer = self.optimizer;
@@ -161,6 +174,7 @@ impl TrainerBuilder {
             device: device.clone(),
             weights,
             step: 0,
+            skipped: 0,
             epoch: 0,
             dispatches: None,
         };
@@ -207,8 +221,10 @@ pub struct Trainer {
     seed: u64,
     device: Device,
     weights: Weights,
-    /// How many updates were done.
+    /// How many steps were done.
     step: u64,
+    /// How many of them are without an update because it was skipped.
+    skipped: u64,
     /// How many epochs were done.
     epoch: u64,
     dispatches: Option<usize>,
@@ -242,7 +258,7 @@ impl Trainer {
         &self.device
     }
 
-    /// How many updates were done.
+    /// How many steps were done.
     pub fn step(&self) -> u64 {
         self.step
     }
@@ -271,6 +287,7 @@ impl Trainer {
             accumulate: self.goal.around.accumulate.unwrap_or(1),
             average: self.goal.around.average,
             noise: self.goal.around.noise,
+            skipped: self.skipped,
             first_step: self.step,
             first_epoch: self.epoch,
             ..Steps::new(self.optimizer, rows)
@@ -332,6 +349,7 @@ impl Trainer {
                 format!("the data set has {features} features a row, the network takes {inputs}");
             return Err(Error::shape(call, message));
         }
+        self.check_indices(call, data.inputs().view())?;
         let loss = self.goal.loss;
         match data.targets() {
             Targets::Values(values) if values.ncols() != outputs => {
@@ -358,6 +376,17 @@ impl Trainer {
                 Err(Error::Target { op: call.to_string(), message })
             }
         }
+    }
+
+    /// Fails if features that an embedding takes are no indices of its rows.
+    fn check_indices(&self, call: &str, inputs: ArrayView2<'_, f32>) -> Result<()> {
+        let Some(count) = self.network.index_count() else { return Ok(()) };
+        let is_index =
+            |feature: &f32| feature.fract() == 0.0 && (0.0..count as f32).contains(feature);
+        let wrong = inputs.indexed_iter().find(|(_, feature)| !is_index(feature));
+        let Some(((row, col), feature)) = wrong else { return Ok(()) };
+        let message = format!("feature {col} of row {row} is {feature}, no index below {count}");
+        Err(Error::Target { op: call.to_string(), message })
     }
 
     /// The goal, with weights if the data has any.

@@ -6,7 +6,7 @@ use super::Trainer;
 use crate::device::{Executor, Weights};
 use crate::error::{Error, Result};
 use crate::gpu::{Plan, Region};
-use crate::nn::{Goal, TargetKind};
+use crate::nn::{Faults, Goal, TargetKind};
 use crate::program::{LiveSteps, Op, Program};
 
 /// A training step over a fixed batch, recorded into the host application's own command encoders.
@@ -20,8 +20,8 @@ pub struct TrainingStep {
     live: LiveSteps,
     inputs: Region,
     targets: Region,
-    /// Which figures tell of targets that are no class.
-    faults: Option<[usize; 2]>,
+    /// Which figures tell of indices that are none.
+    faults: Vec<Faults>,
 }
 
 impl Trainer {
@@ -147,33 +147,34 @@ impl TrainingStep {
     pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
         let first = steps.start;
         let records = self.plan.records(steps).await?;
-        let Some([count, row]) = self.faults else { return Ok(records) };
         let figure = |record: &[f32; Op::MAX_RECORDED], place: usize| {
             record.get(place).copied().unwrap_or(0.0)
         };
-        let faulty = records.iter().zip(first..).find(|(record, _)| figure(record, count) > 0.0);
-        let Some((record, step)) = faulty else { return Ok(records) };
-        let message = format!(
-            "{} targets are not below the number of classes, {}; the first is in row {}",
-            figure(record, count),
-            self.trainer.network.outputs(),
-            figure(record, row)
-        );
-        Err(Error::Target { op: format!("training step {step}"), message })
+        for (record, step) in records.iter().zip(first..) {
+            let found = self.faults.iter().find(|faults| figure(record, faults.count) > 0.0);
+            let Some(Faults { count, first, what, limit }) = found else { continue };
+            let (count, first) = (figure(record, *count), figure(record, *first));
+            let message = format!(
+                "{count} {what} are no indices below {limit}; the first is at place {first}"
+            );
+            return Err(Error::Target { op: format!("training step {step}"), message });
+        }
+        Ok(records)
     }
 
     /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted.
+    /// Skipped updates count as far as figures were read.
     pub fn into_trainer(self) -> Trainer {
-        let done = self.plan.next_step();
-        self.trainer.after(done)
+        self.trainer.after(&self.plan)
     }
 }
 
 impl Trainer {
-    /// The trainer after so many steps of one epoch each.
-    fn after(self, done: u64) -> Self {
-        let epoch = self.epoch + done - self.step;
-        Self { step: done, epoch, ..self }
+    /// The trainer after the steps of a plan, of one epoch each.
+    fn after(self, plan: &Plan) -> Self {
+        let (step, skipped) = (plan.next_step(), self.skipped + plan.skipped_steps());
+        let epoch = self.epoch + step - self.step;
+        Self { step, skipped, epoch, ..self }
     }
 }
 
@@ -254,9 +255,9 @@ impl GradientStep {
     }
 
     /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted.
+    /// Skipped updates count as far as figures were read.
     pub fn into_trainer(self) -> Trainer {
-        let done = self.plan.next_step();
-        self.trainer.after(done)
+        self.trainer.after(&self.plan)
     }
 }
 

@@ -4,10 +4,12 @@
 mod support;
 
 mod activation;
+mod algebra;
 mod ctc;
 mod loss;
 mod metric;
 mod noise;
+mod norm;
 mod optimizer;
 mod row;
 mod shapes;

@@ -2,7 +2,7 @@
 
 use wgrad::cpu::{self, Interpreter};
 use wgrad::gpu::{self, Gpu, Plan, Region};
-use wgrad::program::{Op, ParamInfo, Slot, StepEntry, Steps};
+use wgrad::program::{Op, ParamInfo, Slot, Steps};
 use wgrad::{Optimizer, Program, Shape};
 
 use super::kernel::read_back;
@@ -45,7 +45,7 @@ impl Duel {
         let step = move |step| entry.entry(step);
         let plan = Plan::new(gpu, program.clone(), Some(&on_gpu), &[], 0, step).unwrap();
         let start = params.iter().map(|p| numbers(p)).collect();
-        let on_cpu = cpu::Weights::new(start, Some(&optimizer), 0);
+        let on_cpu = cpu::Weights::new(program.params(), start, Some(&optimizer), 0);
         let peaks = on_cpu.states.clone();
         let interpreter = Interpreter::new(program);
         let duel =
@@ -79,7 +79,7 @@ impl Duel {
             self.on_cpu.grads[index] = numbers(data);
         }
         self.plan.run(1).unwrap();
-        let entry: StepEntry = self.rule.entry(self.step);
+        let entry = self.interpreter.entry(|step| self.rule.entry(step));
         self.interpreter.run(&mut self.on_cpu, &entry).unwrap();
         self.step += 1;
         let now = self.on_cpu.states.iter().flatten().flatten();

@@ -7,8 +7,10 @@ from importlib.metadata import version
 
 import activations
 import activations_jax
+import algebra
 import losses
 import optimizers
+import optimizers_matrix
 import optimizers_optax
 import optimizers_papers
 import schedules
@@ -54,8 +56,10 @@ def main():
     for module, name in (
         (activations, "activations"),
         (activations_jax, "activations_jax"),
+        (algebra, "algebra"),
         (losses, "losses"),
         (optimizers, "optimizers"),
+        (optimizers_matrix, "optimizers_matrix"),
         (optimizers_optax, "optimizers_optax"),
         (optimizers_papers, "optimizers_papers"),
         (schedules, "schedules"),

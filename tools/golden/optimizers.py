@@ -80,8 +80,8 @@ CLASSES = {
 }
 
 
-def streams(golden):
-    shape = STEPS, PARAMETERS
+def streams(golden, parameters=PARAMETERS):
+    shape = STEPS, parameters
     yield "random", golden.normal(*shape)
     keep = golden.uniform(*shape) < 0.2
     keep[:, 0] = False

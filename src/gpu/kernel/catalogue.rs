@@ -71,6 +71,7 @@ pub fn optimizer(optimizer: &Optimizer) -> Kernel {
         Takes::Element => (shader!("template/optimizer_element"), &[]),
         Takes::Tensor { .. } => (shader!("template/optimizer_tensor"), &[]),
         Takes::Noise => (shader!("template/optimizer_noise"), &[RANDOM, NORMAL]),
+        Takes::Lines { .. } => (shader!("template/optimizer_of_lines"), &[]),
     };
     let mut kernel = optimizer_kernel(optimizer, "states", shader!("template/optimizer"));
     kernel.parts.push(takes.into());
@@ -82,6 +83,11 @@ pub fn optimizer(optimizer: &Optimizer) -> Kernel {
 pub fn optimizer_measure(optimizer: &Optimizer) -> Kernel {
     let mut kernel =
         optimizer_kernel(optimizer, "measure_states", shader!("template/optimizer_measure"));
+    let terms = match optimizer.entry().kind.takes {
+        Takes::Lines { .. } => shader!("template/optimizer_measure_lines"),
+        _ => shader!("template/optimizer_measure_tensor"),
+    };
+    kernel.parts.push(terms.into());
     for binding in &mut kernel.bindings {
         match binding.name {
             "blocks" => binding.access = Access::ReadWrite,
@@ -92,9 +98,29 @@ pub fn optimizer_measure(optimizer: &Optimizer) -> Kernel {
     kernel
 }
 
+/// The numbers of each row and column.
+pub fn optimizer_lines(optimizer: &Optimizer) -> Kernel {
+    let kind = &optimizer.entry().kind;
+    let label = format!("optimizer.{}.lines", optimizer.name());
+    let template = shader!("template/optimizer_lines");
+    let common = [shader!("template/optimizer_lines_of"), kind.shader];
+    let parts = [&[INDEX, MATH, STEP, OPTIMIZER_TYPES, template], &common[..]].concat();
+    let tables = ["steps", "blocks", "grad", "param", "strips", "lines"].map(read);
+    whole(&label, 256, &parts, &[&tables[..], &[write("next")]].concat(), &["strips"])
+}
+
+/// Puts the new numbers of rows and columns in place.
+pub fn settle_lines() -> Kernel {
+    let parts = [INDEX, REDUCE, STEP, NO_SCALARS, OPTIMIZER_TYPES, shader!("tensor/settle_lines")];
+    let tables = ["steps", "blocks", "tensors", "next"].map(read);
+    let bindings = [&tables[..], &[write("lines")]].concat();
+    whole("tensor.settle_lines", 256, &parts, &bindings, &["tensors"])
+}
+
 fn optimizer_kernel(optimizer: &Optimizer, what: &str, template: &'static str) -> Kernel {
     let kind = &optimizer.entry().kind;
-    let states = optimizer.states().len();
+    let takes_lines = matches!(kind.takes, Takes::Lines { .. });
+    let states = optimizer.states().len() - usize::from(takes_lines);
     let access = match states {
         0 => shader!("template/optimizer_states_0"),
         1 => shader!("template/optimizer_states_1"),
@@ -103,10 +129,19 @@ fn optimizer_kernel(optimizer: &Optimizer, what: &str, template: &'static str) -
         _ => shader!("template/optimizer_states_4"),
     };
     let common = shader!("template/optimizer_parts");
-    let parts = [INDEX, MATH, STEP, OPTIMIZER_TYPES, common, template, access, kind.shader];
+    let mut parts = vec![INDEX, MATH, STEP, OPTIMIZER_TYPES, common, template, access, kind.shader];
     let mut bindings = vec![read("steps"), read("blocks"), read("grad"), write("param")];
     let names = ["state_a", "state_b", "state_c", "state_d"];
     bindings.extend(names.into_iter().take(states).map(write));
+    if takes_lines {
+        bindings.push(read("lines"));
+        parts.push(shader!("template/optimizer_lines_of"));
+        parts.push(match states {
+            0 => shader!("template/optimizer_lines_0"),
+            1 => shader!("template/optimizer_lines_1"),
+            _ => shader!("template/optimizer_lines_2"),
+        });
+    }
     let label = format!("optimizer.{}.{what}_{states}", optimizer.name());
     whole(&label, 64, &parts, &bindings, &["len", "first", "key0", "key1"])
 }
@@ -160,6 +195,20 @@ pub fn accumulate() -> Kernel {
     let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/accumulate")];
     let bindings = [read("steps"), write("grad"), write("sum")];
     whole("tensor.accumulate", 64, &parts, &bindings, &["len", "share"])
+}
+
+/// Counts the gradients that are NaN or infinite.
+pub fn count_not_finite() -> Kernel {
+    let parts = [INDEX, REDUCE, shader!("tensor/count_not_finite")];
+    let bindings = [read("grad"), write("partial")];
+    whole("tensor.count_not_finite", 256, &parts, &bindings, &["len", "offset"])
+}
+
+/// Skips the update if there are such gradients.
+pub fn skip() -> Kernel {
+    let parts = [REDUCE, STEP, NO_SCALARS, shader!("tensor/skip")];
+    let bindings = [read("partial"), write("steps"), write("skipped")];
+    whole("tensor.skip", 256, &parts, &bindings, &["len", "gathered"])
 }
 
 /// Moves a mean of the parameters.
@@ -271,10 +320,13 @@ pub(super) fn written() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> =
         Activation::all().flat_map(|f| super::activation::all(&f)).collect();
     kernels.extend(super::loss::all());
+    kernels.extend(super::norm::all());
+    kernels.extend(super::tensor::all());
     kernels.extend(Optimizer::all().flat_map(|entry| optimizer_variants(&entry)));
     kernels.extend([sum_parts(), add_row(), sum_rows(), sum(), gather()]);
-    kernels.extend([penalty(), clip_value(), clip_norm(), norms(), record()]);
+    kernels.extend([penalty(), clip_value(), clip_norm(), norms(), settle_lines(), record()]);
     kernels.extend([squares(), clip_each(), gradient_noise(), accumulate(), average()]);
+    kernels.extend([count_not_finite(), skip()]);
     kernels
 }
 
@@ -283,8 +335,11 @@ fn optimizer_variants(optimizer: &Optimizer) -> Vec<Kernel> {
     let flags = ["momentum", "centered", "amsgrad"];
     let kind = &optimizer.entry().kind;
     let mut kernels = vec![self::optimizer(optimizer)];
-    if kind.takes == (Takes::Tensor { norms: true }) {
+    if kind.takes.norms() {
         kernels.push(optimizer_measure(optimizer));
+    }
+    if matches!(kind.takes, Takes::Lines { .. }) {
+        kernels.push(optimizer_lines(optimizer));
     }
     if kind.carried.is_some() {
         kernels.push(carry(optimizer));

@@ -158,7 +158,7 @@ pub fn one_hot() -> Kernel {
 pub fn check_classes() -> Kernel {
     let parts = [STEP, NO_SCALARS, shader!("tensor/check_classes")];
     let bindings = [read("steps"), read("target_class"), write("count"), write("first_row")];
-    whole("tensor.check_classes", 256, &parts, &bindings, &["rows", "cols", "ignored"])
+    whole("tensor.check_classes", 256, &parts, &bindings, &["rows", "cols", "ignored", "per_row"])
 }
 
 /// 1 or 0 per element: whether prediction and target agree.

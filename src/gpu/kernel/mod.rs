@@ -5,6 +5,8 @@ pub mod catalogue;
 mod custom;
 mod loss;
 pub mod matmul;
+pub mod norm;
+pub mod tensor;
 mod trusted;
 pub mod whole;
 

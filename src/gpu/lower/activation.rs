@@ -139,7 +139,7 @@ fn learned_fields(f: &Activation, shape: Shape) -> Result<(Vec<u32>, usize, &'st
 }
 
 /// How many lanes share a row: one for a short row, for then nothing is shared and the lanes need not wait for each other.
-fn lanes(cols: usize) -> usize {
+pub(super) fn lanes(cols: usize) -> usize {
     match cols {
         0..=32 => 1,
         33..=256 => 8,

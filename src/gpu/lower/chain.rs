@@ -293,9 +293,12 @@ impl Chain {
                 value && !figures.contains(slot)
             })
             .collect();
+        // Another view of a slot is the slot.
+        let root = |slot: Slot| program.slot(slot).map_or(slot, |info| info.root(slot));
         for (number, op) in program.ops().iter().enumerate() {
             if !self.ops.contains(&number)
-                && let Some(slot) = op.inputs().iter().find(|slot| hidden.contains(slot))
+                && let Some(slot) =
+                    op.inputs().into_iter().map(root).find(|slot| hidden.contains(slot))
             {
                 return Err(format!("{} looks at slot {}", op.name(), slot.0));
             }

@@ -4,11 +4,13 @@ mod activation;
 mod chain;
 mod loss;
 mod matmul;
+mod norm;
 mod ops;
+mod tensor;
 mod weights;
 pub(super) mod whole;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::kernel::{Access, Kernel};
 use super::memory::Region;
@@ -40,7 +42,7 @@ pub(super) struct Lowering<'a> {
     pub steps: Region,
     /// Where each slot is; parameters and gradients lie in the arena.
     pub slots: Vec<Option<Region>>,
-    /// Every single number of the program, one per 256 bytes, so that the last kernel of a step finds them in one place.
+    /// The figures of a step, one per 256 bytes, so that its last kernel finds them in one place.
     pub scalars: Region,
     pub ring: Region,
     pub jobs: Vec<Job>,
@@ -65,14 +67,13 @@ impl<'a> Lowering<'a> {
         let hidden = whole.as_ref().map(|whole| whole.hidden(program)).unwrap_or_default();
         let views: HashMap<usize, &View> =
             views.iter().map(|(slot, view)| (slot.0, view)).collect();
-        let is_scalar = |shape: Shape, place| shape == Shape::scalar() && place == Place::Value;
-        let count = program.slots().iter().filter(|slot| is_scalar(slot.shape, slot.place)).count();
-        let scalars = gpu.storage("scalars", count.max(1) * PAD, &[])?;
+        let figures = figures(program);
+        let scalars = gpu.storage("scalars", figures.len().max(1) * PAD, &[])?;
         let mut next_scalar = 0;
         let mut slots = Vec::with_capacity(program.slots().len());
         for (number, slot) in program.slots().iter().enumerate() {
             slots.push(match (slot.place, views.get(&number)) {
-                (Place::Param(_) | Place::Grad(_), _) => None,
+                (Place::Param(_) | Place::Grad(_) | Place::Same(_), _) => None,
                 _ if hidden.contains(&Slot(number)) => None,
                 (_, Some(view)) if view.shape != slot.shape => {
                     let message = format!(
@@ -82,7 +83,7 @@ impl<'a> Lowering<'a> {
                     return Err(Error::shape(program.name(), message));
                 }
                 (_, Some(view)) => Some(view.region.clone()),
-                (place, None) if is_scalar(slot.shape, place) => {
+                (_, None) if figures.contains(&number) => {
                     let offset = next_scalar * PAD as u64 * 4;
                     next_scalar += 1;
                     Some(Region { buffer: scalars.buffer.clone(), offset, bytes: PAD as u64 * 4 })
@@ -139,6 +140,7 @@ impl<'a> Lowering<'a> {
                 let region = self.slots.get(slot.0).cloned().flatten();
                 region.ok_or_else(|| Error::Internal(format!("slot {} has no memory", slot.0)))
             }
+            Place::Same(root) => self.region(root),
         }
     }
 
@@ -171,6 +173,15 @@ impl<'a> Lowering<'a> {
         self.jobs.push(Job { kernel, words, bindings, groups, flops });
         Ok(())
     }
+}
+
+/// The numbers that a step records or that its optimizer looks at.
+fn figures(program: &Program) -> HashSet<usize> {
+    let taken = |op: &Op| match op {
+        Op::Record { .. } | Op::Update { .. } => op.inputs(),
+        _ => Vec::new(),
+    };
+    program.ops().iter().flat_map(taken).map(|slot| slot.0).collect()
 }
 
 /// How many workgroups of `each` elements cover `len`.

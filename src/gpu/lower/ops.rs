@@ -52,10 +52,12 @@ impl Lowering<'_> {
                 self.push(catalogue::one_hot(), &fields, &[], bindings, groups(shape.len(), 64), 0)
             }
             Op::CheckClasses { target, classes, ignored, count, first } => {
-                let rows = self.shape(*target)?.len();
+                let shape = self.shape(*target)?;
+                let rows = shape.axis(0).unwrap_or(1);
+                let per_row = shape.len() / rows.max(1);
                 // Where none is to be ignored, a class that is no fault stands for it.
                 let ignored = ignored.unwrap_or(0);
-                let fields = [rows as u32, *classes as u32, ignored];
+                let fields = [rows, *classes, ignored as usize, per_row].map(|word| word as u32);
                 let places = [self.region(*count)?, self.region(*first)?];
                 let bindings = [&[self.steps.clone(), self.region(*target)?], &places[..]].concat();
                 self.push(catalogue::check_classes(), &fields, &[], bindings, 1, 0)
@@ -72,11 +74,14 @@ impl Lowering<'_> {
                 let bits = (*share as f32).to_bits();
                 self.with_state(catalogue::accumulate(), *state, bits, |segment| &segment.grads)
             }
+            Op::SkipNotFinite { gathered, skipped } => self.skip_not_finite(*gathered, *skipped),
             Op::Average { state, follows } => {
                 let follows = u32::from(*follows);
                 self.with_state(catalogue::average(), *state, follows, |segment| &segment.params)
             }
             Op::Update { optimizer, loss, key } => self.update(optimizer, *loss, *key),
+            Op::Norm(op) => self.norm(op),
+            Op::Tensor(op) => self.tensor(op),
             Op::Record { values } => self.record(values),
         }
     }

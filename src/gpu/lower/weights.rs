@@ -74,6 +74,24 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
+    pub(super) fn skip_not_finite(&mut self, gathered: u64, skipped: Slot) -> Result<()> {
+        let segments = self.segments()?;
+        let counts: Vec<usize> =
+            segments.iter().map(|segment| segment.len.div_ceil(1024)).collect();
+        let total = counts.iter().sum();
+        let partial = self.scratch(total)?;
+        let mut offset = 0;
+        for (segment, count) in segments.iter().zip(&counts) {
+            let fields = [segment.len as u32, offset as u32];
+            let bindings = vec![segment.grads.clone(), partial.clone()];
+            self.push(catalogue::count_not_finite(), &fields, &[], bindings, *count as u64, 0)?;
+            offset += count;
+        }
+        let fields = [total as u32, gathered as u32];
+        let bindings = vec![partial, self.steps.clone(), self.region(skipped)?];
+        self.push(catalogue::skip(), &fields, &[], bindings, 1, 0)
+    }
+
     pub(super) fn clip_each(&mut self, max: f64) -> Result<()> {
         for segment in self.segments()? {
             let blocks = segment.len / PAD;
@@ -157,15 +175,58 @@ impl<'a> Lowering<'a> {
             bindings.extend(segment.states.iter().take(states).cloned());
             let fields = [segment.len as u32, first, key.0[0], key.0[1]];
             let count = groups(segment.len, 256);
-            if kind.takes == (Takes::Tensor { norms: true }) {
+            let late = matches!(kind.takes, Takes::Lines { late: true, .. });
+            let lines = self.lines(optimizer, segment)?;
+            if !late {
+                self.settle_lines(segment, lines.as_ref())?;
+            }
+            if kind.takes.norms() {
                 let measure = catalogue::optimizer_measure(optimizer);
                 self.push(measure, &fields, &[], bindings.clone(), count, 0)?;
                 self.norms(segment)?;
             }
             self.push(catalogue::optimizer(optimizer), &fields, &[], bindings, count, 0)?;
+            if late {
+                self.settle_lines(segment, lines.as_ref())?;
+            }
             first = first.wrapping_add(segment.len as u32);
         }
         Ok(())
+    }
+
+    /// The new numbers of rows and columns, and the old ones, of an optimizer that keeps any.
+    fn lines(&mut self, optimizer: &Optimizer, segment: &Segment) -> Result<Option<[Region; 2]>> {
+        let lines = segment.states.get(optimizer.states().len().saturating_sub(1));
+        let Some(lines) = lines.filter(|_| !segment.strips.is_empty()) else { return Ok(None) };
+        let words: Vec<u32> = segment.strips.iter().flatten().copied().collect();
+        let strips = self.gpu.storage("strips", words.len(), &words)?;
+        let next = self.scratch(segment.lines)?;
+        let bindings = vec![
+            self.steps.clone(),
+            segment.blocks.clone(),
+            segment.grads.clone(),
+            segment.params.clone(),
+            strips,
+            lines.clone(),
+            next.clone(),
+        ];
+        let count = segment.strips.len();
+        let kernel = catalogue::optimizer_lines(optimizer);
+        self.push(kernel, &[count as u32], &[], bindings, count as u64, 0)?;
+        Ok(Some([next, lines.clone()]))
+    }
+
+    fn settle_lines(&mut self, segment: &Segment, lines: Option<&[Region; 2]>) -> Result<()> {
+        let Some([next, lines]) = lines else { return Ok(()) };
+        let bindings = vec![
+            self.steps.clone(),
+            segment.blocks.clone(),
+            segment.tensors.clone(),
+            next.clone(),
+            lines.clone(),
+        ];
+        let count = segment.count;
+        self.push(catalogue::settle_lines(), &[count as u32], &[], bindings, count as u64, 0)
     }
 
     pub(super) fn record(&mut self, values: &[Slot]) -> Result<()> {

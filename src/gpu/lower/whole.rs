@@ -80,6 +80,9 @@ fn attempt(
     if views.iter().any(|(slot, _)| hidden.contains(slot)) {
         return Ok(Err("a view of what passes between layers".into()));
     }
+    if chain.figures.iter().any(|(slot, _)| !program.recorded().contains(slot)) {
+        return Ok(Err("the loss or a metric is not recorded".into()));
+    }
     let inputs = program.shape(chain.x.data)?.cols();
     let widest = chain.layers.iter().map(Layer::outputs).chain([inputs]).max().unwrap_or(0);
     if widest > MOST_COLUMNS || widest == 0 || chain.rows == 0 {
@@ -110,8 +113,7 @@ fn attempt(
     // Eight invocations are one vector of llvmpipe's, whose barriers cost by the vector.
     let lanes = if software { 8 } else { 64 };
     let bytes = gpu.limits().max_compute_workgroup_storage_size;
-    let blocks = if software { [16, 8] } else { [8, 4] };
-    let rooms = blocks.map(|block| Room { block, bytes });
+    let rooms = [8, 4].map(|block| Room { block, bytes });
     let found = rooms.into_iter().find_map(|room| Some((place(&layers, inputs, room)?, room)));
     let Some(((layers, grad, memory), room)) = found else {
         return Ok(Err("the activations of a few rows are more than the workgroup memory".into()));

@@ -3,6 +3,7 @@
 mod adam;
 mod adaptive;
 mod averaged;
+mod lines;
 mod momentum;
 mod norms;
 mod santa;
@@ -12,6 +13,7 @@ use super::Both;
 use super::registry::{Choice, Values};
 use crate::numeric::{Float, tree_sum};
 use crate::random::Key;
+use crate::shape::Shape;
 
 /// An optimizer with its hyper-parameters, such as `Optimizer::adam()` or `"sgd(momentum=0.9)".parse()`.
 ///
@@ -73,6 +75,56 @@ pub enum Takes {
     },
     /// Two normal random numbers.
     Noise,
+    /// A number of the element's row and one of its column, kept as the last state value (see [`Layout::Lines`]) by the
+    /// WGSL functions `term`, `join` and `settle`.
+    Lines {
+        /// Whether two sums over the tensor are among it, too, as in [`Takes::Tensor`].
+        norms: bool,
+        /// Whether the formula takes the numbers of the step before.
+        late: bool,
+    },
+}
+
+impl Takes {
+    /// Whether sums over each tensor are taken.
+    pub fn norms(self) -> bool {
+        matches!(self, Self::Tensor { norms: true } | Self::Lines { norms: true, .. })
+    }
+}
+
+/// How many numbers a state value has for a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// One per element.
+    Elements,
+    /// One for each row and each column of a matrix (the last axis by all others), and one for the whole of it; one per
+    /// element of a vector.
+    Lines,
+}
+
+impl Layout {
+    /// Its shape for a tensor.
+    pub fn extents(self, shape: Shape) -> Vec<usize> {
+        match self {
+            Self::Elements => shape.to_vec(),
+            Self::Lines => vec![self.len(shape)],
+        }
+    }
+
+    /// How many numbers it has for a tensor.
+    pub fn len(self, shape: Shape) -> usize {
+        match (self, sides(shape)) {
+            (Self::Elements, _) => shape.len(),
+            (Self::Lines, [rows, 0]) => rows,
+            (Self::Lines, _) if shape.is_empty() => 0,
+            (Self::Lines, [rows, cols]) => rows + cols + 1,
+        }
+    }
+}
+
+/// The rows and columns of a matrix, all axes but the last being rows; a vector has rows of one element and no columns.
+pub fn sides(shape: Shape) -> [usize; 2] {
+    if shape.rank() < 2 { [shape.len(), 0] } else { [shape.rows(), shape.cols()] }
 }
 
 /// Numbers kept from step to step for the whole network, from which the device completes a step's scalars.
@@ -144,6 +196,8 @@ pub struct Tensor<F> {
     pub decays: F,
     /// Two sums over the tensor, where the optimizer takes norms.
     pub norms: [F; 2],
+    /// Its [`sides`].
+    pub sides: [usize; 2],
 }
 
 /// A place in the stream of the optimizer's random numbers.
@@ -201,6 +255,15 @@ impl Optimizer {
     /// parameter and that value.
     pub fn mean(&self) -> Option<(&'static str, Mean)> {
         averaged::mean(self.name())
+    }
+
+    /// How many numbers a state value has for a tensor; those around the optimizer's have one per element.
+    pub fn layout(&self, state: usize) -> Layout {
+        let is_last = state + 1 == self.states().len();
+        match self.entry().kind.takes {
+            Takes::Lines { .. } if is_last => Layout::Lines,
+            _ => Layout::Elements,
+        }
     }
 
     /// The names of the state values that this configuration keeps per parameter.

@@ -1,6 +1,6 @@
 //! The table of optimizers. The first four parameters of each are `lr`, `weight_decay`, `decoupled`, `maximize`.
 
-use super::{OptimizerKind, adam, adaptive, averaged, momentum, norms, santa};
+use super::{OptimizerKind, adam, adaptive, averaged, lines, momentum, norms, santa};
 use crate::spec::registry::{Alias, Choice, Entry, Kind, Param, Range, registry};
 
 const fn lr(default: f64) -> Param {
@@ -316,6 +316,40 @@ registry! { OptimizerKind, "optimizer";
         source: "optax.novograd; Ginsburg et al. 2019; v, one number for the tensor, is kept beside each element",
         kind: norms::NOVOGRAD,
     }
+    sm3 {
+        aliases: [],
+        params: [
+            lr(0.1), decay(0.0), COUPLED, MAXIMIZE, BETA1, Param::new("beta2", 1.0, UP_TO_ONE), eps(1e-8),
+        ],
+        formula: "s = beta2 min(row, col) + w g^2, w = 1 - beta2 or, at 1, 1; each row and column takes the largest s in it; \
+            m = lerp(g / sqrt(s + eps), m, beta1), 0 where s is 0; p -= lr m",
+        source: "optax.sm3 (its scale_by_sm3 has beta2 and eps); Anil et al. 2019; three dispatches per segment",
+        kind: lines::SM3,
+    }
+    adafactor {
+        aliases: [],
+        params: [
+            lr(1e-2), decay(0.0), DECOUPLED, MAXIMIZE,
+            Param::new("beta2_decay", -0.8, NOT_POSITIVE),
+            Param::new("eps1", 1.1920929e-7, Range::NOT_NEGATIVE),
+            Param::new("eps2", 1e-3, Range::NOT_NEGATIVE),
+            Param::new("d", 1.0, FROM_ONE),
+        ],
+        formula: "w = t^beta2_decay; rows and columns: r = lerp(r, mean g^2, w); v = r_row r_col / max(mean of rows, eps1), \
+            in a vector v = lerp(v, g^2, w); u = g / sqrt(max(v, eps1^2)); \
+            p -= min(lr, 1 / sqrt(t)) max(eps2, rms(p)) u / max(1, rms(u) / d)",
+        source: "torch.optim.Adafactor, its eps1 the float32 epsilon; Shazeer and Stern 2018; five dispatches per segment",
+        kind: lines::ADAFACTOR,
+    }
+    sparse_adam {
+        aliases: [],
+        params: [lr(1e-3), decay(0.0), MAXIMIZE, BETA1, BETA2, eps(1e-8)],
+        formula: "as adam, eps beside sqrt(v) alone, in rows whose gradient is not all 0 (in a vector, elements); the others, \
+            their m and v rest",
+        source: "torch.optim.SparseAdam, a row being present in its sparse gradient if any element of it is not 0; weight_decay \
+            shrinks present rows by lr weight_decay; three dispatches per segment",
+        kind: lines::SPARSE_ADAM,
+    }
     ftrl {
         aliases: [],
         params: [
@@ -370,4 +404,6 @@ registry! { OptimizerKind, "optimizer";
 const SHRINKING: Range = Range::new(std::ops::Bound::Excluded(0.0), std::ops::Bound::Excluded(1.0));
 const GROWING: Range = Range::new(std::ops::Bound::Excluded(1.0), std::ops::Bound::Unbounded);
 const POSITIVE_BELOW_ONE: Range = SHRINKING;
+const UP_TO_ONE: Range = Range::new(std::ops::Bound::Excluded(0.0), std::ops::Bound::Included(1.0));
+const FROM_ONE: Range = Range::new(std::ops::Bound::Included(1.0), std::ops::Bound::Unbounded);
 const NOT_POSITIVE: Range = Range::new(std::ops::Bound::Unbounded, std::ops::Bound::Included(0.0));

@@ -40,7 +40,7 @@ impl Whole {
         let most_cols = cols.next_multiple_of(least_cols);
         let sizes = SIZES.into_iter().filter(|r| *r <= rows);
         let cuts = sizes.flat_map(|r| SIZES.map(|c| (r, c)));
-        let cuts = cuts.filter(|(r, c)| *c >= least_cols && *c <= most_cols && r * c <= 512);
+        let cuts = cuts.filter(|(r, c)| *c >= least_cols && *c <= most_cols && r * c <= 256);
         let cut = |(r, c): (u32, u32)| Cut {
             rows: r,
             cols: c,

@@ -1,0 +1,2 @@
+const CENTRED = true;
+const ACROSS_ROWS = false;

@@ -1,0 +1,2 @@
+const CENTRED = false;
+const ACROSS_ROWS = false;

@@ -1,0 +1,38 @@
+struct Scalars {
+    rate: f32,
+    share: f32,
+    eps1: f32,
+    least: f32,
+    eps2: f32,
+    d: f32,
+}
+
+fn term(grad: f32, row: f32, col: f32, s: Scalars) -> f32 {
+    return grad * grad;
+}
+
+fn join(a: f32, b: f32) -> f32 {
+    return a + b;
+}
+
+fn settle(old: f32, total: f32, len: f32, s: Scalars) -> f32 {
+    return old + s.share * (total / len - old);
+}
+
+fn scaled(grad: f32, s: Scalars, block: Block, lines: Lines) -> f32 {
+    let factored = lines.row / max(lines.mean, s.eps1) * lines.col;
+    let square = select(factored, lines.row, block.cols == 0u);
+    return grad / sqrt(max(square, s.least));
+}
+
+fn measure(param: f32, grad: f32, s: Scalars, block: Block, lines: Lines) -> vec2<f32> {
+    let direction = scaled(grad, s, block, lines);
+    return vec2(param * param, direction * direction);
+}
+
+fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, block: Block, lines: Lines) -> Updated {
+    let root = sqrt(f32(block_len(block)));
+    let rate = s.rate * max(s.eps2, sqrt(block.norms.x) / root);
+    let direction = scaled(grad, s, block, lines) / max(1.0, sqrt(block.norms.y) / (root * s.d));
+    return Updated(block.multiplier * rate * direction, state);
+}

@@ -1,0 +1,31 @@
+@group(0) @binding(2) var<storage, read> x: array<f32>;
+@group(0) @binding(3) var<storage, read> weight: array<f32>;
+@group(0) @binding(4) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read_write> y: array<f32>;
+
+@compute @workgroup_size(256)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    let index = flat_workgroup(group, groups);
+    let row = own_line(index, lane);
+    let line = line(row);
+    // Also the rows that take no part, which become 0.
+    let all = own_row(index, lane).cols;
+    for (var col = row.first; col < all; col += params.lanes) {
+        let i = place(row, col);
+        var result = 0.0;
+        if col < row.cols {
+            result = (x[i] - line.mean) * line.scale;
+            if params.hyper.weights == 1.0 {
+                result *= weight[column(i)];
+            }
+            if params.hyper.biases == 1.0 {
+                result += bias[column(i)];
+            }
+        }
+        y[i] = result;
+    }
+}

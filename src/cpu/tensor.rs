@@ -1,0 +1,198 @@
+//! The ops that move, combine and reduce tensors.
+
+use super::ops::Memory;
+use crate::error::Result;
+use crate::program::TensorOp;
+use crate::spec::{Arithmetic, Real, Reduce};
+use crate::walk::Walk;
+
+/// Elements added one after the other before the sums are added: the error of a sum grows with its additions.
+const RUN: usize = 32;
+
+pub(super) fn apply<F: Real>(
+    memory: &mut Memory<'_, F>,
+    indices: &mut [Vec<u32>],
+    op: &TensorOp,
+) -> Result<()> {
+    match op {
+        TensorOp::Copy { x, out, walk, scale } => memory.write(*out, |memory, out| {
+            let (x, scale) = (memory.read(*x)?, F::of(*scale));
+            walk.each(|[from, to]| set(out, to, at(x, from) * scale));
+            Ok(())
+        }),
+        TensorOp::Fill { out, value } => {
+            memory.place(*out)?.fill(F::of(*value));
+            Ok(())
+        }
+        TensorOp::Arithmetic { f, alpha, a, b, out, walk } => memory.write(*out, |memory, out| {
+            arithmetic(*f, F::of(*alpha), memory.read(*a)?, memory.read(*b)?, out, walk);
+            Ok(())
+        }),
+        TensorOp::Reduce { f, x, out, split, .. } if f.gives_indices() => {
+            let place = indices.get_mut(out.0);
+            let x = memory.read(*x)?;
+            let rows = rows(*split).zip(place.into_iter().flatten());
+            rows.for_each(|(row, place)| *place = first(*f, row.map(|i| at(x, i))));
+            Ok(())
+        }
+        TensorOp::Reduce { f, x, out, split, scale } => memory.write(*out, |memory, out| {
+            let (x, scale) = (memory.read(*x)?, F::of(*scale));
+            for (row, out) in rows(*split).zip(out) {
+                *out = reduce(*f, row.map(|i| at(x, i))) * scale;
+            }
+            Ok(())
+        }),
+        TensorOp::ReduceBackward { f, x, y, grad_out, grad_in, walk } => {
+            memory.write(*grad_in, |memory, out| {
+                let (x, y, g) = (memory.read(*x)?, memory.read(*y)?, memory.read(*grad_out)?);
+                walk.each(|[i, j, to]| set(out, to, pull(*f, at(x, i), at(y, j), at(g, j))));
+                Ok(())
+            })
+        }
+        TensorOp::GatherRows { table, index, out, cols } => memory.write(*out, |memory, out| {
+            let (table, cols) = (memory.read(*table)?, *cols);
+            for (row, out) in indices_of(indices, *index).zip(out.chunks_mut(cols.max(1))) {
+                match table.get(row * cols..(row + 1) * cols) {
+                    Some(found) => out.copy_from_slice(found),
+                    None => out.fill(F::zero()),
+                }
+            }
+            Ok(())
+        }),
+        TensorOp::ScatterAdd { x, index, out, cols } => memory.write(*out, |memory, out| {
+            let (x, cols) = (memory.read(*x)?, *cols);
+            for (row, x) in indices_of(indices, *index).zip(x.chunks(cols.max(1))) {
+                let place = out.get_mut(row * cols..(row + 1) * cols);
+                place.into_iter().flatten().zip(x).for_each(|(out, x)| *out = *out + *x);
+            }
+            Ok(())
+        }),
+        TensorOp::ToIndex { x, out } => {
+            let place = indices.get_mut(out.0);
+            let pairs = place.into_iter().flatten().zip(memory.read(*x)?);
+            pairs.for_each(|(place, x)| *place = to_index(x.as_f64()));
+            Ok(())
+        }
+    }
+}
+
+fn indices_of(indices: &[Vec<u32>], slot: crate::program::Slot) -> impl Iterator<Item = usize> {
+    let place = indices.get(slot.0).map(Vec::as_slice).unwrap_or_default();
+    place.iter().map(|index| *index as usize)
+}
+
+fn at<F: Real>(x: &[F], i: usize) -> F {
+    x.get(i).copied().unwrap_or_default()
+}
+
+fn set<F: Copy>(out: &mut [F], i: usize, value: F) {
+    out.get_mut(i).into_iter().for_each(|place| *place = value);
+}
+
+fn arithmetic<F: Real>(f: Arithmetic, alpha: F, a: &[F], b: &[F], out: &mut [F], walk: &Walk<3>) {
+    let combine = |a: F, b: F| match f {
+        Arithmetic::Add => a + b,
+        Arithmetic::Sub => a - b,
+        Arithmetic::Mul => a * b,
+        Arithmetic::Div => a / b,
+    };
+    if walk.axes() == [(out.len(), [1; 3])] {
+        let operands = a.iter().zip(b);
+        out.iter_mut().zip(operands).for_each(|(out, (&a, &b))| *out = combine(alpha * a, b));
+    } else {
+        walk.each(|[i, j, to]| set(out, to, combine(alpha * at(a, i), at(b, j))));
+    }
+}
+
+/// The elements of each row along the middle one of three axes.
+fn rows(
+    [outer, along, inner]: [usize; 3],
+) -> impl Iterator<Item = impl Iterator<Item = usize> + Clone> {
+    (0..outer * inner).map(move |row| {
+        let start = row / inner.max(1) * along * inner + row % inner.max(1);
+        (0..along).map(move |i| start + i * inner)
+    })
+}
+
+/// A sum of sums of a few each.
+fn sum<F: Real>(mut terms: impl Iterator<Item = F>) -> F {
+    let mut total = F::zero();
+    loop {
+        let mut run = F::zero();
+        for place in 0..RUN {
+            match terms.next() {
+                Some(term) => run = run + term,
+                None if place == 0 => return total,
+                None => return total + run,
+            }
+        }
+        total = total + run;
+    }
+}
+
+/// The larger one, NaN being larger than all.
+fn larger<F: Real>(a: F, b: F) -> F {
+    if a.is_nan() || a > b { a } else { b }
+}
+
+fn reduce<F: Real>(f: Reduce, row: impl Iterator<Item = F> + Clone) -> F {
+    let top = |row: &mut dyn Iterator<Item = F>| row.fold(F::neg_infinity(), |a, b| larger(b, a));
+    match f {
+        Reduce::Sum | Reduce::Mean => sum(row),
+        Reduce::Amax => top(&mut row.clone()),
+        Reduce::Amin => -top(&mut row.map(|x| -x)),
+        Reduce::Logsumexp => {
+            let top = top(&mut row.clone());
+            if top.is_infinite() {
+                return top;
+            }
+            top + sum(row.map(|x| (x - top).exp())).ln()
+        }
+        Reduce::L1Norm => sum(row.map(|x| x.abs())),
+        Reduce::L2Norm => {
+            let top = row.clone().fold(F::zero(), |a, b| larger(b.abs(), a));
+            if top == F::zero() || !top.is_finite() {
+                return top;
+            }
+            // Neither the squares of the largest numbers nor those of the smallest leave the range.
+            top * sum(row.map(|x| (x / top) * (x / top))).sqrt()
+        }
+        Reduce::MaxNorm => row.fold(F::zero(), |a, b| larger(b.abs(), a)),
+        Reduce::CountNan => sum(row.map(|x| if x.is_nan() { F::one() } else { F::zero() })),
+        Reduce::CountInf => sum(row.map(|x| if x.is_infinite() { F::one() } else { F::zero() })),
+        // They give indices.
+        Reduce::Argmax | Reduce::Argmin => F::zero(),
+    }
+}
+
+/// The place of the first of the largest or smallest.
+fn first<F: Real>(f: Reduce, row: impl Iterator<Item = F>) -> u32 {
+    let signed = |x: F| if f == Reduce::Argmin { -x } else { x };
+    let better = |best: (u32, F), next: (u32, F)| {
+        let beats = !best.1.is_nan() && (next.1.is_nan() || next.1 > best.1);
+        if beats { next } else { best }
+    };
+    (0u32..).zip(row.map(signed)).reduce(better).map_or(0, |(place, _)| place)
+}
+
+/// The gradient of one element.
+fn pull<F: Real>(f: Reduce, x: F, y: F, grad_out: F) -> F {
+    let equal = |is: bool| if is { grad_out } else { F::zero() };
+    match f {
+        Reduce::Sum | Reduce::Mean => grad_out,
+        Reduce::Amax | Reduce::Amin => equal(x == y),
+        Reduce::Logsumexp if y.is_infinite() => equal(x == y),
+        Reduce::Logsumexp => grad_out * (x - y).exp(),
+        Reduce::L1Norm => grad_out * x.sign(),
+        Reduce::L2Norm if y == F::zero() => F::zero(),
+        Reduce::L2Norm => grad_out * (x / y),
+        Reduce::MaxNorm => equal(x.abs() == y) * x.sign(),
+        _ => F::zero(),
+    }
+}
+
+/// The index that a number stands for.
+fn to_index(x: f64) -> u32 {
+    let is_index = x >= 0.0 && x < f64::from(1 << 24) && x.fract() == 0.0;
+    if is_index { x as u32 } else { u32::MAX }
+}

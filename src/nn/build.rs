@@ -1,0 +1,250 @@
+//! Checking layers one after the other: what each makes of the columns, and its parameters.
+
+use super::{Dense, Embedding, Layer, Norm};
+use crate::error::{Error, Result};
+use crate::program::ParamInfo;
+use crate::shape::Shape;
+use crate::spec::{Activation, Initializer, Normalization};
+
+/// A checked layer.
+#[derive(Clone, Debug)]
+pub(super) struct Stage {
+    /// Where it stands, as PyTorch numbers it: `0` or, in a block, `0.1`.
+    pub place: String,
+    /// Its number in the whole network, from the first layer to the last one, each block before its own.
+    pub number: usize,
+    /// How many parameters lie before its own.
+    pub first_param: usize,
+    pub part: Part,
+}
+
+/// What a layer does; numbers of parameters are those of the network.
+#[derive(Clone, Debug)]
+pub(super) enum Part {
+    Dense {
+        bias: bool,
+    },
+    Activation(Activation),
+    Norm {
+        f: Normalization,
+        weight: Option<usize>,
+        bias: Option<usize>,
+        running: Option<[usize; 2]>,
+    },
+    Embedding {
+        count: usize,
+        dim: usize,
+    },
+    Residual(Vec<Stage>),
+}
+
+/// How a parameter gets its first values.
+#[derive(Clone, Debug)]
+pub(super) enum Draw {
+    Random { initializer: Initializer, fan_in: usize, fan_out: usize },
+    Values(Vec<f32>),
+}
+
+/// What the layers so far come to.
+#[derive(Debug, Default)]
+pub(super) struct Builder {
+    pub params: Vec<ParamInfo>,
+    pub draws: Vec<Draw>,
+    number: usize,
+}
+
+impl Builder {
+    /// Checks layers over rows of `inputs` numbers; gives them, and how many numbers a row has after them.
+    pub fn stages(
+        &mut self,
+        layers: &[Layer],
+        inputs: usize,
+        inside: &str,
+    ) -> Result<(Vec<Stage>, usize)> {
+        let (mut stages, mut cols) = (Vec::with_capacity(layers.len()), inputs);
+        for (index, layer) in layers.iter().enumerate() {
+            let place = format!("{inside}{index}");
+            let name = format!("layer {place}, {}", layer.name());
+            let (number, first_param) = (self.number, self.params.len());
+            self.number += 1;
+            let next = layers.get(index + 1);
+            let (part, outputs) = self
+                .part(layer, next, cols, (&place, number))
+                .map_err(|error| named(error, &name))?;
+            stages.push(Stage { place, number, first_param, part });
+            cols = outputs;
+        }
+        Ok((stages, cols))
+    }
+
+    fn part(
+        &mut self,
+        layer: &Layer,
+        next: Option<&Layer>,
+        cols: usize,
+        (place, number): (&str, usize),
+    ) -> Result<(Part, usize)> {
+        match layer {
+            Layer::Dense(dense) => self.dense(dense, next, cols, place),
+            Layer::Activation(f) => self.activation(f, cols, place),
+            Layer::Norm(norm) => self.norm(norm, cols, place),
+            Layer::Embedding(embedding) if number == 0 => self.embedding(embedding, cols, place),
+            Layer::Embedding(_) => {
+                Err(Error::unsupported("embedding", "it takes indices; make it the first layer"))
+            }
+            Layer::Residual(layers) => {
+                if layers.is_empty() {
+                    return Err(Error::empty("residual", "a branch needs at least one layer"));
+                }
+                let (stages, outputs) = self.stages(layers, cols, &format!("{place}."))?;
+                if outputs != cols {
+                    let message = format!(
+                        "the branch makes {outputs} numbers of {cols}; their sum needs as many"
+                    );
+                    return Err(Error::shape("residual", message));
+                }
+                Ok((Part::Residual(stages), cols))
+            }
+        }
+    }
+
+    fn param(&mut self, info: ParamInfo, draw: Draw) -> usize {
+        self.params.push(info);
+        self.draws.push(draw);
+        self.params.len() - 1
+    }
+
+    fn dense(
+        &mut self,
+        dense: &Dense,
+        next: Option<&Layer>,
+        fan_in: usize,
+        place: &str,
+    ) -> Result<(Part, usize)> {
+        let fan_out = dense.outputs;
+        if fan_out == 0 {
+            let message = format!("0 outputs from {fan_in} inputs; it needs at least one");
+            return Err(Error::shape("dense", message));
+        }
+        let numbers = [("l1", dense.l1), ("l2", dense.l2), ("learning_rates", dense.rates)];
+        for (name, value) in
+            numbers.iter().flat_map(|(name, pair)| pair.map(|value| (*name, value)))
+        {
+            if !(value.is_finite() && value >= 0.0) {
+                let valid = "it must be a finite number, 0 or greater".to_string();
+                let (op, name) = ("dense".to_string(), name.to_string());
+                return Err(Error::Parameter { op, name, value, valid });
+            }
+        }
+        let weights = dense.weights.unwrap_or_else(|| default_initializer(next));
+        let biases = dense.biases;
+        if let Some(biases) = biases.filter(Initializer::needs_matrix) {
+            let message = format!("{} draws a matrix, biases are a vector", biases.name());
+            return Err(Error::unsupported("dense", message));
+        }
+        let tensors = [
+            Some(("weight", vec![fan_out, fan_in], weights)),
+            biases.map(|biases| ("bias", vec![fan_out], biases)),
+        ];
+        let settings =
+            dense.l1.into_iter().zip(dense.l2).zip(dense.rates.into_iter().zip(dense.decays));
+        for (tensor, ((l1, l2), (multiplier, decays))) in tensors.into_iter().zip(settings) {
+            let Some((part, extents, initializer)) = tensor else { continue };
+            initializer.validate()?;
+            let (name, shape) = (format!("{place}.{part}"), Shape::new(&extents)?);
+            let info = ParamInfo { name, shape, l1, l2, multiplier, decays };
+            self.param(info, Draw::Random { initializer, fan_in, fan_out });
+        }
+        Ok((Part::Dense { bias: biases.is_some() }, fan_out))
+    }
+
+    fn activation(&mut self, f: &Activation, cols: usize, place: &str) -> Result<(Part, usize)> {
+        f.validate()?;
+        if f.dim().is_some_and(|dim| dim != -1 && dim != 1) {
+            let message = "a layer works on each row by itself; leave dim at -1";
+            return Err(Error::unsupported(f.to_string(), message));
+        }
+        if let Some(values) = f.first_weights(cols) {
+            let per_channel = if values.len() % cols == 0 && cols > 1 { cols } else { 1 };
+            let shape = match values.len() / per_channel {
+                1 => Shape::new(&[per_channel])?,
+                numbers => Shape::new(&[numbers, per_channel])?,
+            };
+            let values = values.into_iter().map(|value| value as f32).collect();
+            self.param(plain(format!("{place}.weight"), shape), Draw::Values(values));
+        }
+        Ok((Part::Activation(*f), f.output_len(cols)?))
+    }
+
+    fn norm(&mut self, norm: &Norm, cols: usize, place: &str) -> Result<(Part, usize)> {
+        norm.f.validate()?;
+        let shape = Shape::new(&[cols])?;
+        let mut add = |part: &str, value: f32, multiplier: f64, decays: bool| {
+            let info = plain(format!("{place}.{part}"), shape);
+            let info = ParamInfo { multiplier, decays, ..info };
+            self.param(info, Draw::Values(vec![value; cols]))
+        };
+        let weight = norm.weight.then(|| add("weight", 1.0, 1.0, norm.decays));
+        let bias = norm.bias.then(|| add("bias", 0.0, 1.0, norm.decays));
+        // Their learning rate of 0 keeps every optimizer away from them.
+        let running = norm.f.is_across_rows().then(|| {
+            [("running_mean", 0.0), ("running_var", 1.0)]
+                .map(|(part, value)| add(part, value, 0.0, false))
+        });
+        Ok((Part::Norm { f: norm.f, weight, bias, running }, cols))
+    }
+
+    fn embedding(
+        &mut self,
+        embedding: &Embedding,
+        cols: usize,
+        place: &str,
+    ) -> Result<(Part, usize)> {
+        let Embedding { count, dim, weights: initializer, decays } = embedding.clone();
+        if count == 0 || dim == 0 {
+            return Err(Error::shape("embedding", format!("[{count}, {dim}] holds no numbers")));
+        }
+        if count >= 1 << 24 {
+            let what = "embedding".to_string();
+            let (needed, limit) = (count as u64, (1 << 24) - 1);
+            return Err(Error::Limit { what, needed, limit, unit: "rows" });
+        }
+        initializer.validate()?;
+        let info = plain(format!("{place}.weight"), Shape::new(&[count, dim])?);
+        let draw = Draw::Random { initializer, fan_in: count, fan_out: dim };
+        self.param(ParamInfo { decays, ..info }, draw);
+        let outputs = Shape::new(&[cols, dim])?.len();
+        Ok((Part::Embedding { count, dim }, outputs))
+    }
+}
+
+/// A parameter without settings of its own.
+fn plain(name: String, shape: Shape) -> ParamInfo {
+    ParamInfo { name, shape, l1: 0.0, l2: 0.0, multiplier: 1.0, decays: true }
+}
+
+fn default_initializer(next: Option<&Layer>) -> Initializer {
+    let is_relu = |f: &Activation| f.name().ends_with("relu");
+    match next {
+        Some(Layer::Activation(f)) if is_relu(f) => Initializer::kaiming_uniform(),
+        _ => Initializer::xavier_uniform(),
+    }
+}
+
+/// The same error with the layer in the place of the op.
+fn named(error: Error, layer: &str) -> Error {
+    // A layer of a block is already named.
+    let with = |op: String| if op.starts_with("layer ") { op } else { layer.to_string() };
+    match error {
+        Error::Parameter { op, name, value, valid } => {
+            Error::Parameter { op: with(op), name, value, valid }
+        }
+        Error::Limit { what, needed, limit, unit } => {
+            Error::Limit { what: with(what), needed, limit, unit }
+        }
+        Error::Shape { op, message } => Error::Shape { op: with(op), message },
+        Error::Unsupported { op, message } => Error::Unsupported { op: with(op), message },
+        Error::Empty { op, message } => Error::Empty { op: with(op), message },
+        other => other,
+    }
+}

@@ -1,0 +1,205 @@
+//! Layers and their settings.
+
+use crate::spec::{Activation, Initializer, Normalization};
+
+/// A fully connected layer, `y = x W^T + b`, its weight of shape (outputs, inputs) as in `torch.nn.Linear`.
+///
+/// ```
+/// use wgrad::{Dense, Initializer};
+///
+/// let layer = Dense::new(64).weights(Initializer::normal().with("std", 0.1)?).l2(5e-4, 5e-4);
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dense {
+    pub(crate) outputs: usize,
+    pub(crate) weights: Option<Initializer>,
+    pub(crate) biases: Option<Initializer>,
+    /// The L1 penalties of weights and biases.
+    pub(crate) l1: [f64; 2],
+    /// The L2 penalties of weights and biases.
+    pub(crate) l2: [f64; 2],
+    /// What the learning rate is multiplied by for weights and biases.
+    pub(crate) rates: [f64; 2],
+    /// Whether the optimizer's weight decay applies to weights and biases.
+    pub(crate) decays: [bool; 2],
+}
+
+impl Dense {
+    /// A layer with a bias of zeros. Its weights are drawn from `kaiming_uniform` if an activation of the relu family
+    /// follows, else from `xavier_uniform`.
+    pub fn new(outputs: usize) -> Self {
+        Self {
+            outputs,
+            weights: None,
+            biases: Some(Initializer::zeros()),
+            l1: [0.0; 2],
+            l2: [0.0; 2],
+            rates: [1.0; 2],
+            decays: [true; 2],
+        }
+    }
+
+    /// The initializer of the weights.
+    pub fn weights(self, initializer: Initializer) -> Self {
+        Self { weights: Some(initializer), ..self }
+    }
+
+    /// The initializer of the biases.
+    pub fn biases(self, initializer: Initializer) -> Self {
+        Self { biases: Some(initializer), ..self }
+    }
+
+    /// The layer without a bias.
+    pub fn no_bias(self) -> Self {
+        Self { biases: None, ..self }
+    }
+
+    /// The penalty `weight * sum |p|`, separately for weights and biases.
+    pub fn l1(self, weights: f64, biases: f64) -> Self {
+        Self { l1: [weights, biases], ..self }
+    }
+
+    /// The penalty `weight * sum p^2`, separately for weights and biases.
+    pub fn l2(self, weights: f64, biases: f64) -> Self {
+        Self { l2: [weights, biases], ..self }
+    }
+
+    /// What the learning rate is multiplied by, separately for weights and biases; 0 leaves them as they are.
+    pub fn learning_rates(self, weights: f64, biases: f64) -> Self {
+        Self { rates: [weights, biases], ..self }
+    }
+
+    /// The layer as it is: no step changes it.
+    pub fn frozen(self) -> Self {
+        self.learning_rates(0.0, 0.0)
+    }
+
+    /// Whether the optimizer's weight decay applies, separately for weights and biases.
+    pub fn decays(self, weights: bool, biases: bool) -> Self {
+        Self { decays: [weights, biases], ..self }
+    }
+}
+
+/// A normalization with a weight of ones and, unless it is `rms_norm`, a bias of zeros, each of a number per column.
+/// `batch_norm` also keeps running means of mean and variance, which no optimizer moves.
+///
+/// ```
+/// use wgrad::nn::Norm;
+/// use wgrad::{Normalization, Sequential};
+///
+/// let norm = Norm::new(Normalization::batch_norm().momentum(0.05)).decays(false);
+/// let network = Sequential::new(4).dense(8).layer(norm).dense(1).build()?;
+/// let names: Vec<&str> = network.params().iter().map(|param| param.name.as_str()).collect();
+/// assert_eq!(names[2..6], ["1.weight", "1.bias", "1.running_mean", "1.running_var"]);
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Norm {
+    pub(crate) f: Normalization,
+    pub(crate) weight: bool,
+    pub(crate) bias: bool,
+    pub(crate) decays: bool,
+}
+
+impl Norm {
+    /// The normalization with weight and bias; `rms_norm` without bias.
+    pub const fn new(f: Normalization) -> Self {
+        Self { f, weight: true, bias: f.is_centred(), decays: true }
+    }
+
+    /// The normalization alone.
+    pub const fn no_affine(self) -> Self {
+        Self { weight: false, bias: false, ..self }
+    }
+
+    /// Without a bias.
+    pub const fn no_bias(self) -> Self {
+        Self { bias: false, ..self }
+    }
+
+    /// Whether the optimizer's weight decay applies to weight and bias.
+    pub const fn decays(self, decays: bool) -> Self {
+        Self { decays, ..self }
+    }
+}
+
+/// A table of learned rows: each feature of the input is an index, and its row takes its place, as `torch.nn.Embedding`.
+/// It must be the first layer. Data sets hold the indices as whole numbers; one that is none, or beyond the table, is an
+/// error.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Embedding {
+    pub(crate) count: usize,
+    pub(crate) dim: usize,
+    pub(crate) weights: Initializer,
+    pub(crate) decays: bool,
+}
+
+impl Embedding {
+    /// `count` rows of `dim` numbers, drawn from the standard normal distribution.
+    pub fn new(count: usize, dim: usize) -> Self {
+        let weights = Initializer::normal().set("std", 1.0);
+        Self { count, dim, weights, decays: true }
+    }
+
+    /// The initializer of the rows.
+    pub fn weights(self, initializer: Initializer) -> Self {
+        Self { weights: initializer, ..self }
+    }
+
+    /// Whether the optimizer's weight decay applies.
+    pub fn decays(self, decays: bool) -> Self {
+        Self { decays, ..self }
+    }
+}
+
+/// A layer.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Layer {
+    /// Fully connected.
+    Dense(Dense),
+    /// An activation, along the last axis if it works along one, with its learned numbers if it has any.
+    Activation(Activation),
+    /// A normalization.
+    Norm(Norm),
+    /// Rows of a table, by the features as indices.
+    Embedding(Embedding),
+    /// The sum of the input and of what these layers make of it.
+    Residual(Vec<Layer>),
+}
+
+impl Layer {
+    /// The layer's kind, as messages call it.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Dense(dense) => format!("dense({})", dense.outputs),
+            Self::Activation(f) => f.to_string(),
+            Self::Norm(norm) => norm.f.name().to_string(),
+            Self::Embedding(embedding) => {
+                format!("embedding({}, {})", embedding.count, embedding.dim)
+            }
+            Self::Residual(layers) => {
+                let names: Vec<String> = layers.iter().map(Self::name).collect();
+                format!("residual({})", names.join(", "))
+            }
+        }
+    }
+}
+
+impl From<Dense> for Layer {
+    fn from(dense: Dense) -> Self {
+        Self::Dense(dense)
+    }
+}
+
+impl From<Norm> for Layer {
+    fn from(norm: Norm) -> Self {
+        Self::Norm(norm)
+    }
+}
+
+impl From<Embedding> for Layer {
+    fn from(embedding: Embedding) -> Self {
+        Self::Embedding(embedding)
+    }
+}

@@ -1,0 +1,201 @@
+//! Adding normalizations.
+
+use super::{Op, Program, Slot};
+use crate::error::{Error, Result};
+use crate::shape::Shape;
+use crate::spec::Normalization;
+
+/// A normalization over a tensor that is seen as a matrix. Weight and bias have a number per column.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NormOp {
+    /// `out` = the normalized `x`, by the mean and variance of `x` itself.
+    Forward {
+        /// The normalization.
+        f: Normalization,
+        /// Its input; across rows only those that take part count, and the others become 0.
+        x: Slot,
+        /// What the results are multiplied by.
+        weight: Option<Slot>,
+        /// What is then added.
+        bias: Option<Slot>,
+        /// Its output.
+        out: Slot,
+    },
+    /// Moves running means of the columns' means and sample variances by the momentum; the latter stay as they are
+    /// where fewer than two rows take part, and both where none does.
+    Track {
+        /// The normalization.
+        f: Normalization,
+        /// Its input.
+        x: Slot,
+        /// Running mean and variance.
+        running: [Slot; 2],
+    },
+    /// `out` = `x` normalized by a given mean and variance per column.
+    Evaluate {
+        /// The normalization.
+        f: Normalization,
+        /// Its input.
+        x: Slot,
+        /// Mean and variance.
+        running: [Slot; 2],
+        /// What the results are multiplied by.
+        weight: Option<Slot>,
+        /// What is then added.
+        bias: Option<Slot>,
+        /// Its output.
+        out: Slot,
+    },
+    /// The gradients of [`NormOp::Forward`].
+    Backward {
+        /// The normalization.
+        f: Normalization,
+        /// Its input.
+        x: Slot,
+        /// What the results were multiplied by.
+        weight: Option<Slot>,
+        /// dL/dy.
+        grad_out: Slot,
+        /// dL/dx.
+        grad_in: Slot,
+        /// dL/d(weight), if it is wanted.
+        grad_weight: Option<Slot>,
+    },
+}
+
+impl NormOp {
+    /// The op's name.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Forward { f, .. } => format!("norm.{}.forward", f.name()),
+            Self::Track { f, .. } => format!("norm.{}.track", f.name()),
+            Self::Evaluate { f, .. } => format!("norm.{}.evaluate", f.name()),
+            Self::Backward { f, .. } => format!("norm.{}.backward", f.name()),
+        }
+    }
+
+    /// The slots the op reads.
+    pub fn inputs(&self) -> Vec<Slot> {
+        let with = |slots: &[Slot], others: [Option<Slot>; 2]| {
+            slots.iter().copied().chain(others.into_iter().flatten()).collect()
+        };
+        match self {
+            Self::Forward { x, weight, bias, .. } => with(&[*x], [*weight, *bias]),
+            Self::Track { x, running: [mean, variance], .. } => vec![*x, *mean, *variance],
+            Self::Evaluate { x, running: [mean, variance], weight, bias, .. } => {
+                with(&[*x, *mean, *variance], [*weight, *bias])
+            }
+            Self::Backward { x, weight, grad_out, .. } => with(&[*x, *grad_out], [*weight, None]),
+        }
+    }
+
+    /// The slots the op writes.
+    pub fn outputs(&self) -> Vec<Slot> {
+        match self {
+            Self::Forward { out, .. } | Self::Evaluate { out, .. } => vec![*out],
+            Self::Track { running, .. } => running.to_vec(),
+            Self::Backward { grad_in, grad_weight, .. } => {
+                std::iter::once(*grad_in).chain(*grad_weight).collect()
+            }
+        }
+    }
+}
+
+impl Program {
+    /// `x` normalized by its own mean and variance, times `weight`, plus `bias`, each of a number per column.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] if a parameter is out of range; [`Error::Shape`] if weight or bias has not a number per
+    /// column; [`Error::Empty`] if there are no columns; [`Error::Unsupported`] for indices.
+    pub fn normalize(
+        &mut self,
+        name: &str,
+        f: Normalization,
+        x: Slot,
+        weight: Option<Slot>,
+        bias: Option<Slot>,
+    ) -> Result<Slot> {
+        let shape = self.check_norm(&f, x, &[weight, bias])?;
+        let out = self.value(name, shape);
+        self.ops.push(Op::Norm(NormOp::Forward { f, x, weight, bias, out }));
+        Ok(out)
+    }
+
+    /// Moves running means of the columns' means and sample variances of `x`, as `torch.nn.BatchNorm1d` in training.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] unless f goes across rows; otherwise as [`Program::normalize`].
+    pub fn track_norm(&mut self, f: Normalization, x: Slot, running: [Slot; 2]) -> Result<()> {
+        self.check_across(&f)?;
+        self.check_norm(&f, x, &running.map(Some))?;
+        self.ops.push(Op::Norm(NormOp::Track { f, x, running }));
+        Ok(())
+    }
+
+    /// `x` normalized by a given mean and variance per column.
+    ///
+    /// # Errors
+    /// As [`Program::track_norm`].
+    pub fn normalize_by(
+        &mut self,
+        name: &str,
+        f: Normalization,
+        x: Slot,
+        running: [Slot; 2],
+        (weight, bias): (Option<Slot>, Option<Slot>),
+    ) -> Result<Slot> {
+        self.check_across(&f)?;
+        let [mean, variance] = running;
+        let shape = self.check_norm(&f, x, &[Some(mean), Some(variance), weight, bias])?;
+        let out = self.value(name, shape);
+        self.ops.push(Op::Norm(NormOp::Evaluate { f, x, running, weight, bias, out }));
+        Ok(out)
+    }
+
+    /// dL/dx of [`Program::normalize`] from dL/dy, and dL/d(weight) into `grad_weight`; dL/d(bias) is the sum of the
+    /// rows of dL/dy.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if a gradient has another shape than its value; otherwise as [`Program::normalize`].
+    pub fn normalize_backward(
+        &mut self,
+        name: &str,
+        f: Normalization,
+        (x, weight): (Slot, Option<Slot>),
+        grad_out: Slot,
+        grad_weight: Option<Slot>,
+    ) -> Result<Slot> {
+        let shape = self.check_norm(&f, x, &[weight, grad_weight])?;
+        self.check_shape(&format!("norm.{}.backward", f.name()), grad_out, shape)?;
+        let grad_in = self.value(name, shape);
+        let op = NormOp::Backward { f, x, weight, grad_out, grad_in, grad_weight };
+        self.ops.push(Op::Norm(op));
+        Ok(grad_in)
+    }
+
+    fn check_across(&self, f: &Normalization) -> Result<()> {
+        if f.is_across_rows() {
+            return Ok(());
+        }
+        let message = "it goes over each row by itself and keeps no running means; batch_norm does";
+        Err(Error::unsupported(format!("norm.{}", f.name()), message))
+    }
+
+    /// The shape of `x`, if every other operand has a number per column.
+    fn check_norm(&self, f: &Normalization, x: Slot, others: &[Option<Slot>]) -> Result<Shape> {
+        f.validate()?;
+        let op = format!("norm.{}", f.name());
+        let shape = self.numbers(&op, x)?.shape;
+        if shape.cols() == 0 {
+            return Err(Error::empty(op, format!("a tensor of shape {shape} has no columns")));
+        }
+        for other in others.iter().flatten() {
+            let other = self.numbers(&op, *other)?.shape;
+            if other.len() != shape.cols() {
+                let message = format!("{other} has not a number per column of {shape}");
+                return Err(Error::shape(op, message));
+            }
+        }
+        Ok(shape)
+    }
+}

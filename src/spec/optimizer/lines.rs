@@ -1,0 +1,146 @@
+//! Optimizers that keep a number for each row and each column of a matrix, and for each element of a vector. A tensor of
+//! more axes is a matrix of its last axis by all others.
+
+use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, update_slices};
+use crate::numeric::{Float, tree_sum};
+use crate::spec::Both;
+use crate::spec::registry::Values;
+
+/// Where the numbers of an element's row and column stand; a vector's elements are rows, and it has no columns.
+#[derive(Clone, Copy)]
+struct Sides {
+    rows: usize,
+    cols: usize,
+}
+
+impl Sides {
+    fn of(element: usize, [rows, cols]: [usize; 2]) -> Self {
+        match cols {
+            0 => Self { rows: element, cols: element },
+            _ => Self { rows: element / cols, cols: rows + element % cols },
+        }
+    }
+}
+
+fn number<F: Float>(lines: &[F], place: usize) -> F {
+    lines.get(place).copied().unwrap_or(F::zero())
+}
+
+/// The numbers of each row and column after a step, and the mean of a matrix's rows after them. `term` takes the
+/// gradient and the old numbers of row and column, `settle` the old number, the terms joined along the line, and how
+/// many they are.
+fn settled<F: Float>(
+    shared: &Shared<F>,
+    (params, grads): (&[F], &[F]),
+    old: &[F],
+    term: impl Fn(F, F, F) -> F,
+    join: impl Fn(F, F) -> F,
+    settle: impl Fn(F, F, F) -> F,
+) -> Vec<F> {
+    let [rows, cols] = shared.tensor.sides;
+    let mut joined = vec![F::zero(); old.len()];
+    for (i, (&param, &grad)) in params.iter().zip(grads).enumerate() {
+        let Sides { rows: row, cols: col } = Sides::of(i, shared.tensor.sides);
+        let grad = shared.sign * grad + shared.coupled * param;
+        let term = term(grad, number(old, row), number(old, col));
+        for line in [Some(row), (cols > 0).then_some(col)].into_iter().flatten() {
+            joined.get_mut(line).into_iter().for_each(|place| *place = join(*place, term));
+        }
+    }
+    let len = |line: usize| if line < rows { cols.max(1) } else { rows };
+    let new = joined.iter().zip(old).enumerate().take(rows + cols);
+    let mut new: Vec<F> =
+        new.map(|(line, (&total, &old))| settle(old, total, F::of(len(line) as f64))).collect();
+    if cols > 0 {
+        new.push(tree_sum(rows, &|row| number(&new, row)) / F::of(rows as f64));
+    }
+    new
+}
+
+/// The sum of squares of a number for each element.
+fn squares<F: Float>(len: usize, of: impl Fn(usize) -> F) -> F {
+    tree_sum(len, &|i| of(i) * of(i))
+}
+
+pub(super) const SM3: OptimizerKind = optimizer!(@ Takes::Lines { norms: false, late: true }, "sm3",
+    ["exp_avg", "accumulators"], |_| 2, |_| [0.0; 4],
+    [rate, beta1, one_minus_beta1, beta2, square_share, eps],
+    [_, _, _, _, beta1, beta2, eps, ..], _t, lr => {
+        let share = if *beta2 == 1.0 { 1.0 } else { 1.0 - beta2 };
+        [lr, *beta1, 1.0 - beta1, *beta2, share, *eps]
+    },
+    |shared, params, grads, states| {
+        let Some((lines, states)) = states.split_last_mut() else { return };
+        let sum = |grad: F, row: F, col: F| square_share * grad * grad + beta2 * row.min(col);
+        let new = settled(shared, (params, grads), lines, sum, F::max, |_, total, _| total);
+        let (rate, sides) = (shared.tensor.multiplier * rate, shared.tensor.sides);
+        let update = |i: usize, _: F, grad: F, state: &mut [F; MAX_STATES]| {
+            let Sides { rows: row, cols: col } = Sides::of(i, sides);
+            let sum = sum(grad, number(lines, row), number(lines, col));
+            let scaled = if sum > F::zero() { grad / (sum + eps).sqrt() } else { F::zero() };
+            state[0] = beta1 * state[0] + one_minus_beta1 * scaled;
+            rate * state[0]
+        };
+        update_slices(shared, F::one(), params, grads, states, update);
+        lines.copy_from_slice(&new);
+    }
+);
+
+pub(super) const ADAFACTOR: OptimizerKind = optimizer!(@ Takes::Lines { norms: true, late: false }, "adafactor",
+    ["variances"], |_| 1, |_| [0.0; 4],
+    [rate, share, eps1, least, eps2, d],
+    [_, _, _, _, beta2_decay, eps1, eps2, d, ..], t, lr => {
+        // A float32 cannot hold the square of a very small eps1.
+        let least = (eps1 * eps1).max(f32::MIN_POSITIVE.into());
+        [lr.min(1.0 / t.sqrt()), t.powf(*beta2_decay), *eps1, least, *eps2, *d]
+    },
+    |shared, params, grads, states| {
+        let Some((lines, states)) = states.split_last_mut() else { return };
+        let new = settled(shared, (params, grads), lines, |grad: F, _, _| grad * grad, |a, b| a + b,
+            |old, total, len| old + share * (total / len - old));
+        lines.copy_from_slice(&new);
+        let [rows, cols] = shared.tensor.sides;
+        let mean = number(lines, rows + cols).max(eps1);
+        let scaled = |i: usize, grad: F| {
+            let Sides { rows: row, cols: col } = Sides::of(i, [rows, cols]);
+            let row = number(lines, row);
+            let square = if cols > 0 { row / mean * number(lines, col) } else { row };
+            grad / square.max(least).sqrt()
+        };
+        let root = F::of(params.len() as f64).sqrt();
+        let of_params = squares(params.len(), |i| number(params, i)).sqrt();
+        let direction = |i| {
+            let grad = shared.sign * number(grads, i) + shared.coupled * number(params, i);
+            scaled(i, grad)
+        };
+        let clip = (squares(params.len(), direction).sqrt() / (root * d)).max(F::one());
+        let rate = shared.tensor.multiplier * rate * eps2.max(of_params / root) / clip;
+        let update = |i: usize, _: F, grad: F, _: &mut [F; MAX_STATES]| rate * scaled(i, grad);
+        update_slices(shared, F::one(), params, grads, states, update);
+    }
+);
+
+pub(super) const SPARSE_ADAM: OptimizerKind = optimizer!(@ Takes::Lines { norms: false, late: false }, "sparse_adam",
+    ["exp_avg", "exp_avg_sq", "present"], |_| 3, |_| [0.0; 4],
+    [step_size, one_minus_beta1, beta2, one_minus_beta2, eps, decay],
+    [_, decay, _, beta1, beta2, eps, ..], t, lr => [
+        lr * (1.0 - beta2.powf(t)).sqrt() / (1.0 - beta1.powf(t)), 1.0 - beta1, *beta2, 1.0 - beta2, *eps, lr * decay,
+    ],
+    |shared, params, grads, states| {
+        let Some((lines, states)) = states.split_last_mut() else { return };
+        let present = |grad: F, _, _| if grad == F::zero() { F::zero() } else { F::one() };
+        let new = settled(shared, (params, grads), lines, present, F::max, |_, total, _| total);
+        lines.copy_from_slice(&new);
+        let tensor = shared.tensor;
+        let update = |i: usize, param: F, grad: F, state: &mut [F; MAX_STATES]| {
+            if number(lines, Sides::of(i, tensor.sides).rows) == F::zero() {
+                return F::zero();
+            }
+            state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
+            state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
+            let step = step_size * state[0] / (state[1].sqrt() + eps);
+            tensor.multiplier * (step + decay * tensor.decays * param)
+        };
+        update_slices(shared, F::one(), params, grads, states, update);
+    }
+);

@@ -1,0 +1,162 @@
+//! How an op walks over the elements of several tensors at once: the same index, each tensor with steps of its own.
+
+use crate::shape::{MAX_AXES, Shape};
+
+/// Where a tensor's element of each index lies: `start` plus the index along each axis times that axis's step. A step
+/// of 0 repeats an element along its axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strides {
+    /// The element of index 0.
+    pub start: usize,
+    /// Elements from one index to the next, per axis.
+    pub steps: [usize; MAX_AXES],
+}
+
+impl Strides {
+    /// Row-major without gaps.
+    pub fn of(shape: Shape) -> Self {
+        let mut steps = [0; MAX_AXES];
+        let mut step = 1;
+        for (axis, extent) in shape.extents().enumerate().rev() {
+            steps.get_mut(axis).into_iter().for_each(|place| *place = step);
+            step *= extent;
+        }
+        Self { start: 0, steps }
+    }
+
+    /// A tensor of `shape` repeated to `wanted` by the rules of NumPy: its axes are the last ones, and one of length 1
+    /// repeats. None if it does not fit.
+    pub fn broadcast(shape: Shape, wanted: Shape) -> Option<Self> {
+        let missing = wanted.rank().checked_sub(shape.rank())?;
+        let own = Self::of(shape);
+        let mut steps = [0; MAX_AXES];
+        let places = steps.iter_mut().skip(missing).zip(own.steps);
+        for ((extent, wanted), (place, step)) in
+            shape.extents().zip(wanted.extents().skip(missing)).zip(places)
+        {
+            match extent {
+                _ if extent == wanted => *place = step,
+                1 => *place = 0,
+                _ => return None,
+            }
+        }
+        Some(Self { start: 0, steps })
+    }
+
+    /// The step along one axis.
+    pub fn step(&self, axis: usize) -> usize {
+        self.steps.get(axis).copied().unwrap_or(0)
+    }
+}
+
+/// A walk over `N` tensors at once, in row-major order of the common index; neighbouring axes are one where that makes
+/// no difference.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Walk<const N: usize> {
+    /// Each axis: its extent and the steps of the tensors.
+    axes: Vec<(usize, [usize; N])>,
+    starts: [usize; N],
+}
+
+impl<const N: usize> Walk<N> {
+    /// A walk over the indices of `shape`.
+    pub fn new(shape: Shape, tensors: [Strides; N]) -> Self {
+        let mut axes: Vec<(usize, [usize; N])> = Vec::new();
+        for (axis, extent) in shape.extents().enumerate().filter(|(_, extent)| *extent != 1) {
+            let steps = tensors.map(|tensor| tensor.step(axis));
+            match axes.last_mut() {
+                // The outer axis goes on where the inner one ends.
+                Some((outer, over))
+                    if over.iter().zip(steps).all(|(over, step)| *over == step * extent) =>
+                {
+                    *outer *= extent;
+                    *over = steps;
+                }
+                _ => axes.push((extent, steps)),
+            }
+        }
+        Self { axes, starts: tensors.map(|tensor| tensor.start) }
+    }
+
+    /// How many indices there are.
+    pub fn len(&self) -> usize {
+        self.axes.iter().map(|(extent, _)| extent).product()
+    }
+
+    /// Whether there is no index.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The element of the first index, per tensor.
+    pub fn starts(&self) -> [usize; N] {
+        self.starts
+    }
+
+    /// The axes, outermost first: extent and steps.
+    pub fn axes(&self) -> &[(usize, [usize; N])] {
+        &self.axes
+    }
+
+    /// Calls `visit` with the tensors' elements of every index.
+    pub fn each(&self, mut visit: impl FnMut([usize; N])) {
+        each(&self.axes, self.starts, &mut visit);
+    }
+}
+
+fn each<const N: usize>(
+    axes: &[(usize, [usize; N])],
+    mut at: [usize; N],
+    visit: &mut impl FnMut([usize; N]),
+) {
+    let Some(((extent, steps), inner)) = axes.split_first() else { return visit(at) };
+    for _ in 0..*extent {
+        if inner.is_empty() {
+            visit(at);
+        } else {
+            each(inner, at, visit);
+        }
+        at.iter_mut().zip(steps).for_each(|(at, step)| *at += step);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shape(extents: &[usize]) -> Shape {
+        Shape::new(extents).unwrap()
+    }
+
+    #[test]
+    fn axes_that_lie_one_after_the_other_are_one() {
+        let all = shape(&[2, 3, 4]);
+        let walk = Walk::new(all, [Strides::of(all); 2]);
+        assert_eq!(walk.axes(), [(24, [1, 1])]);
+        let row = Strides::broadcast(shape(&[4]), all).unwrap();
+        assert_eq!(Walk::new(all, [Strides::of(all), row]).axes(), [(6, [4, 0]), (4, [1, 1])]);
+    }
+
+    #[test]
+    fn a_walk_visits_the_broadcast_elements_in_row_major_order() {
+        let wanted = shape(&[2, 3]);
+        let column = Strides::broadcast(shape(&[2, 1]), wanted).unwrap();
+        let mut seen = Vec::new();
+        Walk::new(wanted, [column, Strides::of(wanted)]).each(|at| seen.push(at));
+        assert_eq!(seen, [[0, 0], [0, 1], [0, 2], [1, 3], [1, 4], [1, 5]]);
+        assert_eq!(Strides::broadcast(shape(&[2]), wanted), None);
+        assert_eq!(Strides::broadcast(shape(&[1, 2, 3]), wanted), None);
+    }
+
+    #[test]
+    fn no_axis_is_one_index_and_an_empty_axis_none() {
+        let count = |extents: &[usize]| {
+            let shape = shape(extents);
+            let (walk, mut count) = (Walk::new(shape, [Strides::of(shape)]), 0);
+            walk.each(|_| count += 1);
+            assert_eq!(count, walk.len());
+            count
+        };
+        assert_eq!([count(&[]), count(&[1, 1]), count(&[3, 0, 2]), count(&[0])], [1, 1, 0, 0]);
+    }
+}
