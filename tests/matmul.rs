@@ -1,17 +1,26 @@
-//! Matrix products by both kernels, exact on whole numbers and bounded on others.
+//! Matrix products by every tiling, exact on whole numbers and bounded on others.
 
 mod support;
 
-use support::run::{Case, Outcome, folding_gpu, gpu, normal};
-use wgrad::gpu::{Choices, Gpu, MatMul};
+use support::run::{Case, Outcome, count, folding_gpu, gpu, normal};
+use wgrad::gpu::{Choices, Class, Gpu, MatMul};
 use wgrad::program::Form;
 use wgrad::random::{Key, Stream};
 
 const SIDES: [u32; 17] = [1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129];
 
-/// The device with each kernel.
-fn kernels(gpu: &Gpu) -> impl Iterator<Item = (MatMul, Gpu)> {
-    MatMul::ALL.into_iter().map(|matmul| (matmul, gpu.choosing(Choices { matmul })))
+/// The device with each tiling, as a GPU whose work is split and as a CPU, with a form each: compiling kernels is what takes
+/// time here. With `WGRAD_FULL=1` every tiling takes every form.
+fn ways(gpu: &Gpu) -> impl Iterator<Item = (Form, Gpu)> {
+    let all = (0..).zip(MatMul::ALL).flat_map(|(number, matmul)| {
+        let form = move |round| Form::ALL[(number + round) % 3];
+        (0..count(1, 3)).map(move |round| (form(round), matmul))
+    });
+    let classes = [Class::Discrete, Class::Cpu].into_iter().cycle();
+    all.zip(classes).map(|((form, matmul), class)| {
+        let checked = class == Class::Cpu;
+        (form, gpu.choosing(Choices { class, matmul: Some(matmul), checked, ..gpu.choices() }))
+    })
 }
 
 /// The shapes of both operands.
@@ -50,14 +59,17 @@ fn exact(gpu: &Gpu, form: Form, sides: [usize; 3]) -> usize {
 fn products_of_whole_numbers_are_exact_for_sides_of_every_kind() {
     let key = Key::new(11, Stream::Data(0));
     let mut checks = 0;
-    for (number, form) in (0..).zip(Form::ALL) {
-        for triple in 0..300u32 {
+    for (number, (form, gpu)) in (0..).zip(ways(gpu())) {
+        for round in 0..24u32 {
             let side =
-                |axis| SIDES[(key.words(number, 3 * triple + axis)[0] % 17) as usize] as usize;
-            // Each kernel gets every other triple.
-            let (_, gpu) = kernels(gpu()).nth(triple as usize % 2).unwrap();
-            checks += exact(&gpu, form, [side(0), side(1), side(2)]);
+                |axis| SIDES[(key.words(number, 3 * round + axis)[0] % 17) as usize] as usize;
+            // Every other product has sides that are read by fours.
+            let four = if round % 2 == 0 { 4 } else { 1 };
+            checks += exact(&gpu, form, [0, 1, 2].map(|axis| side(axis).next_multiple_of(four)));
         }
+        // Whole tiles only.
+        let [rows, cols] = gpu.choices().matmul.unwrap().tiling().block();
+        checks += exact(&gpu, form, [2 * rows as usize, 32, cols as usize]);
     }
     println!("{checks} values");
 }
@@ -71,24 +83,22 @@ fn empty_and_very_deep_products_are_exact() {
         [3, 4, 0],
         [0, 0, 0],
         [5, 4096, 7],
-        [33, 4096, 34],
         [1, 1, 5000],
         [5000, 1, 1],
-        // Beyond the longest inner side of one product.
-        [3, 16_384, 5],
+        // Beyond the longest inner side of one workgroup.
         [3, 16_385, 5],
-        [9, 100_001, 33],
+        [9, 100_001, 13],
     ];
+    for (form, gpu) in ways(gpu()) {
+        checks += sides.map(|sides| exact(&gpu, form, sides)).iter().sum::<usize>();
+    }
+    let tall = Choices { matmul: Some(MatMul::Tall), ..gpu().choices() };
     for form in Form::ALL {
-        for sides in sides {
-            for (_, gpu) in kernels(gpu()) {
-                checks += exact(&gpu, form, sides);
-            }
-        }
         for sides in [[30, 20, 100], [5, 3, 128], [5, 50_000, 65]] {
-            for (_, gpu) in kernels(folding_gpu()) {
-                checks += exact(&gpu, form, sides);
-            }
+            checks += exact(&folding_gpu().choosing(tall), form, sides);
+        }
+        for sides in sides {
+            checks += exact(&gpu().choosing(tall), form, sides);
         }
     }
     println!("{checks} values");
@@ -99,29 +109,75 @@ fn products_of_random_numbers_are_within_the_bound_of_a_sum_in_any_order() {
     let (mut checks, mut worst) = (0, 0.0f64);
     // The last scales cancel against each other.
     for (scale_a, scale_b) in [(1.0, 1.0), (1e-20, 1e20)] {
-        for form in Form::ALL {
-            for sides in [[17, 33, 65], [64, 128, 64], [3, 4096, 5], [129, 1, 127], [2, 40_000, 3]]
-            {
+        for (form, gpu) in ways(gpu()) {
+            for sides in [[17, 33, 65], [64, 128, 64], [3, 4096, 5], [2, 40_000, 3]] {
                 let [m, k, n] = sides;
                 let scaled = |seed, len, scale| -> Vec<f32> {
                     normal(seed, len).into_iter().map(|x| x * scale).collect()
                 };
                 let (a, b) = (scaled(1, m * k, scale_a), scaled(2, k * n, scale_b));
                 let magnitude = |x: &[f32]| x.iter().map(|x| x.abs()).collect::<Vec<f32>>();
-                for (matmul, gpu) in kernels(gpu()) {
-                    let outcome = product(&gpu, form, sides, &a, &b);
-                    let sizes = product(&gpu, form, sides, &magnitude(&a), &magnitude(&b)).want;
-                    let half_ulp = 1.0 / f64::from(1 << 24);
-                    for ((got, want), size) in outcome.got.iter().zip(outcome.want).zip(sizes) {
-                        let share =
-                            (f64::from(*got) - want).abs() / (2.0 * k as f64 * half_ulp * size);
-                        assert!(share <= 1.0, "{form:?} {sides:?} by {matmul:?}: {share}");
-                        worst = worst.max(share);
-                        checks += 1;
-                    }
+                let outcome = product(&gpu, form, sides, &a, &b);
+                let sizes = product(&gpu, form, sides, &magnitude(&a), &magnitude(&b)).want;
+                let half_ulp = 1.0 / f64::from(1 << 24);
+                for ((got, want), size) in outcome.got.iter().zip(outcome.want).zip(sizes) {
+                    let share = (f64::from(*got) - want).abs() / (2.0 * k as f64 * half_ulp * size);
+                    assert!(share <= 1.0, "{form:?} {sides:?} by {:?}: {share}", gpu.choices());
+                    worst = worst.max(share);
+                    checks += 1;
                 }
             }
         }
     }
     println!("{checks} values, the worst at {worst:.3} of its bound");
+}
+
+#[test]
+fn batched_products_broadcast_their_leading_axes() {
+    let mut checks = 0;
+    let batches: [[&[usize]; 2]; 8] = [
+        [&[3], &[3]],
+        [&[2, 3], &[3]],
+        [&[3], &[2, 1]],
+        [&[2, 1, 2], &[3, 1]],
+        [&[5], &[]],
+        [&[], &[4]],
+        [&[2, 1, 3, 1], &[1, 2, 1, 2]],
+        [&[0], &[1]],
+    ];
+    let sides = [[5, 7, 3], [8, 16, 12], [33, 4, 40], [4, 600, 8]];
+    for (number, (form, gpu)) in ways(gpu()).enumerate() {
+        for (round, [left, right]) in batches.into_iter().enumerate() {
+            let sides = sides[(round + number) % count(2, sides.len())];
+            let [a_shape, b_shape] = shapes(form, sides);
+            let (a_shape, b_shape) = ([left, &a_shape].concat(), [right, &b_shape].concat());
+            let mut case = Case::new(&format!("{form:?} {a_shape:?} {b_shape:?}"));
+            let a = case.input(&a_shape, &whole(3, a_shape.iter().product()));
+            let b = case.input(&b_shape, &whole(4, b_shape.iter().product()));
+            let c = case.program.matmul("c", a, b, form).unwrap();
+            let outcome = case.run(&gpu, &[c]).remove(0);
+            let same = outcome.got.iter().zip(&outcome.want).all(|(&a, &b)| f64::from(a) == b);
+            assert!(same, "{form:?} {a_shape:?} {b_shape:?} by {:?}", gpu.choices());
+            checks += outcome.got.len();
+        }
+    }
+    println!("{checks} values");
+}
+
+#[test]
+fn a_batched_product_is_that_of_each_pair_of_matrices() {
+    let mut case = Case::new("by hand");
+    let (a, b) = (whole(5, 2 * 3 * 4), whole(6, 2 * 4 * 2));
+    let (a_slot, b_slot) = (case.input(&[2, 1, 3, 4], &a), case.input(&[2, 4, 2], &b));
+    let c = case.program.matmul("c", a_slot, b_slot, Form::NN).unwrap();
+    assert_eq!(case.program.shape(c).unwrap().to_vec(), [2, 2, 3, 2]);
+    let got = case.run(gpu(), &[c]).remove(0).got;
+    let mut want = Vec::new();
+    for (i, j) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+        for (row, col) in (0..3).flat_map(|row| [(row, 0), (row, 1)]) {
+            let term = |k: usize| a[i * 12 + row * 4 + k] * b[j * 8 + k * 2 + col];
+            want.push((0..4).map(term).sum::<f32>());
+        }
+    }
+    assert_eq!(got, want);
 }

@@ -82,8 +82,8 @@ fn main() -> Result {
     step.upload_inputs(&mut encoder, &x)?;
     host.submit(encoder)?;
 
-    let loss = host.pass(LOSS, &[step.outputs(), &wanted, step.gradients()?]);
-    let painter = host.painter(PAINT, &[step.outputs(), &wanted]);
+    let loss = host.pass(LOSS, &[step.outputs()?, &wanted, step.gradients()?]);
+    let painter = host.painter(PAINT, &[step.outputs()?, &wanted]);
     for frame in 0..options.frames {
         let mut encoder = host.encoder();
         for _ in 0..options.steps {

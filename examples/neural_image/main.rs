@@ -115,7 +115,7 @@ fn main() -> Result {
     step.upload_inputs(&mut encoder, &places)?;
     host.submit(encoder)?;
 
-    let painter = host.painter(PAINT, &[step.outputs(), &Region::whole(wanted.clone())]);
+    let painter = host.painter(PAINT, &[step.outputs()?, &Region::whole(wanted.clone())]);
     let (mut first, mut last) = (None, f64::NAN);
     for frame in 0..options.frames {
         let mut encoder = host.encoder();

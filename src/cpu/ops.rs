@@ -6,7 +6,9 @@ use ndarray::{ArrayView2, ArrayViewMut2};
 use super::{Interpreter, Weights, activation, loss, norm, tensor};
 use crate::error::{Error, Result};
 use crate::numeric::count;
-use crate::program::{DType, Form, Layout, LossInputs, Op, Place, Program, Slot, StepEntry};
+use crate::program::{
+    DType, Form, Layout, LossInputs, Op, Place, Product, Program, Slot, StepEntry,
+};
 use crate::random::Key;
 use crate::shape::Shape;
 use crate::spec::activation::Order;
@@ -273,14 +275,34 @@ fn gather<T: Copy + Default>(
 }
 
 fn matmul<F: Real>(a: &[F], b: &[F], out: &mut [F], shapes: [Shape; 3], form: Form) -> Result<()> {
-    let [a_shape, b_shape, out_shape] = shapes.map(|shape| (shape.rows(), shape.cols()));
+    let [a_shape, b_shape, out_shape] = shapes;
+    let product = Product::into(form, a_shape, b_shape, out_shape)?;
+    let Product { m, k, n, .. } = product;
+    for (index, out) in out.chunks_exact_mut((m * n).max(1)).enumerate() {
+        let [a_start, b_start] = product.offsets(index);
+        let a = a.get(a_start..a_start + m * k).unwrap_or_default();
+        let b = b.get(b_start..b_start + k * n).unwrap_or_default();
+        one_matmul(a, b, out, [m, k, n], form)?;
+    }
+    Ok(())
+}
+
+fn one_matmul<F: Real>(
+    a: &[F],
+    b: &[F],
+    out: &mut [F],
+    [m, k, n]: [usize; 3],
+    form: Form,
+) -> Result<()> {
+    let a_shape = if form == Form::TN { (k, m) } else { (m, k) };
+    let b_shape = if form == Form::NT { (n, k) } else { (k, n) };
     if thin(a, b, out, a_shape, b_shape, form) {
         return Ok(());
     }
     let wrong = |error: ndarray::ShapeError| Error::Internal(format!("matmul: {error}"));
     let a = ArrayView2::from_shape(a_shape, a).map_err(wrong)?;
     let b = ArrayView2::from_shape(b_shape, b).map_err(wrong)?;
-    let mut out = ArrayViewMut2::from_shape(out_shape, out).map_err(wrong)?;
+    let mut out = ArrayViewMut2::from_shape((m, n), out).map_err(wrong)?;
     let (a, b) = match form {
         Form::NN => (a, b),
         Form::NT => (a, b.reversed_axes()),

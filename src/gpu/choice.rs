@@ -1,47 +1,199 @@
 //! Which kernel runs an op that has several: a static table, so that reruns on one device give the same bits.
 
-use super::kernel::{Kernel, catalogue};
+use super::kernel::Kernel;
+use super::kernel::matmul::{Epilogue, Tiling, Variant};
+use crate::program::{Form, Product};
+use crate::spec::Activation;
 
-/// The kernels of a matrix product.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The tilings of a matrix product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MatMul {
-    /// Tiles in workgroup memory.
-    Tile,
-    /// Straight from memory, for adapters that run on a CPU.
-    Register,
+    /// 128 x 128 results a workgroup, through workgroup memory: large products on large GPUs.
+    Large,
+    /// 64 x 64, through workgroup memory.
+    Medium,
+    /// 32 x 32, through workgroup memory: where larger tiles would be too few.
+    Small,
+    /// 32 x 32 straight from memory, for GPUs whose caches are fast.
+    Cached,
+    /// 4 x 256: a few rows.
+    Row,
+    /// 256 x 4: a few columns.
+    Column,
+    /// 4 x 4, the inner side shared by 64 invocations: a small result of a long inner side.
+    Deep,
+    /// 16 x 128 straight from memory, for adapters that run on a CPU: barriers cost more there than they save, and every
+    /// number loaded costs as much as five multiplications.
+    Wide,
+    /// 16 x 64 straight from memory, for the same.
+    Tall,
+    /// 64 x 8 straight from memory, for the same: few columns.
+    Thin,
+    /// 4 x 4, the inner side shared by 8 invocations, for the same.
+    Strip,
 }
 
 impl MatMul {
-    /// Every kernel.
-    pub const ALL: [Self; 2] = [Self::Tile, Self::Register];
+    /// Every tiling.
+    pub const ALL: [Self; 11] = [
+        Self::Large,
+        Self::Medium,
+        Self::Small,
+        Self::Cached,
+        Self::Row,
+        Self::Column,
+        Self::Deep,
+        Self::Wide,
+        Self::Tall,
+        Self::Thin,
+        Self::Strip,
+    ];
 
-    pub(super) fn kernel(self) -> Kernel {
-        match self {
-            Self::Tile => catalogue::matmul_tile(),
-            Self::Register => catalogue::matmul_register(),
+    /// Who computes what.
+    pub const fn tiling(self) -> Tiling {
+        let (each, lanes, staged) = match self {
+            Self::Large => ([8, 8], [16, 16, 1], true),
+            Self::Medium => ([8, 8], [8, 8, 1], true),
+            Self::Small => ([4, 4], [8, 8, 1], true),
+            Self::Cached => ([4, 4], [8, 8, 1], false),
+            Self::Row => ([4, 4], [1, 64, 1], false),
+            Self::Column => ([4, 4], [64, 1, 1], false),
+            Self::Deep => ([4, 4], [1, 1, 64], false),
+            Self::Wide => ([16, 16], [1, 8, 1], false),
+            Self::Tall => ([16, 8], [1, 8, 1], false),
+            Self::Thin => ([8, 8], [8, 1, 1], false),
+            Self::Strip => ([4, 4], [1, 1, 8], false),
+        };
+        Tiling { each, lanes, staged }
+    }
+}
+
+/// How an adapter likes its work cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// A CPU: a few cores, barriers dear.
+    Cpu,
+    /// A GPU that shares the memory of the CPU.
+    Integrated,
+    /// A GPU with memory of its own.
+    Discrete,
+}
+
+impl Class {
+    fn of(info: &wgpu::AdapterInfo) -> Self {
+        match info.device_type {
+            wgpu::DeviceType::Cpu => Self::Cpu,
+            wgpu::DeviceType::DiscreteGpu | wgpu::DeviceType::VirtualGpu => Self::Discrete,
+            wgpu::DeviceType::IntegratedGpu | wgpu::DeviceType::Other => Self::Integrated,
         }
     }
 
-    /// The rows and columns of the result that one workgroup computes.
-    pub(super) const fn tile(self) -> [usize; 2] {
+    /// How many workgroups keep the adapter busy.
+    const fn workgroups(self) -> usize {
         match self {
-            Self::Tile => [32, 32],
-            Self::Register => [8, 32],
+            Self::Cpu => 8,
+            Self::Integrated => 64,
+            Self::Discrete => 256,
+        }
+    }
+
+    /// The shortest part of an inner side that is worth a workgroup of its own.
+    const fn least_depth(self) -> usize {
+        match self {
+            Self::Cpu => 1024,
+            Self::Integrated | Self::Discrete => 256,
+        }
+    }
+
+    fn tiling(self, product: &Product) -> MatMul {
+        let Product { m, k, n, .. } = *product;
+        if self == Self::Cpu {
+            return match (m, n) {
+                (..=8, ..=8) if k >= 64 => MatMul::Strip,
+                (_, ..=8) => MatMul::Thin,
+                (_, ..=64) => MatMul::Tall,
+                _ => MatMul::Wide,
+            };
+        }
+        match (m, n) {
+            (..=16, ..=16) if k >= 256 => MatMul::Deep,
+            (..=8, _) => MatMul::Row,
+            (_, ..=8) => MatMul::Column,
+            _ if m * n >= 1 << 22 && self == Self::Discrete => MatMul::Large,
+            _ if m * n >= 1 << 18 => MatMul::Medium,
+            _ => MatMul::Small,
         }
     }
 }
+
+/// The longest inner side that one workgroup sums: llvmpipe ends an invocation's loops after 65 535 turns, and shorter sums
+/// are more exact.
+const MOST_DEPTH: usize = 16_384;
 
 /// The kernels that plans are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choices {
-    /// For matrix products.
-    pub matmul: MatMul,
+    /// How the adapter likes its work cut.
+    pub class: Class,
+    /// The tiling of all matrix products, in place of the table's.
+    pub matmul: Option<MatMul>,
+    /// Whether the library's own kernels keep all of WebGPU's run-time checks. Those of the caller's always do.
+    pub checked: bool,
+    /// How ops become dispatches.
+    pub fusion: Fusion,
+}
+
+/// How the ops of a program become dispatches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fusion {
+    /// Whole steps where a program is one, else as [`Fusion::Layers`].
+    Auto,
+    /// Each op by itself: what [`Plan::encode_ops`](super::Plan::encode_ops) asks for.
+    Never,
+    /// Products with what surrounds them.
+    Layers,
+    /// Whole steps; a program that is none is refused.
+    Whole,
 }
 
 impl Choices {
     /// What suits the adapter.
     pub(super) fn of(info: &wgpu::AdapterInfo) -> Self {
-        let software = info.device_type == wgpu::DeviceType::Cpu;
-        Self { matmul: if software { MatMul::Register } else { MatMul::Tile } }
+        Self { class: Class::of(info), matmul: None, checked: false, fusion: Fusion::Auto }
     }
+
+    /// The tiling of a product, and how much of its inner side a workgroup takes.
+    pub(super) fn product(&self, product: &Product) -> (Tiling, usize) {
+        let Product { m, k, n, .. } = *product;
+        let tiling = self.matmul.unwrap_or_else(|| self.class.tiling(product)).tiling();
+        let [rows, cols] = tiling.block().map(|side| side as usize);
+        let tiles = m.div_ceil(rows) * n.div_ceil(cols) * product.count();
+        let parts = (self.class.workgroups() / tiles.max(1)).min(k / self.class.least_depth());
+        let depth = k.div_ceil(parts.max(1)).next_multiple_of(16).clamp(16, MOST_DEPTH);
+        (tiling, depth)
+    }
+}
+
+/// The plain kernels of every tiling, and some of those with an epilogue.
+pub(super) fn kernels() -> Vec<Kernel> {
+    let mut variants = Vec::new();
+    for (tiling, form) in MatMul::ALL.into_iter().flat_map(|way| Form::ALL.map(|form| (way, form)))
+    {
+        let plain = Variant::plain(form, tiling.tiling());
+        variants.extend([
+            Variant { vector: true, ..plain },
+            Variant { vector: true, edge: true, batched: true, ..plain },
+            Variant { split: true, sums: form == Form::TN, ..plain },
+        ]);
+    }
+    for vector in [true, false] {
+        let (gelu, relu) = (Some(Activation::gelu()), Some(Activation::relu()));
+        let forward = Epilogue { bias: true, activation: gelu, keeps: true, derivative: None };
+        let backward = Epilogue { derivative: relu, ..Epilogue::default() };
+        for (form, epilogue) in [(Form::NT, forward), (Form::NN, backward)] {
+            let plain = Variant::plain(form, MatMul::Tall.tiling());
+            variants.push(Variant { vector, epilogue, ..plain });
+        }
+    }
+    variants.iter().map(Variant::kernel).collect()
 }

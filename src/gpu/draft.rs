@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::arena::Weights;
 use super::kernel::Kernel;
-use super::lower::{Job, Lowering, Memory};
+use super::lower::{Job, Lowering, Memory, whole};
 use super::{Choices, Gpu};
 use crate::error::{Error, Result};
 use crate::program::{Op, Program};
@@ -156,8 +156,9 @@ fn lower_on(gpu: &Gpu, program: &Program) -> Result<Vec<Job>> {
     });
     let weights = Weights::new(gpu, program.params(), optimizer, EXTRAS)?;
     let steps = gpu.storage("step table", 64, &[])?;
-    let memory = Memory::new(gpu, program, steps, &[])?;
-    let mut lowering = Lowering::new(gpu, program, Some(&weights), memory);
+    let whole = whole::prepare(gpu, program, Some(&weights), &[])?;
+    let memory = Memory::new(gpu, program, steps, &[], whole.as_ref())?;
+    let mut lowering = Lowering::new(gpu, program, Some(&weights), memory, whole);
     lowering.lower()?;
     Ok(lowering.jobs)
 }

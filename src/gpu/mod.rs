@@ -17,7 +17,7 @@ mod texture;
 
 pub use arena::Weights;
 pub use budget::Budget;
-pub use choice::{Choices, MatMul};
+pub use choice::{Choices, Class, Fusion, MatMul};
 pub use memory::{Region, View};
 pub use plan::{Dispatch, Plan};
 pub(crate) use snapshot::{Snapshots, WeightsAt};
@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use futures::FutureExt;
 
 use crate::error::{Error, Result};
-use kernel::{Kernel, Pipeline};
+use kernel::{Kernel, Part, Pipeline};
 
 /// A WebGPU device to compute on: one of our own ([`Gpu::new`]) or the host application's ([`Gpu::from_wgpu`]).
 ///
@@ -40,6 +40,9 @@ pub struct Gpu {
     choices: Choices,
 }
 
+/// The texts of a kernel, and whether all checks stay.
+type Text = (Vec<Part>, bool);
+
 #[derive(Debug)]
 struct Shared {
     device: wgpu::Device,
@@ -47,7 +50,7 @@ struct Shared {
     info: wgpu::AdapterInfo,
     limits: wgpu::Limits,
     /// By the texts they are made of: two ops of the caller's own may have one name.
-    pipelines: Mutex<HashMap<Vec<&'static str>, Arc<Pipeline>>>,
+    pipelines: Mutex<HashMap<Text, Arc<Pipeline>>>,
     /// The host's, if it gave one.
     cache: Option<wgpu::PipelineCache>,
     /// Set by the device-lost callback of a device of our own, by the host, or when a read-back fails.
@@ -215,16 +218,18 @@ impl Gpu {
 
     /// The pipeline of a kernel, compiled on first use.
     fn pipeline(&self, kernel: &Kernel) -> Result<Arc<Pipeline>> {
+        let checked = self.choices.checked;
+        let key = (kernel.parts.clone(), checked);
         let mut pipelines = self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = pipelines.get(&kernel.parts) {
+        if let Some(pipeline) = pipelines.get(&key) {
             return Ok(pipeline.clone());
         }
         self.check_kernel(kernel)?;
         let cache = self.shared.cache.as_ref();
         let pipeline =
-            self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel, cache))?;
+            self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel, checked, cache))?;
         let pipeline = Arc::new(pipeline);
-        pipelines.insert(kernel.parts.clone(), pipeline.clone());
+        pipelines.insert(key, pipeline.clone());
         Ok(pipeline)
     }
 

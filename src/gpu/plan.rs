@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::budget::Pace;
 use super::kernel::Pipeline;
-use super::lower::{Job, Lowering, Memory, RING, check_view};
+use super::lower::{Job, Lowering, Memory, RING, check_view, whole};
 use super::memory::{Region, View};
 use super::staging::{Staging, Way};
 use super::steps::{Figures, StepTable};
@@ -62,6 +62,8 @@ struct List {
     dispatches: Vec<Dispatch>,
     /// How many dispatches lie before each op.
     marks: Vec<usize>,
+    /// The ops that a dispatch does together with the op before.
+    inside: Vec<usize>,
     // Bind groups refer to it.
     _uniforms: Option<Region>,
 }
@@ -72,10 +74,11 @@ impl List {
         program: &Program,
         weights: Option<&Weights>,
         memory: Memory,
+        whole: Option<whole::Plan>,
     ) -> Result<Self> {
-        let mut lowering = Lowering::new(gpu, program, weights, memory);
+        let mut lowering = Lowering::new(gpu, program, weights, memory, whole);
         lowering.lower()?;
-        let Lowering { jobs, marks, .. } = lowering;
+        let Lowering { jobs, marks, inside, .. } = lowering;
         let done = |jobs: &[Job]| jobs.iter().filter(|job| job.groups > 0).count();
         let marks = marks.into_iter().map(|mark| done(jobs.get(..mark).unwrap_or(&jobs))).collect();
         // An op without elements has nothing to dispatch.
@@ -87,7 +90,7 @@ impl List {
             dispatches.push(bind(gpu, job, uniforms.as_ref(), offset)?);
             offset += stride(gpu, job);
         }
-        Ok(Self { dispatches, marks, _uniforms: uniforms })
+        Ok(Self { dispatches, marks, inside, _uniforms: uniforms })
     }
 }
 
@@ -108,8 +111,9 @@ impl Plan {
     ) -> Result<Self> {
         let counting = program.ops().iter().any(|op| matches!(op, Op::Record { .. }));
         let steps = StepTable::new(gpu, Box::new(rule), first, counting)?;
-        let memory = Memory::new(gpu, &program, steps.region.clone(), views)?;
-        let list = List::new(gpu, &program, weights, memory.clone())?;
+        let whole = whole::prepare(gpu, &program, weights, views)?;
+        let memory = Memory::new(gpu, &program, steps.region.clone(), views, whole.as_ref())?;
+        let list = List::new(gpu, &program, weights, memory.clone(), whole)?;
         let (gpu, uploads) = (gpu.clone(), Staging::new(gpu, Way::Up));
         Ok(Self { gpu, program, list, memory, steps, counting, uploads, pace: None })
     }
@@ -165,7 +169,7 @@ impl Plan {
                 return Err(Error::unsupported("rebind", message));
             }
         }
-        self.list = List::new(&self.gpu, &self.program, weights, memory.clone())?;
+        self.list = self.listed(&self.program, weights, &memory)?;
         self.memory = memory;
         Ok(())
     }
@@ -184,9 +188,26 @@ impl Plan {
             let message = "the new program has other slots; build a new plan";
             return Err(Error::unsupported("change", message));
         }
-        self.list = List::new(&self.gpu, &program, weights, self.memory.clone())?;
+        self.list = self.listed(&program, weights, &self.memory)?;
         self.program = program;
         Ok(())
+    }
+
+    /// The dispatches of a program over the same memory, a whole step if that was made for one.
+    fn listed(
+        &self,
+        program: &Program,
+        weights: Option<&Weights>,
+        memory: &Memory,
+    ) -> Result<List> {
+        let whole = if memory.whole {
+            let whole = whole::prepare(&self.gpu, program, weights, &[])?;
+            let message = "the new program is no whole step; build a new plan";
+            Some(whole.ok_or_else(|| Error::unsupported("change", message))?)
+        } else {
+            None
+        };
+        List::new(&self.gpu, program, weights, memory.clone(), whole)
     }
 
     /// Records the copy of numbers to the start of a slot, through staging memory of ours that is used again once the host
@@ -292,13 +313,19 @@ impl Plan {
     /// Records some ops of one step; those up to the last op end the step. Nothing is submitted.
     ///
     /// # Errors
-    /// As [`Plan::encode`].
+    /// As [`Plan::encode`]; [`Error::Unsupported`] if one dispatch does several of the ops: a plan with
+    /// [`Fusion::Never`](super::Fusion::Never) does not.
     pub fn encode_ops(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
         ops: Range<usize>,
     ) -> Result<()> {
         self.gpu.check_alive()?;
+        let parts = [ops.start, ops.end.min(self.program.ops().len())];
+        if parts.into_iter().any(|op| self.list.inside.contains(&op)) {
+            let message = "a dispatch does ops of both parts; choose Fusion::Never";
+            return Err(Error::unsupported("encode_ops", message));
+        }
         self.steps.begin(encoder, 1)?;
         let List { dispatches, marks, .. } = &self.list;
         let mark = |op: usize| marks.get(op).copied().unwrap_or(dispatches.len());

@@ -1,6 +1,6 @@
 //! Adding ops to a program: each method checks shapes and creates the slots its op writes.
 
-use super::{DType, Form, Op, ParamInfo, Place, Program, Slot, SlotInfo};
+use super::{DType, Form, Op, ParamInfo, Place, Product, Program, Slot, SlotInfo};
 use crate::error::{Error, Result};
 use crate::random::Key;
 use crate::shape::Shape;
@@ -67,39 +67,25 @@ impl Program {
         Ok(out)
     }
 
-    /// The product of two matrices into a new slot.
+    /// The product into a new slot, as [`Product::of`].
     ///
     /// # Errors
-    /// [`Error::Shape`] if the inner sides differ.
+    /// [`Error::Shape`] if the inner sides differ or the batch axes do not broadcast.
     pub fn matmul(&mut self, name: &str, a: Slot, b: Slot, form: Form) -> Result<Slot> {
-        let [m, _, n] = self.product_sides(a, b, form)?;
-        let out = self.value(name, Shape::new(&[m, n])?);
+        let shape = Product::shape(form, self.shape(a)?, self.shape(b)?)?;
+        let out = self.value(name, shape);
         self.ops.push(Op::MatMul { a, b, out, form });
         Ok(out)
     }
 
-    /// The product of two matrices into a given slot.
+    /// The product into a given slot, as [`Product::into`].
     ///
     /// # Errors
-    /// [`Error::Shape`] if the inner sides differ or `out` has another shape.
+    /// As [`Program::matmul`], also if `out` has another shape.
     pub fn matmul_into(&mut self, a: Slot, b: Slot, form: Form, out: Slot) -> Result<()> {
-        let [m, _, n] = self.product_sides(a, b, form)?;
-        let shape = self.shape(out)?;
-        if [shape.rows(), shape.cols()] != [m, n] {
-            return Err(Error::shape(
-                "matmul",
-                format!("the product is [{m}, {n}], the output {shape}"),
-            ));
-        }
+        Product::into(form, self.shape(a)?, self.shape(b)?, self.shape(out)?)?;
         self.ops.push(Op::MatMul { a, b, out, form });
         Ok(())
-    }
-
-    fn product_sides(&self, a: Slot, b: Slot, form: Form) -> Result<[usize; 3]> {
-        let (left, right) = (self.shape(a)?, self.shape(b)?);
-        let sides = form.sides((left.rows(), left.cols()), (right.rows(), right.cols()));
-        let message = || format!("the inner sides of {left} and {right} differ");
-        sides.ok_or_else(|| Error::shape(format!("matmul.{}", form.name()), message()))
     }
 
     /// Adds one row to every row of `out`.

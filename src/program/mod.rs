@@ -12,6 +12,7 @@ mod loss;
 mod norm;
 mod op;
 mod orthogonal;
+mod product;
 mod step;
 mod tensor;
 
@@ -19,6 +20,7 @@ pub use loss::LossInputs;
 pub(crate) use loss::{Layout, has_weighted_mean};
 pub use norm::NormOp;
 pub use op::{Form, Op};
+pub use product::{MAX_BATCH_AXES, Product};
 pub use step::{Averaging, LiveSteps, StepEntry, Steps};
 pub use tensor::TensorOp;
 

@@ -44,7 +44,7 @@ impl Form {
     }
 }
 
-/// One op. Tensors of more than two axes are seen as matrices: the last axis by all others.
+/// One op. Unless it says otherwise, tensors of more than two axes are seen as matrices: the last axis by all others.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
     /// `out` = rows of `data`, chosen by the step's entry; with a key, in that epoch's random order. Rows of `out`
@@ -57,13 +57,13 @@ pub enum Op {
         /// The key of the order; without one the rows come in their own order.
         shuffle: Option<Key>,
     },
-    /// `out = a b`, either operand transposed.
+    /// `out = a b`, either operand transposed; leading axes are batch axes, as [`Product`](super::Product) says.
     MatMul {
         /// The left operand.
         a: Slot,
         /// The right operand.
         b: Slot,
-        /// The product, (m, n).
+        /// The product, (m, n) for each index of the batch axes.
         out: Slot,
         /// Which operand is transposed.
         form: Form,

@@ -161,7 +161,7 @@ fn a_gradient_from_the_hosts_own_shader_trains_as_the_loss_it_is_of() {
     for _ in 0..6 {
         step.encode_forward(&mut encoder).unwrap();
         assert!(step.encode_update(&mut encoder).is_err());
-        let bindings = [binding(step.outputs()), binding(step.gradients().unwrap())];
+        let bindings = [binding(step.outputs().unwrap()), binding(step.gradients().unwrap())];
         host.pass(&mut encoder, OWN_LOSS, bindings, ROWS as u32 / 8);
         step.encode_backward(&mut encoder).unwrap();
         step.encode_update(&mut encoder).unwrap();

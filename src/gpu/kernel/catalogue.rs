@@ -1,7 +1,7 @@
 //! Every kernel: the ones that follow from registry entries, and the ones written whole.
 
 pub use super::loss::{accuracy, agreement, check_classes, divide, loss, one_hot, target_weight};
-use super::{Access, Binding, Field, Kernel};
+use super::{Access, Binding, Field, Kernel, Part};
 use crate::spec::optimizer::Takes;
 use crate::spec::registry::Entry;
 use crate::spec::{Activation, Kind as _, Optimizer};
@@ -20,9 +20,9 @@ pub(super) const RANDOM: &str = shader!("lib/random");
 pub(super) const REDUCE: &str = shader!("lib/reduce");
 pub(super) const STEP: &str = shader!("lib/step");
 pub(super) const NO_SCALARS: &str = shader!("lib/no_scalars");
-const OPTIMIZER_TYPES: &str = shader!("template/optimizer_types");
+pub(super) const OPTIMIZER_TYPES: &str = shader!("template/optimizer_types");
 const NORMAL: &str = shader!("lib/normal");
-const NO_HYPER: &str = shader!("lib/no_hyper");
+pub(super) const NO_HYPER: &str = shader!("lib/no_hyper");
 
 pub(super) const fn read(name: &'static str) -> Binding {
     Binding { name, access: Access::Read }
@@ -38,9 +38,9 @@ fn fields(names: &[&'static str]) -> Vec<Field> {
 
 /// Adds an op's own text and, if it has no parameters, the empty `Hyper`.
 pub(super) fn with_hyper<K>(mut kernel: Kernel, entry: &Entry<K>, shader: &'static str) -> Kernel {
-    kernel.parts.push(shader);
+    kernel.parts.push(shader.into());
     if entry.params.is_empty() {
-        kernel.parts.push(NO_HYPER);
+        kernel.parts.push(NO_HYPER.into());
     }
     kernel.hyper = Some(entry.params.iter().map(|param| param.name).collect());
     kernel
@@ -53,7 +53,8 @@ pub(super) fn whole(
     bindings: &[Binding],
     names: &[&'static str],
 ) -> Kernel {
-    let (parts, bindings) = (parts.to_vec(), bindings.to_vec());
+    let parts = parts.iter().map(|part| Part::from(*part)).collect();
+    let bindings = bindings.to_vec();
     Kernel {
         label: label.to_string(),
         parts,
@@ -75,8 +76,8 @@ pub fn optimizer(optimizer: &Optimizer) -> Kernel {
         Takes::History => ("", &[]),
     };
     let mut kernel = optimizer_kernel(optimizer, "states", shader!("template/optimizer"));
-    kernel.parts.push(takes);
-    kernel.parts.extend(parts);
+    kernel.parts.push(takes.into());
+    kernel.parts.extend(parts.iter().map(|part| Part::from(*part)));
     kernel
 }
 
@@ -84,10 +85,11 @@ pub fn optimizer(optimizer: &Optimizer) -> Kernel {
 pub fn optimizer_measure(optimizer: &Optimizer) -> Kernel {
     let mut kernel =
         optimizer_kernel(optimizer, "measure_states", shader!("template/optimizer_measure"));
-    kernel.parts.push(match optimizer.entry().kind.takes {
+    let terms = match optimizer.entry().kind.takes {
         Takes::Lines { .. } => shader!("template/optimizer_measure_lines"),
         _ => shader!("template/optimizer_measure_tensor"),
-    });
+    };
+    kernel.parts.push(terms.into());
     for binding in &mut kernel.bindings {
         match binding.name {
             "blocks" => binding.access = Access::ReadWrite,
@@ -284,23 +286,11 @@ pub fn norms() -> Kernel {
     )
 }
 
-const MATMUL_FIELDS: [&str; 8] = ["m", "k", "n", "a_m", "a_k", "b_k", "b_n", "depth"];
-const MATMUL_BINDINGS: [Binding; 3] = [read("a"), read("b"), write("c")];
-
-/// A matrix product by tiles in workgroup memory.
-pub fn matmul_tile() -> Kernel {
-    whole("matmul.tile", 64, &[INDEX, shader!("matmul/tile")], &MATMUL_BINDINGS, &MATMUL_FIELDS)
-}
-
-/// A matrix product without workgroup memory, for software adapters.
-pub fn matmul_register() -> Kernel {
-    whole(
-        "matmul.register",
-        8,
-        &[INDEX, shader!("matmul/register")],
-        &MATMUL_BINDINGS,
-        &MATMUL_FIELDS,
-    )
+/// The sum of the partial products of a split inner side, and beside it of the column sums.
+pub fn sum_parts() -> Kernel {
+    let bindings = [read("x"), write("y")];
+    let parts = [INDEX, shader!("matmul/sum_parts")];
+    whole("matmul.sum_parts", 64, &parts, &bindings, &["len", "parts"])
 }
 
 /// Adds one row to every row.
@@ -376,13 +366,20 @@ pub fn record() -> Kernel {
 
 /// Every kernel of the library.
 pub fn all() -> Vec<Kernel> {
+    let mut kernels = written();
+    kernels.extend(super::super::choice::kernels());
+    kernels
+}
+
+/// Those whose text is written out in `shaders/`.
+pub(super) fn written() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> =
         Activation::all().flat_map(|f| super::activation::all(&f)).collect();
     kernels.extend(super::loss::all());
     kernels.extend(super::norm::all());
     kernels.extend(super::tensor::all());
     kernels.extend(Optimizer::all().flat_map(|entry| optimizer_variants(&entry)));
-    kernels.extend([matmul_tile(), matmul_register(), add_row(), sum_rows(), sum(), gather()]);
+    kernels.extend([sum_parts(), add_row(), sum_rows(), sum(), gather()]);
     kernels.extend([penalty(), clip_value(), clip_norm(), norms(), settle_lines(), record()]);
     kernels.extend([squares(), clip_each(), gradient_noise(), accumulate(), average()]);
     kernels.extend([count_not_finite(), skip()]);

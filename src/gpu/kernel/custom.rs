@@ -110,7 +110,8 @@ pub(crate) fn check_function(
 
 /// Fails unless the kernel is valid WGSL; what is wrong in the caller's `own` text is shown there.
 pub(crate) fn check_kernel(name: &str, own: &str, kernel: &Kernel) -> Result<()> {
-    let rest: Vec<&str> = kernel.parts.iter().copied().filter(|part| *part != own).collect();
+    let rest: Vec<&str> =
+        kernel.parts.iter().map(|part| &**part).filter(|part| *part != own).collect();
     naga::parse(name, own, &rest.join("\n")).map(drop)
 }
 

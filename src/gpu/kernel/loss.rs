@@ -164,7 +164,7 @@ pub fn check_classes() -> Kernel {
 /// 1 or 0 per element: whether prediction and target agree.
 pub fn agreement() -> Kernel {
     let mut kernel = elementwise("metric.agreement", shader!("template/loss_map_one"), None);
-    kernel.parts.push(shader!("metric/agreement"));
+    kernel.parts.push(shader!("metric/agreement").into());
     kernel.hyper = Some(vec!["mode", "limit"]);
     kernel
 }

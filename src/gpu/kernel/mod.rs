@@ -4,10 +4,16 @@ pub mod activation;
 pub mod catalogue;
 mod custom;
 mod loss;
+pub mod matmul;
 pub mod norm;
 pub mod tensor;
+mod trusted;
+pub mod whole;
+
+use std::borrow::Cow;
 
 use crate::error::{Error, Result};
+use trusted::Trust;
 
 /// How a kernel uses a binding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,13 +42,17 @@ pub struct Field {
     pub words: usize,
 }
 
+/// A text of a kernel.
+pub type Part = Cow<'static, str>;
+
 /// A compute shader and what the host must know about it.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     /// `family.name.direction`, unique.
     pub label: String,
-    /// The texts that make up the module; WGSL declarations may come in any order.
-    pub parts: Vec<&'static str>,
+    /// The texts that make up the module; WGSL declarations may come in any order. Those that are not borrowed come from
+    /// a generator of the library.
+    pub parts: Vec<Part>,
     /// The storage bindings.
     pub bindings: Vec<Binding>,
     /// The fields of `Params` before `hyper`.
@@ -99,6 +109,7 @@ impl Pipeline {
     pub(super) fn new(
         device: &wgpu::Device,
         kernel: &Kernel,
+        checked: bool,
         cache: Option<&wgpu::PipelineCache>,
     ) -> Self {
         let label = format!("wgrad {}", kernel.label);
@@ -126,17 +137,21 @@ impl Pipeline {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
-        // Texts of the caller's own come this way, too: never without run-time checks.
-        let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        let descriptor = wgpu::ShaderModuleDescriptor {
             label,
             source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
-        });
+        };
+        let trust = if checked { Trust::None } else { Trust::of(kernel) };
+        let module = trusted::module(device, descriptor, trust);
         let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label,
             layout: Some(&pipeline_layout),
             module: &module,
             entry_point: Some("main"),
-            compilation_options: wgpu::PipelineCompilationOptions::default(),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                zero_initialize_workgroup_memory: trust != Trust::Whole,
+                ..Default::default()
+            },
             cache,
         });
         Self { pipeline, layout }

@@ -1,11 +1,14 @@
 //! Lowering: each op of a program becomes one or a few jobs, a job being a kernel with everything it binds.
 
 mod activation;
+mod chain;
 mod loss;
+mod matmul;
 mod norm;
 mod ops;
 mod tensor;
 mod weights;
+pub(super) mod whole;
 
 use std::collections::{HashMap, HashSet};
 
@@ -40,6 +43,8 @@ pub(super) struct Memory {
     pub scalars: Region,
     pub ring: Region,
     pub steps: Region,
+    /// Whether what passes within a whole step has no memory.
+    pub whole: bool,
 }
 
 /// What lowering works on and what it has made so far.
@@ -51,6 +56,10 @@ pub(super) struct Lowering<'a> {
     pub jobs: Vec<Job>,
     /// How many jobs lie before each op.
     pub marks: Vec<usize>,
+    /// The ops that a job does together with the op before.
+    pub inside: Vec<usize>,
+    /// The whole step, if there is one; then the ops are not lowered one by one.
+    pub whole: Option<whole::Plan>,
 }
 
 impl Memory {
@@ -60,7 +69,9 @@ impl Memory {
         program: &Program,
         steps: Region,
         views: &[(Slot, View)],
+        whole: Option<&whole::Plan>,
     ) -> Result<Self> {
+        let hidden = whole.map(|whole| whole.hidden(program)).unwrap_or_default();
         let views: HashMap<usize, &View> =
             views.iter().map(|(slot, view)| (slot.0, view)).collect();
         let figures = figures(program);
@@ -70,6 +81,7 @@ impl Memory {
         for (number, slot) in program.slots().iter().enumerate() {
             slots.push(match (slot.place, views.get(&number)) {
                 (Place::Param(_) | Place::Grad(_) | Place::Same(_), _) => None,
+                _ if hidden.contains(&Slot(number)) => None,
                 (_, Some(view)) => {
                     check_view(program, slot, view)?;
                     Some(view.region.clone())
@@ -86,7 +98,7 @@ impl Memory {
             });
         }
         let ring = gpu.storage("metrics ring", RING as usize * Op::MAX_RECORDED, &[])?;
-        Ok(Self { slots, scalars, ring, steps })
+        Ok(Self { slots, scalars, ring, steps, whole: whole.is_some() })
     }
 }
 
@@ -109,12 +121,18 @@ impl<'a> Lowering<'a> {
         program: &'a Program,
         weights: Option<&'a Weights>,
         memory: Memory,
+        whole: Option<whole::Plan>,
     ) -> Self {
-        Self { gpu, program, weights, memory, jobs: Vec::new(), marks: Vec::new() }
+        let (jobs, marks, inside) = (Vec::new(), Vec::new(), Vec::new());
+        Self { gpu, program, weights, memory, jobs, marks, inside, whole }
     }
 
     /// Lowers every op.
     pub fn lower(&mut self) -> Result<()> {
+        if let Some(whole) = self.whole.take() {
+            self.inside = (1..self.program.ops().len()).collect();
+            return self.whole(&whole);
+        }
         let program = self.program;
         program.ops().iter().try_for_each(|op| {
             self.marks.push(self.jobs.len());

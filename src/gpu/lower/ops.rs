@@ -4,7 +4,7 @@ use super::{Lowering, groups};
 use crate::error::Result;
 use crate::gpu::kernel::catalogue;
 use crate::gpu::memory::Region;
-use crate::program::{Form, Op, Slot};
+use crate::program::{Op, Slot};
 use crate::random::Key;
 
 /// Elements per workgroup of the summing kernels: 256 invocations of 4.
@@ -12,10 +12,6 @@ pub(super) const SUM: usize = 1024;
 
 /// Rows per workgroup of the kernel that sums them.
 const BLOCK: usize = 4096;
-/// The longest inner side of one matrix product; a longer one is a sum of products. llvmpipe ends an invocation's loops
-/// after 65 535 turns, and shorter sums are more exact.
-const DEPTH: usize = 16_384;
-
 /// How a sum becomes a figure.
 #[derive(Clone, Copy)]
 pub(super) struct Total {
@@ -102,29 +98,6 @@ impl Lowering<'_> {
             [(len / cols.max(1)) as u32, cols as u32, key0, key1, u32::from(shuffle.is_some())];
         let bindings = vec![self.memory.steps.clone(), self.region(data)?, self.region(out)?];
         self.push(catalogue::gather(), &fields, &[], bindings, groups(len, 64), 0)
-    }
-
-    fn matmul(&mut self, a: Slot, b: Slot, out: Slot, form: Form) -> Result<()> {
-        let sides = |shape: crate::shape::Shape| (shape.rows(), shape.cols());
-        let [m, k, n] =
-            form.sides(sides(self.shape(a)?), sides(self.shape(b)?)).unwrap_or_default();
-        let strides = match form {
-            Form::NN => [k, 1, n, 1],
-            Form::NT => [k, 1, 1, k],
-            Form::TN => [1, m, n, 1],
-        };
-        let mut fields = vec![m as u32, k as u32, n as u32];
-        fields.extend(strides.map(|stride| stride as u32));
-        fields.push(DEPTH as u32);
-        let choice = self.gpu.choices().matmul;
-        let [height, width] = choice.tile();
-        let parts = k.div_ceil(DEPTH).max(1);
-        let count = groups(m, height) * groups(n, width) * parts as u64;
-        let product = if parts > 1 { self.scratch(parts * m * n)? } else { self.region(out)? };
-        let bindings = vec![self.region(a)?, self.region(b)?, product.clone()];
-        let flops = 2 * (m * n) as u64 * k as u64;
-        self.push(choice.kernel(), &fields, &[], bindings, count, flops)?;
-        if parts > 1 { self.sum_blocks(product, parts, m * n, self.region(out)?) } else { Ok(()) }
     }
 
     fn add_row(&mut self, row: Slot, out: Slot) -> Result<()> {

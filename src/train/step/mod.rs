@@ -13,7 +13,7 @@ pub use restore::Snapshot;
 use super::Trainer;
 use crate::device::{Case, Check, Weights};
 use crate::error::{Error, Result};
-use crate::gpu::{Budget, Plan, Region, Snapshots, View};
+use crate::gpu::{Budget, Choices, Fusion, Plan, Region, Snapshots, View};
 use crate::nn::{Faults, Goal, Layer, TargetKind, Wiring};
 use crate::program::{LiveSteps, Slot};
 use crate::spec::Activation;
@@ -33,7 +33,6 @@ pub struct TrainingStep {
     by_gradient: bool,
     slots: Slots,
     inputs: Region,
-    outputs: Region,
     /// Which figures tell of indices that are none.
     faults: Vec<Faults>,
     parts: [usize; 2],
@@ -115,11 +114,13 @@ impl TrainingStep {
             return Err(Error::unsupported("into_step", message));
         };
         let views = options.views(&slots)?;
+        let fusion = if options.fused { gpu.choices().fusion } else { Fusion::Never };
+        let gpu = &gpu.choosing(Choices { fusion, ..gpu.choices() });
         let plan = Plan::new(gpu, wiring.program, Some(weights), &views, trainer.step, rule)?;
         let snapshots = Snapshots::new(gpu);
         let missing = || Error::Internal("a step without memory".into());
         let region = |slot| plan.region(slot).cloned().ok_or_else(missing);
-        let (inputs, outputs) = (region(x)?, region(y)?);
+        let inputs = region(x)?;
         Ok(Self {
             trainer,
             plan,
@@ -128,7 +129,6 @@ impl TrainingStep {
             by_gradient,
             slots,
             inputs,
-            outputs,
             faults,
             parts,
             part: Part::Update,
@@ -156,8 +156,11 @@ impl TrainingStep {
     }
 
     /// Where the forward pass leaves the network's outputs: `f32` rows.
-    pub fn outputs(&self) -> &Region {
-        &self.outputs
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if the step is [fused](StepOptions::fused), which leaves none.
+    pub fn outputs(&self) -> Result<&Region> {
+        self.region("outputs", Some(self.slots.y))
     }
 
     /// Where dL/d(output) lies, `f32` rows: written by the host, or else by the loss.

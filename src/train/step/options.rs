@@ -23,6 +23,7 @@ use crate::program::Slot;
 pub struct StepOptions {
     pub(super) rows: usize,
     pub(super) through: bool,
+    pub(super) fused: bool,
     /// How often snapshots are recorded, in steps.
     pub(super) snapshots: Option<u64>,
     inputs: Option<View>,
@@ -44,6 +45,7 @@ impl StepOptions {
         Self {
             rows,
             through: false,
+            fused: false,
             snapshots: None,
             inputs: None,
             targets: None,
@@ -71,6 +73,12 @@ impl StepOptions {
     /// dL/d(output) lies there: [rows, the network's outputs].
     pub fn gradients(self, view: View) -> Self {
         Self { gradients: Some(view), ..self }
+    }
+
+    /// The whole step in two dispatches if the network is small enough for that: then its outputs and gradients are not
+    /// written, and it is not recorded in parts.
+    pub fn fused(self) -> Self {
+        Self { fused: true, ..self }
     }
 
     /// Backward also computes dL/d(input).

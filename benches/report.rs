@@ -1,0 +1,334 @@
+//! What a device can do, and what wgrad makes of it, in one run: the device's own ceilings, kernels as a share of them,
+//! training steps. `cargo bench --bench report`; `-- --quick` takes less, `-- --json` prints one JSON object. The words left
+//! over choose sections. `WGRAD_DEVICE` names the adapter.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Map, Value, json};
+use wgrad::cpu::Interpreter;
+use wgrad::gpu::{Choices, Fusion, Gpu, Plan, Weights};
+use wgrad::nn::{Around, Goal, Network, TargetKind, Wiring};
+use wgrad::prelude::*;
+use wgrad::program::{DType, Form, StepEntry, Steps};
+use wgrad::{Program, Result, Shape};
+
+/// What was asked for on the command line.
+struct Options {
+    quick: bool,
+    json: bool,
+    sections: Vec<String>,
+}
+
+/// The figures so far.
+struct Report {
+    gpu: Gpu,
+    options: Options,
+    figures: Map<String, Value>,
+}
+
+impl Report {
+    fn add(&mut self, name: &str, value: f64, unit: &str) {
+        if !self.options.json {
+            println!("{name:<48} {value:>12.2} {unit}");
+        }
+        self.figures.insert(name.to_string(), json!({ "value": value, "unit": unit }));
+    }
+
+    fn wants(&self, section: &str) -> bool {
+        let sections = &self.options.sections;
+        sections.is_empty() || sections.iter().any(|name| name == section)
+    }
+
+    /// The least seconds per call of several rounds, each as long as it takes to be measured; `work` does so many calls.
+    fn seconds(&self, mut work: impl FnMut(u64) -> Result<()>) -> Result<f64> {
+        let (rounds, moment) = if self.options.quick { (3, 20) } else { (7, 100) };
+        let moment = Duration::from_millis(moment).as_secs_f64();
+        let mut timed = |calls: u64| -> Result<f64> {
+            let begin = Instant::now();
+            work(calls)?;
+            Ok(begin.elapsed().as_secs_f64() / calls as f64)
+        };
+        timed(1)?;
+        let calls = (moment / timed(1)?).clamp(1.0, 2000.0) as u64;
+        let times = (0..rounds).map(|_| timed(calls)).collect::<Result<Vec<_>>>()?;
+        Ok(times.into_iter().fold(f64::INFINITY, f64::min))
+    }
+
+    fn plan_seconds(&self, plan: &mut Plan) -> Result<f64> {
+        self.seconds(|calls| {
+            let mut left = calls;
+            while left > 0 {
+                let steps = left.min(64).min(plan.most_steps().max(1));
+                plan.run(steps)?;
+                left -= steps;
+                if left.is_multiple_of(256) {
+                    wait(plan.gpu());
+                }
+            }
+            wait(plan.gpu());
+            Ok(())
+        })
+    }
+}
+
+fn wait(gpu: &Gpu) {
+    gpu.device().poll(wgpu::PollType::wait_indefinitely()).expect("the device answers");
+}
+
+/// A shader of its own over one buffer, for what the device itself can do.
+fn bare(report: &Report, source: &str, bytes: u64, groups: u32) -> Result<f64> {
+    let device = report.gpu.device();
+    let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
+        label: Some("bare"),
+        source: wgpu::ShaderSource::Wgsl(source.into()),
+    });
+    let pipeline = device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+        label: Some("bare"),
+        layout: None,
+        module: &module,
+        entry_point: Some("main"),
+        compilation_options: Default::default(),
+        cache: None,
+    });
+    let buffers = [0, 1].map(|_| {
+        device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("bare"),
+            size: bytes,
+            usage: wgpu::BufferUsages::STORAGE,
+            mapped_at_creation: false,
+        })
+    });
+    let entries = [0, 1].map(|number| wgpu::BindGroupEntry {
+        binding: number,
+        resource: buffers[number as usize].as_entire_binding(),
+    });
+    let group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: Some("bare"),
+        layout: &pipeline.get_bind_group_layout(0),
+        entries: &entries,
+    });
+    report.seconds(|calls| {
+        let mut encoder = device.create_command_encoder(&Default::default());
+        let mut pass = encoder.begin_compute_pass(&Default::default());
+        pass.set_pipeline(&pipeline);
+        pass.set_bind_group(0, &group, &[]);
+        (0..calls)
+            .for_each(|_| pass.dispatch_workgroups(groups.min(65_535), groups.div_ceil(65_535), 1));
+        drop(pass);
+        report.gpu.queue().submit([encoder.finish()]);
+        wait(&report.gpu);
+        Ok(())
+    })
+}
+
+const BINDINGS: &str = "@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(1) var<storage, read_write> y: array<vec4<f32>>;
+";
+
+/// Copy bandwidth, multiply-adds per second, and what an empty dispatch costs.
+fn ceilings(report: &mut Report) -> Result<[f64; 2]> {
+    let len: u64 = if report.gpu.is_software() { 4 << 20 } else { 64 << 20 };
+    let copy = format!(
+        "{BINDINGS}@compute @workgroup_size(64)\nfn main(@builtin(workgroup_id) g: vec3<u32>, \
+         @builtin(num_workgroups) n: vec3<u32>, @builtin(local_invocation_index) l: u32) {{\n    \
+         let i = (g.y * n.x + g.x) * 64u + l;\n    if i < arrayLength(&y) {{\n        y[i] = x[i];\n    }}\n}}"
+    );
+    let bytes = len * 4 / 2;
+    let bandwidth = 2.0 * bytes as f64 / bare(report, &copy, bytes, (bytes / 1024) as u32)? / 1e9;
+    report.add("ceiling: copy", bandwidth, "GB/s");
+    let turns = 256;
+    let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let start = names
+        .map(|n| format!("    var {n} = x[l % 64u] + {:.1};\n", f64::from(n.as_bytes()[0])))
+        .concat();
+    let body = names.map(|n| format!("        {n} = fma({n}, m, m);\n")).concat();
+    let multiply = format!(
+        "{BINDINGS}@compute @workgroup_size(64)\nfn main(@builtin(local_invocation_index) l: u32) {{\n{start}    \
+         let m = vec4(0.5);\n    for (var i = 0u; i < {turns}u; i++) {{\n{body}    }}\n    \
+         if a.x + b.x + c.x + d.x + e.x + f.x + g.x + h.x == 12345.0 {{\n        y[l] = a;\n    }}\n}}"
+    );
+    let groups = if report.gpu.is_software() { 64 } else { 8192 };
+    let flops = f64::from(groups) * 64.0 * f64::from(turns) * 8.0 * 4.0 * 2.0;
+    let rate = flops / bare(report, &multiply, 1 << 16, groups)? / 1e9;
+    report.add("ceiling: multiply-add", rate, "GFLOP/s");
+    let empty =
+        format!("{BINDINGS}@compute @workgroup_size(1)\nfn main() {{\n    y[0] = x[0];\n}}");
+    let each = bare(report, &empty, 1 << 16, 1)? * 1e6;
+    report.add("ceiling: a dispatch of one workgroup", each, "us");
+    Ok([bandwidth, rate])
+}
+
+fn single(gpu: &Gpu, build: impl FnOnce(&mut Program) -> Result<()>) -> Result<Plan> {
+    let mut program = Program::new("bench", vec![]);
+    build(&mut program)?;
+    Plan::new(gpu, program, None, &[], 0, |_| StepEntry::rows(usize::MAX))
+}
+
+fn matmul(report: &mut Report, ceiling: f64) -> Result<()> {
+    let sides: &[usize] = match (report.options.quick, report.gpu.is_software()) {
+        (true, _) => &[256, 512],
+        (false, true) => &[64, 256, 512, 1024],
+        (false, false) => &[256, 512, 1024, 2048, 4096],
+    };
+    for (&side, form) in sides.iter().flat_map(|side| Form::ALL.map(|form| (side, form))) {
+        let shape = Shape::new(&[side, side])?;
+        let mut plan = single(&report.gpu, |program| {
+            let [a, b] = ["a", "b"].map(|name| program.input(name, shape, DType::F32));
+            program.matmul("c", a, b, form).map(drop)
+        })?;
+        let rate = 2.0 * (side as f64).powi(3) / report.plan_seconds(&mut plan)? / 1e9;
+        report.add(&format!("matmul.{} {side}", form.name()), rate, "GFLOP/s");
+        report.add(
+            &format!("matmul.{} {side} of the ceiling", form.name()),
+            100.0 * rate / ceiling,
+            "%",
+        );
+    }
+    Ok(())
+}
+
+fn elementwise(report: &mut Report, ceiling: f64) -> Result<()> {
+    let len = if report.gpu.is_software() { 4 << 20 } else { 64 << 20 }
+        >> usize::from(report.options.quick);
+    for f in [Activation::identity(), Activation::relu(), Activation::gelu(), Activation::tanh()] {
+        let mut plan = single(&report.gpu, |program| {
+            let x = program.input("x", Shape::new(&[len])?, DType::F32);
+            program.activation("y", f, x).map(drop)
+        })?;
+        let rate = 8.0 * len as f64 / report.plan_seconds(&mut plan)? / 1e9;
+        report.add(&format!("activation.{f}"), rate, "GB/s");
+        report.add(&format!("activation.{f} of the ceiling"), 100.0 * rate / ceiling, "%");
+    }
+    let (rows, cols) = (4096 >> usize::from(report.options.quick), 1000);
+    let mut plan = single(&report.gpu, |program| {
+        let x = program.input("x", Shape::new(&[rows, cols])?, DType::F32);
+        let target = program.input("target", Shape::new(&[rows])?, DType::U32);
+        program.loss(Loss::cross_entropy(), Reduction::Mean, (x, target), true).map(drop)
+    })?;
+    let rate = 8.0 * (rows * cols) as f64 / report.plan_seconds(&mut plan)? / 1e9;
+    report.add(&format!("cross_entropy {rows} x {cols}"), rate, "GB/s");
+    Ok(())
+}
+
+/// Adam on as many parameters in as many tensors.
+fn adam(report: &mut Report, ceiling: f64) -> Result<()> {
+    let millions = if report.options.quick { vec![1] } else { vec![1, 16] };
+    for (millions, tensors) in millions.iter().flat_map(|&m| [(m, 1usize), (m, 1000)]) {
+        let len = millions * 1_000_000;
+        let param = |number: usize| {
+            let (name, shape) = (format!("{number}.weight"), Shape::new(&[len / tensors])?);
+            let (l1, l2, multiplier, decays) = (0.0, 0.0, 1.0, true);
+            Ok(wgrad::program::ParamInfo { name, shape, l1, l2, multiplier, decays })
+        };
+        let params = (0..tensors).map(param).collect::<Result<Vec<_>>>()?;
+        let optimizer = Optimizer::adam();
+        let weights = Weights::new(&report.gpu, &params, Some(&optimizer), 0)?;
+        let mut program = Program::new("adam", params);
+        let key = wgrad::random::Key::new(0, wgrad::random::Stream::Optimizer);
+        program.update(optimizer, None, key)?;
+        let steps = Steps::new(optimizer, 1);
+        let mut plan =
+            Plan::new(&report.gpu, program, Some(&weights), &[], 0, move |step| steps.entry(step))?;
+        let rate = 28.0 * len as f64 / report.plan_seconds(&mut plan)? / 1e9;
+        let name = format!("adam {millions} M parameters in {tensors} tensors");
+        report.add(&name, rate, "GB/s");
+        report.add(&format!("{name} of the ceiling"), 100.0 * rate / ceiling, "%");
+    }
+    Ok(())
+}
+
+/// The training steps of the examples.
+fn networks() -> Result<Vec<(&'static str, Network, Wiring, usize)>> {
+    let relu = Activation::relu;
+    let goal = |loss, metric| Goal {
+        loss,
+        reduction: Reduction::Mean,
+        metrics: vec![metric],
+        around: Around::default(),
+        weighted: false,
+        checked: false,
+        through: false,
+    };
+    let near = Metric::RegressionAccuracy { tolerance: 0.003 };
+    let sine =
+        Sequential::new(1).dense(64).activation(relu()).dense(64).activation(relu()).dense(1);
+    let spiral = Sequential::new(2).dense(64).activation(relu()).dense(3);
+    let digits = Sequential::new(64).dense(64).activation(relu()).dense(10);
+    let class = || goal(Loss::cross_entropy(), Metric::Accuracy);
+    let cases = [
+        ("sine", sine, goal(Loss::mse(), near), TargetKind::Values(1), (1000, 1000)),
+        ("spiral", spiral, class(), TargetKind::Class, (300, 300)),
+        ("digits", digits, class(), TargetKind::Class, (1797, 128)),
+    ];
+    let build = |(name, model, goal, target, rows): (&'static str, Sequential, Goal, _, _)| {
+        let network = model.build()?;
+        let wiring = network.training(&goal, Optimizer::adam(), target, rows, 0)?;
+        Ok((name, network, wiring, rows.1))
+    };
+    cases.into_iter().map(build).collect()
+}
+
+fn steps(report: &mut Report) -> Result<()> {
+    for (name, network, wiring, batch) in networks()? {
+        let rows = wiring.program.shape(wiring.x)?.rows();
+        let rule = Steps { batch, ..Steps::new(Optimizer::adam(), rows) };
+        for fusion in [Fusion::Auto, Fusion::Layers, Fusion::Never] {
+            let gpu = report.gpu.choosing(Choices { fusion, ..report.gpu.choices() });
+            let weights = Weights::new(&gpu, network.params(), Some(&Optimizer::adam()), 0)?;
+            let (program, rule) = (wiring.program.clone(), rule.clone());
+            let mut plan =
+                Plan::new(&gpu, program, Some(&weights), &[], 0, move |step| rule.entry(step))?;
+            let each = report.plan_seconds(&mut plan)? * 1e6;
+            report.add(&format!("{name} step, fusion {fusion:?}"), each, "us");
+            let dispatches = plan.dispatches().len() as f64;
+            report.add(&format!("{name} step, fusion {fusion:?}: dispatches"), dispatches, "");
+        }
+        let mut cpu = Interpreter::<f32>::new(wiring.program);
+        let mut weights = wgrad::cpu::Weights::new(
+            network.params(),
+            network.initial(0),
+            Some(&Optimizer::adam()),
+            0,
+        );
+        let each = report.seconds(|calls| {
+            (0..calls).try_for_each(|_| {
+                let entry = rule.entry(cpu.step());
+                cpu.run(&mut weights, &entry)?;
+                cpu.take_records();
+                Ok(())
+            })
+        })?;
+        report.add(&format!("{name} step, cpu"), each * 1e6, "us");
+    }
+    Ok(())
+}
+
+fn main() -> Result<()> {
+    let gpu = pollster::block_on(Gpu::named(&std::env::var("WGRAD_DEVICE").unwrap_or_default()))?;
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let has = |flag: &str| words.iter().any(|word| word == flag);
+    let sections = words.iter().filter(|word| !word.starts_with('-')).cloned().collect();
+    let options = Options { quick: has("--quick"), json: has("--json"), sections };
+    let mut report = Report { gpu, options, figures: Map::new() };
+    if !report.options.json {
+        println!("{}", report.gpu);
+    }
+    report.figures.insert("adapter".into(), json!(report.gpu.to_string()));
+    let [bandwidth, rate] = ceilings(&mut report)?;
+    if report.wants("matmul") {
+        matmul(&mut report, rate)?;
+    }
+    if report.wants("elementwise") {
+        elementwise(&mut report, bandwidth)?;
+    }
+    if report.wants("adam") {
+        adam(&mut report, bandwidth)?;
+    }
+    if report.wants("steps") {
+        steps(&mut report)?;
+    }
+    if report.options.json {
+        println!("{}", Value::Object(report.figures));
+    }
+    Ok(())
+}

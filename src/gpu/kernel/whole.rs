@@ -1,0 +1,196 @@
+//! The generator of kernels for whole training steps of small networks: forward pass, loss and backward pass of blocks of
+//! rows in one dispatch, activations in workgroup memory, and a partial gradient per workgroup; then a second dispatch that
+//! adds the partial gradients up and updates the parameters.
+
+mod layers;
+mod text;
+mod update;
+
+use crate::program::Slot;
+use crate::random::Key;
+use crate::spec::activation::{ActivationKind, Saves};
+use crate::spec::loss::{LossKind, TargetForm};
+use crate::spec::{Activation, Kind as _, Loss, Metric};
+
+pub use update::Update;
+
+/// A layer of a chain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Layer {
+    /// `y = x W^T + b`; the parameters by number.
+    Dense {
+        /// The weight's number.
+        weight: usize,
+        /// The bias's number.
+        bias: Option<usize>,
+        /// Columns of x.
+        inputs: usize,
+        /// Columns of y.
+        outputs: usize,
+    },
+    /// An elementwise function.
+    Activation {
+        /// The function.
+        f: Activation,
+        /// What it draws random numbers from.
+        key: Option<Key>,
+        /// Columns.
+        width: usize,
+    },
+}
+
+impl Layer {
+    /// Columns of the layer's result.
+    pub fn outputs(&self) -> usize {
+        match self {
+            Self::Dense { outputs, .. } => *outputs,
+            Self::Activation { width, .. } => *width,
+        }
+    }
+}
+
+/// Rows of a tensor, all of them or chosen by the step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Gathered {
+    /// The tensor.
+    pub data: Slot,
+    /// Whether the step's entry says which rows.
+    pub chosen: bool,
+    /// The key of their random order.
+    pub shuffle: Option<Key>,
+}
+
+/// The targets.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Target {
+    /// Where they are.
+    pub from: Gathered,
+    /// Whether they are class indices.
+    pub classes: bool,
+}
+
+/// A figure of a step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Figure {
+    /// The value of the loss.
+    Loss,
+    /// A metric.
+    Metric(Metric),
+}
+
+/// Whether the function is the library's own.
+pub fn known_activation(f: &Activation) -> bool {
+    ActivationKind::all().iter().any(|entry| std::ptr::eq(*entry, f.entry()))
+}
+
+/// Whether the loss is the library's own and takes no index from its target.
+pub fn known_loss(loss: &Loss) -> bool {
+    let known = LossKind::all().iter().any(|entry| std::ptr::eq(*entry, loss.entry()));
+    let indexes = match &loss.entry().kind {
+        LossKind::Row(row) => {
+            let rest = row.shader.replace(text::SCORE, "");
+            ["target_class[", "prediction", "target_values"].iter().any(|name| rest.contains(name))
+        }
+        LossKind::Map(_) | LossKind::Ctc { .. } => false,
+    };
+    known && !indexes
+}
+
+/// A layer with where its numbers lie: in the arena, and in workgroup memory.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Placed {
+    /// The layer.
+    pub layer: Layer,
+    /// Where the weight and the bias begin in the arena.
+    pub params: [u32; 2],
+    /// Where its input lies in workgroup memory, in fours.
+    pub x: u32,
+    /// Where its output goes.
+    pub y: u32,
+}
+
+/// A whole step, ready to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Whole {
+    /// The layers.
+    pub layers: Vec<Placed>,
+    /// Columns of the input.
+    pub inputs: u32,
+    /// The loss.
+    pub loss: Loss,
+    /// What the target is.
+    pub form: TargetForm,
+    /// The gradient is that of a mean over this many terms per row; 0: of the sum.
+    pub terms: u32,
+    /// What the gradient is multiplied by.
+    pub upstream: f32,
+    /// The figures, the loss first.
+    pub figures: Vec<Figure>,
+    /// Whether rows are weighted.
+    pub weighted: bool,
+    /// Whether the step's entry says which rows.
+    pub chosen: bool,
+    /// The key of their random order.
+    pub shuffle: Option<Key>,
+    /// Rows of the batch.
+    pub rows: u32,
+    /// Rows of the data set.
+    pub data_rows: u32,
+    /// Rows of a block.
+    pub block: u32,
+    /// Invocations per workgroup.
+    pub lanes: u32,
+    /// Workgroups.
+    pub groups: u32,
+    /// Parameters, padding included.
+    pub params: u32,
+    /// Where the gradient by the network's output lies in workgroup memory, in fours.
+    pub grad: u32,
+    /// Fours of workgroup memory.
+    pub memory: u32,
+}
+
+/// What decides the size of a whole step.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+    /// Rows of a block.
+    pub block: u32,
+    /// Bytes of workgroup memory.
+    pub bytes: u32,
+}
+
+/// Places a chain's activations in workgroup memory; none if there is not enough. Gives the layers, the place of the gradient
+/// by the network's output, and how many fours are used.
+pub fn place(
+    layers: &[(Layer, [u32; 2])],
+    inputs: usize,
+    room: Room,
+) -> Option<(Vec<Placed>, u32, u32)> {
+    let mut next = room.block * layers::fours(inputs);
+    let mut x = 0;
+    let mut placed = Vec::with_capacity(layers.len());
+    let mut after_dense = false;
+    for (layer, params) in layers {
+        // What backward does not take from its input may overwrite the output of a dense layer.
+        let in_place = match layer {
+            Layer::Activation { f, .. } => f.saves() != Saves::Input && !is_noise(f),
+            Layer::Dense { .. } => false,
+        };
+        let y = if in_place && after_dense { x } else { next };
+        if y == next {
+            next += room.block * layers::fours(layer.outputs());
+        }
+        placed.push(Placed { layer: *layer, params: *params, x, y });
+        x = y;
+        after_dense = matches!(layer, Layer::Dense { .. });
+    }
+    let outputs = layers.last().map_or(1, |(layer, _)| layer.outputs());
+    let memory = next + room.block * layers::fours(outputs);
+    // The figures' terms and the rows' sources.
+    let extra = 4 * room.block * 9;
+    (16 * memory + extra <= room.bytes).then_some((placed, next, memory))
+}
+
+fn is_noise(f: &Activation) -> bool {
+    matches!(f.entry().kind, ActivationKind::Noise(_))
+}

@@ -1,0 +1,414 @@
+//! The text of the first dispatch.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+
+use super::{Figure, Layer, Whole};
+use crate::gpu::kernel::catalogue::{INDEX, MATH, NO_SCALARS, RANDOM, STEP, read, shader, write};
+use crate::gpu::kernel::{Access, Binding, Field, Kernel};
+use crate::spec::Activation;
+use crate::spec::activation::ActivationKind;
+use crate::spec::loss::{LossKind, TargetForm};
+use crate::spec::metric::Mode;
+
+impl Whole {
+    /// The first dispatch's kernel.
+    pub fn kernel(&self) -> Kernel {
+        let mut parts = vec![INDEX.into(), MATH.into(), RANDOM.into(), STEP.into()];
+        parts.extend([NO_SCALARS.into(), self.text().into()]);
+        Kernel {
+            label: "whole.step".to_string(),
+            parts,
+            bindings: self.bindings(),
+            fields: ["unused"].map(|name| Field { name, words: 1 }).to_vec(),
+            hyper: None,
+            workgroup: self.lanes,
+        }
+    }
+
+    /// Numbers per workgroup in the partial gradients: those, the figures, and the step's number in two parts.
+    pub fn stride(&self) -> u32 {
+        (self.params + self.figures.len() as u32 + 2).next_multiple_of(64)
+    }
+
+    fn bindings(&self) -> Vec<Binding> {
+        let mut bindings =
+            vec![read("steps"), read("param"), read("data"), read("targets"), write("partial")];
+        bindings.extend(self.weighted.then(|| read("row_weight")));
+        bindings
+    }
+
+    fn text(&self) -> String {
+        let mut text = self.declarations();
+        let mut names = Names::new();
+        for placed in &self.layers {
+            if let Layer::Activation { f, .. } = placed.layer {
+                let number = names.len();
+                let key = f.to_string();
+                names.entry(key).or_insert_with(|| {
+                    text += &activation_text(&f, number);
+                    number
+                });
+            }
+        }
+        text += &self.loss_text();
+        for (number, figure) in self.figures.iter().enumerate() {
+            text += &self.metric_text(number, figure);
+        }
+        text + &self.main(&names)
+    }
+
+    fn declarations(&self) -> String {
+        let mut text = "struct Params {\n    unused: u32,\n}\n\n\
+                        @group(0) @binding(0) var<uniform> params: Params;\n"
+            .to_string();
+        for (number, Binding { name, access }) in (1..).zip(self.bindings()) {
+            let access = if access == Access::Read { "read" } else { "read_write" };
+            let ty = match name {
+                "steps" => "Steps",
+                "targets" if self.form == TargetForm::Class => "array<u32>",
+                "param" | "partial" => "array<vec4<f32>>",
+                _ => "array<f32>",
+            };
+            let _ =
+                writeln!(text, "@group(0) @binding({number}) var<storage, {access}> {name}: {ty};");
+        }
+        let Self { block, rows, data_rows, .. } = self;
+        let figures = self.figures.len() as u32;
+        let _ = writeln!(text, "\nvar<workgroup> memory: array<vec4<f32>, {}>;", self.memory);
+        let _ = writeln!(text, "var<workgroup> terms: array<f32, {}>;", block * figures);
+        let _ = writeln!(text, "var<workgroup> sources: array<u32, {block}>;");
+        // Rows that take no part repeat the last one that does: their gradient is 0, and their numbers stay finite.
+        let chosen = match (self.chosen, self.shuffle) {
+            (false, _) => "row".to_string(),
+            (true, None) => "steps.entries[now].start + row".to_string(),
+            (true, Some(key)) => format!(
+                "permute(vec2({}u, {}u), steps.entries[now].epoch, steps.entries[now].start + row, steps.entries[now].total)",
+                key.0[0], key.0[1]
+            ),
+        };
+        let _ = writeln!(
+            text,
+            "\nfn source_of(any: u32, now: u32) -> u32 {{\n    \
+             let taking = min({rows}u, steps.entries[now].rows);\n    \
+             let row = min(any, max(taking, 1u) - 1u);\n    \
+             return min({chosen}, {data_rows}u - 1u);\n}}\n\n\
+             fn param_at(i: u32) -> f32 {{\n    return param[i / 4u][i % 4u];\n}}"
+        );
+        text
+    }
+
+    /// Columns of the network's output.
+    pub fn outputs(&self) -> u32 {
+        self.layers.last().map_or(1, |placed| placed.layer.outputs() as u32)
+    }
+
+    fn y(&self) -> u32 {
+        self.layers.last().map_or(0, |placed| placed.y)
+    }
+
+    /// The loss's functions and what they ask for, where row and column are those of the block.
+    fn loss_text(&self) -> String {
+        let (y, cols) = (self.y(), self.outputs());
+        let entry = self.loss.entry();
+        let mut text = match self.form {
+            TargetForm::Class => CLASS_TARGETS.to_string(),
+            _ => format!(
+                "\nfn target_weight(row: u32, col: u32) -> f32 {{\n    \
+                 return targets[sources[row] * {cols}u + col];\n}}\n\
+                 fn is_class(row: u32, number: f32) -> bool {{\n    return false;\n}}\n"
+            ),
+        };
+        let _ = writeln!(
+            text,
+            "fn score(row: u32, col: u32) -> f32 {{\n    \
+             return memory[{y}u + row * {}u + col / 4u][col % 4u];\n}}",
+            cols.div_ceil(4)
+        );
+        text += "fn weight_of(class_index: u32) -> f32 {\n    return 1.0;\n}\n";
+        text += "fn column_weight() -> f32 {\n    return 1.0;\n}\n";
+        let hyper = constants(self.loss.values(), entry.params.len());
+        let own = match &entry.kind {
+            LossKind::Map(map) => renamed(map.shader, "_loss"),
+            LossKind::Row(row) => {
+                let sums = if row.sums == 8 {
+                    shader!("template/loss_sums_8")
+                } else {
+                    shader!("template/loss_sums_4")
+                };
+                sums.to_string() + &renamed(&row.shader.replace(SCORE, "score(row, col)"), "_loss")
+            }
+            LossKind::Ctc { .. } => String::new(),
+        };
+        let own = own.replace("params.cols", &format!("{cols}u"));
+        text + &with_hyper(&own, "loss_hyper", "Hyper_loss", &hyper)
+    }
+
+    /// The function that gives a row's share of a metric.
+    fn metric_text(&self, number: usize, figure: &Figure) -> String {
+        let cols = self.outputs();
+        let Figure::Metric(metric) = figure else { return String::new() };
+        let head = format!("\nfn metric_{number}(row: u32) -> f32 {{\n");
+        if let Some(agreement) = metric.agrees() {
+            let mode = match agreement.mode {
+                Mode::Near => 0.0,
+                Mode::Side => 1.0,
+                Mode::Explained => 2.0,
+            };
+            let own = renamed(shader!("metric/agreement"), &format!("_metric{number}"));
+            let name = format!("metric_hyper_{number}");
+            let values = format!("{:?}, {:?}", mode, agreement.limit as f32);
+            let text = with_hyper(&own, &name, &format!("Hyper_metric{number}"), &values);
+            return format!(
+                "{text}{head}    var total = 0.0;\n    for (var col = 0u; col < {cols}u; col++) {{\n        \
+                 total += value_metric{number}(score(row, col), target_weight(row, col));\n    \
+                 }}\n    return total;\n}}\n"
+            );
+        }
+        let k = metric.top().unwrap_or(1).min(cols as usize);
+        let class = match self.form {
+            TargetForm::Class => format!(
+                "    let right = min(targets[sources[row]], {cols}u);\n    let valid = right < {cols}u;\n"
+            ),
+            _ => format!(
+                "    var right = 0u;\n    for (var col = 1u; col < {cols}u; col++) {{\n        \
+                 if target_weight(row, col) > target_weight(row, right) {{\n            right = col;\n        }}\n    }}\n    \
+                 let valid = true;\n"
+            ),
+        };
+        format!(
+            "{head}{class}    let own = score(row, min(right, {cols}u - 1u));\n    \
+             var rank = 0u;\n    for (var col = 0u; col < {cols}u; col++) {{\n        \
+             let other = score(row, col);\n        \
+             rank += select(0u, 1u, other > own || (other == own && col < right));\n    }}\n    \
+             return select(0.0, 1.0, valid && !is_nan(own) && rank < {k}u);\n}}\n"
+        )
+    }
+
+    fn main(&self, names: &Names) -> String {
+        let Self { block, lanes, groups, inputs, rows, .. } = self;
+        let figures = self.figures.len();
+        let blocks = rows.div_ceil(*block);
+        let stride = self.stride();
+        let mut text = format!(
+            "\n@compute @workgroup_size({lanes})\nfn main(\n    \
+             @builtin(workgroup_id) group: vec3<u32>,\n    \
+             @builtin(num_workgroups) groups: vec3<u32>,\n    \
+             @builtin(local_invocation_index) lane: u32,\n) {{\n    \
+             let mine = flat_workgroup(group, groups);\n    \
+             if mine >= {groups}u {{\n        return;\n    }}\n    \
+             let now = steps.counter % steps.capacity;\n    \
+             let taking = min({rows}u, steps.entries[now].rows);\n    \
+             let start = mine * {stride}u;\n    var total = 0.0;\n"
+        );
+        let backward = self.backward(names);
+        text += &backward.before;
+        let _ = write!(
+            text,
+            "    for (var block = mine; block < {blocks}u; block += {groups}u) {{\n    \
+             let first = block * {block}u;\n    let fresh = block == mine;\n"
+        );
+        text += &self.over(*block, "sources[i] = source_of(first + i, now);");
+        text += "    workgroupBarrier();\n";
+        let fours = inputs.div_ceil(4);
+        let numbers = [0, 1, 2, 3].map(|part| {
+            let col = format!("i % {fours}u * 4u + {part}u");
+            let number =
+                format!("data[sources[i / {fours}u] * {inputs}u + min({col}, {inputs}u - 1u)]");
+            if inputs.is_multiple_of(4) {
+                number
+            } else {
+                format!("select(0.0, {number}, {col} < {inputs}u)")
+            }
+        });
+        text += &self.over(block * fours, &format!("memory[i] = vec4({});", numbers.join(", ")));
+        text += "    workgroupBarrier();\n";
+        for (number, placed) in self.layers.iter().enumerate() {
+            let code = self.forward(number, placed, names);
+            if !code.is_empty() {
+                text += &code;
+                text += "    workgroupBarrier();\n";
+            }
+        }
+        text += &format!(
+            "    for (var i = lane; i < {block}u; i += {lanes}u) {{\n{}    }}\n",
+            self.loss_row()
+        );
+        text += "    workgroupBarrier();\n";
+        let _ = writeln!(
+            text,
+            "    if lane < {figures}u {{\n        for (var row = 0u; row < {block}u; row++) {{\n            \
+             total += terms[lane * {block}u + row];\n        }}\n    }}"
+        );
+        text += &backward.inside;
+        text += "    }\n";
+        text += &backward.after;
+        let end = self.params;
+        let place = |at: String| format!("partial[(start + {at}) / 4u][(start + {at}) % 4u]");
+        let _ = writeln!(
+            text,
+            "    if lane < {figures}u {{\n        {} = total;\n    }}\n    \
+             if lane == 0u {{\n        \
+             // Whole numbers that a float holds exactly.\n        \
+             {} = f32(steps.counter & 0xffffu);\n        \
+             {} = f32(steps.counter >> 16u);\n    }}\n}}",
+            place(format!("{end}u + lane")),
+            place(format!("{}u", end + figures as u32)),
+            place(format!("{}u", end + figures as u32 + 1)),
+        );
+        text
+    }
+
+    /// A row's terms and its gradient by the network's output.
+    fn loss_row(&self) -> String {
+        let (cols, block, grad) = (self.outputs(), self.block, self.grad);
+        let fours = cols.div_ceil(4);
+        let share = match self.terms {
+            0 => "1.0".to_string(),
+            terms => format!("1.0 / f32(max(taking, 1u) * {terms}u)"),
+        };
+        let own = if self.weighted { "row_weight[sources[i]]" } else { "1.0" };
+        let mut text = format!(
+            "        let is_active = first + i < taking;\n        let own = {own};\n        \
+             let scale = {:?} * ({share}) * own;\n        \
+             memory[{grad}u + i * {fours}u + {fours}u - 1u] = vec4(0.0);\n",
+            self.upstream
+        );
+        let each = format!("for (var col = 0u; col < {cols}u; col++) {{");
+        let place = format!("memory[{grad}u + i * {fours}u + col / 4u][col % 4u]");
+        match &self.loss.entry().kind {
+            LossKind::Row(row) => {
+                let top = if row.peak {
+                    format!(
+                        "        var top = -3.4028234e38;\n        {each}\n            \
+                         top = max(top, candidate_loss(i, col));\n        }}\n"
+                    )
+                } else {
+                    "        let top = 0.0;\n".to_string()
+                };
+                let _ = write!(
+                    text,
+                    "{top}        var sums = Sums();\n        {each}\n            \
+                     sums = sums + accumulate_loss(i, col, top);\n        }}\n        \
+                     terms[i] = select(0.0, own * term_loss(i, top, sums), is_active);\n        {each}\n            \
+                     {place} = select(0.0, scale * slope_loss(i, col, top, sums), is_active);\n        }}\n"
+                );
+            }
+            _ => {
+                let _ = write!(
+                    text,
+                    "        var sum = 0.0;\n        {each}\n            \
+                     let y = score(i, col);\n            let t = target_weight(i, col);\n            \
+                     sum += own * value_loss(y, t);\n            \
+                     {place} = select(0.0, scale * gradient_loss(y, t), is_active);\n        }}\n        \
+                     terms[i] = select(0.0, sum, is_active);\n"
+                );
+            }
+        }
+        for number in 1..self.figures.len() {
+            let _ = writeln!(
+                text,
+                "        terms[{}u + i] = select(0.0, metric_{number}(i), is_active);",
+                number as u32 * block
+            );
+        }
+        text
+    }
+
+    /// `body` for each i below a count, shared by the lanes.
+    pub(super) fn over(&self, count: u32, body: &str) -> String {
+        let lanes = self.lanes;
+        format!("    for (var i = lane; i < {count}u; i += {lanes}u) {{\n        {body}\n    }}\n")
+    }
+}
+
+/// The number of each activation's functions, by the activation's text.
+pub(super) type Names = HashMap<String, usize>;
+
+/// How the texts of row-wise losses read a score.
+pub(super) const SCORE: &str = "prediction[at(row, col)]";
+
+const CLASS_TARGETS: &str = "
+fn target_weight(row: u32, col: u32) -> f32 {
+    return select(0.0, 1.0, targets[sources[row]] == col);
+}
+
+fn is_class(row: u32, number: f32) -> bool {
+    return number >= 0.0 && targets[sources[row]] == u32(number);
+}
+";
+
+/// The numbers of a struct of parameters as text.
+fn constants(values: &[f64], count: usize) -> String {
+    values
+        .iter()
+        .take(count)
+        .map(|value| format!("{:?}", *value as f32))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// Puts an op's parameters where its text looks for them.
+fn with_hyper(text: &str, name: &str, ty: &str, values: &str) -> String {
+    let text = text.replace("params.hyper", name);
+    if !text.contains(&format!("struct {ty} ")) {
+        return format!("{text}\n");
+    }
+    format!("{text}\nconst {name} = {ty}({values});\n")
+}
+
+fn activation_text(f: &Activation, number: usize) -> String {
+    let entry = f.entry();
+    let (shader, values) = match &entry.kind {
+        ActivationKind::Map(map) => (map.shader, constants(f.values(), entry.params.len())),
+        ActivationKind::Noise(noise) => {
+            let values = (noise.prepare)(f.values());
+            (noise.shader, constants(&values, noise.fields.len()))
+        }
+        _ => return String::new(),
+    };
+    let suffix = format!("_{number}");
+    let own = renamed(shader, &suffix);
+    with_hyper(&own, &format!("hyper{suffix}"), &format!("Hyper{suffix}"), &values)
+}
+
+/// The text with every name that it declares made its own by a suffix.
+fn renamed(text: &str, suffix: &str) -> String {
+    let words: Vec<&str> = tokens(text).collect();
+    let declares = ["fn", "const", "struct", "alias"];
+    let named: Vec<&str> = words
+        .windows(3)
+        .filter_map(|three| match three {
+            [keyword, " ", name] if declares.contains(keyword) => Some(*name),
+            _ => None,
+        })
+        .collect();
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut before = "";
+    for word in words {
+        out.push_str(word);
+        // What follows a dot is a field.
+        if before != "." && named.contains(&word) {
+            out.push_str(suffix);
+        }
+        before = word;
+    }
+    out
+}
+
+/// Identifiers, and every other character by itself.
+pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        let first = rest.chars().next()?;
+        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let len = if is_name(first) {
+            rest.find(|c| !is_name(c)).unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        let (word, after) = rest.split_at(len);
+        rest = after;
+        Some(word)
+    })
+}

@@ -1,0 +1,175 @@
+//! Training steps in few dispatches do what the ops do one by one, over random architectures.
+
+mod support;
+
+use ndarray::Array2;
+use support::run::{count, gpu, normal, uniform};
+use wgrad::data::Targets;
+use wgrad::gpu::{Choices, Fusion};
+use wgrad::prelude::*;
+use wgrad::random::{Key, Stream};
+use wgrad::train::TrainerBuilder;
+
+/// Draws choices, the same in every run.
+struct Draw {
+    key: Key,
+    next: u32,
+}
+
+impl Draw {
+    fn new(seed: u64) -> Self {
+        Self { key: Key::new(seed, Stream::Data(3)), next: 0 }
+    }
+
+    fn below(&mut self, n: usize) -> usize {
+        self.next += 1;
+        self.key.words(0, self.next)[0] as usize % n
+    }
+
+    fn one_of<T: Clone>(&mut self, list: &[T]) -> T {
+        list[self.below(list.len())].clone()
+    }
+}
+
+fn device(fusion: Fusion) -> Device {
+    gpu().choosing(Choices { fusion, ..gpu().choices() }).into()
+}
+
+/// A network with what it learns from, and the rows of a batch.
+struct Case {
+    name: String,
+    builder: TrainerBuilder,
+    data: Dataset,
+    batch: usize,
+}
+
+/// Smooth functions, whose steps do not jump where two sums round differently, and relu.
+fn activations() -> Vec<Activation> {
+    use Activation as A;
+    vec![
+        A::relu(),
+        A::tanh(),
+        A::gelu(),
+        A::sigmoid(),
+        A::silu(),
+        A::softplus(),
+        A::elu(),
+        A::mish(),
+        A::gelu_tanh(),
+        A::leaky_relu(),
+    ]
+}
+
+fn model(draw: &mut Draw, inputs: usize, outputs: usize) -> (Sequential, String) {
+    let mut model = Sequential::new(inputs);
+    let mut name = inputs.to_string();
+    for layer in 0..draw.below(4) {
+        let width = draw.one_of(&[1, 3, 8, 10, 16, 17, 33, 64]);
+        let dense = Dense::new(width);
+        model = model.layer(if draw.below(4) == 0 { dense.no_bias() } else { dense });
+        let f = draw.one_of(&activations());
+        name += &format!("-{width} {f}");
+        model = model.activation(f);
+        if draw.below(4) == 0 {
+            model = model.dropout(0.25);
+            name += " dropout";
+        }
+        if layer == 1 && draw.below(3) == 0 {
+            model = model.activation(Activation::tanh());
+            name += " tanh";
+        }
+    }
+    (model.dense(outputs), format!("{name}-{outputs}"))
+}
+
+fn case(seed: u64) -> Case {
+    let mut draw = Draw::new(seed);
+    let rows = draw.one_of(&[1, 7, 8, 40, 61, 100]);
+    let inputs = draw.one_of(&[1, 2, 5, 8, 64]);
+    let classes = draw.below(2) == 0;
+    let outputs = if classes { draw.one_of(&[2, 3, 10]) } else { draw.one_of(&[1, 2, 4, 9]) };
+    let (model, mut name) = model(&mut draw, inputs, outputs);
+    let x = Array2::from_shape_vec((rows, inputs), normal(seed, rows * inputs)).unwrap();
+    let (loss, targets) = if classes {
+        let labels = (0..rows).map(|_| draw.below(outputs) as u32).collect();
+        let smooth = Loss::cross_entropy().with("label_smoothing", 0.1).unwrap();
+        let losses = [Loss::cross_entropy(), smooth];
+        (draw.one_of(&losses), Targets::Classes { labels, classes: outputs })
+    } else {
+        let values = uniform(seed + 1, rows * outputs);
+        let values = Array2::from_shape_vec((rows, outputs), values).unwrap();
+        let losses = [Loss::mse(), Loss::huber(), Loss::log_cosh(), Loss::bce_with_logits()];
+        (draw.one_of(&losses), Targets::Values(values))
+    };
+    let optimizers = [
+        Optimizer::sgd(),
+        Optimizer::sgd().with("momentum", 0.9).unwrap(),
+        Optimizer::adamw().with("eps", 1e-2).unwrap(),
+        Optimizer::rmsprop().with("eps", 1e-2).unwrap(),
+        Optimizer::adam().with("amsgrad", 1.0).unwrap().with("eps", 1e-2).unwrap(),
+        Optimizer::lamb().with("eps", 1e-2).unwrap(),
+    ];
+    let optimizer = draw.one_of(&optimizers).learning_rate(0.01);
+    let mut builder = Trainer::new(model, loss, optimizer).seed(seed);
+    if draw.below(3) == 0 {
+        builder = builder.clip_norm(0.5);
+        name += " clipped";
+    }
+    if draw.below(4) == 0 {
+        builder = builder.reduction(Reduction::Sum);
+        name += " sum";
+    }
+    let batch = draw.one_of(&[rows, rows, 16, 3]).min(rows);
+    let name = format!("{seed}: {name}, {loss}, {optimizer}, {rows} rows by {batch}");
+    Case { name, builder, data: Dataset::new(x, targets).unwrap(), batch }
+}
+
+/// The losses, the accuracies, the gradients and the parameters after some epochs.
+fn train(case: &Case, fusion: Fusion) -> (Vec<[f64; 2]>, Vec<Vec<f32>>, usize) {
+    let device = device(fusion);
+    let mut trainer = case.builder.clone().on(&device).unwrap();
+    let history = trainer.fit(&case.data, Fit::epochs(3).batch(case.batch)).unwrap();
+    let figures = history.epochs.iter().map(|epoch| [epoch.loss, epoch.accuracy]).collect();
+    let gradients = pollster::block_on(trainer.gradients_async()).unwrap();
+    let tensors = trainer.parameters().unwrap().into_iter().chain(gradients);
+    let tensors = tensors.map(|(_, numbers)| numbers).collect();
+    (figures, tensors, trainer.dispatches_per_step().unwrap())
+}
+
+/// The largest difference as a share of the largest number of the tensor.
+fn distance(a: &[f32], b: &[f32]) -> f64 {
+    let size = b.iter().fold(1e-3f32, |most, x| most.max(x.abs()));
+    let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
+    f64::from(differences.fold(0.0f32, f32::max) / size)
+}
+
+fn compare(fusion: Fusion, seeds: std::ops::Range<u64>) -> f64 {
+    let (mut worst, mut least) = (0.0f64, usize::MAX);
+    for seed in seeds {
+        let case = case(seed);
+        let (figures, tensors, dispatches) = train(&case, fusion);
+        let (want_figures, want_tensors, others) = train(&case, Fusion::Never);
+        assert!(dispatches < others, "{}: {dispatches} of {others}", case.name);
+        for (got, want) in figures.iter().zip(&want_figures) {
+            let off = (got[0] - want[0]).abs() / want[0].abs().max(1e-3);
+            assert!(off < 1e-4, "{}: loss {} of {}", case.name, got[0], want[0]);
+            // A score that two sums round differently can change its rank.
+            let rows = case.data.len() as f64;
+            assert!((got[1] - want[1]).abs() <= 1.01 / rows, "{}: {got:?} {want:?}", case.name);
+        }
+        for (number, (got, want)) in tensors.iter().zip(&want_tensors).enumerate() {
+            assert_eq!(got.len(), want.len());
+            let off = distance(got, want);
+            assert!(off < 1e-3, "{} tensor {number}: {off}", case.name);
+            worst = worst.max(off);
+        }
+        least = least.min(dispatches);
+    }
+    println!("at worst {worst:.2e} apart; at least {least} dispatches");
+    worst
+}
+
+#[test]
+fn whole_steps_do_what_the_ops_do_one_by_one() {
+    compare(Fusion::Whole, 0..count(8, 200) as u64);
+}
