@@ -5,7 +5,7 @@ use futures::FutureExt;
 use super::arena::Weights;
 use super::kernel::Kernel;
 use super::lower::{Job, Lowering, Memory, whole};
-use super::{Choices, Gpu};
+use super::{Choices, Fusion, Gpu};
 use crate::error::{Error, Result};
 use crate::program::{Op, Program};
 
@@ -65,9 +65,13 @@ impl Gpu {
     #[cfg(not(target_family = "wasm"))]
     pub fn prewarm(&self, program: &Program) -> Result<()> {
         let class = self.info().device_type;
-        lower(program, class, Some(self.choices()))?
-            .iter()
-            .try_for_each(|job| self.compile(&job.kernel))
+        // A step that is not fused goes op by op whatever the device's choices are.
+        for fusion in [self.choices().fusion, Fusion::Never] {
+            let choices = Choices { fusion, ..self.choices() };
+            let jobs = lower(program, class, Some(choices))?;
+            jobs.iter().try_for_each(|job| self.compile(&job.kernel))?;
+        }
+        Ok(())
     }
 
     /// Compiles a kernel.
@@ -112,7 +116,9 @@ fn lower(program: &Program, class: wgpu::DeviceType, choices: Option<Choices>) -
         wgpu::Limits { max_storage_buffers_per_shader_stage: 64, ..Default::default() };
     loop {
         let gpu = nothing(class, &limits)?;
-        let gpu = choices.map_or(gpu.clone(), |choices| gpu.choosing(choices));
+        // What the least needs goes op by op: fused steps bind more.
+        let least = Choices { fusion: Fusion::Never, ..gpu.choices() };
+        let gpu = gpu.choosing(choices.unwrap_or(least));
         match lower_on(&gpu, program) {
             Err(Error::Limit { needed, limit, unit: "bytes", .. })
                 if limit >= limits.max_storage_buffer_binding_size

@@ -3,9 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use wgpu::util::DeviceExt;
+use wgrad::gpu::Fusion;
 use wgrad::prelude::*;
+use wgrad::train::StepOptions;
 
-use super::host::{Host, ROWS, binding, floats, simulated, trainer};
+use super::host::{Host, ROWS, binding, floats, simulated, trainer, trainer_with};
 use crate::support::kernel::read_back;
 use crate::support::nets::bits;
 
@@ -27,6 +29,27 @@ const COLLECT: &str = "
 @compute @workgroup_size(32) fn main(@builtin(global_invocation_id) id: vec3u) {
     out[id.x] = 2.0 * weight[id.x];
 }";
+
+#[test]
+fn a_fused_step_is_two_dispatches_in_the_hosts_encoder_and_the_step_of_a_run_of_our_own() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let mut own = trainer_with(&gpu, Fusion::Whole);
+    own.fit(&simulated(), Fit::epochs(10)).unwrap();
+    let options = StepOptions::rows(ROWS).fused();
+    let mut step = trainer_with(&gpu, Fusion::Auto).into_step(options).unwrap();
+    assert_eq!(step.plan().dispatches().len(), 2, "{}", step.plan().explain());
+    let data = simulated();
+    let mut encoder = host.device.create_command_encoder(&Default::default());
+    step.upload_inputs(&mut encoder, data.inputs().as_slice().unwrap()).unwrap();
+    let targets = data.targets().values().unwrap().as_slice().unwrap().to_vec();
+    step.upload_targets(&mut encoder, &targets).unwrap();
+    step.encode(&mut encoder, 10).unwrap();
+    host.queue.submit([encoder.finish()]);
+    let error = step.outputs().unwrap_err().to_string();
+    assert!(error.contains("outputs"), "{error}");
+    assert_eq!(bits(&step.into_trainer()), bits(&own));
+}
 
 #[test]
 fn ten_steps_between_two_passes_of_the_host_are_ten_steps_of_a_run_of_our_own() {

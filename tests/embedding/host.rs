@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use wgpu::util::DeviceExt;
-use wgrad::gpu::Region;
+use wgrad::gpu::{Choices, Fusion, Region};
 use wgrad::ndarray::Array2;
 use wgrad::prelude::*;
 
@@ -26,12 +26,27 @@ pub fn simulated() -> Dataset {
     Dataset::new(x, y).unwrap()
 }
 
+/// A trainer whose own runs go op by op, as steps do that are not fused.
 pub fn trainer(gpu: &Gpu) -> Trainer {
+    trainer_with(gpu, Fusion::Never)
+}
+
+pub fn trainer_with(gpu: &Gpu, fusion: Fusion) -> Trainer {
+    let gpu = choosing(gpu, fusion);
     let model = Sequential::new(2).dense(16).activation(Activation::tanh()).dropout(0.1).dense(1);
     Trainer::new(model, Loss::mse(), Optimizer::adam().learning_rate(0.01))
         .schedule(Schedule::inverse_time(1e-2).unwrap())
-        .on(&gpu.clone().into())
+        .on(&gpu.into())
         .unwrap()
+}
+
+fn choosing(gpu: &Gpu, fusion: Fusion) -> Gpu {
+    gpu.choosing(Choices { fusion, ..gpu.choices() })
+}
+
+/// The device for plans whose ops are dispatched one by one.
+pub fn one_by_one(gpu: &Gpu) -> Gpu {
+    choosing(gpu, Fusion::Never)
 }
 
 /// The host application.

@@ -148,6 +148,11 @@ fn attempt(
         )));
     }
     let optimizer = alone(program, &chain).filter(|optimizer| optimizer.states().len() <= 2);
+    let buffers = (6 + optimizer.map_or(0, |optimizer| optimizer.states().len())) as u32;
+    let most = gpu.limits().max_storage_buffers_per_shader_stage;
+    if buffers > most {
+        return Ok(Err(format!("{buffers} storage buffers in a kernel; the most is {most}")));
+    }
     Ok(Ok(Plan { chain, whole, optimizer }))
 }
 
