@@ -7,7 +7,7 @@ use support::run::{Case, gpu};
 use support::tolerance::Tolerance;
 use wgrad::cpu::{Interpreter, Weights};
 use wgrad::nn::{AdaptiveLogSoftmax, Around, Goal, TargetKind};
-use wgrad::program::{Slot, StepEntry};
+use wgrad::program::{Form, Slot, StepEntry};
 use wgrad::{Arithmetic, Loss, Normalization, Optimizer, Reduce, Reduction, Sequential, Shape};
 
 /// A case under test: inputs by role, and the results to be compared.
@@ -66,6 +66,18 @@ fn arithmetic(golden: &Golden, f: Arithmetic) -> usize {
     let [a, b, grad_out] = ["a", "b", "grad_out"].map(|role| trial.input(role));
     let y = trial.case.program.arithmetic("y", f, a, b).unwrap();
     let [by_a, by_b] = trial.case.program.arithmetic_backward("dx", f, (a, b), grad_out).unwrap();
+    trial.expect(y, "y");
+    trial.expect(by_a, "grad.a");
+    trial.expect(by_b, "grad.b");
+    trial.run()
+}
+
+fn product(golden: &Golden, form: Form) -> usize {
+    let mut trial = Trial::new(golden);
+    let [a, b, grad_out] = ["a", "b", "grad_out"].map(|role| trial.input(role));
+    let y = trial.case.program.matmul("y", a, b, form).unwrap();
+    let p = &mut trial.case.program;
+    let [by_a, by_b] = p.matmul_backward("dx", form, (a, b), grad_out).unwrap();
     trial.expect(y, "y");
     trial.expect(by_a, "grad.a");
     trial.expect(by_b, "grad.b");
@@ -188,7 +200,7 @@ fn adaptive(golden: &Golden) -> usize {
 #[test]
 fn tensors_are_combined_reduced_and_normalized_as_by_pytorch() {
     let cases = load("algebra");
-    assert_eq!(cases.len(), 67);
+    assert_eq!(cases.len(), 82);
     let mut count = 0;
     for golden in &cases {
         let op = golden.op.as_str();
@@ -199,6 +211,9 @@ fn tensors_are_combined_reduced_and_normalized_as_by_pytorch() {
             "rms_norm" => normalize(golden, of(Normalization::rms_norm())),
             "batch_norm" => normalize(golden, of(Normalization::batch_norm())),
             "embedding" => embedding(golden),
+            "matmul.nn" => product(golden, Form::NN),
+            "matmul.nt" => product(golden, Form::NT),
+            "matmul.tn" => product(golden, Form::TN),
             "adaptive_log_softmax" => adaptive(golden),
             _ => match Arithmetic::ALL.into_iter().find(|f| f.name() == op) {
                 Some(f) => arithmetic(golden, f),

@@ -31,7 +31,7 @@ fn every_file_has_its_cases() {
     assert_eq!(activations.len(), 57);
     assert_eq!(ops(&activations).len(), 43);
     assert_eq!(load("activations_jax").len(), 11);
-    assert_eq!(load("algebra").len(), 67);
+    assert_eq!(load("algebra").len(), 82);
     let losses = load("losses");
     assert_eq!(losses.len(), 227);
     let names: BTreeSet<&str> = Loss::all().map(|loss| loss.name()).collect();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Device;
 use super::tensor::{Tensor, wrong_count};
 use crate::error::{Error, Result};
-use crate::program::{Program, Slot};
+use crate::program::{Form, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Arithmetic, Normalization, Reduce};
 
@@ -43,9 +43,20 @@ impl Device {
         (a, b): (&Tensor, &Tensor),
         grad_out: &Tensor,
     ) -> Result<(Tensor, Tensor)> {
+        self.gradients((a, b), grad_out, |program, operands, grad_out| {
+            program.arithmetic_backward("grad", f, operands, grad_out)
+        })
+    }
+
+    fn gradients(
+        &self,
+        (a, b): (&Tensor, &Tensor),
+        grad_out: &Tensor,
+        build: impl FnOnce(&mut Program, (Slot, Slot), Slot) -> Result<[Slot; 2]>,
+    ) -> Result<(Tensor, Tensor)> {
         let mut grads = self.run(&[a, b, grad_out], |program, slots| match slots {
             [a, b, grad_out] => {
-                let grads = program.arithmetic_backward("grad", f, (*a, *b), *grad_out)?;
+                let grads = build(program, (*a, *b), *grad_out)?;
                 // What is passed on unchanged becomes a tensor of its own.
                 grads.into_iter().map(|grad| program.copy("grad", grad)).collect()
             }
@@ -53,6 +64,21 @@ impl Device {
         })?;
         let by_b = grads.pop().ok_or_else(wrong_count)?;
         Ok((grads.pop().ok_or_else(wrong_count)?, by_b))
+    }
+
+    /// dL/da and dL/db of [`Device::matmul`] from dL/d(product); what was broadcast takes the sum.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `grad_out` has not the shape of the product; otherwise as [`Device::matmul`].
+    pub fn matmul_backward(
+        &self,
+        form: Form,
+        (a, b): (&Tensor, &Tensor),
+        grad_out: &Tensor,
+    ) -> Result<(Tensor, Tensor)> {
+        self.gradients((a, b), grad_out, |program, operands, grad_out| {
+            program.matmul_backward("grad", form, operands, grad_out)
+        })
     }
 
     /// `alpha x + y`, repeated as in [`Device::arithmetic`].

@@ -1,7 +1,7 @@
 //! Adding arithmetic and reductions.
 
 use super::arrange::axis;
-use super::{DType, Program, Slot, TensorOp};
+use super::{DType, Form, Product, Program, Slot, TensorOp};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::spec::{Arithmetic, Reduce};
@@ -62,6 +62,30 @@ impl Program {
         let shapes = [self.shape(a)?, self.shape(b)?];
         let [by_a, by_b] = grads;
         Ok([self.sum_to(name, by_a, shapes[0])?, self.sum_to(name, by_b, shapes[1])?])
+    }
+
+    /// dL/da and dL/db of [`Program::matmul`] from dL/d(product); what was broadcast takes the sum.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `grad_out` has not the shape of the product; otherwise as [`Program::matmul`].
+    pub fn matmul_backward(
+        &mut self,
+        name: &str,
+        form: Form,
+        (a, b): (Slot, Slot),
+        grad_out: Slot,
+    ) -> Result<[Slot; 2]> {
+        let (left, right) = (self.shape(a)?, self.shape(b)?);
+        let op = format!("matmul.{}.backward", form.name());
+        self.check_shape(&op, grad_out, Product::shape(form, left, right)?)?;
+        let (by_a, by_b) = match form {
+            Form::NN => ((grad_out, b, Form::NT), (a, grad_out, Form::TN)),
+            Form::NT => ((grad_out, b, Form::NN), (grad_out, a, Form::TN)),
+            Form::TN => ((b, grad_out, Form::NT), (a, grad_out, Form::NN)),
+        };
+        let by_a = self.matmul(name, by_a.0, by_a.1, by_a.2)?;
+        let by_b = self.matmul(name, by_b.0, by_b.1, by_b.2)?;
+        Ok([self.sum_to(name, by_a, left)?, self.sum_to(name, by_b, right)?])
     }
 
     /// The sum of the products of all elements: one number.

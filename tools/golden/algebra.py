@@ -157,6 +157,31 @@ def adaptive(golden):
         golden.case(name, "adaptive_log_softmax", roles)
 
 
+def products(golden):
+    """Batched products; the engine's transposed operands are given transposed."""
+    shapes = {
+        "matrix": ((3, 4), (4, 5)),
+        "batch": ((2, 3, 4), (2, 4, 5)),
+        "left": ((2, 3, 4), (4, 5)),
+        "right": ((3, 4), (2, 4, 5)),
+        "both": ((2, 1, 3, 4), (3, 4, 2)),
+    }
+    for form in ("nn", "nt", "tn"):
+        for shape, (left, right) in shapes.items():
+            name = f"matmul.{form}.{shape}"
+            a, b = golden.normal(*left), golden.normal(*right)
+            if form == "tn":
+                a = a.transpose(-1, -2).contiguous()
+            if form == "nt":
+                b = b.transpose(-1, -2).contiguous()
+            a, b = a.requires_grad_(), b.requires_grad_()
+            y = torch.matmul(
+                a.transpose(-1, -2) if form == "tn" else a,
+                b.transpose(-1, -2) if form == "nt" else b,
+            )
+            golden.case(name, f"matmul.{form}", gradients(golden, name, y, {"a": a, "b": b}))
+
+
 def build():
     golden = Golden(SEED)
     arithmetic(golden)
@@ -164,4 +189,5 @@ def build():
     normalizations(golden)
     embedding(golden)
     adaptive(golden)
+    products(golden)
     return golden
