@@ -60,7 +60,7 @@ impl StepOptions {
         Self { inputs: Some(view), ..self }
     }
 
-    /// The targets lie there: [rows, the network's outputs], or class indices ([`View::indices`]) of shape [rows].
+    /// The targets lie there: [rows, the network's outputs], or class indices ([`View::indices`]) of shape `[rows]`.
     pub fn targets(self, view: View) -> Self {
         Self { targets: Some(view), ..self }
     }
