@@ -272,7 +272,7 @@ fn steps(report: &mut Report) -> Result<()> {
     for (name, network, wiring, batch) in networks()? {
         let rows = wiring.program.shape(wiring.x)?.rows();
         let rule = Steps { batch, ..Steps::new(Optimizer::adam(), rows) };
-        for fusion in [Fusion::Auto, Fusion::Layers, Fusion::Never] {
+        for fusion in [Fusion::Auto, Fusion::Never] {
             let gpu = report.gpu.choosing(Choices { fusion, ..report.gpu.choices() });
             let weights = Weights::new(&gpu, network.params(), Some(&Optimizer::adam()), 0)?;
             let (program, rule) = (wiring.program.clone(), rule.clone());

@@ -82,7 +82,9 @@ fn main() -> Result {
 
     let (learnt, tested) = (trainer.evaluate(&training)?, trainer.evaluate(&test)?);
     let scores = trainer.predict(test.inputs().view())?;
-    let weights = trainer.parameters()?.swap_remove(0).1;
+    // The first layer that looks at the pixels; a norm may come before it.
+    let mut matrices = trainer.parameters()?.into_iter().map(|(_, weights)| weights);
+    let weights = matrices.find(|weights| weights.len() == HIDDEN * 64).unwrap_or_default();
     chart::draw(&example.picture()?, (1200, 560), |area| {
         let (left, right) = area.split_horizontally(px(500));
         confusion(&left, &test, &scores)?;

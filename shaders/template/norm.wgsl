@@ -24,15 +24,35 @@ fn own_line(group: u32, lane: u32) -> Row {
     return row;
 }
 
-fn distance_at(row: Row, col: u32, mean: f32, power: u32) -> f32 {
+// What is averaged over a line.
+const DISTANCE = 0u;
+const SQUARE = 1u;
+const UPSTREAM = 2u;
+const PRODUCT = 3u;
+
+fn quantity_at(row: Row, col: u32, line: Line, what: u32) -> f32 {
     if col >= row.cols {
         return 0.0;
     }
-    let distance = x[place(row, col)] - mean;
-    return select(distance, distance * distance, power == 2u);
+    let i = place(row, col);
+    let distance = x[i] - line.mean;
+    switch what {
+        case DISTANCE: {
+            return distance;
+        }
+        case SQUARE: {
+            return distance * distance;
+        }
+        case UPSTREAM: {
+            return upstream(i);
+        }
+        default: {
+            return upstream(i) * (distance * line.scale);
+        }
+    }
 }
 
-fn average(row: Row, mean: f32, power: u32) -> f32 {
+fn average(row: Row, line: Line, what: u32) -> f32 {
     let step = params.lanes;
     var sum = 0.0;
     var col = row.first;
@@ -40,8 +60,8 @@ fn average(row: Row, mean: f32, power: u32) -> f32 {
         let end = run_end(row, col);
         var run = 0.0;
         for (; col < end; col += 4u * step) {
-            run += (distance_at(row, col, mean, power) + distance_at(row, col + step, mean, power))
-                + (distance_at(row, col + 2u * step, mean, power) + distance_at(row, col + 3u * step, mean, power));
+            run += (quantity_at(row, col, line, what) + quantity_at(row, col + step, line, what))
+                + (quantity_at(row, col + 2u * step, line, what) + quantity_at(row, col + 3u * step, line, what));
         }
         sum += run;
     }
@@ -49,12 +69,13 @@ fn average(row: Row, mean: f32, power: u32) -> f32 {
 }
 
 fn line(row: Row) -> Line {
-    var mean = 0.0;
+    var found = Line();
     if CENTRED {
-        mean = average(row, 0.0, 1u);
+        found.mean = average(row, found, DISTANCE);
     }
-    let variance = average(row, mean, 2u);
-    return Line(mean, variance, 1.0 / sqrt(variance + params.hyper.eps));
+    found.variance = average(row, found, SQUARE);
+    found.scale = 1.0 / sqrt(found.variance + params.hyper.eps);
+    return found;
 }
 
 fn column(i: u32) -> u32 {

@@ -12,31 +12,6 @@ fn upstream(i: u32) -> f32 {
     return grad_out[i];
 }
 
-fn upstream_at(row: Row, col: u32, line: Line, power: u32) -> f32 {
-    if col >= row.cols {
-        return 0.0;
-    }
-    let i = place(row, col);
-    return upstream(i) * select((x[i] - line.mean) * line.scale, 1.0, power == 0u);
-}
-
-// The mean of the upstream gradient, times the normalized numbers if power is 1.
-fn average_upstream(row: Row, line: Line, power: u32) -> f32 {
-    let step = params.lanes;
-    var sum = 0.0;
-    var col = row.first;
-    while col < row.cols {
-        let end = run_end(row, col);
-        var run = 0.0;
-        for (; col < end; col += 4u * step) {
-            run += (upstream_at(row, col, line, power) + upstream_at(row, col + step, line, power))
-                + (upstream_at(row, col + 2u * step, line, power) + upstream_at(row, col + 3u * step, line, power));
-        }
-        sum += run;
-    }
-    return sum_row(sum, row) / f32(max(row.cols, 1u));
-}
-
 @compute @workgroup_size(256)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -48,9 +23,9 @@ fn main(
     let line = line(row);
     var shift = 0.0;
     if CENTRED {
-        shift = average_upstream(row, line, 0u);
+        shift = average(row, line, UPSTREAM);
     }
-    let slope = average_upstream(row, line, 1u);
+    let slope = average(row, line, PRODUCT);
     let all = own_row(index, lane).cols;
     for (var col = row.first; col < all; col += params.lanes) {
         let i = place(row, col);

@@ -2,6 +2,10 @@
 @group(0) @binding(3) var<storage, read_write> mean: array<f32>;
 @group(0) @binding(4) var<storage, read_write> variance: array<f32>;
 
+fn upstream(i: u32) -> f32 {
+    return 0.0;
+}
+
 @compute @workgroup_size(256)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -146,12 +146,10 @@ pub struct Choices {
 /// How the ops of a program become dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fusion {
-    /// Whole steps where a program is one, else as [`Fusion::Layers`].
+    /// Whole steps where a program is one, else each op by itself.
     Auto,
     /// Each op by itself: what [`Plan::encode_ops`](super::Plan::encode_ops) asks for.
     Never,
-    /// Products with what surrounds them.
-    Layers,
     /// Whole steps; a program that is none is refused.
     Whole,
 }

@@ -66,8 +66,9 @@ impl Gpu {
     pub fn prewarm(&self, program: &Program) -> Result<()> {
         let class = self.info().device_type;
         // A step that is not fused goes op by op whatever the device's choices are.
-        for fusion in [self.choices().fusion, Fusion::Never] {
-            let choices = Choices { fusion, ..self.choices() };
+        let own = self.choices();
+        let others = Some(Choices { fusion: Fusion::Never, ..own });
+        for choices in [Some(own), others.filter(|others| *others != own)].into_iter().flatten() {
             let jobs = lower(program, class, Some(choices))?;
             jobs.iter().try_for_each(|job| self.compile(&job.kernel))?;
         }
