@@ -2,13 +2,14 @@
 
 mod activation;
 mod chain;
+pub(super) mod fusion;
 mod loss;
 mod matmul;
 mod norm;
 mod ops;
 mod tensor;
 mod weights;
-pub(super) mod whole;
+mod whole;
 
 use std::collections::{HashMap, HashSet};
 
@@ -43,8 +44,8 @@ pub(super) struct Memory {
     pub scalars: Region,
     pub ring: Region,
     pub steps: Region,
-    /// Whether what passes within a whole step has no memory.
-    pub whole: bool,
+    /// What passes between ops that one dispatch does has none.
+    pub hidden: Vec<Slot>,
 }
 
 /// What lowering works on and what it has made so far.
@@ -58,8 +59,6 @@ pub(super) struct Lowering<'a> {
     pub marks: Vec<usize>,
     /// The ops that a job does together with the op before.
     pub inside: Vec<usize>,
-    /// The whole step, if there is one; then the ops are not lowered one by one.
-    pub whole: Option<whole::Plan>,
 }
 
 impl Memory {
@@ -69,9 +68,8 @@ impl Memory {
         program: &Program,
         steps: Region,
         views: &[(Slot, View)],
-        whole: Option<&whole::Plan>,
+        hidden: Vec<Slot>,
     ) -> Result<Self> {
-        let hidden = whole.map(|whole| whole.hidden(program)).unwrap_or_default();
         let views: HashMap<usize, &View> =
             views.iter().map(|(slot, view)| (slot.0, view)).collect();
         let figures = figures(program);
@@ -98,7 +96,7 @@ impl Memory {
             });
         }
         let ring = gpu.storage("metrics ring", RING as usize * Op::MAX_RECORDED, &[])?;
-        Ok(Self { slots, scalars, ring, steps, whole: whole.is_some() })
+        Ok(Self { slots, scalars, ring, steps, hidden })
     }
 }
 
@@ -121,23 +119,20 @@ impl<'a> Lowering<'a> {
         program: &'a Program,
         weights: Option<&'a Weights>,
         memory: Memory,
-        whole: Option<whole::Plan>,
     ) -> Self {
         let (jobs, marks, inside) = (Vec::new(), Vec::new(), Vec::new());
-        Self { gpu, program, weights, memory, jobs, marks, inside, whole }
+        Self { gpu, program, weights, memory, jobs, marks, inside }
     }
 
     /// Lowers every op.
-    pub fn lower(&mut self) -> Result<()> {
-        if let Some(whole) = self.whole.take() {
-            self.inside = (1..self.program.ops().len()).collect();
-            return self.whole(&whole);
+    pub fn lower(&mut self, plan: &fusion::Plan) -> Result<()> {
+        match plan {
+            fusion::Plan::Whole(whole) => {
+                self.inside = (1..self.program.ops().len()).collect();
+                self.whole(whole)
+            }
+            fusion::Plan::Joins(joins) => self.joined(joins),
         }
-        let program = self.program;
-        program.ops().iter().try_for_each(|op| {
-            self.marks.push(self.jobs.len());
-            self.op(op)
-        })
     }
 
     fn weights(&self) -> Result<&'a Weights> {
