@@ -10,6 +10,7 @@ mod tensor;
 mod weights;
 pub(super) mod whole;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::kernel::{Access, Kernel};
@@ -45,6 +46,8 @@ pub(super) struct Memory {
     pub steps: Region,
     /// Whether what passes within a whole step has no memory.
     pub whole: bool,
+    /// The slots that lie in buffers of the caller's.
+    pub views: HashSet<usize>,
 }
 
 /// What lowering works on and what it has made so far.
@@ -60,6 +63,8 @@ pub(super) struct Lowering<'a> {
     pub inside: Vec<usize>,
     /// The whole step, if there is one; then the ops are not lowered one by one.
     pub whole: Option<whole::Plan>,
+    /// The memory for what passes between the kernels of single ops.
+    pub scratch: RefCell<Vec<Region>>,
 }
 
 impl Memory {
@@ -98,7 +103,20 @@ impl Memory {
             });
         }
         let ring = gpu.storage("metrics ring", RING as usize * Op::MAX_RECORDED, &[])?;
-        Ok(Self { slots, scalars, ring, steps, whole: whole.is_some() })
+        let (whole, views) = (whole.is_some(), views.into_keys().collect());
+        Ok(Self { slots, scalars, ring, steps, whole, views })
+    }
+}
+
+impl Memory {
+    /// How many bytes the slots have that lie neither in an arena, nor among the figures, nor in a buffer of the caller's.
+    pub fn values(&self) -> u64 {
+        let own = self.slots.iter().enumerate().filter(|(slot, _)| !self.views.contains(slot));
+        let regions = own.filter_map(|(_, region)| region.as_ref());
+        regions
+            .filter(|region| region.buffer != self.scalars.buffer)
+            .map(|region| region.bytes)
+            .sum()
     }
 }
 
@@ -124,7 +142,8 @@ impl<'a> Lowering<'a> {
         whole: Option<whole::Plan>,
     ) -> Self {
         let (jobs, marks, inside) = (Vec::new(), Vec::new(), Vec::new());
-        Self { gpu, program, weights, memory, jobs, marks, inside, whole }
+        let scratch = RefCell::default();
+        Self { gpu, program, weights, memory, jobs, marks, inside, whole, scratch }
     }
 
     /// Lowers every op.
@@ -163,7 +182,14 @@ impl<'a> Lowering<'a> {
 
     /// Memory for what passes between the kernels of one op.
     fn scratch(&self, len: usize) -> Result<Region> {
-        self.gpu.storage("scratch", len, &[])
+        self.scratch_of(len, &[])
+    }
+
+    /// The same with its first contents.
+    fn scratch_of(&self, len: usize, contents: &[u32]) -> Result<Region> {
+        let region = self.gpu.storage("scratch", len, contents)?;
+        self.scratch.borrow_mut().push(region.clone());
+        Ok(region)
     }
 
     fn push(
