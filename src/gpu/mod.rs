@@ -19,7 +19,7 @@ pub use arena::Weights;
 pub use budget::Budget;
 pub use choice::{Choices, Class, Fusion, MatMul};
 pub use memory::{Region, View};
-pub use plan::{Dispatch, Plan};
+pub use plan::{Dispatch, MemoryUse, Plan, Profile, ProfileRow};
 pub(crate) use snapshot::{Snapshots, WeightsAt};
 pub use texture::TextureCopy;
 

@@ -15,6 +15,7 @@ mod orthogonal;
 mod product;
 mod step;
 mod tensor;
+mod values;
 
 pub use loss::LossInputs;
 pub(crate) use loss::{Layout, has_weighted_mean};
@@ -23,6 +24,7 @@ pub use op::{Form, Op};
 pub use product::{MAX_BATCH_AXES, Product};
 pub use step::{Averaging, LiveSteps, StepEntry, Steps};
 pub use tensor::TensorOp;
+pub(crate) use values::WeightValues;
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;

@@ -11,6 +11,7 @@ mod tensor;
 mod weights;
 mod whole;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::kernel::{Access, Kernel};
@@ -46,6 +47,8 @@ pub(super) struct Memory {
     pub steps: Region,
     /// What passes between ops that one dispatch does has none.
     pub hidden: Vec<Slot>,
+    /// The slots that lie in buffers of the caller's.
+    pub views: HashSet<usize>,
 }
 
 /// What lowering works on and what it has made so far.
@@ -59,6 +62,8 @@ pub(super) struct Lowering<'a> {
     pub marks: Vec<usize>,
     /// The ops that a job does together with the op before.
     pub inside: Vec<usize>,
+    /// The memory for what passes between the kernels of single ops.
+    pub scratch: RefCell<Vec<Region>>,
 }
 
 impl Memory {
@@ -96,7 +101,20 @@ impl Memory {
             });
         }
         let ring = gpu.storage("metrics ring", RING as usize * Op::MAX_RECORDED, &[])?;
-        Ok(Self { slots, scalars, ring, steps, hidden })
+        let views = views.into_keys().collect();
+        Ok(Self { slots, scalars, ring, steps, hidden, views })
+    }
+}
+
+impl Memory {
+    /// How many bytes the slots have that lie neither in an arena, nor among the figures, nor in a buffer of the caller's.
+    pub fn values(&self) -> u64 {
+        let own = self.slots.iter().enumerate().filter(|(slot, _)| !self.views.contains(slot));
+        let regions = own.filter_map(|(_, region)| region.as_ref());
+        regions
+            .filter(|region| region.buffer != self.scalars.buffer)
+            .map(|region| region.bytes)
+            .sum()
     }
 }
 
@@ -121,7 +139,8 @@ impl<'a> Lowering<'a> {
         memory: Memory,
     ) -> Self {
         let (jobs, marks, inside) = (Vec::new(), Vec::new(), Vec::new());
-        Self { gpu, program, weights, memory, jobs, marks, inside }
+        let scratch = RefCell::default();
+        Self { gpu, program, weights, memory, jobs, marks, inside, scratch }
     }
 
     /// Lowers every op.
@@ -158,7 +177,14 @@ impl<'a> Lowering<'a> {
 
     /// Memory for what passes between the kernels of one op.
     fn scratch(&self, len: usize) -> Result<Region> {
-        self.gpu.storage("scratch", len, &[])
+        self.scratch_of(len, &[])
+    }
+
+    /// The same with its first contents.
+    fn scratch_of(&self, len: usize, contents: &[u32]) -> Result<Region> {
+        let region = self.gpu.storage("scratch", len, contents)?;
+        self.scratch.borrow_mut().push(region.clone());
+        Ok(region)
     }
 
     fn push(

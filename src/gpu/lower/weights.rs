@@ -253,7 +253,7 @@ impl<'a> Lowering<'a> {
         let lines = segment.states.get(optimizer.states().len().saturating_sub(1));
         let Some(lines) = lines.filter(|_| !segment.strips.is_empty()) else { return Ok(None) };
         let words: Vec<u32> = segment.strips.iter().flatten().copied().collect();
-        let strips = self.gpu.storage("strips", words.len(), &words)?;
+        let strips = self.scratch_of(words.len(), &words)?;
         let next = self.scratch(segment.lines)?;
         let bindings = vec![
             self.memory.steps.clone(),
