@@ -1,0 +1,165 @@
+//! The entry point: which results a workgroup computes, and what becomes of them.
+
+use std::fmt::Write as _;
+
+use super::{Tiling, Variant, Via};
+
+impl Variant {
+    /// Names of the results of an invocation: row within its rows, four columns.
+    pub(super) fn accumulators(&self) -> Vec<(u32, u32)> {
+        let [rows, cols] = self.tiling.each;
+        (0..rows).flat_map(|row| (0..cols / 4).map(move |col| (row, col))).collect()
+    }
+
+    /// What the lanes along the inner side have shares of.
+    pub(super) fn shared(&self) -> Vec<String> {
+        let results = self.accumulators().into_iter().map(|(row, col)| format!("c{row}_{col}"));
+        let sums = if self.sums { self.tiling.each[0] / 4 } else { 0 };
+        results.chain((0..sums).map(|i| format!("sum{i}"))).collect()
+    }
+
+    pub(super) fn main(&self) -> String {
+        let Tiling { each: [rows, cols], lanes: [down, across, deep], via } = self.tiling;
+        let [block_rows, block_cols] = self.tiling.block();
+        let workgroup = self.tiling.workgroup();
+        let mut text = format!("\n@compute @workgroup_size({workgroup})\n{MAIN}");
+        let _ =
+            writeln!(text, "    let across = (params.n + {0}u) / {block_cols}u;", block_cols - 1);
+        let _ = writeln!(
+            text,
+            "    let tiles = (params.m + {0}u) / {block_rows}u * across;",
+            block_rows - 1
+        );
+        text += PLACE;
+        let _ = writeln!(text, "    let top = index % tiles / across * {block_rows}u;");
+        let _ = writeln!(text, "    let left = index % across * {block_cols}u;");
+        text += if self.split { SPLIT } else { WHOLE };
+        if self.batched {
+            text += BATCHED;
+        } else {
+            // The folded grid can have more workgroups than there are tiles.
+            text += "    if product >= 1u {\n        return;\n    }\n";
+        }
+        // A workgroup without lanes along an axis has the same place in every invocation, and a compiler can see that.
+        let deeper = if deep > 1 { format!("lane / {deep}u") } else { "lane".to_string() };
+        let lane_row = match (down, across) {
+            (1, _) => "0u".to_string(),
+            (_, 1) => deeper.clone(),
+            _ => format!("{deeper} / {across}u"),
+        };
+        let lane_col = match (down, across) {
+            (_, 1) => "0u".to_string(),
+            (1, _) => deeper,
+            _ => format!("{deeper} % {across}u"),
+        };
+        for i in 0..rows / 4 {
+            let _ = writeln!(text, "    let row{i} = top + ({}u + {lane_row}) * 4u;", i * down);
+        }
+        for i in 0..cols / 4 {
+            let _ = writeln!(text, "    let col{i} = left + ({}u + {lane_col}) * 4u;", i * across);
+        }
+        for (row, col) in self.accumulators() {
+            let _ = writeln!(text, "    var c{row}_{col} = vec4(0.0);");
+        }
+        if self.sums {
+            // One column of invocations of one column of workgroups sums what all of them load.
+            let _ = writeln!(text, "    let is_first = left + {lane_col} == 0u;");
+            for i in 0..rows / 4 {
+                let _ = writeln!(text, "    var sum{i} = vec4(0.0);");
+            }
+        }
+        text += &match via {
+            Via::Memory => self.direct_loop(),
+            Via::Workgroup => self.staged_loop(&lane_row, &lane_col),
+            Via::Subgroup => self.shared_loop(),
+        };
+        if deep > 1 {
+            text += &self.combine();
+        }
+        for (row, col) in self.accumulators() {
+            let _ = writeln!(
+                text,
+                "    store(start, row{} + {}u, col{col}, c{row}_{col});",
+                row / 4,
+                row % 4
+            );
+        }
+        if self.sums {
+            text += "    if is_first {\n";
+            for i in 0..rows / 4 {
+                let _ = writeln!(text, "        store_sums(part, row{i}, sum{i});");
+            }
+            text += "    }\n";
+        }
+        text + "}\n"
+    }
+
+    /// The lanes along the inner side add their shares up, by a fixed tree.
+    pub(super) fn combine(&self) -> String {
+        let (deep, workgroup) = (self.tiling.lanes[2], self.tiling.workgroup());
+        let places = self.shared();
+        let mut text = String::new();
+        for (i, place) in (0u32..).zip(&places) {
+            let _ = writeln!(text, "    shares[{}u + lane] = {place};", i * workgroup);
+        }
+        let _ = writeln!(text, "    for (var width = {}u; width > 0u; width /= 2u) {{", deep / 2);
+        text += "        workgroupBarrier();\n";
+        let _ = writeln!(text, "        if lane % {deep}u < width {{");
+        for (i, _) in (0u32..).zip(&places) {
+            let at = i * workgroup;
+            let _ =
+                writeln!(text, "            shares[{at}u + lane] += shares[{at}u + lane + width];");
+        }
+        text += "        }\n    }\n";
+        let _ = writeln!(text, "    if lane % {deep}u != 0u {{\n        return;\n    }}");
+        for (i, place) in (0u32..).zip(&places) {
+            let _ = writeln!(text, "    {place} = shares[{}u + lane];", i * workgroup);
+        }
+        text
+    }
+}
+
+const MAIN: &str = "fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+";
+
+const PLACE: &str = "    let index = flat_workgroup(group, groups);
+";
+
+const WHOLE: &str = "    let product = index / tiles;
+    let part = 0u;
+    let begin = 0u;
+    let end = params.k;
+    let start = product * params.m * params.n;
+";
+
+const SPLIT: &str = "    let parts = (params.k + params.depth - 1u) / params.depth;
+    let count = params.batch.x * params.batch.y * params.batch.z * params.batch.w;
+    let product = index / tiles % count;
+    let part = index / tiles / count;
+    let begin = part * params.depth;
+    if part >= parts {
+        return;
+    }
+    let end = min(begin + params.depth, params.k);
+    let start = (part * count + product) * params.m * params.n;
+";
+
+const BATCHED: &str =
+    "    if product >= params.batch.x * params.batch.y * params.batch.z * params.batch.w {
+        return;
+    }
+    let place = vec4(
+        product / params.batch.w / params.batch.z / params.batch.y,
+        product / params.batch.w / params.batch.z % params.batch.y,
+        product / params.batch.w % params.batch.z,
+        product % params.batch.w,
+    );
+    let a_place = place * params.a_batch;
+    let b_place = place * params.b_batch;
+    a_start = a_place.x + a_place.y + a_place.z + a_place.w;
+    b_start = b_place.x + b_place.y + b_place.z + b_place.w;
+";

@@ -1,0 +1,210 @@
+//! The matrix-product generator: one text for every tiling, unrolled, with named scalars. The forms NN, NT and TN differ only
+//! in how a block of 4 x 4 elements is loaded.
+
+mod body;
+mod loops;
+mod memory;
+
+use std::fmt::Write as _;
+
+use super::catalogue::{INDEX, MATH, NO_HYPER, read, write};
+use super::{Binding, Field, Kernel};
+use crate::program::Form;
+use crate::spec::activation::ActivationKind;
+use crate::spec::{Activation, Kind as _};
+
+/// How a workgroup shares the work of a product.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Tiling {
+    /// Rows and columns of the result that an invocation computes, multiples of 4.
+    pub each: [u32; 2],
+    /// Invocations along the rows, the columns and the inner side.
+    pub lanes: [u32; 3],
+    /// How the operands come to the invocations.
+    pub via: Via,
+}
+
+/// How the operands of a product come to the invocations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// Each invocation reads what it needs.
+    Memory,
+    /// Through workgroup memory.
+    Workgroup,
+    /// The invocations of a workgroup, which are one subgroup beside each other, read the rows of the left operand
+    /// together and hand them to each other.
+    Subgroup,
+}
+
+/// How much of the inner side a staged workgroup takes at a time.
+const STAGE: u32 = 16;
+
+impl Tiling {
+    /// Rows and columns of the result that a workgroup computes.
+    pub const fn block(self) -> [u32; 2] {
+        [self.each[0] * self.lanes[0], self.each[1] * self.lanes[1]]
+    }
+
+    /// Invocations per workgroup.
+    pub const fn workgroup(self) -> u32 {
+        self.lanes[0] * self.lanes[1] * self.lanes[2]
+    }
+}
+
+/// What happens to a result before it is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Epilogue {
+    /// A number per column is added.
+    pub bias: bool,
+    /// Then a function is applied.
+    pub activation: Option<Activation>,
+    /// The function's input is stored as well.
+    pub keeps: bool,
+    /// In place of that: the result is multiplied by the derivative of a function, from what its forward pass saved.
+    pub derivative: Option<Activation>,
+}
+
+impl Epilogue {
+    /// Whether the function can be part of an epilogue: it looks at one element at a time and draws no random numbers.
+    pub fn takes(f: &Activation) -> bool {
+        // A text of the caller's own was checked beside the texts of the templates only.
+        let known = ActivationKind::all().iter().any(|entry| std::ptr::eq(*entry, f.entry()));
+        known && matches!(f.entry().kind, ActivationKind::Map(_))
+    }
+
+    fn function(&self) -> Option<Activation> {
+        self.activation.or(self.derivative)
+    }
+
+    /// The parameters of the function.
+    pub fn values(&self) -> crate::spec::registry::Values {
+        self.function().map(|f| *f.values()).unwrap_or_default()
+    }
+
+    fn name(&self) -> String {
+        let mut name = String::new();
+        let parts = [(self.bias, ".bias"), (self.keeps, ".keep")];
+        parts.iter().filter(|(on, _)| *on).for_each(|(_, part)| name += part);
+        if let Some(f) = self.activation {
+            let _ = write!(name, ".{}", f.name());
+        }
+        if let Some(f) = self.derivative {
+            let _ = write!(name, ".d_{}", f.name());
+        }
+        name
+    }
+
+    fn bindings(&self) -> impl Iterator<Item = Binding> {
+        let parts = [
+            self.bias.then(|| read("bias")),
+            self.keeps.then(|| write("kept")),
+            self.derivative.map(|_| read("saved")),
+        ];
+        parts.into_iter().flatten()
+    }
+}
+
+/// A kernel of the generator.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Variant {
+    /// Which operand is transposed.
+    pub form: Form,
+    /// Who computes what.
+    pub tiling: Tiling,
+    /// Whether m, k and n are multiples of 4: rows of such a length are read and written by fours.
+    pub fours: [bool; 3],
+    /// Some workgroup reaches over an edge.
+    pub edge: bool,
+    /// There is more than one product.
+    pub batched: bool,
+    /// The inner side is shared by several workgroups; their partial products lie one after the other in c.
+    pub split: bool,
+    /// Column sums of the left operand's rows along the inner side are stored as well: the gradient of a bias.
+    pub sums: bool,
+    /// What happens to a result before it is stored.
+    pub epilogue: Epilogue,
+}
+
+const FIELDS: [(&str, usize); 7] =
+    [("m", 1), ("k", 1), ("n", 1), ("depth", 1), ("batch", 4), ("a_batch", 4), ("b_batch", 4)];
+
+impl Variant {
+    /// One product whose sides are what they may be, without an epilogue.
+    pub fn plain(form: Form, tiling: Tiling) -> Self {
+        Self {
+            form,
+            tiling,
+            fours: [false; 3],
+            edge: false,
+            batched: false,
+            split: false,
+            sums: false,
+            epilogue: Epilogue::default(),
+        }
+    }
+
+    /// The kernel.
+    pub fn kernel(&self) -> Kernel {
+        let mut parts = vec![INDEX.into(), self.text().into()];
+        let mut hyper = None;
+        if let Some(f) = self.epilogue.function()
+            && let ActivationKind::Map(map) = &f.entry().kind
+        {
+            parts.extend([MATH.into(), map.shader.into()]);
+            if f.entry().params.is_empty() {
+                parts.push(NO_HYPER.into());
+            }
+            hyper = Some(f.entry().params.iter().map(|param| param.name).collect());
+        }
+        Kernel {
+            label: self.label(),
+            parts,
+            bindings: self.bindings(),
+            fields: FIELDS.map(|(name, words)| Field { name, words }).to_vec(),
+            hyper,
+            workgroup: self.tiling.workgroup(),
+        }
+    }
+
+    fn label(&self) -> String {
+        let Tiling { each: [rows, cols], lanes: [down, across, deep], via } = self.tiling;
+        let way = match via {
+            Via::Memory => "direct",
+            Via::Workgroup => "staged",
+            Via::Subgroup => "shared",
+        };
+        let mut label =
+            format!("matmul.{}.{way}_{rows}x{cols}_{down}x{across}x{deep}", self.form.name());
+        let [m, k, n] = self.fours;
+        let flags = [
+            (m, ".m4"),
+            (k, ".k4"),
+            (n, ".n4"),
+            (self.edge, ".edge"),
+            (self.batched, ".batched"),
+            (self.split, ".split"),
+            (self.sums, ".sums"),
+        ];
+        flags.iter().filter(|(on, _)| *on).for_each(|(_, name)| label += name);
+        label + &self.epilogue.name()
+    }
+
+    fn bindings(&self) -> Vec<Binding> {
+        let sums = self.sums.then(|| write("sums"));
+        let first = [read("a"), read("b"), write("c")];
+        first.into_iter().chain(self.epilogue.bindings()).chain(sums).collect()
+    }
+
+    fn text(&self) -> String {
+        let mut text = self.declarations();
+        text += &self.load("a", self.form != Form::TN);
+        text += &self.load("b", self.form == Form::NT);
+        text += &self.finish();
+        text += &self.store();
+        if self.sums {
+            text += memory::STORE_SUMS;
+        }
+        text += &self.main();
+        text
+    }
+}
