@@ -3,9 +3,10 @@
 mod support;
 
 use support::run::{Case, Outcome, count, folding_gpu, gpu, normal};
-use wgrad::gpu::{Choices, Class, Gpu, MatMul};
-use wgrad::program::Form;
+use wgrad::gpu::{Choices, Class, Gpu, MatMul, Plan, Tuning};
+use wgrad::program::{DType, Form, StepEntry};
 use wgrad::random::{Key, Stream};
+use wgrad::{Program, Shape};
 
 const SIDES: [u32; 17] = [1, 2, 3, 7, 8, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129];
 
@@ -180,4 +181,38 @@ fn a_batched_product_is_that_of_each_pair_of_matrices() {
         }
     }
     assert_eq!(got, want);
+}
+
+/// The kernels of a product of (40, 24) by (24, 33).
+fn labels(gpu: &Gpu, program: &Program) -> Vec<String> {
+    let rule = |_| StepEntry::rows(usize::MAX);
+    let plan = Plan::new(gpu, program.clone(), None, &[], 0, rule).unwrap();
+    plan.dispatches().iter().map(|dispatch| dispatch.label.clone()).collect()
+}
+
+#[test]
+fn a_measured_tiling_is_taken_and_can_be_saved() {
+    let mut program = Program::new("tuned", Vec::new());
+    let [a, b] = [[40, 24], [24, 33]]
+        .map(|shape| program.input("input", Shape::new(&shape).unwrap(), DType::F32));
+    program.matmul("c", a, b, Form::NN).unwrap();
+    let tuning = gpu().tune(&program).unwrap();
+    assert_eq!((tuning.len(), tuning.is_empty()), (1, false));
+    let text = tuning.to_string();
+    assert_eq!(text.parse::<Tuning>().unwrap(), tuning);
+    let (product, _) = text.split_once(": ").unwrap();
+    assert_eq!(product, "nn 40 x 24 x 33 x 1");
+    for tiling in [MatMul::Small, MatMul::Deep, MatMul::Strip] {
+        let tuned = gpu().tuned(format!("{product}: {tiling:?}").parse().unwrap());
+        let forced = gpu().choosing(Choices { matmul: Some(tiling), ..gpu().choices() });
+        assert_eq!(labels(&tuned, &program), labels(&forced, &program));
+        // Other products are the table's.
+        assert!(
+            exact(&tuned, Form::NN, [40, 24, 33]) > 0 && exact(&tuned, Form::NT, [8, 8, 8]) > 0
+        );
+    }
+    for wrong in ["nn 40 x 24 x 33 x 1: Fast", "nn 40 x 24: Small", "qq 1 x 1 x 1 x 1: Small"] {
+        let error = wrong.parse::<Tuning>().unwrap_err().to_string();
+        assert!(error.contains(wrong), "{error}");
+    }
 }

@@ -193,11 +193,11 @@ impl Choices {
         }
     }
 
-    /// The tiling of a product, and how much of its inner side a workgroup takes.
-    pub(super) fn product(&self, product: &Product) -> (Tiling, usize) {
+    /// The tiling of a product, that which was measured if one was, and how much of its inner side a workgroup takes.
+    pub(super) fn product(&self, product: &Product, tuned: Option<MatMul>) -> (Tiling, usize) {
         let Product { m, k, n, .. } = *product;
         let own = || self.class.tiling(product, self.subgroups);
-        let tiling = match self.matmul.unwrap_or_else(own).tiling() {
+        let tiling = match self.matmul.or(tuned).unwrap_or_else(own).tiling() {
             Tiling { via: Via::Subgroup, .. } if !self.subgroups => MatMul::Wide.tiling(),
             tiling => tiling,
         };

@@ -14,6 +14,7 @@ mod snapshot;
 mod staging;
 mod steps;
 mod texture;
+mod tuning;
 
 pub use arena::Weights;
 pub use budget::Budget;
@@ -22,6 +23,7 @@ pub use memory::{Region, View};
 pub use plan::{Dispatch, MemoryUse, Plan, Profile, ProfileRow};
 pub(crate) use snapshot::{Snapshots, WeightsAt};
 pub use texture::TextureCopy;
+pub use tuning::Tuning;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -38,6 +40,7 @@ use kernel::{Kernel, Part, Pipeline};
 pub struct Gpu {
     shared: Arc<Shared>,
     choices: Choices,
+    tuning: Arc<Tuning>,
 }
 
 /// The texts of a kernel, and whether all checks stay.
@@ -133,12 +136,12 @@ impl Gpu {
         let pipelines = Mutex::new(HashMap::new());
         let choices = Choices::of(&info, device.features());
         let shared = Shared { device, queue, info, limits, pipelines, cache, lost };
-        Self { shared: Arc::new(shared), choices }
+        Self { shared: Arc::new(shared), choices, tuning: Arc::default() }
     }
 
     /// The same device for plans of other kernels than those that suit its adapter.
     pub fn choosing(&self, choices: Choices) -> Self {
-        Self { shared: self.shared.clone(), choices }
+        Self { choices, ..self.clone() }
     }
 
     /// The kernels that plans on this device are made of.

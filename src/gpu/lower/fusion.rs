@@ -98,7 +98,7 @@ impl Join {
             && product.count() == 1
         {
             (join.sums, join.ops) = (Some(sums), 2);
-        } else if gpu.choices().product(&product).1 >= product.k {
+        } else if gpu.product(form, &product).1 >= product.k {
             if let Some(&Op::AddRow { row, out: to }) = next
                 && to == out
             {

@@ -32,7 +32,7 @@ impl Lowering<'_> {
     ) -> Result<()> {
         let product = Product::into(form, self.shape(a)?, self.shape(b)?, self.shape(out)?)?;
         let Product { m, k, n, .. } = product;
-        let (tiling, depth) = self.gpu.choices().product(&product);
+        let (tiling, depth) = self.gpu.product(form, &product);
         let (parts, len) = (k.div_ceil(depth).max(1), product.count() * m * n);
         let [rows, cols] = tiling.block().map(|side| side as usize);
         let tiles = groups(m, rows) * groups(n, cols) * (product.count() * parts) as u64;
