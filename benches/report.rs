@@ -39,7 +39,7 @@ impl Report {
         sections.is_empty() || sections.iter().any(|name| name == section)
     }
 
-    /// The least seconds per call of several rounds, each as long as it takes to be measured; `work` does so many calls.
+    /// The median of the seconds per call of several rounds, each as long as it takes to be measured; `work` does so many calls.
     fn seconds(&self, mut work: impl FnMut(u64) -> Result<()>) -> Result<f64> {
         let (rounds, moment) = if self.options.quick { (3, 20) } else { (7, 100) };
         let moment = Duration::from_millis(moment).as_secs_f64();
@@ -50,8 +50,9 @@ impl Report {
         };
         timed(1)?;
         let calls = (moment / timed(1)?).clamp(1.0, 2000.0) as u64;
-        let times = (0..rounds).map(|_| timed(calls)).collect::<Result<Vec<_>>>()?;
-        Ok(times.into_iter().fold(f64::INFINITY, f64::min))
+        let mut times = (0..rounds).map(|_| timed(calls)).collect::<Result<Vec<_>>>()?;
+        times.sort_by(f64::total_cmp);
+        Ok(times[rounds / 2])
     }
 
     fn plan_seconds(&self, plan: &mut Plan) -> Result<f64> {
@@ -272,7 +273,7 @@ fn steps(report: &mut Report) -> Result<()> {
     for (name, network, wiring, batch) in networks()? {
         let rows = wiring.program.shape(wiring.x)?.rows();
         let rule = Steps { batch, ..Steps::new(Optimizer::adam(), rows) };
-        for fusion in [Fusion::Auto, Fusion::Never] {
+        for fusion in [Fusion::Auto, Fusion::Layers, Fusion::Never] {
             let gpu = report.gpu.choosing(Choices { fusion, ..report.gpu.choices() });
             let weights = Weights::new(&gpu, network.params(), Some(&Optimizer::adam()), 0)?;
             let (program, rule) = (wiring.program.clone(), rule.clone());

@@ -131,7 +131,7 @@ impl Gpu {
     ) -> Self {
         let (info, limits) = (device.adapter_info(), device.limits());
         let pipelines = Mutex::new(HashMap::new());
-        let choices = Choices::of(&info);
+        let choices = Choices::of(&info, device.features());
         let shared = Shared { device, queue, info, limits, pipelines, cache, lost };
         Self { shared: Arc::new(shared), choices }
     }

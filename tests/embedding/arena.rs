@@ -141,7 +141,7 @@ fn an_arena_of_several_bindings_lies_in_one_buffer() {
     let limits =
         wgpu::Limits { max_storage_buffer_binding_size: 256 << 10, ..wgpu::Limits::default() };
     let host = Host::with(limits);
-    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let gpu = one_by_one(&Gpu::from_wgpu(&host.device, &host.queue));
     let wide = || {
         let model = Sequential::new(2).dense(200).activation(Activation::tanh());
         let model = model.dense(200).activation(Activation::tanh()).dense(200).dense(1);
@@ -154,7 +154,7 @@ fn an_arena_of_several_bindings_lies_in_one_buffer() {
     let mut plain = wide();
     plain.fit(&simulated(), Fit::epochs(4)).unwrap();
     let trained = step.into_trainer();
-    assert_eq!(bits(&trained), bits(&plain));
+    assert!(bits(&trained) == bits(&plain), "trained otherwise");
     holds(&host, &buffer, &trained);
     assert_eq!(host.errors.load(Ordering::SeqCst), 0);
 }

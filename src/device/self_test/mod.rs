@@ -7,7 +7,7 @@ use std::fmt;
 
 use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
-use crate::gpu::{self, Gpu, Plan};
+use crate::gpu::{self, Choices, Fusion, Gpu, Plan};
 use crate::program::{DType, Op, Place, Program, Slot, StepEntry, Steps, WeightValues};
 use crate::spec::Optimizer;
 
@@ -172,6 +172,8 @@ impl<'a> Duel<'a> {
         let params = case.params.iter().map(wide).collect();
         let reference = cpu::Weights::new(program.params(), params, optimizer, EXTRAS);
         let rule: Steps = case.rule.clone();
+        // Op by op, so that the one that differs can be named.
+        let gpu = &gpu.choosing(Choices { fusion: Fusion::Never, ..gpu.choices() });
         let plan =
             Plan::new(gpu, program.clone(), Some(&weights), &[], 0, move |step| rule.entry(step))?;
         let mut interpreter = Interpreter::new(program);

@@ -2,13 +2,14 @@
 
 mod activation;
 mod chain;
+pub(super) mod fusion;
 mod loss;
 mod matmul;
 mod norm;
 mod ops;
 mod tensor;
 mod weights;
-pub(super) mod whole;
+mod whole;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -44,8 +45,8 @@ pub(super) struct Memory {
     pub scalars: Region,
     pub ring: Region,
     pub steps: Region,
-    /// Whether what passes within a whole step has no memory.
-    pub whole: bool,
+    /// What passes between ops that one dispatch does has none.
+    pub hidden: Vec<Slot>,
     /// The slots that lie in buffers of the caller's.
     pub views: HashSet<usize>,
 }
@@ -61,8 +62,6 @@ pub(super) struct Lowering<'a> {
     pub marks: Vec<usize>,
     /// The ops that a job does together with the op before.
     pub inside: Vec<usize>,
-    /// The whole step, if there is one; then the ops are not lowered one by one.
-    pub whole: Option<whole::Plan>,
     /// The memory for what passes between the kernels of single ops.
     pub scratch: RefCell<Vec<Region>>,
 }
@@ -74,9 +73,8 @@ impl Memory {
         program: &Program,
         steps: Region,
         views: &[(Slot, View)],
-        whole: Option<&whole::Plan>,
+        hidden: Vec<Slot>,
     ) -> Result<Self> {
-        let hidden = whole.map(|whole| whole.hidden(program)).unwrap_or_default();
         let views: HashMap<usize, &View> =
             views.iter().map(|(slot, view)| (slot.0, view)).collect();
         let figures = figures(program);
@@ -103,8 +101,8 @@ impl Memory {
             });
         }
         let ring = gpu.storage("metrics ring", RING as usize * Op::MAX_RECORDED, &[])?;
-        let (whole, views) = (whole.is_some(), views.into_keys().collect());
-        Ok(Self { slots, scalars, ring, steps, whole, views })
+        let views = views.into_keys().collect();
+        Ok(Self { slots, scalars, ring, steps, hidden, views })
     }
 }
 
@@ -139,24 +137,21 @@ impl<'a> Lowering<'a> {
         program: &'a Program,
         weights: Option<&'a Weights>,
         memory: Memory,
-        whole: Option<whole::Plan>,
     ) -> Self {
         let (jobs, marks, inside) = (Vec::new(), Vec::new(), Vec::new());
         let scratch = RefCell::default();
-        Self { gpu, program, weights, memory, jobs, marks, inside, whole, scratch }
+        Self { gpu, program, weights, memory, jobs, marks, inside, scratch }
     }
 
     /// Lowers every op.
-    pub fn lower(&mut self) -> Result<()> {
-        if let Some(whole) = self.whole.take() {
-            self.inside = (1..self.program.ops().len()).collect();
-            return self.whole(&whole);
+    pub fn lower(&mut self, plan: &fusion::Plan) -> Result<()> {
+        match plan {
+            fusion::Plan::Whole(whole) => {
+                self.inside = (1..self.program.ops().len()).collect();
+                self.whole(whole)
+            }
+            fusion::Plan::Joins(joins) => self.joined(joins),
         }
-        let program = self.program;
-        program.ops().iter().try_for_each(|op| {
-            self.marks.push(self.jobs.len());
-            self.op(op)
-        })
     }
 
     fn weights(&self) -> Result<&'a Weights> {

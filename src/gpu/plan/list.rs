@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::gpu::kernel::Pipeline;
-use crate::gpu::lower::{Job, Lowering, Memory, whole};
+use crate::gpu::lower::{Job, Lowering, Memory, fusion};
 use crate::gpu::memory::Region;
 use crate::gpu::{Gpu, Weights};
 use crate::program::Program;
@@ -56,10 +56,10 @@ impl List {
         program: &Program,
         weights: Option<&Weights>,
         memory: Memory,
-        whole: Option<whole::Plan>,
+        fused: &fusion::Plan,
     ) -> Result<Self> {
-        let mut lowering = Lowering::new(gpu, program, weights, memory, whole);
-        lowering.lower()?;
+        let mut lowering = Lowering::new(gpu, program, weights, memory);
+        lowering.lower(fused)?;
         let Lowering { jobs, marks, inside, scratch, .. } = lowering;
         let done = |jobs: &[Job]| jobs.iter().filter(|job| job.groups > 0).count();
         let marks = marks.into_iter().map(|mark| done(jobs.get(..mark).unwrap_or(&jobs))).collect();

@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::budget::Pace;
-use super::lower::{Memory, RING, check_view, whole};
+use super::lower::{Memory, RING, check_view, fusion};
 use super::memory::{Region, View};
 use super::staging::{Staging, Way};
 use super::steps::{Figures, StepTable};
@@ -68,9 +68,10 @@ impl Plan {
     ) -> Result<Self> {
         let counting = program.ops().iter().any(|op| matches!(op, Op::Record { .. }));
         let steps = StepTable::new(gpu, Box::new(rule), first, counting)?;
-        let whole = whole::prepare(gpu, &program, weights, views)?;
-        let memory = Memory::new(gpu, &program, steps.region.clone(), views, whole.as_ref())?;
-        let list = List::new(gpu, &program, weights, memory.clone(), whole)?;
+        let fused = fusion::prepare(gpu, &program, weights, views)?;
+        let hidden = fused.hidden(&program);
+        let memory = Memory::new(gpu, &program, steps.region.clone(), views, hidden)?;
+        let list = List::new(gpu, &program, weights, memory.clone(), &fused)?;
         let (gpu, uploads) = (gpu.clone(), Staging::new(gpu, Way::Up));
         let arenas = weights.map(Weights::memory).unwrap_or_default();
         Ok(Self { gpu, program, list, memory, steps, counting, uploads, pace: None, arenas })
@@ -154,21 +155,22 @@ impl Plan {
         Ok(())
     }
 
-    /// The dispatches of a program over the same memory, a whole step if that was made for one.
+    /// The dispatches of a program over the same memory, fused if that was made for fused ones.
     fn listed(
         &self,
         program: &Program,
         weights: Option<&Weights>,
         memory: &Memory,
     ) -> Result<List> {
-        let whole = if memory.whole {
-            let whole = whole::prepare(&self.gpu, program, weights, &[])?;
-            let message = "the new program is no whole step; build a new plan";
-            Some(whole.ok_or_else(|| Error::unsupported("change", message))?)
-        } else {
-            None
+        let fused = match memory.hidden.is_empty() {
+            true => fusion::Plan::NONE,
+            false => fusion::prepare(&self.gpu, program, weights, &[])?,
         };
-        List::new(&self.gpu, program, weights, memory.clone(), whole)
+        if fused.hidden(program) != memory.hidden {
+            let message = "the new program is fused in another way; build a new plan";
+            return Err(Error::unsupported("change", message));
+        }
+        List::new(&self.gpu, program, weights, memory.clone(), &fused)
     }
 
     /// The program.
