@@ -110,6 +110,11 @@ impl Class {
         }
     }
 
+    /// How many shares of a workgroup one takes after the other, where there are so many that all are busy anyway.
+    pub(super) fn turns(self, shares: u64) -> u64 {
+        (shares / (4 * self.workgroups() as u64)).clamp(1, 8)
+    }
+
     /// The shortest part of an inner side that is worth a workgroup of its own.
     const fn least_depth(self) -> usize {
         match self {
