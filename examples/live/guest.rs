@@ -136,7 +136,6 @@ impl Guest {
     fn rebuild(&mut self) -> Result {
         (self.step, self.seen, self.painter) =
             build(&self.gpu, self.format, &self.data, &self.shown, self.settings)?;
-        self.latest = None;
         Ok(())
     }
 

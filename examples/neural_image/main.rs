@@ -1,7 +1,6 @@
 //! Fits a picture with a network of coordinates inside the host's frames: the texels become targets and the outputs texels on
-//! the device. The network takes random Fourier features of the coordinates (Tancik et al. 2020,
-//! <https://arxiv.org/abs/2006.10739>), or with `--features 0` is made of sines (SIREN, Sitzmann et al. 2020,
-//! <https://arxiv.org/abs/2006.09661>).
+//! the device. The network is made of sines (SIREN, Sitzmann et al. 2020, <https://arxiv.org/abs/2006.09661>), or with
+//! `--features N` sees the coordinates by random Fourier features (Tancik et al. 2020, <https://arxiv.org/abs/2006.10739>).
 //!
 //! `cargo run --release --example neural_image`
 
@@ -27,10 +26,10 @@ struct Cli {
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
     /// How many random frequencies the network sees the coordinates by; 0 for a network of sines
-    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=512))]
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=512))]
     features: u32,
     /// The standard deviation of the frequencies, in periods over the picture
-    #[arg(long, default_value_t = 4.0, value_name = "S")]
+    #[arg(long, default_value_t = 2.0, value_name = "S")]
     deviation: f64,
 }
 

@@ -1,56 +1,11 @@
-//! What happens to gradients and parameters around the optimizer's update.
+//! The update with what happens around it.
 
-use crate::error::{Error, Result};
-use crate::program::{Averaging, Program, Slot};
+use crate::error::Result;
+use crate::program::{Around, Program, Slot};
 use crate::random::{Key, Stream};
 use crate::spec::Optimizer;
 
-/// What happens to gradients before an update, in this order, and to the parameters after it.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Around {
-    /// How many steps gather the mean of their gradients for one update, if more than one.
-    pub accumulate: Option<u64>,
-    /// Whether an update is skipped whose gradients hold a NaN or an infinity.
-    pub skip_not_finite: bool,
-    /// The largest gradient, if gradients are clipped by value.
-    pub clip_value: Option<f64>,
-    /// The largest norm of each tensor's gradient, if they are clipped one by one.
-    pub clip_each: Option<f64>,
-    /// The largest norm of all gradients, if they are clipped together.
-    pub clip_norm: Option<f64>,
-    /// Normal noise of variance `eta / (1 + t)^gamma` on the gradients of update t: `[eta, gamma]`.
-    pub noise: Option<[f64; 2]>,
-    /// The mean of the parameters that is kept.
-    pub average: Option<Averaging>,
-}
-
 impl Around {
-    /// The names of the state values that it keeps per parameter, after those of the optimizer.
-    pub fn states(&self) -> Vec<&'static str> {
-        let accumulated = self.accumulate.map(|_| "accumulated_grad");
-        accumulated.into_iter().chain(self.average.map(|_| "mean")).collect()
-    }
-
-    /// Fails unless every setting is in its range.
-    ///
-    /// # Errors
-    /// [`Error::Parameter`].
-    pub fn validate(&self) -> Result<()> {
-        let wrong = |name: &str, value: f64, valid: &str| {
-            let (op, name, valid) = ("training".to_string(), name.to_string(), valid.to_string());
-            Err(Error::Parameter { op, name, value, valid })
-        };
-        if self.accumulate == Some(0) {
-            return wrong("accumulate", 0.0, "it must be at least 1");
-        }
-        for (name, value) in ["eta", "gamma"].into_iter().zip(self.noise.unwrap_or_default()) {
-            if !(value.is_finite() && value >= 0.0) {
-                return wrong(name, value, "it must be a finite number, 0 or greater");
-            }
-        }
-        self.average.as_ref().map_or(Ok(()), Averaging::validate)
-    }
-
     /// Adds the update with everything around it; gives the figure of skipped updates, if they are.
     pub(super) fn update(
         &self,
@@ -66,8 +21,7 @@ impl Around {
         if let Some(steps) = self.accumulate {
             program.accumulate(steps, state("accumulated_grad"));
         }
-        let steps = self.accumulate.unwrap_or(1);
-        let skipped = self.skip_not_finite.then(|| program.skip_not_finite(steps));
+        let skipped = self.skip_not_finite.then(|| program.skip_not_finite(self.group()));
         if let Some(limit) = self.clip_value {
             program.clip_value(limit)?;
         }

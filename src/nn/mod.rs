@@ -9,11 +9,11 @@ mod pass;
 mod programs;
 
 pub use adaptive::AdaptiveLogSoftmax;
-pub use around::Around;
 pub use layer::{Dense, Embedding, Layer, Norm};
 pub use network::Network;
 pub use programs::{Faults, Goal, TargetKind, Wiring};
 
+pub use crate::program::Around;
 use crate::spec::{Activation, Normalization};
 
 /// A stack of layers over rows of a fixed number of features.

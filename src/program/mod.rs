@@ -4,6 +4,7 @@
 
 mod activation;
 mod arithmetic;
+mod around;
 mod arrange;
 mod build;
 mod display;
@@ -17,6 +18,7 @@ mod step;
 mod tensor;
 mod values;
 
+pub use around::Around;
 pub use loss::LossInputs;
 pub(crate) use loss::{Layout, has_weighted_mean};
 pub use norm::NormOp;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::ParamInfo;
+use super::{Around, ParamInfo};
 use crate::error::{Error, Result};
 use crate::numeric::Float;
 use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor, sides};
@@ -105,12 +105,8 @@ pub struct Steps {
     pub others: Vec<(usize, Schedule)>,
     /// What the learning rate is multiplied by besides.
     pub scale: f64,
-    /// How many steps gather their gradients for one update.
-    pub accumulate: u64,
-    /// The mean of the parameters that is kept.
-    pub average: Option<Averaging>,
-    /// The variance of noise on the gradients at the first update, and how fast it falls.
-    pub noise: Option<[f64; 2]>,
+    /// What happens around the updates.
+    pub around: Around,
     /// By how many steps the updates are late because some were skipped before the first step.
     pub skipped: u64,
     /// How many rows the data set has.
@@ -194,9 +190,7 @@ impl Steps {
             schedule: Schedule::constant(),
             others: Vec::new(),
             scale: 1.0,
-            accumulate: 1,
-            average: None,
-            noise: None,
+            around: Around::default(),
             skipped: 0,
             total,
             batch: total,
@@ -224,7 +218,8 @@ impl Steps {
         let per_epoch = self.per_epoch().max(1);
         let start = (since % per_epoch) as usize * self.batch;
         let epoch = self.first_epoch + since / per_epoch;
-        let group = self.accumulate.max(1);
+        let Around { average, noise, .. } = self.around;
+        let group = self.around.group();
         let counted = step.saturating_sub(self.skipped);
         let (update, in_group) = (counted / group, counted % group);
         let updates = in_group + 1 == group;
@@ -250,9 +245,8 @@ impl Steps {
             shrink: rate * decay * decoupled,
             sign: if updates { 1.0 - 2.0 * maximize } else { 0.0 },
             begins: in_group == 0,
-            share: self.average.filter(|_| updates).map_or(0.0, |average| average.share(update)),
-            noise: self
-                .noise
+            share: average.filter(|_| updates).map_or(0.0, |average| average.share(update)),
+            noise: noise
                 .map_or(0.0, |[eta, gamma]| (eta / (1.0 + update as f64).powf(gamma)).sqrt()),
             scalars: (self.optimizer.entry().kind.schedule)(&values, update as f64 + 1.0, rate),
             ..StepEntry::rows(self.batch.min(self.total.saturating_sub(start)))

@@ -89,7 +89,7 @@ impl Trainer {
         };
         let raw = self.weights.read_params().await?;
         // Before the first update the optimizer has kept nothing.
-        if self.step < self.goal.around.accumulate.unwrap_or(1) {
+        if self.step < self.goal.around.group() {
             return Ok(raw);
         }
         let state = self.state_named(state).unwrap_or_default();

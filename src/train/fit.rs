@@ -213,7 +213,7 @@ impl Trainer {
             let figures = (has_penalty, wiring.skipped);
             let epochs = self.epochs_of(&records, &live.read(), figures);
             let skipped = epochs.iter().map(|epoch| epoch.skipped).sum::<u64>();
-            self.skipped += skipped * self.goal.around.accumulate.unwrap_or(1);
+            self.skipped += skipped * self.goal.around.group();
             history.epochs.extend(epochs);
             (self.step, self.epoch) = (self.step + records.len() as u64, self.epoch + stop - done);
             done = stop;
@@ -270,7 +270,7 @@ impl Trainer {
                 skipped.and_then(|place| figures.get(place)).is_some_and(|figure| *figure > 0.0)
             };
             let skipped = records.iter().filter(|figures| skips(figures)).count() as u64;
-            late += skipped * steps.accumulate.max(1);
+            late += skipped * steps.around.group();
             let last = first + records.len() as u64 - 1;
             for (figures, step) in records.iter().zip(first..) {
                 totals.add(figures, steps.entry(step).rows);

@@ -19,7 +19,8 @@ fn a_device_passes_the_self_test_within_seconds() {
     assert_eq!(report.refusals().count(), 0, "{report}");
     let wanted = Activation::all().count() + Loss::all().count() + Optimizer::all().count();
     assert!(report.checks.len() > wanted, "{} checks", report.checks.len());
-    assert!(begin.elapsed().as_secs() < 60);
+    // Some seconds on a machine of one's own, many times that on one that is busy.
+    assert!(begin.elapsed().as_secs() < 300);
 }
 
 #[test]

@@ -310,7 +310,6 @@ fn everything_around() -> Result<Case> {
         .dropout(0.25)
         .layer(dense(4))
         .build()?;
-    let average = Averaging::Ema { decay: 0.5 };
     let around = Around {
         accumulate: Some(2),
         skip_not_finite: true,
@@ -318,18 +317,12 @@ fn everything_around() -> Result<Case> {
         clip_each: Some(0.25),
         clip_norm: Some(0.5),
         noise: Some([0.01, 0.5]),
-        average: Some(average),
+        average: Some(Averaging::Ema { decay: 0.5 }),
     };
     let (loss, optimizer) = (Loss::cross_entropy(), Optimizer::adamw());
     let goal = Goal { weighted: true, ..goal(loss, around) };
     let wiring = network.training(&goal, optimizer, TargetKind::Class, (20, 8), 3)?;
-    let rule = Steps {
-        batch: 8,
-        accumulate: 2,
-        average: Some(average),
-        noise: Some([0.01, 0.5]),
-        ..Steps::new(optimizer, 20)
-    };
+    let rule = Steps { batch: 8, around, ..Steps::new(optimizer, 20) };
     Case::training("training", &network, &wiring, rule, &loss)
 }
 

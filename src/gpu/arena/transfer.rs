@@ -38,7 +38,7 @@ impl Weights {
     /// ([`Optimizer::layout`](crate::Optimizer::layout)).
     ///
     /// # Errors
-    /// [`Error::DeviceLost`](crate::Error::DeviceLost), [`Error::Timeout`](crate::Error::Timeout).
+    /// [`Error::DeviceLost`], [`Error::Timeout`].
     pub async fn read_state(&self, state: usize) -> Result<Vec<Vec<f32>>> {
         self.read(Arena::State(state)).await
     }

@@ -78,12 +78,18 @@ impl Plan {
     /// | figures | loss and metrics of the last 1024 steps ([`Op::Record`]) |
     /// | staging | what the host uploads, and what comes back to it |
     ///
-    /// ```no_run
-    /// # fn host(step: wgrad::train::TrainingStep) {
-    /// let memory = step.plan().memory();
-    /// println!("{memory}"); // `step.memory()` counts snapshots under way, too
-    /// assert!(memory.bytes("parameters") > 0 && memory.bytes("values") <= memory.total());
-    /// # }
+    /// ```
+    /// use wgrad::prelude::*;
+    ///
+    /// # let Ok(gpu) = Gpu::new() else { return Ok(()) };
+    /// let model = Sequential::new(2).dense(64).activation(Activation::relu()).dense(3);
+    /// let trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam()).on(&gpu.into())?;
+    /// let step = trainer.into_step(256)?;
+    /// let memory = step.plan().memory(); // `step.memory()` counts snapshots under way, too
+    /// println!("{memory}");
+    /// assert_eq!(memory.bytes("parameters"), step.network().param_bytes());
+    /// assert!(memory.bytes("values") < memory.total());
+    /// # Ok::<(), wgrad::Error>(())
     /// ```
     pub fn memory(&self) -> MemoryUse {
         let mut used = self.arenas.clone();

@@ -65,7 +65,7 @@ impl TrainingStep {
     /// Where the forward pass leaves the network's outputs: `f32` rows.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if the step is [fused](StepOptions::fused), which leaves none.
+    /// [`Error::Unsupported`] if the step is [fused](super::StepOptions::fused), which leaves none.
     pub fn outputs(&self) -> Result<&Region> {
         self.region("outputs", Some(self.slots.y))
     }
@@ -81,7 +81,7 @@ impl TrainingStep {
     /// Where backward leaves dL/d(input), `f32` rows, for a differentiable pass of the host's before this one.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] unless [`StepOptions::through`] was asked for.
+    /// [`Error::Unsupported`] unless [`StepOptions::through`](super::StepOptions::through) was asked for.
     pub fn input_gradients(&self) -> Result<&Region> {
         self.region("input gradients; ask for them with StepOptions::through", self.slots.grad_x)
     }
