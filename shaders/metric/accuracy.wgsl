@@ -42,6 +42,7 @@ fn main(
     if row >= params.rows {
         return;
     }
+    open_row(row);
     var best = Best(LOWEST, 0xffffffffu);
     for (var col = lane; col < params.cols; col += 64u) {
         best = merge(best, Best(target_weight(row, col), col));

@@ -1,11 +1,12 @@
 //! A program lowered for one device: a list of dispatches with everything bound.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::budget::Pace;
-use super::kernel::Pipeline;
+use super::kernel::{Access, Pipeline};
 use super::lower::{Job, Lowering, Memory, RING, check_view, whole};
 use super::memory::{Region, View};
 use super::staging::{Staging, Way};
@@ -64,6 +65,8 @@ struct List {
     marks: Vec<usize>,
     /// The ops that a dispatch does together with the op before.
     inside: Vec<usize>,
+    /// Of all buffers that the dispatches bind.
+    bytes: u64,
     // Bind groups refer to it.
     _uniforms: Option<Region>,
 }
@@ -85,12 +88,14 @@ impl List {
         let jobs: Vec<Job> = jobs.into_iter().filter(|job| job.groups > 0).collect();
         let uniforms = uniforms(gpu, &jobs)?;
         let mut dispatches = Vec::with_capacity(jobs.len());
+        let bound = jobs.iter().flat_map(|job| &job.bindings).map(|region| &region.buffer);
+        let bytes = bound.collect::<HashSet<_>>().into_iter().map(wgpu::Buffer::size).sum();
         let mut offset = 0;
         for job in &jobs {
             dispatches.push(bind(gpu, job, uniforms.as_ref(), offset)?);
             offset += stride(gpu, job);
         }
-        Ok(Self { dispatches, marks, inside, _uniforms: uniforms })
+        Ok(Self { dispatches, marks, inside, bytes, _uniforms: uniforms })
     }
 }
 
@@ -263,6 +268,11 @@ impl Plan {
     /// The dispatches of one step, in order.
     pub fn dispatches(&self) -> &[Dispatch] {
         &self.list.dispatches
+    }
+
+    /// The bytes of all buffers that the dispatches of a step read and write, parameters and scratch memory included.
+    pub fn bytes(&self) -> u64 {
+        self.list.bytes
     }
 
     /// The first step not yet recorded. Steps whose encoder was dropped do not count.
@@ -530,10 +540,11 @@ fn bind(gpu: &Gpu, job: &Job, uniforms: Option<&Region>, offset: u64) -> Result<
         offset,
         bytes: job.words.len() as u64 * 4,
     };
-    let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once(&words)
-        .chain(&job.bindings)
-        .zip(0..)
-        .map(|(region, binding)| wgpu::BindGroupEntry { binding, resource: region.binding() })
+    let bound = (1..).zip(job.kernel.bindings.iter().zip(&job.bindings));
+    let bound = bound.filter(|(_, (binding, _))| binding.access != Access::Absent);
+    let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once((0, &words))
+        .chain(bound.map(|(number, (_, region))| (number, region)))
+        .map(|(binding, region)| wgpu::BindGroupEntry { binding, resource: region.binding() })
         .collect();
     let label = format!("wgrad {}", job.kernel.label);
     let descriptor = wgpu::BindGroupDescriptor {

@@ -8,6 +8,7 @@ mod arrange;
 mod build;
 mod display;
 mod index;
+mod linear_loss;
 mod loss;
 mod norm;
 mod op;
@@ -15,7 +16,9 @@ mod orthogonal;
 mod product;
 mod step;
 mod tensor;
+mod triplet;
 
+pub use linear_loss::{LinearInputs, LinearLoss};
 pub use loss::LossInputs;
 pub(crate) use loss::{Layout, has_weighted_mean};
 pub use norm::NormOp;
@@ -23,6 +26,7 @@ pub use op::{Form, Op};
 pub use product::{MAX_BATCH_AXES, Product};
 pub use step::{Averaging, LiveSteps, StepEntry, Steps};
 pub use tensor::TensorOp;
+pub use triplet::TripletDistances;
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;
