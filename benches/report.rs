@@ -39,7 +39,7 @@ impl Report {
         sections.is_empty() || sections.iter().any(|name| name == section)
     }
 
-    /// The least seconds per call of several rounds, each as long as it takes to be measured; `work` does so many calls.
+    /// The median of the seconds per call of several rounds, each as long as it takes to be measured; `work` does so many calls.
     fn seconds(&self, mut work: impl FnMut(u64) -> Result<()>) -> Result<f64> {
         let (rounds, moment) = if self.options.quick { (3, 20) } else { (7, 100) };
         let moment = Duration::from_millis(moment).as_secs_f64();
@@ -50,8 +50,9 @@ impl Report {
         };
         timed(1)?;
         let calls = (moment / timed(1)?).clamp(1.0, 2000.0) as u64;
-        let times = (0..rounds).map(|_| timed(calls)).collect::<Result<Vec<_>>>()?;
-        Ok(times.into_iter().fold(f64::INFINITY, f64::min))
+        let mut times = (0..rounds).map(|_| timed(calls)).collect::<Result<Vec<_>>>()?;
+        times.sort_by(f64::total_cmp);
+        Ok(times[rounds / 2])
     }
 
     fn plan_seconds(&self, plan: &mut Plan) -> Result<f64> {
@@ -273,7 +274,7 @@ fn steps(report: &mut Report) -> Result<()> {
     for (name, network, wiring, batch) in networks()? {
         let rows = wiring.program.shape(wiring.x)?.rows();
         let rule = Steps { batch, ..Steps::new(Optimizer::adam(), rows) };
-        for fusion in [Fusion::Auto, Fusion::Never] {
+        for fusion in [Fusion::Auto, Fusion::Layers, Fusion::Never] {
             let gpu = report.gpu.choosing(Choices { fusion, ..report.gpu.choices() });
             let weights = Weights::new(&gpu, network.params(), Some(&Optimizer::adam()), 0)?;
             let (program, rule) = (wiring.program.clone(), rule.clone());
@@ -304,6 +305,52 @@ fn steps(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// What recording a step costs the host per dispatch: through a plan, and by a bare loop over the same pipelines and bind
+/// groups.
+fn recording(report: &mut Report) -> Result<()> {
+    const STEPS: u64 = 64;
+    let (name, network, wiring, rows) = networks()?.swap_remove(0);
+    let fusion = Fusion::Never;
+    let gpu = report.gpu.choosing(Choices { fusion, ..report.gpu.choices() });
+    let optimizer = Optimizer::adam();
+    let weights = Weights::new(&gpu, network.params(), Some(&optimizer), 0)?;
+    let rule = Steps::new(optimizer, rows);
+    let mut plan =
+        Plan::new(&gpu, wiring.program, Some(&weights), &[], 0, move |step| rule.entry(step))?;
+    let rounds = if report.options.quick { 10 } else { 50 };
+    let per_round = (STEPS as usize * plan.dispatches().len()) as f64;
+    let mut least = [f64::INFINITY; 2];
+    for _ in 0..rounds {
+        for (way, least) in least.iter_mut().enumerate() {
+            let mut encoder = gpu.device().create_command_encoder(&Default::default());
+            let begin = Instant::now();
+            if way == 0 {
+                plan.encode(&mut encoder, STEPS)?;
+            } else {
+                let mut pass = encoder.begin_compute_pass(&Default::default());
+                for _ in 0..STEPS {
+                    for dispatch in plan.dispatches() {
+                        pass.set_pipeline(dispatch.pipeline());
+                        pass.set_bind_group(0, dispatch.bind_group(), &[]);
+                        pass.dispatch_workgroups(dispatch.grid[0], dispatch.grid[1], 1);
+                    }
+                }
+            }
+            let commands = encoder.finish();
+            *least = least.min(begin.elapsed().as_secs_f64() / per_round);
+            // Done in their order, so that the device counts its steps as the plan does.
+            if way == 0 {
+                gpu.queue().submit([commands]);
+                wait(&gpu);
+            }
+        }
+    }
+    let [plan, bare] = least.map(|seconds| seconds * 1e9);
+    report.add(&format!("{name} step: recording per dispatch"), plan, "ns");
+    report.add(&format!("{name} step: the same by a bare loop"), bare, "ns");
+    Ok(())
+}
+
 fn main() -> Result<()> {
     let gpu = pollster::block_on(Gpu::named(&std::env::var("WGRAD_DEVICE").unwrap_or_default()))?;
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -327,6 +374,9 @@ fn main() -> Result<()> {
     }
     if report.wants("steps") {
         steps(&mut report)?;
+    }
+    if report.wants("recording") {
+        recording(&mut report)?;
     }
     if report.options.json {
         println!("{}", Value::Object(report.figures));

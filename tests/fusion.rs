@@ -31,11 +31,13 @@ impl Draw {
     }
 }
 
-/// Every other seed cuts the work as for a GPU with memory of its own, whatever the adapter.
+/// Every other seed cuts the work as for a GPU with memory of its own, whatever the adapter; every fourth does without
+/// subgroups.
 fn device(fusion: Fusion, seed: u64) -> Device {
     let own = gpu().choices();
     let class = if seed.is_multiple_of(2) { own.class } else { Class::Discrete };
-    gpu().choosing(Choices { fusion, class, ..own }).into()
+    let subgroups = own.subgroups && !seed.is_multiple_of(4);
+    gpu().choosing(Choices { fusion, class, subgroups, ..own }).into()
 }
 
 /// A network with what it learns from, and the rows of a batch.
@@ -88,7 +90,7 @@ fn model(draw: &mut Draw, inputs: usize, outputs: usize) -> (Sequential, String)
 
 fn case(seed: u64) -> Case {
     let mut draw = Draw::new(seed);
-    let rows = draw.one_of(&[1, 7, 8, 40, 61, 100]);
+    let rows = draw.one_of(&[1, 7, 8, 40, 61, 100, 390, 780]);
     let inputs = draw.one_of(&[1, 2, 5, 8, 64]);
     let classes = draw.below(2) == 0;
     let outputs = if classes { draw.one_of(&[2, 3, 10]) } else { draw.one_of(&[1, 2, 4, 9]) };
@@ -176,4 +178,9 @@ fn compare(fusion: Fusion, seeds: std::ops::Range<u64>) -> f64 {
 #[test]
 fn whole_steps_do_what_the_ops_do_one_by_one() {
     compare(Fusion::Whole, 0..count(8, 200) as u64);
+}
+
+#[test]
+fn layers_in_one_dispatch_do_what_the_ops_do_one_by_one() {
+    compare(Fusion::Layers, 200..200 + count(8, 200) as u64);
 }

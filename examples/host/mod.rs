@@ -3,6 +3,12 @@
 
 #![allow(dead_code, reason = "each example uses its part")]
 
+pub mod field;
+mod paint;
+
+pub use paint::Painter;
+use paint::group;
+
 use std::path::PathBuf;
 
 use image::codecs::gif::{GifEncoder, Repeat};
@@ -36,6 +42,23 @@ pub struct Options {
     pub json: bool,
 }
 
+/// The first adapter of a name that will do, hardware before software.
+pub async fn adapter(
+    instance: &wgpu::Instance,
+    wanted: &str,
+    will_do: impl Fn(&wgpu::Adapter) -> bool,
+) -> Result<wgpu::Adapter> {
+    let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
+    adapters.sort_by_key(|adapter| adapter.get_info().device_type == wgpu::DeviceType::Cpu);
+    let wanted = wanted.to_lowercase();
+    let named = |adapter: &wgpu::Adapter| {
+        let name = adapter.get_info().name.to_lowercase();
+        ["gpu", "auto", ""].contains(&&*wanted) || name.contains(&wanted)
+    };
+    let found = adapters.into_iter().find(|adapter| named(adapter) && will_do(adapter));
+    Ok(found.ok_or("no adapter fits --device")?)
+}
+
 /// How many frames may be in flight.
 const IN_FLIGHT: usize = 2;
 
@@ -60,14 +83,7 @@ impl Host {
 
     async fn open(wanted: &str) -> Result<Self> {
         let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-        let mut adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
-        adapters.sort_by_key(|adapter| adapter.get_info().device_type == wgpu::DeviceType::Cpu);
-        let wanted = wanted.to_lowercase();
-        let fits = |adapter: &wgpu::Adapter| {
-            let name = adapter.get_info().name.to_lowercase();
-            ["gpu", "auto", ""].contains(&&*wanted) || name.contains(&wanted)
-        };
-        let adapter = adapters.into_iter().find(fits).ok_or("no adapter fits --device")?;
+        let adapter = adapter(&instance, wanted, |_| true).await?;
         let (device, queue) = adapter.request_device(&wgpu::DeviceDescriptor::default()).await?;
         let target = device.create_texture(&wgpu::TextureDescriptor {
             label: Some("picture"),
@@ -100,34 +116,7 @@ impl Host {
 
     /// A render pipeline that fills the picture; `fragment` reads the buffers as storage, bound in order.
     pub fn painter(&self, fragment: &str, regions: &[&Region]) -> Painter {
-        let source = format!("{TRIANGLE}\n{fragment}");
-        let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some("painter"),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
-        let pipeline = self.device.create_render_pipeline(&wgpu::RenderPipelineDescriptor {
-            label: Some("painter"),
-            layout: None,
-            vertex: wgpu::VertexState {
-                module: &module,
-                entry_point: Some("corner"),
-                compilation_options: Default::default(),
-                buffers: &[],
-            },
-            primitive: Default::default(),
-            depth_stencil: None,
-            multisample: Default::default(),
-            fragment: Some(wgpu::FragmentState {
-                module: &module,
-                entry_point: Some("colour"),
-                compilation_options: Default::default(),
-                targets: &[Some(wgpu::TextureFormat::Rgba8Unorm.into())],
-            }),
-            multiview_mask: None,
-            cache: None,
-        });
-        let layout = pipeline.get_bind_group_layout(0);
-        Painter { pipeline, group: self.group(&layout, regions) }
+        Painter::new(&self.device, wgpu::TextureFormat::Rgba8Unorm, fragment, regions)
     }
 
     /// A compute pipeline over the buffers, bound in order.
@@ -145,45 +134,12 @@ impl Host {
             cache: None,
         });
         let layout = pipeline.get_bind_group_layout(0);
-        Pass { pipeline, group: self.group(&layout, regions) }
-    }
-
-    fn group(&self, layout: &wgpu::BindGroupLayout, regions: &[&Region]) -> wgpu::BindGroup {
-        fn entry(binding: u32, region: &Region) -> wgpu::BindGroupEntry<'_> {
-            let size = wgpu::BufferSize::new(region.bytes);
-            let (buffer, offset) = (&region.buffer, region.offset);
-            let resource =
-                wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset, size });
-            wgpu::BindGroupEntry { binding, resource }
-        }
-        let entries: Vec<_> =
-            (0..).zip(regions).map(|(binding, region)| entry(binding, region)).collect();
-        self.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("host"),
-            layout,
-            entries: &entries,
-        })
+        Pass { pipeline, group: group(&self.device, &layout, regions) }
     }
 
     /// Draws the picture.
     pub fn paint(&self, encoder: &mut wgpu::CommandEncoder, painter: &Painter) {
-        let view = self.target.create_view(&Default::default());
-        let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-            label: Some("painter"),
-            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-                view: &view,
-                depth_slice: None,
-                resolve_target: None,
-                ops: Default::default(),
-            })],
-            depth_stencil_attachment: None,
-            timestamp_writes: None,
-            occlusion_query_set: None,
-            multiview_mask: None,
-        });
-        pass.set_pipeline(&painter.pipeline);
-        pass.set_bind_group(0, &painter.group, &[]);
-        pass.draw(0..3, 0..1);
+        painter.draw(encoder, &self.target);
     }
 
     /// Ends a frame as a window would; the host never waits for more than the frame before the last.
@@ -260,12 +216,6 @@ impl Host {
     }
 }
 
-/// A render pipeline and what it reads.
-pub struct Painter {
-    pipeline: wgpu::RenderPipeline,
-    group: wgpu::BindGroup,
-}
-
 /// A compute pipeline and what it works on.
 pub struct Pass {
     pipeline: wgpu::ComputePipeline,
@@ -280,16 +230,3 @@ impl Pass {
         pass.dispatch_workgroups(groups, 1, 1);
     }
 }
-
-/// One triangle over the whole picture; `place` goes from 0 to 1, y upwards.
-const TRIANGLE: &str = "
-struct Corner {
-    @builtin(position) position: vec4<f32>,
-    @location(0) place: vec2<f32>,
-}
-
-@vertex
-fn corner(@builtin(vertex_index) index: u32) -> Corner {
-    let place = vec2(f32((index << 1u) & 2u), f32(index & 2u));
-    return Corner(vec4(2.0 * place - 1.0, 0.0, 1.0), place);
-}";

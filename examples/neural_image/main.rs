@@ -1,5 +1,7 @@
-//! Fits a picture with a network of sines (SIREN, Sitzmann et al. 2020) inside the host's frames: the texels become targets
-//! and the outputs texels on the device.
+//! Fits a picture with a network of coordinates inside the host's frames: the texels become targets and the outputs texels on
+//! the device. The network takes random Fourier features of the coordinates (Tancik et al. 2020,
+//! <https://arxiv.org/abs/2006.10739>), or with `--features 0` is made of sines (SIREN, Sitzmann et al. 2020,
+//! <https://arxiv.org/abs/2006.09661>).
 //!
 //! `cargo run --release --example neural_image`
 
@@ -24,6 +26,12 @@ struct Cli {
     /// The picture; one of rings and stripes unless given
     #[arg(long, value_name = "FILE")]
     picture: Option<PathBuf>,
+    /// How many random frequencies the network sees the coordinates by; 0 for a network of sines
+    #[arg(long, default_value_t = 64, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=512))]
+    features: u32,
+    /// The standard deviation of the frequencies, in periods over the picture
+    #[arg(long, default_value_t = 4.0, value_name = "S")]
+    deviation: f64,
 }
 
 /// Width and height of the picture that is learnt.
@@ -62,17 +70,55 @@ fn texels(path: Option<&PathBuf>) -> Result<Vec<u8>> {
     Ok((0..SIDE * SIDE).flat_map(texel).collect())
 }
 
-/// A layer with the first weights of the paper.
+/// Where each texel lies, from -1 to 1.
+fn places() -> Vec<[f32; 2]> {
+    let place = |index: u32| (index as f32 + 0.5) / (SIDE / 2) as f32 - 1.0;
+    (0..SIDE * SIDE).map(|at| [place(at % SIDE), place(at / SIDE)]).collect()
+}
+
+/// Cosine and sine of `count` random frequencies at each place. Half of the picture is the unit, hence pi in the place of
+/// 2 pi.
+fn fourier(places: &[[f32; 2]], count: usize, deviation: f64, seed: u64) -> Result<Vec<f32>> {
+    let normal = Initializer::normal().with("std", deviation)?;
+    let frequencies = normal.draw(seed, u32::MAX, 2, count, 2 * count);
+    let features = |[x, y]: &[f32; 2]| {
+        let angles =
+            frequencies.chunks_exact(2).map(|f| std::f32::consts::PI * (f[0] * x + f[1] * y));
+        angles.flat_map(|angle| [angle.cos(), angle.sin()]).collect::<Vec<_>>()
+    };
+    Ok(places.iter().flat_map(features).collect())
+}
+
+/// A sine layer with the first weights of its paper.
 fn dense(outputs: usize, inputs: usize, first: bool) -> Result<Dense> {
     let bound = if first { 1.0 / inputs as f64 } else { (6.0 / inputs as f64).sqrt() / OMEGA };
     Ok(Dense::new(outputs)
         .weights(Initializer::uniform().with("low", -bound)?.with("high", bound)?))
 }
 
+/// The network, and what it takes of each texel.
+fn network(cli: &Cli) -> Result<(Sequential, Vec<f32>)> {
+    let (places, count) = (places(), cli.features as usize);
+    if count == 0 {
+        let sine = Activation::sine().with("omega", OMEGA)?;
+        let model = Sequential::new(2)
+            .layer(dense(64, 2, true)?)
+            .activation(sine)
+            .layer(dense(64, 64, false)?)
+            .activation(sine)
+            .layer(dense(3, 64, false)?);
+        return Ok((model, places.concat()));
+    }
+    let relu = Activation::relu();
+    let model = Sequential::new(2 * count).dense(64).activation(relu).dense(64).activation(relu);
+    Ok((model.dense(3), fourier(&places, count, cli.deviation, cli.options.seed)?))
+}
+
 fn main() -> Result {
-    let Cli { options, picture } = Cli::parse();
+    let cli = Cli::parse();
+    let options = &cli.options;
     let mut host = Host::new(&options.device)?;
-    let contents = texels(picture.as_ref())?;
+    let contents = texels(cli.picture.as_ref())?;
     let size = wgpu::Extent3d { width: SIDE, height: SIDE, depth_or_array_layers: 1 };
     let texture = host.device.create_texture(&wgpu::TextureDescriptor {
         label: Some("picture"),
@@ -92,13 +138,7 @@ fn main() -> Result {
     host.queue.write_texture(texture.as_image_copy(), &contents, layout, size);
 
     let gpu = Gpu::from_wgpu(&host.device, &host.queue);
-    let sine = Activation::sine().with("omega", OMEGA)?;
-    let model = Sequential::new(2)
-        .layer(dense(64, 2, true)?)
-        .activation(sine)
-        .layer(dense(64, 64, false)?)
-        .activation(sine)
-        .layer(dense(3, 64, false)?);
+    let (model, inputs) = network(&cli)?;
     let trainer = Trainer::new(model, Loss::mse(), Optimizer::adam().learning_rate(2e-3))
         .seed(options.seed)
         .on(&gpu.clone().into())?;
@@ -108,11 +148,8 @@ fn main() -> Result {
     let of_shape = |extents: &[usize]| View::new(&wanted, 0, Shape::new(extents)?);
     let unpack = TextureCopy::new(&gpu, &texture, &of_shape(&[SIDE as usize, SIDE as usize, 3])?)?;
     let mut step = trainer.into_step(StepOptions::rows(count).targets(of_shape(&[count, 3])?))?;
-    let place = |index: u32| (index as f32 + 0.5) / 32.0 - 1.0;
-    let places: Vec<f32> =
-        (0..SIDE * SIDE).flat_map(|at| [place(at % SIDE), place(at / SIDE)]).collect();
     let mut encoder = host.encoder();
-    step.upload_inputs(&mut encoder, &places)?;
+    step.upload_inputs(&mut encoder, &inputs)?;
     host.submit(encoder)?;
 
     let painter = host.painter(PAINT, &[step.outputs()?, &Region::whole(wanted.clone())]);
@@ -134,5 +171,5 @@ fn main() -> Result {
     }
     let decibels = -10.0 * last.log10();
     let figures = [("first_loss", first.unwrap_or(f64::NAN)), ("loss", last), ("psnr", decibels)];
-    host.finish("neural_image", &options, &figures)
+    host.finish("neural_image", options, &figures)
 }

@@ -5,6 +5,8 @@ struct Params {
     first: u32,
     key0: u32,
     key1: u32,
+    // How many times four parameters an invocation updates.
+    turns: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;

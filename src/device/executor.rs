@@ -4,7 +4,7 @@ use super::Device;
 use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
 use crate::gpu::{self, Plan};
-use crate::program::{Op, ParamInfo, Program, Slot, StepEntry};
+use crate::program::{Op, ParamInfo, Program, Slot, StepEntry, WeightValues};
 use crate::spec::Optimizer;
 
 /// A network's parameters, gradients and optimizer state on a device.
@@ -35,26 +35,27 @@ impl Weights {
         }
     }
 
-    /// Writes what the optimizer carries from step to step.
-    pub fn write_carried(&mut self, numbers: &[f32]) -> Result<()> {
+    /// Writes everything that training changes.
+    pub fn write_values(&mut self, values: &WeightValues) -> Result<()> {
         match self {
             Self::Cpu(weights) => {
-                weights
-                    .carried
-                    .iter_mut()
-                    .zip(numbers)
-                    .for_each(|(place, number)| *place = *number);
+                let WeightValues { params, states, carried } = values.clone();
+                (weights.params, weights.states, weights.carried) = (params, states, carried);
                 Ok(())
             }
-            Self::Gpu(weights) => weights.write_carried(numbers),
+            Self::Gpu(weights) => weights.write_values(values),
         }
     }
 
-    /// Reads what the optimizer carries from step to step.
-    pub async fn read_carried(&self) -> Result<Vec<f32>> {
+    /// Reads everything that training changes.
+    pub async fn read_values(&self) -> Result<WeightValues> {
         match self {
-            Self::Cpu(weights) => Ok(weights.carried.to_vec()),
-            Self::Gpu(weights) => weights.read_carried().await,
+            Self::Cpu(weights) => Ok(WeightValues {
+                params: weights.params.clone(),
+                states: weights.states.clone(),
+                carried: weights.carried.clone(),
+            }),
+            Self::Gpu(weights) => weights.read_values().await,
         }
     }
 

@@ -83,14 +83,14 @@ impl Stamps {
 
     /// Steps and nanoseconds of what has come back.
     fn settle(&mut self) -> Result<Vec<(u64, f64)>> {
-        let mut measured = Vec::new();
+        let (mut measured, mut words) = (Vec::new(), Vec::new());
         for (steps, loan) in std::mem::take(&mut self.under_way) {
             match loan.fate() {
                 Fate::Out => self.under_way.push((steps, loan)),
                 Fate::Dropped => {}
                 Fate::Failed => return Err(self.downloads.lost("a time did not come back")),
                 Fate::Done | Fate::Idle => {
-                    let words = self.downloads.collect(&loan, 4)?;
+                    self.downloads.collect(&loan, 4, &mut words)?;
                     if let [begin, begin_high, end, end_high] = *words {
                         let tick = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
                         let ticks = tick(end, end_high).saturating_sub(tick(begin, begin_high));
@@ -111,6 +111,14 @@ impl Pace {
             Clock::Done { found: Arc::default(), times: VecDeque::new() }
         };
         Ok(Self { clock, steps: 1.0 })
+    }
+
+    /// How many bytes it takes for timestamps.
+    pub fn bytes(&self) -> u64 {
+        match &self.clock {
+            Clock::Stamps(stamps) => stamps.resolved.size() + stamps.downloads.bytes(),
+            Clock::Done { .. } => 0,
+        }
     }
 
     /// Learns from what has come back.

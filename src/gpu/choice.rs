@@ -1,7 +1,7 @@
 //! Which kernel runs an op that has several: a static table, so that reruns on one device give the same bits.
 
 use super::kernel::Kernel;
-use super::kernel::matmul::{Epilogue, Tiling, Variant};
+use super::kernel::matmul::{Epilogue, Tiling, Variant, Via};
 use crate::program::{Form, Product};
 use crate::spec::Activation;
 
@@ -27,15 +27,21 @@ pub enum MatMul {
     Wide,
     /// 16 x 64 straight from memory, for the same.
     Tall,
-    /// 64 x 8 straight from memory, for the same: few columns.
+    /// 64 x 4 straight from memory, for the same: few columns.
     Thin,
+    /// 4 x 64 straight from memory, for the same: few rows.
+    Flat,
     /// 4 x 4, the inner side shared by 8 invocations, for the same.
     Strip,
+    /// 32 x 64, whose rows 8 invocations read together, for the same where 8 are a subgroup.
+    Shared,
+    /// 64 x 64, likewise.
+    SharedTall,
 }
 
 impl MatMul {
     /// Every tiling.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::Large,
         Self::Medium,
         Self::Small,
@@ -46,25 +52,32 @@ impl MatMul {
         Self::Wide,
         Self::Tall,
         Self::Thin,
+        Self::Flat,
         Self::Strip,
+        Self::Shared,
+        Self::SharedTall,
     ];
 
     /// Who computes what.
     pub const fn tiling(self) -> Tiling {
-        let (each, lanes, staged) = match self {
-            Self::Large => ([8, 8], [16, 16, 1], true),
-            Self::Medium => ([8, 8], [8, 8, 1], true),
-            Self::Small => ([4, 4], [8, 8, 1], true),
-            Self::Cached => ([4, 4], [8, 8, 1], false),
-            Self::Row => ([4, 4], [1, 64, 1], false),
-            Self::Column => ([4, 4], [64, 1, 1], false),
-            Self::Deep => ([4, 4], [1, 1, 64], false),
-            Self::Wide => ([16, 16], [1, 8, 1], false),
-            Self::Tall => ([16, 8], [1, 8, 1], false),
-            Self::Thin => ([8, 8], [8, 1, 1], false),
-            Self::Strip => ([4, 4], [1, 1, 8], false),
+        use Via::{Memory, Subgroup, Workgroup};
+        let (each, lanes, via) = match self {
+            Self::Large => ([8, 8], [16, 16, 1], Workgroup),
+            Self::Medium => ([8, 8], [8, 8, 1], Workgroup),
+            Self::Small => ([4, 4], [8, 8, 1], Workgroup),
+            Self::Cached => ([4, 4], [8, 8, 1], Memory),
+            Self::Row => ([4, 4], [1, 64, 1], Memory),
+            Self::Column => ([4, 4], [64, 1, 1], Memory),
+            Self::Deep => ([4, 4], [1, 1, 64], Memory),
+            Self::Wide => ([16, 16], [1, 8, 1], Memory),
+            Self::Tall => ([16, 8], [1, 8, 1], Memory),
+            Self::Thin => ([8, 4], [8, 1, 1], Memory),
+            Self::Flat => ([4, 8], [1, 8, 1], Memory),
+            Self::Strip => ([4, 4], [1, 1, 8], Memory),
+            Self::Shared => ([32, 8], [1, 8, 1], Subgroup),
+            Self::SharedTall => ([64, 8], [1, 8, 1], Subgroup),
         };
-        Tiling { each, lanes, staged }
+        Tiling { each, lanes, via }
     }
 }
 
@@ -97,20 +110,28 @@ impl Class {
         }
     }
 
+    /// How many shares of a workgroup one takes after the other, where there are so many that all are busy anyway.
+    pub(super) fn turns(self, shares: u64) -> u64 {
+        (shares / (4 * self.workgroups() as u64)).clamp(1, 8)
+    }
+
     /// The shortest part of an inner side that is worth a workgroup of its own.
     const fn least_depth(self) -> usize {
         match self {
-            Self::Cpu => 1024,
-            Self::Integrated | Self::Discrete => 256,
+            Self::Cpu | Self::Integrated | Self::Discrete => 256,
         }
     }
 
-    fn tiling(self, product: &Product) -> MatMul {
+    fn tiling(self, product: &Product, subgroups: bool) -> MatMul {
         let Product { m, k, n, .. } = *product;
         if self == Self::Cpu {
             return match (m, n) {
+                // The larger one takes seconds to compile.
+                (65.., 9..) if subgroups && m * n >= 1 << 16 => MatMul::SharedTall,
+                (17.., 9..) if subgroups => MatMul::Shared,
                 (..=8, ..=8) if k >= 64 => MatMul::Strip,
-                (_, ..=8) => MatMul::Thin,
+                (_, ..=4) => MatMul::Thin,
+                (..=4, _) => MatMul::Flat,
                 (_, ..=64) => MatMul::Tall,
                 _ => MatMul::Wide,
             };
@@ -135,6 +156,8 @@ const MOST_DEPTH: usize = 16_384;
 pub struct Choices {
     /// How the adapter likes its work cut.
     pub class: Class,
+    /// Whether 8 invocations are a subgroup that may exchange numbers.
+    pub subgroups: bool,
     /// The tiling of all matrix products, in place of the table's.
     pub matmul: Option<MatMul>,
     /// Whether the library's own kernels keep all of WebGPU's run-time checks. Those of the caller's always do.
@@ -146,8 +169,11 @@ pub struct Choices {
 /// How the ops of a program become dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fusion {
-    /// Whole steps where a program is one, else each op by itself.
+    /// Whole steps where a program is one; else products take along what surrounds them: a bias, an activation or its
+    /// derivative, the gradient of a bias.
     Auto,
+    /// As [`Fusion::Auto`], without whole steps.
+    Layers,
     /// Each op by itself: what [`Plan::encode_ops`](super::Plan::encode_ops) asks for.
     Never,
     /// Whole steps; a program that is none is refused.
@@ -156,14 +182,25 @@ pub enum Fusion {
 
 impl Choices {
     /// What suits the adapter.
-    pub(super) fn of(info: &wgpu::AdapterInfo) -> Self {
-        Self { class: Class::of(info), matmul: None, checked: false, fusion: Fusion::Auto }
+    pub(super) fn of(info: &wgpu::AdapterInfo, features: wgpu::Features) -> Self {
+        let eight = [info.subgroup_min_size, info.subgroup_max_size] == [8, 8];
+        Self {
+            class: Class::of(info),
+            subgroups: features.contains(wgpu::Features::SUBGROUP) && eight,
+            matmul: None,
+            checked: false,
+            fusion: Fusion::Auto,
+        }
     }
 
     /// The tiling of a product, and how much of its inner side a workgroup takes.
     pub(super) fn product(&self, product: &Product) -> (Tiling, usize) {
         let Product { m, k, n, .. } = *product;
-        let tiling = self.matmul.unwrap_or_else(|| self.class.tiling(product)).tiling();
+        let own = || self.class.tiling(product, self.subgroups);
+        let tiling = match self.matmul.unwrap_or_else(own).tiling() {
+            Tiling { via: Via::Subgroup, .. } if !self.subgroups => MatMul::Wide.tiling(),
+            tiling => tiling,
+        };
         let [rows, cols] = tiling.block().map(|side| side as usize);
         let tiles = m.div_ceil(rows) * n.div_ceil(cols) * product.count();
         let parts = (self.class.workgroups() / tiles.max(1)).min(k / self.class.least_depth());
@@ -179,18 +216,18 @@ pub(super) fn kernels() -> Vec<Kernel> {
     {
         let plain = Variant::plain(form, tiling.tiling());
         variants.extend([
-            Variant { vector: true, ..plain },
-            Variant { vector: true, edge: true, batched: true, ..plain },
+            Variant { fours: [true; 3], ..plain },
+            Variant { fours: [true; 3], edge: true, batched: true, ..plain },
             Variant { split: true, sums: form == Form::TN, ..plain },
         ]);
     }
-    for vector in [true, false] {
+    for fours in [[true; 3], [false; 3]] {
         let (gelu, relu) = (Some(Activation::gelu()), Some(Activation::relu()));
         let forward = Epilogue { bias: true, activation: gelu, keeps: true, derivative: None };
         let backward = Epilogue { derivative: relu, ..Epilogue::default() };
         for (form, epilogue) in [(Form::NT, forward), (Form::NN, backward)] {
             let plain = Variant::plain(form, MatMul::Tall.tiling());
-            variants.push(Variant { vector, epilogue, ..plain });
+            variants.push(Variant { fours, epilogue, ..plain });
         }
     }
     variants.iter().map(Variant::kernel).collect()

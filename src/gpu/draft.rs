@@ -4,7 +4,7 @@ use futures::FutureExt;
 
 use super::arena::Weights;
 use super::kernel::Kernel;
-use super::lower::{Job, Lowering, Memory, whole};
+use super::lower::{Job, Lowering, Memory, fusion};
 use super::{Choices, Fusion, Gpu};
 use crate::error::{Error, Result};
 use crate::program::{Op, Program};
@@ -56,7 +56,7 @@ impl Gpu {
     /// The features that are used where a device has them; nothing depends on one. A host may ask for them as
     /// `adapter.features() & Gpu::recommended_features()`.
     pub fn recommended_features() -> wgpu::Features {
-        wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE
+        wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE | wgpu::Features::SUBGROUP
     }
 
     /// Compiles every kernel that plans of `program` need, so that building one later takes no time for it.
@@ -80,14 +80,19 @@ impl Gpu {
     /// Compiles a kernel.
     ///
     /// # Errors
-    /// [`Error::Limit`] if the device binds fewer storage buffers than it takes; [`Error::OutOfMemory`];
-    /// [`Error::Internal`] if the driver does not take it.
+    /// [`Error::Limit`] if the device binds fewer storage buffers than it takes; [`Error::Unsupported`] if it lacks one of
+    /// [`Kernel::features`]; [`Error::OutOfMemory`]; [`Error::Internal`] if the driver does not take it.
     pub fn compile(&self, kernel: &Kernel) -> Result<()> {
         self.pipeline(kernel).map(drop)
     }
 
     /// Fails if a kernel needs more than the device offers.
     pub(super) fn check_kernel(&self, kernel: &Kernel) -> Result<()> {
+        let missing = kernel.features() - self.device().features();
+        if !missing.is_empty() {
+            let message = format!("the device was created without {missing:?}");
+            return Err(Error::unsupported(&kernel.label, message));
+        }
         let limits = self.limits();
         let limit = |what: &str, needed: u64, limit: u32, unit| {
             if needed <= u64::from(limit) {
@@ -171,9 +176,9 @@ fn lower_on(gpu: &Gpu, program: &Program) -> Result<Vec<Job>> {
     });
     let weights = Weights::new(gpu, program.params(), optimizer, EXTRAS)?;
     let steps = gpu.storage("step table", 64, &[])?;
-    let whole = whole::prepare(gpu, program, Some(&weights), &[])?;
-    let memory = Memory::new(gpu, program, steps, &[], whole.as_ref())?;
-    let mut lowering = Lowering::new(gpu, program, Some(&weights), memory, whole);
-    lowering.lower()?;
+    let fused = fusion::prepare(gpu, program, Some(&weights), &[])?;
+    let memory = Memory::new(gpu, program, steps, &[], fused.hidden(program))?;
+    let mut lowering = Lowering::new(gpu, program, Some(&weights), memory);
+    lowering.lower(&fused)?;
     Ok(lowering.jobs)
 }

@@ -23,6 +23,11 @@ impl Region {
         Self { buffer, offset: 0, bytes }
     }
 
+    /// How long it is, in words.
+    pub(super) fn words(&self) -> usize {
+        self.bytes as usize / 4
+    }
+
     pub(super) fn binding(&self) -> wgpu::BindingResource<'_> {
         wgpu::BindingResource::Buffer(wgpu::BufferBinding {
             buffer: &self.buffer,
@@ -37,6 +42,33 @@ impl Region {
             && self.offset < other.offset + other.bytes
             && other.offset < self.offset + self.bytes
     }
+}
+
+/// Fails unless a buffer of the caller's has `bytes` from byte `offset` on that can be bound and has the usage.
+pub(super) fn check_place(
+    what: &str,
+    buffer: &wgpu::Buffer,
+    offset: u64,
+    bytes: u64,
+    usage: wgpu::BufferUsages,
+) -> Result<()> {
+    let refuse = |of: &str, needed, limit| {
+        let (what, unit) = (format!("{what}: {of}"), "bytes");
+        Err(Error::Limit { what, needed, limit, unit })
+    };
+    let end = offset.saturating_add(bytes);
+    if end > buffer.size() {
+        return refuse("its end", end, buffer.size());
+    }
+    if !offset.is_multiple_of(256) {
+        return refuse("the remainder of its offset by 256", offset % 256, 0);
+    }
+    let missing = usage - buffer.usage();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let message = format!("the buffer's usage does not include {missing:?}");
+    Err(Error::unsupported(what, message))
 }
 
 /// A tensor in a buffer, ours or the host application's.
@@ -54,24 +86,12 @@ impl View {
     /// A tensor of numbers of the given shape in `buffer` from byte `offset` on.
     ///
     /// # Errors
-    /// [`Error::Limit`] unless the buffer has room up to the next multiple of 16 bytes, the offset is a multiple of
-    /// 256 and the buffer's usage includes `STORAGE`.
+    /// [`Error::Limit`] unless the buffer has room up to the next multiple of 16 bytes and the offset is a multiple of
+    /// 256; [`Error::Unsupported`] unless the buffer's usage includes `STORAGE`.
     pub fn new(buffer: &wgpu::Buffer, offset: u64, shape: Shape) -> Result<Self> {
         let bytes = (4 * shape.len().max(1) as u64).next_multiple_of(16);
-        let refuse = |what: &str, needed, limit, unit| {
-            let what = format!("a view of shape {shape} at byte {offset}: {what}");
-            Err(Error::Limit { what, needed, limit, unit })
-        };
-        let end = offset.saturating_add(bytes);
-        if end > buffer.size() {
-            return refuse("its end", end, buffer.size(), "bytes");
-        }
-        if !offset.is_multiple_of(256) {
-            return refuse("the remainder of its offset by 256", offset % 256, 0, "bytes");
-        }
-        if !buffer.usage().contains(wgpu::BufferUsages::STORAGE) {
-            return Err(Error::unsupported("view", "the buffer's usage does not include STORAGE"));
-        }
+        let what = format!("a view of shape {shape} at byte {offset}");
+        check_place(&what, buffer, offset, bytes, wgpu::BufferUsages::STORAGE)?;
         Ok(Self {
             region: Region { buffer: buffer.clone(), offset, bytes },
             shape,

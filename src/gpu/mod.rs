@@ -19,7 +19,7 @@ pub use arena::Weights;
 pub use budget::Budget;
 pub use choice::{Choices, Class, Fusion, MatMul};
 pub use memory::{Region, View};
-pub use plan::{Dispatch, Plan};
+pub use plan::{Dispatch, MemoryUse, Plan, Profile, ProfileRow};
 pub(crate) use snapshot::{Snapshots, WeightsAt};
 pub use texture::TextureCopy;
 
@@ -131,7 +131,7 @@ impl Gpu {
     ) -> Self {
         let (info, limits) = (device.adapter_info(), device.limits());
         let pipelines = Mutex::new(HashMap::new());
-        let choices = Choices::of(&info);
+        let choices = Choices::of(&info, device.features());
         let shared = Shared { device, queue, info, limits, pipelines, cache, lost };
         Self { shared: Arc::new(shared), choices }
     }

@@ -1,11 +1,10 @@
 //! What a training run can go on from, brought back through the host's own submits.
 
 use super::Weights;
-use super::arena::Span;
-use super::memory::Region;
 use super::staging::{Fate, Loan, Staging, Way};
 use super::{Gpu, Plan};
 use crate::error::Result;
+use crate::program::WeightValues;
 
 /// The weights at one step.
 #[derive(Clone, Debug, PartialEq)]
@@ -14,12 +13,7 @@ pub(crate) struct WeightsAt {
     pub step: u64,
     /// How many steps had no update since the plan was made, because it was skipped.
     pub skipped: u64,
-    /// One vector per parameter tensor.
-    pub params: Vec<Vec<f32>>,
-    /// For each state value, one vector per parameter tensor.
-    pub states: Vec<Vec<Vec<f32>>>,
-    /// What the optimizer carries from step to step beside that.
-    pub carried: Vec<f32>,
+    pub values: WeightValues,
 }
 
 /// How much of the step table's header is kept: its counter, and how many steps the updates are late.
@@ -37,6 +31,11 @@ impl Snapshots {
         Self { staging: Staging::new(gpu, Way::Down), under_way: Vec::new() }
     }
 
+    /// How many bytes its buffers have.
+    pub fn bytes(&self) -> u64 {
+        self.staging.bytes()
+    }
+
     /// Whether a snapshot has not come back yet.
     pub fn is_under_way(&self) -> bool {
         self.under_way.iter().any(|loan| loan.fate() == Fate::Out)
@@ -49,10 +48,9 @@ impl Snapshots {
         plan: &Plan,
         weights: &Weights,
     ) -> Result<()> {
-        let regions = weights.changing();
         let counter = (&plan.step_table().buffer, plan.step_table().offset, HEADER as u64);
-        let parts =
-            regions.iter().map(|(region, words)| (&region.buffer, region.offset, *words as u64));
+        let regions = weights.changing().into_iter();
+        let parts = regions.map(|region| (&region.buffer, region.offset, region.words() as u64));
         let parts: Vec<_> = std::iter::once(counter).chain(parts).collect();
         self.under_way.push(self.staging.download(encoder, &parts)?);
         Ok(())
@@ -60,7 +58,8 @@ impl Snapshots {
 
     /// The newest snapshot that has come back since the last call, if any has; `near` is a step not far from it.
     pub fn take(&mut self, weights: &Weights, near: u64) -> Result<Option<WeightsAt>> {
-        let words = HEADER + weights.changing().iter().map(|(_, words)| words).sum::<usize>();
+        let count = HEADER + weights.changing().iter().map(|region| region.words()).sum::<usize>();
+        let mut words = Vec::new();
         let mut newest: Option<WeightsAt> = None;
         for loan in std::mem::take(&mut self.under_way) {
             match loan.fate() {
@@ -68,8 +67,8 @@ impl Snapshots {
                 Fate::Dropped => {}
                 Fate::Failed => return Err(self.staging.lost("a snapshot did not come back")),
                 Fate::Done | Fate::Idle => {
-                    let words = self.staging.collect(&loan, words as u64)?;
-                    let snapshot = weights.unpack(&words, near);
+                    self.staging.collect(&loan, count as u64, &mut words)?;
+                    let snapshot = weights_at(weights, &words, near);
                     if newest.as_ref().is_none_or(|newest| newest.step < snapshot.step) {
                         newest = Some(snapshot);
                     }
@@ -80,53 +79,14 @@ impl Snapshots {
     }
 }
 
-impl Weights {
-    /// Everything that changes from step to step, each with its words: parameters and states segment by segment, then what
-    /// is carried.
-    fn changing(&self) -> Vec<(&Region, usize)> {
-        let segments = self.segments.iter().flat_map(|segment| {
-            let states = segment.states.iter().enumerate();
-            let states = states.map(|(state, region)| (region, self.state_len(segment, state)));
-            std::iter::once((&segment.params, segment.len)).chain(states)
-        });
-        segments.chain([(&self.carried, self.carried_words())]).collect()
-    }
-
-    fn unpack(&self, words: &[u32], near: u64) -> WeightsAt {
-        let header = |place: usize| words.get(place).copied().unwrap_or(0);
-        let ahead = header(0).wrapping_sub(near as u32) as i32;
-        let step = near.saturating_add_signed(i64::from(ahead));
-        let count = self.segments.first().map_or(0, |segment| segment.states.len());
-        let mut params = vec![Vec::new(); self.spans.len()];
-        let mut states = vec![params.clone(); count];
-        let mut start = HEADER;
-        let mut take = |number: usize,
-                        (spans, slots): (&[Span], usize),
-                        len: usize,
-                        tensors: &mut [Vec<f32>]| {
-            let part = words.get(start..start + len).unwrap_or_default();
-            let places = spans.iter().zip(tensors).filter(|(span, _)| span.segment == number);
-            for (span, tensor) in places {
-                let slots = part.chunks((len / slots).max(1));
-                let of_slot =
-                    slots.filter_map(|slot| slot.get(span.offset..span.offset + span.len));
-                *tensor = of_slot.flatten().map(|word| f32::from_bits(*word)).collect();
-            }
-            start += len;
-        };
-        for (number, segment) in self.segments.iter().enumerate() {
-            take(number, (&self.spans, 1), segment.len, &mut params);
-            for (state, tensors) in states.iter_mut().enumerate() {
-                take(number, self.places_of(state), self.state_len(segment, state), tensors);
-            }
-        }
-        let carried = words.get(start..).unwrap_or_default();
-        WeightsAt {
-            step,
-            skipped: header(2).into(),
-            params,
-            states,
-            carried: carried.iter().map(|word| f32::from_bits(*word)).collect(),
-        }
+/// What a snapshot holds.
+fn weights_at(weights: &Weights, words: &[u32], near: u64) -> WeightsAt {
+    let header = |place: usize| words.get(place).copied().unwrap_or(0);
+    let ahead = header(0).wrapping_sub(near as u32) as i32;
+    let contents = words.get(HEADER..).unwrap_or_default();
+    WeightsAt {
+        step: near.saturating_add_signed(i64::from(ahead)),
+        skipped: header(2).into(),
+        values: weights.values_of(bytemuck::cast_slice(contents)),
     }
 }

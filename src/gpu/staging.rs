@@ -98,6 +98,11 @@ impl Staging {
         Ok(())
     }
 
+    /// How many bytes its buffers have.
+    pub fn bytes(&self) -> u64 {
+        self.slots.iter().map(|slot| slot.buffer.size()).sum()
+    }
+
     /// Whether no buffer can be lent until one comes back.
     pub fn is_exhausted(&self) -> bool {
         self.slots.len() >= MOST && self.slots.iter().all(|slot| slot.turn().fate == Fate::Out)
@@ -190,16 +195,18 @@ impl Staging {
         self.gpu.note_lost(reason.to_string())
     }
 
-    /// What a loan has brought, of which `words` are wanted.
-    pub fn collect(&self, loan: &Loan, words: u64) -> Result<Vec<u32>> {
+    /// Puts the first `words` words that a loan has brought into `into`, in the place of what was there.
+    pub fn collect(&self, loan: &Loan, words: u64, into: &mut Vec<u32>) -> Result<()> {
         let lost = |error: wgpu::MapRangeError| self.gpu.note_lost(format!("{error} (download)"));
-        let numbers = {
+        {
             let view = loan.slot.buffer.get_mapped_range(..words * 4).map_err(lost)?;
-            bytemuck::pod_collect_to_vec(&view)
-        };
+            into.clear();
+            // What is mapped need not be aligned in a browser.
+            into.extend(view.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>));
+        }
         loan.slot.buffer.unmap();
         loan.slot.turn().fate = Fate::Idle;
-        Ok(numbers)
+        Ok(())
     }
 }
 

@@ -58,6 +58,8 @@ pub(super) struct StepTable {
     under_way: Vec<Recording>,
     /// What has come back and was not taken yet.
     figures: VecDeque<(u64, Figures)>,
+    /// Room for what goes up or comes back, so that recording allocates nothing.
+    words: Vec<u32>,
 }
 
 /// A recording that the device has not done yet, as far as we know.
@@ -104,12 +106,18 @@ impl StepTable {
             downloads,
             under_way: Vec::new(),
             figures: VecDeque::new(),
+            words: Vec::new(),
         })
     }
 
     /// By how many steps the updates are known to be late.
     pub fn late(&self) -> u64 {
         self.late
+    }
+
+    /// How many bytes the buffers have that entries and figures travel through.
+    pub fn staging_bytes(&self) -> u64 {
+        self.uploads.bytes() + self.downloads.bytes()
     }
 
     pub fn capacity(&self) -> u64 {
@@ -160,16 +168,18 @@ impl StepTable {
             return limit("the way back to a recording that has not come back yet", end - oldest);
         }
         let from = self.confirmed.max(end.saturating_sub(self.capacity));
-        let entries = (from..end).map(|step| StepEntry::late(&*self.rule, step, self.late));
-        let words = entries.flat_map(|entry| entry.words().collect::<Vec<_>>());
-        let words: Vec<u32> = words.chain([self.late as u32]).collect();
+        self.words.clear();
+        for step in from..end {
+            self.words.extend(StepEntry::late(&*self.rule, step, self.late).words());
+        }
+        self.words.push(self.late as u32);
         let start = self.region.offset + HEADER * 4;
         let [before, after] = self
             .runs(from, end)
             .map(|[first, place, count]| [first * ENTRY, start + place * ENTRY * 4, count * ENTRY]);
         let known = [(end - from) * ENTRY, self.region.offset + KNOWN * 4, 1];
         let runs = [before, after, known];
-        let loan = self.uploads.upload(encoder, &words, &self.region.buffer, &runs)?;
+        let loan = self.uploads.upload(encoder, &self.words, &self.region.buffer, &runs)?;
         self.under_way.push(Recording { loan, from, steps: 0, rows: None });
         Ok(())
     }
@@ -207,16 +217,28 @@ impl StepTable {
 
     /// Looks what has come back. Never waits.
     pub fn settle(&mut self) -> Result<()> {
-        for recording in std::mem::take(&mut self.under_way) {
+        let mut at = 0;
+        while let Some(recording) = self.under_way.get(at) {
             match (recording.loan.fate(), recording.rows) {
-                (Fate::Out, _) => self.under_way.push(recording),
+                (Fate::Out, _) => {
+                    at += 1;
+                    continue;
+                }
                 (Fate::Dropped, _) => self.next -= recording.steps,
                 (Fate::Failed, _) => {
                     return Err(self.gpu.note_lost("a recording did not come back".to_string()));
                 }
                 (Fate::Done | Fate::Idle, None) => {}
-                (Fate::Done | Fate::Idle, Some(rows)) => self.take(&recording.loan, rows)?,
+                (Fate::Done | Fate::Idle, Some(rows)) => {
+                    let (loan, mut words) =
+                        (recording.loan.clone(), std::mem::take(&mut self.words));
+                    let [from, end] = rows;
+                    self.downloads.collect(&loan, HEADER + (end - from) * ROW, &mut words)?;
+                    self.take(&words, rows);
+                    self.words = words;
+                }
             }
+            self.under_way.remove(at);
         }
         if self.capacity > 1 && self.under_way.is_empty() {
             // Whatever was recorded is done or gone.
@@ -226,28 +248,28 @@ impl StepTable {
         Ok(())
     }
 
-    fn take(&mut self, loan: &Loan, [from, end]: [u64; 2]) -> Result<()> {
-        let words = self.downloads.collect(loan, HEADER + (end - from) * ROW)?;
+    /// Takes counter and figures of the steps `from..end`.
+    fn take(&mut self, words: &[u32], [from, end]: [u64; 2]) {
         let (header, rows) = words.split_at(words.len().min(HEADER as usize));
         // Memory that nothing was copied to has no capacity.
-        let [counter, capacity, late, ..] = header else { return Ok(()) };
+        let [counter, capacity, late, ..] = header else { return };
         if u64::from(*capacity) != self.capacity {
-            return Ok(());
+            return;
         }
         let ahead = counter.wrapping_sub(self.confirmed as u32) as i32;
         let done = self.confirmed.saturating_add_signed(i64::from(ahead));
-        let rows = (from..done.min(end)).zip(rows.chunks_exact(ROW as usize));
-        for (step, row) in rows.filter(|(step, _)| *step >= self.seen).collect::<Vec<_>>() {
-            let row = std::array::from_fn(|i| f32::from_bits(row.get(i).copied().unwrap_or(0)));
-            self.figures.push_back((step, row));
-            self.seen = step + 1;
+        for (step, row) in (from..done.min(end)).zip(rows.chunks_exact(ROW as usize)) {
+            if step >= self.seen {
+                let row = std::array::from_fn(|i| f32::from_bits(row.get(i).copied().unwrap_or(0)));
+                self.figures.push_back((step, row));
+                self.seen = step + 1;
+            }
         }
         let excess = self.figures.len().saturating_sub(CAPACITY as usize);
         self.figures.drain(..excess);
         if done >= self.confirmed {
             (self.confirmed, self.late) = (done, (*late).into());
         }
-        Ok(())
     }
 
     /// The figures that came back since they were taken last, oldest first; never more than [`CAPACITY`].

@@ -1,9 +1,12 @@
 //! A checked stack of layers: its parameters and their first values.
 
+use std::ops::Range;
+
 use super::Layer;
 use super::build::{Builder, Draw, Part, Stage};
 use crate::error::{Error, Result};
 use crate::program::ParamInfo;
+use crate::shape::padded;
 use crate::spec::Activation;
 
 /// A checked stack of layers.
@@ -76,6 +79,30 @@ impl Network {
     /// The parameters, named as PyTorch names those of `torch.nn.Sequential`.
     pub fn params(&self) -> &[ParamInfo] {
         &self.params
+    }
+
+    /// Where each parameter lies on a GPU, in bytes from where the first begins: one after the other in the order of
+    /// [`Network::params`], row-major `f32`, each at a multiple of 256 bytes. What lies between them is 0 and must stay 0,
+    /// since norms and penalties sum over it.
+    ///
+    /// ```
+    /// let network = wgrad::Sequential::new(2).dense(64).dense(3).build()?;
+    /// assert_eq!(network.param_ranges(), [0..512, 512..768, 768..1536, 1536..1548]);
+    /// assert_eq!(network.param_bytes(), 1792);
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    pub fn param_ranges(&self) -> Vec<Range<u64>> {
+        let place = |begin: &mut u64, param: &ParamInfo| {
+            let (len, start) = (param.shape.len(), *begin);
+            *begin += padded(len) as u64 * 4;
+            Some(start..start + len as u64 * 4)
+        };
+        self.params.iter().scan(0, place).collect()
+    }
+
+    /// How many bytes all parameters take on a GPU, what lies between them included.
+    pub fn param_bytes(&self) -> u64 {
+        self.params.iter().map(|param| padded(param.shape.len()) as u64 * 4).sum()
     }
 
     /// The layers.

@@ -17,6 +17,7 @@ mod product;
 mod step;
 mod tensor;
 mod triplet;
+mod values;
 
 pub use linear_loss::{LinearInputs, LinearLoss};
 pub use loss::LossInputs;
@@ -27,6 +28,7 @@ pub use product::{MAX_BATCH_AXES, Product};
 pub use step::{Averaging, LiveSteps, StepEntry, Steps};
 pub use tensor::TensorOp;
 pub use triplet::TripletDistances;
+pub(crate) use values::WeightValues;
 
 use crate::error::{Error, Result};
 use crate::shape::Shape;

@@ -14,6 +14,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::Trainer;
 use crate::error::{Error, Result};
+use crate::program::WeightValues;
 use crate::spec::schedule::PlateauState;
 
 type Metadata = HashMap<String, String>;
@@ -34,17 +35,15 @@ impl Trainer {
     /// As [`Trainer::save`].
     pub async fn save_async(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let params = self.weights.read_params().await?;
+        let WeightValues { params, states: kept, carried } = self.weights.read_values().await?;
         let mut states = Vec::new();
-        for (number, state) in self.state_names().iter().enumerate() {
-            for (info, values) in
-                self.network.params().iter().zip(self.weights.read_state(number).await?)
-            {
+        for (number, (state, tensors)) in self.state_names().iter().zip(kept).enumerate() {
+            for (info, values) in self.network.params().iter().zip(tensors) {
                 let extents = self.optimizer.layout(number).extents(info.shape);
                 states.push((format!("{state}/{}", info.name), extents, values));
             }
         }
-        let mut numbers = self.weights.read_carried().await?.into_iter();
+        let mut numbers = carried.into_iter();
         for (name, first) in self.optimizer.initial_carried() {
             let values = numbers.by_ref().take(first.len()).collect();
             states.push((name.to_string(), vec![first.len()], values));
@@ -91,13 +90,7 @@ impl Trainer {
                 state
             }
         };
-        self.weights.write_params(&params)?;
-        state
-            .tensors
-            .iter()
-            .enumerate()
-            .try_for_each(|(number, state)| self.weights.write_state(number, state))?;
-        self.weights.write_carried(&state.carried)?;
+        self.weights.write_values(&WeightValues { params, ..state.values })?;
         (self.step, self.epoch, self.seed) = (state.step, state.epoch, state.seed);
         self.skipped = state.skipped;
         self.plateau_state = state.plateau;
@@ -145,8 +138,9 @@ impl Trainer {
         let carried =
             carried.map(|(name, first)| tensor(&file, name, &[first.len()]).map_err(&wrong));
         let carried = carried.collect::<Result<Vec<_>>>()?.concat();
-        let tensors = tensors.collect::<Result<_>>()?;
-        Ok(State { step, skipped, epoch, seed, plateau, tensors, carried })
+        let values =
+            WeightValues { states: tensors.collect::<Result<_>>()?, carried, params: vec![] };
+        Ok(State { step, skipped, epoch, seed, plateau, values })
     }
 
     /// Takes only the parameters from a file, such as one that PyTorch saved with
@@ -183,10 +177,8 @@ struct State {
     epoch: u64,
     seed: u64,
     plateau: PlateauState,
-    /// For each state value of the optimizer, one vector per parameter tensor.
-    tensors: Vec<Vec<Vec<f32>>>,
-    /// What the optimizer carries from step to step beside it.
-    carried: Vec<f32>,
+    /// The optimizer's; the parameters lie in a file of their own.
+    values: WeightValues,
 }
 
 /// Where the state of a checkpoint lies.

@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use wgrad::gpu::Fusion;
 use wgrad::prelude::*;
 
-use super::host::{Host, ROWS, simulated, trainer};
+use super::host::{Host, ROWS, simulated, trainer, trainer_with};
 use crate::support::nets::{bits, directory};
 
 const FRAMES: usize = 500;
@@ -57,4 +58,40 @@ fn a_thousand_steps_create_nothing_write_nothing_and_submit_nothing_of_our_own()
     let losses: Vec<f64> = history.epochs.iter().map(|epoch| epoch.loss).collect();
     assert_eq!(figures.iter().map(|figures| figures.loss).collect::<Vec<_>>(), losses);
     assert_eq!(bits(&step.into_trainer()), bits(&plain));
+}
+
+/// How many dispatches each submit of a trace has, of those that have any.
+fn dispatches(trace: &str) -> Vec<usize> {
+    let submits = trace.split("\nSubmit(").skip(1);
+    let each = submits.map(|submit| {
+        // The rest up to the next action that begins a line.
+        let own = submit.lines().skip(1).take_while(|line| !line.starts_with(char::is_alphabetic));
+        own.filter(|line| line.trim_start().starts_with("DispatchWorkgroups(")).count()
+    });
+    each.filter(|count| *count > 0).collect()
+}
+
+#[test]
+fn a_fit_submits_at_least_sixteen_steps_at_once_where_its_epochs_have_them() {
+    for fusion in [Fusion::Never, Fusion::Whole] {
+        let place = directory(&format!("fit_{fusion:?}"));
+        let host = Host::traced(&place);
+        let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+        let mut trainer = trainer_with(&gpu, fusion);
+        // Full batches without a callback: nothing is looked at between epochs.
+        trainer.fit(&simulated(), Fit::epochs(96)).unwrap();
+        let per_step = trainer.dispatches_per_step().unwrap();
+        let trace = fs::read_to_string(place.join("trace.ron")).unwrap();
+        let counts = dispatches(&trace);
+        assert_eq!(counts.iter().sum::<usize>(), 96 * per_step, "{counts:?}");
+        assert!(counts.len() <= 96 / 16, "{counts:?} dispatches of {per_step} a step");
+        // Batches of 2 of 24 rows: 12 steps an epoch, which are looked at together.
+        trainer.fit(&simulated(), Fit::epochs(8).batch(2)).unwrap();
+        let per_step = trainer.dispatches_per_step().unwrap();
+        let trace = fs::read_to_string(place.join("trace.ron")).unwrap();
+        let counts = &dispatches(&trace)[counts.len()..];
+        assert_eq!(counts.iter().sum::<usize>(), 96 * per_step, "{counts:?}");
+        assert!(counts.len() <= 96 / 16, "{counts:?} dispatches of {per_step} a step");
+        fs::remove_dir_all(place).unwrap();
+    }
 }

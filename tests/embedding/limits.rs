@@ -98,6 +98,7 @@ fn with_downlevel_limits_every_kernel_compiles_or_says_which_limit_it_needs() {
                 assert!(needed > 4 && unit.contains("storage buffers"), "{needed} {unit}");
                 refused += 1;
             }
+            Err(Error::Unsupported { .. }) if !kernel.features().is_empty() => {}
             Err(error) => panic!("{}: {error}", kernel.label),
         }
     }

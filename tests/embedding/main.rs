@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arena;
 mod counts;
 mod frames;
 mod host;
@@ -11,4 +12,5 @@ mod live;
 mod lost;
 mod order;
 mod own_test;
+mod usage;
 mod views;

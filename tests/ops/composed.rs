@@ -141,7 +141,8 @@ fn a_linear_cross_entropy_in_parts_takes_a_fraction_of_the_memory() {
                 .unwrap();
             program.matmul_backward("d", Form::NT, (x, weight), by.unwrap()).unwrap();
         }
-        Plan::new(gpu(), case.program, None, &[], 0, |_| StepEntry::rows(1024)).unwrap().bytes()
+        let plan = Plan::new(gpu(), case.program, None, &[], 0, |_| StepEntry::rows(1024)).unwrap();
+        plan.memory().bytes("values") + plan.memory().bytes("scratch")
     };
     let (plain, parts) = (bytes(false), bytes(true));
     println!("{plain} bytes, in parts {parts}");

@@ -1,7 +1,9 @@
 //! What naga reads from a kernel's source.
 
 use wgpu::naga::front::wgsl;
-use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
+use wgpu::naga::valid::{
+    Capabilities, ShaderStages, SubgroupOperationSet, ValidationFlags, Validator,
+};
 use wgpu::naga::{
     AddressSpace, EntryPoint, GlobalVariable, Module, StorageAccess, Type, TypeInner,
 };
@@ -21,13 +23,19 @@ pub struct Member<'a> {
 }
 
 impl Reflection {
-    /// Fails the test unless the kernel is valid WGSL without any optional capability.
+    /// Fails the test unless the kernel is valid WGSL, without any capability but those it names.
     pub fn of(kernel: &Kernel) -> Self {
         let source = kernel.source();
         let module = wgsl::parse_str(&source)
             .unwrap_or_else(|error| panic!("{}: {}", kernel.label, error.emit_to_string(&source)));
-        let outcome =
-            Validator::new(ValidationFlags::all(), Capabilities::empty()).validate(&module);
+        let capabilities = match kernel.features().contains(wgpu::Features::SUBGROUP) {
+            true => Capabilities::SUBGROUP,
+            false => Capabilities::empty(),
+        };
+        let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+        validator.subgroup_stages(ShaderStages::COMPUTE);
+        validator.subgroup_operations(SubgroupOperationSet::all());
+        let outcome = validator.validate(&module);
         if let Err(error) = outcome {
             panic!("{}: {}", kernel.label, error.emit_to_string(&source));
         }

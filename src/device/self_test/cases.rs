@@ -28,7 +28,7 @@ pub(crate) struct Case {
 }
 
 /// The same numbers in every run.
-fn draw(domain: Domain, seed: u64, len: usize) -> Vec<f32> {
+pub(super) fn draw(domain: Domain, seed: u64, len: usize) -> Vec<f32> {
     let key = Key::new(seed, Stream::Data(90));
     let number = |place: u32| match domain {
         Domain::Real => key.normal(0, place) as f32,
@@ -47,7 +47,7 @@ fn draw(domain: Domain, seed: u64, len: usize) -> Vec<f32> {
 }
 
 impl Case {
-    fn new(name: impl Into<String>) -> Self {
+    pub(super) fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
             program: Program::new("self test", Vec::new()),
@@ -59,18 +59,18 @@ impl Case {
         }
     }
 
-    fn input(&mut self, extents: &[usize], numbers: Vec<f32>) -> Result<Slot> {
+    pub(super) fn input(&mut self, extents: &[usize], numbers: Vec<f32>) -> Result<Slot> {
         let slot = self.program.input("input", Shape::new(extents)?, DType::F32);
         self.numbers.push((slot, numbers));
         Ok(slot)
     }
 
-    fn real(&mut self, extents: &[usize]) -> Result<Slot> {
+    pub(super) fn real(&mut self, extents: &[usize]) -> Result<Slot> {
         let (seed, len) = (self.numbers.len() as u64, extents.iter().product());
         self.input(extents, draw(Domain::Real, seed, len))
     }
 
-    fn classes(&mut self, extents: &[usize], indices: Vec<u32>) -> Result<Slot> {
+    pub(super) fn classes(&mut self, extents: &[usize], indices: Vec<u32>) -> Result<Slot> {
         let slot = self.program.input("classes", Shape::new(extents)?, DType::U32);
         self.indices.push((slot, indices));
         Ok(slot)
@@ -153,6 +153,7 @@ pub(super) fn all() -> Result<Vec<Case>> {
     }
     cases.push(everything_around()?);
     cases.push(layers()?);
+    cases.extend(super::algebra::all()?);
     Ok(cases)
 }
 

@@ -1,13 +1,14 @@
 //! Kernels against the reference on the user's own device.
 
+mod algebra;
 mod cases;
 
 use std::fmt;
 
 use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
-use crate::gpu::{self, Gpu, Plan};
-use crate::program::{DType, Op, Place, Program, Slot, StepEntry, Steps};
+use crate::gpu::{self, Choices, Fusion, Gpu, Plan};
+use crate::program::{DType, Op, Place, Program, Slot, StepEntry, Steps, WeightValues};
 use crate::spec::Optimizer;
 
 pub(crate) use cases::Case;
@@ -171,6 +172,8 @@ impl<'a> Duel<'a> {
         let params = case.params.iter().map(wide).collect();
         let reference = cpu::Weights::new(program.params(), params, optimizer, EXTRAS);
         let rule: Steps = case.rule.clone();
+        // Op by op, so that the one that differs can be named.
+        let gpu = &gpu.choosing(Choices { fusion: Fusion::Never, ..gpu.choices() });
         let plan =
             Plan::new(gpu, program.clone(), Some(&weights), &[], 0, move |step| rule.entry(step))?;
         let mut interpreter = Interpreter::new(program);
@@ -190,13 +193,10 @@ impl<'a> Duel<'a> {
         let wide = |tensors: Vec<Vec<f32>>| -> Vec<Vec<f64>> {
             tensors.iter().map(|tensor| tensor.iter().map(|&x| f64::from(x)).collect()).collect()
         };
-        self.reference.params = wide(self.weights.read_params().await?);
-        for (number, state) in self.reference.states.iter_mut().enumerate() {
-            *state = wide(self.weights.read_state(number).await?);
-        }
-        let carried = self.weights.read_carried().await?;
-        let places = self.reference.carried.iter_mut();
-        places.zip(carried).for_each(|(place, number)| *place = f64::from(number));
+        let WeightValues { params, states, carried } = self.weights.read_values().await?;
+        self.reference.params = wide(params);
+        self.reference.states = states.into_iter().map(wide).collect();
+        self.reference.carried = carried.into_iter().map(f64::from).collect();
         Ok(())
     }
 

@@ -147,7 +147,7 @@ fn optimizer_kernel(optimizer: &Optimizer, what: &str, template: &'static str) -
         });
     }
     let label = format!("optimizer.{}.{what}_{states}", optimizer.name());
-    whole(&label, 64, &parts, &bindings, &["len", "first", "key0", "key1"])
+    whole(&label, 64, &parts, &bindings, &["len", "first", "key0", "key1", "turns"])
 }
 
 /// What an optimizer makes orthogonal, in the place of the gradients.

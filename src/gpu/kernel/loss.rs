@@ -237,18 +237,15 @@ pub fn agreement() -> Kernel {
 
 /// 1 or 0 per row: whether the largest score is the target's class.
 pub fn accuracy(classes: bool) -> Kernel {
-    let (form, kind) =
-        if classes { (TargetForm::Class, "class") } else { (TargetForm::Values, "values") };
+    let (form, kind, right) = match classes {
+        true => (TargetForm::Class, "class", shader!("metric/right_class")),
+        false => (TargetForm::Values, "values", shader!("metric/right_values")),
+    };
     let (text, target) = row_target(form);
-    let parts = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("metric/accuracy"), text];
+    let parts = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("metric/accuracy"), text, right];
     let bindings = [read("steps"), read("prediction"), target, write("terms")];
-    whole(
-        &format!("metric.accuracy.{kind}"),
-        64,
-        &parts,
-        &bindings,
-        &["rows", "cols", "k", "classes"],
-    )
+    let names = ["rows", "cols", "k", "lanes"];
+    whole(&format!("metric.accuracy.{kind}"), 256, &parts, &bindings, &names)
 }
 
 /// Kernels of a loss in which every part and its absence occurs.

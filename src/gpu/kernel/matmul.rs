@@ -16,8 +16,20 @@ pub struct Tiling {
     pub each: [u32; 2],
     /// Invocations along the rows, the columns and the inner side.
     pub lanes: [u32; 3],
-    /// Whether the operands pass through workgroup memory.
-    pub staged: bool,
+    /// How the operands come to the invocations.
+    pub via: Via,
+}
+
+/// How the operands of a product come to the invocations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Via {
+    /// Each invocation reads what it needs.
+    Memory,
+    /// Through workgroup memory.
+    Workgroup,
+    /// The invocations of a workgroup, which are one subgroup beside each other, read the rows of the left operand
+    /// together and hand them to each other.
+    Subgroup,
 }
 
 /// How much of the inner side a staged workgroup takes at a time.
@@ -95,8 +107,8 @@ pub struct Variant {
     pub form: Form,
     /// Who computes what.
     pub tiling: Tiling,
-    /// All sides are multiples of 4: memory is read and written by fours.
-    pub vector: bool,
+    /// Whether m, k and n are multiples of 4: rows of such a length are read and written by fours.
+    pub fours: [bool; 3],
     /// Some workgroup reaches over an edge.
     pub edge: bool,
     /// There is more than one product.
@@ -118,7 +130,7 @@ impl Variant {
         Self {
             form,
             tiling,
-            vector: false,
+            fours: [false; 3],
             edge: false,
             batched: false,
             split: false,
@@ -151,12 +163,19 @@ impl Variant {
     }
 
     fn label(&self) -> String {
-        let Tiling { each: [rows, cols], lanes: [down, across, deep], staged } = self.tiling;
-        let way = if staged { "staged" } else { "direct" };
+        let Tiling { each: [rows, cols], lanes: [down, across, deep], via } = self.tiling;
+        let way = match via {
+            Via::Memory => "direct",
+            Via::Workgroup => "staged",
+            Via::Subgroup => "shared",
+        };
         let mut label =
             format!("matmul.{}.{way}_{rows}x{cols}_{down}x{across}x{deep}", self.form.name());
+        let [m, k, n] = self.fours;
         let flags = [
-            (self.vector, ".vec4"),
+            (m, ".m4"),
+            (k, ".k4"),
+            (n, ".n4"),
             (self.edge, ".edge"),
             (self.batched, ".batched"),
             (self.split, ".split"),
@@ -196,7 +215,13 @@ impl Variant {
         text += "}\n\n@group(0) @binding(0) var<uniform> params: Params;\n";
         for (number, Binding { name, access }) in (1..).zip(self.bindings()) {
             let access = if access == Access::Read { "read" } else { "read_write" };
-            let element = if self.vector && name != "sums" { "vec4<f32>" } else { "f32" };
+            let vector = match name {
+                "a" => self.reads_fours(self.form != Form::TN, 0),
+                "b" => self.reads_fours(self.form == Form::NT, 2),
+                "sums" => false,
+                _ => self.writes_fours(),
+            };
+            let element = if vector { "vec4<f32>" } else { "f32" };
             let _ = writeln!(
                 text,
                 "@group(0) @binding({number}) var<storage, {access}> {name}: array<{element}>;"
@@ -204,7 +229,7 @@ impl Variant {
         }
         text += "\n// Where the operands of this product begin.\nvar<private> a_start: u32;\n\
                  var<private> b_start: u32;\n";
-        if self.tiling.staged {
+        if self.tiling.via == Via::Workgroup {
             let [rows, cols] = self.tiling.block();
             for (name, len) in [("a_tile", rows), ("b_tile", cols)] {
                 let len = len / 4 * STAGE;
@@ -218,28 +243,49 @@ impl Variant {
         text
     }
 
+    /// Whether the rows of an operand are multiples of 4 long: they run along the inner side or along another one.
+    fn reads_fours(&self, along: bool, side: usize) -> bool {
+        self.fours.get(if along { 1 } else { side }).is_some_and(|four| *four)
+    }
+
+    fn writes_fours(&self) -> bool {
+        let [.., n] = self.fours;
+        n
+    }
+
+    fn has_edge(&self) -> bool {
+        self.edge || self.fours != [true; 3]
+    }
+
     /// The function that loads a block of four rows of a, or columns of b, by four of the inner side: a column of the
     /// result per inner index. `along` says that memory runs along the inner side.
     fn load(&self, name: &str, along: bool) -> String {
-        let side = if name == "a" { "params.m" } else { "params.n" };
+        let (number, side) = if name == "a" { (0, "params.m") } else { (2, "params.n") };
+        let [_, inner_fours, _] = self.fours;
         let stride = if along { "params.k" } else { side };
         // Rows beyond the edge repeat the last one, whose results are not stored; beyond the inner side all is 0.
-        let edge = self.edge || !self.vector;
+        let edge = self.has_edge();
         let outer = |i: usize| {
             if edge { format!("min(outer + {i}u, {side} - 1u)") } else { format!("(outer + {i}u)") }
         };
         let mut text =
             format!("\nfn load_{name}(outer: u32, inner: u32, end: u32) -> mat4x4<f32> {{\n");
-        if self.vector {
-            if edge && self.tiling.staged {
+        if self.reads_fours(along, number) {
+            if edge && self.tiling.via == Via::Workgroup {
                 text += "    if inner >= end {\n        return mat4x4<f32>();\n    }\n";
             }
+            let outer_fours =
+                if edge { format!("min(outer, {side} - 4u)") } else { "outer".into() };
             let at = |i: usize| match along {
                 true => format!("{name}[({name}_start + {} * {stride} + inner) / 4u]", outer(i)),
-                false if edge => format!(
-                    "{name}[({name}_start + (inner + {i}u) * {stride} + min(outer, {side} - 4u)) / 4u]"
+                false if inner_fours => {
+                    format!(
+                        "{name}[({name}_start + (inner + {i}u) * {stride} + {outer_fours}) / 4u]"
+                    )
+                }
+                false => format!(
+                    "select(vec4(0.0), {name}[({name}_start + min(inner + {i}u, end - 1u) * {stride} + {outer_fours}) / 4u], inner + {i}u < end)"
                 ),
-                false => format!("{name}[({name}_start + (inner + {i}u) * {stride} + outer) / 4u]"),
             };
             let columns = [0, 1, 2, 3].map(at).join(", ");
             let block = format!("mat4x4<f32>({columns})");
@@ -269,7 +315,7 @@ impl Variant {
     /// The function that turns four results of a row into what is stored.
     fn finish(&self) -> String {
         let Epilogue { bias, activation, keeps, derivative } = self.epilogue;
-        let fours = |name: &str, at: &str| match self.vector {
+        let fours = |name: &str, at: &str| match self.writes_fours() {
             true => format!("{name}[({at}) / 4u]"),
             false => {
                 let last = format!("arrayLength(&{name}) - 1u");
@@ -301,10 +347,10 @@ impl Variant {
     }
 
     fn store(&self) -> String {
-        let edge = self.edge || !self.vector;
-        let mut text = four("c", "", self.vector);
+        let edge = self.has_edge();
+        let mut text = four("c", "", self.writes_fours());
         if self.epilogue.keeps {
-            text += &four("kept", "_kept", self.vector);
+            text += &four("kept", "_kept", self.writes_fours());
         }
         text += "\nfn store(start: u32, row: u32, col: u32, value: vec4<f32>) {\n";
         if edge {
@@ -328,7 +374,7 @@ impl Variant {
     }
 
     fn main(&self) -> String {
-        let Tiling { each: [rows, cols], lanes: [down, across, deep], staged } = self.tiling;
+        let Tiling { each: [rows, cols], lanes: [down, across, deep], via } = self.tiling;
         let [block_rows, block_cols] = self.tiling.block();
         let workgroup = self.tiling.workgroup();
         let mut text = format!("\n@compute @workgroup_size({workgroup})\n{MAIN}");
@@ -377,7 +423,11 @@ impl Variant {
                 let _ = writeln!(text, "    var sum{i} = vec4(0.0);");
             }
         }
-        text += &if staged { self.staged_loop(&lane_row, &lane_col) } else { self.direct_loop() };
+        text += &match via {
+            Via::Memory => self.direct_loop(),
+            Via::Workgroup => self.staged_loop(&lane_row, &lane_col),
+            Via::Subgroup => self.shared_loop(),
+        };
         if deep > 1 {
             text += &self.combine();
         }
@@ -414,6 +464,34 @@ impl Variant {
         for inner in 0..4 {
             let names = |letter: &'static str| move |i| format!("{letter}{i}[{inner}]");
             text += &self.multiply(names("a"), names("b"));
+        }
+        text + "    }\n"
+    }
+
+    /// Each invocation reads four rows of every 32 and tells the others.
+    fn shared_loop(&self) -> String {
+        let [rows, cols] = self.tiling.each;
+        let across = self.tiling.lanes[1];
+        let mut text = "    for (var inner = begin; inner < end; inner += 4u) {\n".to_string();
+        for i in 0..rows / 4 / across {
+            let first = i * across;
+            let _ = writeln!(
+                text,
+                "        let a{i} = load_a(top + ({first}u + lane) * 4u, inner, end);"
+            );
+        }
+        for i in 0..cols / 4 {
+            let _ = writeln!(text, "        let b{i} = load_b(col{i}, inner, end);");
+        }
+        for inner in 0..4 {
+            for i in 0..rows / 4 {
+                let (block, lane) = (i / across, i % across);
+                let _ = writeln!(
+                    text,
+                    "        let s{i}_{inner} = subgroupBroadcast(a{block}[{inner}], {lane}u);"
+                );
+            }
+            text += &self.multiply(|i| format!("s{i}_{inner}"), |i| format!("b{i}[{inner}]"));
         }
         text + "    }\n"
     }

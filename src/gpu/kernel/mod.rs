@@ -99,6 +99,14 @@ impl Kernel {
         self.bindings.iter().filter(bound).count() as u64
     }
 
+    /// What a device must have for it beyond the least that WebGPU offers.
+    pub fn features(&self) -> wgpu::Features {
+        match self.parts.iter().any(|part| part.contains("subgroupBroadcast(")) {
+            true => wgpu::Features::SUBGROUP,
+            false => wgpu::Features::empty(),
+        }
+    }
+
     /// The whole WGSL module.
     pub fn source(&self) -> String {
         self.parts.join("\n")

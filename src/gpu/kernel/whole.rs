@@ -140,6 +140,8 @@ pub struct Whole {
     pub block: u32,
     /// Invocations per workgroup.
     pub lanes: u32,
+    /// Whether they are one subgroup, whose invocations may tell each other numbers.
+    pub shares: bool,
     /// Workgroups.
     pub groups: u32,
     /// Parameters, padding included.

@@ -394,8 +394,10 @@ impl Lowering<'_> {
             let classes = self.program.slot(target)?.dtype == DType::U32;
             let bindings = [&inputs[..], std::slice::from_ref(&terms)].concat();
             let k = k.min(shape.cols()) as u32;
-            let fields = [rows as u32, shape.cols() as u32, k, u32::from(classes)];
-            self.push(catalogue::accuracy(classes), &fields, &[], bindings, rows as u64, 0)?;
+            let lanes = lanes(shape.cols());
+            let fields = [rows as u32, shape.cols() as u32, k, lanes as u32];
+            let count = groups(rows, ROW_LANES / lanes);
+            self.push(catalogue::accuracy(classes), &fields, &[], bindings, count, 0)?;
             let total = Total { square: false, terms_per_row: 1, rows: shape.rows() };
             return self.sum(terms, rows, out, total);
         }

@@ -37,7 +37,7 @@ impl Lowering<'_> {
         let [rows, cols] = tiling.block().map(|side| side as usize);
         let tiles = groups(m, rows) * groups(n, cols) * (product.count() * parts) as u64;
         let variant = Variant {
-            vector: [m, k, n].iter().all(|side| side.is_multiple_of(4)),
+            fours: [m, k, n].map(|side| side.is_multiple_of(4)),
             edge: !m.is_multiple_of(rows) || !n.is_multiple_of(cols) || !k.is_multiple_of(16),
             batched: product.count() > 1,
             split: parts > 1,

@@ -2,14 +2,16 @@
 
 mod activation;
 mod chain;
+pub(super) mod fusion;
 mod loss;
 mod matmul;
 mod norm;
 mod ops;
 mod tensor;
 mod weights;
-pub(super) mod whole;
+mod whole;
 
+use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 use super::kernel::{Access, Kernel};
@@ -43,8 +45,10 @@ pub(super) struct Memory {
     pub scalars: Region,
     pub ring: Region,
     pub steps: Region,
-    /// Whether what passes within a whole step has no memory.
-    pub whole: bool,
+    /// What passes between ops that one dispatch does has none.
+    pub hidden: Vec<Slot>,
+    /// The slots that lie in buffers of the caller's.
+    pub views: HashSet<usize>,
 }
 
 /// What lowering works on and what it has made so far.
@@ -58,8 +62,8 @@ pub(super) struct Lowering<'a> {
     pub marks: Vec<usize>,
     /// The ops that a job does together with the op before.
     pub inside: Vec<usize>,
-    /// The whole step, if there is one; then the ops are not lowered one by one.
-    pub whole: Option<whole::Plan>,
+    /// The memory for what passes between the kernels of single ops.
+    pub scratch: RefCell<Vec<Region>>,
 }
 
 impl Memory {
@@ -69,9 +73,8 @@ impl Memory {
         program: &Program,
         steps: Region,
         views: &[(Slot, View)],
-        whole: Option<&whole::Plan>,
+        hidden: Vec<Slot>,
     ) -> Result<Self> {
-        let hidden = whole.map(|whole| whole.hidden(program)).unwrap_or_default();
         let views: HashMap<usize, &View> =
             views.iter().map(|(slot, view)| (slot.0, view)).collect();
         let figures = figures(program);
@@ -98,7 +101,20 @@ impl Memory {
             });
         }
         let ring = gpu.storage("metrics ring", RING as usize * Op::MAX_RECORDED, &[])?;
-        Ok(Self { slots, scalars, ring, steps, whole: whole.is_some() })
+        let views = views.into_keys().collect();
+        Ok(Self { slots, scalars, ring, steps, hidden, views })
+    }
+}
+
+impl Memory {
+    /// How many bytes the slots have that lie neither in an arena, nor among the figures, nor in a buffer of the caller's.
+    pub fn values(&self) -> u64 {
+        let own = self.slots.iter().enumerate().filter(|(slot, _)| !self.views.contains(slot));
+        let regions = own.filter_map(|(_, region)| region.as_ref());
+        regions
+            .filter(|region| region.buffer != self.scalars.buffer)
+            .map(|region| region.bytes)
+            .sum()
     }
 }
 
@@ -121,23 +137,21 @@ impl<'a> Lowering<'a> {
         program: &'a Program,
         weights: Option<&'a Weights>,
         memory: Memory,
-        whole: Option<whole::Plan>,
     ) -> Self {
         let (jobs, marks, inside) = (Vec::new(), Vec::new(), Vec::new());
-        Self { gpu, program, weights, memory, jobs, marks, inside, whole }
+        let scratch = RefCell::default();
+        Self { gpu, program, weights, memory, jobs, marks, inside, scratch }
     }
 
     /// Lowers every op.
-    pub fn lower(&mut self) -> Result<()> {
-        if let Some(whole) = self.whole.take() {
-            self.inside = (1..self.program.ops().len()).collect();
-            return self.whole(&whole);
+    pub fn lower(&mut self, plan: &fusion::Plan) -> Result<()> {
+        match plan {
+            fusion::Plan::Whole(whole) => {
+                self.inside = (1..self.program.ops().len()).collect();
+                self.whole(whole)
+            }
+            fusion::Plan::Joins(joins) => self.joined(joins),
         }
-        let program = self.program;
-        program.ops().iter().try_for_each(|op| {
-            self.marks.push(self.jobs.len());
-            self.op(op)
-        })
     }
 
     fn weights(&self) -> Result<&'a Weights> {
@@ -163,7 +177,14 @@ impl<'a> Lowering<'a> {
 
     /// Memory for what passes between the kernels of one op.
     fn scratch(&self, len: usize) -> Result<Region> {
-        self.gpu.storage("scratch", len, &[])
+        self.scratch_of(len, &[])
+    }
+
+    /// The same with its first contents.
+    fn scratch_of(&self, len: usize, contents: &[u32]) -> Result<Region> {
+        let region = self.gpu.storage("scratch", len, contents)?;
+        self.scratch.borrow_mut().push(region.clone());
+        Ok(region)
     }
 
     fn push(

@@ -177,8 +177,10 @@ impl<'a> Lowering<'a> {
                 segment.params.clone(),
             ];
             bindings.extend(segment.states.iter().take(states).cloned());
-            let fields = [segment.len as u32, first, key.0[0], key.0[1]];
             let count = groups(segment.len, 256);
+            // What is the same for all parameters is read once per invocation.
+            let turns = self.gpu.choices().class.turns(count);
+            let fields = [segment.len as u32, first, key.0[0], key.0[1], turns as u32];
             let late = matches!(kind.takes, Takes::Lines { late: true, .. });
             let lines = self.lines(optimizer, segment)?;
             if !late {
@@ -189,7 +191,8 @@ impl<'a> Lowering<'a> {
                 self.push(measure, &fields, &[], bindings.clone(), count, 0)?;
                 self.norms(segment)?;
             }
-            self.push(catalogue::optimizer(optimizer), &fields, &[], bindings, count, 0)?;
+            let kernel = catalogue::optimizer(optimizer);
+            self.push(kernel, &fields, &[], bindings, count.div_ceil(turns), 0)?;
             if late {
                 self.settle_lines(segment, lines.as_ref())?;
             }
@@ -253,7 +256,7 @@ impl<'a> Lowering<'a> {
         let lines = segment.states.get(optimizer.states().len().saturating_sub(1));
         let Some(lines) = lines.filter(|_| !segment.strips.is_empty()) else { return Ok(None) };
         let words: Vec<u32> = segment.strips.iter().flatten().copied().collect();
-        let strips = self.gpu.storage("strips", words.len(), &words)?;
+        let strips = self.scratch_of(words.len(), &words)?;
         let next = self.scratch(segment.lines)?;
         let bindings = vec![
             self.memory.steps.clone(),

@@ -113,8 +113,12 @@ fn attempt(
     // Eight invocations are one vector of llvmpipe's, whose barriers cost by the vector.
     let lanes = if software { 8 } else { 64 };
     let bytes = gpu.limits().max_compute_workgroup_storage_size;
-    let rooms = [8, 4].map(|block| Room { block, bytes });
-    let found = rooms.into_iter().find_map(|room| Some((place(&layers, inputs, room)?, room)));
+    // Where the invocations share what they load, more rows are as quickly loaded.
+    let shares = software && gpu.choices().subgroups;
+    let blocks = if shares { &[32, 16, 8, 4][..] } else { &[8, 4] };
+    let rooms = blocks.iter().map(|block| Room { block: *block, bytes });
+    let mut rooms = rooms.filter(|room| room.block <= 8 || room.block as usize * 24 <= chain.rows);
+    let found = rooms.find_map(|room| Some((place(&layers, inputs, room)?, room)));
     let Some(((layers, grad, memory), room)) = found else {
         return Ok(Err("the activations of a few rows are more than the workgroup memory".into()));
     };
@@ -134,6 +138,7 @@ fn attempt(
         data_rows: data_rows as u32,
         block: room.block,
         lanes,
+        shares,
         groups: 0,
         params: segment.len as u32,
         grad,

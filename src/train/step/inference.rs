@@ -32,6 +32,10 @@ impl Trainer {
             let message = "passes are recorded on a GPU; use `predict` on the CPU reference";
             return Err(Error::unsupported("inference", message));
         };
+        if options.parameters.is_some() {
+            let message = "a pass takes the weights where they are; see Trainer::move_parameters";
+            return Err(Error::unsupported("inference", message));
+        }
         let Wiring { program, x, y, target, grad, grad_x, .. } =
             self.network.inference(options.rows)?;
         let views = options.views(&super::Slots { x, target, y, grad, grad_x })?;

@@ -3,6 +3,7 @@
 mod figures;
 mod inference;
 mod options;
+mod places;
 mod restore;
 
 pub use figures::{Metrics, StepFigures};
@@ -13,8 +14,8 @@ pub use restore::Snapshot;
 use super::Trainer;
 use crate::device::{Case, Check, Weights};
 use crate::error::{Error, Result};
-use crate::gpu::{Budget, Choices, Fusion, Plan, Region, Snapshots, View};
-use crate::nn::{Faults, Goal, Layer, TargetKind, Wiring};
+use crate::gpu::{Budget, Choices, Fusion, MemoryUse, Plan, Profile, Region, Snapshots, View};
+use crate::nn::{Faults, Goal, Layer, Wiring};
 use crate::program::{LiveSteps, Slot};
 use crate::spec::Activation;
 
@@ -100,7 +101,7 @@ impl Trainer {
 }
 
 impl TrainingStep {
-    fn new(trainer: Trainer, options: StepOptions, by_gradient: bool) -> Result<Self> {
+    fn new(mut trainer: Trainer, options: StepOptions, by_gradient: bool) -> Result<Self> {
         if options.rows == 0 {
             return Err(Error::empty("into_step", "a batch needs at least one row"));
         }
@@ -109,6 +110,9 @@ impl TrainingStep {
         let Wiring { x, target, y, grad, grad_x, constants, .. } = wiring;
         let slots = Slots { x, target, y, grad, grad_x };
         let (rule, live) = trainer.steps(options.rows).live();
+        if let Some((buffer, offset)) = &options.parameters {
+            trainer.move_parameters(buffer, *offset)?;
+        }
         let (Weights::Gpu(weights), Some(gpu)) = (&trainer.weights, trainer.device.gpu()) else {
             let message = "steps are recorded on a GPU; the CPU reference trains with `fit`";
             return Err(Error::unsupported("into_step", message));
@@ -136,69 +140,6 @@ impl TrainingStep {
             snapshots,
             latest: None,
         })
-    }
-
-    fn region(&self, what: &str, slot: Option<Slot>) -> Result<&Region> {
-        let region = slot.and_then(|slot| self.plan.region(slot));
-        region.ok_or_else(|| Error::unsupported("step", format!("this step has no {what}")))
-    }
-
-    /// Where the inputs go: rows of the network's features, `f32`, row-major.
-    pub fn inputs(&self) -> &Region {
-        &self.inputs
-    }
-
-    /// Where the targets go: `f32` rows, or with a row-wise loss one `u32` class index a row.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] if the step takes dL/dy from the host.
-    pub fn targets(&self) -> Result<&Region> {
-        self.region("targets", self.slots.target)
-    }
-
-    /// Where the forward pass leaves the network's outputs: `f32` rows.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] if the step is [fused](StepOptions::fused), which leaves none.
-    pub fn outputs(&self) -> Result<&Region> {
-        self.region("outputs", Some(self.slots.y))
-    }
-
-    /// Where dL/d(output) lies, `f32` rows: written by the host, or else by the loss.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] if the loss has no gradient.
-    pub fn gradients(&self) -> Result<&Region> {
-        self.region("gradients", self.slots.grad)
-    }
-
-    /// Where backward leaves dL/d(input), `f32` rows, for a differentiable pass of the host's before this one.
-    ///
-    /// # Errors
-    /// [`Error::Unsupported`] unless [`StepOptions::through`] was asked for.
-    pub fn input_gradients(&self) -> Result<&Region> {
-        self.region("input gradients; ask for them with StepOptions::through", self.slots.grad_x)
-    }
-
-    /// What [`TrainingStep::targets`] holds.
-    pub fn target_kind(&self) -> TargetKind {
-        self.trainer.natural_target()
-    }
-
-    /// Where a parameter lies, to be bound by the host's own pipelines; in the order of
-    /// [`Network::params`](crate::nn::Network::params).
-    ///
-    /// # Errors
-    /// [`Error::Internal`] if there is no such parameter.
-    pub fn parameter(&self, index: usize) -> Result<Region> {
-        self.weights()?.param(index)
-    }
-
-    fn weights(&self) -> Result<&crate::gpu::Weights> {
-        match &self.trainer.weights {
-            Weights::Gpu(weights) => Ok(weights),
-            Weights::Cpu(_) => Err(Error::Internal("a step without a GPU".into())),
-        }
     }
 
     /// Records `steps` training steps into the caller's encoder. Nothing is submitted.
@@ -413,37 +354,26 @@ impl TrainingStep {
         &self.plan
     }
 
+    /// How much of the device's memory the step takes: that of its plan, and what snapshots come back through.
+    pub fn memory(&self) -> MemoryUse {
+        let mut used = self.plan.memory();
+        used.add("staging", self.snapshots.bytes());
+        used
+    }
+
+    /// Measures `steps` steps of training dispatch by dispatch; see [`Plan::profile`].
+    ///
+    /// # Errors
+    /// As [`Plan::profile`].
+    pub async fn profile(&mut self, steps: u64) -> Result<Profile> {
+        let profile = self.plan.profile(steps).await;
+        self.part = Part::Update;
+        profile
+    }
+
     /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted. Skipped
     /// updates count as far as figures came back.
     pub fn into_trainer(self) -> Trainer {
         self.trainer.after(&self.plan)
-    }
-}
-
-impl Region {
-    /// Records a copy of the whole region from the start of another buffer.
-    ///
-    /// # Errors
-    /// [`Error::Limit`] if the other buffer is shorter than `bytes`, or `bytes` longer than the region or not a
-    /// multiple of 4; [`Error::Unsupported`] if its usage does not include `COPY_SRC`.
-    pub fn copy_from(
-        &self,
-        encoder: &mut wgpu::CommandEncoder,
-        source: &wgpu::Buffer,
-        bytes: u64,
-    ) -> Result<()> {
-        let limit = self.bytes.min(source.size());
-        if bytes > limit || !bytes.is_multiple_of(4) {
-            let what = format!("a copy of {bytes} bytes, which must be a multiple of 4,");
-            return Err(Error::Limit { what, needed: bytes, limit, unit: "bytes" });
-        }
-        if !source.usage().contains(wgpu::BufferUsages::COPY_SRC) {
-            return Err(Error::unsupported(
-                "copy_from",
-                "the source buffer's usage does not include COPY_SRC",
-            ));
-        }
-        encoder.copy_buffer_to_buffer(source, 0, &self.buffer, self.offset, bytes);
-        Ok(())
     }
 }

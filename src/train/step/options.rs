@@ -4,6 +4,8 @@ use super::Slots;
 use crate::error::{Error, Result};
 use crate::gpu::View;
 use crate::program::Slot;
+#[cfg(doc)]
+use crate::train::Trainer;
 
 /// The rows of a step, and what of it lies in the host's own buffers.
 ///
@@ -31,6 +33,8 @@ pub struct StepOptions {
     outputs: Option<View>,
     gradients: Option<View>,
     input_gradients: Option<View>,
+    /// A buffer, and where in it they begin, in bytes.
+    pub(super) parameters: Option<(wgpu::Buffer, u64)>,
 }
 
 impl From<usize> for StepOptions {
@@ -52,6 +56,7 @@ impl StepOptions {
             outputs: None,
             gradients: None,
             input_gradients: None,
+            parameters: None,
         }
     }
 
@@ -89,6 +94,11 @@ impl StepOptions {
     /// Backward also computes dL/d(input), which goes there: [rows, the network's inputs].
     pub fn input_gradients(self, view: View) -> Self {
         Self { through: true, input_gradients: Some(view), ..self }
+    }
+
+    /// The parameters lie in a buffer of the host's from byte `offset` on; see [`Trainer::move_parameters`].
+    pub fn parameters(self, buffer: &wgpu::Buffer, offset: u64) -> Self {
+        Self { parameters: Some((buffer.clone(), offset)), ..self }
     }
 
     /// Every so many steps a snapshot is recorded with them, to be restored should the device be lost; see

@@ -99,17 +99,13 @@ impl Trainer {
     /// The same run on another device, as far as the snapshot; nothing of the old device is used.
     fn on_another(&self, device: &Device, snapshot: Option<&Snapshot>) -> Result<Self> {
         let initial = self.network.initial(self.seed);
-        let params = snapshot.map_or(&initial, |snapshot| &snapshot.weights.params);
+        let params = snapshot.map_or(&initial, |snapshot| &snapshot.weights.values.params);
         let extras = self.goal.around.states().len();
         let mut weights =
             Weights::new(device, self.network.params(), params, &self.optimizer, extras)?;
         let step = snapshot.map_or(0, Snapshot::step);
         if let Some(Snapshot { weights: kept }) = snapshot {
-            let states = kept.states.iter().enumerate();
-            states
-                .into_iter()
-                .try_for_each(|(number, state)| weights.write_state(number, state))?;
-            weights.write_carried(&kept.carried)?;
+            weights.write_values(&kept.values)?;
         }
         let mut trainer = Self {
             network: self.network.clone(),

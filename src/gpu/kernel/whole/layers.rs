@@ -24,62 +24,107 @@ struct Cut {
     cols: u32,
     down: u32,
     across: u32,
+    /// The invocations of a turn have the same rows: they read their numbers together and tell each other.
+    shared: bool,
 }
 
 impl Cut {
     fn tiles(self) -> u32 {
         self.down * self.across
     }
+
+    /// Where the tile with number `tile` lies.
+    fn place(self, cols: u32) -> String {
+        let Self { rows, down, across, .. } = self;
+        let (row, col) = match self.shared {
+            true => (format!("tile / {across}u"), format!("tile % {across}u")),
+            false => (format!("tile % {down}u"), format!("tile / {down}u")),
+        };
+        format!("    let row = {row} * {rows}u;\n    let col = {col} * {cols}u;\n")
+    }
 }
 
-const SIZES: [u32; 6] = [32, 16, 8, 4, 2, 1];
+const SIZES: [u32; 7] = [64, 32, 16, 8, 4, 2, 1];
+/// How many multiplications a number loaded costs as much as, on adapters that run on a CPU.
+const LOAD: u32 = 16;
 
 impl Whole {
-    /// The cut that costs least.
-    fn cut(&self, rows: u32, cols: u32, least_cols: u32) -> Cut {
+    /// The cut that costs least, of at most so many results.
+    fn cut(&self, rows: u32, cols: u32, least_cols: u32, most: u32) -> Cut {
         let most_cols = cols.next_multiple_of(least_cols);
         let sizes = SIZES.into_iter().filter(|r| *r <= rows);
         let cuts = sizes.flat_map(|r| SIZES.map(|c| (r, c)));
-        let cuts = cuts.filter(|(r, c)| *c >= least_cols && *c <= most_cols && r * c <= 256);
-        let cut = |(r, c): (u32, u32)| Cut {
+        let cuts = cuts.filter(|(r, c)| *c >= least_cols && *c <= most_cols && r * c <= most);
+        let cut = |(r, c): (u32, u32), shared: bool| Cut {
             rows: r,
             cols: c,
             down: rows.div_ceil(r),
-            across: cols.div_ceil(c),
+            across: match shared {
+                true => cols.div_ceil(c).next_multiple_of(self.lanes),
+                false => cols.div_ceil(c),
+            },
+            shared,
         };
         let cost = |cut: &Cut| {
-            cut.tiles().div_ceil(self.lanes) * (cut.rows * cut.cols + 5 * (cut.rows + cut.cols))
+            let loads = if cut.shared { cut.rows.div_ceil(8) } else { cut.rows } + cut.cols;
+            cut.tiles().div_ceil(self.lanes) * (cut.rows * cut.cols + LOAD * loads)
         };
-        let whole = cut((1, least_cols));
-        cuts.map(cut).min_by_key(cost).unwrap_or(whole)
+        let ways = |(rows, _): (u32, u32)| {
+            let both = self.shares && rows.is_multiple_of(8);
+            [false, true].into_iter().filter(move |shared| both || !shared)
+        };
+        let all = cuts.flat_map(|size| ways(size).map(move |shared| cut(size, shared)));
+        all.min_by_key(cost).unwrap_or_else(|| cut((1, least_cols), false))
     }
 
-    /// The cut of a product whose results pass through workgroup memory: 16 by 16 at most.
+    /// The cut of a product whose results pass through workgroup memory.
     fn small_cut(&self, rows: u32, cols: u32, least_cols: u32) -> Cut {
-        let cut = self.cut(rows, cols, least_cols);
-        if cut.rows * cut.cols <= 256 {
-            return cut;
-        }
-        let (rows_each, cols_each) = (cut.rows.min(16), cut.cols.min(16));
-        Cut {
-            rows: rows_each,
-            cols: cols_each,
-            down: rows.div_ceil(rows_each),
-            across: cols.div_ceil(cols_each),
-        }
+        self.cut(rows, cols, least_cols, 256)
     }
 
     /// The loop over tiles, which sets row and col.
     fn tiles(&self, cut: Cut) -> String {
         format!(
-            "    for (var tile = lane; tile < {}u; tile += {}u) {{\n    \
-             let row = tile % {down}u * {}u;\n    let col = tile / {down}u * {}u;\n",
+            "    for (var tile = lane; tile < {}u; tile += {}u) {{\n{}",
             cut.tiles(),
             self.lanes,
-            cut.rows,
-            cut.cols,
-            down = cut.down,
+            cut.place(cut.cols)
         )
+    }
+
+    /// The condition that places are within their sides, where tiles reach beyond them: each a name, an offset, how far
+    /// the tiles reach, and the side.
+    fn within(places: &[(&str, u32, u32, u32)]) -> String {
+        let beyond = places.iter().filter(|(_, _, covered, len)| covered != len);
+        let tests: Vec<String> =
+            beyond.map(|(name, offset, _, len)| format!("{name} + {offset}u < {len}u")).collect();
+        if tests.is_empty() { String::new() } else { format!("if {} ", tests.join(" && ")) }
+    }
+
+    /// Names fours of consecutive rows of a tensor in workgroup memory, at `at`, by a letter and their number.
+    fn rows(&self, cut: Cut, letter: char, tensor: u32, (wide, at): (u32, &str)) -> String {
+        let last = self.block - 1;
+        let four =
+            |row: String| format!("memory[{tensor}u + min({row}, {last}u) * {wide}u + {at}]");
+        let mut text = String::new();
+        if !cut.shared {
+            for i in 0..cut.rows {
+                let _ =
+                    writeln!(text, "        let {letter}{i} = {};", four(format!("row + {i}u")));
+            }
+            return text;
+        }
+        let lanes = self.lanes;
+        for i in 0..cut.rows.div_ceil(lanes) {
+            let own = four(format!("row + {}u + lane", i * lanes));
+            let _ = writeln!(text, "        let own{i} = {own};");
+        }
+        for i in 0..cut.rows {
+            let (own, lane) = (i / lanes, i % lanes);
+            let _ =
+                writeln!(text, "        let {letter}{i} = subgroupBroadcast(own{own}, {lane}u);");
+        }
+        text
     }
 
     /// Four parameters from `at` on; `inside` is how many of them there are.
@@ -159,13 +204,7 @@ impl Whole {
             let _ = writeln!(text, "    let w{j} = min(col + {j}u, {n}u - 1u) * {k}u;");
         }
         let _ = writeln!(text, "    for (var k = 0u; k < {deep}u; k++) {{");
-        for i in 0..cut.rows {
-            let _ = writeln!(
-                text,
-                "        let a{i} = memory[{x}u + min(row + {i}u, {}u) * {deep}u + k];",
-                self.block - 1
-            );
-        }
+        text += &self.rows(cut, 'a', x, (deep, "k"));
         for j in 0..cut.cols {
             let at = format!("{weight}u + w{j} + k * 4u");
             let four = self.params(&at, "k * 4u", k, weight + n * k - 1);
@@ -187,7 +226,8 @@ impl Whole {
             move |i: u32| format!("s{i}_{j}{bias}")
         };
         for i in 0..cut.rows {
-            let _ = writeln!(text, "    if row + {i}u < {}u {{", self.block);
+            let row = ("row", i, cut.down * cut.rows, self.block);
+            text += "    {\n";
             for j in (0..cut.cols).step_by(4) {
                 let four: Vec<String> = (j..j + 4)
                     .map(|j| if j < cut.cols { column(j)(i) } else { "0.0".into() })
@@ -206,14 +246,15 @@ impl Whole {
                     )
                 };
                 // A cut of fewer columns than four is of a result that has no more.
-                let _ = if cut.cols >= 4 {
-                    writeln!(
-                        text,
-                        "        if (col + {j}u) / 4u < {wide}u {{ memory[{y}u + (row + {i}u) * {wide}u + (col + {j}u) / 4u] = {value}; }}"
-                    )
-                } else {
-                    writeln!(text, "        memory[{y}u + row + {i}u] = {value};")
+                let col = ("col", j, cut.across * cut.cols, 4 * wide);
+                let (within, at) = match cut.cols >= 4 {
+                    true => (
+                        Self::within(&[row, col]),
+                        format!("(row + {i}u) * {wide}u + (col + {j}u) / 4u"),
+                    ),
+                    false => (Self::within(&[row]), format!("row + {i}u")),
                 };
+                let _ = writeln!(text, "        {within}{{ memory[{y}u + {at}] = {value}; }}");
             }
             text += "    }\n";
         }
@@ -281,7 +322,7 @@ impl Whole {
         let Placed { layer, params: [weight, _], x, .. } = *placed;
         let Layer::Dense { inputs, outputs, .. } = layer else { return };
         let (k, n, deep, wide) = (inputs as u32, outputs as u32, fours(inputs), fours(outputs));
-        let cut = self.cut(n, deep * 4, 4);
+        let cut = self.cut(n, deep * 4, 4, 512);
         let rounds = cut.tiles().div_ceil(self.lanes);
         let accumulators = rounds * cut.rows * cut.cols / 4;
         let keeps = accumulators <= *budget;
@@ -294,13 +335,10 @@ impl Whole {
             let zeros: String =
                 places().map(|(i, j)| format!("    var {} = vec4(0.0);\n", name(i, j))).collect();
             let head = format!(
-                "    {{\n    let tile = lane + {}u;\n    if tile < {}u {{\n    \
-                 let row = tile % {down}u * {}u;\n    let col = tile / {down}u * {}u;\n",
+                "    {{\n    let tile = lane + {}u;\n    if tile < {}u {{\n{}",
                 round * self.lanes,
                 cut.tiles(),
-                cut.rows,
-                cut.cols / 4,
-                down = cut.down,
+                cut.place(cut.cols / 4),
             );
             let mut sums = head.clone();
             if keeps {
@@ -315,15 +353,30 @@ impl Whole {
                     "        let x{j} = memory[{x}u + r * {deep}u + min(col + {j}u, {deep}u - 1u)];"
                 );
             }
+            for i in 0..cut.rows.div_ceil(4 * self.lanes) {
+                if cut.shared {
+                    let _ = writeln!(
+                        sums,
+                        "        let own{i} = memory[{grad}u + r * {wide}u + min(row / 4u + {}u + lane, {wide}u - 1u)];",
+                        i * self.lanes
+                    );
+                }
+            }
             for i in 0..cut.rows {
                 let at = format!("min(row + {i}u, {n}u - 1u)");
                 if cut.rows.is_multiple_of(4) {
                     if i.is_multiple_of(4) {
-                        let _ = writeln!(
-                            sums,
-                            "        let d{} = memory[{grad}u + r * {wide}u + min((row + {i}u) / 4u, {wide}u - 1u)];",
-                            i / 4
-                        );
+                        let four = match cut.shared {
+                            true => format!(
+                                "subgroupBroadcast(own{}, {}u)",
+                                i / 4 / self.lanes,
+                                i / 4 % self.lanes
+                            ),
+                            false => format!(
+                                "memory[{grad}u + r * {wide}u + min((row + {i}u) / 4u, {wide}u - 1u)]"
+                            ),
+                        };
+                        let _ = writeln!(sums, "        let d{} = {four};", i / 4);
                     }
                 } else {
                     let _ = writeln!(
@@ -446,13 +499,7 @@ impl Whole {
             let _ = writeln!(text, "    var s{i}_{j} = vec4(0.0);");
         }
         let _ = writeln!(text, "    for (var n = 0u; n < {wide}u; n++) {{");
-        for i in 0..cut.rows {
-            let _ = writeln!(
-                text,
-                "        let a{i} = memory[{grad}u + min(row + {i}u, {}u) * {wide}u + n];",
-                self.block - 1
-            );
-        }
+        text += &self.rows(cut, 'a', grad, (wide, "n"));
         // Padding of the gradient is 0: any weight will do there.
         for (part, j) in pairs(4.min(n), cut.cols / 4) {
             let line = format!("min(n * 4u + {part}u, {n}u - 1u)");
@@ -476,10 +523,13 @@ impl Whole {
                 None => own,
             };
             let value = masked(&value, k);
+            let within = Self::within(&[
+                ("row", i, cut.down * cut.rows, self.block),
+                ("col", 4 * j, cut.across * cut.cols, 4 * deep),
+            ]);
             let _ = writeln!(
                 text,
-                "    if row + {i}u < {}u && col / 4u + {j}u < {deep}u {{ let i = (row + {i}u) * {deep}u + col / 4u + {j}u; memory[{x}u + i] = {value}; }}",
-                self.block
+                "    {within}{{ let i = (row + {i}u) * {deep}u + col / 4u + {j}u; memory[{x}u + i] = {value}; }}"
             );
         }
         text + "    }\n"
@@ -494,7 +544,7 @@ impl Whole {
                 let least = (outputs as u32).min(4);
                 let forward = self.small_cut(self.block, outputs as u32, least).tiles();
                 let back = self.small_cut(self.block, deep * 4, 4).tiles();
-                let weights = self.cut(outputs as u32, deep * 4, 4).tiles();
+                let weights = self.cut(outputs as u32, deep * 4, 4, 512).tiles();
                 over(forward) * u64::from(deep + 1)
                     + over(back) * u64::from(wide + 1)
                     + (over(weights) + over(wide)) * u64::from(self.block)

@@ -1,34 +1,26 @@
 //! A program lowered for one device: a list of dispatches with everything bound.
 
-use std::collections::HashSet;
+mod list;
+mod memory;
+mod profile;
+mod slots;
+
+pub use list::Dispatch;
+pub use memory::MemoryUse;
+pub use profile::{Profile, ProfileRow};
+
 use std::fmt::Write as _;
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::budget::Pace;
-use super::kernel::{Access, Pipeline};
-use super::lower::{Job, Lowering, Memory, RING, check_view, whole};
+use super::lower::{Memory, RING, check_view, fusion};
 use super::memory::{Region, View};
 use super::staging::{Staging, Way};
 use super::steps::{Figures, StepTable};
 use super::{Gpu, Weights};
 use crate::error::{Error, Result};
-use crate::program::{DType, Op, Program, Slot, SlotInfo, StepEntry};
-
-/// One dispatch of a step.
-#[derive(Debug)]
-pub struct Dispatch {
-    pipeline: Arc<Pipeline>,
-    bind_group: wgpu::BindGroup,
-    /// The kernel's label.
-    pub label: String,
-    /// Workgroups along x and y.
-    pub grid: [u32; 2],
-    /// The bytes bound to it.
-    pub bytes: u64,
-    /// The floating-point operations it counts for, where that is known.
-    pub flops: u64,
-}
+use crate::program::{Op, Program, Slot, SlotInfo, StepEntry};
+use list::List;
 
 /// A program ready to be recorded into command encoders: no allocation, no queue write and no decision per step.
 ///
@@ -55,48 +47,8 @@ pub struct Plan {
     uploads: Staging,
     /// Once steps were recorded within a budget.
     pub(super) pace: Option<Pace>,
-}
-
-/// The dispatches of a step.
-#[derive(Debug)]
-struct List {
-    dispatches: Vec<Dispatch>,
-    /// How many dispatches lie before each op.
-    marks: Vec<usize>,
-    /// The ops that a dispatch does together with the op before.
-    inside: Vec<usize>,
-    /// Of all buffers that the dispatches bind.
-    bytes: u64,
-    // Bind groups refer to it.
-    _uniforms: Option<Region>,
-}
-
-impl List {
-    fn new(
-        gpu: &Gpu,
-        program: &Program,
-        weights: Option<&Weights>,
-        memory: Memory,
-        whole: Option<whole::Plan>,
-    ) -> Result<Self> {
-        let mut lowering = Lowering::new(gpu, program, weights, memory, whole);
-        lowering.lower()?;
-        let Lowering { jobs, marks, inside, .. } = lowering;
-        let done = |jobs: &[Job]| jobs.iter().filter(|job| job.groups > 0).count();
-        let marks = marks.into_iter().map(|mark| done(jobs.get(..mark).unwrap_or(&jobs))).collect();
-        // An op without elements has nothing to dispatch.
-        let jobs: Vec<Job> = jobs.into_iter().filter(|job| job.groups > 0).collect();
-        let uniforms = uniforms(gpu, &jobs)?;
-        let mut dispatches = Vec::with_capacity(jobs.len());
-        let bound = jobs.iter().flat_map(|job| &job.bindings).map(|region| &region.buffer);
-        let bytes = bound.collect::<HashSet<_>>().into_iter().map(wgpu::Buffer::size).sum();
-        let mut offset = 0;
-        for job in &jobs {
-            dispatches.push(bind(gpu, job, uniforms.as_ref(), offset)?);
-            offset += stride(gpu, job);
-        }
-        Ok(Self { dispatches, marks, inside, bytes, _uniforms: uniforms })
-    }
+    /// Where parameters, gradients and state are, if it has any.
+    arenas: MemoryUse,
 }
 
 impl Plan {
@@ -116,11 +68,13 @@ impl Plan {
     ) -> Result<Self> {
         let counting = program.ops().iter().any(|op| matches!(op, Op::Record { .. }));
         let steps = StepTable::new(gpu, Box::new(rule), first, counting)?;
-        let whole = whole::prepare(gpu, &program, weights, views)?;
-        let memory = Memory::new(gpu, &program, steps.region.clone(), views, whole.as_ref())?;
-        let list = List::new(gpu, &program, weights, memory.clone(), whole)?;
+        let fused = fusion::prepare(gpu, &program, weights, views)?;
+        let hidden = fused.hidden(&program);
+        let memory = Memory::new(gpu, &program, steps.region.clone(), views, hidden)?;
+        let list = List::new(gpu, &program, weights, memory.clone(), &fused)?;
         let (gpu, uploads) = (gpu.clone(), Staging::new(gpu, Way::Up));
-        Ok(Self { gpu, program, list, memory, steps, counting, uploads, pace: None })
+        let arenas = weights.map(Weights::memory).unwrap_or_default();
+        Ok(Self { gpu, program, list, memory, steps, counting, uploads, pace: None, arenas })
     }
 
     /// A plan of the ops that `build` adds to a program over the given tensors, for single ops in a host's encoder: the
@@ -168,7 +122,10 @@ impl Plan {
         check_view(&self.program, info, view)?;
         let mut memory = self.memory.clone();
         match memory.slots.get_mut(slot.0) {
-            Some(Some(region)) => *region = view.region.clone(),
+            Some(Some(region)) => {
+                *region = view.region.clone();
+                memory.views.insert(slot.0);
+            }
             _ => {
                 let message = format!("'{}' lies in the arena", info.name);
                 return Err(Error::unsupported("rebind", message));
@@ -198,61 +155,22 @@ impl Plan {
         Ok(())
     }
 
-    /// The dispatches of a program over the same memory, a whole step if that was made for one.
+    /// The dispatches of a program over the same memory, fused if that was made for fused ones.
     fn listed(
         &self,
         program: &Program,
         weights: Option<&Weights>,
         memory: &Memory,
     ) -> Result<List> {
-        let whole = if memory.whole {
-            let whole = whole::prepare(&self.gpu, program, weights, &[])?;
-            let message = "the new program is no whole step; build a new plan";
-            Some(whole.ok_or_else(|| Error::unsupported("change", message))?)
-        } else {
-            None
+        let fused = match memory.hidden.is_empty() {
+            true => fusion::Plan::NONE,
+            false => fusion::prepare(&self.gpu, program, weights, &[])?,
         };
-        List::new(&self.gpu, program, weights, memory.clone(), whole)
-    }
-
-    /// Records the copy of numbers to the start of a slot, through staging memory of ours that is used again once the host
-    /// has submitted and polled.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for more values than the slot holds; [`Error::Limit`] if too many recordings wait to be submitted.
-    pub fn upload(
-        &mut self,
-        encoder: &mut wgpu::CommandEncoder,
-        slot: Slot,
-        data: &[f32],
-    ) -> Result<()> {
-        self.upload_words(encoder, slot, DType::F32, bytemuck::cast_slice(data))
-    }
-
-    /// Records the copy of indices to the start of a slot, as [`Plan::upload`].
-    ///
-    /// # Errors
-    /// As [`Plan::upload`].
-    pub fn upload_indices(
-        &mut self,
-        encoder: &mut wgpu::CommandEncoder,
-        slot: Slot,
-        data: &[u32],
-    ) -> Result<()> {
-        self.upload_words(encoder, slot, DType::U32, data)
-    }
-
-    fn upload_words(
-        &mut self,
-        encoder: &mut wgpu::CommandEncoder,
-        slot: Slot,
-        dtype: DType,
-        words: &[u32],
-    ) -> Result<()> {
-        self.gpu.check_alive()?;
-        let region = self.writable(slot, dtype, words.len())?.clone();
-        let run = [0, region.offset, words.len() as u64];
-        self.uploads.upload(encoder, words, &region.buffer, &[run]).map(drop)
+        if fused.hidden(program) != memory.hidden {
+            let message = "the new program is fused in another way; build a new plan";
+            return Err(Error::unsupported("change", message));
+        }
+        List::new(&self.gpu, program, weights, memory.clone(), &fused)
     }
 
     /// The program.
@@ -268,11 +186,6 @@ impl Plan {
     /// The dispatches of one step, in order.
     pub fn dispatches(&self) -> &[Dispatch] {
         &self.list.dispatches
-    }
-
-    /// The bytes of all buffers that the dispatches of a step read and write, parameters and scratch memory included.
-    pub fn bytes(&self) -> u64 {
-        self.list.bytes
     }
 
     /// The first step not yet recorded. Steps whose encoder was dropped do not count.
@@ -369,8 +282,8 @@ impl Plan {
         let mut pass = encoder.begin_compute_pass(&descriptor);
         for _ in 0..steps {
             for dispatch in self.list.dispatches.get(range.clone()).unwrap_or_default() {
-                pass.set_pipeline(&dispatch.pipeline.pipeline);
-                pass.set_bind_group(0, &dispatch.bind_group, &[]);
+                pass.set_pipeline(dispatch.pipeline());
+                pass.set_bind_group(0, dispatch.bind_group(), &[]);
                 let [x, y] = dispatch.grid;
                 pass.dispatch_workgroups(x, y, 1);
             }
@@ -394,68 +307,6 @@ impl Plan {
     /// Where the step counter is.
     pub(super) fn step_table(&self) -> &Region {
         &self.memory.steps
-    }
-
-    /// Where a slot is, if it has memory of its own.
-    pub fn region(&self, slot: Slot) -> Option<&Region> {
-        let root = self.program.slot(slot).ok()?.root(slot);
-        self.memory.slots.get(root.0)?.as_ref()
-    }
-
-    fn own(&self, slot: Slot) -> Result<(&Region, usize)> {
-        let len = self.program.shape(slot)?.len();
-        let region = self.region(slot);
-        let missing = || {
-            Error::Internal(format!(
-                "slot {} of '{}' lies in the arena",
-                slot.0,
-                self.program.name()
-            ))
-        };
-        Ok((region.ok_or_else(missing)?, len))
-    }
-
-    /// Writes numbers to the start of a slot and submits the copy.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for more values than the slot holds, and whatever the device raises.
-    pub fn write(&self, slot: Slot, data: &[f32]) -> Result<()> {
-        self.write_words(slot, DType::F32, bytemuck::cast_slice(data))
-    }
-
-    /// Writes indices to the start of a slot and submits the copy.
-    ///
-    /// # Errors
-    /// As [`Plan::write`].
-    pub fn write_indices(&self, slot: Slot, data: &[u32]) -> Result<()> {
-        self.write_words(slot, DType::U32, data)
-    }
-
-    fn write_words(&self, slot: Slot, dtype: DType, words: &[u32]) -> Result<()> {
-        let region = self.writable(slot, dtype, words.len())?;
-        self.gpu.upload(&self.program.slot(slot)?.name, region, words)
-    }
-
-    /// Where `count` values of a type go.
-    fn writable(&self, slot: Slot, dtype: DType, count: usize) -> Result<&Region> {
-        let info = self.program.slot(slot)?;
-        let (region, len) = self.own(slot)?;
-        if count > len || info.dtype != dtype {
-            let message =
-                format!("{count} {dtype:?} for '{}', {:?} {}", info.name, info.dtype, info.shape);
-            return Err(Error::shape("write", message));
-        }
-        Ok(region)
-    }
-
-    /// Reads a slot after everything submitted so far.
-    ///
-    /// # Errors
-    /// [`Error::DeviceLost`], [`Error::Timeout`].
-    pub async fn read(&self, slot: Slot) -> Result<Vec<f32>> {
-        let (region, len) = self.own(slot)?;
-        let name = &self.program.slot(slot)?.name;
-        self.gpu.read_numbers(name, region, len).await
     }
 
     /// Reads the figures recorded by the given steps, one row each, and notes that these steps are done.
@@ -509,85 +360,5 @@ impl Plan {
     /// Whether the program counts steps, that is, ends with [`Op::Record`].
     pub fn is_counting(&self) -> bool {
         self.counting
-    }
-}
-
-/// How far apart the uniform parameters of two jobs lie.
-fn stride(gpu: &Gpu, job: &Job) -> u64 {
-    let alignment = u64::from(gpu.limits().min_uniform_buffer_offset_alignment.max(16));
-    (job.words.len() as u64 * 4).next_multiple_of(alignment)
-}
-
-/// The uniform parameters of all jobs in one buffer.
-fn uniforms(gpu: &Gpu, jobs: &[Job]) -> Result<Option<Region>> {
-    let mut contents: Vec<u32> = Vec::new();
-    for job in jobs {
-        let end = contents.len() + stride(gpu, job) as usize / 4;
-        contents.extend(&job.words);
-        contents.resize(end, 0);
-    }
-    if contents.is_empty() {
-        return Ok(None);
-    }
-    let bytes = contents.len() as u64 * 4;
-    gpu.buffer("kernel parameters", bytes, &contents, wgpu::BufferUsages::UNIFORM).map(Some)
-}
-
-fn bind(gpu: &Gpu, job: &Job, uniforms: Option<&Region>, offset: u64) -> Result<Dispatch> {
-    let pipeline = gpu.pipeline(&job.kernel)?;
-    let words = Region {
-        buffer: uniforms.ok_or_else(|| Error::Internal("no parameters".into()))?.buffer.clone(),
-        offset,
-        bytes: job.words.len() as u64 * 4,
-    };
-    let bound = (1..).zip(job.kernel.bindings.iter().zip(&job.bindings));
-    let bound = bound.filter(|(_, (binding, _))| binding.access != Access::Absent);
-    let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once((0, &words))
-        .chain(bound.map(|(number, (_, region))| (number, region)))
-        .map(|(binding, region)| wgpu::BindGroupEntry { binding, resource: region.binding() })
-        .collect();
-    let label = format!("wgrad {}", job.kernel.label);
-    let descriptor = wgpu::BindGroupDescriptor {
-        label: Some(&label),
-        layout: &pipeline.layout,
-        entries: &entries,
-    };
-    let bind_group =
-        gpu.scoped(&job.kernel.label, || gpu.device().create_bind_group(&descriptor))?;
-    let grid =
-        grid(job.groups, gpu.limits().max_compute_workgroups_per_dimension, &job.kernel.label)?;
-    let bytes = job.bindings.iter().map(|region| region.bytes).sum();
-    Ok(Dispatch {
-        pipeline,
-        bind_group,
-        label: job.kernel.label.clone(),
-        grid,
-        bytes,
-        flops: job.flops,
-    })
-}
-
-/// Folds a row of workgroups into as many equal rows as the device's limit asks for.
-fn grid(groups: u64, limit: u32, label: &str) -> Result<[u32; 2]> {
-    let most = u64::from(limit);
-    let rows = groups.div_ceil(most);
-    if rows > most {
-        let what = label.to_string();
-        return Err(Error::Limit { what, needed: groups, limit: most * most, unit: "workgroups" });
-    }
-    Ok([groups.div_ceil(rows.max(1)) as u32, rows as u32])
-}
-
-#[cfg(test)]
-mod tests {
-    use super::grid;
-
-    #[test]
-    fn a_grid_over_the_limit_is_folded_and_covers_every_workgroup() {
-        assert_eq!(grid(1, 65_535, "op").unwrap(), [1, 1]);
-        assert_eq!(grid(65_535, 65_535, "op").unwrap(), [65_535, 1]);
-        assert_eq!(grid(65_536, 65_535, "op").unwrap(), [32_768, 2]);
-        assert!(grid(10, 3, "op").unwrap_err().to_string().contains("op"));
-        assert_eq!(grid(9, 3, "op").unwrap(), [3, 3]);
     }
 }

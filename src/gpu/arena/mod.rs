@@ -1,0 +1,198 @@
+//! Parameters, gradients and optimizer state: one flat arena each, in segments that one binding can hold.
+
+mod layout;
+mod transfer;
+
+use super::Gpu;
+use super::memory::{Region, words};
+use crate::error::{Error, Result};
+use crate::program::ParamInfo;
+use crate::shape::{PAD, padded};
+use crate::spec::Optimizer;
+use crate::spec::optimizer::{Layout, MAX_CARRIED};
+use layout::{BLOCK, Span, blocks_of, layout, line_layout, strips_of};
+
+/// Which of the arenas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Arena {
+    Params,
+    Grads,
+    /// One of the state values.
+    State(usize),
+}
+
+/// One segment: the same range of every arena.
+#[derive(Debug)]
+pub(super) struct Segment {
+    /// In elements, padding included.
+    pub len: usize,
+    pub params: Region,
+    pub grads: Region,
+    pub states: Vec<Region>,
+    /// How long a state value of one number per row and column is.
+    pub lines: usize,
+    /// Twelve words per 64 parameters: learning-rate multiplier, weight-decay mask, L1, L2, four places for sums over the
+    /// tensor, its sides, the block's number in it, and where its rows and columns have their numbers.
+    pub blocks: Region,
+    /// For each strip of rows or columns the first block of their tensor and the first of them; empty unless the
+    /// optimizer keeps numbers for them.
+    pub strips: Vec<[u32; 2]>,
+    /// For each tensor its first block and how many it has.
+    pub tensors: Region,
+    /// How many tensors there are.
+    pub count: usize,
+}
+
+impl Segment {
+    fn region(&self, arena: Arena) -> Option<&Region> {
+        match arena {
+            Arena::Params => Some(&self.params),
+            Arena::Grads => Some(&self.grads),
+            Arena::State(state) => self.states.get(state),
+        }
+    }
+}
+
+/// Parameters, gradients and optimizer state on a GPU, shared by the plans of one network.
+#[derive(Debug)]
+pub struct Weights {
+    gpu: Gpu,
+    pub(super) spans: Vec<Span>,
+    /// Where the numbers of each tensor's rows and columns lie.
+    line_spans: Vec<Span>,
+    /// How many numbers each of the optimizer's state values has for a tensor.
+    layouts: Vec<Layout>,
+    pub(super) segments: Vec<Segment>,
+    /// What the optimizer carries from step to step beside its state.
+    pub(super) carried: Region,
+    carried_len: usize,
+    /// Whether the parameters lie in a buffer of the host's.
+    pub(super) hosted: bool,
+}
+
+impl Weights {
+    /// Memory for the parameters and their gradients, all zeros, and the state that the optimizer begins with; `extras`
+    /// more state values follow it, all zeros.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if a tensor is larger than one binding; [`Error::OutOfMemory`].
+    pub fn new(
+        gpu: &Gpu,
+        params: &[ParamInfo],
+        optimizer: Option<&Optimizer>,
+        extras: usize,
+    ) -> Result<Self> {
+        let limits = gpu.limits();
+        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+        let most = binding as usize / 4 / PAD * PAD;
+        let (spans, lens) = layout(params, most)?;
+        let (line_spans, line_lens) = line_layout(params, &spans, lens.len());
+        let initial = optimizer.map(Optimizer::initial_state).unwrap_or_default();
+        let layouts: Vec<Layout> = optimizer
+            .map(|optimizer| (0..initial.len()).map(|state| optimizer.layout(state)).collect())
+            .unwrap_or_default();
+        let segments = lens.iter().zip(line_lens).enumerate().map(|(number, (&len, lines))| {
+            let own = || {
+                let places = spans.iter().zip(&line_spans).zip(params);
+                places.filter(move |((span, _), _)| span.segment == number)
+            };
+            let tensors: Vec<u32> = own()
+                .flat_map(|((span, _), _)| [span.offset, padded(span.len)])
+                .map(|n| (n / PAD) as u32)
+                .collect();
+            let mut blocks = Vec::with_capacity(len / PAD * BLOCK);
+            own().for_each(|((_, lines), param)| blocks.extend(blocks_of(param, lines.offset)));
+            let strips = own().flat_map(|((span, _), param)| strips_of(param, span.offset));
+            let state_len = |state: usize| match layouts.get(state) {
+                Some(Layout::Lines) => lines,
+                Some(Layout::Slots(slots)) => slots * len,
+                _ => len,
+            };
+            Ok(Segment {
+                len,
+                params: gpu.storage("parameters", len, &[])?,
+                grads: gpu.storage("gradients", len, &[])?,
+                states: (0..initial.len() + extras)
+                    .map(|state| {
+                        let name = optimizer.and_then(|optimizer| optimizer.states().get(state));
+                        let what = name.map_or("a state value".into(), |name| {
+                            format!("the state value '{name}'")
+                        });
+                        gpu.storage(&what, state_len(state), &[])
+                    })
+                    .collect::<Result<_>>()?,
+                lines,
+                blocks: gpu.storage("parameter settings", blocks.len(), &blocks)?,
+                strips: strips.filter(|_| layouts.contains(&Layout::Lines)).collect(),
+                tensors: gpu.storage("tensors", tensors.len(), &tensors)?,
+                count: own().count(),
+            })
+        });
+        let segments = segments.collect::<Result<_>>()?;
+        let carried = optimizer.map(Optimizer::initial_carried).unwrap_or_default();
+        let first: Vec<f32> =
+            carried.into_iter().flat_map(|(_, values)| values).map(|value| value as f32).collect();
+        let carried_len = first.len();
+        let carried =
+            gpu.storage("carried numbers", carried_len.max(MAX_CARRIED), words(&first))?;
+        let gpu = gpu.clone();
+        let weights =
+            Self { gpu, spans, line_spans, layouts, segments, carried, carried_len, hosted: false };
+        for (number, value) in initial.iter().enumerate().filter(|(_, value)| **value != 0.0) {
+            let filled = |span: &Span| vec![*value as f32; span.len];
+            let state = Arena::State(number);
+            let tensors: Vec<_> = weights.places(state).0.iter().map(filled).collect();
+            weights.write(state, &tensors)?;
+        }
+        Ok(weights)
+    }
+
+    /// Where the tensors of an arena lie, and how many times over.
+    fn places(&self, arena: Arena) -> (&[Span], usize) {
+        let layout = match arena {
+            Arena::State(state) => self.layouts.get(state),
+            Arena::Params | Arena::Grads => None,
+        };
+        match layout {
+            Some(Layout::Lines) => (&self.line_spans, 1),
+            Some(Layout::Slots(slots)) => (&self.spans, *slots),
+            _ => (&self.spans, 1),
+        }
+    }
+
+    /// The part of an arena that holds one tensor.
+    fn region(&self, arena: Arena, index: usize) -> Result<Region> {
+        let (spans, slots) = self.places(arena);
+        let place = spans.get(index).filter(|_| slots == 1).and_then(|span| {
+            let region = self.segments.get(span.segment)?.region(arena)?;
+            let offset = region.offset + span.offset as u64 * 4;
+            let (buffer, bytes) = (region.buffer.clone(), padded(span.len) as u64 * 4);
+            Some(Region { buffer, offset, bytes })
+        });
+        place.ok_or_else(|| Error::Internal("no such parameter in the arena".into()))
+    }
+
+    /// Where a parameter tensor lies, to be bound by the host's own pipelines.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] if there is no such tensor.
+    pub fn param(&self, index: usize) -> Result<Region> {
+        self.region(Arena::Params, index)
+    }
+
+    /// Where a parameter tensor's gradient lies, to be written by the host's own pipelines.
+    ///
+    /// # Errors
+    /// As [`Weights::param`].
+    pub fn grad(&self, index: usize) -> Result<Region> {
+        self.region(Arena::Grads, index)
+    }
+
+    /// Where one of a parameter tensor's optimizer states lies.
+    ///
+    /// # Errors
+    /// As [`Weights::param`], also if there is no such state, or one of several slots.
+    pub fn state(&self, state: usize, index: usize) -> Result<Region> {
+        self.region(Arena::State(state), index)
+    }
+}

@@ -1,0 +1,167 @@
+//! The numbers of the arenas on their way between host and device.
+
+use super::{Arena, Segment, Weights};
+use crate::error::{Error, Result};
+use crate::gpu::memory::{Region, check_place, words};
+use crate::program::WeightValues;
+
+impl Weights {
+    /// Writes every parameter tensor.
+    pub(crate) fn write_params(&self, tensors: &[Vec<f32>]) -> Result<()> {
+        self.write(Arena::Params, tensors)
+    }
+
+    /// Writes one state value of every parameter tensor.
+    pub(crate) fn write_state(&self, state: usize, tensors: &[Vec<f32>]) -> Result<()> {
+        self.write(Arena::State(state), tensors)
+    }
+
+    /// Writes everything that training changes.
+    pub(crate) fn write_values(&self, values: &WeightValues) -> Result<()> {
+        self.write(Arena::Params, &values.params)?;
+        let mut states = values.states.iter().enumerate();
+        states.try_for_each(|(state, tensors)| self.write(Arena::State(state), tensors))?;
+        self.gpu.upload("carried numbers", &self.carried, words(&values.carried))
+    }
+
+    /// Reads every parameter tensor.
+    pub(crate) async fn read_params(&self) -> Result<Vec<Vec<f32>>> {
+        self.read(Arena::Params).await
+    }
+
+    /// Reads every gradient tensor.
+    pub(crate) async fn read_grads(&self) -> Result<Vec<Vec<f32>>> {
+        self.read(Arena::Grads).await
+    }
+
+    /// Reads one state value of every parameter tensor: one number per element, unless the optimizer says otherwise
+    /// ([`Optimizer::layout`](crate::Optimizer::layout)).
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`](crate::Error::DeviceLost), [`Error::Timeout`](crate::Error::Timeout).
+    pub async fn read_state(&self, state: usize) -> Result<Vec<Vec<f32>>> {
+        self.read(Arena::State(state)).await
+    }
+
+    /// Reads everything that training changes.
+    pub(crate) async fn read_values(&self) -> Result<WeightValues> {
+        let params = self.read(Arena::Params).await?;
+        let mut states = Vec::with_capacity(self.state_count());
+        for state in 0..self.state_count() {
+            states.push(self.read(Arena::State(state)).await?);
+        }
+        let carried =
+            self.gpu.read_numbers("carried numbers", &self.carried, self.carried_len).await?;
+        Ok(WeightValues { params, states, carried })
+    }
+
+    /// Moves the parameters into a buffer of the caller's, from byte `offset` on. Plans made before keep the memory they
+    /// had.
+    pub(crate) fn move_params(&mut self, buffer: &wgpu::Buffer, offset: u64) -> Result<()> {
+        let what = "the parameters in the host's buffer";
+        let bytes = self.segments.iter().map(|segment| segment.params.bytes).sum();
+        let usage = wgpu::BufferUsages::STORAGE
+            | wgpu::BufferUsages::COPY_SRC
+            | wgpu::BufferUsages::COPY_DST;
+        check_place(what, buffer, offset, bytes, usage)?;
+        if self.segments.iter().any(|segment| segment.params.buffer == *buffer) {
+            return Err(Error::unsupported(what, "they lie in this buffer already"));
+        }
+        let mut places = Vec::with_capacity(self.segments.len());
+        let mut encoder = self.gpu.encoder("wgrad move");
+        let mut at = offset;
+        for Segment { params: Region { buffer: from, offset, bytes }, .. } in &self.segments {
+            encoder.copy_buffer_to_buffer(from, *offset, buffer, at, *bytes);
+            places.push(Region { buffer: buffer.clone(), offset: at, bytes: *bytes });
+            at += bytes;
+        }
+        self.gpu.submit(what, encoder)?;
+        self.segments.iter_mut().zip(places).for_each(|(segment, place)| segment.params = place);
+        self.hosted = true;
+        Ok(())
+    }
+
+    fn state_count(&self) -> usize {
+        self.segments.first().map_or(0, |segment| segment.states.len())
+    }
+
+    pub(super) fn write(&self, arena: Arena, tensors: &[Vec<f32>]) -> Result<()> {
+        for (number, segment) in self.segments.iter().enumerate() {
+            let Some(region) = segment.region(arena) else { continue };
+            let contents = self.packed(arena, number, region.words(), tensors);
+            self.gpu.upload("the arena", region, words(&contents))?;
+        }
+        Ok(())
+    }
+
+    async fn read(&self, arena: Arena) -> Result<Vec<Vec<f32>>> {
+        let mut tensors = vec![Vec::new(); self.spans.len()];
+        for (number, segment) in self.segments.iter().enumerate() {
+            let Some(region) = segment.region(arena) else { continue };
+            let contents = self.gpu.read_numbers("the arena", region, region.words()).await?;
+            self.unpack(arena, number, &contents, &mut tensors);
+        }
+        Ok(tensors)
+    }
+
+    /// A segment of `len` numbers with the tensors in their places and zeros between.
+    fn packed(&self, arena: Arena, segment: usize, len: usize, tensors: &[Vec<f32>]) -> Vec<f32> {
+        let (spans, slots) = self.places(arena);
+        let mut contents = vec![0.0; len];
+        for (span, tensor) in spans.iter().zip(tensors).filter(|(span, _)| span.segment == segment)
+        {
+            // One after the other where a state value has several slots.
+            let slots = contents.chunks_mut((len / slots).max(1));
+            for (slot, values) in slots.zip(tensor.chunks(span.len.max(1))) {
+                let place = slot.get_mut(span.offset..span.offset + values.len());
+                place.into_iter().for_each(|place| place.copy_from_slice(values));
+            }
+        }
+        contents
+    }
+
+    /// The tensors of a segment, each in its place among all.
+    fn unpack(&self, arena: Arena, segment: usize, contents: &[f32], tensors: &mut [Vec<f32>]) {
+        let (spans, slots) = self.places(arena);
+        for (span, tensor) in spans.iter().zip(tensors).filter(|(span, _)| span.segment == segment)
+        {
+            let slots = contents.chunks((contents.len() / slots).max(1));
+            let of_slot = slots.filter_map(|slot| slot.get(span.offset..span.offset + span.len));
+            *tensor = of_slot.flatten().copied().collect();
+        }
+    }
+
+    /// Every region that training changes, in the order in which [`Weights::values_of`] takes their contents.
+    pub(in crate::gpu) fn changing(&self) -> Vec<&Region> {
+        let arenas = self.changing_arenas();
+        let regions = arenas.map(|(arena, segment)| self.segments.get(segment)?.region(arena));
+        regions.flatten().chain([&self.carried]).collect()
+    }
+
+    fn changing_arenas(&self) -> impl Iterator<Item = (Arena, usize)> {
+        let states = self.state_count();
+        let arenas = move || std::iter::once(Arena::Params).chain((0..states).map(Arena::State));
+        (0..self.segments.len())
+            .flat_map(move |segment| arenas().map(move |arena| (arena, segment)))
+    }
+
+    /// What the contents of the regions of [`Weights::changing`], one after the other, hold.
+    pub(in crate::gpu) fn values_of(&self, mut contents: &[f32]) -> WeightValues {
+        let tensors = vec![Vec::new(); self.spans.len()];
+        let mut states = vec![tensors.clone(); self.state_count()];
+        let mut params = tensors;
+        for (arena, segment) in self.changing_arenas() {
+            let region = self.segments.get(segment).and_then(|segment| segment.region(arena));
+            let words = region.map_or(0, Region::words).min(contents.len());
+            let (part, rest) = contents.split_at(words);
+            contents = rest;
+            let target = match arena {
+                Arena::State(state) => states.get_mut(state),
+                Arena::Params | Arena::Grads => Some(&mut params),
+            };
+            target.into_iter().for_each(|target| self.unpack(arena, segment, part, target));
+        }
+        let carried = contents.get(..self.carried_len).unwrap_or_default().to_vec();
+        WeightValues { params, states, carried }
+    }
+}

@@ -1,0 +1,157 @@
+//! The dispatches of a step, with everything bound.
+
+use std::sync::Arc;
+
+use crate::error::{Error, Result};
+use crate::gpu::kernel::{Access, Pipeline};
+use crate::gpu::lower::{Job, Lowering, Memory, fusion};
+use crate::gpu::memory::Region;
+use crate::gpu::{Gpu, Weights};
+use crate::program::Program;
+
+/// One dispatch of a step.
+#[derive(Debug)]
+pub struct Dispatch {
+    pipeline: Arc<Pipeline>,
+    bind_group: wgpu::BindGroup,
+    /// The kernel's label.
+    pub label: String,
+    /// Workgroups along x and y.
+    pub grid: [u32; 2],
+    /// The bytes bound to it.
+    pub bytes: u64,
+    /// The floating-point operations it counts for, where that is known.
+    pub flops: u64,
+}
+
+impl Dispatch {
+    /// The pipeline.
+    pub fn pipeline(&self) -> &wgpu::ComputePipeline {
+        &self.pipeline.pipeline
+    }
+
+    /// What it binds, as group 0.
+    pub fn bind_group(&self) -> &wgpu::BindGroup {
+        &self.bind_group
+    }
+}
+
+/// The dispatches of a step.
+#[derive(Debug)]
+pub(super) struct List {
+    pub dispatches: Vec<Dispatch>,
+    /// How many dispatches lie before each op.
+    pub marks: Vec<usize>,
+    /// The ops that a dispatch does together with the op before.
+    pub inside: Vec<usize>,
+    /// The parameters of its kernels.
+    pub uniforms: Option<Region>,
+    /// What passes between the kernels of one op.
+    pub scratch: Vec<Region>,
+}
+
+impl List {
+    pub fn new(
+        gpu: &Gpu,
+        program: &Program,
+        weights: Option<&Weights>,
+        memory: Memory,
+        fused: &fusion::Plan,
+    ) -> Result<Self> {
+        let mut lowering = Lowering::new(gpu, program, weights, memory);
+        lowering.lower(fused)?;
+        let Lowering { jobs, marks, inside, scratch, .. } = lowering;
+        let done = |jobs: &[Job]| jobs.iter().filter(|job| job.groups > 0).count();
+        let marks = marks.into_iter().map(|mark| done(jobs.get(..mark).unwrap_or(&jobs))).collect();
+        // An op without elements has nothing to dispatch.
+        let jobs: Vec<Job> = jobs.into_iter().filter(|job| job.groups > 0).collect();
+        let uniforms = uniforms(gpu, &jobs)?;
+        let mut dispatches = Vec::with_capacity(jobs.len());
+        let mut offset = 0;
+        for job in &jobs {
+            dispatches.push(bind(gpu, job, uniforms.as_ref(), offset)?);
+            offset += stride(gpu, job);
+        }
+        Ok(Self { dispatches, marks, inside, uniforms, scratch: scratch.into_inner() })
+    }
+}
+
+/// How far apart the uniform parameters of two jobs lie.
+fn stride(gpu: &Gpu, job: &Job) -> u64 {
+    let alignment = u64::from(gpu.limits().min_uniform_buffer_offset_alignment.max(16));
+    (job.words.len() as u64 * 4).next_multiple_of(alignment)
+}
+
+/// The uniform parameters of all jobs in one buffer.
+fn uniforms(gpu: &Gpu, jobs: &[Job]) -> Result<Option<Region>> {
+    let mut contents: Vec<u32> = Vec::new();
+    for job in jobs {
+        let end = contents.len() + stride(gpu, job) as usize / 4;
+        contents.extend(&job.words);
+        contents.resize(end, 0);
+    }
+    if contents.is_empty() {
+        return Ok(None);
+    }
+    let bytes = contents.len() as u64 * 4;
+    gpu.buffer("kernel parameters", bytes, &contents, wgpu::BufferUsages::UNIFORM).map(Some)
+}
+
+fn bind(gpu: &Gpu, job: &Job, uniforms: Option<&Region>, offset: u64) -> Result<Dispatch> {
+    let pipeline = gpu.pipeline(&job.kernel)?;
+    let words = Region {
+        buffer: uniforms.ok_or_else(|| Error::Internal("no parameters".into()))?.buffer.clone(),
+        offset,
+        bytes: job.words.len() as u64 * 4,
+    };
+    let bound = (1..).zip(job.kernel.bindings.iter().zip(&job.bindings));
+    let bound = bound.filter(|(_, (binding, _))| binding.access != Access::Absent);
+    let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once((0, &words))
+        .chain(bound.map(|(number, (_, region))| (number, region)))
+        .map(|(binding, region)| wgpu::BindGroupEntry { binding, resource: region.binding() })
+        .collect();
+    let label = format!("wgrad {}", job.kernel.label);
+    let descriptor = wgpu::BindGroupDescriptor {
+        label: Some(&label),
+        layout: &pipeline.layout,
+        entries: &entries,
+    };
+    let bind_group =
+        gpu.scoped(&job.kernel.label, || gpu.device().create_bind_group(&descriptor))?;
+    let grid =
+        grid(job.groups, gpu.limits().max_compute_workgroups_per_dimension, &job.kernel.label)?;
+    let bytes = job.bindings.iter().map(|region| region.bytes).sum();
+    Ok(Dispatch {
+        pipeline,
+        bind_group,
+        label: job.kernel.label.clone(),
+        grid,
+        bytes,
+        flops: job.flops,
+    })
+}
+
+/// Folds a row of workgroups into as many equal rows as the device's limit asks for.
+fn grid(groups: u64, limit: u32, label: &str) -> Result<[u32; 2]> {
+    let most = u64::from(limit);
+    let rows = groups.div_ceil(most);
+    if rows > most {
+        let what = label.to_string();
+        return Err(Error::Limit { what, needed: groups, limit: most * most, unit: "workgroups" });
+    }
+    Ok([groups.div_ceil(rows.max(1)) as u32, rows as u32])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::grid;
+
+    #[test]
+    fn a_grid_over_the_limit_is_folded_and_covers_every_workgroup() {
+        assert_eq!(grid(1, 65_535, "op").unwrap(), [1, 1]);
+        assert_eq!(grid(65_535, 65_535, "op").unwrap(), [65_535, 1]);
+        assert_eq!(grid(65_536, 65_535, "op").unwrap(), [32_768, 2]);
+        assert!(grid(10, 3, "op").unwrap_err().to_string().contains("op"));
+        assert_eq!(grid(9, 3, "op").unwrap(), [3, 3]);
+    }
+}

@@ -1,0 +1,101 @@
+//! How much of the device's memory a plan takes.
+
+use std::fmt;
+
+use super::Plan;
+use crate::gpu::Weights;
+#[cfg(doc)]
+use crate::program::Op;
+
+/// Bytes of the device's memory by what lies there; in print a table.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MemoryUse {
+    parts: Vec<(&'static str, u64)>,
+}
+
+impl MemoryUse {
+    /// What lies there, each with its bytes.
+    pub fn parts(&self) -> &[(&'static str, u64)] {
+        &self.parts
+    }
+
+    /// The bytes of a part; 0 if there is no such part.
+    pub fn bytes(&self, part: &str) -> u64 {
+        self.parts.iter().filter(|(name, _)| *name == part).map(|(_, bytes)| bytes).sum()
+    }
+
+    /// All bytes together.
+    pub fn total(&self) -> u64 {
+        self.parts.iter().map(|(_, bytes)| bytes).sum()
+    }
+
+    /// Adds to a part.
+    pub(crate) fn add(&mut self, part: &'static str, bytes: u64) {
+        match self.parts.iter_mut().find(|(name, _)| *name == part) {
+            Some((_, sum)) => *sum += bytes,
+            None => self.parts.push((part, bytes)),
+        }
+    }
+}
+
+impl fmt::Display for MemoryUse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = ("total", self.total());
+        self.parts.iter().chain([&total]).try_for_each(|(name, bytes)| {
+            let mib = *bytes as f64 / f64::from(1 << 20);
+            writeln!(f, "{name:<20} {bytes:>14} B {mib:>10.3} MiB")
+        })
+    }
+}
+
+impl Weights {
+    /// How much memory parameters, gradients and optimizer state take; parameters in a buffer of the host's are not counted.
+    pub fn memory(&self) -> MemoryUse {
+        let mut used = MemoryUse::default();
+        for segment in &self.segments {
+            used.add("parameters", if self.hosted { 0 } else { segment.params.bytes });
+            used.add("gradients", segment.grads.bytes);
+            used.add("optimizer state", segment.states.iter().map(|state| state.bytes).sum());
+            used.add("parameter settings", segment.blocks.bytes + segment.tensors.bytes);
+        }
+        used.add("optimizer state", self.carried.bytes);
+        used
+    }
+}
+
+impl Plan {
+    /// How much of the device's memory the plan takes and the weights it works on, as far as that is wgrad's: buffers of the
+    /// host's are not counted. Weights count in every plan over them. Staging grows while more recordings are under way.
+    ///
+    /// | part | what lies there |
+    /// |---|---|
+    /// | parameters, gradients, optimizer state | their arenas, padded to 64 numbers a tensor |
+    /// | parameter settings | multipliers and penalties by block |
+    /// | values | inputs, activations, their gradients |
+    /// | scratch | what passes between the kernels of one op |
+    /// | kernel parameters | uniforms |
+    /// | step table | what varies by step, 1024 steps ahead |
+    /// | figures | loss and metrics of the last 1024 steps ([`Op::Record`]) |
+    /// | staging | what the host uploads, and what comes back to it |
+    ///
+    /// ```no_run
+    /// # fn host(step: wgrad::train::TrainingStep) {
+    /// let memory = step.plan().memory();
+    /// println!("{memory}"); // `step.memory()` counts snapshots under way, too
+    /// assert!(memory.bytes("parameters") > 0 && memory.bytes("values") <= memory.total());
+    /// # }
+    /// ```
+    pub fn memory(&self) -> MemoryUse {
+        let mut used = self.arenas.clone();
+        let scratch = self.list.scratch.iter().map(|region| region.bytes).sum();
+        let uniforms = self.list.uniforms.as_ref().map_or(0, |region| region.bytes);
+        used.add("values", self.memory.values());
+        used.add("scratch", scratch);
+        used.add("kernel parameters", uniforms);
+        used.add("step table", self.memory.steps.bytes);
+        used.add("figures", self.memory.scalars.bytes + self.memory.ring.bytes);
+        let pace = self.pace.as_ref().map_or(0, |pace| pace.bytes());
+        used.add("staging", self.uploads.bytes() + self.steps.staging_bytes() + pace);
+        used
+    }
+}

@@ -1,0 +1,110 @@
+//! What the caller writes to a plan's slots and reads from them.
+
+use super::Plan;
+use crate::error::{Error, Result};
+use crate::gpu::memory::Region;
+use crate::program::{DType, Slot};
+
+impl Plan {
+    /// Records the copy of numbers to the start of a slot, through staging memory of ours that is used again once the host
+    /// has submitted and polled.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for more values than the slot holds; [`Error::Limit`] if too many recordings wait to be submitted.
+    pub fn upload(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        slot: Slot,
+        data: &[f32],
+    ) -> Result<()> {
+        self.upload_words(encoder, slot, DType::F32, bytemuck::cast_slice(data))
+    }
+
+    /// Records the copy of indices to the start of a slot, as [`Plan::upload`].
+    ///
+    /// # Errors
+    /// As [`Plan::upload`].
+    pub fn upload_indices(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        slot: Slot,
+        data: &[u32],
+    ) -> Result<()> {
+        self.upload_words(encoder, slot, DType::U32, data)
+    }
+
+    fn upload_words(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        slot: Slot,
+        dtype: DType,
+        words: &[u32],
+    ) -> Result<()> {
+        self.gpu.check_alive()?;
+        let region = self.writable(slot, dtype, words.len())?.clone();
+        let run = [0, region.offset, words.len() as u64];
+        self.uploads.upload(encoder, words, &region.buffer, &[run]).map(drop)
+    }
+
+    /// Where a slot is, if it has memory of its own.
+    pub fn region(&self, slot: Slot) -> Option<&Region> {
+        let root = self.program.slot(slot).ok()?.root(slot);
+        self.memory.slots.get(root.0)?.as_ref()
+    }
+
+    fn own(&self, slot: Slot) -> Result<(&Region, usize)> {
+        let len = self.program.shape(slot)?.len();
+        let region = self.region(slot);
+        let missing = || {
+            Error::Internal(format!(
+                "slot {} of '{}' lies in the arena",
+                slot.0,
+                self.program.name()
+            ))
+        };
+        Ok((region.ok_or_else(missing)?, len))
+    }
+
+    /// Writes numbers to the start of a slot and submits the copy.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for more values than the slot holds, and whatever the device raises.
+    pub fn write(&self, slot: Slot, data: &[f32]) -> Result<()> {
+        self.write_words(slot, DType::F32, bytemuck::cast_slice(data))
+    }
+
+    /// Writes indices to the start of a slot and submits the copy.
+    ///
+    /// # Errors
+    /// As [`Plan::write`].
+    pub fn write_indices(&self, slot: Slot, data: &[u32]) -> Result<()> {
+        self.write_words(slot, DType::U32, data)
+    }
+
+    fn write_words(&self, slot: Slot, dtype: DType, words: &[u32]) -> Result<()> {
+        let region = self.writable(slot, dtype, words.len())?;
+        self.gpu.upload(&self.program.slot(slot)?.name, region, words)
+    }
+
+    /// Where `count` values of a type go.
+    fn writable(&self, slot: Slot, dtype: DType, count: usize) -> Result<&Region> {
+        let info = self.program.slot(slot)?;
+        let (region, len) = self.own(slot)?;
+        if count > len || info.dtype != dtype {
+            let message =
+                format!("{count} {dtype:?} for '{}', {:?} {}", info.name, info.dtype, info.shape);
+            return Err(Error::shape("write", message));
+        }
+        Ok(region)
+    }
+
+    /// Reads a slot after everything submitted so far.
+    ///
+    /// # Errors
+    /// [`Error::DeviceLost`], [`Error::Timeout`].
+    pub async fn read(&self, slot: Slot) -> Result<Vec<f32>> {
+        let (region, len) = self.own(slot)?;
+        let name = &self.program.slot(slot)?.name;
+        self.gpu.read_numbers(name, region, len).await
+    }
+}
