@@ -84,6 +84,7 @@ fn sine_step(criterion: &mut Criterion) {
         metrics,
         around: Around { clip_value: None, clip_norm: None, ..Around::default() },
         weighted: false,
+        class_weights: None,
         checked: false,
         through: false,
     };

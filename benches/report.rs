@@ -247,6 +247,7 @@ fn networks() -> Result<Vec<(&'static str, Network, Wiring, usize)>> {
         metrics: vec![metric],
         around: Around::default(),
         weighted: false,
+        class_weights: None,
         checked: false,
         through: false,
     };

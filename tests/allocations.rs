@@ -150,6 +150,7 @@ fn a_recorded_step_allocates_nothing_beside_what_wgpu_does() {
         metrics: vec![],
         around: wgrad::nn::Around::default(),
         weighted: false,
+        class_weights: None,
         checked: true,
         through: false,
     };

@@ -169,6 +169,7 @@ fn adaptive(golden: &Golden) -> usize {
         metrics: Vec::new(),
         around: Around::default(),
         weighted: false,
+        class_weights: None,
         checked: false,
         through: false,
     };

@@ -6,7 +6,7 @@ use support::golden::{Case as Golden, load};
 use support::run::{Case, gpu};
 use support::tolerance::Tolerance;
 use support::weights::{Duel, Pair, bounds, param, worst};
-use wgrad::program::{DType, LossInputs};
+use wgrad::program::{DType, LinearInputs, LossInputs, Slot, TripletDistances};
 use wgrad::random::{Key, Stream};
 use wgrad::spec::activation::{ActivationKind, Saves};
 use wgrad::{Activation, Loss, Optimizer, Program, Reduction, Shape};
@@ -130,6 +130,72 @@ fn losses_and_their_gradients_are_pytorchs() {
     println!("{} cases", cases.len());
 }
 
+#[test]
+fn losses_put_together_of_ops_are_pytorchs() {
+    let cases = load("losses_composed");
+    assert_eq!(cases.len(), 30);
+    for golden in &cases {
+        let (case, slots) = match golden.op.as_str() {
+            "linear_cross_entropy" => linear(golden),
+            _ => triplets(golden),
+        };
+        let leaves = ["x", "linear_weight", "bias", "positive", "negative", "swapped"];
+        let wanted = leaves.iter().filter(|role| golden.get(role).is_some());
+        let wanted: Vec<String> = wanted.map(|role| format!("grad_{role}")).collect();
+        let roles = std::iter::once("y").chain(wanted.iter().map(String::as_str));
+        let outcomes = case.run(gpu(), &slots);
+        assert_eq!(outcomes.len(), 1 + wanted.len(), "{}", golden.name);
+        for (outcome, role) in outcomes.iter().zip(roles) {
+            let wanted = &golden.tensor(role).values;
+            let name = format!("{}, {role}", golden.name);
+            let size = wanted.iter().fold(1.0f64, |size, value| size.max(value.abs()));
+            check_reference(&name, &outcome.want, wanted, 1e-12, size);
+            check_gpu(&name, &outcome.got, wanted, |_| Tolerance::ulps(32.0).floor(2e-6 * size));
+        }
+    }
+    println!("{} cases", cases.len());
+}
+
+fn reduction(golden: &Golden) -> Reduction {
+    match golden.reduction.as_deref() {
+        Some("none") => Reduction::None,
+        Some("sum") => Reduction::Sum,
+        Some("batchmean") => Reduction::BatchMean,
+        _ => Reduction::Mean,
+    }
+}
+
+fn linear(golden: &Golden) -> (Case, Vec<Slot>) {
+    let with = |loss: Loss, (option, value): (&String, &f64)| loss.with(option, *value).unwrap();
+    let loss = golden.options.iter().fold(Loss::cross_entropy(), with);
+    let mut case = Case::new(&golden.name);
+    let target = case.classes(&golden.tensor("labels").labels());
+    let mut input =
+        |role: &str| golden.get(role).map(|tensor| case.input(&tensor.shape, &tensor.f32()));
+    let (x, weight) = (input("x").unwrap(), input("linear_weight").unwrap());
+    let inputs = LinearInputs {
+        bias: input("bias"),
+        class_weight: input("class_weight"),
+        rows_at_once: Some(3),
+        ..LinearInputs::new(x, weight, target)
+    };
+    let found = case.program.linear_cross_entropy(loss, reduction(golden), &inputs, true).unwrap();
+    (case, std::iter::once(found.value).chain(found.gradients).collect())
+}
+
+fn triplets(golden: &Golden) -> (Case, Vec<Slot>) {
+    let mut case = Case::new(&golden.name);
+    let mut input =
+        |role: &str| golden.get(role).map(|tensor| case.input(&tensor.shape, &tensor.f32()));
+    let (positive, negative) = (input("positive").unwrap(), input("negative").unwrap());
+    let distances = TripletDistances { positive, negative, swapped: input("swapped") };
+    let margin = golden.options.get("margin").copied().unwrap_or(1.0);
+    let program = &mut case.program;
+    let (value, by) =
+        program.triplet_margin_with_distance(reduction(golden), margin, distances).unwrap();
+    (case, std::iter::once(value).chain(by).collect())
+}
+
 /// The loss through log_softmax: PyTorch's gradient by the log-probabilities themselves is not their derivative.
 fn check_sequences(golden: &Golden, loss: Loss, reduction: Reduction) {
     let name = &golden.name;
@@ -157,12 +223,7 @@ fn check_loss(golden: &Golden) {
     for (option, value) in &golden.options {
         loss = loss.with(option, *value).unwrap();
     }
-    let reduction = match golden.reduction.as_deref() {
-        Some("none") => Reduction::None,
-        Some("sum") => Reduction::Sum,
-        Some("batchmean") => Reduction::BatchMean,
-        _ => Reduction::Mean,
-    };
+    let reduction = reduction(golden);
     if loss.is_sequence() {
         return check_sequences(golden, loss, reduction);
     }

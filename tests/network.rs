@@ -36,6 +36,7 @@ fn case(model: Sequential, loss: Loss, target: TargetKind, clip: Option<f64>) ->
         metrics,
         around: Around { clip_value: None, clip_norm: clip, ..Around::default() },
         weighted: false,
+        class_weights: None,
         checked: false,
         through: false,
     };

@@ -26,6 +26,7 @@ fn step() -> (wgrad::nn::Network, Wiring, Steps) {
         metrics: vec![Metric::Accuracy],
         around: Around { clip_value: Some(1.0), clip_norm: Some(0.5), ..Around::default() },
         weighted: false,
+        class_weights: None,
         checked: false,
         through: false,
     };

@@ -302,3 +302,146 @@ fn plain_refusals(x: &Array2<f32>) -> Vec<String> {
         .map(|weights| data().weighted(weights).unwrap_err().to_string())
         .to_vec()
 }
+
+/// Rows of two features; most of the first half are of class 0, most of the second of class 2.
+fn uneven(rows: usize) -> Dataset {
+    let x =
+        Array2::from_shape_fn((rows, 2), |(i, col)| ((i * 7 + 3 * col) % 11) as f32 / 5.0 - 1.0);
+    let label = |i: usize| if i.is_multiple_of(5) { 1 } else { 2 * (2 * i / rows) as u32 };
+    Dataset::new(x, Targets::Classes { labels: (0..rows).map(label).collect(), classes: 3 })
+        .unwrap()
+}
+
+/// The mean over all rows of a data set as PyTorch defines it, from the network's own outputs.
+fn weighted_mean(trainer: &mut Trainer, data: &Dataset, weights: [f64; 3], ignored: u32) -> f64 {
+    let scores = trainer.predict(data.inputs().view()).unwrap();
+    let (mut total, mut divisor) = (0.0, 0.0);
+    for (row, &label) in scores.outer_iter().zip(data.targets().labels().unwrap()) {
+        if label != ignored {
+            let weight = weights[label as usize];
+            let sum: f64 = row.iter().map(|&x| f64::from(x).exp()).sum();
+            total += weight * (sum.ln() - f64::from(row[label as usize]));
+            divisor += weight;
+        }
+    }
+    total / divisor
+}
+
+fn classifier(loss: &str, device: &Device, weights: Option<&[f32]>, rate: f64) -> Trainer {
+    let model = Sequential::new(2).dense(4).activation(Activation::tanh()).dense(3);
+    let optimizer = Optimizer::sgd().learning_rate(rate);
+    let builder = Trainer::new(model, loss.parse().unwrap(), optimizer);
+    let builder = match weights {
+        Some(weights) => builder.class_weights(weights),
+        None => builder,
+    };
+    builder.on(device).unwrap()
+}
+
+#[test]
+fn a_mean_by_class_weights_is_that_of_all_rows_whatever_the_batches() {
+    let weights = [0.25f32, 1.0, 4.0];
+    let exact = weights.map(f64::from);
+    for device in devices() {
+        for (loss, given, ignored) in [
+            ("cross_entropy", Some(&weights[..]), 9),
+            ("cross_entropy(ignore_index=1)", Some(&weights[..]), 1),
+            ("cross_entropy(ignore_index=2)", None, 2),
+            ("cross_entropy", None, 9),
+        ] {
+            let by = if given.is_some() { exact } else { [1.0; 3] };
+            // A rate of 0 leaves the parameters as they are, so that every batch sees the same network.
+            let mut trainer = classifier(loss, &device, given, 0.0);
+            let data = uneven(5000);
+            let near = |what: &str, got: f64, want: f64| {
+                let far = (got - want).abs() / want;
+                assert!(far < 2e-6, "{device}, {loss}, {given:?}, {what}: {got}, not {want}");
+            };
+            let want = weighted_mean(&mut trainer, &data, by, ignored);
+            near("evaluated in two parts", trainer.evaluate(&data).unwrap().data_loss, want);
+            let data = uneven(47);
+            let want = weighted_mean(&mut trainer, &data, by, ignored);
+            for batch in [47, 8, 1] {
+                let history = trainer.fit(&data, Fit::epochs(2).batch(batch)).unwrap();
+                losses(&history).into_iter().for_each(|loss| near("trained on", loss, want));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_sum_is_that_of_all_rows_whatever_the_batches() {
+    for device in devices() {
+        let model = Sequential::new(2).dense(3);
+        let mut trainer =
+            Trainer::new(model, Loss::cross_entropy(), Optimizer::sgd().learning_rate(0.0))
+                .reduction(Reduction::Sum)
+                .on(&device)
+                .unwrap();
+        let data = uneven(5000);
+        let want = 5000.0 * weighted_mean(&mut trainer, &data, [1.0; 3], 9);
+        let history = trainer.fit(&data, Fit::epochs(1).batch(999)).unwrap();
+        for got in [trainer.evaluate(&data).unwrap().data_loss, history.epochs[0].loss] {
+            assert!((got - want).abs() < 2e-6 * want, "{device}: {got}, not {want}");
+        }
+    }
+}
+
+#[test]
+fn class_weights_train_as_weights_of_the_rows_do() {
+    let weights = [0.5f32, 1.0, 3.0];
+    let data = uneven(40);
+    let own: Vec<f32> =
+        data.targets().labels().unwrap().iter().map(|&label| weights[label as usize]).collect();
+    let total: f32 = own.iter().sum();
+    // The mean of weighted rows divides by their number, that of weighted classes by their weights.
+    let rows = data.clone().weighted(own.iter().map(|w| w * 40.0 / total).collect()).unwrap();
+    for device in devices() {
+        let mut by_class = classifier("cross_entropy", &device, Some(&weights), 0.5);
+        let mut by_row = classifier("cross_entropy", &device, None, 0.5);
+        let first = by_class.fit(&data, Fit::epochs(20)).unwrap();
+        let second = by_row.fit(&rows, Fit::epochs(20)).unwrap();
+        for (a, b) in losses(&first).into_iter().zip(losses(&second)) {
+            assert!((a - b).abs() < 1e-5, "{device}: {a} {b}");
+        }
+        let [left, right] = [&by_class, &by_row].map(|trainer| trainer.parameters().unwrap());
+        for ((name, left), (_, right)) in left.iter().zip(&right) {
+            let far = left.iter().zip(right).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            assert!(far < 1e-5, "{device}, {name}: {far}");
+        }
+    }
+}
+
+#[test]
+fn a_recorded_step_knows_the_class_weights() {
+    let (device, data) = (nets::gpu(), uneven(16));
+    let weights = [0.5f32, 1.0, 3.0];
+    let mut trainer = classifier("cross_entropy", &device, Some(&weights), 0.5);
+    let want = trainer.fit(&data, Fit::epochs(3)).unwrap();
+    let mut step = classifier("cross_entropy", &device, Some(&weights), 0.5).into_step(16).unwrap();
+    let gpu = device.gpu().unwrap();
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    step.upload_inputs(&mut encoder, data.inputs().as_slice().unwrap()).unwrap();
+    step.upload_classes(&mut encoder, data.targets().labels().unwrap()).unwrap();
+    step.encode(&mut encoder, 3).unwrap();
+    gpu.queue().submit([encoder.finish()]);
+    let figures = pollster::block_on(step.records(0..3)).unwrap();
+    let got: Vec<f64> = figures.iter().map(|record| f64::from(record[0])).collect();
+    let near = |(a, b): (&f64, f64)| (a - b).abs() < 1e-6;
+    assert!(got.iter().zip(losses(&want)).all(near), "{got:?}, not {:?}", losses(&want));
+    assert_eq!(bits(&step.into_trainer()), bits(&trainer));
+}
+
+#[test]
+fn a_confusion_matrix_of_scores_is_that_of_the_trainer() {
+    for device in devices() {
+        let mut trainer = classifier("cross_entropy", &device, None, 0.0);
+        let data = uneven(500);
+        let scores = trainer.predict(data.inputs().view()).unwrap();
+        let (scores, labels) = (device.tensor(&scores), data.targets().labels().unwrap());
+        let matrix = device.confusion_matrix(&scores.unwrap(), &device.classes(labels).unwrap());
+        let counted = matrix.unwrap().read().unwrap().mapv(|count| count as u64);
+        assert_eq!(counted, trainer.confusion_matrix(&data).unwrap().into_dyn(), "{device}");
+        assert_eq!(counted.sum(), 500);
+    }
+}

@@ -2,10 +2,9 @@ struct Hyper {
     clip: f32,
 }
 
-fn accumulate(row: u32, col: u32, top: f32) -> Sums {
+fn accumulate(y: f32, row: u32, col: u32, top: f32) -> Sums {
     let clip = params.hyper.clip;
     let share = weight_of(col) * target_weight(row, col);
-    let y = prediction[at(row, col)];
     return Sums(select(-share * safe_log(clamp(y, clip, 1.0 - clip)), 0.0, share == 0.0), 0.0, 0.0, 0.0);
 }
 
@@ -13,9 +12,8 @@ fn term(row: u32, top: f32, sums: Sums) -> f32 {
     return sums.x;
 }
 
-fn slope(row: u32, col: u32, top: f32, sums: Sums) -> f32 {
+fn slope(y: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     let clip = params.hyper.clip;
-    let y = prediction[at(row, col)];
     let share = weight_of(col) * target_weight(row, col);
     return select(0.0, -share / y, y >= clip && y <= 1.0 - clip);
 }

@@ -2,8 +2,7 @@ struct Hyper {
     margin: f32,
 }
 
-fn accumulate(row: u32, col: u32, top: f32) -> Sums {
-    let a = prediction[at(row, col)];
+fn accumulate(a: f32, row: u32, col: u32, top: f32) -> Sums {
     let b = second[at(row, col)];
     return Sums(a * b, a * a, b * b, 0.0);
 }
@@ -23,11 +22,11 @@ fn term(row: u32, top: f32, sums: Sums) -> f32 {
     return select(apart, 1.0 - cosine, target_values[row] == 1.0);
 }
 
-fn slope(row: u32, col: u32, top: f32, sums: Sums) -> f32 {
+fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     let cosine = cosine_of(sums);
     let apart = select(0.0, 1.0, target_values[row] == -1.0 && cosine > params.hyper.margin);
     let direction = select(apart, -1.0, target_values[row] == 1.0);
-    let both = vec2(prediction[at(row, col)], second[at(row, col)]);
+    let both = vec2(x, second[at(row, col)]);
     let own = both[params.input];
     let other = both[1u - params.input];
     let norms = sqrt(squares(sums).x * squares(sums).y);

@@ -10,13 +10,12 @@ fn share_of(row: u32, col: u32) -> f32 {
     return select(share, 0.0, is_class(row, params.hyper.ignore_index));
 }
 
-fn candidate(row: u32, col: u32) -> f32 {
-    return prediction[at(row, col)];
+fn candidate(x: f32, row: u32, col: u32) -> f32 {
+    return x;
 }
 
 // The exponentials below the largest, how many are largest, the shares, and the shares times the distance to the top.
-fn accumulate(row: u32, col: u32, top: f32) -> Sums {
-    let x = prediction[at(row, col)];
+fn accumulate(x: f32, row: u32, col: u32, top: f32) -> Sums {
     let share = share_of(row, col);
     let below = select(safe_exp(x - top), 0.0, x == top);
     // A class of share 0 adds nothing, whatever its score.
@@ -28,8 +27,7 @@ fn term(row: u32, top: f32, sums: Sums) -> f32 {
 }
 
 // softmax(x) * total - share, with 1 - softmax(x) from the other exponentials: nothing cancels at the right class.
-fn slope(row: u32, col: u32, top: f32, sums: Sums) -> f32 {
-    let x = prediction[at(row, col)];
+fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     let share = share_of(row, col);
     let sum = sums.x + sums.y;
     let own = select(safe_exp(x - top), 1.0, x == top);

@@ -3,8 +3,7 @@ struct Hyper {
 }
 
 // What both have, what each has, and what only one of them has.
-fn accumulate(row: u32, col: u32, top: f32) -> Sums {
-    let y = prediction[at(row, col)];
+fn accumulate(y: f32, row: u32, col: u32, top: f32) -> Sums {
     let t = target_weight(row, col);
     return Sums(y * t, y + t, y * (1.0 - t) + t * (1.0 - y), 0.0);
 }
@@ -13,7 +12,7 @@ fn term(row: u32, top: f32, sums: Sums) -> f32 {
     return sums.z / (sums.y + params.hyper.smoothing);
 }
 
-fn slope(row: u32, col: u32, top: f32, sums: Sums) -> f32 {
+fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     let all = sums.y + params.hyper.smoothing;
     return ((2.0 * sums.x + params.hyper.smoothing) / all - 2.0 * target_weight(row, col)) / all;
 }

@@ -12,11 +12,11 @@ fn times_listed(row: u32, col: u32) -> u32 {
 }
 
 fn excess(row: u32, wrong: u32, right: u32) -> f32 {
-    return 1.0 - prediction[at(row, right)] + prediction[at(row, wrong)];
+    return 1.0 - prediction_at(row, right) + prediction_at(row, wrong);
 }
 
 // What a class that is not listed adds, and with how many listed ones it is within the margin.
-fn accumulate(row: u32, col: u32, top: f32) -> Sums {
+fn accumulate(x: f32, row: u32, col: u32, top: f32) -> Sums {
     var sums = Sums();
     if times_listed(row, col) > 0u {
         return sums;
@@ -32,10 +32,10 @@ fn term(row: u32, top: f32, sums: Sums) -> f32 {
     return sums.x / f32(params.cols);
 }
 
-fn slope(row: u32, col: u32, top: f32, sums: Sums) -> f32 {
+fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     let times = times_listed(row, col);
     if times == 0u {
-        return accumulate(row, col, top).y / f32(params.cols);
+        return accumulate(x, row, col, top).y / f32(params.cols);
     }
     // All within the margin, less those of the list, each once.
     var within = 0.0;

@@ -1,5 +1,4 @@
-fn accumulate(row: u32, col: u32, top: f32) -> Sums {
-    let x = prediction[at(row, col)];
+fn accumulate(x: f32, row: u32, col: u32, top: f32) -> Sums {
     let t = target_weight(row, col);
     return Sums(weight_of(col) * (t * softplus(-x) + (1.0 - t) * softplus(x)), 0.0, 0.0, 0.0);
 }
@@ -8,8 +7,7 @@ fn term(row: u32, top: f32, sums: Sums) -> f32 {
     return sums.x / f32(params.cols);
 }
 
-fn slope(row: u32, col: u32, top: f32, sums: Sums) -> f32 {
-    let x = prediction[at(row, col)];
+fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     let t = target_weight(row, col);
     return weight_of(col) * ((1.0 - t) * sigmoid(x) - t * sigmoid(-x)) / f32(params.cols);
 }

@@ -3,22 +3,22 @@ struct Hyper {
 }
 
 fn share_of(row: u32, col: u32) -> f32 {
-    let is_target = target_class[row] == col && !is_class(row, params.hyper.ignore_index);
+    let is_target = own_class == col && !is_class(row, params.hyper.ignore_index);
     return select(0.0, weight_of(col), is_target);
 }
 
-fn accumulate(row: u32, col: u32, top: f32) -> Sums {
+fn accumulate(x: f32, row: u32, col: u32, top: f32) -> Sums {
     let share = share_of(row, col);
     if share == 0.0 {
         return Sums();
     }
-    return Sums(-share * prediction[at(row, col)], 0.0, 0.0, 0.0);
+    return Sums(-share * x, 0.0, 0.0, 0.0);
 }
 
 fn term(row: u32, top: f32, sums: Sums) -> f32 {
     return sums.x;
 }
 
-fn slope(row: u32, col: u32, top: f32, sums: Sums) -> f32 {
+fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     return -share_of(row, col);
 }

@@ -23,7 +23,7 @@ fn root(x: f32) -> f32 {
     return select(powp(x, 1.0 / params.hyper.p), sqrt(x), params.hyper.p == 2.0);
 }
 
-fn accumulate(row: u32, col: u32, top: f32) -> Sums {
+fn accumulate(x: f32, row: u32, col: u32, top: f32) -> Sums {
     let p = params.hyper.p;
     let ap = power(abs(difference(row, col, 0u, 1u)), p);
     let an = power(abs(difference(row, col, 0u, 2u)), p);
@@ -46,7 +46,7 @@ fn direction(row: u32, col: u32, a: u32, b: u32, distance: f32) -> f32 {
     return select(steepness, 0.0, distance == 0.0);
 }
 
-fn slope(row: u32, col: u32, top: f32, sums: Sums) -> f32 {
+fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     let d = distances(sums);
     let shares = triplet(d, params.hyper.margin, params.hyper.swap != 0.0);
     var total = 0.0;

@@ -5,7 +5,7 @@ struct Hyper {
 }
 
 // The products a p, a n, p n, and the squares of a, p, n.
-fn accumulate(row: u32, col: u32, top: f32) -> Sums {
+fn accumulate(x: f32, row: u32, col: u32, top: f32) -> Sums {
     let a = vector(0u, row, col);
     let p = vector(1u, row, col);
     let n = vector(2u, row, col);
@@ -34,7 +34,7 @@ fn direction(row: u32, col: u32, a: u32, b: u32, cosine: f32, sums: Sums) -> f32
     return turn - vector(b, row, col) / (own * norm(sums, b));
 }
 
-fn slope(row: u32, col: u32, top: f32, sums: Sums) -> f32 {
+fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     let c = cosines(sums);
     let shares = triplet(vec3(1.0) - c, params.hyper.margin, params.hyper.swap != 0.0);
     switch params.input {

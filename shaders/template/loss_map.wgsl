@@ -8,8 +8,6 @@ struct Params {
     writes: u32,
     // 1: a weight per row, 2: per element.
     weights: u32,
-    // 1: a weight per column.
-    class_weights: u32,
     // The number of the input that the gradient is by.
     input: u32,
     upstream: f32,
@@ -20,15 +18,12 @@ struct Params {
 @group(0) @binding(1) var<storage, read> steps: Steps;
 @group(0) @binding(2) var<storage, read> prediction: array<f32>;
 @group(0) @binding(3) var<storage, read> target_values: array<f32>;
-@group(0) @binding(4) var<storage, read> weight: array<f32>;
-@group(0) @binding(5) var<storage, read_write> values: array<f32>;
-@group(0) @binding(6) var<storage, read_write> grad: array<f32>;
 
 fn weight_at(i: u32) -> f32 {
     if params.weights == 0u {
         return 1.0;
     }
-    return weight[select(i / params.cols, i, params.weights == 2u)];
+    return weight_number(select(i / params.cols, i, params.weights == 2u));
 }
 
 @compute @workgroup_size(256)
@@ -55,15 +50,15 @@ fn main(
             slope = params.upstream * share * own * gradient_at(i);
         }
         if (params.writes & 1u) != 0u {
-            values[i] = term;
+            put_value(i, term);
         }
         if (params.writes & 2u) != 0u {
-            grad[i] = slope;
+            put_slope(i, slope);
         }
         sums[part] = term;
     }
     let total = sum_lanes((sums.x + sums.y) + (sums.z + sums.w), lane, 256u);
     if lane == 0u && block * 1024u < params.len && (params.writes & 1u) == 0u {
-        values[block] = total;
+        put_value(block, total);
     }
 }

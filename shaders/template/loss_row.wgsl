@@ -1,7 +1,7 @@
 // A term per row and its derivative, for the rows that take part in the step. A power of two of invocations, up to the
 // whole workgroup, shares a row. The op sums some numbers over the row (accumulate) and makes of these sums the term
 // and each derivative. Sums are nested, since long ones lose accuracy; a turn takes four columns, since llvmpipe ends an
-// invocation's loops after 65 535 turns.
+// invocation's loops after 65 535 turns; which ones is said beside (columns).
 struct Params {
     rows: u32,
     cols: u32,
@@ -13,10 +13,8 @@ struct Params {
     terms_per_sample: u32,
     // 1: write the gradient.
     writes: u32,
-    // 1: row_scale holds a weight per row; 2: one number to divide by.
+    // 1: there is a weight per row; 2: one number to divide by.
     scaled: u32,
-    // 1: a weight per class.
-    class_weights: u32,
     // The number of the input that the gradient is by.
     input: u32,
     upstream: f32,
@@ -25,19 +23,16 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> steps: Steps;
-@group(0) @binding(2) var<storage, read> prediction: array<f32>;
-@group(0) @binding(4) var<storage, read> row_scale: array<f32>;
-@group(0) @binding(5) var<storage, read_write> values: array<f32>;
-@group(0) @binding(6) var<storage, read_write> grad: array<f32>;
 
-const RUN: u32 = 64u;
 const WIDTH: u32 = 256u;
 
 var<workgroup> row_sums: array<Sums, 256>;
 
-// Where a column of a row lies.
+var<private> row_start: u32;
+
+// Where a column of the invocation's own row lies.
 fn at(row: u32, col: u32) -> u32 {
-    return (row / params.inner * params.cols + col) * params.inner + row % params.inner;
+    return row_start + col * params.inner;
 }
 
 // The sum over the invocations of a row, by a fixed tree.
@@ -57,11 +52,18 @@ fn sum_row(value: Sums, lane: u32) -> Sums {
     return row_sums[lane - first];
 }
 
-fn accumulate_below(end: u32, row: u32, col: u32, top: f32) -> Sums {
+fn accumulate_below(x: f32, end: u32, row: u32, col: u32, top: f32) -> Sums {
     if col >= end {
         return Sums();
     }
-    return accumulate(row, col, top);
+    return accumulate(x, row, col, top);
+}
+
+fn slope_below(x: f32, end: u32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
+    if col >= end {
+        return 0.0;
+    }
+    return slope(x, row, col, top, sums);
 }
 
 @compute @workgroup_size(256)
@@ -74,16 +76,22 @@ fn main(
     let first = lane % params.lanes;
     // Every invocation reaches the barriers.
     let end = select(0u, params.cols, row < params.rows);
+    row_start = row / params.inner * params.cols * params.inner + row % params.inner;
+    open_row(row);
     let top = row_top(row, first, end, lane);
+    // As many runs as turns in a run: a sum's error grows with the number of additions one after the other.
+    let turns = (params.cols + 4u * params.lanes - 1u) / (4u * params.lanes);
+    let run_length = u32(ceil(sqrt(f32(turns)))) * 4u * params.lanes;
     var sums = Sums();
-    var col = first;
+    var col = first_column(first);
     while col < end {
-        let stop = min(col + RUN * params.lanes, end);
+        let stop = min(col + run_length, end);
         var run = Sums();
         for (; col < stop; col += 4u * params.lanes) {
-            let near = accumulate(row, col, top) + accumulate_below(end, row, col + params.lanes, top);
-            let far = accumulate_below(end, row, col + 2u * params.lanes, top)
-                + accumulate_below(end, row, col + 3u * params.lanes, top);
+            let cols = columns(col);
+            let x = predictions(row, cols, end);
+            let near = accumulate(x.x, row, cols.x, top) + accumulate_below(x.y, end, row, cols.y, top);
+            let far = accumulate_below(x.z, end, row, cols.z, top) + accumulate_below(x.w, end, row, cols.w, top);
             run = run + (near + far);
         }
         sums = sums + run;
@@ -96,24 +104,26 @@ fn main(
     let is_active = row < samples * params.inner;
     var own = 1.0;
     if params.scaled == 1u {
-        own = row_scale[row];
+        own = weight_number(row);
     } else if params.scaled == 2u {
-        own = select(1.0 / row_scale[0], 0.0, row_scale[0] == 0.0);
+        own = select(1.0 / weight_number(0u), 0.0, weight_number(0u) == 0.0);
     }
     if first == 0u {
-        values[row] = select(0.0, own * term(row, top, sums), is_active);
+        put_value(row, select(0.0, own * term(row, top, sums), is_active));
     }
     if params.writes == 0u {
         return;
     }
     let share = select(1.0 / f32(samples * params.terms_per_sample), 1.0, params.terms_per_sample == 0u);
     let scale = params.upstream * share * own;
-    for (col = first; col < end; col += 4u * params.lanes) {
-        for (var part = 0u; part < 4u; part++) {
-            let each = col + part * params.lanes;
-            if each < end {
-                grad[at(row, each)] = select(0.0, scale * slope(row, each, top, sums), is_active);
-            }
-        }
+    for (col = first_column(first); col < end; col += 4u * params.lanes) {
+        let cols = columns(col);
+        let x = predictions(row, cols, end);
+        let near = vec2(slope(x.x, row, cols.x, top, sums), slope_below(x.y, end, row, cols.y, top, sums));
+        let far = vec2(
+            slope_below(x.z, end, row, cols.z, top, sums),
+            slope_below(x.w, end, row, cols.w, top, sums)
+        );
+        put_gradient(row, cols, end, select(vec4(0.0), scale * vec4(near, far), is_active));
     }
 }

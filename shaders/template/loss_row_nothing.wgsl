@@ -27,3 +27,6 @@ fn triplet(distances: vec3<f32>, margin: f32, swap: bool) -> vec4<f32> {
     let on = select(0.0, 1.0, value > 0.0);
     return vec4(on, -on * (1.0 - swapped), -on * swapped, max(value, 0.0));
 }
+
+fn open_row(row: u32) {
+}

@@ -1,24 +1,22 @@
 // The largest candidate of a row.
-var<workgroup> row_tops: array<f32, 256>;
+fn candidate_below(x: f32, end: u32, row: u32, col: u32) -> f32 {
+    if col >= end {
+        return LOWEST;
+    }
+    return candidate(x, row, col);
+}
 
 fn row_top(row: u32, first: u32, end: u32, lane: u32) -> f32 {
     var top = LOWEST;
-    for (var col = first; col < end; col += 4u * params.lanes) {
-        let others = vec3(col) + vec3(1u, 2u, 3u) * params.lanes;
-        let last = end - 1u;
-        let near = max(candidate(row, col), candidate(row, min(others.x, last)));
-        top = max(top, max(near, max(candidate(row, min(others.y, last)), candidate(row, min(others.z, last)))));
+    for (var col = first_column(first); col < end; col += 4u * params.lanes) {
+        let cols = columns(col);
+        let x = predictions(row, cols, end);
+        let near = max(candidate(x.x, row, cols.x), candidate_below(x.y, end, row, cols.y));
+        let far = max(candidate_below(x.z, end, row, cols.z), candidate_below(x.w, end, row, cols.w));
+        top = max(top, max(near, far));
     }
     if params.lanes == 1u {
         return top;
     }
-    row_tops[lane] = top;
-    workgroupBarrier();
-    for (var stride = params.lanes / 2u; stride > 0u; stride = stride / 2u) {
-        if first < stride {
-            row_tops[lane] = max(row_tops[lane], row_tops[lane + stride]);
-        }
-        workgroupBarrier();
-    }
-    return row_tops[lane - first];
+    return max_lanes(top, lane, params.lanes);
 }

@@ -79,6 +79,38 @@ pub(super) struct Batch<'a, F> {
     pub samples: usize,
 }
 
+/// The classes of a loss and their weights.
+pub(super) struct Classes<'a, F> {
+    pub count: usize,
+    pub ignored: Option<u32>,
+    pub weights: Option<&'a [F]>,
+}
+
+impl<F: Real> Classes<'_, F> {
+    /// The weight of a target: 0 if it is to be ignored or no class.
+    fn weight(&self, target: u32) -> F {
+        if Some(target) == self.ignored || target as usize >= self.count {
+            return F::zero();
+        }
+        let own = |weights: &[F]| weights.get(target as usize).copied().unwrap_or(F::zero());
+        self.weights.map_or(F::one(), own)
+    }
+
+    /// What the term of each target is multiplied by in the value.
+    pub fn row_shares(&self, targets: &[u32], reduction: Reduction, out: &mut [F]) {
+        let divisor: F = match reduction {
+            Reduction::None | Reduction::Sum => F::one(),
+            Reduction::Mean => targets.iter().map(|&target| self.weight(target)).sum(),
+            Reduction::BatchMean => F::of(targets.len() as f64),
+        };
+        let share = if divisor == F::zero() { F::zero() } else { F::one() / divisor };
+        let counts = Self { weights: None, ..*self };
+        out.fill(F::zero());
+        let pairs = out.iter_mut().zip(targets);
+        pairs.for_each(|(out, &target)| *out = counts.weight(target) * share);
+    }
+}
+
 /// A row of every operand that has one number per element, gathered where they do not lie side by side.
 #[derive(Default)]
 struct Gathered<F> {
@@ -115,17 +147,10 @@ impl<F: Real> Batch<'_, F> {
 
     /// The class weights of the targets that take part.
     fn total_class_weight(&self) -> F {
-        let Targets::Classes(classes) = self.target else { return F::zero() };
-        let ignored = self.loss.ignore_index();
-        let weight = |class: u32| {
-            let class_index = class as usize;
-            if Some(class) == ignored || class_index >= self.layout.cols {
-                return F::zero();
-            }
-            self.class_weight
-                .map_or(F::one(), |weights| weights.get(class_index).copied().unwrap_or(F::zero()))
-        };
-        classes.iter().take(self.terms()).map(|&class| weight(class)).sum()
+        let Targets::Classes(targets) = self.target else { return F::zero() };
+        let (ignored, weights) = (self.loss.ignore_index(), self.class_weight);
+        let classes = Classes { count: self.layout.cols, ignored, weights };
+        targets.iter().take(self.terms()).map(|&target| classes.weight(target)).sum()
     }
 
     /// The weight of each term.

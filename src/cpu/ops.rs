@@ -34,6 +34,10 @@ impl<F: Real> Memory<'_, F> {
         })
     }
 
+    pub fn holds_indices(&self, slot: Slot) -> Result<bool> {
+        Ok(self.program.slot(slot)?.dtype == DType::U32)
+    }
+
     pub fn read(&self, slot: Slot) -> Result<&[F]> {
         let place = match self.program.slot(slot)?.place {
             Place::Param(index) => self.weights.params.get(index),
@@ -203,6 +207,16 @@ impl<F: Real> Interpreter<F> {
                 }
                 memory.write(*value, |memory, out| {
                     memory.batch(loss, *reduction, inputs, indices, entry)?.value(out)
+                })
+            }
+            Op::RowShares { target, class_weight, classes, ignored, reduction, out } => {
+                let targets = indices.get(target.0).map(Vec::as_slice).unwrap_or_default();
+                let targets = targets.get(..entry.rows as usize).unwrap_or(targets);
+                memory.write(*out, |memory, out| {
+                    let weights = class_weight.map(|slot| memory.read(slot)).transpose()?;
+                    let classes = loss::Classes { count: *classes, ignored: *ignored, weights };
+                    classes.row_shares(targets, *reduction, out);
+                    Ok(())
                 })
             }
             Op::OneHot { target, out } => {

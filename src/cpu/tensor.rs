@@ -15,6 +15,16 @@ pub(super) fn apply<F: Real>(
     op: &TensorOp,
 ) -> Result<()> {
     match op {
+        TensorOp::Copy { x, out, walk, .. } if memory.holds_indices(*x)? => {
+            let from = indices.get_mut(x.0).map(std::mem::take).unwrap_or_default();
+            if let Some(to) = indices.get_mut(out.0) {
+                walk.each(|[i, j]| set(to, j, from.get(i).copied().unwrap_or(u32::MAX)));
+            }
+            if let Some(place) = indices.get_mut(x.0) {
+                *place = from;
+            }
+            Ok(())
+        }
         TensorOp::Copy { x, out, walk, scale } => memory.write(*out, |memory, out| {
             let (x, scale) = (memory.read(*x)?, F::of(*scale));
             walk.each(|[from, to]| set(out, to, at(x, from) * scale));

@@ -146,6 +146,11 @@ impl Executor {
         }
     }
 
+    /// Writes inputs that stay as they are.
+    pub fn write_all(&mut self, constants: &[(Slot, Vec<f32>)]) -> Result<()> {
+        constants.iter().try_for_each(|(slot, data)| self.write(*slot, data))
+    }
+
     pub fn write_indices(&mut self, slot: Slot, data: &[u32]) -> Result<()> {
         match self {
             Self::Cpu(interpreter, _) => interpreter.write_indices(slot, data),

@@ -3,15 +3,17 @@
 mod activation;
 mod algebra;
 mod executor;
+mod loss;
 mod self_test;
 mod tensor;
 
 pub(crate) use executor::{Executor, Weights};
+pub use loss::LossTensors;
 pub(crate) use self_test::Case;
 #[cfg(not(target_family = "wasm"))]
 pub use self_test::self_test;
 pub use self_test::{Check, SelfTest, Verdict, self_test_async};
-pub use tensor::{LossTensors, Tensor};
+pub use tensor::Tensor;
 
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;

@@ -8,9 +8,8 @@ use super::Device;
 use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, View};
-use crate::program::{DType, Form, Layout, LossInputs, Program, Slot, StepEntry};
+use crate::program::{DType, Form, Program, Slot, StepEntry};
 use crate::shape::Shape;
-use crate::spec::{Loss, Reduction};
 
 /// Numbers or class indices on a device. Ops make new tensors; nothing is changed in place.
 #[derive(Clone, Debug)]
@@ -122,6 +121,14 @@ impl Tensor {
         ArrayD::from_shape_vec(shape, elements).map_err(|error| Error::Internal(error.to_string()))
     }
 
+    /// Fails if an index is none below `limit`, but for one that may be `ignored`.
+    pub(super) fn check_indices(&self, op: &str, limit: usize, ignored: Option<u32>) -> Result<()> {
+        let is_fault = |class: &&u32| **class as usize >= limit && Some(**class) != ignored;
+        let Some(class) = self.largest.iter().flatten().find(is_fault) else { return Ok(()) };
+        let message = format!("class {class} among the targets; there are {limit} classes");
+        Err(Error::Target { op: op.to_string(), message })
+    }
+
     /// The largest index, as far as it is known.
     pub(super) fn largest_index(&self) -> Option<u32> {
         self.largest.first().copied().flatten()
@@ -130,31 +137,6 @@ impl Tensor {
     /// States that all indices are below `limit`.
     pub(super) fn bound_indices(&mut self, limit: usize) {
         self.largest = [limit.checked_sub(1).map(|largest| largest as u32), None];
-    }
-}
-
-/// What a loss takes; see [`LossInputs`].
-#[derive(Clone, Copy, Debug)]
-pub struct LossTensors<'a> {
-    /// The differentiable inputs.
-    pub predictions: &'a [&'a Tensor],
-    /// The target, if the loss has one.
-    pub target: Option<&'a Tensor>,
-    /// A weight per row, sample or element.
-    pub weight: Option<&'a Tensor>,
-    /// A weight per class or column.
-    pub class_weight: Option<&'a Tensor>,
-    /// The lengths of sequences and of their targets.
-    pub lengths: Option<&'a Tensor>,
-    /// What the gradients are multiplied by.
-    pub upstream: f64,
-}
-
-impl<'a> LossTensors<'a> {
-    /// Predictions and target without weights.
-    pub fn of(predictions: &'a [&'a Tensor], target: Option<&'a Tensor>) -> Self {
-        let (weight, class_weight, lengths) = (None, None, None);
-        Self { predictions, target, weight, class_weight, lengths, upstream: 1.0 }
     }
 }
 
@@ -225,93 +207,6 @@ impl Device {
             [a, b] => program.matmul("product", *a, *b, form),
             _ => Err(wrong_count()),
         })
-    }
-
-    /// The value of a loss and its gradient by the predictions.
-    ///
-    /// # Errors
-    /// As [`Device::loss_of`].
-    pub fn loss(
-        &self,
-        loss: Loss,
-        reduction: Reduction,
-        prediction: &Tensor,
-        target: &Tensor,
-    ) -> Result<(Tensor, Tensor)> {
-        let predictions = [prediction];
-        let inputs = LossTensors::of(&predictions, Some(target));
-        let (value, mut gradients) = self.loss_of(loss, reduction, inputs)?;
-        Ok((value, gradients.pop().ok_or_else(wrong_count)?))
-    }
-
-    /// The value of a loss with all it can take, and its gradients by every differentiable input.
-    ///
-    /// ```
-    /// use ndarray::array;
-    /// use wgrad::device::LossTensors;
-    /// use wgrad::{Device, Loss, Reduction};
-    ///
-    /// let device = Device::cpu();
-    /// let [a, b, t] = [array![1.0, 2.0], array![0.5, 4.0], array![1.0, 1.0]].map(|x| device.tensor(&x));
-    /// let (a, b, t) = (a?, b?, t?);
-    /// let predictions = [&a, &b];
-    /// let inputs = LossTensors::of(&predictions, Some(&t));
-    /// let (value, gradients) = device.loss_of(Loss::margin_ranking(), Reduction::Sum, inputs)?;
-    /// assert_eq!(value.read()?.sum(), 2.0);
-    /// assert_eq!(gradients[1].read()?, array![0.0, 1.0].into_dyn());
-    /// # Ok::<(), wgrad::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Shape`] and [`Error::Unsupported`] if inputs, target and weights do not fit the loss;
-    /// [`Error::Target`] for a class out of range; otherwise as [`Device::activation`].
-    pub fn loss_of(
-        &self,
-        loss: Loss,
-        reduction: Reduction,
-        inputs: LossTensors<'_>,
-    ) -> Result<(Tensor, Vec<Tensor>)> {
-        if let (Some(first), Some(target), true) =
-            (inputs.predictions.first(), inputs.target, loss.takes_classes())
-        {
-            let (classes, ignored) = (Layout::of(&loss, first.shape).cols, loss.ignore_index());
-            let is_fault = |class: &&u32| **class as usize >= classes && Some(**class) != ignored;
-            if let Some(class) = target.largest.iter().flatten().find(is_fault) {
-                let message =
-                    format!("class {class} among the targets of scores of shape {}", first.shape);
-                return Err(Error::Target { op: format!("loss.{loss}"), message });
-            }
-        }
-        let LossTensors { predictions, target, weight, class_weight, lengths, upstream } = inputs;
-        let optional = [target, weight, class_weight, lengths];
-        let tensors: Vec<&Tensor> =
-            predictions.iter().copied().chain(optional.into_iter().flatten()).collect();
-        let mut outputs = self.run(&tensors, |program, slots| {
-            let (first, mut rest) = slots.split_at(predictions.len().min(slots.len()));
-            let mut next = |tensor: Option<&Tensor>| {
-                tensor.and_then(|_| {
-                    let (slot, others) = rest.split_first()?;
-                    rest = others;
-                    Some(*slot)
-                })
-            };
-            let [target, weight, class_weight, lengths] = optional.map(&mut next);
-            let inputs = LossInputs {
-                predictions: first.to_vec(),
-                target,
-                weight,
-                class_weight,
-                lengths,
-                upstream,
-            };
-            let (value, gradients) = program.loss_of(loss, reduction, inputs, true)?;
-            Ok(std::iter::once(value).chain(gradients).collect())
-        })?;
-        if outputs.is_empty() {
-            return Err(wrong_count());
-        }
-        let gradients = outputs.split_off(1);
-        Ok((outputs.pop().ok_or_else(wrong_count)?, gradients))
     }
 
     pub(super) fn one(

@@ -32,13 +32,14 @@ impl Gpu {
     #[cfg(not(target_family = "wasm"))]
     pub fn required_limits(program: &Program) -> Result<wgpu::Limits> {
         let mut needed = wgpu::Limits::downlevel_defaults();
+        let least = needed.max_storage_buffers_per_shader_stage;
         for class in CLASSES {
-            for job in lower(program, class, None)? {
+            for job in lower(program, class, least, None)? {
                 let kernel = &job.kernel;
                 let raise = |limit: &mut u32, value: u64| {
                     *limit = (*limit).max(u32::try_from(value).unwrap_or(u32::MAX));
                 };
-                let buffers = kernel.bindings.len() as u64;
+                let buffers = kernel.storage_buffers();
                 raise(&mut needed.max_storage_buffers_per_shader_stage, buffers);
                 let bytes = job.bindings.iter().map(|region| region.bytes).max().unwrap_or(0);
                 needed.max_storage_buffer_binding_size =
@@ -69,7 +70,8 @@ impl Gpu {
         let own = self.choices();
         let others = Some(Choices { fusion: Fusion::Never, ..own });
         for choices in [Some(own), others.filter(|others| *others != own)].into_iter().flatten() {
-            let jobs = lower(program, class, Some(choices))?;
+            let buffers = self.limits().max_storage_buffers_per_shader_stage;
+            let jobs = lower(program, class, buffers, Some(choices))?;
             jobs.iter().try_for_each(|job| self.compile(&job.kernel))?;
         }
         Ok(())
@@ -100,7 +102,7 @@ impl Gpu {
             Err(Error::Limit { what, needed, limit: u64::from(limit), unit })
         };
         let (buffers, most) =
-            (kernel.bindings.len() as u64, limits.max_storage_buffers_per_shader_stage);
+            (kernel.storage_buffers(), limits.max_storage_buffers_per_shader_stage);
         limit("", buffers, most, "storage buffers per shader stage")?;
         let (threads, most) = (
             u64::from(kernel.workgroup),
@@ -115,11 +117,17 @@ impl Gpu {
 const CLASSES: [wgpu::DeviceType; 3] =
     [wgpu::DeviceType::DiscreteGpu, wgpu::DeviceType::IntegratedGpu, wgpu::DeviceType::Cpu];
 
-/// The jobs of a program on a device that computes nothing and binds whatever it takes.
+/// The jobs of a program on a device that computes nothing and binds so many storage buffers, or more if a kernel has no
+/// choice.
 #[cfg(not(target_family = "wasm"))]
-fn lower(program: &Program, class: wgpu::DeviceType, choices: Option<Choices>) -> Result<Vec<Job>> {
+fn lower(
+    program: &Program,
+    class: wgpu::DeviceType,
+    buffers: u32,
+    choices: Option<Choices>,
+) -> Result<Vec<Job>> {
     let mut limits =
-        wgpu::Limits { max_storage_buffers_per_shader_stage: 64, ..Default::default() };
+        wgpu::Limits { max_storage_buffers_per_shader_stage: buffers, ..Default::default() };
     loop {
         let gpu = nothing(class, &limits)?;
         // What the least needs goes op by op: fused steps bind more.

@@ -40,6 +40,8 @@ pub struct Goal {
     pub around: Around,
     /// Whether each row comes with a weight of its own.
     pub weighted: bool,
+    /// A weight per class or column, for losses that take one.
+    pub class_weights: Option<Vec<f32>>,
     /// Whether a training step counts class targets that are no class: for targets that nobody has checked.
     pub checked: bool,
     /// Whether a training step also gives the gradient by its inputs.
@@ -51,6 +53,14 @@ impl Goal {
     fn weight(&self, program: &mut Program, rows: usize) -> Result<Option<Slot>> {
         let shape = Shape::new(&[rows])?;
         Ok(self.weighted.then(|| program.input("weight", shape, DType::F32)))
+    }
+
+    /// The input of the weights of the classes, with what it holds.
+    fn class_weight(&self, program: &mut Program) -> Result<Option<(Slot, Vec<f32>)>> {
+        let Some(weights) = &self.class_weights else { return Ok(None) };
+        let shape = Shape::new(&[weights.len()])?;
+        let slot = program.input("class weights", shape, DType::F32);
+        Ok(Some((slot, weights.clone())))
     }
 }
 
@@ -78,6 +88,8 @@ pub struct Wiring {
     pub target: Option<Slot>,
     /// The weights of the rows, if the program takes any.
     pub weight: Option<Slot>,
+    /// Inputs that stay as they are from step to step, to be written once.
+    pub constants: Vec<(Slot, Vec<f32>)>,
     /// The network's output.
     pub y: Slot,
     /// The gradient of the loss by the network's output, in a training step.
@@ -96,8 +108,8 @@ impl Wiring {
     fn new(program: Program, x: Slot, y: Slot) -> Self {
         let parts = [program.ops().len(); 2];
         let (target, weight, grad, grad_x, skipped) = (None, None, None, None, None);
-        let faults = Vec::new();
-        Self { program, x, target, weight, y, grad, faults, skipped, grad_x, parts }
+        let (faults, constants) = (Vec::new(), Vec::new());
+        Self { program, x, target, weight, constants, y, grad, faults, skipped, grad_x, parts }
     }
 }
 
@@ -128,7 +140,10 @@ impl Network {
         let batch_weight = weight.map(|weight| batched("batch weight", weight)).transpose()?;
         let (y, traces) = self.forward(&mut program, batch_x, Some(seed))?;
         let forward = program.ops().len();
-        let inputs = LossInputs { weight: batch_weight, ..LossInputs::new(y, batch_target) };
+        let constants: Vec<_> = goal.class_weight(&mut program)?.into_iter().collect();
+        let class_weight = constants.first().map(|(slot, _)| *slot);
+        let inputs = LossInputs::new(y, batch_target);
+        let inputs = LossInputs { weight: batch_weight, class_weight, ..inputs };
         let (loss, gradients) = program.loss_of(goal.loss, goal.reduction, inputs, true)?;
         let mut figures = vec![loss];
         let gradient = gradients.first().copied();
@@ -164,7 +179,7 @@ impl Network {
         program.record(&figures)?;
         let (target, grad) = (Some(all), gradient);
         let wiring = Wiring::new(program, x, y);
-        Ok(Wiring { target, weight, grad, grad_x, faults, skipped, parts, ..wiring })
+        Ok(Wiring { target, weight, constants, grad, grad_x, faults, skipped, parts, ..wiring })
     }
 
     /// A training step whose gradient by the network's output the caller writes after the forward pass. The loss of the goal has no part in it.
@@ -205,7 +220,9 @@ impl Network {
         let target = target.input(&mut program, rows)?;
         let (y, _) = self.forward(&mut program, x, None)?;
         let weight = goal.weight(&mut program, rows)?;
-        let inputs = LossInputs { weight, ..LossInputs::new(y, target) };
+        let constants: Vec<_> = goal.class_weight(&mut program)?.into_iter().collect();
+        let class_weight = constants.first().map(|(slot, _)| *slot);
+        let inputs = LossInputs { weight, class_weight, ..LossInputs::new(y, target) };
         let (loss, _) = program.loss_of(goal.loss, goal.reduction, inputs, false)?;
         let mut figures = vec![loss];
         if program.has_penalty() {
@@ -215,7 +232,8 @@ impl Network {
             figures.push(program.metric(*metric, y, target)?);
         }
         program.record(&figures)?;
-        Ok(Wiring { target: Some(target), weight, ..Wiring::new(program, x, y) })
+        let wiring = Wiring::new(program, x, y);
+        Ok(Wiring { target: Some(target), weight, constants, ..wiring })
     }
 
     /// How often each class was taken for each, over up to `rows` rows: classes by classes, in the place of the output.

@@ -256,6 +256,21 @@ impl Program {
         Ok(out)
     }
 
+    /// Copies what lies in `range` of the first axis of `x` to the whole of `out`.
+    pub(super) fn rows_into(&mut self, x: Slot, range: Range<usize>, out: Slot) -> Result<()> {
+        let (part, from) = sliced("slice", self.shape(x)?, 0, &range)?;
+        let walk = Walk::new(part, [from, Strides::of(part)]);
+        self.push_tensor(TensorOp::Copy { x, out, walk, scale: 1.0 });
+        Ok(())
+    }
+
+    /// Copies the whole of `x` to `range` of the first axis of `out`.
+    pub(super) fn put_rows(&mut self, x: Slot, out: Slot, range: Range<usize>) -> Result<()> {
+        let (part, to) = sliced("slice", self.shape(out)?, 0, &range)?;
+        self.copy_into(x, part, out, to);
+        Ok(())
+    }
+
     /// All of `x`, of `shape`, to the elements of `out` that `strides` says.
     fn copy_into(&mut self, x: Slot, shape: Shape, out: Slot, strides: Strides) {
         let walk = Walk::new(shape, [Strides::of(shape), strides]);

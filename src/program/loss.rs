@@ -175,7 +175,7 @@ impl Program {
     }
 
     /// Checks the operands of a loss and gives the shape of its predictions.
-    fn check_loss(&self, loss: &Loss, inputs: &LossInputs) -> Result<Shape> {
+    pub(super) fn check_loss(&self, loss: &Loss, inputs: &LossInputs) -> Result<Shape> {
         let op = format!("loss.{loss}");
         let count = loss.inputs();
         let [first, others @ ..] = &inputs.predictions[..] else {
@@ -185,10 +185,14 @@ impl Program {
             let message = format!("{count} inputs are needed, {} were given", others.len() + 1);
             return Err(Error::unsupported(op, message));
         }
+        let shape = self.numbers(&op, *first)?.shape;
         for other in others {
-            self.check_same(&op, *first, *other)?;
+            self.check_shape(&op, *other, shape)?;
         }
-        let shape = self.shape(*first)?;
+        if !inputs.upstream.is_finite() {
+            let (name, valid) = ("upstream".to_string(), "it must be a finite number".to_string());
+            return Err(Error::Parameter { op, name, value: inputs.upstream, valid });
+        }
         if loss.is_sequence() {
             return self.check_sequences(op, shape, inputs).map(|()| shape);
         }
@@ -198,7 +202,7 @@ impl Program {
         self.check_loss_target(&op, loss, *first, inputs.target)?;
         let layout = Layout::of(loss, shape);
         if let Some(weight) = inputs.weight {
-            let given = self.shape(weight)?;
+            let given = self.numbers(&op, weight)?.shape;
             let per_element = !loss.is_row_wise() && given == shape;
             if !per_element && given.len() != layout.rows() {
                 let message = format!(
@@ -212,15 +216,11 @@ impl Program {
             if !loss.takes_class_weight() {
                 return Err(Error::unsupported(op, "the loss takes no weight per class"));
             }
-            let given = self.shape(weight)?;
+            let given = self.numbers(&op, weight)?.shape;
             if given.len() != layout.cols {
                 let message = format!("{} classes need as many weights, not {given}", layout.cols);
                 return Err(Error::shape(op, message));
             }
-        }
-        if !inputs.upstream.is_finite() {
-            let (name, valid) = ("upstream".to_string(), "it must be a finite number".to_string());
-            return Err(Error::Parameter { op, name, value: inputs.upstream, valid });
         }
         Ok(shape)
     }

@@ -9,6 +9,7 @@ mod arrange;
 mod build;
 mod display;
 mod index;
+mod linear_loss;
 mod loss;
 mod norm;
 mod op;
@@ -16,9 +17,11 @@ mod orthogonal;
 mod product;
 mod step;
 mod tensor;
+mod triplet;
 mod values;
 
 pub use around::Around;
+pub use linear_loss::{LinearInputs, LinearLoss};
 pub use loss::LossInputs;
 pub(crate) use loss::{Layout, has_weighted_mean};
 pub use norm::NormOp;
@@ -26,6 +29,7 @@ pub use op::{Form, Op};
 pub use product::{MAX_BATCH_AXES, Product};
 pub use step::{Averaging, LiveSteps, StepEntry, Steps};
 pub use tensor::TensorOp;
+pub use triplet::TripletDistances;
 pub(crate) use values::WeightValues;
 
 use crate::error::{Error, Result};

@@ -147,6 +147,22 @@ pub enum Op {
         /// dL/d(input) for each prediction, 0 in rows that take no part; none if they are not wanted.
         gradients: Vec<Slot>,
     },
+    /// `out` = what each row's term is multiplied by in the value of a loss of class targets; 0 where the target is the
+    /// ignored one, no class, or of a row that takes no part.
+    RowShares {
+        /// A class index per row.
+        target: Slot,
+        /// A weight per class, which the mean divides by.
+        class_weight: Option<Slot>,
+        /// How many classes there are.
+        classes: usize,
+        /// The target to be ignored.
+        ignored: Option<u32>,
+        /// How terms become the value.
+        reduction: Reduction,
+        /// One number per row.
+        out: Slot,
+    },
     /// `out` = 1 at each row's class, 0 elsewhere and in rows that take no part.
     OneHot {
         /// Class indices.
@@ -275,6 +291,9 @@ impl Op {
             Self::Loss { loss, reduction, .. } => {
                 format!("loss.{loss}.{}", format!("{reduction:?}").to_lowercase())
             }
+            Self::RowShares { reduction, .. } => {
+                format!("row_shares.{}", format!("{reduction:?}").to_lowercase())
+            }
             Self::OneHot { .. } => "one_hot".into(),
             Self::CheckClasses { classes, .. } => format!("check_classes({classes})"),
             Self::Metric { metric, .. } => format!("metric.{metric}"),
@@ -306,6 +325,9 @@ impl Op {
             Self::ActivationBackward { saved, grad_out, .. } => vec![*saved, *grad_out],
             Self::Loss { inputs, .. } => inputs.slots(),
             Self::CheckClasses { target, .. } | Self::OneHot { target, .. } => vec![*target],
+            Self::RowShares { target, class_weight, .. } => {
+                std::iter::once(*target).chain(*class_weight).collect()
+            }
             Self::Metric { prediction, target, .. } => vec![*prediction, *target],
             Self::Norm(op) => op.inputs(),
             Self::Tensor(op) => op.inputs(),
@@ -339,7 +361,7 @@ impl Op {
             }
             Self::Metric { value, .. } | Self::Penalty { value, .. } => vec![*value],
             Self::CheckClasses { count, first, .. } => vec![*count, *first],
-            Self::OneHot { out, .. } => vec![*out],
+            Self::OneHot { out, .. } | Self::RowShares { out, .. } => vec![*out],
             Self::Norm(op) => op.outputs(),
             Self::Tensor(op) => vec![op.output()],
             Self::ClipNorm { norm, .. } => vec![*norm],

@@ -4,6 +4,7 @@ use ndarray::{Array2, ArrayView2, s};
 
 use super::Trainer;
 use super::history::{Evaluation, Totals};
+use super::share::Shares;
 use crate::data::{Dataset, Targets};
 use crate::device::Executor;
 use crate::error::{Error, Result};
@@ -30,8 +31,9 @@ impl<'a> Evaluator<'a> {
         let chunks = len.div_ceil(rows) as u64;
         let rule =
             move |step: u64| StepEntry::rows(rows.min(len - (step % chunks) as usize * rows));
-        let executor =
+        let mut executor =
             Executor::new(wiring.program.clone(), &trainer.weights, &trainer.device, 0, rule)?;
+        executor.write_all(&wiring.constants)?;
         Ok(Self { data, wiring, executor, rows, resident: false })
     }
 
@@ -44,7 +46,8 @@ impl<'a> Evaluator<'a> {
                 upload(&mut self.executor, &self.wiring, self.data, start, end)?;
             }
             let records = self.executor.run(&mut trainer.weights, 1).await?;
-            records.iter().for_each(|figures| totals.add(figures, (end - start) as u32));
+            let share = Shares::of(&trainer.goal, self.data).rows(start..end);
+            records.iter().for_each(|figures| totals.add(figures, (end - start) as u32, share));
         }
         self.resident = len <= self.rows;
         Ok(totals.evaluation(&trainer.goal, self.wiring.program.has_penalty()))

@@ -6,10 +6,12 @@ use std::path::PathBuf;
 use super::Trainer;
 use super::evaluate::{Evaluator, upload};
 use super::history::{Epoch, Evaluation, History, Totals};
+use super::share::Shares;
 use crate::data::Dataset;
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::program::{Op, Steps};
+use crate::random::{Key, Stream};
 
 /// When to stop before the last epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -198,6 +200,7 @@ impl Trainer {
         let program = wiring.program.clone();
         let mut executor = Executor::new(program, &self.weights, &self.device, self.step, rule)?;
         self.dispatches = executor.plan().map(|plan| plan.dispatches().len());
+        executor.write_all(&wiring.constants)?;
         upload(&mut executor, &wiring, data, 0, data.len())?;
 
         let mut watch =
@@ -211,7 +214,7 @@ impl Trainer {
             let records = executor.run(&mut self.weights, steps).await?;
             let has_penalty = wiring.program.has_penalty();
             let figures = (has_penalty, wiring.skipped);
-            let epochs = self.epochs_of(&records, &live.read(), figures);
+            let epochs = self.epochs_of(data, &records, &live.read(), figures);
             let skipped = epochs.iter().map(|epoch| epoch.skipped).sum::<u64>();
             self.skipped += skipped * self.goal.around.group();
             history.epochs.extend(epochs);
@@ -256,10 +259,13 @@ impl Trainer {
     /// The records of whole epochs as one figure each.
     fn epochs_of(
         &self,
+        data: &Dataset,
         records: &[[f32; Op::MAX_RECORDED]],
         steps: &Steps,
         (has_penalty, skipped): (bool, Option<usize>),
     ) -> Vec<Epoch> {
+        let shares = Shares::of(&self.goal, data);
+        let order = (steps.batch < steps.total).then(|| Key::new(self.seed, Stream::Shuffle));
         let mut late = self.skipped - steps.skipped;
         let per_epoch = steps.per_epoch().max(1) as usize;
         let mut epochs = Vec::with_capacity(records.len() / per_epoch);
@@ -273,7 +279,8 @@ impl Trainer {
             late += skipped * steps.around.group();
             let last = first + records.len() as u64 - 1;
             for (figures, step) in records.iter().zip(first..) {
-                totals.add(figures, steps.entry(step).rows);
+                let entry = steps.entry(step);
+                totals.add(figures, entry.rows, shares.step(&entry, order));
             }
             let figures = totals.evaluation(&self.goal, has_penalty);
             epochs.push(Epoch {

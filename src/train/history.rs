@@ -4,12 +4,12 @@ use std::fmt;
 
 use crate::nn::Goal;
 use crate::program::Op;
-use crate::spec::Metric;
+use crate::spec::{Metric, Reduction};
 
 /// The figures of a pass over data.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
-    /// The loss of the data alone.
+    /// The loss of the data alone: over all rows at once, however many batches they came in.
     pub data_loss: f64,
     /// The L1 and L2 penalties.
     pub penalty: f64,
@@ -29,7 +29,8 @@ impl Evaluation {
     }
 }
 
-/// The figures of one epoch, averaged over its rows as they were trained on.
+/// The figures of one epoch over its rows as they were trained on: metrics averaged over the rows, the loss as over all
+/// of them at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Epoch {
     /// The epoch's number, from 0 at the trainer's creation.
@@ -95,25 +96,39 @@ impl History {
     }
 }
 
-/// Sums recorded figures, weighted by the rows they stand for.
+/// Sums recorded figures, weighted by the rows they stand for; the first one, the loss, as its reduction asks for.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     rows: f64,
+    /// What the losses' own shares add up to.
+    shares: f64,
+    /// The sum of the losses, and their sum by shares.
+    losses: [f64; 2],
     figures: [f64; Op::MAX_RECORDED],
 }
 
 impl Totals {
-    pub fn add(&mut self, figures: &[f32; Op::MAX_RECORDED], rows: u32) {
+    pub fn add(&mut self, figures: &[f32; Op::MAX_RECORDED], rows: u32, share: f64) {
+        let [loss, ..] = figures.map(f64::from);
+        let [sum, by_share] = self.losses;
+        self.losses = [sum + loss, by_share + loss * share];
+        self.shares += share;
         self.rows += f64::from(rows);
         for (total, figure) in self.figures.iter_mut().zip(figures) {
             *total += f64::from(*figure) * f64::from(rows);
         }
     }
 
-    /// The means, told apart as a program of this goal records them.
+    /// The loss and the means of the others, told apart as a program of this goal records them.
     pub fn evaluation(&self, goal: &Goal, has_penalty: bool) -> Evaluation {
-        let mut means = self.figures.into_iter().map(|total| total / self.rows);
-        let data_loss = means.next().unwrap_or(f64::NAN);
+        let mut means = self.figures.into_iter().map(|total| total / self.rows).skip(1);
+        let [sum, by_share] = self.losses;
+        let data_loss = match goal.reduction {
+            Reduction::Sum => sum,
+            // The mean of nothing is 0.
+            _ if self.shares == 0.0 => by_share,
+            _ => by_share / self.shares,
+        };
         let penalty = if has_penalty { means.next().unwrap_or(f64::NAN) } else { 0.0 };
         let metrics = goal.metrics.iter().map(Metric::to_string).zip(means).collect();
         Evaluation { data_loss, penalty, metrics }

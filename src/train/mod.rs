@@ -1,12 +1,15 @@
 //! Training: a network, a loss and an optimizer on a device.
 
 mod average;
+mod builder;
 mod checkpoint;
 mod evaluate;
 mod fit;
 mod history;
+mod share;
 mod step;
 
+pub use builder::TrainerBuilder;
 pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
 pub use step::{Inference, Metrics, Snapshot, StepFigures, StepOptions, TrainingStep};
@@ -18,179 +21,9 @@ use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
 use crate::nn::{Around, Goal, Network, Sequential, TargetKind};
 pub use crate::program::Averaging;
-use crate::program::{Op, Steps};
+use crate::program::Steps;
 use crate::spec::schedule::{Plateau, PlateauState};
 use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
-
-/// What a [`Trainer`] is made of, before it is put on a device.
-#[derive(Clone, Debug)]
-#[must_use = "call `on` to put it on a device"]
-pub struct TrainerBuilder {
-    model: Sequential,
-    optimizer: Optimizer,
-    schedule: Schedule,
-    others: Vec<(String, Schedule)>,
-    plateau: Option<Plateau>,
-    seed: u64,
-    loss: Loss,
-    reduction: Reduction,
-    metrics: Option<Vec<Metric>>,
-    around: Around,
-}
-
-impl TrainerBuilder {
-    /// How the learning rate changes; constant unless given.
-    pub fn schedule(self, schedule: Schedule) -> Self {
-        Self { schedule, ..self }
-    }
-
-    /// How another hyper-parameter of the optimizer changes, such as `momentum` or `weight_decay`; its value is the base
-    /// of the schedule. The values are used as the schedule gives them.
-    pub fn schedule_of(mut self, parameter: &str, schedule: Schedule) -> Self {
-        self.others.push((parameter.to_string(), schedule));
-        self
-    }
-
-    /// Reduces the learning rate when the loss stops falling.
-    pub fn plateau(self, plateau: Plateau) -> Self {
-        Self { plateau: Some(plateau), ..self }
-    }
-
-    /// The seed of initial weights, dropout masks and the order of rows; 0 unless given.
-    pub fn seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
-    }
-
-    /// How the terms of the loss become one number; their mean unless given.
-    pub fn reduction(self, reduction: Reduction) -> Self {
-        Self { reduction, ..self }
-    }
-
-    /// The metrics recorded beside the loss, at most four (three with [`TrainerBuilder::skip_not_finite`]); one that suits the loss unless given.
-    pub fn metrics(self, metrics: &[Metric]) -> Self {
-        Self { metrics: Some(metrics.to_vec()), ..self }
-    }
-
-    /// Clamps every gradient to [-limit, limit] before the update.
-    pub fn clip_value(mut self, limit: f64) -> Self {
-        self.around.clip_value = Some(limit);
-        self
-    }
-
-    /// Scales the gradients before the update so that their norm over all parameters is at most `max`.
-    pub fn clip_norm(mut self, max: f64) -> Self {
-        self.around.clip_norm = Some(max);
-        self
-    }
-
-    /// Scales each tensor's gradient before the update so that its own norm is at most `max`.
-    pub fn clip_each(mut self, max: f64) -> Self {
-        self.around.clip_each = Some(max);
-        self
-    }
-
-    /// Skips an update whose gradients hold a NaN or an infinity, looked for before they are clipped: parameters, the
-    /// optimizer's state and averages stay, and neither schedules nor bias corrections move on.
-    /// [`Epoch::skipped`] counts them. On a host that never reads the figures of its recorded steps, schedules wait for
-    /// at most 512 of them.
-    pub fn skip_not_finite(mut self) -> Self {
-        self.around.skip_not_finite = true;
-        self
-    }
-
-    /// Gathers the mean of the gradients of this many steps for one update; schedules count updates.
-    pub fn accumulate(mut self, steps: u64) -> Self {
-        self.around.accumulate = Some(steps);
-        self
-    }
-
-    /// Adds normal noise of variance `eta / (1 + t)^gamma` to the gradients of update t (Neelakantan et al. 2015).
-    pub fn gradient_noise(mut self, eta: f64, gamma: f64) -> Self {
-        self.around.noise = Some([eta, gamma]);
-        self
-    }
-
-    /// Keeps a mean of the parameters; see [`Trainer::with_averaged`].
-    pub fn average(mut self, average: Averaging) -> Self {
-        self.around.average = Some(average);
-        self
-    }
-
-    /// Builds the network, draws its initial weights and puts everything on a device.
-    ///
-    /// # Errors
-    /// [`Error::Shape`], [`Error::Parameter`] and [`Error::Empty`] name the layer or setting that is wrong;
-    /// [`Error::Limit`] and [`Error::OutOfMemory`] if the network is too large for the device.
-    pub fn on(self, device: &Device) -> Result<Trainer> {
-        let network = self.model.build()?;
-        self.loss.validate()?;
-        self.optimizer.validate()?;
-        if self.reduction == Reduction::None {
-            let message = "a loss to train by is one number; use Reduction::Mean or Reduction::Sum";
-            return Err(Error::unsupported("Trainer", message));
-        }
-        // Loss, penalty, and in a recorded step two figures about its targets.
-        let recorded = 4
-            + usize::from(self.around.skip_not_finite)
-            + self.metrics.as_ref().map_or(1, Vec::len);
-        if recorded > Op::MAX_RECORDED {
-            let (needed, limit) = (recorded as u64, Op::MAX_RECORDED as u64);
-            let what = "recording loss, penalty, faults, skipped updates and metrics".to_string();
-            return Err(Error::Limit { what, needed, limit, unit: "figures" });
-        }
-        let optimizer = self.optimizer;
-        self.plateau.as_ref().map_or(Ok(()), Plateau::validate)?;
-        let others = self.others.into_iter().map(|(name, schedule)| {
-            let place = optimizer.place(&name).filter(|place| *place > 0);
-            place.map(|place| (place, schedule)).ok_or_else(|| {
-                let message = format!("{} has no parameter '{name}' to schedule", optimizer.name());
-                Error::unsupported("schedule_of", message)
-            })
-        });
-        let others = others.collect::<Result<Vec<_>>>()?;
-        let initial = network.initial(self.seed);
-        let around = self.around;
-        around.validate()?;
-        let extras = around.states().len();
-        let weights = Weights::new(device, network.params(), &initial, &optimizer, extras)?;
-        let goal = Goal {
-            loss: self.loss,
-            reduction: self.reduction,
-            metrics: self.metrics.clone().unwrap_or_default(),
-            around,
-            weighted: false,
-            checked: false,
-            through: false,
-        };
-        let mut trainer = Trainer {
-            network,
-            goal,
-            metrics_chosen: self.metrics.is_some(),
-            optimizer,
-            schedule: self.schedule,
-            others,
-            plateau: self.plateau,
-            plateau_state: PlateauState::default(),
-            seed: self.seed,
-            device: device.clone(),
-            weights,
-            step: 0,
-            skipped: 0,
-            epoch: 0,
-            dispatches: None,
-        };
-        trainer.begin_mean(&initial)?;
-        // Whatever is wrong with loss and clipping shows now, not in the first fit.
-        trainer.network.training(
-            &trainer.goal,
-            optimizer,
-            trainer.natural_target(),
-            (1, 1),
-            self.seed,
-        )?;
-        Ok(trainer)
-    }
-}
 
 /// A network on a device, with its optimizer's state and its place in the training run.
 ///
@@ -245,6 +78,7 @@ impl Trainer {
             loss,
             reduction: Reduction::Mean,
             metrics: None,
+            class_weights: None,
             around: Around::default(),
         }
     }

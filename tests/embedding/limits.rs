@@ -24,6 +24,7 @@ fn training(inputs: usize, rows: usize, optimizer: Optimizer) -> Program {
         metrics: vec![],
         around: Around::default(),
         weighted: false,
+        class_weights: None,
         checked: true,
         through: false,
     };
@@ -39,6 +40,36 @@ fn a_device_with_the_least_limits_a_program_names_runs_it() {
     let gpu = Gpu::from_wgpu(&host.device, &host.queue);
     let history = trainer(&gpu).fit(&simulated(), Fit::epochs(20)).unwrap();
     assert!(history.last().unwrap().loss < history.epochs[0].loss);
+    assert_eq!(host.errors.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn networks_learn_by_sgd_with_the_four_storage_buffers_of_downlevel_limits() {
+    let limits = Gpu::required_limits(&training(2, ROWS, Optimizer::sgd())).unwrap();
+    assert_eq!(limits.max_storage_buffers_per_shader_stage, 4);
+    let host = Host::with(wgpu::Limits::downlevel_defaults());
+    let device: Device = Gpu::from_wgpu(&host.device, &host.queue).into();
+    let classes = data::spiral(20, 4, 0);
+    for (loss, data) in [
+        ("mse", simulated()),
+        ("huber", simulated()),
+        ("cross_entropy", classes.clone()),
+        ("multi_margin", classes),
+    ] {
+        let model = || Sequential::new(2).dense(16).activation(Activation::tanh());
+        let on = |device: &Device| {
+            let model = model().dense(data.outputs());
+            let sgd = Optimizer::sgd().learning_rate(0.01);
+            Trainer::new(model, loss.parse().unwrap(), sgd).on(device).unwrap()
+        };
+        let fit = || Fit::epochs(5).batch(8);
+        let history = on(&device).fit(&data, fit()).unwrap();
+        let reference = on(&Device::cpu()).fit(&data, fit()).unwrap();
+        for (epoch, wanted) in history.epochs.iter().zip(&reference.epochs) {
+            let far = (epoch.loss - wanted.loss).abs();
+            assert!(far < 1e-5 * wanted.loss, "{loss}: {epoch}, not {wanted}");
+        }
+    }
     assert_eq!(host.errors.load(Ordering::SeqCst), 0);
 }
 

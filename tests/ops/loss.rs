@@ -100,7 +100,20 @@ fn check(trial: &Trial, gpu: &wgrad::gpu::Gpu, active: usize, reductions: &[Redu
 #[test]
 fn every_loss_and_gradient_is_within_its_bound_of_the_reference() {
     let mut checks = 0;
-    let shapes = [(1, 1), (1, 7), (4, 1), (0, 5), (5, 7), (6, 5), (257, 65), (3, 1000), (1025, 1)];
+    let shapes = [
+        (1, 1),
+        (1, 7),
+        (4, 1),
+        (0, 5),
+        (0, 4),
+        (5, 7),
+        (6, 5),
+        (7, 8),
+        (65, 260),
+        (257, 65),
+        (3, 1000),
+        (1025, 1),
+    ];
     for loss in losses() {
         for (rows, cols) in shapes {
             for trial in trials(loss, &[rows, cols], true) {
@@ -115,7 +128,8 @@ fn every_loss_and_gradient_is_within_its_bound_of_the_reference() {
 fn weights_of_samples_elements_and_classes_and_an_upstream_scale_are_the_references() {
     let mut checks = 0;
     for loss in losses() {
-        for trial in trials(loss, &[9, 5], true) {
+        let sizes = [[9, 5], [9, 8]];
+        for trial in sizes.into_iter().flat_map(|shape| trials(loss, &shape, true)) {
             let mut variants = vec![trial.clone().weighted()];
             if !loss.is_row_wise() {
                 variants.push(trial.clone().weighted_by_element());
@@ -163,7 +177,7 @@ fn classes_on_the_second_axis_and_samples_of_several_axes_are_the_references() {
 fn rows_beyond_a_short_batch_take_no_part_in_a_loss() {
     let mut checks = 0;
     for loss in losses() {
-        for (rows, cols) in [(5, 7), (300, 3)] {
+        for (rows, cols) in [(5, 7), (300, 3), (40, 12)] {
             for trial in trials(loss, &[rows, cols], true) {
                 for active in [0, 1, rows - 1, rows + 100] {
                     checks += check(&trial, gpu(), active, &[Reduction::Mean, Reduction::None]);
@@ -232,7 +246,8 @@ fn a_row_longer_than_any_loop_of_a_software_adapter_is_summed_whole() {
 fn losses_on_a_folded_grid_equal_the_reference() {
     let mut checks = 0;
     for loss in losses() {
-        for trial in trials(loss, &[13, 9], true) {
+        let sizes = [[13, 9], [13, 12]];
+        for trial in sizes.into_iter().flat_map(|shape| trials(loss, &shape, true)) {
             checks += check(&trial, folding_gpu(), 12, &[Reduction::Mean]);
         }
     }

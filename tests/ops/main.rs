@@ -5,6 +5,7 @@ mod support;
 
 mod activation;
 mod algebra;
+mod composed;
 mod ctc;
 mod loss;
 mod metric;

@@ -121,10 +121,17 @@ fn row_wise_activations_are_within_their_bounds_for_rows_of_every_kind() {
         (9, 257),
         (3, 100_003),
         (1000, 3),
+        (0, 4),
+        (9, 4),
+        (65, 36),
+        (257, 256),
+        (3, 20_000),
     ];
     let checks: usize = shapes.into_iter().map(|shape| check(gpu(), shape)).sum();
-    let folded: usize =
-        [(1, 5), (13, 70), (700, 3)].into_iter().map(|shape| check(folding_gpu(), shape)).sum();
+    let folded: usize = [(1, 5), (13, 70), (700, 3), (13, 72)]
+        .into_iter()
+        .map(|shape| check(folding_gpu(), shape))
+        .sum();
     println!("{} values", checks + folded);
 }
 

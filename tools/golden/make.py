@@ -9,6 +9,7 @@ import activations
 import activations_jax
 import algebra
 import losses
+import losses_composed
 import optimizers
 import optimizers_lbfgs
 import optimizers_matrix
@@ -59,6 +60,7 @@ def main():
         (activations_jax, "activations_jax"),
         (algebra, "algebra"),
         (losses, "losses"),
+        (losses_composed, "losses_composed"),
         (optimizers, "optimizers"),
         (optimizers_lbfgs, "optimizers_lbfgs"),
         (optimizers_matrix, "optimizers_matrix"),

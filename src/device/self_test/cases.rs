@@ -1,11 +1,14 @@
 //! Small programs that together hold every op.
 
+mod losses;
+
+use self::losses::{composed, losses};
 use crate::error::Result;
 use crate::nn::{Around, Goal, Network, Sequential, TargetKind, Wiring};
-use crate::program::{Averaging, DType, Form, LossInputs, Program, Slot, Steps};
+use crate::program::{Averaging, DType, Form, Program, Slot, Steps};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
-use crate::spec::loss::{Domain, LossKind, TargetForm};
+use crate::spec::loss::{Domain, LossKind};
 use crate::spec::{Activation, Loss, Metric, Optimizer, Reduction};
 
 /// Rows and columns of most tensors: neither is a multiple of anything.
@@ -94,6 +97,7 @@ impl Case {
         if let Some(weight) = wiring.weight {
             case.numbers.push((weight, draw(Domain::Unit, 2, len(weight)?)));
         }
+        case.numbers.extend(wiring.constants.iter().cloned());
         match wiring.target {
             Some(target) if wiring.program.slot(target)?.dtype == DType::U32 => {
                 let count = network.outputs().max(1);
@@ -142,6 +146,7 @@ pub(super) fn all() -> Result<Vec<Case>> {
     for loss in Loss::all() {
         cases.extend(losses(loss)?);
     }
+    cases.extend(composed()?);
     cases.extend(metrics()?);
     for optimizer in Optimizer::all() {
         cases.push(optimizing(optimizer)?);
@@ -192,75 +197,6 @@ fn activation(f: Activation) -> Result<Case> {
     Ok(case)
 }
 
-fn losses(loss: Loss) -> Result<Vec<Case>> {
-    let name = |form: &str| format!("loss.{loss}{form}");
-    match &loss.entry().kind {
-        LossKind::Map(map) => {
-            let mut case = Case::new(name(""));
-            let [first, target, second] = map.domain;
-            let (extents, len) = ([ROWS, 5], ROWS * 5);
-            let mut predictions = vec![case.input(&extents, draw(first, 1, len))?];
-            if map.inputs > 1 {
-                predictions.push(case.input(&extents, draw(second, 2, len))?);
-            }
-            let target = case.input(&extents, draw(target, 3, len))?;
-            let inputs = LossInputs::of(&predictions, Some(target));
-            case.program.loss_of(loss, Reduction::Mean, inputs, true)?;
-            Ok(vec![case])
-        }
-        LossKind::Row(row) => {
-            let of_form = |form: &TargetForm| {
-                let mut case = Case::new(name(&format!(" {form:?}")));
-                let extents = [ROWS, 5];
-                let predictions = (0..row.inputs).map(|number| {
-                    let soft = matches!(loss.name(), "categorical_cross_entropy" | "dice");
-                    let numbers = if soft {
-                        soft_rows(ROWS * 5, 5)
-                    } else {
-                        draw(Domain::Real, 10 + number as u64, ROWS * 5)
-                    };
-                    case.input(&extents, numbers)
-                });
-                let predictions = predictions.collect::<Result<Vec<_>>>()?;
-                let target = match form {
-                    TargetForm::Values => Some(case.input(&extents, soft_rows(ROWS * 5, 5))?),
-                    TargetForm::Class => {
-                        let classes = (0..ROWS as u32).map(|row| row * 3 % 5).collect();
-                        Some(case.classes(&[ROWS], classes)?)
-                    }
-                    TargetForm::ClassList => {
-                        let place = |place: usize| match place % 5 {
-                            0 => (place / 5 % 5) as u32,
-                            1 => (place / 5 % 5) as u32 ^ 1,
-                            _ => u32::MAX,
-                        };
-                        let list = (0..ROWS * 5).map(place).map(|c| if c == 5 { 3 } else { c });
-                        Some(case.classes(&extents, list.collect())?)
-                    }
-                    TargetForm::Number => Some(case.input(&[ROWS], draw(Domain::Sign, 20, ROWS))?),
-                    TargetForm::Nothing => None,
-                };
-                let inputs = LossInputs::of(&predictions, target);
-                case.program.loss_of(loss, Reduction::Mean, inputs, true)?;
-                Ok(case)
-            };
-            row.targets.iter().map(of_form).collect()
-        }
-        LossKind::Ctc { .. } => {
-            let mut case = Case::new(name(""));
-            let (time, samples, classes) = (7, 3, 4);
-            let scores = case.real(&[time, samples, classes])?;
-            let log_softmax = Activation::log_softmax();
-            let x = case.program.activation("log-probabilities", log_softmax, scores)?;
-            let target = case.classes(&[samples, 2], vec![1, 2, 3, 3, 2, 1])?;
-            let lengths = case.classes(&[samples, 2], vec![7, 2, 6, 2, 5, 1])?;
-            let inputs = LossInputs::new(x, target).lengths(lengths);
-            case.program.loss_of(loss, Reduction::Mean, inputs, true)?;
-            Ok(vec![case])
-        }
-    }
-}
-
 fn metrics() -> Result<Vec<Case>> {
     let metrics = [
         Metric::Accuracy,
@@ -287,6 +223,7 @@ fn goal(loss: Loss, around: Around) -> Goal {
         metrics: vec![],
         around,
         weighted: false,
+        class_weights: None,
         checked: true,
         through: true,
     }
@@ -320,7 +257,8 @@ fn everything_around() -> Result<Case> {
         average: Some(Averaging::Ema { decay: 0.5 }),
     };
     let (loss, optimizer) = (Loss::cross_entropy(), Optimizer::adamw());
-    let goal = Goal { weighted: true, ..goal(loss, around) };
+    let class_weights = Some((1..=network.outputs()).map(|class| class as f32 / 4.0).collect());
+    let goal = Goal { weighted: true, class_weights, ..goal(loss, around) };
     let wiring = network.training(&goal, optimizer, TargetKind::Class, (20, 8), 3)?;
     let rule = Steps { batch: 8, around, ..Steps::new(optimizer, 20) };
     Case::training("training", &network, &wiring, rule, &loss)

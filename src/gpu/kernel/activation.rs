@@ -1,9 +1,9 @@
 //! The kernels of activations.
 
-use super::Kernel;
 use super::catalogue::{
     INDEX, MATH, NO_SCALARS, RANDOM, REDUCE, STEP, read, shader, whole, with_hyper, write,
 };
+use super::{Kernel, Reads};
 use crate::spec::Activation;
 use crate::spec::activation::{ActivationKind, MapKind, NoiseKind, Order, Saves};
 use crate::spec::row::{RowForm, RowKind};
@@ -15,7 +15,7 @@ const LEARNED_FIELDS: [&str; 4] = ["len", "cols", "channels", "count"];
 const TOP: &str = shader!("template/row_top");
 
 /// `y = f(x)`, with noise if f draws any.
-pub fn forward(f: &Activation) -> Kernel {
+pub fn forward(f: &Activation, reads: Reads) -> Kernel {
     let (entry, label) = (f.entry(), format!("activation.{}.forward", f.name()));
     match &entry.kind {
         ActivationKind::Map(map) => {
@@ -23,9 +23,12 @@ pub fn forward(f: &Activation) -> Kernel {
             with_hyper(self::map(&label, &parts, &[read("x"), write("y")]), entry, map.shader)
         }
         ActivationKind::Row(row) => {
-            let parts = [shader!("template/row_apart"), shader!("template/row_forward")];
+            let parts = [
+                (shader!("template/row_apart"), shader!("template/row_four_apart")),
+                (shader!("template/row_forward"), shader!("template/row_four_forward")),
+            ];
             let bindings = [read("steps"), read("x"), write("y")];
-            with_hyper(self::row(&label, row, &parts, &bindings), entry, row.shader)
+            with_hyper(self::row(&label, row, reads, &parts, &bindings), entry, row.shader)
         }
         ActivationKind::Noise(noise) => {
             let bindings = [read("steps"), read("x"), write("y")];
@@ -46,7 +49,7 @@ pub fn forward(f: &Activation) -> Kernel {
 }
 
 /// `f(x)` in the place of x, for functions of one tensor whose backward takes their output.
-pub fn in_place(f: &Activation) -> Option<Kernel> {
+pub fn in_place(f: &Activation, reads: Reads) -> Option<Kernel> {
     let (entry, label) = (f.entry(), format!("activation.{}.in_place", f.name()));
     match &entry.kind {
         _ if f.saves() != Saves::Output => None,
@@ -55,22 +58,26 @@ pub fn in_place(f: &Activation) -> Option<Kernel> {
             Some(with_hyper(self::map(&label, &parts, &[write("y")]), entry, map.shader))
         }
         ActivationKind::Row(row) => {
-            let parts = [shader!("template/row_in_place"), shader!("template/row_forward")];
+            let parts = [
+                (shader!("template/row_in_place"), shader!("template/row_four_in_place")),
+                (shader!("template/row_forward"), shader!("template/row_four_forward")),
+            ];
             let bindings = [read("steps"), write("y")];
-            Some(with_hyper(self::row(&label, row, &parts, &bindings), entry, row.shader))
+            Some(with_hyper(self::row(&label, row, reads, &parts, &bindings), entry, row.shader))
         }
         _ => None,
     }
 }
 
 /// `grad_in = f'(saved)^T grad_out`; of learned functions also the terms of the learned numbers' gradients.
-pub fn backward(f: &Activation) -> Kernel {
+pub fn backward(f: &Activation, reads: Reads) -> Kernel {
     let (entry, label) = (f.entry(), format!("activation.{}.backward", f.name()));
     match &entry.kind {
         ActivationKind::Map(map) => derivative(f, map, Order::First),
         ActivationKind::Row(row) => {
             let bindings = [read("steps"), read("saved"), read("grad_out"), write("grad_in")];
-            let kernel = self::row(&label, row, &[shader!("template/row_backward")], &bindings);
+            let parts = [(shader!("template/row_backward"), shader!("template/row_four_backward"))];
+            let kernel = self::row(&label, row, reads, &parts, &bindings);
             with_hyper(kernel, entry, row.shader)
         }
         ActivationKind::Noise(noise) => {
@@ -115,7 +122,21 @@ fn map(label: &str, parts: &[&'static str], bindings: &[super::Binding]) -> Kern
     whole(label, 64, &[&[INDEX, MATH], parts].concat(), bindings, &["len"])
 }
 
-fn row(label: &str, row: &RowKind, parts: &[&'static str], bindings: &[super::Binding]) -> Kernel {
+/// Each part is given number by number and by fours; only the softmax family has both.
+fn row(
+    label: &str,
+    row: &RowKind,
+    reads: Reads,
+    parts: &[(&'static str, &'static str)],
+    bindings: &[super::Binding],
+) -> Kernel {
+    if (reads, row.form) == (Reads::Four, RowForm::Softmax) {
+        let library = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("lib/row")];
+        let parts: Vec<&'static str> = parts.iter().map(|(_, four)| *four).collect();
+        let parts = [&library[..], &[shader!("template/row_four")], &parts].concat();
+        return whole(&format!("{label}{}", reads.suffix()), 256, &parts, bindings, &ROW_FIELDS);
+    }
+    let parts: Vec<&'static str> = parts.iter().map(|(one, _)| *one).collect();
     let form: &[&str] = match row.form {
         RowForm::Softmax => &[shader!("template/row_exponential"), shader!("template/row_softmax")],
         RowForm::Noisy => {
@@ -125,7 +146,7 @@ fn row(label: &str, row: &RowKind, parts: &[&'static str], bindings: &[super::Bi
         RowForm::Own => &[],
     };
     let library = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("lib/row"), TOP];
-    whole(label, 256, &[&library, form, parts].concat(), bindings, &ROW_FIELDS)
+    whole(label, 256, &[&library, form, &parts[..]].concat(), bindings, &ROW_FIELDS)
 }
 
 fn noise(
@@ -152,5 +173,9 @@ fn learned(label: &str, template: &'static str, bindings: &[super::Binding]) -> 
 
 /// Every kernel of an activation.
 pub(super) fn all(f: &Activation) -> Vec<Kernel> {
-    [Some(forward(f)), in_place(f), Some(backward(f)), second(f)].into_iter().flatten().collect()
+    let of = |reads| [Some(forward(f, reads)), in_place(f, reads), Some(backward(f, reads))];
+    let is_softmax =
+        matches!(&f.entry().kind, ActivationKind::Row(row) if row.form == RowForm::Softmax);
+    let by_fours = is_softmax.then(|| of(Reads::Four)).into_iter().flatten();
+    of(Reads::One).into_iter().chain(by_fours).chain([second(f)]).flatten().collect()
 }

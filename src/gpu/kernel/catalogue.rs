@@ -1,6 +1,8 @@
 //! Every kernel: the ones that follow from registry entries, and the ones written whole.
 
-pub use super::loss::{accuracy, agreement, check_classes, divide, loss, one_hot, target_weight};
+pub use super::loss::{
+    Parts, accuracy, agreement, check_classes, divide, loss, one_hot, target_weight,
+};
 use super::{Access, Binding, Field, Kernel, Part};
 use crate::spec::optimizer::Takes;
 use crate::spec::registry::Entry;

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use super::{Kernel, activation, catalogue};
+use super::catalogue::Parts;
+use super::{Kernel, Reads, activation, catalogue};
 use crate::error::{Error, Result};
 use crate::spec::loss::TargetForm;
 use crate::spec::{Activation, Loss};
@@ -49,8 +50,8 @@ impl Activation {
         let f = Self::define(name, forward, derivative, reference, slope);
         // What only shows inside the templates, such as a name that they use.
         let own = format!("{forward}\n{derivative}");
-        check_kernel(name, &own, &activation::forward(&f))?;
-        check_kernel(name, &own, &activation::backward(&f))?;
+        check_kernel(name, &own, &activation::forward(&f, Reads::One))?;
+        check_kernel(name, &own, &activation::backward(&f, Reads::One))?;
         Ok(f)
     }
 }
@@ -90,7 +91,11 @@ impl Loss {
         check_function(name, "gradient", &["y", "t"], gradient, &[value])?;
         let own = format!("{value}\n{gradient}");
         let loss = Self::define(name, &own, Arc::new(reference), Arc::new(reference_gradient));
-        check_kernel(name, &own, &catalogue::loss(&loss, TargetForm::Values))?;
+        check_kernel(
+            name,
+            &own,
+            &catalogue::loss(&loss, TargetForm::Values, Reads::One, Parts::PLAIN),
+        )?;
         Ok(loss)
     }
 }

@@ -3,25 +3,15 @@
 use super::catalogue::{
     INDEX, MATH, NO_SCALARS, REDUCE, STEP, read, shader, whole, with_hyper, write,
 };
-use super::{Binding, Kernel};
+use super::{Access, Binding, Kernel, Reads};
 use crate::spec::Loss;
 use crate::spec::loss::{LossKind, MapKind, RowKind, TargetForm};
 
-const MAP_FIELDS: [&str; 8] =
-    ["len", "cols", "terms_per_row", "writes", "weights", "class_weights", "input", "upstream"];
+const MAP_FIELDS: [&str; 7] =
+    ["len", "cols", "terms_per_row", "writes", "weights", "input", "upstream"];
 
-const ROW_FIELDS: [&str; 10] = [
-    "rows",
-    "cols",
-    "inner",
-    "lanes",
-    "terms_per_sample",
-    "writes",
-    "scaled",
-    "class_weights",
-    "input",
-    "upstream",
-];
+const ROW_FIELDS: [&str; 9] =
+    ["rows", "cols", "inner", "lanes", "terms_per_sample", "writes", "scaled", "input", "upstream"];
 
 const CTC_FIELDS: [&str; 8] =
     ["time", "samples", "classes", "places", "per_label", "mean", "writes", "upstream"];
@@ -40,12 +30,74 @@ fn ctc(label: &str, shader: &'static str) -> Kernel {
     whole(label, 64, &parts, &bindings, &CTC_FIELDS)
 }
 
+/// What a kernel of a loss binds beside its predictions and target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// A weight per row or element, or a number to divide by.
+    pub weight: bool,
+    /// A weight per class or column.
+    pub class_weight: bool,
+    /// The terms or their partial sums.
+    pub value: bool,
+    /// The gradient by one input.
+    pub gradient: bool,
+}
+
+impl Parts {
+    /// Value and gradient without weights.
+    pub const PLAIN: Self =
+        Self { weight: false, class_weight: false, value: true, gradient: true };
+
+    /// What they add to a kernel's label.
+    fn suffix(self) -> String {
+        let names = [
+            (self.weight, ".weighted"),
+            (self.class_weight, ".by_class"),
+            (!self.gradient, ".value"),
+            (!self.value, ".gradient"),
+        ];
+        names.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect()
+    }
+
+    fn texts(self) -> [&'static str; 2] {
+        [
+            if self.weight {
+                shader!("template/loss_weight")
+            } else {
+                shader!("template/loss_no_weight")
+            },
+            if self.value {
+                shader!("template/loss_value")
+            } else {
+                shader!("template/loss_no_value")
+            },
+        ]
+    }
+
+    /// The bindings behind the target.
+    fn bindings(self) -> [Binding; 3] {
+        [
+            only(self.weight, read("weight")),
+            only(self.value, write("values")),
+            only(self.gradient, write("grad")),
+        ]
+    }
+}
+
+/// A binding, or its place.
+fn only(is_there: bool, binding: Binding) -> Binding {
+    let access = if is_there { binding.access } else { Access::Absent };
+    Binding { access, ..binding }
+}
+
 /// A loss's terms or partial sums, and its gradient by one input; `form` says what the target of a row-wise one is.
-pub fn loss(loss: &Loss, form: TargetForm) -> Kernel {
+/// One of several inputs and no target reads number by number.
+pub fn loss(loss: &Loss, form: TargetForm, reads: Reads, with: Parts) -> Kernel {
     let entry = loss.entry();
     match &entry.kind {
         LossKind::Map(map) => {
-            with_hyper(map_kernel(&format!("loss.{}", entry.name), map), entry, map.shader)
+            let label = format!("loss.{}{}", entry.name, with.suffix());
+            with_hyper(map_kernel(&label, map, with), entry, map.shader)
         }
         LossKind::Ctc { shader } => Kernel {
             hyper: Some(entry.params.iter().map(|param| param.name).collect()),
@@ -57,34 +109,40 @@ pub fn loss(loss: &Loss, form: TargetForm) -> Kernel {
                 TargetForm::Class => ".class",
                 _ => ".values",
             };
-            let label = format!("loss.{}{suffix}", entry.name);
-            with_hyper(row_kernel(&label, row, form), entry, row.shader)
+            let reads = if form == TargetForm::Nothing { Reads::One } else { reads };
+            let label = format!("loss.{}{suffix}{}{}", entry.name, reads.suffix(), with.suffix());
+            with_hyper(row_kernel(&label, row, form, reads, with), entry, row.shader)
         }
     }
 }
 
-fn map_kernel(label: &str, map: &MapKind) -> Kernel {
-    let (access, last) = match map {
-        MapKind { inputs: 2, .. } => (shader!("template/loss_map_two"), Some("second")),
-        MapKind { column_weight: true, .. } => {
-            (shader!("template/loss_map_column"), Some("class_weight"))
-        }
-        _ => (shader!("template/loss_map_one"), None),
+fn map_kernel(label: &str, map: &MapKind, with: Parts) -> Kernel {
+    let weight = if with.class_weight {
+        shader!("template/loss_map_column_weight")
+    } else {
+        shader!("template/loss_map_no_column_weight")
     };
-    elementwise(label, access, last)
+    let (access, last) = match map {
+        MapKind { inputs: 2, .. } => (vec![shader!("template/loss_map_two")], Some(read("second"))),
+        MapKind { column_weight: true, .. } => {
+            let last = only(with.class_weight, read("class_weight"));
+            (vec![shader!("template/loss_map_column"), weight], Some(last))
+        }
+        _ => (vec![shader!("template/loss_map_one")], None),
+    };
+    elementwise(label, &access, last, with)
 }
 
-fn elementwise(label: &str, access: &'static str, last: Option<&'static str>) -> Kernel {
-    let parts = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("template/loss_map"), access];
-    let mut bindings = vec![
-        read("steps"),
-        read("prediction"),
-        read("target_values"),
-        read("weight"),
-        write("values"),
-        write("grad"),
-    ];
-    bindings.extend(last.map(read));
+fn elementwise(label: &str, access: &[&'static str], last: Option<Binding>, with: Parts) -> Kernel {
+    let gradient = if with.gradient {
+        shader!("template/loss_gradient")
+    } else {
+        shader!("template/loss_no_gradient")
+    };
+    let library = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("template/loss_map"), gradient];
+    let parts = [&library[..], &with.texts(), access].concat();
+    let mut bindings = vec![read("steps"), read("prediction"), read("target_values")];
+    bindings.extend(with.bindings().into_iter().chain(last));
     whole(label, 256, &parts, &bindings, &MAP_FIELDS)
 }
 
@@ -99,7 +157,7 @@ fn row_target(form: TargetForm) -> (&'static str, Binding) {
     }
 }
 
-fn row_kernel(label: &str, row: &RowKind, form: TargetForm) -> Kernel {
+fn row_kernel(label: &str, row: &RowKind, form: TargetForm, reads: Reads, with: Parts) -> Kernel {
     let (text, target) = row_target(form);
     let peak = if row.peak {
         shader!("template/loss_row_peak")
@@ -111,22 +169,28 @@ fn row_kernel(label: &str, row: &RowKind, form: TargetForm) -> Kernel {
     } else {
         shader!("template/loss_sums_4")
     };
-    let mut parts =
-        vec![INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("template/loss_row"), sums, peak, text];
-    let mut bindings = vec![
-        read("steps"),
-        read("prediction"),
-        target,
-        read("row_scale"),
-        write("values"),
-        write("grad"),
-    ];
+    let (width, gradient) = match reads {
+        Reads::One => (shader!("template/loss_row_one"), shader!("template/loss_row_one_gradient")),
+        Reads::Four => {
+            (shader!("template/loss_row_four"), shader!("template/loss_row_four_gradient"))
+        }
+    };
+    let gradient = if with.gradient { gradient } else { shader!("template/loss_row_no_gradient") };
+    let template = shader!("template/loss_row");
+    let library = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, template, width, gradient];
+    let mut parts = [&library[..], &[sums, peak, text], &with.texts()].concat();
+    let mut bindings = vec![read("steps"), read("prediction"), target];
+    bindings.extend(with.bindings());
     match form {
         TargetForm::Number => bindings.push(read("second")),
         TargetForm::Nothing => bindings.push(read("third")),
         _ if row.class_weight => {
-            parts.push(shader!("template/loss_row_class_weight"));
-            bindings.push(read("class_weight"));
+            parts.push(if with.class_weight {
+                shader!("template/loss_row_class_weight")
+            } else {
+                shader!("template/loss_row_no_class_weight")
+            });
+            bindings.push(only(with.class_weight, read("class_weight")));
         }
         _ => {}
     }
@@ -163,7 +227,9 @@ pub fn check_classes() -> Kernel {
 
 /// 1 or 0 per element: whether prediction and target agree.
 pub fn agreement() -> Kernel {
-    let mut kernel = elementwise("metric.agreement", shader!("template/loss_map_one"), None);
+    let with = Parts { gradient: false, ..Parts::PLAIN };
+    let mut kernel =
+        elementwise("metric.agreement", &[shader!("template/loss_map_one")], None, with);
     kernel.parts.push(shader!("metric/agreement").into());
     kernel.hyper = Some(vec!["mode", "limit"]);
     kernel
@@ -182,10 +248,34 @@ pub fn accuracy(classes: bool) -> Kernel {
     whole(&format!("metric.accuracy.{kind}"), 256, &parts, &bindings, &names)
 }
 
-/// Every kernel of this module.
+/// Kernels of a loss in which every part and its absence occurs.
+fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
+    let is_row = matches!(loss.entry().kind, LossKind::Row(_));
+    let class_weight = loss.takes_class_weight();
+    let weighted = Parts { weight: true, class_weight, ..Parts::PLAIN };
+    let apart = [
+        (Reads::One, Parts { gradient: false, ..Parts::PLAIN }),
+        (Reads::One, Parts { value: false, ..Parts::PLAIN }),
+    ];
+    let fours = [
+        (Reads::Four, Parts { value: false, ..weighted }),
+        (Reads::Four, Parts { gradient: false, ..weighted }),
+        (Reads::Four, Parts::PLAIN),
+    ];
+    let mut kernels = vec![self::loss(loss, form, Reads::One, Parts::PLAIN)];
+    if loss.is_sequence() {
+        return kernels;
+    }
+    let by_fours = fours.into_iter().filter(|_| is_row && form != TargetForm::Nothing);
+    let others = apart.into_iter().chain([(Reads::One, weighted)]).chain(by_fours);
+    kernels.extend(others.map(|(reads, with)| self::loss(loss, form, reads, with)));
+    kernels
+}
+
+/// Every kernel of this module, of each loss the variants that between them have every text.
 pub fn all() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> = Loss::all()
-        .flat_map(|entry| entry.target_forms().iter().map(move |form| loss(&entry, *form)))
+        .flat_map(|entry| entry.target_forms().iter().flat_map(move |form| variants(&entry, *form)))
         .collect();
     kernels.extend([true, false].map(accuracy));
     kernels.extend([agreement(), one_hot(), check_classes(), target_weight(), divide()]);

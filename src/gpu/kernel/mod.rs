@@ -22,6 +22,8 @@ pub enum Access {
     Read,
     /// `var<storage, read_write>`.
     ReadWrite,
+    /// Not bound: this variant of the kernel has no such variable, and the others keep their numbers.
+    Absent,
 }
 
 /// A storage binding; its number is its place in the list plus one, after the uniform parameters.
@@ -45,6 +47,30 @@ pub struct Field {
 /// A text of a kernel.
 pub type Part = Cow<'static, str>;
 
+/// How a row-wise kernel reads its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reads {
+    /// Number by number.
+    One,
+    /// By fours.
+    Four,
+}
+
+impl Reads {
+    /// What suits rows of `cols` numbers `inner` apart: fours if they lie side by side, their count a multiple of four.
+    pub fn of(cols: usize, inner: usize) -> Self {
+        if inner == 1 && cols.is_multiple_of(4) { Self::Four } else { Self::One }
+    }
+
+    /// What it adds to a kernel's label.
+    const fn suffix(self) -> &'static str {
+        match self {
+            Self::One => "",
+            Self::Four => ".four",
+        }
+    }
+}
+
 /// A compute shader and what the host must know about it.
 #[derive(Clone, Debug)]
 pub struct Kernel {
@@ -67,6 +93,12 @@ pub struct Kernel {
 const ALIGN: usize = 4;
 
 impl Kernel {
+    /// How many storage buffers it binds.
+    pub fn storage_buffers(&self) -> u64 {
+        let bound = |binding: &&Binding| binding.access != Access::Absent;
+        self.bindings.iter().filter(bound).count() as u64
+    }
+
     /// What a device must have for it beyond the least that WebGPU offers.
     pub fn features(&self) -> wgpu::Features {
         match self.parts.iter().any(|part| part.contains("subgroupBroadcast(")) {
@@ -131,11 +163,8 @@ impl Pipeline {
         let storage =
             |access| wgpu::BufferBindingType::Storage { read_only: access == Access::Read };
         let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
-        entries.extend(
-            (1..)
-                .zip(&kernel.bindings)
-                .map(|(number, binding)| entry(number, storage(binding.access))),
-        );
+        let bound = (1..).zip(&kernel.bindings).filter(|(_, b)| b.access != Access::Absent);
+        entries.extend(bound.map(|(number, binding)| entry(number, storage(binding.access))));
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label,
             entries: &entries,

@@ -89,8 +89,8 @@ pub fn known_loss(loss: &Loss) -> bool {
     let known = LossKind::all().iter().any(|entry| std::ptr::eq(*entry, loss.entry()));
     let indexes = match &loss.entry().kind {
         LossKind::Row(row) => {
-            let rest = row.shader.replace(text::SCORE, "");
-            ["target_class[", "prediction", "target_values"].iter().any(|name| rest.contains(name))
+            let others = ["own_class", "prediction_at", "target_values"];
+            others.iter().any(|name| row.shader.contains(name))
         }
         LossKind::Map(_) | LossKind::Ctc { .. } => false,
     };

@@ -2,7 +2,8 @@
 
 use super::{Lowering, groups};
 use crate::error::{Error, Result};
-use crate::gpu::kernel::{Kernel, activation as kernels};
+use crate::gpu::Class;
+use crate::gpu::kernel::{Kernel, Reads, activation as kernels};
 use crate::gpu::memory::Region;
 use crate::program::Slot;
 use crate::random::Key;
@@ -26,11 +27,12 @@ impl Lowering<'_> {
         x: Slot,
         out: Slot,
     ) -> Result<()> {
+        let reads = reads(f, self.shape(x)?);
         let kernel = if x == out {
-            kernels::in_place(f)
+            kernels::in_place(f, reads)
                 .ok_or_else(|| Error::Internal(format!("{f} does not work in place")))?
         } else {
-            kernels::forward(f)
+            kernels::forward(f, reads)
         };
         let slots = if x == out { vec![out] } else { vec![x, out] };
         let len = self.shape(out)?.len();
@@ -44,13 +46,13 @@ impl Lowering<'_> {
         key: Option<Key>,
         slots: [Slot; 3],
     ) -> Result<()> {
+        let [_, _, grad_in] = slots;
+        let shape = self.shape(grad_in)?;
         let kernel = match order {
-            Order::First => kernels::backward(f),
+            Order::First => kernels::backward(f, reads(f, shape)),
             Order::Second => kernels::second(f)
                 .ok_or_else(|| Error::Internal(format!("{f} has no second derivative")))?,
         };
-        let [_, _, grad_in] = slots;
-        let shape = self.shape(grad_in)?;
         self.push_activation(kernel, f, key, shape, shape.len(), &slots)
     }
 
@@ -73,7 +75,8 @@ impl Lowering<'_> {
             ActivationKind::Map(_) => (vec![word(len)], groups(len, MAP)),
             ActivationKind::Row(_) => {
                 bindings.push(self.memory.steps.clone());
-                let (rows, lanes) = (if cols == 0 { 0 } else { outer * inner }, lanes(cols));
+                let rows = if cols == 0 { 0 } else { outer * inner };
+                let lanes = self.row_lanes(rows, cols, lanes(cols));
                 let fields = vec![word(rows), word(cols), word(inner), word(lanes), key0, key1];
                 (fields, groups(rows, ROW / lanes))
             }
@@ -103,7 +106,7 @@ impl Lowering<'_> {
         let (fields, _, _) = learned_fields(f, shape)?;
         let bindings = slots.into_iter().map(|slot| self.region(slot)).collect::<Result<_>>()?;
         let count = groups(shape.len(), EACH);
-        self.push(kernels::forward(f), &fields, f.values(), bindings, count, 0)
+        self.push(kernels::forward(f, Reads::One), &fields, f.values(), bindings, count, 0)
     }
 
     /// The gradients of the learned numbers are sums of a term per element.
@@ -123,9 +126,15 @@ impl Lowering<'_> {
             slots.into_iter().map(|slot| self.region(slot)).collect::<Result<Vec<_>>>()?;
         let bindings = [bindings, vec![terms.clone()]].concat();
         let count = groups(shape.len(), EACH);
-        self.push(kernels::backward(f), &fields, f.values(), bindings, count, 0)?;
+        self.push(kernels::backward(f, Reads::One), &fields, f.values(), bindings, count, 0)?;
         self.sum_blocks(terms, rows, numbers, self.region(grad_weight)?)
     }
+}
+
+/// How the rows of a function of a tensor are read.
+fn reads(f: &Activation, shape: Shape) -> Reads {
+    let [_, cols, inner] = shape.split(f.dim().unwrap_or(-1)).unwrap_or_default();
+    Reads::of(cols, inner)
 }
 
 /// The fields of the kernels with learned numbers, the channels, and the entry.
@@ -137,6 +146,27 @@ fn learned_fields(f: &Activation, shape: Shape) -> Result<(Vec<u32>, usize, &'st
     let fields = [shape.len(), shape.cols(), channels, learned.names.len()];
     Ok((fields.map(|field| field as u32).to_vec(), channels, learned))
 }
+
+/// The most columns that one lane takes: llvmpipe ends an invocation's loops after 65 535 turns in all.
+const MOST_PER_LANE: usize = 60_000;
+/// How many workgroups are enough for a software adapter.
+const ENOUGH: usize = 8;
+
+impl Lowering<'_> {
+    /// How many lanes share a row of `cols` numbers, `usual` on a GPU. On a software adapter, where waiting for each other
+    /// costs most of a row's time, only as many as one vector has, unless there are too few rows to go round.
+    pub(super) fn row_lanes(&self, rows: usize, cols: usize, usual: usize) -> usize {
+        if self.gpu.choices().class != Class::Cpu {
+            return usual;
+        }
+        let busy = (ENOUGH * ROW).div_ceil(rows.max(1)).next_power_of_two();
+        let short = cols.div_ceil(MOST_PER_LANE).next_power_of_two();
+        usual.min(busy.max(short).clamp(VECTOR, ROW))
+    }
+}
+
+/// The lanes of a vector of llvmpipe's.
+const VECTOR: usize = 8;
 
 /// How many lanes share a row: one for a short row, for then nothing is shared and the lanes need not wait for each other.
 pub(super) fn lanes(cols: usize) -> usize {

@@ -3,7 +3,8 @@
 use super::ops::{SUM, Total};
 use super::{Lowering, groups};
 use crate::error::Result;
-use crate::gpu::kernel::catalogue;
+use crate::gpu::kernel::catalogue::{self, Parts};
+use crate::gpu::kernel::{Kernel, Reads};
 use crate::gpu::memory::Region;
 use crate::program::{DType, Layout, LossInputs, Slot, has_weighted_mean};
 use crate::spec::loss::TargetForm;
@@ -27,6 +28,23 @@ struct Operands<'a> {
     per_element: bool,
     class_weight: Option<Region>,
     upstream: f64,
+}
+
+/// The classes of a loss and their weights.
+#[derive(Clone)]
+pub(super) struct Classes {
+    pub weight: Option<Region>,
+    pub count: usize,
+    /// Rows per sample.
+    pub inner: usize,
+    pub ignored: Option<u32>,
+}
+
+impl Operands<'_> {
+    /// What its kernels bind for value and gradient together.
+    fn parts(&self, weight: bool) -> Parts {
+        Parts { weight, class_weight: self.class_weight.is_some(), ..Parts::PLAIN }
+    }
 }
 
 /// How a row's terms are scaled: by a weight per row, or by one number to divide by.
@@ -109,7 +127,7 @@ impl Lowering<'_> {
             u32::from(gradient.is_some()),
             (upstream as f32).to_bits(),
         ];
-        let grad = gradient.map_or_else(|| self.unused(), |slot| self.region(*slot))?;
+        let grad = gradient.map_or_else(|| self.scratch(1), |slot| self.region(*slot))?;
         let bindings = vec![
             self.memory.steps.clone(),
             self.region(log_probs)?,
@@ -119,7 +137,7 @@ impl Lowering<'_> {
             terms.clone(),
             grad,
         ];
-        let kernel = catalogue::loss(loss, TargetForm::ClassList);
+        let kernel = catalogue::loss(loss, TargetForm::ClassList, Reads::One, Parts::PLAIN);
         self.push(kernel, &fields, loss.values(), bindings, samples as u64, 0)?;
         if each {
             return Ok(());
@@ -138,13 +156,25 @@ impl Lowering<'_> {
         Ok(forms.iter().find(classes).copied().unwrap_or(TargetForm::Values))
     }
 
-    /// A binding that is not used.
-    fn unused(&self) -> Result<Region> {
-        self.scratch(1)
+    /// What stands in the place of a binding that is not there.
+    fn or_unused(&self, region: Option<&Region>) -> Region {
+        region.unwrap_or(&self.memory.steps).clone()
     }
 
-    fn or_unused(&self, region: Option<&Region>) -> Result<Region> {
-        region.map_or_else(|| self.unused(), |region| Ok(region.clone()))
+    /// The dispatches of a loss with gradients by so many inputs: for each the input that its gradient is by, and what it
+    /// binds. Value and first gradient go together unless that is more than the device binds.
+    fn passes(
+        &self,
+        parts: Parts,
+        gradients: usize,
+        kernel: impl Fn(Parts) -> Kernel,
+    ) -> Vec<(usize, Parts)> {
+        let most = u64::from(self.gpu.limits().max_storage_buffers_per_shader_stage);
+        let together = gradients > 0 && kernel(parts).storage_buffers() <= most;
+        let value = (0, Parts { gradient: together, ..parts });
+        let by = (usize::from(together)..gradients)
+            .map(|input| (input, Parts { value: false, ..parts }));
+        std::iter::once(value).chain(by).collect()
     }
 
     fn map_loss(
@@ -166,30 +196,29 @@ impl Lowering<'_> {
         };
         let second = operands.predictions.get(1).or(operands.class_weight.as_ref());
         let takes_more = loss.inputs() > 1 || loss.takes_class_weight();
-        let last = if takes_more { vec![self.or_unused(second)?] } else { vec![] };
-        for input in 0..gradients.len().max(1) {
-            let writes = u32::from(each) + 2 * u32::from(!gradients.is_empty());
+        let last = if takes_more { vec![self.or_unused(second)] } else { vec![] };
+        let parts = operands.parts(operands.weight.is_some());
+        let kernel = |with| catalogue::loss(loss, operands.form, Reads::One, with);
+        for (input, with) in self.passes(parts, gradients.len(), kernel) {
             let fields = [
                 len as u32,
                 layout.cols as u32,
                 terms_per_row as u32,
-                writes,
+                u32::from(each) + 2 * u32::from(with.gradient),
                 weights,
-                u32::from(operands.class_weight.is_some()),
                 input as u32,
                 (operands.upstream as f32).to_bits(),
             ];
             let mut bindings = vec![
                 self.memory.steps.clone(),
-                self.or_unused(operands.predictions.first())?,
-                self.or_unused(operands.target.as_ref())?,
-                self.or_unused(operands.weight.as_ref())?,
+                self.or_unused(operands.predictions.first()),
+                self.or_unused(operands.target.as_ref()),
+                self.or_unused(operands.weight.as_ref()),
                 values.clone(),
-                self.or_unused(gradients.get(input))?,
+                self.or_unused(gradients.get(input)),
             ];
             bindings.extend(last.iter().cloned());
-            let kernel = catalogue::loss(loss, operands.form);
-            self.push(kernel, &fields, loss.values(), bindings, count, 0)?;
+            self.push(kernel(with), &fields, loss.values(), bindings, count, 0)?;
         }
         if each {
             return Ok(());
@@ -209,30 +238,73 @@ impl Lowering<'_> {
             .as_ref()
             .filter(|_| has_weighted_mean(loss, *reduction, dtype, class_weight));
         let Some(target) = target else { return Ok(weight.map_or(Scale::None, Scale::PerRow)) };
+        let classes = Classes {
+            weight: operands.class_weight.clone(),
+            count: layout.cols,
+            inner: layout.inner,
+            ignored: loss.ignore_index(),
+        };
         let rows = layout.rows();
-        let (weights, divisor) = (self.scratch(rows)?, self.scratch(1)?);
-        let ignored = loss.ignore_index().unwrap_or(u32::MAX);
-        let fields = [
-            rows as u32,
-            layout.cols as u32,
-            layout.inner as u32,
-            ignored,
-            u32::from(class_weight),
-        ];
-        let bindings = vec![
-            self.memory.steps.clone(),
-            target.clone(),
-            self.or_unused(operands.class_weight.as_ref())?,
-            weights.clone(),
-        ];
-        let kernel = catalogue::target_weight();
-        self.push(kernel, &fields, &[], bindings, groups(rows, 64), 0)?;
-        self.sum(weights, rows, divisor.clone(), Total::SUM)?;
+        let divisor = self.total_weight(&classes, target.clone(), rows)?;
         let Some(weight) = weight else { return Ok(Scale::Divisor(divisor)) };
         let scale = self.scratch(rows)?;
-        let bindings = vec![weight, divisor, scale.clone()];
-        self.push(catalogue::divide(), &[rows as u32], &[], bindings, groups(rows, 64), 0)?;
+        self.divide(weight, divisor, rows, scale.clone())?;
         Ok(Scale::PerRow(scale))
+    }
+
+    /// The weight of each target.
+    fn target_weights(
+        &mut self,
+        classes: &Classes,
+        target: Region,
+        rows: usize,
+        out: Region,
+    ) -> Result<()> {
+        let words = [rows, classes.count, classes.inner].map(|word| word as u32);
+        let weighted = u32::from(classes.weight.is_some());
+        let fields = [&words[..], &[classes.ignored.unwrap_or(u32::MAX), weighted]].concat();
+        let weight = match &classes.weight {
+            Some(weight) => weight.clone(),
+            None => self.scratch(1)?,
+        };
+        let bindings = vec![self.memory.steps.clone(), target, weight, out];
+        self.push(catalogue::target_weight(), &fields, &[], bindings, groups(rows, 64), 0)
+    }
+
+    /// The sum of the weights of the targets.
+    fn total_weight(&mut self, classes: &Classes, target: Region, rows: usize) -> Result<Region> {
+        let (weights, total) = (self.scratch(rows)?, self.scratch(1)?);
+        self.target_weights(classes, target, rows, weights.clone())?;
+        self.sum(weights, rows, total.clone(), Total::SUM)?;
+        Ok(total)
+    }
+
+    fn divide(&mut self, x: Region, divisor: Region, rows: usize, out: Region) -> Result<()> {
+        let bindings = vec![x, divisor, out];
+        self.push(catalogue::divide(), &[rows as u32], &[], bindings, groups(rows, 64), 0)
+    }
+
+    /// What the term of each target is multiplied by in the value.
+    pub(super) fn row_shares(
+        &mut self,
+        classes: &Classes,
+        target: Region,
+        rows: usize,
+        reduction: Reduction,
+        out: Region,
+    ) -> Result<()> {
+        let counted = Classes { weight: None, ..classes.clone() };
+        let divisor = match reduction {
+            Reduction::None | Reduction::Sum => {
+                return self.target_weights(&counted, target, rows, out);
+            }
+            Reduction::Mean => classes.clone(),
+            Reduction::BatchMean => Classes { ignored: None, ..counted.clone() },
+        };
+        let divisor = self.total_weight(&divisor, target.clone(), rows)?;
+        let counts = self.scratch(rows)?;
+        self.target_weights(&counted, target, rows, counts.clone())?;
+        self.divide(counts, divisor, rows, out)
     }
 
     fn row_loss(
@@ -250,55 +322,55 @@ impl Lowering<'_> {
         let dtype = (*form == TargetForm::Class).then_some(DType::U32);
         let divided = has_weighted_mean(loss, *reduction, dtype, class_weight);
         let terms_per_sample = if divided { 0 } else { layout.terms_per_sample(loss, *reduction) };
-        let (scaled, row_scale) = match scale {
-            Scale::None => (0, self.unused()?),
-            Scale::PerRow(region) => (1, region),
-            Scale::Divisor(region) => (2, region),
+        let (scaled, weight) = match scale {
+            Scale::None => (0, None),
+            Scale::PerRow(region) => (1, Some(region)),
+            Scale::Divisor(region) => (2, Some(region)),
         };
         let terms = if each { value.clone() } else { self.scratch(rows)? };
-        let lanes = lanes(layout.cols);
+        let usual = lanes(layout.cols);
+        // A list of classes is walked for every column.
+        let lanes = match form {
+            TargetForm::ClassList => usual,
+            _ => self.row_lanes(rows, layout.cols, usual),
+        };
         // The second and third binding of a row: the target or another input, and whatever else the loss takes.
         let [_, others @ ..] = &operands.predictions[..] else { return Ok(()) };
         let mut more = operands.target.iter().chain(others);
-        let target = self.or_unused(more.next())?;
+        let target = self.or_unused(more.next());
         let last = match more.next() {
             Some(region) => Some(region.clone()),
             None if loss.takes_class_weight() => {
-                Some(self.or_unused(operands.class_weight.as_ref())?)
+                Some(self.or_unused(operands.class_weight.as_ref()))
             }
             None => None,
         };
-        for input in 0..gradients.len().max(1) {
+        let reads = Reads::of(layout.cols, layout.inner);
+        let kernel = |with| catalogue::loss(loss, *form, reads, with);
+        let parts = operands.parts(weight.is_some());
+        for (input, with) in self.passes(parts, gradients.len(), kernel) {
             let fields = [
                 rows as u32,
                 layout.cols as u32,
                 layout.inner as u32,
                 lanes as u32,
                 terms_per_sample as u32,
-                u32::from(!gradients.is_empty()),
+                u32::from(with.gradient),
                 scaled,
-                u32::from(class_weight),
                 input as u32,
                 (operands.upstream as f32).to_bits(),
             ];
             let mut bindings = vec![
                 self.memory.steps.clone(),
-                self.or_unused(operands.predictions.first())?,
+                self.or_unused(operands.predictions.first()),
                 target.clone(),
-                row_scale.clone(),
+                self.or_unused(weight.as_ref()),
                 terms.clone(),
-                self.or_unused(gradients.get(input))?,
+                self.or_unused(gradients.get(input)),
             ];
             bindings.extend(last.clone());
-            let kernel = catalogue::loss(loss, *form);
-            self.push(
-                kernel,
-                &fields,
-                loss.values(),
-                bindings,
-                groups(rows, ROW_LANES / lanes),
-                0,
-            )?;
+            let count = groups(rows, ROW_LANES / lanes);
+            self.push(kernel(with), &fields, loss.values(), bindings, count, 0)?;
         }
         if each {
             return Ok(());
@@ -332,13 +404,14 @@ impl Lowering<'_> {
         let Some(agreement) = metric.agrees() else { return Ok(()) };
         let count = groups(shape.len(), SUM);
         let partial = self.scratch(count as usize)?;
-        let bindings = [&inputs[..], &[self.unused()?, partial.clone(), self.unused()?]].concat();
+        let absent = self.or_unused(None);
+        let bindings = [&inputs[..], &[absent.clone(), partial.clone(), absent]].concat();
         let mode = match agreement.mode {
             Mode::Near => 0.0,
             Mode::Side => 1.0,
             Mode::Explained => 2.0,
         };
-        let fields = [shape.len() as u32, shape.cols() as u32, 0, 0, 0, 0, 0, 0];
+        let fields = [shape.len() as u32, shape.cols() as u32, 0, 0, 0, 0, 0];
         self.push(catalogue::agreement(), &fields, &[mode, agreement.limit], bindings, count, 0)?;
         let total = Total { square: false, terms_per_row: shape.cols(), rows: shape.rows() };
         self.sum(partial, count as usize, out, total)

@@ -197,8 +197,12 @@ impl<'a> Lowering<'a> {
         flops: u64,
     ) -> Result<()> {
         // WebGPU refuses a buffer that one dispatch reads and writes through different bindings.
-        for (number, (binding, region)) in kernel.bindings.iter().zip(&bindings).enumerate() {
-            let others = kernel.bindings.iter().zip(&bindings).take(number);
+        let bound = || {
+            let all = kernel.bindings.iter().zip(&bindings);
+            all.filter(|(binding, _)| binding.access != Access::Absent)
+        };
+        for (number, (binding, region)) in bound().enumerate() {
+            let others = bound().take(number);
             for (other, other_region) in others.filter(|(_, other)| other.buffer == region.buffer) {
                 let mixed = binding.access != other.access;
                 if mixed || (binding.access == Access::ReadWrite && region.overlaps(other_region)) {

@@ -1,5 +1,6 @@
 //! The ops over tensors.
 
+use super::loss::Classes;
 use super::{Lowering, groups};
 use crate::error::Result;
 use crate::gpu::kernel::catalogue;
@@ -44,6 +45,17 @@ impl Lowering<'_> {
             }
             Op::Loss { loss, reduction, inputs, value, gradients } => {
                 self.loss(loss, *reduction, inputs, *value, gradients)
+            }
+            Op::RowShares { target, class_weight, classes, ignored, reduction, out } => {
+                let classes = Classes {
+                    weight: class_weight.map(|slot| self.region(slot)).transpose()?,
+                    count: *classes,
+                    inner: 1,
+                    ignored: *ignored,
+                };
+                let rows = self.shape(*out)?.len();
+                let (target, out) = (self.region(*target)?, self.region(*out)?);
+                self.row_shares(&classes, target, rows, *reduction, out)
             }
             Op::OneHot { target, out } => {
                 let shape = self.shape(*out)?;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::gpu::kernel::Pipeline;
+use crate::gpu::kernel::{Access, Pipeline};
 use crate::gpu::lower::{Job, Lowering, Memory, fusion};
 use crate::gpu::memory::Region;
 use crate::gpu::{Gpu, Weights};
@@ -104,10 +104,11 @@ fn bind(gpu: &Gpu, job: &Job, uniforms: Option<&Region>, offset: u64) -> Result<
         offset,
         bytes: job.words.len() as u64 * 4,
     };
-    let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once(&words)
-        .chain(&job.bindings)
-        .zip(0..)
-        .map(|(region, binding)| wgpu::BindGroupEntry { binding, resource: region.binding() })
+    let bound = (1..).zip(job.kernel.bindings.iter().zip(&job.bindings));
+    let bound = bound.filter(|(_, (binding, _))| binding.access != Access::Absent);
+    let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once((0, &words))
+        .chain(bound.map(|(number, (_, region))| (number, region)))
+        .map(|(binding, region)| wgpu::BindGroupEntry { binding, resource: region.binding() })
         .collect();
     let label = format!("wgrad {}", job.kernel.label);
     let descriptor = wgpu::BindGroupDescriptor {

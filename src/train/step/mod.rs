@@ -107,7 +107,7 @@ impl TrainingStep {
         }
         let wiring = trainer.wire(&options, by_gradient)?;
         let (parts, faults) = (wiring.parts, wiring.faults);
-        let Wiring { x, target, y, grad, grad_x, .. } = wiring;
+        let Wiring { x, target, y, grad, grad_x, constants, .. } = wiring;
         let slots = Slots { x, target, y, grad, grad_x };
         let (rule, live) = trainer.steps(options.rows).live();
         if let Some((buffer, offset)) = &options.parameters {
@@ -121,6 +121,7 @@ impl TrainingStep {
         let fusion = if options.fused { gpu.choices().fusion } else { Fusion::Never };
         let gpu = &gpu.choosing(Choices { fusion, ..gpu.choices() });
         let plan = Plan::new(gpu, wiring.program, Some(weights), &views, trainer.step, rule)?;
+        constants.iter().try_for_each(|(slot, data)| plan.write(*slot, data))?;
         let snapshots = Snapshots::new(gpu);
         let missing = || Error::Internal("a step without memory".into());
         let region = |slot| plan.region(slot).cloned().ok_or_else(missing);

@@ -136,7 +136,7 @@ impl Whole {
                 } else {
                     shader!("template/loss_sums_4")
                 };
-                sums.to_string() + &renamed(&row.shader.replace(SCORE, "score(row, col)"), "_loss")
+                sums.to_string() + &renamed(row.shader, "_loss")
             }
             LossKind::Ctc { .. } => String::new(),
         };
@@ -281,7 +281,7 @@ impl Whole {
                 let top = if row.peak {
                     format!(
                         "        var top = -3.4028234e38;\n        {each}\n            \
-                         top = max(top, candidate_loss(i, col));\n        }}\n"
+                         top = max(top, candidate_loss(score(i, col), i, col));\n        }}\n"
                     )
                 } else {
                     "        let top = 0.0;\n".to_string()
@@ -289,9 +289,10 @@ impl Whole {
                 let _ = write!(
                     text,
                     "{top}        var sums = Sums();\n        {each}\n            \
-                     sums = sums + accumulate_loss(i, col, top);\n        }}\n        \
+                     sums = sums + accumulate_loss(score(i, col), i, col, top);\n        }}\n        \
                      terms[i] = select(0.0, own * term_loss(i, top, sums), is_active);\n        {each}\n            \
-                     {place} = select(0.0, scale * slope_loss(i, col, top, sums), is_active);\n        }}\n"
+                     let slope = slope_loss(score(i, col), i, col, top, sums);\n            \
+                     {place} = select(0.0, scale * slope, is_active);\n        }}\n"
                 );
             }
             _ => {
@@ -324,9 +325,6 @@ impl Whole {
 
 /// The number of each activation's functions, by the activation's text.
 pub(super) type Names = HashMap<String, usize>;
-
-/// How the texts of row-wise losses read a score.
-pub(super) const SCORE: &str = "prediction[at(row, col)]";
 
 const CLASS_TARGETS: &str = "
 fn target_weight(row: u32, col: u32) -> f32 {

@@ -1,0 +1,3 @@
+fn column_weight() -> f32 {
+    return 1.0;
+}

@@ -1,0 +1,2 @@
+fn put_slope(i: u32, slope: f32) {
+}

@@ -1,0 +1,2 @@
+fn put_value(i: u32, value: f32) {
+}

@@ -1,0 +1,6 @@
+@group(0) @binding(2) var<storage, read> x: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
+
+fn value(i: u32) -> vec4<f32> {
+    return x[i];
+}
