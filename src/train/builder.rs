@@ -97,8 +97,8 @@ impl TrainerBuilder {
 
     /// Skips an update whose gradients hold a NaN or an infinity, looked for before they are clipped: parameters, the
     /// optimizer's state and averages stay, and neither schedules nor bias corrections move on.
-    /// [`Epoch::skipped`] counts them. On a host that never reads the figures of its recorded steps, schedules wait for
-    /// at most 512 of them.
+    /// [`Epoch::skipped`](super::Epoch::skipped) counts them. On a host that never reads the figures of its recorded
+    /// steps, schedules wait for at most 512 of them.
     pub fn skip_not_finite(mut self) -> Self {
         self.around.skip_not_finite = true;
         self
