@@ -3,6 +3,7 @@
 mod support;
 
 use ndarray::Array2;
+use safetensors::SafeTensors;
 use support::run::{count, gpu, normal, uniform};
 use wgrad::data::Targets;
 use wgrad::gpu::{Choices, Class, Fusion};
@@ -183,4 +184,28 @@ fn whole_steps_do_what_the_ops_do_one_by_one() {
 #[test]
 fn layers_in_one_dispatch_do_what_the_ops_do_one_by_one() {
     compare(Fusion::Layers, 200..200 + count(8, 200) as u64);
+}
+
+#[test]
+fn a_frozen_layers_state_stays_however_a_step_is_fused() {
+    let x = Array2::from_shape_vec((16, 3), normal(1, 48)).unwrap();
+    let y = Array2::from_shape_vec((16, 2), uniform(2, 32)).unwrap();
+    let data = Dataset::new(x, Targets::Values(y)).unwrap();
+    for fusion in [Fusion::Whole, Fusion::Layers, Fusion::Never] {
+        let model = Sequential::new(3).layer(Dense::new(8).frozen());
+        let model = model.activation(Activation::tanh()).dense(2);
+        let trainer = Trainer::new(model, Loss::mse(), Optimizer::adam());
+        let mut trainer = trainer.on(&device(fusion, 1)).unwrap();
+        trainer.fit(&data, Fit::epochs(3)).unwrap();
+        let place = support::nets::directory(&format!("frozen_{fusion:?}"));
+        trainer.save(place.join("net.safetensors")).unwrap();
+        let bytes = std::fs::read(place.join("net.state.safetensors")).unwrap();
+        let file = SafeTensors::deserialize(&bytes).unwrap();
+        for (name, tensor) in file.tensors() {
+            let moved = tensor.data().iter().any(|byte| *byte != 0);
+            assert_eq!(moved, !name.contains("/0."), "{fusion:?}: {name}");
+        }
+        assert!(file.len() > 4, "{:?}", file.names());
+        std::fs::remove_dir_all(place).unwrap();
+    }
 }

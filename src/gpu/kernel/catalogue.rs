@@ -78,7 +78,7 @@ pub fn optimizer(optimizer: &Optimizer) -> Kernel {
         Takes::History => ("", &[]),
     };
     let mut kernel = optimizer_kernel(optimizer, "states", shader!("template/optimizer"));
-    kernel.parts.push(takes.into());
+    kernel.parts.extend([shader!("template/optimizer_four").into(), takes.into()]);
     kernel.parts.extend(parts.iter().map(|part| Part::from(*part)));
     kernel
 }

@@ -43,8 +43,10 @@ impl Update {
                     _ => shader!("template/optimizer_states_2"),
                 };
                 let formula = shader!("template/optimizer_element");
+                let four = shader!("template/optimizer_four");
                 let own = optimizer.entry().kind.shader;
-                parts.extend([MATH, OPTIMIZER_TYPES, formula, states, own].map(|part| part.into()));
+                let texts = [MATH, OPTIMIZER_TYPES, four, formula, states, own];
+                parts.extend(texts.map(|part| part.into()));
             }
         }
         let label = self.optimizer.as_ref().map_or("sum", Optimizer::name);
@@ -153,19 +155,7 @@ impl Update {
     }
 }
 
-const UPDATE: &str = "    if steps.entries[now].sign == 0.0 {
-        return;
+const UPDATE: &str = "    if steps.entries[now].sign != 0.0 {
+        update_four(i, sum, settings(now));
     }
-    let scalars = steps.entries[now].scalars;
-    let block = blocks[i / 16u];
-    let g = steps.entries[now].sign * sum + steps.entries[now].coupled * block.decays * param[i];
-    let p = param[i] - steps.entries[now].shrink * block.decays * block.multiplier * param[i];
-    // One column per element.
-    let s = transpose(load_state(i));
-    let x = formula(p.x, g.x, s[0], scalars, block, 4u * i);
-    let y = formula(p.y, g.y, s[1], scalars, block, 4u * i + 1u);
-    let z = formula(p.z, g.z, s[2], scalars, block, 4u * i + 2u);
-    let w = formula(p.w, g.w, s[3], scalars, block, 4u * i + 3u);
-    store_state(i, transpose(mat4x4(x.state, y.state, z.state, w.state)));
-    param[i] = p - factor(block) * vec4(x.delta, y.delta, z.delta, w.delta);
 ";
