@@ -30,6 +30,15 @@ fn own_row(group: u32, lane: u32) -> Row {
     return Row(start, lane % params.lanes, select(0u, params.cols, row < params.rows), lane);
 }
 
+@compute @workgroup_size(256)
+fn main(
+    @builtin(workgroup_id) group: vec3<u32>,
+    @builtin(num_workgroups) groups: vec3<u32>,
+    @builtin(local_invocation_index) lane: u32,
+) {
+    run_row(own_row(flat_workgroup(group, groups), lane));
+}
+
 fn place(row: Row, col: u32) -> u32 {
     return row.start + col * params.inner;
 }

@@ -15,8 +15,9 @@ struct Line {
     scale: f32,
 }
 
-fn own_line(group: u32, lane: u32) -> Row {
-    var row = own_row(group, lane);
+// The part of a line that takes part.
+fn taking(whole: Row) -> Row {
+    var row = whole;
     if ACROSS_ROWS {
         let samples = min(steps.entries[now()].rows, params.cols);
         row.cols = min(row.cols, samples * u32(params.hyper.per_sample));

@@ -12,22 +12,15 @@ fn upstream(i: u32) -> f32 {
     return grad_out[i];
 }
 
-@compute @workgroup_size(256)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = flat_workgroup(group, groups);
-    let row = own_line(index, lane);
+fn run_row(whole: Row) {
+    let row = taking(whole);
     let line = line(row);
     var shift = 0.0;
     if CENTRED {
         shift = average(row, line, UPSTREAM);
     }
     let slope = average(row, line, PRODUCT);
-    let all = own_row(index, lane).cols;
-    for (var col = row.first; col < all; col += params.lanes) {
+    for (var col = row.first; col < whole.cols; col += params.lanes) {
         let i = place(row, col);
         var gradient = 0.0;
         var share = 0.0;

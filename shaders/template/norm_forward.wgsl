@@ -7,18 +7,11 @@ fn upstream(i: u32) -> f32 {
     return 0.0;
 }
 
-@compute @workgroup_size(256)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = flat_workgroup(group, groups);
-    let row = own_line(index, lane);
+fn run_row(whole: Row) {
+    let row = taking(whole);
     let line = line(row);
     // Also the rows that take no part, which become 0.
-    let all = own_row(index, lane).cols;
-    for (var col = row.first; col < all; col += params.lanes) {
+    for (var col = row.first; col < whole.cols; col += params.lanes) {
         let i = place(row, col);
         var result = 0.0;
         if col < row.cols {

@@ -6,13 +6,8 @@ fn upstream(i: u32) -> f32 {
     return 0.0;
 }
 
-@compute @workgroup_size(256)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let row = own_line(flat_workgroup(group, groups), lane);
+fn run_row(whole: Row) {
+    let row = taking(whole);
     let line = line(row);
     if row.first > 0u || row.cols == 0u {
         return;

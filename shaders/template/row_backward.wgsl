@@ -17,13 +17,7 @@ fn store(row: Row, col: u32, totals: Totals) {
     }
 }
 
-@compute @workgroup_size(256)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let row = own_row(flat_workgroup(group, groups), lane);
+fn run_row(row: Row) {
     let totals = row_totals(row);
     for (var col = row.first; col < row.cols; col += 4u * params.lanes) {
         store(row, col, totals);

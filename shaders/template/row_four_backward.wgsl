@@ -2,13 +2,7 @@
 @group(0) @binding(3) var<storage, read> grad_out: array<vec4<f32>>;
 @group(0) @binding(4) var<storage, read_write> grad_in: array<vec4<f32>>;
 
-@compute @workgroup_size(256)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let row = own_row(flat_workgroup(group, groups), lane);
+fn run_row(row: Row) {
     let start = row.start / 4u;
     let end = start + row.cols / 4u;
     var total = 0.0;

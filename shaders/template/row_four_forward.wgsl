@@ -8,13 +8,7 @@ fn exponents(i: u32, top: f32) -> vec4<f32> {
     return vec4(exponent(x.x, top), exponent(x.y, top), exponent(x.z, top), exponent(x.w, top));
 }
 
-@compute @workgroup_size(256)
-fn main(
-    @builtin(workgroup_id) group: vec3<u32>,
-    @builtin(num_workgroups) groups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let row = own_row(flat_workgroup(group, groups), lane);
+fn run_row(row: Row) {
     let start = row.start / 4u;
     let end = start + row.cols / 4u;
     var tops = vec4(LEAST);

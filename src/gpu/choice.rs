@@ -115,13 +115,6 @@ impl Class {
         (shares / (4 * self.workgroups() as u64)).clamp(1, 8)
     }
 
-    /// The shortest part of an inner side that is worth a workgroup of its own.
-    const fn least_depth(self) -> usize {
-        match self {
-            Self::Cpu | Self::Integrated | Self::Discrete => 256,
-        }
-    }
-
     fn tiling(self, product: &Product, subgroups: bool) -> MatMul {
         let Product { m, k, n, .. } = *product;
         if self == Self::Cpu {
@@ -146,6 +139,9 @@ impl Class {
         }
     }
 }
+
+/// The shortest part of an inner side that is worth a workgroup of its own.
+const LEAST_DEPTH: usize = 256;
 
 /// The longest inner side that one workgroup sums: llvmpipe ends an invocation's loops after 65 535 turns, and shorter sums
 /// are more exact.
@@ -203,7 +199,7 @@ impl Choices {
         };
         let [rows, cols] = tiling.block().map(|side| side as usize);
         let tiles = m.div_ceil(rows) * n.div_ceil(cols) * product.count();
-        let parts = (self.class.workgroups() / tiles.max(1)).min(k / self.class.least_depth());
+        let parts = (self.class.workgroups() / tiles.max(1)).min(k / LEAST_DEPTH);
         let depth = k.div_ceil(parts.max(1)).next_multiple_of(16).clamp(16, MOST_DEPTH);
         (tiling, depth)
     }

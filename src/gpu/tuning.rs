@@ -16,7 +16,7 @@ use crate::shape::Shape;
 const ROUNDS: usize = 5;
 
 /// A product's form and sides: m, k, n, and how many there are.
-type Sides = (String, [usize; 4]);
+type Sides = (Form, [usize; 4]);
 
 /// The tilings that were fastest, by form and sides. As text it is a line per product, to be saved and read again:
 ///
@@ -34,7 +34,7 @@ pub struct Tuning {
 }
 
 fn sides(form: Form, product: &Product) -> Sides {
-    (form.name().to_string(), [product.m, product.k, product.n, product.count()])
+    (form, [product.m, product.k, product.n, product.count()])
 }
 
 impl Tuning {
@@ -56,7 +56,7 @@ impl Tuning {
 impl fmt::Display for Tuning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for ((form, [m, k, n, count]), tiling) in &self.fastest {
-            writeln!(f, "{form} {m} x {k} x {n} x {count}: {tiling:?}")?;
+            writeln!(f, "{} {m} x {k} x {n} x {count}: {tiling:?}", form.name())?;
         }
         Ok(())
     }
@@ -73,7 +73,7 @@ impl FromStr for Tuning {
             let sides: Option<Vec<usize>> =
                 sides.split(" x ").map(|side| side.parse().ok()).collect();
             let tiling = MatMul::ALL.into_iter().find(|own| format!("{own:?}") == tiling)?;
-            Some(((form.name().to_string(), sides?.try_into().ok()?), tiling))
+            Some(((form, sides?.try_into().ok()?), tiling))
         };
         let wrong = |text: &str| {
             let message = format!("'{text}' is no line such as 'nn 64 x 64 x 64 x 1: Small'");

@@ -11,6 +11,7 @@ mod programs;
 pub use adaptive::AdaptiveLogSoftmax;
 pub use layer::{Dense, Embedding, Layer, Norm};
 pub use network::Network;
+pub(crate) use programs::order;
 pub use programs::{Faults, Goal, TargetKind, Wiring};
 
 pub use crate::program::Around;

@@ -9,6 +9,11 @@ use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::{Loss, Metric, Optimizer, Reduction};
 
+/// The key of the order in which batches draw their rows; one batch of all rows takes them as they lie.
+pub(crate) fn order(seed: u64, rows: usize, batch: usize) -> Option<Key> {
+    (batch < rows).then(|| Key::new(seed, Stream::Shuffle))
+}
+
 /// What a target is, per row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetKind {
@@ -131,9 +136,10 @@ impl Network {
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let all = target.input(&mut program, rows)?;
         let weight = goal.weight(&mut program, rows)?;
-        let order = Some(Key::new(seed, Stream::Shuffle));
-        let mut batched = |name: &str, slot| {
-            if batch < rows { program.gather(name, slot, batch, order) } else { Ok(slot) }
+        let order = order(seed, rows, batch);
+        let mut batched = |name: &str, slot| match order {
+            Some(_) => program.gather(name, slot, batch, order),
+            None => Ok(slot),
         };
         let batch_x = batched("batch x", x)?;
         let batch_target = batched("batch target", all)?;

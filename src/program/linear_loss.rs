@@ -60,8 +60,8 @@ struct Chunk {
     share: Slot,
     logits: Slot,
     terms: Slot,
-    d_logits: Slot,
-    d_x: Slot,
+    /// The gradients by the logits and by the inputs, if gradients are wanted.
+    back: Option<[Slot; 2]>,
 }
 
 /// What the gradients by the parameters are gathered in: those of all rows so far, and those of the last ones.
@@ -89,7 +89,8 @@ impl Program {
         let [rows, features, classes] = self.check_linear(&loss, inputs)?;
         let share = self.row_shares(&loss, reduction, inputs, classes)?;
         let terms = self.value("terms", Shape::new(&[rows])?);
-        let d_x = self.value("d x", Shape::new(&[rows, features])?);
+        let all = Shape::new(&[rows, features])?;
+        let d_x = gradients.then(|| self.value("d x", all));
         let parameters = [Some(inputs.weight), inputs.bias];
         let mut gathered = Vec::new();
         for parameter in parameters.into_iter().flatten().filter(|_| gradients) {
@@ -98,28 +99,26 @@ impl Program {
             gathered.push(Gathered { total, part });
         }
         let at_once = at_once(inputs.rows_at_once, [rows, features, classes]).min(rows.max(1));
-        let mut chunk = self.chunk(at_once, features, classes)?;
+        let mut chunk = self.chunk([at_once, features, classes], gradients)?;
         for start in (0..rows).step_by(at_once) {
             let range = start..(start + at_once).min(rows);
             if range.len() < chunk.rows {
-                chunk = self.chunk(range.len(), features, classes)?;
+                chunk = self.chunk([range.len(), features, classes], gradients)?;
             }
             self.rows_into(inputs.x, range.clone(), chunk.x)?;
             self.rows_into(inputs.target, range.clone(), chunk.target)?;
             self.rows_into(share, range.clone(), chunk.share)?;
-            self.chunk_loss(loss, inputs, &chunk, gradients)?;
+            self.chunk_loss(loss, inputs, &chunk)?;
             self.put_rows(chunk.terms, terms, range.clone())?;
-            if !gradients {
-                continue;
-            }
-            self.matmul_into(chunk.d_logits, inputs.weight, Form::NN, chunk.d_x)?;
-            self.put_rows(chunk.d_x, d_x, range)?;
+            let (Some([d_logits, some_d_x]), Some(d_x)) = (chunk.back, d_x) else { continue };
+            self.matmul_into(d_logits, inputs.weight, Form::NN, some_d_x)?;
+            self.put_rows(some_d_x, d_x, range)?;
             for (number, Gathered { total, part }) in gathered.iter().enumerate() {
                 let to = if start == 0 { *total } else { *part };
                 if number == 0 {
-                    self.matmul_into(chunk.d_logits, chunk.x, Form::TN, to)?;
+                    self.matmul_into(d_logits, chunk.x, Form::TN, to)?;
                 } else {
-                    self.sum_rows_into(chunk.d_logits, to)?;
+                    self.sum_rows_into(d_logits, to)?;
                 }
                 if start > 0 {
                     self.add_to(*part, *total)?;
@@ -133,7 +132,7 @@ impl Program {
             Reduction::None => terms,
             _ => self.reduce("loss", Reduce::Sum, terms, &[])?,
         };
-        let by = [d_x].into_iter().filter(|_| gradients).chain(gathered.iter().map(|g| g.total));
+        let by = d_x.into_iter().chain(gathered.iter().map(|gathered| gathered.total));
         Ok(LinearLoss { value, gradients: by.collect() })
     }
 
@@ -198,7 +197,7 @@ impl Program {
         Ok(out)
     }
 
-    fn chunk(&mut self, rows: usize, features: usize, classes: usize) -> Result<Chunk> {
+    fn chunk(&mut self, [rows, features, classes]: [usize; 3], gradients: bool) -> Result<Chunk> {
         let (row, wide, scores) =
             (Shape::new(&[rows])?, Shape::new(&[rows, features])?, Shape::new(&[rows, classes])?);
         Ok(Chunk {
@@ -208,19 +207,13 @@ impl Program {
             share: self.value("some shares", row),
             logits: self.value("some logits", scores),
             terms: self.value("some terms", row),
-            d_logits: self.value("some d logits", scores),
-            d_x: self.value("some d x", wide),
+            back: gradients
+                .then(|| [self.value("some d logits", scores), self.value("some d x", wide)]),
         })
     }
 
     /// Logits, terms and the gradient by the logits of some rows.
-    fn chunk_loss(
-        &mut self,
-        loss: Loss,
-        inputs: &LinearInputs,
-        chunk: &Chunk,
-        gradients: bool,
-    ) -> Result<()> {
+    fn chunk_loss(&mut self, loss: Loss, inputs: &LinearInputs, chunk: &Chunk) -> Result<()> {
         self.matmul_into(chunk.x, inputs.weight, Form::NT, chunk.logits)?;
         if let Some(bias) = inputs.bias {
             self.add_row(bias, chunk.logits)?;
@@ -232,7 +225,7 @@ impl Program {
             ..LossInputs::new(chunk.logits, chunk.target)
         };
         self.check_loss(&loss, &taken)?;
-        let gradients = if gradients { vec![chunk.d_logits] } else { vec![] };
+        let gradients = chunk.back.map(|[d_logits, _]| d_logits).into_iter().collect();
         let (reduction, value) = (Reduction::None, chunk.terms);
         self.ops.push(Op::Loss { loss, reduction, inputs: taken, value, gradients });
         Ok(())

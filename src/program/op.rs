@@ -6,7 +6,7 @@ use crate::spec::activation::Order;
 use crate::spec::{Activation, Loss, Metric, Optimizer, Reduction};
 
 /// Which operands of a matrix product are transposed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Form {
     /// `a b`: a is (m, k), b is (k, n).
     NN,

@@ -10,8 +10,8 @@ use super::share::Shares;
 use crate::data::Dataset;
 use crate::device::Executor;
 use crate::error::{Error, Result};
+use crate::nn::order;
 use crate::program::{Op, Steps};
-use crate::random::{Key, Stream};
 
 /// When to stop before the last epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -265,7 +265,7 @@ impl Trainer {
         (has_penalty, skipped): (bool, Option<usize>),
     ) -> Vec<Epoch> {
         let shares = Shares::of(&self.goal, data);
-        let order = (steps.batch < steps.total).then(|| Key::new(self.seed, Stream::Shuffle));
+        let order = order(self.seed, steps.total, steps.batch);
         let mut late = self.skipped - steps.skipped;
         let per_epoch = steps.per_epoch().max(1) as usize;
         let mut epochs = Vec::with_capacity(records.len() / per_epoch);

@@ -263,10 +263,7 @@ impl Lowering<'_> {
         let words = [rows, classes.count, classes.inner].map(|word| word as u32);
         let weighted = u32::from(classes.weight.is_some());
         let fields = [&words[..], &[classes.ignored.unwrap_or(u32::MAX), weighted]].concat();
-        let weight = match &classes.weight {
-            Some(weight) => weight.clone(),
-            None => self.scratch(1)?,
-        };
+        let weight = self.or_unused(classes.weight.as_ref());
         let bindings = vec![self.memory.steps.clone(), target, weight, out];
         self.push(catalogue::target_weight(), &fields, &[], bindings, groups(rows, 64), 0)
     }

@@ -53,11 +53,12 @@ impl Whole {
             shared,
         };
         let cost = |cut: &Cut| {
-            let loads = if cut.shared { cut.rows.div_ceil(8) } else { cut.rows } + cut.cols;
+            let loads =
+                if cut.shared { cut.rows.div_ceil(self.lanes) } else { cut.rows } + cut.cols;
             cut.tiles().div_ceil(self.lanes) * (cut.rows * cut.cols + LOAD * loads)
         };
         let ways = |(rows, _): (u32, u32)| {
-            let both = self.shares && rows.is_multiple_of(8);
+            let both = self.shares && rows.is_multiple_of(self.lanes);
             [false, true].into_iter().filter(move |shared| both || !shared)
         };
         let all = cuts.flat_map(|size| ways(size).map(move |shared| cut(size, shared)));
