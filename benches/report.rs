@@ -305,6 +305,44 @@ fn steps(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// What WebGPU's run-time checks cost: the same work with them and without.
+fn checks(report: &mut Report) -> Result<()> {
+    let time = |report: &Report, build: &dyn Fn(&Gpu) -> Result<Plan>| {
+        let of = |checked| {
+            let choices = Choices { checked, ..report.gpu.choices() };
+            report.plan_seconds(&mut build(&report.gpu.choosing(choices))?)
+        };
+        Ok::<f64, wgrad::Error>(of(true)? / of(false)?)
+    };
+    let side = Shape::new(&[512, 512])?;
+    let product = |gpu: &Gpu| {
+        single(gpu, |program| {
+            let [a, b] = ["a", "b"].map(|name| program.input(name, side, DType::F32));
+            program.matmul("c", a, b, Form::NN).map(drop)
+        })
+    };
+    let elementwise = |gpu: &Gpu| {
+        single(gpu, |program| {
+            let x = program.input("x", Shape::new(&[1 << 20])?, DType::F32);
+            program.activation("y", Activation::gelu(), x).map(drop)
+        })
+    };
+    let (name, network, wiring, rows) = networks()?.swap_remove(0);
+    let step = |gpu: &Gpu| {
+        let weights = Weights::new(gpu, network.params(), Some(&Optimizer::adam()), 0)?;
+        let rule = Steps::new(Optimizer::adam(), rows);
+        let program = wiring.program.clone();
+        Plan::new(gpu, program, Some(&weights), &[], 0, move |step| rule.entry(step))
+    };
+    let ratio = time(report, &product)?;
+    report.add("matmul.nn 512: with checks by without", ratio, "x");
+    let ratio = time(report, &elementwise)?;
+    report.add("activation.gelu 1 Mi: with checks by without", ratio, "x");
+    let ratio = time(report, &step)?;
+    report.add(&format!("{name} step: with checks by without"), ratio, "x");
+    Ok(())
+}
+
 /// What recording a step costs the host per dispatch: through a plan, and by a bare loop over the same pipelines and bind
 /// groups.
 fn recording(report: &mut Report) -> Result<()> {
@@ -374,6 +412,9 @@ fn main() -> Result<()> {
     }
     if report.wants("steps") {
         steps(&mut report)?;
+    }
+    if report.wants("checks") {
+        checks(&mut report)?;
     }
     if report.wants("recording") {
         recording(&mut report)?;

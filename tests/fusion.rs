@@ -4,7 +4,7 @@ mod support;
 
 use ndarray::Array2;
 use safetensors::SafeTensors;
-use support::run::{count, gpu, normal, uniform};
+use support::run::{count, featured_gpu, normal, uniform};
 use wgrad::data::Targets;
 use wgrad::gpu::{Choices, Class, Fusion};
 use wgrad::prelude::*;
@@ -32,13 +32,14 @@ impl Draw {
     }
 }
 
-/// Every other seed cuts the work as for a GPU with memory of its own, whatever the adapter; every fourth does without
-/// subgroups.
+/// Every other seed cuts the work as for a GPU with memory of its own, whatever the adapter; of the others every other does
+/// without subgroups; every third keeps WebGPU's run-time checks.
 fn device(fusion: Fusion, seed: u64) -> Device {
-    let own = gpu().choices();
+    let own = featured_gpu().choices();
     let class = if seed.is_multiple_of(2) { own.class } else { Class::Discrete };
     let subgroups = own.subgroups && !seed.is_multiple_of(4);
-    gpu().choosing(Choices { fusion, class, subgroups, ..own }).into()
+    let checked = seed.is_multiple_of(3);
+    featured_gpu().choosing(Choices { fusion, class, subgroups, checked, ..own }).into()
 }
 
 /// A network with what it learns from, and the rows of a batch.

@@ -36,6 +36,12 @@ pub fn gpu() -> &'static Gpu {
     })
 }
 
+/// The same adapter with the features that wgrad makes use of.
+pub fn featured_gpu() -> &'static Gpu {
+    static GPU: OnceLock<Gpu> = OnceLock::new();
+    GPU.get_or_init(|| open(wgpu::Limits::default()))
+}
+
 /// The same with four workgroups per dimension at most, so that small tensors fold the grid.
 pub fn folding_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
