@@ -7,6 +7,7 @@ mod loss;
 mod matmul;
 mod norm;
 mod ops;
+mod rows;
 mod tensor;
 mod weights;
 mod whole;
