@@ -283,13 +283,15 @@ fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
         false => plain(Rows::PLAIN, &parts),
     };
     let LossKind::Row(row) = &loss.entry().kind else { return kernels };
+    // Some ways fall back to others.
     let ways = Rows::all().skip(1).filter(|rows| {
-        let by_fours = rows.reads == Reads::Four && form == TargetForm::Nothing;
-        !by_fours && !(rows.lanes == Lanes::Subgroup && row.sums == 8)
+        let is_one = rows.reads == Reads::Four && form == TargetForm::Nothing;
+        let is_workgroup = rows.lanes == Lanes::Subgroup && row.sums == 8;
+        !(is_one || is_workgroup)
     });
     kernels.extend(ways.flat_map(|rows| match rows.reads {
-        Reads::One => plain(rows, &parts[..1]),
-        Reads::Four => plain(rows, &[parts[0], Parts { value: false, ..weighted }]),
+        Reads::One => plain(rows, &[Parts { value: false, ..Parts::PLAIN }]),
+        Reads::Four => plain(rows, &[Parts::PLAIN, Parts { value: false, ..Parts::PLAIN }]),
     }));
     kernels
 }
