@@ -212,3 +212,33 @@ fn weights_of_another_network_are_refused_and_nothing_changes() {
     assert!(missing.contains("no/such/file.safetensors"), "{missing}");
     assert_eq!(bits(&trainer), before);
 }
+
+#[test]
+fn tilings_that_were_measured_go_with_the_checkpoint_to_the_same_adapter() {
+    let tilings = |trainer: &Trainer| match trainer.device() {
+        Device::Gpu(gpu) => gpu.tuning().to_string(),
+        Device::Cpu => String::new(),
+    };
+    let path = directory("tuned").join("run.safetensors");
+    let [cpu, gpu] = devices();
+    let x = Array2::from_shape_fn((8, 3), |(row, col)| (row * 3 + col) as f32);
+    let data = Dataset::new(x.clone(), wgrad::data::Targets::Values(x)).unwrap();
+    let model = Sequential::new(3).dense(4).activation(Activation::tanh()).dense(3);
+    let builder = Trainer::new(model, Loss::mse(), Optimizer::adam());
+    let mut tuned = builder.clone().on(&gpu).unwrap();
+    assert!(tuned.tune(&data, 0).is_err());
+    tuned.tune(&data, 5).unwrap();
+    // Two layers forward, two weights' gradients, one input's.
+    assert_eq!(tilings(&tuned).lines().count(), 5);
+    assert!(tilings(&tuned).contains("nt 5 x 3 x 4 x 1: "), "{}", tilings(&tuned));
+    tuned.fit(&data, Fit::epochs(1).batch(5)).unwrap();
+    tuned.save(&path).unwrap();
+    for device in [&gpu, &cpu] {
+        let mut loaded = builder.clone().on(device).unwrap();
+        loaded.load(&path).unwrap();
+        assert_eq!(bits(&loaded), bits(&tuned));
+        let expected =
+            if matches!(device, Device::Gpu(_)) { tilings(&tuned) } else { String::new() };
+        assert_eq!(tilings(&loaded), expected);
+    }
+}

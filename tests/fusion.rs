@@ -9,7 +9,7 @@ use wgrad::data::Targets;
 use wgrad::gpu::{Choices, Class, Fusion};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
-use wgrad::train::TrainerBuilder;
+use wgrad::train::{StepOptions, TrainerBuilder};
 
 /// Draws choices, the same in every run.
 struct Draw {
@@ -208,4 +208,22 @@ fn a_frozen_layers_state_stays_however_a_step_is_fused() {
         assert!(file.len() > 4, "{:?}", file.names());
         std::fs::remove_dir_all(place).unwrap();
     }
+}
+
+#[test]
+fn values_that_are_no_longer_needed_lend_their_memory() {
+    let layers = |model: Sequential, _| model.dense(48).activation(Activation::gelu());
+    let model = (0..4).fold(Sequential::new(6), layers).dense(2);
+    let x = Array2::from_shape_vec((16, 6), normal(1, 96)).unwrap();
+    let y = Array2::from_shape_vec((16, 2), uniform(2, 32)).unwrap();
+    let data = Dataset::new(x, Targets::Values(y)).unwrap();
+    let [few, all] = [Fusion::Layers, Fusion::Never].map(|fusion| {
+        let builder = Trainer::new(model.clone(), Loss::mse(), Optimizer::adam());
+        let mut trainer = builder.on(&device(fusion, 2)).unwrap();
+        let losses = trainer.fit(&data, Fit::epochs(20)).unwrap();
+        let step = trainer.into_step(StepOptions::rows(16).fused()).unwrap();
+        (step.plan().memory().bytes("values"), losses.last().unwrap().loss)
+    });
+    assert!((few.1 - all.1).abs() < 1e-3 * all.1, "losses {} and {}", few.1, all.1);
+    assert!(3 * few.0 < 2 * all.0, "{} bytes of {}", few.0, all.0);
 }

@@ -177,7 +177,7 @@ fn lower_on(gpu: &Gpu, program: &Program) -> Result<Vec<Job>> {
     let weights = Weights::new(gpu, program.params(), optimizer, EXTRAS)?;
     let steps = gpu.storage("step table", 64, &[])?;
     let fused = fusion::prepare(gpu, program, Some(&weights), &[])?;
-    let memory = Memory::new(gpu, program, steps, &[], fused.hidden(program))?;
+    let memory = Memory::new(gpu, program, steps, &[], &fused)?;
     let mut lowering = Lowering::new(gpu, program, Some(&weights), memory);
     lowering.lower(&fused)?;
     Ok(lowering.jobs)

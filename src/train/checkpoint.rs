@@ -14,6 +14,7 @@ use safetensors::{Dtype, SafeTensors};
 
 use super::Trainer;
 use crate::error::{Error, Result};
+use crate::gpu::Tuning;
 use crate::program::WeightValues;
 use crate::spec::schedule::PlateauState;
 
@@ -48,7 +49,7 @@ impl Trainer {
             let values = numbers.by_ref().take(first.len()).collect();
             states.push((name.to_string(), vec![first.len()], values));
         }
-        let metadata = Metadata::from([
+        let mut metadata = Metadata::from([
             ("format".to_string(), "wgrad 1".to_string()),
             ("optimizer".to_string(), self.optimizer.to_string()),
             ("step".to_string(), self.step.to_string()),
@@ -58,6 +59,7 @@ impl Trainer {
             ("plateau".to_string(), plateau_text(&self.plateau_state)),
             ("checksum".to_string(), checksum(&params)),
         ]);
+        metadata.extend(self.tuning_fields());
         let infos = self.network.params().iter();
         let params = infos
             .zip(params)
@@ -94,6 +96,9 @@ impl Trainer {
         (self.step, self.epoch, self.seed) = (state.step, state.epoch, state.seed);
         self.skipped = state.skipped;
         self.plateau_state = state.plateau;
+        if let Some((adapter, tuning)) = state.tuning {
+            self.take_tuning(&adapter, tuning);
+        }
         Ok(())
     }
 
@@ -125,6 +130,13 @@ impl Trainer {
         let skipped = number("skipped")?;
         let plateau = plateau_of(&field("plateau")?)
             .ok_or_else(|| wrong("its field 'plateau' is damaged".to_string()))?;
+        let tuning = match (metadata.get("adapter"), metadata.get("tuning")) {
+            (Some(adapter), Some(text)) => {
+                let tuning = text.parse().map_err(|error: Error| wrong(error.to_string()))?;
+                Some((adapter.clone(), tuning))
+            }
+            _ => None,
+        };
         let file = SafeTensors::deserialize(&bytes).map_err(|error| wrong(error.to_string()))?;
         let names = self.state_names();
         let tensors = names.iter().enumerate().map(|(number, state)| {
@@ -140,7 +152,7 @@ impl Trainer {
         let carried = carried.collect::<Result<Vec<_>>>()?.concat();
         let values =
             WeightValues { states: tensors.collect::<Result<_>>()?, carried, params: vec![] };
-        Ok(State { step, skipped, epoch, seed, plateau, values })
+        Ok(State { step, skipped, epoch, seed, plateau, tuning, values })
     }
 
     /// Takes only the parameters from a file, such as one that PyTorch saved with
@@ -177,6 +189,8 @@ struct State {
     epoch: u64,
     seed: u64,
     plateau: PlateauState,
+    /// The tilings that were measured, and on which adapter.
+    tuning: Option<(String, Tuning)>,
     /// The optimizer's; the parameters lie in a file of their own.
     values: WeightValues,
 }

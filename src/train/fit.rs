@@ -298,7 +298,7 @@ impl Trainer {
     }
 }
 
-fn parameter(name: &str, value: f64, valid: &str) -> Error {
+pub(super) fn parameter(name: &str, value: f64, valid: &str) -> Error {
     Error::Parameter {
         op: "fit".to_string(),
         name: name.to_string(),

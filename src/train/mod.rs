@@ -8,6 +8,7 @@ mod fit;
 mod history;
 mod share;
 mod step;
+mod tune;
 
 pub use builder::TrainerBuilder;
 pub use fit::{EarlyStopping, Fit};

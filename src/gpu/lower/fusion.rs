@@ -1,5 +1,7 @@
 //! What is done together: a whole step, or else a product with what surrounds it.
 
+use std::ops::Range;
+
 use super::whole;
 use super::{Lowering, matmul::Fused};
 use crate::error::Result;
@@ -14,6 +16,8 @@ use crate::spec::activation::{Order, Saves};
 pub(in crate::gpu) enum Plan {
     /// The whole step in two.
     Whole(Box<whole::Plan>),
+    /// Each op by itself, and every value can be looked at.
+    Apart,
     /// Each op by itself, but for these.
     Joins(Vec<Join>),
 }
@@ -47,7 +51,7 @@ pub(in crate::gpu) fn prepare(
     }
     // Views of one buffer may be bound beside each other in ways that one dispatch must not.
     if gpu.choices().fusion == Fusion::Never || !views.is_empty() {
-        return Ok(Plan::NONE);
+        return Ok(Plan::Apart);
     }
     let mut joins = Vec::new();
     let mut at = 0;
@@ -60,19 +64,22 @@ pub(in crate::gpu) fn prepare(
 }
 
 impl Plan {
-    /// Each op by itself.
-    pub const NONE: Self = Self::Joins(Vec::new());
-
     /// The slots that get no memory.
     pub fn hidden(&self, program: &Program) -> Vec<Slot> {
         match self {
             Self::Whole(whole) => whole.hidden(program),
+            Self::Apart => Vec::new(),
             Self::Joins(joins) => joins.iter().filter_map(|join| join.hidden).collect(),
         }
     }
 }
 
 impl Join {
+    /// The ops that it does.
+    pub fn ops(&self) -> Range<usize> {
+        self.first..self.first + self.ops
+    }
+
     /// The product at `first` with what it can take along, if there is any.
     fn at(gpu: &Gpu, program: &Program, first: usize) -> Result<Option<Self>> {
         let mut rest = program.ops().iter().skip(first);

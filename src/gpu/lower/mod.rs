@@ -8,6 +8,7 @@ mod matmul;
 mod norm;
 mod ops;
 mod rows;
+mod reuse;
 mod tensor;
 mod weights;
 mod whole;
@@ -22,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::program::{Op, Place, Program, Slot, SlotInfo};
 use crate::shape::PAD;
 use crate::shape::Shape;
+use reuse::Shared;
 
 /// A dispatch before its pipeline and bind group exist.
 #[derive(Debug)]
@@ -48,6 +50,8 @@ pub(super) struct Memory {
     pub steps: Region,
     /// What passes between ops that one dispatch does has none.
     pub hidden: Vec<Slot>,
+    /// The values that lie in the same memory one after the other.
+    pub shared: Vec<Shared>,
     /// The slots that lie in buffers of the caller's.
     pub views: HashSet<usize>,
 }
@@ -74,14 +78,15 @@ impl Memory {
         program: &Program,
         steps: Region,
         views: &[(Slot, View)],
-        hidden: Vec<Slot>,
+        fused: &fusion::Plan,
     ) -> Result<Self> {
+        let (hidden, shared) = (fused.hidden(program), fused.shared(program));
         let views: HashMap<usize, &View> =
             views.iter().map(|(slot, view)| (slot.0, view)).collect();
         let figures = figures(program);
         let scalars = gpu.storage("scalars", figures.len().max(1) * PAD, &[])?;
         let mut next_scalar = 0;
-        let mut slots = Vec::with_capacity(program.slots().len());
+        let mut slots: Vec<Option<Region>> = Vec::with_capacity(program.slots().len());
         for (number, slot) in program.slots().iter().enumerate() {
             slots.push(match (slot.place, views.get(&number)) {
                 (Place::Param(_) | Place::Grad(_) | Place::Same(_), _) => None,
@@ -96,26 +101,37 @@ impl Memory {
                     Some(Region { buffer: scalars.buffer.clone(), offset, bytes: PAD as u64 * 4 })
                 }
                 (_, None) => {
+                    let one = shared.iter().find(|one| one.slots.contains(&Slot(number)));
+                    let others = one.iter().flat_map(|one| &one.slots);
+                    let before = others.filter_map(|other| slots.get(other.0)?.clone()).next();
                     let what = format!("'{}' of shape {}", slot.name, slot.shape);
-                    Some(gpu.storage(&what, slot.shape.len(), &[])?)
+                    let len = one.map_or(slot.shape.len(), |one| one.len);
+                    Some(before.map_or_else(|| gpu.storage(&what, len, &[]), Ok)?)
                 }
             });
         }
         let ring = gpu.storage("metrics ring", RING as usize * Op::MAX_RECORDED, &[])?;
         let views = views.into_keys().collect();
-        Ok(Self { slots, scalars, ring, steps, hidden, views })
+        Ok(Self { slots, scalars, ring, steps, hidden, shared, views })
     }
 }
 
 impl Memory {
+    /// Whether other values lie where this one does.
+    pub fn is_shared(&self, slot: Slot) -> bool {
+        self.shared.iter().any(|one| one.slots.contains(&slot))
+    }
+
     /// How many bytes the slots have that lie neither in an arena, nor among the figures, nor in a buffer of the caller's.
     pub fn values(&self) -> u64 {
-        let own = self.slots.iter().enumerate().filter(|(slot, _)| !self.views.contains(slot));
+        let rest =
+            |one: &'_ Shared| one.slots.iter().skip(1).map(|slot| slot.0).collect::<Vec<_>>();
+        let counted: HashSet<usize> = self.shared.iter().flat_map(rest).collect();
+        let own = self.slots.iter().enumerate();
+        let own = own.filter(|(slot, _)| !self.views.contains(slot) && !counted.contains(slot));
         let regions = own.filter_map(|(_, region)| region.as_ref());
-        regions
-            .filter(|region| region.buffer != self.scalars.buffer)
-            .map(|region| region.bytes)
-            .sum()
+        let apart = regions.filter(|region| region.buffer != self.scalars.buffer);
+        apart.map(|region| region.bytes).sum()
     }
 }
 
@@ -151,6 +167,7 @@ impl<'a> Lowering<'a> {
                 self.inside = (1..self.program.ops().len()).collect();
                 self.whole(whole)
             }
+            fusion::Plan::Apart => self.joined(&[]),
             fusion::Plan::Joins(joins) => self.joined(joins),
         }
     }

@@ -69,8 +69,7 @@ impl Plan {
         let counting = program.ops().iter().any(|op| matches!(op, Op::Record { .. }));
         let steps = StepTable::new(gpu, Box::new(rule), first, counting)?;
         let fused = fusion::prepare(gpu, &program, weights, views)?;
-        let hidden = fused.hidden(&program);
-        let memory = Memory::new(gpu, &program, steps.region.clone(), views, hidden)?;
+        let memory = Memory::new(gpu, &program, steps.region.clone(), views, &fused)?;
         let list = List::new(gpu, &program, weights, memory.clone(), &fused)?;
         let (gpu, uploads) = (gpu.clone(), Staging::new(gpu, Way::Up));
         let arenas = weights.map(Weights::memory).unwrap_or_default();
@@ -162,11 +161,11 @@ impl Plan {
         weights: Option<&Weights>,
         memory: &Memory,
     ) -> Result<List> {
-        let fused = match memory.hidden.is_empty() {
-            true => fusion::Plan::NONE,
+        let fused = match memory.hidden.is_empty() && memory.shared.is_empty() {
+            true => fusion::Plan::Apart,
             false => fusion::prepare(&self.gpu, program, weights, &[])?,
         };
-        if fused.hidden(program) != memory.hidden {
+        if fused.hidden(program) != memory.hidden || fused.shared(program) != memory.shared {
             let message = "the new program is fused in another way; build a new plan";
             return Err(Error::unsupported("change", message));
         }

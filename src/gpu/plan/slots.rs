@@ -49,11 +49,17 @@ impl Plan {
     /// Where a slot is, if it has memory of its own.
     pub fn region(&self, slot: Slot) -> Option<&Region> {
         let root = self.program.slot(slot).ok()?.root(slot);
-        self.memory.slots.get(root.0)?.as_ref()
+        let own = self.memory.slots.get(root.0).filter(|_| !self.memory.is_shared(root));
+        own?.as_ref()
     }
 
     fn own(&self, slot: Slot) -> Result<(&Region, usize)> {
         let len = self.program.shape(slot)?.len();
+        let info = self.program.slot(slot)?;
+        if self.memory.is_shared(info.root(slot)) {
+            let message = "other values of the step lie where it did; Fusion::Never keeps all";
+            return Err(Error::unsupported(format!("'{}'", info.name), message));
+        }
         let region = self.region(slot);
         let missing = || {
             Error::Internal(format!(
