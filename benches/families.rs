@@ -85,6 +85,7 @@ fn sine_step(criterion: &mut Criterion) {
         around: Around { clip_value: None, clip_norm: None, ..Around::default() },
         weighted: false,
         class_weights: None,
+        linear_cross_entropy: false,
         checked: false,
         through: false,
     };

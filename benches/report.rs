@@ -248,6 +248,7 @@ fn networks() -> Result<Vec<(&'static str, Network, Wiring, usize)>> {
         around: Around::default(),
         weighted: false,
         class_weights: None,
+        linear_cross_entropy: false,
         checked: false,
         through: false,
     };

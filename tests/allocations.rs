@@ -151,6 +151,7 @@ fn a_recorded_step_allocates_nothing_beside_what_wgpu_does() {
         around: wgrad::nn::Around::default(),
         weighted: false,
         class_weights: None,
+        linear_cross_entropy: false,
         checked: true,
         through: false,
     };

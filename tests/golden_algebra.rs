@@ -170,6 +170,7 @@ fn adaptive(golden: &Golden) -> usize {
         around: Around::default(),
         weighted: false,
         class_weights: None,
+        linear_cross_entropy: false,
         checked: false,
         through: false,
     };

@@ -125,9 +125,26 @@ fn check_learned(golden: &Golden, f: Activation) {
 #[test]
 fn losses_and_their_gradients_are_pytorchs() {
     let cases = load("losses");
-    assert_eq!(cases.len(), 227);
+    assert_eq!(cases.len(), 472);
     cases.iter().for_each(check_loss);
     println!("{} cases", cases.len());
+}
+
+#[test]
+fn every_loss_has_a_dozen_golden_cases_with_each_reduction_and_option_among_them() {
+    let cases = load("losses");
+    for loss in Loss::all() {
+        let own: Vec<&Golden> = cases.iter().filter(|case| case.op == loss.name()).collect();
+        assert!(own.len() >= 12, "{loss}: {} cases", own.len());
+        for wanted in [Reduction::None, Reduction::Mean, Reduction::Sum] {
+            assert!(own.iter().any(|case| reduction(case) == wanted), "{loss}: no {wanted:?}");
+        }
+        for option in loss.entry().params.iter().map(|param| param.name) {
+            let has =
+                |case: &&Golden| case.options.contains_key(option) || case.get(option).is_some();
+            assert!(own.iter().any(has), "{loss}: nothing about {option}");
+        }
+    }
 }
 
 #[test]

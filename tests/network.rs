@@ -37,6 +37,7 @@ fn case(model: Sequential, loss: Loss, target: TargetKind, clip: Option<f64>) ->
         around: Around { clip_value: None, clip_norm: clip, ..Around::default() },
         weighted: false,
         class_weights: None,
+        linear_cross_entropy: false,
         checked: false,
         through: false,
     };

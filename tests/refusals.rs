@@ -147,6 +147,26 @@ fn a_network_over_the_limits_of_a_device_is_refused_and_the_device_still_works()
 }
 
 #[test]
+fn a_last_layer_goes_together_with_cross_entropy_over_classes_only() {
+    let on = |model: Sequential, loss: Loss| {
+        Trainer::new(model, loss, Optimizer::sgd()).linear_cross_entropy().on(&Device::cpu())
+    };
+    let dense = || Sequential::new(2).dense(3);
+    let soft = dense().activation(Activation::tanh());
+    let named = "linear_cross_entropy";
+    says(on(soft, Loss::cross_entropy()), &[named, "last layer", "dense", "tanh"]);
+    says(on(dense(), Loss::mse()), &[named, "mse"]);
+    let mut trainer = on(dense(), Loss::cross_entropy()).unwrap();
+    let soft = Dataset::new(Array2::zeros((4, 2)), Array2::zeros((4, 3))).unwrap();
+    says(trainer.fit(&soft, Fit::epochs(1)), &[named, "4 rows", "class index"]);
+    let step = Trainer::new(dense(), Loss::cross_entropy(), Optimizer::sgd())
+        .linear_cross_entropy()
+        .on(&nets::gpu())
+        .and_then(|trainer| trainer.into_step(4));
+    says(step, &["into_step", named, "outputs"]);
+}
+
+#[test]
 fn steps_for_a_host_need_a_gpu_and_rows() {
     says(nets::spiral().on(&Device::cpu()).into_step(8), &["into_step", "GPU"]);
     says(nets::spiral().on(&nets::gpu()).into_step(0), &["into_step", "at least one row"]);

@@ -27,6 +27,7 @@ fn step() -> (wgrad::nn::Network, Wiring, Steps) {
         around: Around { clip_value: Some(1.0), clip_norm: Some(0.5), ..Around::default() },
         weighted: false,
         class_weights: None,
+        linear_cross_entropy: false,
         checked: false,
         through: false,
     };

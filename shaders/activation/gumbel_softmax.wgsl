@@ -32,7 +32,7 @@ fn row_statistics(row: Row) -> Statistics {
     if params.hyper.hard == 0.0 {
         return Statistics(statistics, params.cols);
     }
-    return Statistics(statistics, row_argmax(row, statistics.top));
+    return Statistics(statistics, row_argmax(row, row_top(row, LEAST)));
 }
 
 fn result(i: u32, col: u32, chosen: Statistics) -> f32 {

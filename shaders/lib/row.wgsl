@@ -49,15 +49,9 @@ fn run_end(row: Row, col: u32) -> u32 {
 }
 
 fn sum_row(value: f32, row: Row) -> f32 {
-    if params.lanes == 1u {
-        return value;
-    }
-    return sum_lanes(value, row.lane, params.lanes);
+    return sum_group(value, row.lane);
 }
 
 fn max_row(value: f32, row: Row) -> f32 {
-    if params.lanes == 1u {
-        return value;
-    }
-    return max_lanes(value, row.lane, params.lanes);
+    return max_group(value, row.lane);
 }

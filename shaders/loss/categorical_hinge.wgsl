@@ -1,3 +1,5 @@
+const SLACK = 0.0;
+
 // A score as far as it is not the target's.
 fn candidate(x: f32, row: u32, col: u32) -> f32 {
     return (1.0 - target_weight(row, col)) * x;
@@ -7,6 +9,10 @@ fn candidate(x: f32, row: u32, col: u32) -> f32 {
 fn accumulate(x: f32, row: u32, col: u32, top: f32) -> Sums {
     let right = target_weight(row, col) * x;
     return Sums(right, select(0.0, 1.0, candidate(x, row, col) >= top), 0.0, 0.0);
+}
+
+fn raise(sums: Sums, old: f32, top: f32) -> Sums {
+    return Sums(sums.x, select(0.0, sums.y, old == top), 0.0, 0.0);
 }
 
 fn term(row: u32, top: f32, sums: Sums) -> f32 {

@@ -10,16 +10,25 @@ fn share_of(row: u32, col: u32) -> f32 {
     return select(share, 0.0, is_class(row, params.hyper.ignore_index));
 }
 
+const SLACK = 1.0;
+
 fn candidate(x: f32, row: u32, col: u32) -> f32 {
     return x;
 }
 
-// The exponentials below the largest, how many are largest, the shares, and the shares times the distance to the top.
+// The exponentials of what is not the top, how often the top is there, the shares, and the shares times the distance to
+// the top.
 fn accumulate(x: f32, row: u32, col: u32, top: f32) -> Sums {
     let share = share_of(row, col);
     let below = select(safe_exp(x - top), 0.0, x == top);
     // A class of share 0 adds nothing, whatever its score.
     return Sums(below, select(0.0, 1.0, x == top), share, select(share * (top - x), 0.0, share == 0.0));
+}
+
+fn raise(sums: Sums, old: f32, top: f32) -> Sums {
+    let moved = select(sums.z * (top - old), 0.0, sums.z == 0.0);
+    let raised = Sums((sums.x + sums.y) * safe_exp(old - top), 0.0, sums.z, sums.w + moved);
+    return select(raised, sums, old == top);
 }
 
 fn term(row: u32, top: f32, sums: Sums) -> f32 {

@@ -17,21 +17,6 @@ fn at(row: u32, col: u32) -> u32 {
     return row * params.cols + col;
 }
 
-// The lanes of a group meet at barriers.
-fn sum_group(value: f32, lane: u32) -> f32 {
-    if params.lanes == 1u {
-        return value;
-    }
-    return sum_lanes(value, lane, params.lanes);
-}
-
-fn max_group(value: f32, lane: u32) -> f32 {
-    if params.lanes == 1u {
-        return value;
-    }
-    return max_lanes(value, lane, params.lanes);
-}
-
 @compute @workgroup_size(256)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,

@@ -1,6 +1,6 @@
 // A term per row and its derivative, for the rows that take part in the step. A power of two of invocations, up to the
-// whole workgroup, shares a row. The op sums some numbers over the row (accumulate) and makes of these sums the term
-// and each derivative. Sums are nested, since long ones lose accuracy; a turn takes four columns, since llvmpipe ends an
+// whole workgroup, shares a row. The op sums some numbers over the row (accumulate), if it likes below a top that rises
+// on the way (raise), and makes of these sums the term and each derivative. Sums are nested, since long ones lose accuracy; a turn takes four columns, since llvmpipe ends an
 // invocation's loops after 65 535 turns; which ones is said beside (columns).
 struct Params {
     rows: u32,
@@ -26,30 +26,11 @@ struct Params {
 
 const WIDTH: u32 = 256u;
 
-var<workgroup> row_sums: array<Sums, 256>;
-
 var<private> row_start: u32;
 
 // Where a column of the invocation's own row lies.
 fn at(row: u32, col: u32) -> u32 {
     return row_start + col * params.inner;
-}
-
-// The sum over the invocations of a row, by a fixed tree.
-fn sum_row(value: Sums, lane: u32) -> Sums {
-    if params.lanes == 1u {
-        return value;
-    }
-    let first = lane % params.lanes;
-    row_sums[lane] = value;
-    workgroupBarrier();
-    for (var stride = params.lanes / 2u; stride > 0u; stride = stride / 2u) {
-        if first < stride {
-            row_sums[lane] = row_sums[lane] + row_sums[lane + stride];
-        }
-        workgroupBarrier();
-    }
-    return row_sums[lane - first];
 }
 
 fn accumulate_below(x: f32, end: u32, row: u32, col: u32, top: f32) -> Sums {
@@ -78,10 +59,10 @@ fn main(
     let end = select(0u, params.cols, row < params.rows);
     row_start = row / params.inner * params.cols * params.inner + row % params.inner;
     open_row(row);
-    let top = row_top(row, first, end, lane);
     // As many runs as turns in a run: a sum's error grows with the number of additions one after the other.
     let turns = (params.cols + 4u * params.lanes - 1u) / (4u * params.lanes);
     let run_length = u32(ceil(sqrt(f32(turns)))) * 4u * params.lanes;
+    var top = START;
     var sums = Sums();
     var col = first_column(first);
     while col < end {
@@ -90,13 +71,19 @@ fn main(
         for (; col < stop; col += 4u * params.lanes) {
             let cols = columns(col);
             let x = predictions(row, cols, end);
+            let higher = raised(top, x, row, cols, end);
+            sums = raise(sums, top, higher);
+            run = raise(run, top, higher);
+            top = higher;
             let near = accumulate(x.x, row, cols.x, top) + accumulate_below(x.y, end, row, cols.y, top);
             let far = accumulate_below(x.z, end, row, cols.z, top) + accumulate_below(x.w, end, row, cols.w, top);
             run = run + (near + far);
         }
         sums = sums + run;
     }
-    sums = sum_row(sums, lane);
+    let own_top = top;
+    top = row_top(own_top, lane);
+    sums = sum_row(raise(sums, own_top, top), lane);
     if row >= params.rows {
         return;
     }

@@ -1,25 +1,26 @@
-// A row's largest score and its sum of exponentials.
+// A row's sum of exponentials below its top: one of its scores, or LEAST, which no score's exponent exceeds by more than 1.
+// It is found while the sum is taken, so that a row is read once (Milakov and Gimelshein 2018, online softmax). What
+// raises it lies beyond that 1: each move costs the sum a rounding, and slack makes those of earlier moves die out.
 struct Exponentials {
     top: f32,
     sum: f32,
 }
 
-fn exponential_at(row: Row, col: u32, top: f32) -> f32 {
-    return select(0.0, safe_exp(exponent(score_at(row, col), top)), col < row.cols);
+fn raised(top: f32, scores: vec4<f32>) -> f32 {
+    let most = max(max(scores.x, scores.y), max(scores.z, scores.w));
+    return select(top, most, exponent(most, top) > 1.0);
 }
 
-fn exponentials(row: Row) -> Exponentials {
-    let top = row_top(row, LEAST);
-    var sum = 0.0;
-    var col = row.first;
-    while col < row.cols {
-        let end = run_end(row, col);
-        var run = 0.0;
-        for (; col < end; col += 4u * params.lanes) {
-            run += (exponential_at(row, col, top) + exponential_at(row, col + params.lanes, top))
-                + (exponential_at(row, col + 2u * params.lanes, top) + exponential_at(row, col + 3u * params.lanes, top));
-        }
-        sum += run;
-    }
-    return Exponentials(top, sum_row(sum, row));
+// The same sum below a higher top.
+fn raise(sum: f32, old: f32, top: f32) -> f32 {
+    return sum * safe_exp(exponent(old, top));
+}
+
+fn exponential(score: f32, top: f32) -> f32 {
+    return safe_exp(exponent(score, top));
+}
+
+fn join(own: Exponentials, row: Row) -> Exponentials {
+    let top = max_row(own.top, row);
+    return Exponentials(top, sum_row(raise(own.sum, own.top, top), row));
 }

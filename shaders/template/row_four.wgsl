@@ -1,9 +1,4 @@
 // Rows whose numbers lie side by side, their count a multiple of four: read and written by fours.
-struct Exponentials {
-    top: f32,
-    sum: f32,
-}
-
 // How many fours lie in a run: as many runs as fours in one, for a sum's error grows with the number of additions one
 // after the other.
 fn run_length() -> u32 {

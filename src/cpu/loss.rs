@@ -364,11 +364,9 @@ pub(super) fn metric<F: Real>(
 ) -> F {
     let rows = (prediction.len() / cols.max(1)).min(entry.rows as usize);
     if let Some(k) = metric.top() {
-        let scores = prediction.chunks(cols.max(1)).take(rows).enumerate();
-        let right = scores
-            .filter(|(row, scores)| is_among(scores, best(target.row(*row, cols), cols), k))
-            .count();
-        return share::<F>(rows) * F::of(right as f64);
+        let mut right = vec![F::zero(); rows];
+        right_rows(k, cols, prediction, target, entry, &mut right);
+        return share::<F>(rows) * sum(&right);
     }
     let Some(agreement) = metric.agrees() else { return F::zero() };
     let limit = F::of(agreement.limit);
@@ -384,6 +382,24 @@ pub(super) fn metric<F: Real>(
     let figures: Vec<F> =
         prediction.iter().zip(target.values()).take(elements).map(figure).collect();
     share::<F>(elements) * sum(&figures)
+}
+
+/// 1 for each row whose class is among the k largest scores, of those that take part.
+pub(super) fn right_rows<F: Real>(
+    k: usize,
+    cols: usize,
+    prediction: &[F],
+    target: Targets<'_, F>,
+    entry: &StepEntry,
+    out: &mut [F],
+) {
+    out.fill(F::zero());
+    let scores = prediction.chunks(cols.max(1)).take(entry.rows as usize).enumerate();
+    for (out, (row, scores)) in out.iter_mut().zip(scores) {
+        if is_among(scores, best(target.row(row, cols), cols), k) {
+            *out = F::one();
+        }
+    }
 }
 
 /// Whether a class is among the k largest scores, of equal ones the first; NaN never is.

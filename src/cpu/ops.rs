@@ -249,9 +249,14 @@ impl<F: Real> Interpreter<F> {
             Op::Metric { metric, prediction, target, value } => {
                 let cols = program.shape(*prediction)?.cols();
                 let target = loss::Target { indices, slot: *target, program };
+                let each = program.shape(*value)?.rank() > 0;
                 memory.write(*value, |memory, out| {
                     let prediction = memory.read(*prediction)?;
                     let target = target.view(memory.read(target.slot)?)?;
+                    if let (Some(k), true) = (metric.top(), each) {
+                        loss::right_rows(k, cols, prediction, target, entry, out);
+                        return Ok(());
+                    }
                     out.fill(loss::metric(*metric, cols, prediction, target, entry));
                     Ok(())
                 })

@@ -188,14 +188,12 @@ impl Device {
         reduction: Reduction,
         inputs: &LinearInputs<&Tensor>,
     ) -> Result<LinearLoss<Tensor>> {
-        let &LinearInputs { x, weight, bias, target, class_weight, upstream, rows_at_once } =
-            inputs;
+        let &LinearInputs { x, weight, bias, target, row_weight, class_weight, .. } = inputs;
+        let &LinearInputs { upstream, rows_at_once, .. } = inputs;
         let classes = weight.shape().axis(0).unwrap_or(0);
         target.check_indices("linear_cross_entropy", classes, loss.ignore_index())?;
-        let tensors: Vec<&Tensor> = [Some(x), Some(weight), Some(target), bias, class_weight]
-            .into_iter()
-            .flatten()
-            .collect();
+        let optional = [bias, row_weight, class_weight].into_iter().flatten();
+        let tensors: Vec<&Tensor> = [x, weight, target].into_iter().chain(optional).collect();
         let mut outputs = self.run(&tensors, |program, slots| {
             let &[x, weight, target, ref optional @ ..] = slots else { return Err(wrong_count()) };
             let mut optional = optional.iter().copied();
@@ -204,6 +202,7 @@ impl Device {
                 weight,
                 target,
                 bias: bias.and_then(|_| optional.next()),
+                row_weight: row_weight.and_then(|_| optional.next()),
                 class_weight: class_weight.and_then(|_| optional.next()),
                 upstream,
                 rows_at_once,

@@ -3,6 +3,7 @@
 mod adaptive;
 mod around;
 mod build;
+mod judged;
 mod layer;
 mod network;
 mod pass;

@@ -58,7 +58,7 @@ impl Network {
     }
 }
 
-fn forward(
+pub(super) fn forward(
     stages: &[Stage],
     program: &mut Program,
     x: Slot,
@@ -122,7 +122,7 @@ fn forward(
 
 /// The gradient by the input, unless nothing below has parameters; `way` is the seed and whether to go on to the input
 /// all the same.
-fn backward(
+pub(super) fn backward(
     stages: &[Stage],
     program: &mut Program,
     traces: &[Trace],

@@ -2,9 +2,10 @@
 
 use super::Around;
 use super::Network;
+use super::judged::{Answers, Judged};
 use super::pass::Trace;
 use crate::error::Result;
-use crate::program::{DType, LossInputs, Program, Slot};
+use crate::program::{DType, Program, Slot};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::{Loss, Metric, Optimizer, Reduction};
@@ -47,6 +48,8 @@ pub struct Goal {
     pub weighted: bool,
     /// A weight per class or column, for losses that take one.
     pub class_weights: Option<Vec<f32>>,
+    /// Whether the last layer goes together with the loss, so that its outputs are never in memory for all rows.
+    pub linear_cross_entropy: bool,
     /// Whether a training step counts class targets that are no class: for targets that nobody has checked.
     pub checked: bool,
     /// Whether a training step also gives the gradient by its inputs.
@@ -95,7 +98,7 @@ pub struct Wiring {
     pub weight: Option<Slot>,
     /// Inputs that stay as they are from step to step, to be written once.
     pub constants: Vec<(Slot, Vec<f32>)>,
-    /// The network's output.
+    /// The network's output; what its last layer takes, if that goes together with the loss.
     pub y: Slot,
     /// The gradient of the loss by the network's output, in a training step.
     pub grad: Option<Slot>,
@@ -144,25 +147,16 @@ impl Network {
         let batch_x = batched("batch x", x)?;
         let batch_target = batched("batch target", all)?;
         let batch_weight = weight.map(|weight| batched("batch weight", weight)).transpose()?;
-        let (y, traces) = self.forward(&mut program, batch_x, Some(seed))?;
-        let forward = program.ops().len();
         let constants: Vec<_> = goal.class_weight(&mut program)?.into_iter().collect();
         let class_weight = constants.first().map(|(slot, _)| *slot);
-        let inputs = LossInputs::new(y, batch_target);
-        let inputs = LossInputs { weight: batch_weight, class_weight, ..inputs };
-        let (loss, gradients) = program.loss_of(goal.loss, goal.reduction, inputs, true)?;
-        let mut figures = vec![loss];
-        let gradient = gradients.first().copied();
-        let grad_x = match gradient {
-            Some(grad) => self.backward(&mut program, &traces, grad, seed, goal.through)?,
-            None => None,
-        };
+        let answers = Answers { target: batch_target, weight: batch_weight, class_weight };
+        let judged = self.judged(&mut program, goal, batch_x, answers, Some(seed))?;
+        let mut figures = vec![judged.loss];
         if program.has_penalty() {
             figures.push(program.penalty(true));
         }
-        for metric in &goal.metrics {
-            figures.push(program.metric(*metric, y, batch_target)?);
-        }
+        figures.extend(judged.metrics(&mut program, goal, batch_target)?);
+        let Judged { y, loss, traces, grad, grad_x, forward, .. } = judged;
         let mut faults = Vec::new();
         let mut check = |program: &mut Program, slot, what, limit, ignored| -> Result<()> {
             faults.push(Faults { count: figures.len(), first: figures.len() + 1, what, limit });
@@ -183,7 +177,7 @@ impl Network {
         figures.extend(skipped);
         let skipped = skipped.map(|_| figures.len() - 1);
         program.record(&figures)?;
-        let (target, grad) = (Some(all), gradient);
+        let target = Some(all);
         let wiring = Wiring::new(program, x, y);
         Ok(Wiring { target, weight, constants, grad, grad_x, faults, skipped, parts, ..wiring })
     }
@@ -224,21 +218,18 @@ impl Network {
         let mut program = Program::new("evaluate", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let target = target.input(&mut program, rows)?;
-        let (y, _) = self.forward(&mut program, x, None)?;
         let weight = goal.weight(&mut program, rows)?;
         let constants: Vec<_> = goal.class_weight(&mut program)?.into_iter().collect();
         let class_weight = constants.first().map(|(slot, _)| *slot);
-        let inputs = LossInputs { weight, class_weight, ..LossInputs::new(y, target) };
-        let (loss, _) = program.loss_of(goal.loss, goal.reduction, inputs, false)?;
-        let mut figures = vec![loss];
+        let answers = Answers { target, weight, class_weight };
+        let judged = self.judged(&mut program, goal, x, answers, None)?;
+        let mut figures = vec![judged.loss];
         if program.has_penalty() {
             figures.push(program.penalty(false));
         }
-        for metric in &goal.metrics {
-            figures.push(program.metric(*metric, y, target)?);
-        }
+        figures.extend(judged.metrics(&mut program, goal, target)?);
         program.record(&figures)?;
-        let wiring = Wiring::new(program, x, y);
+        let wiring = Wiring::new(program, x, judged.y);
         Ok(Wiring { target: Some(target), weight, constants, ..wiring })
     }
 

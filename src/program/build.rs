@@ -13,7 +13,7 @@ impl Program {
         Slot(self.slots.len() - 1)
     }
 
-    pub(super) fn value(&mut self, name: &str, shape: Shape) -> Slot {
+    pub(crate) fn value(&mut self, name: &str, shape: Shape) -> Slot {
         self.add(name, shape, DType::F32, Place::Value)
     }
 

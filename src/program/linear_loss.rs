@@ -3,7 +3,7 @@
 use super::{DType, Form, LossInputs, Op, Program, Slot};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
-use crate::spec::{Loss, Reduce, Reduction};
+use crate::spec::{Arithmetic, Loss, Metric, Reduce, Reduction};
 
 /// What a linear layer with the cross entropy of its outputs takes.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,6 +16,8 @@ pub struct LinearInputs<T = Slot> {
     pub bias: Option<T>,
     /// A class index per row.
     pub target: T,
+    /// A weight per row.
+    pub row_weight: Option<T>,
     /// A weight per class.
     pub class_weight: Option<T>,
     /// What the gradients are multiplied by: dL/d(value).
@@ -35,10 +37,11 @@ pub struct LinearLoss<T = Slot> {
 }
 
 impl<T> LinearInputs<T> {
-    /// Inputs, weight and target, with neither bias nor class weights.
+    /// Inputs, weight and target, with neither bias nor weights of rows and classes.
     pub fn new(x: T, weight: T, target: T) -> Self {
-        let (bias, class_weight, rows_at_once) = (None, None, None);
-        Self { x, weight, bias, target, class_weight, upstream: 1.0, rows_at_once }
+        let (bias, row_weight, class_weight, rows_at_once) = (None, None, None, None);
+        let upstream = 1.0;
+        Self { x, weight, bias, target, row_weight, class_weight, upstream, rows_at_once }
     }
 
     /// With a bias.
@@ -52,6 +55,17 @@ impl<T> LinearInputs<T> {
     }
 }
 
+/// What a trainer asks of it: where the gradients go, of which those that are not wanted are not computed, and metrics.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LinearGoal {
+    /// By the inputs.
+    pub x: Option<Slot>,
+    /// By weight and, if there is one, bias.
+    pub parameters: Vec<Slot>,
+    /// Metrics of the logits, each a mean over rows.
+    pub metrics: Vec<Metric>,
+}
+
 /// Memory for some rows, used again for the next ones.
 struct Chunk {
     rows: usize,
@@ -60,14 +74,12 @@ struct Chunk {
     share: Slot,
     logits: Slot,
     terms: Slot,
-    /// The gradients by the logits and by the inputs, if gradients are wanted.
-    back: Option<[Slot; 2]>,
-}
-
-/// What the gradients by the parameters are gathered in: those of all rows so far, and those of the last ones.
-struct Gathered {
-    total: Slot,
-    part: Slot,
+    /// The gradient by the logits, if any is wanted.
+    d_logits: Option<Slot>,
+    /// That by the inputs.
+    d_x: Option<Slot>,
+    /// The terms of metrics.
+    metrics: Vec<Slot>,
 }
 
 const OP: &str = "linear_cross_entropy";
@@ -86,34 +98,58 @@ impl Program {
         inputs: &LinearInputs,
         gradients: bool,
     ) -> Result<LinearLoss> {
+        let mut goal = LinearGoal::default();
+        if gradients {
+            let parameters = [Some(inputs.weight), inputs.bias].into_iter().flatten();
+            let mut like = |name: &str, slot: Slot| Ok(self.value(name, self.shape(slot)?));
+            goal.x = Some(like("d x", inputs.x)?);
+            goal.parameters =
+                parameters.map(|slot| like("d parameter", slot)).collect::<Result<_>>()?;
+        }
+        let (value, _) = self.linear_loss(loss, reduction, inputs, &goal)?;
+        Ok(LinearLoss { value, gradients: goal.x.into_iter().chain(goal.parameters).collect() })
+    }
+
+    /// The value, and the metrics that the goal asks for, its gradients filled.
+    pub(crate) fn linear_loss(
+        &mut self,
+        loss: Loss,
+        reduction: Reduction,
+        inputs: &LinearInputs,
+        goal: &LinearGoal,
+    ) -> Result<(Slot, Vec<Slot>)> {
         let [rows, features, classes] = self.check_linear(&loss, inputs)?;
         let share = self.row_shares(&loss, reduction, inputs, classes)?;
-        let terms = self.value("terms", Shape::new(&[rows])?);
-        let all = Shape::new(&[rows, features])?;
-        let d_x = gradients.then(|| self.value("d x", all));
-        let parameters = [Some(inputs.weight), inputs.bias];
-        let mut gathered = Vec::new();
-        for parameter in parameters.into_iter().flatten().filter(|_| gradients) {
-            let shape = self.shape(parameter)?;
-            let [total, part] = ["d parameter", "part"].map(|name| self.value(name, shape));
-            gathered.push(Gathered { total, part });
+        let row = Shape::new(&[rows])?;
+        let terms = self.value("terms", row);
+        let metrics: Vec<Slot> =
+            goal.metrics.iter().map(|_| self.value("metric terms", row)).collect();
+        let mut parts = Vec::new();
+        for total in &goal.parameters {
+            parts.push((*total, self.value("part", self.shape(*total)?)));
         }
         let at_once = at_once(inputs.rows_at_once, [rows, features, classes]).min(rows.max(1));
-        let mut chunk = self.chunk([at_once, features, classes], gradients)?;
+        let mut chunk = self.chunk([at_once, features, classes], goal)?;
         for start in (0..rows).step_by(at_once) {
             let range = start..(start + at_once).min(rows);
             if range.len() < chunk.rows {
-                chunk = self.chunk([range.len(), features, classes], gradients)?;
+                chunk = self.chunk([range.len(), features, classes], goal)?;
             }
             self.rows_into(inputs.x, range.clone(), chunk.x)?;
             self.rows_into(inputs.target, range.clone(), chunk.target)?;
             self.rows_into(share, range.clone(), chunk.share)?;
             self.chunk_loss(loss, inputs, &chunk)?;
             self.put_rows(chunk.terms, terms, range.clone())?;
-            let (Some([d_logits, some_d_x]), Some(d_x)) = (chunk.back, d_x) else { continue };
-            self.matmul_into(d_logits, inputs.weight, Form::NN, some_d_x)?;
-            self.put_rows(some_d_x, d_x, range)?;
-            for (number, Gathered { total, part }) in gathered.iter().enumerate() {
+            for ((metric, some), all) in goal.metrics.iter().zip(&chunk.metrics).zip(&metrics) {
+                self.metric_terms(*metric, chunk.logits, chunk.target, *some)?;
+                self.put_rows(*some, *all, range.clone())?;
+            }
+            let Some(d_logits) = chunk.d_logits else { continue };
+            if let (Some(some), Some(all)) = (chunk.d_x, goal.x) {
+                self.matmul_into(d_logits, inputs.weight, Form::NN, some)?;
+                self.put_rows(some, all, range)?;
+            }
+            for (number, (total, part)) in parts.iter().enumerate() {
                 let to = if start == 0 { *total } else { *part };
                 if number == 0 {
                     self.matmul_into(d_logits, chunk.x, Form::TN, to)?;
@@ -126,14 +162,27 @@ impl Program {
             }
         }
         if rows == 0 {
-            gathered.iter().try_for_each(|gathered| self.fill_into(gathered.total, 0.0))?;
+            parts.iter().try_for_each(|(total, _)| self.fill_into(*total, 0.0))?;
         }
         let value = match reduction {
             Reduction::None => terms,
             _ => self.reduce("loss", Reduce::Sum, terms, &[])?,
         };
-        let by = d_x.into_iter().chain(gathered.iter().map(|gathered| gathered.total));
-        Ok(LinearLoss { value, gradients: by.collect() })
+        Ok((value, self.means(&metrics, row)?))
+    }
+
+    /// The means of numbers per row over the rows that take part in the step.
+    fn means(&mut self, terms: &[Slot], row: Shape) -> Result<Vec<Slot>> {
+        if terms.is_empty() {
+            return Ok(Vec::new());
+        }
+        let zeros = self.value("zeros", row);
+        self.fill_into(zeros, 0.0)?;
+        let mean = |terms: &Slot| {
+            let (mean, _) = self.loss(Loss::l1(), Reduction::Mean, (*terms, zeros), false)?;
+            Ok(mean)
+        };
+        terms.iter().map(mean).collect()
     }
 
     /// Checks the operands; gives the numbers of rows, features and classes.
@@ -169,6 +218,13 @@ impl Program {
                 return Err(Error::shape(OP, message));
             }
         }
+        if let Some(slot) = inputs.row_weight {
+            let given = self.numbers(OP, slot)?.shape;
+            if given.to_vec() != [rows] {
+                let message = format!("{rows} rows need a weight each, not {given}");
+                return Err(Error::shape(OP, message));
+            }
+        }
         if inputs.rows_at_once == Some(0) {
             let (op, name) = (OP.to_string(), "rows_at_once".to_string());
             return Err(Error::Parameter {
@@ -194,12 +250,16 @@ impl Program {
         let &LinearInputs { target, class_weight, .. } = inputs;
         let ignored = loss.ignore_index();
         self.ops.push(Op::RowShares { target, class_weight, classes, ignored, reduction, out });
-        Ok(out)
+        match inputs.row_weight {
+            Some(weight) => self.arithmetic("shares", Arithmetic::Mul, out, weight),
+            None => Ok(out),
+        }
     }
 
-    fn chunk(&mut self, [rows, features, classes]: [usize; 3], gradients: bool) -> Result<Chunk> {
+    fn chunk(&mut self, [rows, features, classes]: [usize; 3], goal: &LinearGoal) -> Result<Chunk> {
         let (row, wide, scores) =
             (Shape::new(&[rows])?, Shape::new(&[rows, features])?, Shape::new(&[rows, classes])?);
+        let goes_back = goal.x.is_some() || !goal.parameters.is_empty();
         Ok(Chunk {
             rows,
             x: self.value("some x", wide),
@@ -207,8 +267,9 @@ impl Program {
             share: self.value("some shares", row),
             logits: self.value("some logits", scores),
             terms: self.value("some terms", row),
-            back: gradients
-                .then(|| [self.value("some d logits", scores), self.value("some d x", wide)]),
+            d_logits: goes_back.then(|| self.value("some d logits", scores)),
+            d_x: goal.x.map(|_| self.value("some d x", wide)),
+            metrics: goal.metrics.iter().map(|_| self.value("some metric terms", row)).collect(),
         })
     }
 
@@ -225,7 +286,7 @@ impl Program {
             ..LossInputs::new(chunk.logits, chunk.target)
         };
         self.check_loss(&loss, &taken)?;
-        let gradients = chunk.back.map(|[d_logits, _]| d_logits).into_iter().collect();
+        let gradients = chunk.d_logits.into_iter().collect();
         let (reduction, value) = (Reduction::None, chunk.terms);
         self.ops.push(Op::Loss { loss, reduction, inputs: taken, value, gradients });
         Ok(())

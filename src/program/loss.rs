@@ -329,6 +329,24 @@ impl Program {
         Ok(value)
     }
 
+    /// A metric's term for each row, for metrics that have one.
+    pub(super) fn metric_terms(
+        &mut self,
+        metric: Metric,
+        prediction: Slot,
+        target: Slot,
+        value: Slot,
+    ) -> Result<()> {
+        let op = format!("metric.{metric}");
+        if metric.top().is_none() {
+            return Err(Error::unsupported(op, "it has no term for each row"));
+        }
+        metric.validate()?;
+        self.check_metric(&op, metric, prediction, target)?;
+        self.ops.push(Op::Metric { metric, prediction, target, value });
+        Ok(())
+    }
+
     /// How often each class was taken for each: classes by classes, the rows those of the targets, the columns those of
     /// the first largest scores. Counts are exact up to 2^24.
     ///

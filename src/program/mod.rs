@@ -21,6 +21,7 @@ mod triplet;
 mod values;
 
 pub use around::Around;
+pub(crate) use linear_loss::LinearGoal;
 pub use linear_loss::{LinearInputs, LinearLoss};
 pub use loss::LossInputs;
 pub(crate) use loss::{Layout, has_weighted_mean};

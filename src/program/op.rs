@@ -183,7 +183,7 @@ pub enum Op {
         /// The first row of those, exact below 2^24: one number, 0 if there is none.
         first: Slot,
     },
-    /// The mean of a metric over the rows that take part in this step.
+    /// The mean of a metric over the rows that take part in this step, or of one that has a term for each row those terms.
     Metric {
         /// The metric.
         metric: Metric,
@@ -191,7 +191,7 @@ pub enum Op {
         prediction: Slot,
         /// The targets, as for losses.
         target: Slot,
-        /// One number.
+        /// One number, or one per row.
         value: Slot,
     },
     /// The L1 and L2 penalties of all parameters; also added to the gradients.

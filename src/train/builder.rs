@@ -22,6 +22,7 @@ pub struct TrainerBuilder {
     pub(super) reduction: Reduction,
     pub(super) metrics: Option<Vec<Metric>>,
     pub(super) class_weights: Option<Vec<f32>>,
+    pub(super) linear_cross_entropy: bool,
     pub(super) around: Around,
 }
 
@@ -65,6 +66,28 @@ impl TrainerBuilder {
     /// ```
     pub fn class_weights(self, weights: &[f32]) -> Self {
         Self { class_weights: Some(weights.to_vec()), ..self }
+    }
+
+    /// The last layer, which must be dense, goes together with the loss, which must be `cross_entropy` with class
+    /// targets: its outputs, the logits, are in memory for some rows at a time, in training and in evaluations
+    /// ([`Program::linear_cross_entropy`](crate::Program::linear_cross_entropy)). The same numbers but for rounding, for
+    /// networks with many classes. Predictions are outputs, and have them in memory; a step recorded with
+    /// [`Trainer::into_step`] offers its outputs, so it takes a trainer without this.
+    ///
+    /// ```
+    /// use wgrad::prelude::*;
+    ///
+    /// let data = data::spiral(20, 3, 0);
+    /// let model = Sequential::new(2).dense(16).activation(Activation::relu()).dense(3);
+    /// let mut trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam())
+    ///     .linear_cross_entropy()
+    ///     .on(&Device::cpu())?;
+    /// trainer.fit(&data, Fit::epochs(3).batch(16))?;
+    /// assert!(trainer.evaluate(&data)?.loss() < 2.0);
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    pub fn linear_cross_entropy(self) -> Self {
+        Self { linear_cross_entropy: true, ..self }
     }
 
     /// How the terms of the loss become one number; their mean unless given.
@@ -167,6 +190,7 @@ impl TrainerBuilder {
             around,
             weighted: false,
             class_weights: self.class_weights,
+            linear_cross_entropy: self.linear_cross_entropy,
             checked: false,
             through: false,
         };

@@ -80,6 +80,7 @@ impl Trainer {
             reduction: Reduction::Mean,
             metrics: None,
             class_weights: None,
+            linear_cross_entropy: false,
             around: Around::default(),
         }
     }

@@ -25,6 +25,7 @@ fn training(inputs: usize, rows: usize, optimizer: Optimizer) -> Program {
         around: Around::default(),
         weighted: false,
         class_weights: None,
+        linear_cross_entropy: false,
         checked: true,
         through: false,
     };

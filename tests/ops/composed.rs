@@ -28,8 +28,9 @@ impl Layer {
         let target = case.classes(&labels);
         let bias = self.with_bias.then(|| case.input(&[CLASSES], &normal(3, CLASSES)));
         let class_weight = self.with_weight.then(|| case.input(&[CLASSES], &uniform(4, CLASSES)));
-        let (upstream, rows_at_once) = (-1.5, None);
-        (case, LinearInputs { x, weight, bias, target, class_weight, upstream, rows_at_once })
+        let row_weight = self.with_weight.then(|| case.input(&[self.rows], &uniform(5, self.rows)));
+        let inputs = LinearInputs::new(x, weight, target);
+        (case, LinearInputs { bias, row_weight, class_weight, upstream: -1.5, ..inputs })
     }
 
     fn in_parts(
@@ -48,10 +49,16 @@ impl Layer {
     fn plain(&self, loss: Loss, reduction: Reduction) -> (Case, Vec<Slot>) {
         let (mut case, inputs) = self.case("matmul and cross_entropy");
         let LinearInputs { x, weight, bias, target, class_weight, upstream, .. } = inputs;
+        let row_weight = inputs.row_weight;
         let program = &mut case.program;
         let logits = program.matmul("logits", x, weight, Form::NT).unwrap();
         bias.into_iter().for_each(|bias| program.add_row(bias, logits).unwrap());
-        let inputs = LossInputs { class_weight, upstream, ..LossInputs::new(logits, target) };
+        let inputs = LossInputs {
+            weight: row_weight,
+            class_weight,
+            upstream,
+            ..LossInputs::new(logits, target)
+        };
         let (value, by) = program.loss_of(loss, reduction, inputs, true).unwrap();
         let mut slots = vec![value];
         slots.extend(program.matmul_backward("d", Form::NT, (x, weight), by[0]).unwrap());

@@ -1,5 +1,7 @@
 //! Losses: values and gradients for every reduction and weight, saturated, degenerate and in short batches.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use wgrad::program::StepEntry;
 use wgrad::{Loss, Reduction};
 
@@ -113,12 +115,27 @@ fn every_loss_and_gradient_is_within_its_bound_of_the_reference() {
         (257, 65),
         (3, 1000),
         (1025, 1),
+        (2, 44),
+        (12, 3),
     ];
+    let (mut cases, mut options) = (BTreeMap::new(), BTreeSet::new());
     for loss in losses() {
         for (rows, cols) in shapes {
             for trial in trials(loss, &[rows, cols], true) {
                 checks += check(&trial, gpu(), rows, &Reduction::ALL);
+                *cases.entry(loss.name()).or_insert(0) += usize::from(rows > 0);
             }
+        }
+        let params = loss.entry().params.iter();
+        let set = params.filter(|param| loss.get(param.name) != Some(param.default));
+        options.extend(set.map(|param| (loss.name(), param.name)));
+    }
+    // Sequences have tests of their own.
+    for loss in Loss::all().filter(|loss| !loss.is_sequence()) {
+        let count = cases.get(loss.name()).copied().unwrap_or(0);
+        assert!(count >= 12, "{loss}: {count} cases of each reduction");
+        for param in loss.entry().params {
+            assert!(options.contains(&(loss.name(), param.name)), "{loss}: no {}", param.name);
         }
     }
     println!("{checks} values");
@@ -243,10 +260,26 @@ fn a_row_longer_than_any_loop_of_a_software_adapter_is_summed_whole() {
 }
 
 #[test]
+fn rows_that_rise_slowly_keep_their_accuracy() {
+    let loss: Loss = "cross_entropy(label_smoothing=0.125)".parse().unwrap();
+    for cols in [1000, 1023, 1 << 15] {
+        let slopes = [1e-4, 1e-3, 0.01, 0.03, 0.2, 1.1, -0.01];
+        for mut trial in trials(loss, &[slopes.len(), cols], false) {
+            for (row, slope) in trial.predictions[0].chunks_mut(cols).zip(slopes) {
+                row.iter_mut().zip(0..).for_each(|(x, col)| *x = slope * col as f32);
+            }
+            for gpu in [gpu(), folding_gpu()] {
+                check(&trial, gpu, slopes.len(), &[Reduction::None]);
+            }
+        }
+    }
+}
+
+#[test]
 fn losses_on_a_folded_grid_equal_the_reference() {
     let mut checks = 0;
     for loss in losses() {
-        let sizes = [[13, 9], [13, 12]];
+        let sizes = [[13, 9], [13, 12], [5, 44], [5, 45]];
         for trial in sizes.into_iter().flat_map(|shape| trials(loss, &shape, true)) {
             checks += check(&trial, folding_gpu(), 12, &[Reduction::Mean]);
         }

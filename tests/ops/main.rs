@@ -7,6 +7,7 @@ mod activation;
 mod algebra;
 mod composed;
 mod ctc;
+mod linear_training;
 mod loss;
 mod metric;
 mod noise;

@@ -31,6 +31,7 @@ fn logits(rows: usize, cols: usize) -> Vec<f32> {
             3 => x.iter_mut().step_by(2).for_each(|x| *x = 1e4),
             4 => x.iter_mut().step_by(3).for_each(|x| *x = -1e4),
             5 => x.iter_mut().for_each(|x| *x *= 20.0),
+            6 => x.iter_mut().zip(0..).for_each(|(x, col)| *x = 0.01 * col as f32),
             _ => {}
         }
     }

@@ -4,6 +4,7 @@
 pub mod adapter;
 pub mod golden;
 pub mod kernel;
+pub mod loss_inputs;
 pub mod losses;
 pub mod measured;
 pub mod nets;

@@ -4,18 +4,22 @@ several inputs have second and third, and grad_second and grad_third.
 With reduction "none" the gradient is that of the sum, an upstream of ones. Labels are class indices.
 """
 
+import collections
+
 import torch
 import torch.nn.functional as F
 
 from common import NO_THRESHOLD, Golden, f32
 
 SEED = 2
+# Of each loss at least.
+CASES = 12
 REDUCTIONS = ("none", "mean", "sum")
 
 
-def categorical_cross_entropy(x, target, reduction):
+def categorical_cross_entropy(x, target, reduction, clip=1e-7):
     """On probabilities that are not renormalised; the gradient is that of torch's clamp (0 outside its bounds)."""
-    value = -(target * torch.log(torch.clamp(x, 1e-7, 1 - 1e-7))).sum(-1)
+    value = -(target * torch.log(torch.clamp(x, clip, 1 - clip))).sum(-1)
     return {"none": value, "mean": value.mean(), "sum": value.sum()}[reduction]
 
 
@@ -74,6 +78,11 @@ def binary(golden):
     yield "bce", "plain", {}, plain, bce
     yield "bce", "weight", {}, plain | weighted, bce
 
+    def clipped(t, r):
+        return F.binary_cross_entropy(torch.clamp(t["x"], 2**-4, 1 - 2**-4), t["target"], reduction=r)
+
+    yield "bce", "eps", {"eps": 2**-4}, plain, clipped
+
     x = golden.normal(6, 5) * 3
     x[0] = f32([0, 20, -20, 100, -100])
     x[1] = f32([0, 20, -20, 100, -100])
@@ -107,6 +116,11 @@ def probabilities(golden):
     yield op, "labels", {}, {"x": p, "labels": labels}, loss
     yield op, "one_hot", {}, {"x": p, "target": one_hot}, loss
     yield op, "probabilities", {}, {"x": p, "target": soft}, loss
+
+    def clipped(t, r):
+        return categorical_cross_entropy(t["x"], t["target"], r, 2**-4)
+
+    yield op, "clip", {"clip": 2**-4}, {"x": p, "target": soft}, clipped
 
 
 def classes(golden):
@@ -277,6 +291,7 @@ def scores(golden):
     yield "categorical_hinge", "plain", {}, one_hot, categorical_hinge
     share = {"x": golden.uniform(7, 5), "target": (golden.uniform(7, 5) > 0.5).double()}
     yield "dice", "plain", {}, share, dice
+    yield "dice", "smoothing", {"smoothing": 0.25}, share, lambda t, r: dice(t, r, 0.25)
     yield from images(golden)
 
 
@@ -285,9 +300,9 @@ def categorical_hinge(t, r):
     return reduced(torch.relu(1 + wrong - (t["target"] * t["x"]).sum(-1)), r)
 
 
-def dice(t, r):
-    both = 2 * (t["x"] * t["target"]).flatten(1).sum(-1) + 1
-    return reduced(1 - both / (t["x"].flatten(1).sum(-1) + t["target"].flatten(1).sum(-1) + 1), r)
+def dice(t, r, smoothing=1):
+    both = 2 * (t["x"] * t["target"]).flatten(1).sum(-1) + smoothing
+    return reduced(1 - both / (t["x"].flatten(1).sum(-1) + t["target"].flatten(1).sum(-1) + smoothing), r)
 
 
 def images(golden):
@@ -322,6 +337,7 @@ def vectors(golden):
         ("swap", {"swap": True, "margin": 2}),
         ("l1", {"p": 1}),
         ("l3", {"p": 3, "swap": True}),
+        ("eps", {"eps": 0.125}),
     ]:
 
         def triplet(t, r, options=options):
@@ -329,15 +345,24 @@ def vectors(golden):
 
         yield "triplet_margin", variant, options, three, triplet
 
-    def distance(x, y):
-        return 1 - F.cosine_similarity(x, y)
+    def distance(x, y, eps=1e-8):
+        return 1 - F.cosine_similarity(x, y, eps=eps)
 
-    for variant, options in [("plain", {}), ("swap", {"swap": True, "margin": 0.5})]:
+    for variant, options, eps in [
+        ("plain", {}, 1e-8),
+        ("swap", {"swap": True, "margin": 0.5}, 1e-8),
+        ("eps", {}, 2),
+    ]:
 
-        def cosine_triplet(t, r, options=options):
+        def cosine_triplet(t, r, options=options, eps=eps):
+            def far(x, y):
+                return distance(x, y, eps)
+
             return F.triplet_margin_with_distance_loss(
-                t["x"], t["second"], t["third"], distance_function=distance, reduction=r, **options
+                t["x"], t["second"], t["third"], distance_function=far, reduction=r, **options
             )
+
+        options = options if eps < 1 else {"eps": eps}
 
         yield "triplet_margin_cosine", variant, options, three, cosine_triplet
 
@@ -358,6 +383,9 @@ def vectors(golden):
     near = {"x": f32(a[4:]), "target": f32(p[4:])}
     yield "cosine_similarity_loss", "plain", {}, near, lambda t, r: reduced(
         distance(t["x"], t["target"]), r
+    )
+    yield "cosine_similarity_loss", "eps", {"eps": 3}, near, lambda t, r: reduced(
+        distance(t["x"], t["target"], 3), r
     )
 
 
@@ -409,9 +437,11 @@ def from_optax(golden):
         yield op, "optax" + "_".join(map(str, options)), options, y, t, value, slope
 
 
-def file_optax(golden):
+def file_optax(golden, among=None, draw=""):
     for op, variant, options, x, target, value, slope in from_optax(golden):
-        name = f"{op}.{variant}"
+        if among is not None and op not in among:
+            continue
+        name = f"{op}.{variant}{draw}"
         tensors = {"x": x, "target": target}
         names = {role: golden.input(f"{name}/{role}", value) for role, value in tensors.items()}
         for reduction, y, share in [
@@ -434,8 +464,22 @@ def numbers(array):
 
 def build():
     golden = Golden(SEED)
+    file_torch(golden)
+    file_optax(golden)
+    # Further draws for whatever has fewer cases than that.
+    for draw in range(2, 5):
+        counts = collections.Counter(case["op"] for case in golden.cases)
+        few = {op for op, count in counts.items() if count < CASES}
+        file_torch(golden, few, f"_{draw}")
+        file_optax(golden, few, f"_{draw}")
+    return golden
+
+
+def file_torch(golden, among=None, draw=""):
     for op, variant, options, inputs, function in variants(golden):
-        name = f"{op}.{variant}"
+        if among is not None and op not in among:
+            continue
+        name = f"{op}.{variant}{draw}"
         names = {role: golden.input(f"{name}/{role}", value) for role, value in inputs.items()}
         leaves = [role for role in ("x", "second", "third") if role in inputs]
         for reduction in REDUCTIONS + (("batchmean",) if op == "kl_div" else ()):
@@ -447,5 +491,3 @@ def build():
                 role = "grad_in" if role == "x" else f"grad_{role}"
                 out[role] = golden.tensor(f"{name}.{reduction}/{role}", grad)
             golden.case(f"{name}.{reduction}", op, names | out, options, reduction=reduction)
-    file_optax(golden)
-    return golden

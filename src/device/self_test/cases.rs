@@ -224,6 +224,7 @@ fn goal(loss: Loss, around: Around) -> Goal {
         around,
         weighted: false,
         class_weights: None,
+        linear_cross_entropy: false,
         checked: true,
         through: true,
     }

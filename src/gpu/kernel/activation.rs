@@ -1,9 +1,9 @@
 //! The kernels of activations.
 
 use super::catalogue::{
-    INDEX, MATH, NO_SCALARS, RANDOM, REDUCE, STEP, read, shader, whole, with_hyper, write,
+    INDEX, MATH, NO_SCALARS, RANDOM, STEP, read, shader, whole, with_hyper, write,
 };
-use super::{Kernel, Reads};
+use super::{Kernel, Reads, Rows};
 use crate::spec::Activation;
 use crate::spec::activation::{ActivationKind, MapKind, NoiseKind, Order, Saves};
 use crate::spec::row::{RowForm, RowKind};
@@ -15,7 +15,7 @@ const LEARNED_FIELDS: [&str; 4] = ["len", "cols", "channels", "count"];
 const TOP: &str = shader!("template/row_top");
 
 /// `y = f(x)`, with noise if f draws any.
-pub fn forward(f: &Activation, reads: Reads) -> Kernel {
+pub fn forward(f: &Activation, rows: Rows) -> Kernel {
     let (entry, label) = (f.entry(), format!("activation.{}.forward", f.name()));
     match &entry.kind {
         ActivationKind::Map(map) => {
@@ -28,7 +28,7 @@ pub fn forward(f: &Activation, reads: Reads) -> Kernel {
                 (shader!("template/row_forward"), shader!("template/row_four_forward")),
             ];
             let bindings = [read("steps"), read("x"), write("y")];
-            with_hyper(self::row(&label, row, reads, &parts, &bindings), entry, row.shader)
+            with_hyper(self::row(&label, row, rows, &parts, &bindings), entry, row.shader)
         }
         ActivationKind::Noise(noise) => {
             let bindings = [read("steps"), read("x"), write("y")];
@@ -49,7 +49,7 @@ pub fn forward(f: &Activation, reads: Reads) -> Kernel {
 }
 
 /// `f(x)` in the place of x, for functions of one tensor whose backward takes their output.
-pub fn in_place(f: &Activation, reads: Reads) -> Option<Kernel> {
+pub fn in_place(f: &Activation, rows: Rows) -> Option<Kernel> {
     let (entry, label) = (f.entry(), format!("activation.{}.in_place", f.name()));
     match &entry.kind {
         _ if f.saves() != Saves::Output => None,
@@ -63,21 +63,21 @@ pub fn in_place(f: &Activation, reads: Reads) -> Option<Kernel> {
                 (shader!("template/row_forward"), shader!("template/row_four_forward")),
             ];
             let bindings = [read("steps"), write("y")];
-            Some(with_hyper(self::row(&label, row, reads, &parts, &bindings), entry, row.shader))
+            Some(with_hyper(self::row(&label, row, rows, &parts, &bindings), entry, row.shader))
         }
         _ => None,
     }
 }
 
 /// `grad_in = f'(saved)^T grad_out`; of learned functions also the terms of the learned numbers' gradients.
-pub fn backward(f: &Activation, reads: Reads) -> Kernel {
+pub fn backward(f: &Activation, rows: Rows) -> Kernel {
     let (entry, label) = (f.entry(), format!("activation.{}.backward", f.name()));
     match &entry.kind {
         ActivationKind::Map(map) => derivative(f, map, Order::First),
         ActivationKind::Row(row) => {
             let bindings = [read("steps"), read("saved"), read("grad_out"), write("grad_in")];
             let parts = [(shader!("template/row_backward"), shader!("template/row_four_backward"))];
-            let kernel = self::row(&label, row, reads, &parts, &bindings);
+            let kernel = self::row(&label, row, rows, &parts, &bindings);
             with_hyper(kernel, entry, row.shader)
         }
         ActivationKind::Noise(noise) => {
@@ -126,27 +126,28 @@ fn map(label: &str, parts: &[&'static str], bindings: &[super::Binding]) -> Kern
 fn row(
     label: &str,
     row: &RowKind,
-    reads: Reads,
+    rows: Rows,
     parts: &[(&'static str, &'static str)],
     bindings: &[super::Binding],
 ) -> Kernel {
-    if (reads, row.form) == (Reads::Four, RowForm::Softmax) {
-        let library = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("lib/row")];
+    let lanes = rows.lanes.texts();
+    let library = [INDEX, MATH, STEP, NO_SCALARS, shader!("lib/row"), lanes[0], lanes[1]];
+    let exponential = shader!("template/row_exponential");
+    if (rows.reads, row.form) == (Reads::Four, RowForm::Softmax) {
         let parts: Vec<&'static str> = parts.iter().map(|(_, four)| *four).collect();
-        let parts = [&library[..], &[shader!("template/row_four")], &parts].concat();
-        return whole(&format!("{label}{}", reads.suffix()), 256, &parts, bindings, &ROW_FIELDS);
+        let parts = [&library[..], &[exponential, shader!("template/row_four")], &parts].concat();
+        return whole(&format!("{label}{}", rows.suffix()), 256, &parts, bindings, &ROW_FIELDS);
     }
     let parts: Vec<&'static str> = parts.iter().map(|(one, _)| *one).collect();
+    let one = shader!("template/row_one_exponential");
     let form: &[&str] = match row.form {
-        RowForm::Softmax => &[shader!("template/row_exponential"), shader!("template/row_softmax")],
-        RowForm::Noisy => {
-            &[RANDOM, shader!("template/row_exponential"), shader!("template/row_argmax")]
-        }
-        RowForm::Argmax => &[shader!("template/row_argmax")],
-        RowForm::Own => &[],
+        RowForm::Softmax => &[exponential, one, shader!("template/row_softmax"), TOP],
+        RowForm::Noisy => &[RANDOM, exponential, one, shader!("template/row_argmax"), TOP],
+        RowForm::Argmax => &[shader!("template/row_argmax"), TOP],
+        RowForm::Own => &[TOP],
     };
-    let library = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("lib/row"), TOP];
-    whole(label, 256, &[&library, form, &parts[..]].concat(), bindings, &ROW_FIELDS)
+    let label = format!("{label}{}", rows.lanes.suffix());
+    whole(&label, 256, &[&library, form, &parts[..]].concat(), bindings, &ROW_FIELDS)
 }
 
 fn noise(
@@ -173,9 +174,10 @@ fn learned(label: &str, template: &'static str, bindings: &[super::Binding]) -> 
 
 /// Every kernel of an activation.
 pub(super) fn all(f: &Activation) -> Vec<Kernel> {
-    let of = |reads| [Some(forward(f, reads)), in_place(f, reads), Some(backward(f, reads))];
-    let is_softmax =
-        matches!(&f.entry().kind, ActivationKind::Row(row) if row.form == RowForm::Softmax);
-    let by_fours = is_softmax.then(|| of(Reads::Four)).into_iter().flatten();
-    of(Reads::One).into_iter().chain(by_fours).chain([second(f)]).flatten().collect()
+    let of = |rows| [Some(forward(f, rows)), in_place(f, rows), Some(backward(f, rows))];
+    let ways = |rows: &Rows| match &f.entry().kind {
+        ActivationKind::Row(row) => rows.reads == Reads::One || row.form == RowForm::Softmax,
+        _ => *rows == Rows::PLAIN,
+    };
+    Rows::all().filter(ways).flat_map(of).chain([second(f)]).flatten().collect()
 }

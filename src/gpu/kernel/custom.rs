@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::catalogue::Parts;
-use super::{Kernel, Reads, activation, catalogue};
+use super::{Kernel, Rows, activation, catalogue};
 use crate::error::{Error, Result};
 use crate::spec::loss::TargetForm;
 use crate::spec::{Activation, Loss};
@@ -50,8 +50,8 @@ impl Activation {
         let f = Self::define(name, forward, derivative, reference, slope);
         // What only shows inside the templates, such as a name that they use.
         let own = format!("{forward}\n{derivative}");
-        check_kernel(name, &own, &activation::forward(&f, Reads::One))?;
-        check_kernel(name, &own, &activation::backward(&f, Reads::One))?;
+        check_kernel(name, &own, &activation::forward(&f, Rows::PLAIN))?;
+        check_kernel(name, &own, &activation::backward(&f, Rows::PLAIN))?;
         Ok(f)
     }
 }
@@ -94,7 +94,7 @@ impl Loss {
         check_kernel(
             name,
             &own,
-            &catalogue::loss(&loss, TargetForm::Values, Reads::One, Parts::PLAIN),
+            &catalogue::loss(&loss, TargetForm::Values, Rows::PLAIN, Parts::PLAIN),
         )?;
         Ok(loss)
     }

@@ -3,7 +3,7 @@
 use super::catalogue::{
     INDEX, MATH, NO_SCALARS, REDUCE, STEP, read, shader, whole, with_hyper, write,
 };
-use super::{Access, Binding, Kernel, Reads};
+use super::{Access, Binding, Kernel, Lanes, Reads, Rows};
 use crate::spec::Loss;
 use crate::spec::loss::{LossKind, MapKind, RowKind, TargetForm};
 
@@ -92,7 +92,7 @@ fn only(is_there: bool, binding: Binding) -> Binding {
 
 /// A loss's terms or partial sums, and its gradient by one input; `form` says what the target of a row-wise one is.
 /// One of several inputs and no target reads number by number.
-pub fn loss(loss: &Loss, form: TargetForm, reads: Reads, with: Parts) -> Kernel {
+pub fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
     let entry = loss.entry();
     match &entry.kind {
         LossKind::Map(map) => {
@@ -109,9 +109,15 @@ pub fn loss(loss: &Loss, form: TargetForm, reads: Reads, with: Parts) -> Kernel 
                 TargetForm::Class => ".class",
                 _ => ".values",
             };
-            let reads = if form == TargetForm::Nothing { Reads::One } else { reads };
-            let label = format!("loss.{}{suffix}{}{}", entry.name, reads.suffix(), with.suffix());
-            with_hyper(row_kernel(&label, row, form, reads, with), entry, row.shader)
+            let reads = if form == TargetForm::Nothing { Reads::One } else { rows.reads };
+            // Eight sums a lane are no vector that a subgroup could add.
+            let lanes = match rows.lanes {
+                Lanes::Subgroup if row.sums == 8 => Lanes::Workgroup,
+                lanes => lanes,
+            };
+            let rows = Rows { reads, lanes };
+            let label = format!("loss.{}{suffix}{}{}", entry.name, rows.suffix(), with.suffix());
+            with_hyper(row_kernel(&label, row, form, rows, with), entry, row.shader)
         }
     }
 }
@@ -157,7 +163,7 @@ fn row_target(form: TargetForm) -> (&'static str, Binding) {
     }
 }
 
-fn row_kernel(label: &str, row: &RowKind, form: TargetForm, reads: Reads, with: Parts) -> Kernel {
+fn row_kernel(label: &str, row: &RowKind, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
     let (text, target) = row_target(form);
     let peak = if row.peak {
         shader!("template/loss_row_peak")
@@ -169,7 +175,7 @@ fn row_kernel(label: &str, row: &RowKind, form: TargetForm, reads: Reads, with: 
     } else {
         shader!("template/loss_sums_4")
     };
-    let (width, gradient) = match reads {
+    let (width, gradient) = match rows.reads {
         Reads::One => (shader!("template/loss_row_one"), shader!("template/loss_row_one_gradient")),
         Reads::Four => {
             (shader!("template/loss_row_four"), shader!("template/loss_row_four_gradient"))
@@ -177,8 +183,10 @@ fn row_kernel(label: &str, row: &RowKind, form: TargetForm, reads: Reads, with: 
     };
     let gradient = if with.gradient { gradient } else { shader!("template/loss_row_no_gradient") };
     let template = shader!("template/loss_row");
-    let library = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, template, width, gradient];
-    let mut parts = [&library[..], &[sums, peak, text], &with.texts()].concat();
+    let library =
+        [INDEX, MATH, STEP, NO_SCALARS, template, width, gradient, lanes_text(rows.lanes)];
+    let own = [sums, peak, text];
+    let mut parts = [&library[..], &rows.lanes.texts(), &own, &with.texts()].concat();
     let mut bindings = vec![read("steps"), read("prediction"), target];
     bindings.extend(with.bindings());
     match form {
@@ -195,6 +203,15 @@ fn row_kernel(label: &str, row: &RowKind, form: TargetForm, reads: Reads, with: 
         _ => {}
     }
     whole(label, 256, &parts, &bindings, &ROW_FIELDS)
+}
+
+/// The sums over the lanes of a row.
+const fn lanes_text(lanes: Lanes) -> &'static str {
+    match lanes {
+        Lanes::One => shader!("template/loss_lanes_one"),
+        Lanes::Subgroup => shader!("template/loss_lanes_subgroup"),
+        Lanes::Workgroup => shader!("template/loss_lanes_workgroup"),
+    }
 }
 
 /// The class weight of each target.
@@ -236,39 +253,46 @@ pub fn agreement() -> Kernel {
 }
 
 /// 1 or 0 per row: whether the largest score is the target's class.
-pub fn accuracy(classes: bool) -> Kernel {
+pub fn accuracy(classes: bool, lanes: Lanes) -> Kernel {
     let (form, kind, right) = match classes {
         true => (TargetForm::Class, "class", shader!("metric/right_class")),
         false => (TargetForm::Values, "values", shader!("metric/right_values")),
     };
     let (text, target) = row_target(form);
-    let parts = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("metric/accuracy"), text, right];
+    let library = [INDEX, MATH, STEP, NO_SCALARS, shader!("metric/accuracy"), text, right];
+    let parts = [&library[..], &lanes.texts()].concat();
     let bindings = [read("steps"), read("prediction"), target, write("terms")];
     let names = ["rows", "cols", "k", "lanes"];
-    whole(&format!("metric.accuracy.{kind}"), 256, &parts, &bindings, &names)
+    whole(&format!("metric.accuracy.{kind}{}", lanes.suffix()), 256, &parts, &bindings, &names)
 }
 
 /// Kernels of a loss in which every part and its absence occurs.
 fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
-    let is_row = matches!(loss.entry().kind, LossKind::Row(_));
-    let class_weight = loss.takes_class_weight();
-    let weighted = Parts { weight: true, class_weight, ..Parts::PLAIN };
-    let apart = [
-        (Reads::One, Parts { gradient: false, ..Parts::PLAIN }),
-        (Reads::One, Parts { value: false, ..Parts::PLAIN }),
+    let weighted = Parts { weight: true, class_weight: loss.takes_class_weight(), ..Parts::PLAIN };
+    let parts = [
+        Parts::PLAIN,
+        Parts { gradient: false, ..Parts::PLAIN },
+        Parts { value: false, ..Parts::PLAIN },
+        weighted,
     ];
-    let fours = [
-        (Reads::Four, Parts { value: false, ..weighted }),
-        (Reads::Four, Parts { gradient: false, ..weighted }),
-        (Reads::Four, Parts::PLAIN),
-    ];
-    let mut kernels = vec![self::loss(loss, form, Reads::One, Parts::PLAIN)];
-    if loss.is_sequence() {
-        return kernels;
-    }
-    let by_fours = fours.into_iter().filter(|_| is_row && form != TargetForm::Nothing);
-    let others = apart.into_iter().chain([(Reads::One, weighted)]).chain(by_fours);
-    kernels.extend(others.map(|(reads, with)| self::loss(loss, form, reads, with)));
+    let plain = |rows, parts: &[Parts]| -> Vec<Kernel> {
+        parts.iter().map(|with| self::loss(loss, form, rows, *with)).collect()
+    };
+    let mut kernels = match loss.is_sequence() {
+        true => return plain(Rows::PLAIN, &[Parts::PLAIN]),
+        false => plain(Rows::PLAIN, &parts),
+    };
+    let LossKind::Row(row) = &loss.entry().kind else { return kernels };
+    // Some ways fall back to others.
+    let ways = Rows::all().skip(1).filter(|rows| {
+        let is_one = rows.reads == Reads::Four && form == TargetForm::Nothing;
+        let is_workgroup = rows.lanes == Lanes::Subgroup && row.sums == 8;
+        !(is_one || is_workgroup)
+    });
+    kernels.extend(ways.flat_map(|rows| match rows.reads {
+        Reads::One => plain(rows, &[Parts { value: false, ..Parts::PLAIN }]),
+        Reads::Four => plain(rows, &[Parts::PLAIN, Parts { value: false, ..Parts::PLAIN }]),
+    }));
     kernels
 }
 
@@ -277,7 +301,9 @@ pub fn all() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> = Loss::all()
         .flat_map(|entry| entry.target_forms().iter().flat_map(move |form| variants(&entry, *form)))
         .collect();
-    kernels.extend([true, false].map(accuracy));
+    kernels.extend(
+        Lanes::ALL.into_iter().flat_map(|lanes| [true, false].map(|by| accuracy(by, lanes))),
+    );
     kernels.extend([agreement(), one_hot(), check_classes(), target_weight(), divide()]);
     kernels
 }

@@ -6,6 +6,7 @@ mod custom;
 mod loss;
 pub mod matmul;
 pub mod norm;
+mod rows;
 pub mod tensor;
 mod trusted;
 pub mod whole;
@@ -13,6 +14,7 @@ pub mod whole;
 use std::borrow::Cow;
 
 use crate::error::{Error, Result};
+pub use rows::{Lanes, Reads, Rows};
 use trusted::Trust;
 
 /// How a kernel uses a binding.
@@ -47,30 +49,6 @@ pub struct Field {
 /// A text of a kernel.
 pub type Part = Cow<'static, str>;
 
-/// How a row-wise kernel reads its rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reads {
-    /// Number by number.
-    One,
-    /// By fours.
-    Four,
-}
-
-impl Reads {
-    /// What suits rows of `cols` numbers `inner` apart: fours if they lie side by side, their count a multiple of four.
-    pub fn of(cols: usize, inner: usize) -> Self {
-        if inner == 1 && cols.is_multiple_of(4) { Self::Four } else { Self::One }
-    }
-
-    /// What it adds to a kernel's label.
-    const fn suffix(self) -> &'static str {
-        match self {
-            Self::One => "",
-            Self::Four => ".four",
-        }
-    }
-}
-
 /// A compute shader and what the host must know about it.
 #[derive(Clone, Debug)]
 pub struct Kernel {
@@ -101,7 +79,9 @@ impl Kernel {
 
     /// What a device must have for it beyond the least that WebGPU offers.
     pub fn features(&self) -> wgpu::Features {
-        match self.parts.iter().any(|part| part.contains("subgroupBroadcast(")) {
+        match self.parts.iter().any(|part| {
+            ["subgroupBroadcast(", "subgroupAdd("].iter().any(|call| part.contains(call))
+        }) {
             true => wgpu::Features::SUBGROUP,
             false => wgpu::Features::empty(),
         }

@@ -1,9 +1,9 @@
 //! Activations.
 
+use super::rows::ROW;
 use super::{Lowering, groups};
 use crate::error::{Error, Result};
-use crate::gpu::Class;
-use crate::gpu::kernel::{Kernel, Reads, activation as kernels};
+use crate::gpu::kernel::{Kernel, Rows, activation as kernels};
 use crate::gpu::memory::Region;
 use crate::program::Slot;
 use crate::random::Key;
@@ -14,8 +14,6 @@ use crate::spec::registry::Values;
 
 /// Elements per workgroup of the elementwise kernels: 64 invocations of 4.
 const MAP: usize = 256;
-/// Invocations per workgroup of the row-wise kernels.
-const ROW: usize = 256;
 /// Elements per workgroup of the kernels with an element per invocation.
 const EACH: usize = 64;
 
@@ -27,12 +25,12 @@ impl Lowering<'_> {
         x: Slot,
         out: Slot,
     ) -> Result<()> {
-        let reads = reads(f, self.shape(x)?);
+        let rows = self.activation_rows(f, self.shape(x)?);
         let kernel = if x == out {
-            kernels::in_place(f, reads)
+            kernels::in_place(f, rows)
                 .ok_or_else(|| Error::Internal(format!("{f} does not work in place")))?
         } else {
-            kernels::forward(f, reads)
+            kernels::forward(f, rows)
         };
         let slots = if x == out { vec![out] } else { vec![x, out] };
         let len = self.shape(out)?.len();
@@ -49,7 +47,7 @@ impl Lowering<'_> {
         let [_, _, grad_in] = slots;
         let shape = self.shape(grad_in)?;
         let kernel = match order {
-            Order::First => kernels::backward(f, reads(f, shape)),
+            Order::First => kernels::backward(f, self.activation_rows(f, shape)),
             Order::Second => kernels::second(f)
                 .ok_or_else(|| Error::Internal(format!("{f} has no second derivative")))?,
         };
@@ -76,7 +74,7 @@ impl Lowering<'_> {
             ActivationKind::Row(_) => {
                 bindings.push(self.memory.steps.clone());
                 let rows = if cols == 0 { 0 } else { outer * inner };
-                let lanes = self.row_lanes(rows, cols, lanes(cols));
+                let lanes = self.row_lanes(rows, cols);
                 let fields = vec![word(rows), word(cols), word(inner), word(lanes), key0, key1];
                 (fields, groups(rows, ROW / lanes))
             }
@@ -106,7 +104,7 @@ impl Lowering<'_> {
         let (fields, _, _) = learned_fields(f, shape)?;
         let bindings = slots.into_iter().map(|slot| self.region(slot)).collect::<Result<_>>()?;
         let count = groups(shape.len(), EACH);
-        self.push(kernels::forward(f, Reads::One), &fields, f.values(), bindings, count, 0)
+        self.push(kernels::forward(f, Rows::PLAIN), &fields, f.values(), bindings, count, 0)
     }
 
     /// The gradients of the learned numbers are sums of a term per element.
@@ -126,15 +124,9 @@ impl Lowering<'_> {
             slots.into_iter().map(|slot| self.region(slot)).collect::<Result<Vec<_>>>()?;
         let bindings = [bindings, vec![terms.clone()]].concat();
         let count = groups(shape.len(), EACH);
-        self.push(kernels::backward(f, Reads::One), &fields, f.values(), bindings, count, 0)?;
+        self.push(kernels::backward(f, Rows::PLAIN), &fields, f.values(), bindings, count, 0)?;
         self.sum_blocks(terms, rows, numbers, self.region(grad_weight)?)
     }
-}
-
-/// How the rows of a function of a tensor are read.
-fn reads(f: &Activation, shape: Shape) -> Reads {
-    let [_, cols, inner] = shape.split(f.dim().unwrap_or(-1)).unwrap_or_default();
-    Reads::of(cols, inner)
 }
 
 /// The fields of the kernels with learned numbers, the channels, and the entry.
@@ -145,35 +137,4 @@ fn learned_fields(f: &Activation, shape: Shape) -> Result<(Vec<u32>, usize, &'st
     let channels = learned.channels(f.values(), shape.cols());
     let fields = [shape.len(), shape.cols(), channels, learned.names.len()];
     Ok((fields.map(|field| field as u32).to_vec(), channels, learned))
-}
-
-/// The most columns that one lane takes: llvmpipe ends an invocation's loops after 65 535 turns in all.
-const MOST_PER_LANE: usize = 60_000;
-/// How many workgroups are enough for a software adapter.
-const ENOUGH: usize = 8;
-
-impl Lowering<'_> {
-    /// How many lanes share a row of `cols` numbers, `usual` on a GPU. On a software adapter, where waiting for each other
-    /// costs most of a row's time, only as many as one vector has, unless there are too few rows to go round.
-    pub(super) fn row_lanes(&self, rows: usize, cols: usize, usual: usize) -> usize {
-        if self.gpu.choices().class != Class::Cpu {
-            return usual;
-        }
-        let busy = (ENOUGH * ROW).div_ceil(rows.max(1)).next_power_of_two();
-        let short = cols.div_ceil(MOST_PER_LANE).next_power_of_two();
-        usual.min(busy.max(short).clamp(VECTOR, ROW))
-    }
-}
-
-/// The lanes of a vector of llvmpipe's.
-const VECTOR: usize = 8;
-
-/// How many lanes share a row: one for a short row, for then nothing is shared and the lanes need not wait for each other.
-pub(super) fn lanes(cols: usize) -> usize {
-    match cols {
-        0..=32 => 1,
-        33..=256 => 8,
-        257..=1024 => 32,
-        _ => ROW,
-    }
 }

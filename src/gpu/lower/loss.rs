@@ -1,20 +1,16 @@
 //! Losses and metrics.
 
 use super::ops::{SUM, Total};
+use super::rows::{ROW, lanes};
 use super::{Lowering, groups};
 use crate::error::Result;
 use crate::gpu::kernel::catalogue::{self, Parts};
-use crate::gpu::kernel::{Kernel, Reads};
+use crate::gpu::kernel::{Kernel, Rows};
 use crate::gpu::memory::Region;
 use crate::program::{DType, Layout, LossInputs, Slot, has_weighted_mean};
 use crate::spec::loss::TargetForm;
 use crate::spec::metric::Mode;
 use crate::spec::{Loss, Metric, Reduction};
-
-/// Numbers of a row per invocation, as long as the row has more than a workgroup could share.
-const PER_LANE: usize = 8;
-/// Invocations per workgroup of the row kernels.
-const ROW_LANES: usize = 256;
 
 /// A loss with its operands in memory.
 struct Operands<'a> {
@@ -137,7 +133,7 @@ impl Lowering<'_> {
             terms.clone(),
             grad,
         ];
-        let kernel = catalogue::loss(loss, TargetForm::ClassList, Reads::One, Parts::PLAIN);
+        let kernel = catalogue::loss(loss, TargetForm::ClassList, Rows::PLAIN, Parts::PLAIN);
         self.push(kernel, &fields, loss.values(), bindings, samples as u64, 0)?;
         if each {
             return Ok(());
@@ -198,7 +194,7 @@ impl Lowering<'_> {
         let takes_more = loss.inputs() > 1 || loss.takes_class_weight();
         let last = if takes_more { vec![self.or_unused(second)] } else { vec![] };
         let parts = operands.parts(operands.weight.is_some());
-        let kernel = |with| catalogue::loss(loss, operands.form, Reads::One, with);
+        let kernel = |with| catalogue::loss(loss, operands.form, Rows::PLAIN, with);
         for (input, with) in self.passes(parts, gradients.len(), kernel) {
             let fields = [
                 len as u32,
@@ -325,11 +321,10 @@ impl Lowering<'_> {
             Scale::Divisor(region) => (2, Some(region)),
         };
         let terms = if each { value.clone() } else { self.scratch(rows)? };
-        let usual = lanes(layout.cols);
         // A list of classes is walked for every column.
         let lanes = match form {
-            TargetForm::ClassList => usual,
-            _ => self.row_lanes(rows, layout.cols, usual),
+            TargetForm::ClassList => lanes(layout.cols),
+            _ => self.row_lanes(rows, layout.cols),
         };
         // The second and third binding of a row: the target or another input, and whatever else the loss takes.
         let [_, others @ ..] = &operands.predictions[..] else { return Ok(()) };
@@ -342,8 +337,8 @@ impl Lowering<'_> {
             }
             None => None,
         };
-        let reads = Reads::of(layout.cols, layout.inner);
-        let kernel = |with| catalogue::loss(loss, *form, reads, with);
+        let way = Rows::of(layout.cols, layout.inner, self.meeting(lanes));
+        let kernel = |with| catalogue::loss(loss, *form, way, with);
         let parts = operands.parts(weight.is_some());
         for (input, with) in self.passes(parts, gradients.len(), kernel) {
             let fields = [
@@ -366,7 +361,7 @@ impl Lowering<'_> {
                 self.or_unused(gradients.get(input)),
             ];
             bindings.extend(last.clone());
-            let count = groups(rows, ROW_LANES / lanes);
+            let count = groups(rows, ROW / lanes);
             self.push(kernel(with), &fields, loss.values(), bindings, count, 0)?;
         }
         if each {
@@ -387,14 +382,19 @@ impl Lowering<'_> {
         let out = self.region(value)?;
         if let Some(k) = metric.top() {
             let rows = if shape.is_empty() { 0 } else { shape.rows() };
-            let terms = self.scratch(rows)?;
+            let each = self.shape(value)?.rank() > 0;
+            let terms = if each { out.clone() } else { self.scratch(rows)? };
             let classes = self.program.slot(target)?.dtype == DType::U32;
             let bindings = [&inputs[..], std::slice::from_ref(&terms)].concat();
             let k = k.min(shape.cols()) as u32;
-            let lanes = lanes(shape.cols());
+            let lanes = self.row_lanes(rows, shape.cols());
             let fields = [rows as u32, shape.cols() as u32, k, lanes as u32];
-            let count = groups(rows, ROW_LANES / lanes);
-            self.push(catalogue::accuracy(classes), &fields, &[], bindings, count, 0)?;
+            let count = groups(rows, ROW / lanes);
+            let kernel = catalogue::accuracy(classes, self.meeting(lanes));
+            self.push(kernel, &fields, &[], bindings, count, 0)?;
+            if each {
+                return Ok(());
+            }
             let total = Total { square: false, terms_per_row: 1, rows: shape.rows() };
             return self.sum(terms, rows, out, total);
         }
@@ -413,9 +413,4 @@ impl Lowering<'_> {
         let total = Total { square: false, terms_per_row: shape.cols(), rows: shape.rows() };
         self.sum(partial, count as usize, out, total)
     }
-}
-
-/// How many invocations share a row: short rows lie several in a workgroup.
-fn lanes(cols: usize) -> usize {
-    cols.div_ceil(PER_LANE).next_power_of_two().min(ROW_LANES)
 }

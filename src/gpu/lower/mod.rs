@@ -8,6 +8,7 @@ mod matmul;
 mod norm;
 mod ops;
 mod reuse;
+mod rows;
 mod tensor;
 mod weights;
 mod whole;

@@ -1,13 +1,14 @@
 //! Normalizations.
 
-use super::activation::lanes;
+use super::rows::lanes;
 use super::{Lowering, groups};
 use crate::error::Result;
-use crate::gpu::kernel::{Kernel, norm as kernels};
+use crate::gpu::kernel::{Kernel, Lanes, norm as kernels};
 use crate::gpu::memory::Region;
 use crate::program::{NormOp, Slot};
 use crate::shape::Shape;
 use crate::spec::Normalization;
+use crate::spec::norm::NormalizationKind;
 
 /// Invocations per workgroup.
 const WORKGROUP: usize = 256;
@@ -19,11 +20,11 @@ impl Lowering<'_> {
                 let (affine, settings) = self.affine(*x, *weight, *bias)?;
                 let [weight, bias] = affine;
                 let bindings = vec![self.region(*x)?, weight, bias, self.region(*out)?];
-                self.normalize_lines(kernels::forward(f.kind()), f, *x, settings, bindings)
+                self.normalize_lines(kernels::forward, f, *x, settings, bindings)
             }
             NormOp::Track { f, x, running: [mean, variance] } => {
                 let bindings = vec![self.region(*x)?, self.region(*mean)?, self.region(*variance)?];
-                self.normalize_lines(kernels::track(f.kind()), f, *x, [0.0; 2], bindings)
+                self.normalize_lines(kernels::track, f, *x, [0.0; 2], bindings)
             }
             NormOp::Evaluate { f, x, running: [mean, variance], weight, bias, out } => {
                 let (affine, [weights, biases]) = self.affine(*x, *weight, *bias)?;
@@ -50,7 +51,7 @@ impl Lowering<'_> {
                 let operands = [*x, *grad_out, *grad_in].map(|slot| self.region(slot));
                 let [x_region, grad_out, grad_in] = operands;
                 let bindings = vec![x_region?, weight, grad_out?, grad_in?, shares.clone()];
-                self.normalize_lines(kernels::backward(f.kind()), f, *x, settings, bindings)?;
+                self.normalize_lines(kernels::backward, f, *x, settings, bindings)?;
                 let Some(grad_weight) = grad_weight else { return Ok(()) };
                 let out = self.region(*grad_weight)?;
                 self.sum_blocks(shares, shape.rows(), shape.cols(), out)
@@ -72,7 +73,7 @@ impl Lowering<'_> {
 
     fn normalize_lines(
         &mut self,
-        kernel: Kernel,
+        kernel: fn(NormalizationKind, Lanes) -> Kernel,
         f: &Normalization,
         x: Slot,
         [weights, biases]: [f64; 2],
@@ -90,6 +91,7 @@ impl Lowering<'_> {
         let (count, flops) = (groups(lines, WORKGROUP / lanes), 8 * shape.len() as u64);
         // Without rows there is nothing to normalize.
         let count = if rows == 0 { 0 } else { count };
+        let kernel = kernel(f.kind(), self.meeting(lanes));
         self.push(kernel, &fields, &hyper, bindings, count, flops)
     }
 }

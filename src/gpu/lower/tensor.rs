@@ -1,6 +1,6 @@
 //! The ops that move, combine and reduce tensors.
 
-use super::activation::lanes;
+use super::rows::lanes;
 use super::{Lowering, groups};
 use crate::error::Result;
 use crate::gpu::kernel::{Kernel, tensor as kernels};

@@ -95,6 +95,10 @@ impl Trainer {
         if by_gradient {
             return self.network.training_by_gradient(&goal, self.optimizer, rows, seed);
         }
+        if goal.linear_cross_entropy {
+            let message = "with linear_cross_entropy there are no outputs that the host could read";
+            return Err(Error::unsupported("into_step", message));
+        }
         let target = self.natural_target();
         self.network.training(&goal, self.optimizer, target, (rows, rows), seed)
     }

@@ -1,0 +1,121 @@
+//! A network's outputs and their loss: one after the other, or the last layer together with the loss.
+
+use super::Network;
+use super::build::{Part, Stage};
+use super::pass::{Trace, backward, forward};
+use super::programs::Goal;
+use crate::error::{Error, Result};
+use crate::program::{LinearGoal, LinearInputs, LossInputs, Program, Slot};
+
+/// What outputs are judged by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Answers {
+    pub target: Slot,
+    /// A weight per row.
+    pub weight: Option<Slot>,
+    pub class_weight: Option<Slot>,
+}
+
+/// A loss and what led to it.
+#[derive(Clone, Debug)]
+pub(super) struct Judged {
+    /// The outputs; what the last layer takes, if it goes together with the loss.
+    pub y: Slot,
+    pub loss: Slot,
+    /// Metrics that are there already, for later there are no outputs.
+    metrics: Option<Vec<Slot>>,
+    pub traces: Vec<Trace>,
+    /// The gradients by outputs and inputs, as far as there are any.
+    pub grad: Option<Slot>,
+    pub grad_x: Option<Slot>,
+    /// How many ops forward has.
+    pub forward: usize,
+}
+
+impl Network {
+    /// Adds forward, loss and, with the seed of training, backward.
+    pub(super) fn judged(
+        &self,
+        program: &mut Program,
+        goal: &Goal,
+        x: Slot,
+        answers: Answers,
+        training: Option<u64>,
+    ) -> Result<Judged> {
+        if goal.linear_cross_entropy {
+            return self.judged_with_last(program, goal, x, answers, training);
+        }
+        let (y, traces) = self.forward(program, x, training)?;
+        let forward = program.ops().len();
+        let Answers { target, weight, class_weight } = answers;
+        let inputs = LossInputs { weight, class_weight, ..LossInputs::new(y, target) };
+        let (loss, gradients) =
+            program.loss_of(goal.loss, goal.reduction, inputs, training.is_some())?;
+        let grad = gradients.first().copied();
+        let grad_x = match (grad, training) {
+            (Some(grad), Some(seed)) => {
+                self.backward(program, &traces, grad, seed, goal.through)?
+            }
+            _ => None,
+        };
+        Ok(Judged { y, loss, metrics: None, traces, grad, grad_x, forward })
+    }
+
+    fn judged_with_last(
+        &self,
+        program: &mut Program,
+        goal: &Goal,
+        x: Slot,
+        answers: Answers,
+        training: Option<u64>,
+    ) -> Result<Judged> {
+        let (below, first, has_bias) = self.below_last()?;
+        let (y, traces) = forward(below, program, x, training)?;
+        let forward = program.ops().len();
+        let Answers { target, weight: row_weight, class_weight } = answers;
+        let weight = program.param(first)?;
+        let bias = has_bias.then(|| program.param(first + 1)).transpose()?;
+        let inputs = LinearInputs::new(y, weight, target);
+        let inputs = LinearInputs { bias, row_weight, class_weight, ..inputs };
+        let mut wanted = LinearGoal { metrics: goal.metrics.clone(), ..LinearGoal::default() };
+        if training.is_some() {
+            let count = 1 + usize::from(has_bias);
+            wanted.parameters =
+                (first..first + count).map(|param| program.grad(param)).collect::<Result<_>>()?;
+            if first > 0 {
+                wanted.x = Some(program.value("d features", program.shape(y)?));
+            }
+        }
+        let (loss, metrics) = program.linear_loss(goal.loss, goal.reduction, &inputs, &wanted)?;
+        if let (Some(grad), Some(seed)) = (wanted.x, training) {
+            backward(below, program, &traces, grad, (seed, false))?;
+        }
+        let (grad, grad_x) = (None, None);
+        Ok(Judged { y, loss, metrics: Some(metrics), traces, grad, grad_x, forward })
+    }
+
+    /// The layers below the last one, its first parameter, and whether it has a bias.
+    fn below_last(&self) -> Result<(&[Stage], usize, bool)> {
+        match self.stages.split_last() {
+            Some((Stage { part: Part::Dense { bias }, first_param, .. }, below)) => {
+                Ok((below, *first_param, *bias))
+            }
+            _ => {
+                let name = self.layers().last().map(super::Layer::name).unwrap_or_default();
+                let message = format!("the last layer must be dense, not {name}");
+                Err(Error::unsupported("linear_cross_entropy", message))
+            }
+        }
+    }
+}
+
+impl Judged {
+    /// The figures of the goal's metrics.
+    pub fn metrics(&self, program: &mut Program, goal: &Goal, target: Slot) -> Result<Vec<Slot>> {
+        let metrics = goal.metrics.iter();
+        match &self.metrics {
+            Some(metrics) => Ok(metrics.clone()),
+            None => metrics.map(|metric| program.metric(*metric, self.y, target)).collect(),
+        }
+    }
+}
