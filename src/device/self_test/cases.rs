@@ -87,6 +87,7 @@ impl Case {
         let mut case = Self { program: wiring.program.clone(), rule, steps: 2, ..Self::new(name) };
         case.rule.first_step = 0;
         case.rule.first_epoch = 0;
+        case.rule.skipped = 0;
         case.params = network.initial(0);
         let len = |slot: Slot| wiring.program.shape(slot).map(|shape| shape.len());
         let x = match network.index_count() {
@@ -216,7 +217,7 @@ fn metrics() -> Result<Vec<Case>> {
     metrics.into_iter().map(of_metric).collect()
 }
 
-fn goal(loss: Loss, around: Around) -> Goal {
+pub(super) fn goal(loss: Loss, around: Around) -> Goal {
     Goal {
         loss,
         reduction: Reduction::Mean,

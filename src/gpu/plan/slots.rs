@@ -2,6 +2,7 @@
 
 use super::Plan;
 use crate::error::{Error, Result};
+use crate::gpu::lower::no_memory;
 use crate::gpu::memory::Region;
 use crate::program::{DType, Slot};
 
@@ -46,23 +47,17 @@ impl Plan {
         self.uploads.upload(encoder, words, &region.buffer, &[run]).map(drop)
     }
 
-    /// Where a slot is, if it has memory of its own.
+    /// Where a slot is, if it has memory of its own: parameters lie together, and what passes within a fused dispatch is
+    /// never stored.
     pub fn region(&self, slot: Slot) -> Option<&Region> {
         let root = self.program.slot(slot).ok()?.root(slot);
         self.memory.slots.get(root.0)?.as_ref()
     }
 
     fn own(&self, slot: Slot) -> Result<(&Region, usize)> {
-        let len = self.program.shape(slot)?.len();
-        let region = self.region(slot);
-        let missing = || {
-            Error::Internal(format!(
-                "slot {} of '{}' lies in the arena",
-                slot.0,
-                self.program.name()
-            ))
-        };
-        Ok((region.ok_or_else(missing)?, len))
+        let info = self.program.slot(slot)?;
+        let region = self.region(slot).ok_or_else(|| no_memory(&self.program, info))?;
+        Ok((region, info.shape.len()))
     }
 
     /// Writes numbers to the start of a slot and submits the copy.
