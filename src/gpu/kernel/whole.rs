@@ -2,6 +2,7 @@
 //! rows in one dispatch, activations in workgroup memory, and a partial gradient per workgroup; then a second dispatch that
 //! adds the partial gradients up and updates the parameters.
 
+mod backward;
 mod cut;
 mod layers;
 mod text;

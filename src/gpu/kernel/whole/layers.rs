@@ -1,4 +1,4 @@
-//! The layers forward and backward. A tensor in workgroup memory has rows of fours, the last one padded with zeros. Each
+//! The layers forward. A tensor in workgroup memory has rows of fours, the last one padded with zeros. Each
 //! product is cut so that an invocation loads few numbers for many multiplications: on a CPU adapter a number loaded costs
 //! as much as five multiplications.
 
@@ -8,18 +8,11 @@ use super::cut::Cut;
 use super::text::{Names, tokens};
 use super::{Layer, Placed, Whole, is_noise};
 use crate::spec::Activation;
-use crate::spec::activation::{ActivationKind, Saves};
+use crate::spec::activation::ActivationKind;
 
-/// The backward pass: what stands before, inside and after the loop over blocks.
-#[derive(Default)]
-pub(super) struct Backward {
-    pub before: String,
-    pub inside: String,
-    pub after: String,
-}
 impl Whole {
     /// Four parameters from `at` on; `inside` is how many of them there are.
-    fn params(&self, at: &str, col: &str, cols: u32, last: u32) -> String {
+    pub(super) fn params(&self, at: &str, col: &str, cols: u32, last: u32) -> String {
         if cols.is_multiple_of(4) {
             return format!("param[({at}) / 4u]");
         }
@@ -38,9 +31,10 @@ impl Whole {
             // Done where the dense layer before stores its results.
             Layer::Activation { f, .. } if self.joins(number) && is_light(&f) => String::new(),
             Layer::Activation { width, .. } => {
-                let value = self.each("forward", &layer, names, &[&format!("memory[{x}u + i]")]);
-                let value = masked(&value, width as u32);
-                self.over(self.block * fours(width), &format!("memory[{y}u + i] = {value};"))
+                let value = masked(&self.each("forward", &layer, names, "v"), width as u32);
+                let body =
+                    format!("let v = memory[{x}u + i];\n        memory[{y}u + i] = {value};");
+                self.over(self.block * fours(width), &body)
             }
         }
     }
@@ -60,12 +54,11 @@ impl Whole {
     }
 
     /// A function of each of four numbers, which stand at `i` in units of four.
-    fn each(&self, function: &str, layer: &Layer, names: &Names, arguments: &[&str]) -> String {
+    pub(super) fn each(&self, function: &str, layer: &Layer, names: &Names, four: &str) -> String {
         let Layer::Activation { f, key, width } = layer else { return String::new() };
         let number = names.get(&f.to_string()).copied().unwrap_or(0);
         let parts = [0, 1, 2, 3].map(|part| {
-            let own = arguments.iter().map(|argument| format!("{argument}[{part}]"));
-            let mut own: Vec<String> = own.collect();
+            let mut own = vec![format!("{four}[{part}]")];
             if let (Some(key), true) = (key, is_noise(f)) {
                 let wide = fours(*width);
                 own.push(format!(
@@ -80,53 +73,44 @@ impl Whole {
 
     /// Both operands run along the inner side: dot products of fours.
     fn dense(&self, number: usize, placed: &Placed, names: &Names) -> String {
-        let Placed { layer, params: [weight, bias], x, y } = *placed;
+        let Placed { layer, params: [_, bias], y, .. } = *placed;
         let Layer::Dense { bias: has_bias, inputs, outputs, .. } = layer else {
             return String::new();
         };
-        let (k, n, deep, wide) = (inputs as u32, outputs as u32, fours(inputs), fours(outputs));
+        let (k, n, wide) = (inputs as u32, outputs as u32, fours(outputs));
         let least = if n < 4 { n } else { 4 };
         let cut = self.small_cut(self.block, n, least);
         let mut text = self.tiles(cut);
         for (i, j) in pairs(cut.rows, cut.cols) {
             let _ = writeln!(text, "    var s{i}_{j} = 0.0;");
         }
-        for j in 0..cut.cols {
-            let _ = writeln!(text, "    let w{j} = min(col + {j}u, {n}u - 1u) * {k}u;");
+        text += &match k {
+            0..4 => self.narrow(cut, placed, k, n),
+            _ => self.wide(cut, placed, k, n),
+        };
+        for j in (0..cut.cols).step_by(4) {
+            let four = match has_bias {
+                Some(_) => {
+                    format!("param[{}u + min(col / 4u + {}u, {wide}u - 1u)]", bias / 4, j / 4)
+                }
+                None => "vec4(0.0)".to_string(),
+            };
+            let _ = writeln!(text, "    let bias{j} = {four};");
         }
-        let _ = writeln!(text, "    for (var k = 0u; k < {deep}u; k++) {{");
-        text += &self.rows(cut, 'a', x, (deep, "k"));
-        for j in 0..cut.cols {
-            let at = format!("{weight}u + w{j} + k * 4u");
-            let four = self.params(&at, "k * 4u", k, weight + n * k - 1);
-            let _ = writeln!(text, "        let b{j} = {four};");
-            for i in 0..cut.rows {
-                let _ = writeln!(text, "        s{i}_{j} += dot(a{i}, b{j});");
-            }
-        }
-        text += "    }\n";
         let next = self.layers.get(number + 1);
         let joined = next.filter(|_| self.joins(number + 1)).map(|next| next.layer);
         let activation =
             joined.filter(|layer| matches!(layer, Layer::Activation { f, .. } if is_light(f)));
-        let column = |j: u32| {
-            let bias = match has_bias {
-                Some(_) => format!(" + param_at({bias}u + min(col + {j}u, {n}u - 1u))"),
-                None => String::new(),
-            };
-            move |i: u32| format!("s{i}_{j}{bias}")
-        };
         for i in 0..cut.rows {
             let row = ("row", i, cut.down * cut.rows, self.block);
             text += "    {\n";
             for j in (0..cut.cols).step_by(4) {
-                let four: Vec<String> = (j..j + 4)
-                    .map(|j| if j < cut.cols { column(j)(i) } else { "0.0".into() })
-                    .collect();
-                let _ = writeln!(text, "        let v{j} = vec4({});", four.join(", "));
+                let sum = |j| if j < cut.cols { format!("s{i}_{j}") } else { "0.0".into() };
+                let four: Vec<String> = (j..j + 4).map(sum).collect();
+                let _ = writeln!(text, "        let v{j} = vec4({}) + bias{j};", four.join(", "));
                 let name = format!("v{j}");
                 let value = match &activation {
-                    Some(layer) => self.each("forward", layer, names, &[&name]),
+                    Some(layer) => self.each("forward", layer, names, &name),
                     None => name,
                 };
                 let value = if n.is_multiple_of(4) {
@@ -152,276 +136,44 @@ impl Whole {
         text + "    }\n"
     }
 
-    /// The whole backward pass.
-    pub(super) fn backward(&self, names: &Names) -> Backward {
-        let mut backward = Backward::default();
-        let first = self.layers.iter().position(|p| matches!(p.layer, Layer::Dense { .. }));
-        let first = first.unwrap_or(0);
-        let mut grad = self.grad;
-        let mut budget = if self.lanes == 8 { 224 } else { 24 };
-        let mut done = false;
-        for (number, placed) in self.layers.iter().enumerate().skip(first).rev() {
-            match placed.layer {
-                Layer::Activation { .. } if done => done = false,
-                Layer::Activation { width, .. } => {
-                    let value = self.slope(placed, names, &format!("memory[{grad}u + i]"));
-                    let value = masked(&value, width as u32);
-                    let body = format!("memory[{grad}u + i] = {value};");
-                    backward.inside += &self.over(self.block * fours(width), &body);
-                    backward.inside += "    workgroupBarrier();\n";
-                }
-                Layer::Dense { bias, outputs, .. } => {
-                    self.weight_gradient(number, placed, grad, &mut budget, &mut backward);
-                    if bias.is_some() {
-                        self.bias_gradient(number, placed, grad, outputs, &mut backward);
-                    }
-                    backward.inside += "    workgroupBarrier();\n";
-                    if number > first {
-                        // What backward takes from its output stands where the gradient goes.
-                        let before = self.layers.get(number - 1).filter(|before| {
-                            matches!(before.layer, Layer::Activation { f, .. } if f.saves() == Saves::Output)
-                        });
-                        backward.inside += &self.input_gradient(placed, grad, before, names);
-                        backward.inside += "    workgroupBarrier();\n";
-                        done = before.is_some();
-                        grad = placed.x;
-                    }
-                }
-            }
-        }
-        backward
-    }
-
-    /// A gradient times the derivative of an activation, four by four at `i`.
-    fn slope(&self, placed: &Placed, names: &Names, grad: &str) -> String {
-        let Layer::Activation { f, .. } = placed.layer else { return grad.to_string() };
-        let saved = if f.saves() == Saves::Output { placed.y } else { placed.x };
-        let factor =
-            self.each("derivative", &placed.layer, names, &[&format!("memory[{saved}u + i]")]);
-        format!("{grad} * {factor}")
-    }
-
-    /// Sums over the rows of all blocks, in registers if there are enough.
-    fn weight_gradient(
-        &self,
-        number: usize,
-        placed: &Placed,
-        grad: u32,
-        budget: &mut u32,
-        backward: &mut Backward,
-    ) {
-        let Placed { layer, params: [weight, _], x, .. } = *placed;
-        let Layer::Dense { inputs, outputs, .. } = layer else { return };
-        let (k, n, deep, wide) = (inputs as u32, outputs as u32, fours(inputs), fours(outputs));
-        let cut = self.cut(n, deep * 4, 4, 512);
-        let rounds = cut.tiles().div_ceil(self.lanes);
-        let accumulators = rounds * cut.rows * cut.cols / 4;
-        let keeps = accumulators <= *budget;
-        if keeps {
-            *budget -= accumulators;
-        }
-        for round in 0..rounds {
-            let name = |i: u32, j: u32| format!("g{number}_{round}_{i}_{j}");
-            let places = || pairs(cut.rows, cut.cols / 4);
-            let zeros: String =
-                places().map(|(i, j)| format!("    var {} = vec4(0.0);\n", name(i, j))).collect();
-            let head = format!(
-                "    {{\n    let tile = lane + {}u;\n    if tile < {}u {{\n{}",
-                round * self.lanes,
-                cut.tiles(),
-                cut.place(cut.cols / 4),
+    /// The products of a tile along an inner side of less than four: whole fours of weights, which are those of several
+    /// columns.
+    fn narrow(&self, cut: Cut, placed: &Placed, k: u32, n: u32) -> String {
+        let Placed { params: [weight, _], x, .. } = *placed;
+        let (first, last) = (weight / 4, (weight + n * k - 1) / 4);
+        let mut text = self.rows(cut, 'a', x, (1, "0u"));
+        for q in 0..(cut.cols * k).div_ceil(4) {
+            let _ = writeln!(
+                text,
+                "    let b{q} = param[min({first}u + col / 4u * {k}u + {q}u, {last}u)];"
             );
-            let mut sums = head.clone();
-            if keeps {
-                backward.before += &zeros;
-            } else {
-                sums += &zeros;
-            }
-            let _ = writeln!(sums, "    for (var r = 0u; r < {}u; r++) {{", self.block);
-            for j in 0..cut.cols / 4 {
-                let _ = writeln!(
-                    sums,
-                    "        let x{j} = memory[{x}u + r * {deep}u + min(col + {j}u, {deep}u - 1u)];"
-                );
-            }
-            for i in 0..cut.rows.div_ceil(4 * self.lanes) {
-                if cut.shared {
-                    let _ = writeln!(
-                        sums,
-                        "        let own{i} = memory[{grad}u + r * {wide}u + min(row / 4u + {}u + lane, {wide}u - 1u)];",
-                        i * self.lanes
-                    );
-                }
-            }
-            for i in 0..cut.rows {
-                let at = format!("min(row + {i}u, {n}u - 1u)");
-                if cut.rows.is_multiple_of(4) {
-                    if i.is_multiple_of(4) {
-                        let four = match cut.shared {
-                            true => format!(
-                                "subgroupBroadcast(own{}, {}u)",
-                                i / 4 / self.lanes,
-                                i / 4 % self.lanes
-                            ),
-                            false => format!(
-                                "memory[{grad}u + r * {wide}u + min((row + {i}u) / 4u, {wide}u - 1u)]"
-                            ),
-                        };
-                        let _ = writeln!(sums, "        let d{} = {four};", i / 4);
-                    }
-                } else {
-                    let _ = writeln!(
-                        sums,
-                        "        let d{i} = memory[{grad}u + r * {wide}u + {at} / 4u][{at} % 4u];"
-                    );
-                }
-                for j in 0..cut.cols / 4 {
-                    let factor = if cut.rows.is_multiple_of(4) {
-                        format!("d{}[{}]", i / 4, i % 4)
-                    } else {
-                        format!("d{i}")
-                    };
-                    let _ = writeln!(sums, "        {} += {factor} * x{j};", name(i, j));
-                }
-            }
-            sums += "    }\n";
-            let store = self.weight_store(cut, weight, k, n, keeps, &name);
-            if keeps {
-                backward.inside += &sums;
-                backward.inside += "    }\n    }\n";
-                backward.after += &head;
-                backward.after += &store;
-                backward.after += "    }\n    }\n";
-            } else {
-                backward.inside += &sums;
-                backward.inside += &store;
-                backward.inside += "    }\n    }\n";
-            }
         }
-    }
-
-    fn weight_store(
-        &self,
-        cut: Cut,
-        weight: u32,
-        k: u32,
-        n: u32,
-        keeps: bool,
-        name: &dyn Fn(u32, u32) -> String,
-    ) -> String {
-        let mut text = String::new();
-        for i in 0..cut.rows {
-            let _ = writeln!(text, "    if row + {i}u < {n}u {{");
-            for j in 0..cut.cols / 4 {
-                let at = format!("start + {weight}u + (row + {i}u) * {k}u + (col + {j}u) * 4u");
-                let own = name(i, j);
-                if k.is_multiple_of(4) {
-                    let place = format!("partial[({at}) / 4u]");
-                    let before = if keeps {
-                        String::new()
-                    } else {
-                        format!("select({place}, vec4(0.0), fresh) + ")
-                    };
-                    let _ = writeln!(
-                        text,
-                        "        if (col + {j}u) * 4u < {k}u {{ {place} = {before}{own}; }}"
-                    );
-                    continue;
-                }
-                for part in 0..4 {
-                    let place = format!("partial[({at} + {part}u) / 4u][({at} + {part}u) % 4u]");
-                    let before = if keeps {
-                        String::new()
-                    } else {
-                        format!("select({place}, 0.0, fresh) + ")
-                    };
-                    let _ = writeln!(
-                        text,
-                        "        if (col + {j}u) * 4u + {part}u < {k}u {{ {place} = {before}{own}[{part}]; }}"
-                    );
-                }
+        for (i, j) in pairs(cut.rows, cut.cols) {
+            for part in 0..k {
+                let at = j * k + part;
+                let _ = writeln!(text, "    s{i}_{j} += a{i}[{part}] * b{}[{}];", at / 4, at % 4);
             }
-            text += "    }\n";
         }
         text
     }
 
-    fn bias_gradient(
-        &self,
-        number: usize,
-        placed: &Placed,
-        grad: u32,
-        outputs: usize,
-        backward: &mut Backward,
-    ) {
-        let (bias, wide) = (placed.params[1], fours(outputs));
-        for round in 0..wide.div_ceil(self.lanes) {
-            let at = format!("(lane + {}u)", round * self.lanes);
-            let name = format!("bias{number}_{round}");
-            let _ = writeln!(backward.before, "    var {name} = vec4(0.0);");
-            let _ = write!(
-                backward.inside,
-                "    if {at} < {wide}u {{\n        for (var r = 0u; r < {}u; r++) {{\n            \
-                 {name} += memory[{grad}u + r * {wide}u + {at}];\n        }}\n    }}\n",
-                self.block
-            );
-            // A tensor's padding may be written: it takes no part.
-            let _ = writeln!(
-                backward.after,
-                "    if {at} < {wide}u {{ partial[(start + {bias}u) / 4u + {at}] = {name}; }}"
-            );
+    /// The products of a tile along the inner side, four by four.
+    fn wide(&self, cut: Cut, placed: &Placed, k: u32, n: u32) -> String {
+        let Placed { params: [weight, _], x, .. } = *placed;
+        let deep = k.div_ceil(4);
+        let mut text = String::new();
+        for j in 0..cut.cols {
+            let _ = writeln!(text, "    let w{j} = min(col + {j}u, {n}u - 1u) * {k}u;");
         }
-    }
-
-    /// The gradient by a layer's input, into the input's own place, times the derivative of the activation before.
-    fn input_gradient(
-        &self,
-        placed: &Placed,
-        grad: u32,
-        before: Option<&Placed>,
-        names: &Names,
-    ) -> String {
-        let Placed { layer, params: [weight, _], x, .. } = *placed;
-        let Layer::Dense { inputs, outputs, .. } = layer else { return String::new() };
-        let (k, n, deep, wide) = (inputs as u32, outputs as u32, fours(inputs), fours(outputs));
-        let cut = self.small_cut(self.block, deep * 4, 4);
-        let mut text = self.tiles(cut);
-        for (i, j) in pairs(cut.rows, cut.cols / 4) {
-            let _ = writeln!(text, "    var s{i}_{j} = vec4(0.0);");
-        }
-        let _ = writeln!(text, "    for (var n = 0u; n < {wide}u; n++) {{");
-        text += &self.rows(cut, 'a', grad, (wide, "n"));
-        // Padding of the gradient is 0: any weight will do there.
-        for (part, j) in pairs(4.min(n), cut.cols / 4) {
-            let line = format!("min(n * 4u + {part}u, {n}u - 1u)");
-            let col = format!("min(col / 4u + {j}u, {deep}u - 1u) * 4u");
-            let four = self.params(
-                &format!("{weight}u + {line} * {k}u + {col}"),
-                &col,
-                k,
-                weight + n * k - 1,
-            );
-            let _ = writeln!(text, "        let b{part}_{j} = {four};");
+        let _ = writeln!(text, "    for (var k = 0u; k < {deep}u; k++) {{");
+        text += &self.rows(cut, 'a', x, (deep, "k"));
+        for j in 0..cut.cols {
+            let at = format!("{weight}u + w{j} + k * 4u");
+            let four = self.params(&at, "k * 4u", k, weight + n * k - 1);
+            let _ = writeln!(text, "        let b{j} = {four};");
             for i in 0..cut.rows {
-                let _ = writeln!(text, "        s{i}_{j} += a{i}[{part}] * b{part}_{j};");
+                let _ = writeln!(text, "        s{i}_{j} += dot(a{i}, b{j});");
             }
-        }
-        text += "    }\n";
-        for (i, j) in pairs(cut.rows, cut.cols / 4) {
-            let own = format!("s{i}_{j}");
-            let value = match before {
-                Some(before) => self.slope(before, names, &own),
-                None => own,
-            };
-            let value = masked(&value, k);
-            let within = Self::within(&[
-                ("row", i, cut.down * cut.rows, self.block),
-                ("col", 4 * j, cut.across * cut.cols, 4 * deep),
-            ]);
-            let _ = writeln!(
-                text,
-                "    {within}{{ let i = (row + {i}u) * {deep}u + col / 4u + {j}u; memory[{x}u + i] = {value}; }}"
-            );
         }
         text + "    }\n"
     }
@@ -438,7 +190,7 @@ impl Whole {
                 let weights = self.cut(outputs as u32, deep * 4, 4, 512).tiles();
                 over(forward) * u64::from(deep + 1)
                     + over(back) * u64::from(wide + 1)
-                    + (over(weights) + over(wide)) * u64::from(self.block)
+                    + over(weights) * u64::from(self.block)
             }
             Layer::Activation { width, .. } => 2 * over(self.block * fours(width)),
         };
@@ -457,7 +209,7 @@ impl Whole {
     }
 }
 
-fn pairs(rows: u32, cols: u32) -> impl Iterator<Item = (u32, u32)> {
+pub(super) fn pairs(rows: u32, cols: u32) -> impl Iterator<Item = (u32, u32)> {
     (0..rows).flat_map(move |i| (0..cols).map(move |j| (i, j)))
 }
 
@@ -467,7 +219,7 @@ pub(super) fn fours(width: usize) -> u32 {
 }
 
 /// Zeros beyond a row's end, where `i` counts fours.
-fn masked(value: &str, width: u32) -> String {
+pub(super) fn masked(value: &str, width: u32) -> String {
     if width.is_multiple_of(4) {
         return value.to_string();
     }
