@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wgrad::gpu::{Choices, Dispatch, Fusion, Plan, Weights};
+use wgrad::gpu::{Budget, Choices, Dispatch, Fusion, Plan, Weights};
 use wgrad::prelude::*;
 use wgrad::program::Steps;
 
@@ -111,23 +111,43 @@ impl Bare {
     }
 }
 
+/// Allocations of one recording, which is submitted and waited for.
+fn submitted(gpu: &Gpu, record: &mut dyn FnMut(&mut wgpu::CommandEncoder)) -> u64 {
+    let mut encoder = gpu.device().create_command_encoder(&Default::default());
+    let count = allocations(|| record(&mut encoder));
+    gpu.queue().submit([encoder.finish()]);
+    gpu.device().poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    count
+}
+
 /// Allocations of one recording of `steps` steps, by the plan and by the bare host with the dispatches of another one like it,
 /// when as much was recorded before.
 fn recorded(gpu: &Gpu, plan: &mut Plan, others: &Plan, steps: u64) -> [u64; 2] {
-    let submitted = |record: &mut dyn FnMut(&mut wgpu::CommandEncoder)| {
-        let mut encoder = gpu.device().create_command_encoder(&Default::default());
-        let count = allocations(|| record(&mut encoder));
-        gpu.queue().submit([encoder.finish()]);
-        gpu.device().poll(wgpu::PollType::wait_indefinitely()).unwrap();
-        count
-    };
     let last = |record: &mut dyn FnMut(&mut wgpu::CommandEncoder)| {
-        (0..8).map(|_| submitted(record)).last().unwrap()
+        (0..8).map(|_| submitted(gpu, record)).last().unwrap()
     };
     let by_plan = last(&mut |encoder| plan.encode(encoder, steps).unwrap());
     plan.try_figures().unwrap();
     let bare = Bare::new(gpu.device());
     let by_host = last(&mut |encoder| bare.record(encoder, others.dispatches(), steps));
+    [by_plan, by_host]
+}
+
+/// The same for recordings within a budget, whose end a bare host notes with a callback, too.
+fn within(gpu: &Gpu, plan: &mut Plan, others: &Plan) -> [u64; 2] {
+    let (mut by_plan, mut steps) = (0, 0);
+    for _ in 0..8 {
+        by_plan = submitted(gpu, &mut |encoder| {
+            steps = plan.encode_within(encoder, Budget::micros(1)).unwrap();
+        });
+    }
+    let bare = Bare::new(gpu.device());
+    let mut record = |encoder: &mut wgpu::CommandEncoder| {
+        bare.record(encoder, others.dispatches(), steps);
+        let done = bare.done.clone();
+        encoder.on_submitted_work_done(move || drop(done));
+    };
+    let by_host = (0..8).map(|_| submitted(gpu, &mut record)).last().unwrap();
     [by_plan, by_host]
 }
 
@@ -169,4 +189,6 @@ fn a_recorded_step_allocates_nothing_beside_what_wgpu_does() {
     let counts = steps.map(|steps| (steps, recorded(&gpu, &mut plan, &others, steps)));
     println!("steps, allocations by plan and by bare host: {counts:?}");
     assert!(counts.iter().all(|(_, [by_plan, by_host])| by_plan == by_host), "{counts:?}");
+    let [by_plan, by_host] = within(&gpu, &mut plan, &others);
+    assert_eq!(by_plan, by_host, "within a budget");
 }

@@ -33,7 +33,7 @@ fn every_file_has_its_cases() {
     assert_eq!(load("activations_jax").len(), 11);
     assert_eq!(load("algebra").len(), 82);
     let losses = load("losses");
-    assert_eq!(losses.len(), 227);
+    assert_eq!(losses.len(), 472);
     let names: BTreeSet<&str> = Loss::all().map(|loss| loss.name()).collect();
     assert_eq!(ops(&losses), names.into_iter().collect::<Vec<_>>());
     let optimizers = load("optimizers");

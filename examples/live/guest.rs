@@ -136,6 +136,8 @@ impl Guest {
     fn rebuild(&mut self) -> Result {
         (self.step, self.seen, self.painter) =
             build(&self.gpu, self.format, &self.data, &self.shown, self.settings)?;
+        // Those of the steps before are not this run's.
+        self.latest = None;
         Ok(())
     }
 
@@ -160,11 +162,13 @@ impl Guest {
     pub fn title(&self) -> String {
         let (activation, optimizer) =
             (ACTIVATIONS[self.settings.activation](), OPTIMIZERS[self.settings.optimizer].0());
+        let figures = match &self.latest {
+            Some(_) => format!("loss {:.4}  accuracy {:.3}", self.loss(), self.accuracy()),
+            None => "no loss yet".into(),
+        };
         format!(
-            "step {}  loss {:.4}  accuracy {:.3} | [A] {}  [O] {}  [up, down] lr {:.5}  [R] restart",
+            "step {}  {figures} | [A] {}  [O] {}  [up, down] lr {:.5}  [R] restart",
             self.step.next_step(),
-            self.loss(),
-            self.accuracy(),
             activation.name(),
             optimizer.name(),
             self.settings.rate,

@@ -134,9 +134,15 @@ impl Running {
         self.device.poll(wgpu::PollType::Poll)?;
         self.frames += 1;
         if self.frames.is_multiple_of(10) {
-            self.window.set_title(&self.guest.title());
+            self.name();
         }
         Ok(())
+    }
+
+    /// The window's title: what is, and what the keys do.
+    fn name(&self) {
+        let space = if self.paused { "paused, go on" } else { "pause" };
+        self.window.set_title(&format!("{}  [space] {space}", self.guest.title()));
     }
 
     fn key(&mut self, key: &Key) -> Result {
@@ -181,7 +187,7 @@ impl App {
                     return Ok(true);
                 }
                 running.key(&logical_key)?;
-                running.window.set_title(&running.guest.title());
+                running.name();
             }
             _ => {}
         }

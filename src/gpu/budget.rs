@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::staging::{Fate, Loan, Staging, Way};
+use super::staging::Downloads;
 use super::{Gpu, Plan};
 use crate::error::{Error, Result};
 
@@ -60,8 +60,8 @@ enum Clock {
 struct Stamps {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
-    downloads: Staging,
-    under_way: Vec<(u64, Loan)>,
+    /// Each with how many steps it is the time of.
+    downloads: Downloads<u64>,
     /// Nanoseconds per tick.
     period: f64,
 }
@@ -76,30 +76,20 @@ impl Stamps {
         let (queries, resolved) = gpu.scoped("timestamps", || {
             (gpu.device().create_query_set(&descriptor), gpu.device().create_buffer(&buffer))
         })?;
-        let downloads = Staging::new(gpu, Way::Down);
         let period = f64::from(gpu.queue().get_timestamp_period());
-        Ok(Self { queries, resolved, downloads, under_way: Vec::new(), period })
+        Ok(Self { queries, resolved, downloads: Downloads::new(gpu), period })
     }
 
-    /// Steps and nanoseconds of what has come back.
-    fn settle(&mut self) -> Result<Vec<(u64, f64)>> {
-        let (mut measured, mut words) = (Vec::new(), Vec::new());
-        for (steps, loan) in std::mem::take(&mut self.under_way) {
-            match loan.fate() {
-                Fate::Out => self.under_way.push((steps, loan)),
-                Fate::Dropped => {}
-                Fate::Failed => return Err(self.downloads.lost("a time did not come back")),
-                Fate::Done | Fate::Idle => {
-                    self.downloads.collect(&loan, 4, &mut words)?;
-                    if let [begin, begin_high, end, end_high] = *words {
-                        let tick = |low: u32, high: u32| u64::from(high) << 32 | u64::from(low);
-                        let ticks = tick(end, end_high).saturating_sub(tick(begin, begin_high));
-                        measured.push((steps, ticks as f64 * self.period));
-                    }
-                }
+    /// Steps and nanoseconds of a recording that has come back.
+    fn next(&mut self) -> Result<Option<(u64, f64)>> {
+        while let Some((steps, words)) = self.downloads.next()? {
+            if let Some([begin, begin_high, end, end_high]) = words {
+                let tick = |low: &u32, high: &u32| u64::from(*high) << 32 | u64::from(*low);
+                let ticks = tick(end, end_high).saturating_sub(tick(begin, begin_high));
+                return Ok(Some((steps, ticks as f64 * self.period)));
             }
         }
-        Ok(measured)
+        Ok(None)
     }
 }
 
@@ -108,7 +98,7 @@ impl Pace {
         let clock = if gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             Clock::Stamps(Box::new(Stamps::new(gpu)?))
         } else {
-            Clock::Done { found: Arc::default(), times: VecDeque::new() }
+            Clock::Done { found: Arc::default(), times: VecDeque::with_capacity(REMEMBERED + 1) }
         };
         Ok(Self { clock, steps: 1.0 })
     }
@@ -125,16 +115,15 @@ impl Pace {
     fn settle(&mut self, budget: Duration) -> Result<()> {
         match &mut self.clock {
             Clock::Stamps(stamps) => {
-                for (steps, nanoseconds) in stamps.settle()? {
+                while let Some((steps, nanoseconds)) = stamps.next()? {
                     let fitting = budget.as_nanos() as f64 * steps as f64 / nanoseconds.max(1.0);
                     // Half of the way, so that one odd frame does not turn everything.
                     self.steps = ((self.steps + fitting) / 2.0).min(grown(steps));
                 }
             }
             Clock::Done { found, times } => {
-                let found =
-                    std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner));
-                for (steps, time) in found {
+                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                for (steps, time) in found.drain(..) {
                     // A host notices late that a recording is done, by about as much each time: what counts is by how
                     // much longer it took than the quickest.
                     times.push_back(time);
@@ -199,8 +188,7 @@ impl Plan {
                 };
                 self.encode_timed(encoder, steps, Some(writes))?;
                 encoder.resolve_query_set(&stamps.queries, 0..2, &stamps.resolved, 0);
-                let loan = stamps.downloads.download(encoder, &[(&stamps.resolved, 0, 4)])?;
-                stamps.under_way.push((steps, loan));
+                stamps.downloads.record(encoder, &[(&stamps.resolved, 0, 4)], steps)?;
             }
             Clock::Done { found, .. } => {
                 self.encode_timed(encoder, steps, None)?;

@@ -115,8 +115,7 @@ impl Class {
         (shares / (4 * self.workgroups() as u64)).clamp(1, 8)
     }
 
-    fn tiling(self, product: &Product, subgroups: bool) -> MatMul {
-        let Product { m, k, n, .. } = *product;
+    fn tiling(self, [m, k, n]: [usize; 3], subgroups: bool) -> MatMul {
         if self == Self::Cpu {
             return match (m, n) {
                 // The larger one takes seconds to compile.
@@ -189,10 +188,22 @@ impl Choices {
         }
     }
 
+    /// The tilings that products of some shape or other take.
+    pub(crate) fn tilings(&self) -> Vec<MatMul> {
+        if let Some(matmul) = self.matmul {
+            return vec![matmul];
+        }
+        let sides = [4, 8, 16, 64, 512, 2048];
+        let products = sides.into_iter().flat_map(|m| sides.map(|n| [[m, 4, n], [m, 256, n]]));
+        let taken: Vec<MatMul> =
+            products.flatten().map(|sides| self.class.tiling(sides, self.subgroups)).collect();
+        MatMul::ALL.into_iter().filter(|tiling| taken.contains(tiling)).collect()
+    }
+
     /// The tiling of a product, that which was measured if one was, and how much of its inner side a workgroup takes.
     pub(super) fn product(&self, product: &Product, tuned: Option<MatMul>) -> (Tiling, usize) {
         let Product { m, k, n, .. } = *product;
-        let own = || self.class.tiling(product, self.subgroups);
+        let own = || self.class.tiling([m, k, n], self.subgroups);
         let tiling = match self.matmul.or(tuned).unwrap_or_else(own).tiling() {
             Tiling { via: Via::Subgroup, .. } if !self.subgroups => MatMul::Wide.tiling(),
             tiling => tiling,

@@ -5,7 +5,7 @@ use futures::FutureExt;
 use super::arena::Weights;
 use super::kernel::Kernel;
 use super::lower::{Job, Lowering, Memory, fusion};
-use super::{Choices, Fusion, Gpu};
+use super::{Choices, Fusion, Gpu, Tuning};
 use crate::error::{Error, Result};
 use crate::program::{Op, Program};
 
@@ -71,7 +71,7 @@ impl Gpu {
         let others = Some(Choices { fusion: Fusion::Never, ..own });
         for choices in [Some(own), others.filter(|others| *others != own)].into_iter().flatten() {
             let buffers = self.limits().max_storage_buffers_per_shader_stage;
-            let jobs = lower(program, class, buffers, Some(choices))?;
+            let jobs = lower(program, class, buffers, Some((choices, self.tuning())))?;
             jobs.iter().try_for_each(|job| self.compile(&job.kernel))?;
         }
         Ok(())
@@ -124,15 +124,17 @@ fn lower(
     program: &Program,
     class: wgpu::DeviceType,
     buffers: u32,
-    choices: Option<Choices>,
+    choices: Option<(Choices, &Tuning)>,
 ) -> Result<Vec<Job>> {
     let mut limits =
         wgpu::Limits { max_storage_buffers_per_shader_stage: buffers, ..Default::default() };
     loop {
         let gpu = nothing(class, &limits)?;
         // What the least needs goes op by op: fused steps bind more.
-        let least = Choices { fusion: Fusion::Never, ..gpu.choices() };
-        let gpu = gpu.choosing(choices.unwrap_or(least));
+        let gpu = match choices {
+            Some((choices, tuning)) => gpu.choosing(choices).tuned(tuning.clone()),
+            None => gpu.choosing(Choices { fusion: Fusion::Never, ..gpu.choices() }),
+        };
         match lower_on(&gpu, program) {
             Err(Error::Limit { needed, limit, unit: "bytes", .. })
                 if limit >= limits.max_storage_buffer_binding_size

@@ -1,7 +1,7 @@
 //! What a training run can go on from, brought back through the host's own submits.
 
 use super::Weights;
-use super::staging::{Fate, Loan, Staging, Way};
+use super::staging::{Downloads, Fate};
 use super::{Gpu, Plan};
 use crate::error::Result;
 use crate::program::WeightValues;
@@ -22,23 +22,22 @@ const HEADER: usize = 3;
 /// Snapshots under way.
 #[derive(Debug)]
 pub(crate) struct Snapshots {
-    staging: Staging,
-    under_way: Vec<Loan>,
+    downloads: Downloads<()>,
 }
 
 impl Snapshots {
     pub fn new(gpu: &Gpu) -> Self {
-        Self { staging: Staging::new(gpu, Way::Down), under_way: Vec::new() }
+        Self { downloads: Downloads::new(gpu) }
     }
 
     /// How many bytes its buffers have.
     pub fn bytes(&self) -> u64 {
-        self.staging.bytes()
+        self.downloads.bytes()
     }
 
     /// Whether a snapshot has not come back yet.
     pub fn is_under_way(&self) -> bool {
-        self.under_way.iter().any(|loan| loan.fate() == Fate::Out)
+        self.downloads.under_way().any(|(fate, ())| fate == Fate::Out)
     }
 
     /// Records the copy of everything that changes from step to step.
@@ -52,27 +51,17 @@ impl Snapshots {
         let regions = weights.changing().into_iter();
         let parts = regions.map(|region| (&region.buffer, region.offset, region.words() as u64));
         let parts: Vec<_> = std::iter::once(counter).chain(parts).collect();
-        self.under_way.push(self.staging.download(encoder, &parts)?);
-        Ok(())
+        self.downloads.record(encoder, &parts, ())
     }
 
     /// The newest snapshot that has come back since the last call, if any has; `near` is a step not far from it.
     pub fn take(&mut self, weights: &Weights, near: u64) -> Result<Option<WeightsAt>> {
-        let count = HEADER + weights.changing().iter().map(|region| region.words()).sum::<usize>();
-        let mut words = Vec::new();
         let mut newest: Option<WeightsAt> = None;
-        for loan in std::mem::take(&mut self.under_way) {
-            match loan.fate() {
-                Fate::Out => self.under_way.push(loan),
-                Fate::Dropped => {}
-                Fate::Failed => return Err(self.staging.lost("a snapshot did not come back")),
-                Fate::Done | Fate::Idle => {
-                    self.staging.collect(&loan, count as u64, &mut words)?;
-                    let snapshot = weights_at(weights, &words, near);
-                    if newest.as_ref().is_none_or(|newest| newest.step < snapshot.step) {
-                        newest = Some(snapshot);
-                    }
-                }
+        while let Some(((), words)) = self.downloads.next()? {
+            let Some(words) = words else { continue };
+            let snapshot = weights_at(weights, words, near);
+            if newest.as_ref().is_none_or(|newest| newest.step < snapshot.step) {
+                newest = Some(snapshot);
             }
         }
         Ok(newest)

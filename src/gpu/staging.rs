@@ -66,6 +66,18 @@ pub(super) struct Loan {
     number: u64,
 }
 
+/// What the caller knows of a download, and the words that it brought, unless its encoder was dropped.
+type Back<'a, T> = (T, Option<&'a [u32]>);
+
+/// Numbers on their way to the host, each time with what the caller knows of them.
+#[derive(Debug)]
+pub(super) struct Downloads<T> {
+    staging: Staging,
+    under_way: Vec<(Loan, u64, T)>,
+    /// What came back last; kept, so that nothing is allocated for it.
+    words: Vec<u32>,
+}
+
 /// Held by the callback of one loan; dropped without an answer if the encoder is.
 struct Ticket(Option<Loan>);
 
@@ -175,28 +187,8 @@ impl Staging {
         Ok(slot.lend(encoder))
     }
 
-    /// Records the copy of parts of buffers, one after the other: each a buffer, its first byte and its words.
-    pub fn download(
-        &mut self,
-        encoder: &mut wgpu::CommandEncoder,
-        parts: &[(&wgpu::Buffer, u64, u64)],
-    ) -> Result<Loan> {
-        let slot = self.free(parts.iter().map(|(.., words)| words * 4).sum())?;
-        let mut at = 0;
-        for (source, from, words) in parts.iter().filter(|(.., words)| *words > 0) {
-            encoder.copy_buffer_to_buffer(source, *from, &slot.buffer, at, words * 4);
-            at += words * 4;
-        }
-        Ok(slot.lend(encoder))
-    }
-
-    /// The device is gone.
-    pub fn lost(&self, reason: &str) -> Error {
-        self.gpu.note_lost(reason.to_string())
-    }
-
     /// Puts the first `words` words that a loan has brought into `into`, in the place of what was there.
-    pub fn collect(&self, loan: &Loan, words: u64, into: &mut Vec<u32>) -> Result<()> {
+    fn collect(&self, loan: &Loan, words: u64, into: &mut Vec<u32>) -> Result<()> {
         let lost = |error: wgpu::MapRangeError| self.gpu.note_lost(format!("{error} (download)"));
         {
             let view = loan.slot.buffer.get_mapped_range(..words * 4).map_err(lost)?;
@@ -207,6 +199,62 @@ impl Staging {
         loan.slot.buffer.unmap();
         loan.slot.turn().fate = Fate::Idle;
         Ok(())
+    }
+}
+
+impl<T> Downloads<T> {
+    pub fn new(gpu: &Gpu) -> Self {
+        Self { staging: Staging::new(gpu, Way::Down), under_way: Vec::new(), words: Vec::new() }
+    }
+
+    /// As [`Staging::prepare`].
+    pub fn prepare(&mut self, count: usize, bytes: u64) -> Result<()> {
+        self.staging.prepare(count, bytes)
+    }
+
+    /// As [`Staging::bytes`].
+    pub fn bytes(&self) -> u64 {
+        self.staging.bytes()
+    }
+
+    /// Records the copy of parts of buffers, one after the other: each a buffer, its first byte and its words.
+    pub fn record(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        parts: &[(&wgpu::Buffer, u64, u64)],
+        note: T,
+    ) -> Result<()> {
+        let words = parts.iter().map(|(.., words)| words).sum();
+        let slot = self.staging.free(words * 4)?;
+        let mut at = 0;
+        for (source, from, words) in parts.iter().filter(|(.., words)| *words > 0) {
+            encoder.copy_buffer_to_buffer(source, *from, &slot.buffer, at, words * 4);
+            at += words * 4;
+        }
+        self.under_way.push((slot.lend(encoder), words, note));
+        Ok(())
+    }
+
+    /// What has not been taken yet, in the order of recording.
+    pub fn under_way(&self) -> impl Iterator<Item = (Fate, &T)> {
+        self.under_way.iter().map(|(loan, _, note)| (loan.fate(), note))
+    }
+
+    /// Takes the oldest that is not under way any more. Never waits.
+    pub fn next(&mut self) -> Result<Option<Back<'_, T>>> {
+        let back = |(loan, ..): &(Loan, u64, T)| loan.fate() != Fate::Out;
+        let Some(at) = self.under_way.iter().position(back) else { return Ok(None) };
+        let (loan, words, note) = self.under_way.remove(at);
+        match loan.fate() {
+            Fate::Dropped => Ok(Some((note, None))),
+            Fate::Failed => {
+                Err(self.staging.gpu.note_lost("a download did not come back".to_string()))
+            }
+            _ => {
+                self.staging.collect(&loan, words, &mut self.words)?;
+                Ok(Some((note, Some(&self.words))))
+            }
+        }
     }
 }
 

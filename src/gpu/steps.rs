@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 
 use super::Gpu;
 use super::memory::Region;
-use super::staging::{Fate, Loan, Staging, Way};
+use super::staging::{Downloads, Fate, Loan, Staging, Way};
 use crate::error::{Error, Result};
 use crate::program::{Op, StepEntry};
 
@@ -47,31 +47,36 @@ pub(super) struct StepTable {
     capacity: u64,
     /// The first step not yet recorded.
     next: u64,
+    known: Known,
+    uploads: Staging,
+    downloads: Downloads<Recording>,
+    /// The entries under way, each with the first step that they are of.
+    entries: Vec<(Loan, u64)>,
+    /// Room for what goes up, so that recording allocates nothing.
+    words: Vec<u32>,
+}
+
+/// What the device has told.
+struct Known {
     /// The first step not yet known to be done.
     confirmed: u64,
-    /// By how many steps the updates are known to be late because some were skipped.
+    /// By how many steps the updates are late because some were skipped.
     late: u64,
     /// The first step whose figures have not come back.
     seen: u64,
-    uploads: Staging,
-    downloads: Staging,
-    under_way: Vec<Recording>,
     /// What has come back and was not taken yet.
     figures: VecDeque<(u64, Figures)>,
-    /// Room for what goes up or comes back, so that recording allocates nothing.
-    words: Vec<u32>,
 }
 
 /// A recording that the device has not done yet, as far as we know.
 #[derive(Debug)]
 struct Recording {
-    loan: Loan,
     /// The first step whose entry it writes.
     from: u64,
     /// By how many steps it moves on.
     steps: u64,
     /// Which rows it brings back.
-    rows: Option<[u64; 2]>,
+    rows: [u64; 2],
 }
 
 impl StepTable {
@@ -86,8 +91,7 @@ impl StepTable {
             contents.extend(rule(step).words());
         }
         let region = gpu.storage("step table", contents.len(), &contents)?;
-        let (mut uploads, mut downloads) =
-            (Staging::new(gpu, Way::Up), Staging::new(gpu, Way::Down));
+        let (mut uploads, mut downloads) = (Staging::new(gpu, Way::Up), Downloads::new(gpu));
         if counting {
             let (count, steps) = PREPARED;
             uploads.prepare(count, (steps * ENTRY + 1) * 4)?;
@@ -99,20 +103,17 @@ impl StepTable {
             region,
             capacity,
             next: first,
-            confirmed: first,
-            seen: first,
-            late: 0,
+            known: Known { confirmed: first, late: 0, seen: first, figures: VecDeque::new() },
             uploads,
             downloads,
-            under_way: Vec::new(),
-            figures: VecDeque::new(),
+            entries: Vec::new(),
             words: Vec::new(),
         })
     }
 
     /// By how many steps the updates are known to be late.
     pub fn late(&self) -> u64 {
-        self.late
+        self.known.late
     }
 
     /// How many bytes the buffers have that entries and figures travel through.
@@ -126,21 +127,26 @@ impl StepTable {
 
     /// The first step not yet recorded; a recording that was dropped does not count.
     pub fn next(&self) -> u64 {
-        let dropped = self.under_way.iter().filter(|r| r.loan.fate() == Fate::Dropped);
-        self.next - dropped.map(|recording| recording.steps).sum::<u64>()
+        let dropped = self.downloads.under_way().filter(|(fate, _)| *fate == Fate::Dropped);
+        self.next - dropped.map(|(_, recording)| recording.steps).sum::<u64>()
+    }
+
+    /// The first step whose entry a recording under way writes.
+    fn oldest(&self) -> Option<u64> {
+        let entries = self.entries.iter().map(|(_, from)| *from);
+        entries.chain(self.downloads.under_way().map(|(_, recording)| recording.from)).min()
     }
 
     /// Whether `steps` more can be recorded before the device has been polled.
     pub fn has_room(&self, steps: u64) -> bool {
-        let oldest = self.under_way.iter().map(|recording| recording.from).min();
-        let reach = self.next + steps - oldest.unwrap_or(self.next);
+        let reach = self.next + steps - self.oldest().unwrap_or(self.next);
         !self.uploads.is_exhausted() && (self.capacity == 1 || reach <= self.capacity)
     }
 
     /// Says that all steps before `step` are done, and by how many steps the updates are late.
     pub fn confirm(&mut self, step: u64, late: u32) {
-        self.confirmed = self.confirmed.max(step.min(self.next));
-        self.late = late.into();
+        self.known.confirmed = self.known.confirmed.max(step.min(self.next));
+        self.known.late = late.into();
     }
 
     /// Changes the rule from the next recording on.
@@ -163,16 +169,17 @@ impl StepTable {
         }
         let end = self.next + steps;
         // A late recording writes entries of long ago; they must not take the places of those of today.
-        let oldest = self.under_way.iter().map(|recording| recording.from).min().unwrap_or(end);
+        let oldest = self.oldest().unwrap_or(end);
         if end.saturating_sub(oldest) > self.capacity {
             return limit("the way back to a recording that has not come back yet", end - oldest);
         }
-        let from = self.confirmed.max(end.saturating_sub(self.capacity));
+        let Known { confirmed, late, .. } = self.known;
+        let from = confirmed.max(end.saturating_sub(self.capacity));
         self.words.clear();
         for step in from..end {
-            self.words.extend(StepEntry::late(&*self.rule, step, self.late).words());
+            self.words.extend(StepEntry::late(&*self.rule, step, late).words());
         }
-        self.words.push(self.late as u32);
+        self.words.push(late as u32);
         let start = self.region.offset + HEADER * 4;
         let [before, after] = self
             .runs(from, end)
@@ -180,7 +187,7 @@ impl StepTable {
         let known = [(end - from) * ENTRY, self.region.offset + KNOWN * 4, 1];
         let runs = [before, after, known];
         let loan = self.uploads.upload(encoder, &self.words, &self.region.buffer, &runs)?;
-        self.under_way.push(Recording { loan, from, steps: 0, rows: None });
+        self.entries.push((loan, from));
         Ok(())
     }
 
@@ -202,14 +209,14 @@ impl StepTable {
     ) -> Result<()> {
         let end = self.next + steps;
         if self.capacity > 1 {
-            let from = self.seen.max(end.saturating_sub(self.capacity)).min(end);
+            let from = self.known.seen.max(end.saturating_sub(self.capacity)).min(end);
             let [before, after] = self.runs(from, end).map(|[_, place, count]| {
                 (&ring.buffer, ring.offset + place * ROW * 4, count * ROW)
             });
             let header = (&self.region.buffer, self.region.offset, HEADER);
-            let loan = self.downloads.download(encoder, &[header, before, after])?;
-            let oldest = self.under_way.last().map_or(self.next, |begun| begun.from);
-            self.under_way.push(Recording { loan, from: oldest, steps, rows: Some([from, end]) });
+            let oldest = self.entries.last().map_or(self.next, |(_, from)| *from);
+            let recording = Recording { from: oldest, steps, rows: [from, end] };
+            self.downloads.record(encoder, &[header, before, after], recording)?;
         }
         self.next = end;
         Ok(())
@@ -217,43 +224,38 @@ impl StepTable {
 
     /// Looks what has come back. Never waits.
     pub fn settle(&mut self) -> Result<()> {
-        let mut at = 0;
-        while let Some(recording) = self.under_way.get(at) {
-            match (recording.loan.fate(), recording.rows) {
-                (Fate::Out, _) => {
-                    at += 1;
-                    continue;
-                }
-                (Fate::Dropped, _) => self.next -= recording.steps,
-                (Fate::Failed, _) => {
-                    return Err(self.gpu.note_lost("a recording did not come back".to_string()));
-                }
-                (Fate::Done | Fate::Idle, None) => {}
-                (Fate::Done | Fate::Idle, Some(rows)) => {
-                    let (loan, mut words) =
-                        (recording.loan.clone(), std::mem::take(&mut self.words));
-                    let [from, end] = rows;
-                    self.downloads.collect(&loan, HEADER + (end - from) * ROW, &mut words)?;
-                    self.take(&words, rows);
-                    self.words = words;
-                }
+        while let Some((recording, words)) = self.downloads.next()? {
+            match words {
+                Some(words) => self.known.take(words, recording.rows, self.capacity),
+                None => self.next -= recording.steps,
             }
-            self.under_way.remove(at);
         }
-        if self.capacity > 1 && self.under_way.is_empty() {
+        if self.entries.iter().any(|(loan, _)| loan.fate() == Fate::Failed) {
+            return Err(self.gpu.note_lost("a recording did not come back".to_string()));
+        }
+        self.entries.retain(|(loan, _)| loan.fate() == Fate::Out);
+        if self.capacity > 1 && self.oldest().is_none() {
             // Whatever was recorded is done or gone.
-            self.next = self.confirmed;
+            self.next = self.known.confirmed;
         }
-        self.next = self.next.max(self.confirmed);
+        self.next = self.next.max(self.known.confirmed);
         Ok(())
     }
 
+    /// The figures that came back since they were taken last, oldest first; never more than [`CAPACITY`].
+    pub fn take_figures(&mut self) -> Result<Vec<(u64, Figures)>> {
+        self.settle()?;
+        Ok(self.known.figures.drain(..).collect())
+    }
+}
+
+impl Known {
     /// Takes counter and figures of the steps `from..end`.
-    fn take(&mut self, words: &[u32], [from, end]: [u64; 2]) {
+    fn take(&mut self, words: &[u32], [from, end]: [u64; 2], of: u64) {
         let (header, rows) = words.split_at(words.len().min(HEADER as usize));
         // Memory that nothing was copied to has no capacity.
         let [counter, capacity, late, ..] = header else { return };
-        if u64::from(*capacity) != self.capacity {
+        if u64::from(*capacity) != of {
             return;
         }
         let ahead = counter.wrapping_sub(self.confirmed as u32) as i32;
@@ -271,19 +273,13 @@ impl StepTable {
             (self.confirmed, self.late) = (done, (*late).into());
         }
     }
-
-    /// The figures that came back since they were taken last, oldest first; never more than [`CAPACITY`].
-    pub fn take_figures(&mut self) -> Result<Vec<(u64, Figures)>> {
-        self.settle()?;
-        Ok(self.figures.drain(..).collect())
-    }
 }
 
 impl std::fmt::Debug for StepTable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("StepTable")
             .field("next", &self.next)
-            .field("confirmed", &self.confirmed)
+            .field("confirmed", &self.known.confirmed)
             .finish()
     }
 }

@@ -229,12 +229,16 @@ impl Trainer {
         Goal { weighted: data.weights().is_some(), ..self.goal.clone() }
     }
 
-    /// The goal with metrics that suit the loss and this data, unless they were chosen.
+    /// Takes metrics that suit the loss and this data, unless they were chosen.
     fn settle_metrics(&mut self, data: &Dataset) {
-        if !self.metrics_chosen && self.goal.metrics.is_empty() {
-            self.goal.metrics =
-                vec![Metric::suiting(&self.goal.loss, data.target_variance().sqrt())];
+        self.goal.metrics = self.metrics_for(data);
+    }
+
+    fn metrics_for(&self, data: &Dataset) -> Vec<Metric> {
+        if self.metrics_chosen || !self.goal.metrics.is_empty() {
+            return self.goal.metrics.clone();
         }
+        vec![Metric::suiting(&self.goal.loss, data.target_variance().sqrt())]
     }
 }
 

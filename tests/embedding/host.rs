@@ -49,6 +49,12 @@ pub fn one_by_one(gpu: &Gpu) -> Gpu {
     choosing(gpu, Fusion::Never)
 }
 
+/// The device for steps whose ops are dispatched one by one, and for steps in two dispatches.
+pub fn ways(host: &Host) -> [Gpu; 2] {
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    [Fusion::Never, Fusion::Whole].map(|fusion| choosing(&gpu, fusion))
+}
+
 /// The host application.
 pub struct Host {
     pub device: wgpu::Device,

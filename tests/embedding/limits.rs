@@ -113,6 +113,9 @@ fn pipelines_built_ahead_are_there_when_the_plan_is_built() {
     let place = crate::support::nets::directory("prewarm");
     let host = Host::traced(&place);
     let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    // A tiling that the table would not take.
+    let tuning = format!("nt {ROWS} x 2 x 16 x 1: Deep\n").parse().unwrap();
+    let gpu = gpu.tuned(tuning);
     gpu.prewarm(&training(2, ROWS, Optimizer::adam())).unwrap();
     let trace = || std::fs::read_to_string(place.join("trace.ron")).unwrap();
     let pipelines = |trace: &str| {

@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use wgrad::gpu::Budget;
 use wgrad::prelude::*;
-use wgrad::train::{TrainerBuilder, TrainingStep};
+use wgrad::train::{StepOptions, TrainerBuilder, TrainingStep};
 
-use super::host::{Host, ROWS, one_by_one, simulated};
+use super::host::{Host, ROWS, one_by_one, simulated, ways};
 use crate::support::adapter;
 use crate::support::nets::{bits, directory};
 
@@ -36,22 +36,27 @@ fn frame(host: &Host, step: &mut TrainingStep, steps: u64) {
 
 #[test]
 fn settings_changed_between_recordings_are_those_of_a_trainer_changed_between_epochs() {
+    let host = Host::new();
+    for gpu in ways(&host) {
+        changed(&host, &gpu.into());
+    }
+}
+
+fn changed(host: &Host, device: &Device) {
     let place = directory("live");
     let path = place.join("state.safetensors");
-    let host = Host::new();
-    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
-    let device: Device = one_by_one(&gpu).into();
-    let mut step =
-        builder(Activation::tanh(), 0.1, 0.01).on(&device).unwrap().into_step(ROWS).unwrap();
-    fill(&host, &mut step);
-    frame(&host, &mut step, 4);
+    let options = StepOptions::rows(ROWS).fused();
+    let first = builder(Activation::tanh(), 0.1, 0.01).on(device).unwrap();
+    let mut step = first.into_step(options).unwrap();
+    fill(host, &mut step);
+    frame(host, &mut step, 4);
     step.set_optimizer("lr", 0.002).unwrap();
     step.set_optimizer("beta1", 0.5).unwrap();
-    frame(&host, &mut step, 4);
+    frame(host, &mut step, 4);
     step.set_dropout(0.4).unwrap();
-    frame(&host, &mut step, 4);
+    frame(host, &mut step, 4);
     step.set_activation(1, Activation::gelu()).unwrap();
-    frame(&host, &mut step, 4);
+    frame(host, &mut step, 4);
     let live = step.into_trainer();
     assert_eq!(live.network().layers()[1].name(), "gelu");
 
@@ -65,7 +70,7 @@ fn settings_changed_between_recordings_are_those_of_a_trainer_changed_between_ep
     ];
     let mut last = None;
     for (f, rate, lr, beta) in stages {
-        let mut trainer = builder(f, rate, lr).on(&device).unwrap();
+        let mut trainer = builder(f, rate, lr).on(device).unwrap();
         trainer.set_optimizer("beta1", beta).unwrap();
         if last.is_some() {
             trainer.load(&path).unwrap();
@@ -108,7 +113,7 @@ fn paced(host: &Host, gpu: &Gpu, budget: Budget) -> (u64, f64) {
     let trainer = Trainer::new(model, Loss::mse(), Optimizer::adam()).on(&gpu.clone().into());
     let mut step = trainer.unwrap().into_step(128).unwrap();
     let (mut most, mut first, mut least) = (0, None, f64::INFINITY);
-    for _ in 0..25 {
+    for _ in 0..12 {
         let mut encoder = host.encoder();
         let steps = step.encode_within(&mut encoder, budget).unwrap();
         most = most.max(steps);

@@ -8,7 +8,7 @@ use wgrad::Error;
 use wgrad::prelude::*;
 use wgrad::train::{StepFigures, StepOptions, TrainingStep};
 
-use super::host::{Host, ROWS, simulated, trainer};
+use super::host::{Host, ROWS, simulated, trainer, trainer_with, ways};
 use crate::support::nets::bits;
 
 const STEPS: u64 = 60;
@@ -17,7 +17,7 @@ const STEPS: u64 = 60;
 const SOON: Duration = Duration::from_secs(5);
 
 fn options() -> StepOptions {
-    StepOptions::rows(ROWS).snapshot_every(6)
+    StepOptions::rows(ROWS).snapshot_every(6).fused()
 }
 
 /// What the host does in a frame, one after the other; each can be the last thing that the device lives to see.
@@ -79,16 +79,24 @@ fn frame(
 #[test]
 fn a_run_whose_device_is_destroyed_at_any_of_twenty_points_goes_on_bit_for_bit_on_another() {
     let reference = Host::new();
-    let gpu = Gpu::from_wgpu(&reference.device, &reference.queue);
-    let mut plain = trainer(&gpu);
+    let [one_by_one, whole] = ways(&reference);
+    survives(&one_by_one, 0..20);
+    // Each act once.
+    survives(&whole, (0..20).step_by(4));
+}
+
+fn survives(way: &Gpu, points: impl Iterator<Item = u64>) {
+    let on = |gpu: &Gpu| trainer_with(gpu, way.choices().fusion);
+    let mut plain = on(way);
     let history = plain.fit(&simulated(), Fit::epochs(STEPS)).unwrap();
     let losses: Vec<f64> = history.epochs.iter().map(|epoch| epoch.loss).collect();
-    for point in 0..20 {
+    for point in points {
         // Every act four times, at different distances from the last snapshot.
         let (last, act) = (1 + point + point / ACTS, point % ACTS);
         let host = Host::new();
         let gpu = Gpu::from_wgpu(&host.device, &host.queue);
-        let mut step = trainer(&gpu).into_step(options()).unwrap();
+        let mut step = on(&gpu).into_step(options()).unwrap();
+        let dispatches = step.plan().dispatches().len();
         let mut seen = Seen::default();
         for _ in 0..last {
             frame(&host, &mut step, &mut seen, None).unwrap();
@@ -110,6 +118,7 @@ fn a_run_whose_device_is_destroyed_at_any_of_twenty_points_goes_on_bit_for_bit_o
 
         let next = Host::new();
         step.restore(&next.device, &next.queue).unwrap();
+        assert_eq!(step.plan().dispatches().len(), dispatches, "point {point}");
         let resumed = step.next_step();
         assert!(resumed <= 2 * (last + 1) && resumed + 10 > 2 * last, "point {point}: {resumed}");
         while step.next_step() < STEPS {

@@ -3,9 +3,13 @@
 use std::time::Instant;
 
 use wgrad::device::Verdict;
+use wgrad::gpu::{Choices, Fusion};
 use wgrad::prelude::*;
 
-use super::host::{Host, ROWS, trainer};
+use wgrad::train::StepOptions;
+
+use super::host::{Host, ROWS, simulated, trainer, trainer_with};
+use crate::support::adapter;
 use crate::support::nets::bits;
 
 #[test]
@@ -19,6 +23,10 @@ fn a_device_passes_the_self_test_within_seconds() {
     assert_eq!(report.refusals().count(), 0, "{report}");
     let wanted = Activation::all().count() + Loss::all().count() + Optimizer::all().count();
     assert!(report.checks.len() > wanted, "{} checks", report.checks.len());
+    for fused in ["matmul, ", "fused layers, ", "whole step"] {
+        let count = report.checks.iter().filter(|check| check.name.starts_with(fused)).count();
+        assert!(count >= 3, "{count} of '{fused}'");
+    }
     // Some seconds on a machine of one's own, many times that on one that is busy.
     assert!(begin.elapsed().as_secs() < 300);
 }
@@ -33,7 +41,7 @@ fn with_downlevel_limits_what_is_not_refused_passes() {
     assert!(refused > 0 && refused < report.checks.len() / 2 + 20, "{report}");
     for check in report.refusals() {
         let Verdict::Refused(reason) = &check.verdict else { unreachable!() };
-        assert!(reason.contains("storage buffers per shader stage"), "{reason}");
+        assert!(reason.contains("storage buffers"), "{reason}");
     }
 }
 
@@ -45,6 +53,39 @@ fn a_steps_self_test_passes_and_leaves_the_run_alone() {
     let check = pollster::block_on(step.self_test()).unwrap();
     assert!(matches!(check.verdict, Verdict::Passed(error) if error < 1e-5), "{check:?}");
     assert_eq!(bits(&step.into_trainer()), bits(&trainer(&gpu)));
+}
+
+#[test]
+fn products_that_exchange_numbers_in_subgroups_are_tested_where_the_device_has_them() {
+    let descriptor = wgpu::DeviceDescriptor {
+        required_features: wgpu::Features::SUBGROUP,
+        ..adapter::descriptor()
+    };
+    let Some(host) = adapter::try_fresh_with(&descriptor).map(Host::on) else {
+        println!("the adapter has no subgroups");
+        return;
+    };
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let report = wgrad::self_test(&gpu).unwrap();
+    assert!(report.passed() && report.refusals().count() == 0, "{report}");
+    let shared = report.checks.iter().filter(|check| check.name.contains("Shared")).count();
+    assert_eq!(shared > 0, gpu.choices().subgroups);
+}
+
+#[test]
+fn a_trainers_self_test_runs_the_kernels_that_its_fit_would() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    for fusion in [Fusion::Whole, Fusion::Layers, Fusion::Never] {
+        let own = trainer_with(&gpu, fusion);
+        for batch in [ROWS, 7] {
+            let check = own.self_test(&simulated(), batch).unwrap();
+            assert!(matches!(check.verdict, Verdict::Passed(error) if error < 1e-5), "{check:?}");
+        }
+        assert_eq!(bits(&own), bits(&trainer(&gpu)));
+        assert!(own.self_test(&data::sine(5), 5).is_err());
+        assert!(own.self_test(&simulated(), 0).is_err());
+    }
 }
 
 #[test]
@@ -60,9 +101,14 @@ fn an_op_that_computes_something_else_than_its_reference_fails_by_name() {
         |_| 3.0,
     )
     .unwrap();
-    let model = Sequential::new(2).dense(4).activation(wrong).dense(1);
-    let trainer = Trainer::new(model, Loss::mse(), Optimizer::sgd()).on(&gpu.into()).unwrap();
-    let check = pollster::block_on(trainer.into_step(ROWS).unwrap().self_test()).unwrap();
-    let Verdict::Failed(message) = check.verdict else { panic!("{check:?}") };
-    assert!(message.contains("wrong_slope.backward"), "{message}");
+    for fusion in [Fusion::Never, Fusion::Layers] {
+        let gpu = gpu.choosing(Choices { fusion, ..gpu.choices() });
+        let model = Sequential::new(2).dense(4).activation(wrong).dense(1);
+        let trainer = Trainer::new(model, Loss::mse(), Optimizer::sgd()).on(&gpu.into()).unwrap();
+        let step = trainer.into_step(StepOptions::rows(ROWS).fused()).unwrap();
+        let check = pollster::block_on(step.self_test()).unwrap();
+        let Verdict::Failed(message) = check.verdict else { panic!("{check:?}") };
+        println!("{fusion:?}: {message}");
+        assert!(message.contains("wrong_slope.backward,"), "{message}");
+    }
 }

@@ -3,12 +3,13 @@
 use std::slice::from_ref;
 use std::sync::atomic::Ordering;
 
-use wgrad::gpu::{Plan, Region, TextureCopy, View};
+use wgrad::gpu::{Fusion, Plan, Region, TextureCopy, View};
 use wgrad::prelude::*;
+use wgrad::program::{DType, Place, Slot, StepEntry};
 use wgrad::train::StepOptions;
-use wgrad::{Shape, Tensor};
+use wgrad::{Program, Shape, Tensor};
 
-use super::host::{Host, ROWS, binding, floats, simulated, trainer};
+use super::host::{Host, ROWS, binding, floats, simulated, trainer, trainer_with, ways};
 use crate::support::kernel::read_back;
 use crate::support::nets::bits;
 
@@ -189,12 +190,18 @@ fn gradients_of_small_batches_are_gathered_across_frames() {
 #[test]
 fn buffers_are_swapped_between_recordings_without_a_new_step() {
     let host = Host::new();
-    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    for gpu in ways(&host) {
+        swapped(&host, &gpu);
+    }
+}
+
+fn swapped(host: &Host, gpu: &Gpu) {
+    let trainer = |gpu: &Gpu| trainer_with(gpu, gpu.choices().fusion);
     let data = simulated();
-    let mut step = trainer(&gpu).into_step(ROWS).unwrap();
-    let [x, target, ..] = views(&host);
-    write(&host, &x, data.inputs().as_slice().unwrap());
-    write(&host, &target, data.targets().values().unwrap().as_slice().unwrap());
+    let mut step = trainer(gpu).into_step(StepOptions::rows(ROWS).fused()).unwrap();
+    let [x, target, ..] = views(host);
+    write(host, &x, data.inputs().as_slice().unwrap());
+    write(host, &target, data.targets().values().unwrap().as_slice().unwrap());
     step.set_inputs(&x).unwrap();
     step.set_targets(&target).unwrap();
     let mut encoder = host.encoder();
@@ -206,7 +213,7 @@ fn buffers_are_swapped_between_recordings_without_a_new_step() {
     assert!(wrong.to_string().contains("[24, 2]"), "{wrong}");
     step.encode(&mut encoder, 2).unwrap();
     host.queue.submit([encoder.finish()]);
-    let mut plain = trainer(&gpu);
+    let mut plain = trainer(gpu);
     plain.fit(&data, Fit::epochs(3)).unwrap();
     let zeros = Dataset::new(data.inputs().clone(), wgrad::ndarray::Array2::zeros((ROWS, 1)));
     plain.fit(&zeros.unwrap(), Fit::epochs(2)).unwrap();
@@ -273,6 +280,70 @@ fn views_that_do_not_fit_are_refused_in_words() {
         trainer(&gpu).into_gradient_step(StepOptions::rows(ROWS).targets(small)).unwrap_err();
     assert!(error.to_string().contains("targets"), "{error}");
     assert_eq!(host.errors.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_view_of_another_shape_of_a_slot_is_a_view_of_that_slot() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let place = |floats| host.buffer(floats, wgpu::BufferUsages::COPY_DST);
+    let flat = View::new(&place(64), 0, shape(&[48])).unwrap();
+    let y = View::new(&place(64), 0, shape(&[48])).unwrap();
+    let numbers: Vec<f32> = (0..48).map(|i| i as f32 - 20.0).collect();
+    write(&host, &flat, &numbers);
+    let mut program = Program::new("reshaped", Vec::new());
+    let x = program.input("x", shape(&[24, 2]), DType::F32);
+    let reshaped = program.reshape("flat x", x, shape(&[48])).unwrap();
+    let relu = program.activation("relu", Activation::relu(), x).unwrap();
+    let end = program.reshape("end", relu, shape(&[48])).unwrap();
+    let plan = |views: &[(Slot, View)]| {
+        Plan::new(&gpu, program.clone(), None, views, 0, |_| StepEntry::rows(usize::MAX))
+    };
+    let mut reading = plan(&[(reshaped, flat.clone()), (end, y.clone())]).unwrap();
+    reading.run(1).unwrap();
+    assert_eq!(read(&host, &y.region, 48), numbers.iter().map(|x| x.max(0.0)).collect::<Vec<_>>());
+    // The next run writes elsewhere.
+    let other = View::new(&place(64), 0, shape(&[48])).unwrap();
+    reading.rebind(None, end, &other).unwrap();
+    reading.run(1).unwrap();
+    assert_eq!(read(&host, &other.region, 48), read(&host, &y.region, 48));
+
+    let twice = View { shape: shape(&[24, 2]), ..flat.clone() };
+    let error = plan(&[(reshaped, flat), (x, twice)]).unwrap_err().to_string();
+    assert!(error.contains("two views of 'x'"), "{error}");
+    assert_eq!(host.errors.load(Ordering::SeqCst), 0);
+}
+
+#[test]
+fn a_slot_without_memory_of_its_own_says_where_it_is_instead() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let step = trainer_with(&gpu, Fusion::Whole).into_step(StepOptions::rows(ROWS).fused());
+    let plan = step.unwrap();
+    let plan = plan.plan();
+    let program = plan.program();
+    let ops = program.ops().iter();
+    let slots: Vec<Slot> = ops.flat_map(|op| [op.inputs(), op.outputs()].concat()).collect();
+    let (mut arenas, mut within) = (0, 0);
+    for slot in slots.iter().filter(|slot| plan.region(**slot).is_none()) {
+        let info = program.slot(*slot).unwrap();
+        let error = pollster::block_on(plan.read(*slot)).unwrap_err().to_string();
+        assert!(error.contains(&format!("'{}'", info.name)), "{error}");
+        let (count, words) = match info.place {
+            Place::Param(_) | Place::Grad(_) => (&mut arenas, "lies among the"),
+            _ => (&mut within, "within a dispatch"),
+        };
+        assert!(error.contains(words), "{error}");
+        *count += 1;
+    }
+    assert!(arenas >= 8 && within > 4, "{arenas} and {within}");
+    let is_weight = |slot: &&Slot| program.slot(**slot).unwrap().place == Place::Param(0);
+    let weight = *slots.iter().find(is_weight).unwrap();
+    let buffer = host.buffer(64, wgpu::BufferUsages::empty());
+    let views = [(weight, View::new(&buffer, 0, program.shape(weight).unwrap()).unwrap())];
+    let rule = |_| StepEntry::rows(ROWS);
+    let error = Plan::new(&gpu, program.clone(), None, &views, 0, rule).unwrap_err().to_string();
+    assert!(error.contains("0.weight") && error.contains("move_parameters"), "{error}");
 }
 
 fn texture(host: &Host, format: wgpu::TextureFormat, usage: wgpu::TextureUsages) -> wgpu::Texture {

@@ -2,8 +2,10 @@
 
 mod algebra;
 mod cases;
+mod fused;
 
 use std::fmt;
+use std::ops::Range;
 
 use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
@@ -78,8 +80,12 @@ impl fmt::Display for SelfTest {
     }
 }
 
-/// Runs every op of the library on small tensors and compares it with the reference, within seconds: so that an
-/// application can refuse a bad driver, or work around it.
+/// Runs every op of the library on small tensors and compares it with the reference, then matrix products in each tiling
+/// that this device takes, and small networks' steps as plans fuse them; within seconds: so that an application can refuse
+/// a bad driver, or work around it. [`Trainer::self_test`] and [`TrainingStep::self_test`] run the kernels of one network.
+///
+/// [`Trainer::self_test`]: crate::Trainer::self_test
+/// [`TrainingStep::self_test`]: crate::train::TrainingStep::self_test
 ///
 /// ```no_run
 /// # fn check(gpu: &wgrad::gpu::Gpu) -> wgrad::Result<()> {
@@ -104,8 +110,13 @@ pub fn self_test(gpu: &Gpu) -> Result<SelfTest> {
 /// As [`self_test`].
 pub async fn self_test_async(gpu: &Gpu) -> Result<SelfTest> {
     let mut report = SelfTest::default();
+    // Op by op, so that the one that differs can be named; then as plans dispatch them.
+    let one_by_one = gpu.choosing(Choices { fusion: Fusion::Never, ..gpu.choices() });
     for case in cases::all()? {
-        report.checks.push(case.check(gpu).await?);
+        report.checks.push(case.check(&one_by_one).await?);
+    }
+    for (gpu, case) in fused::all(gpu)? {
+        report.checks.push(case.check(&gpu).await?);
     }
     Ok(report)
 }
@@ -122,12 +133,11 @@ struct Duel<'a> {
 }
 
 impl Case {
-    /// Runs the program op by op on both engines.
+    /// Runs the program on both engines and compares what each run of ops leaves that the device's plans dispatch together.
     pub(crate) async fn check(&self, gpu: &Gpu) -> Result<Check> {
         let verdict = match self.run(gpu).await {
             Ok(verdict) => verdict,
-            Err(Error::Limit { what, needed, limit, unit }) => {
-                let error = Error::Limit { what, needed, limit, unit };
+            Err(error @ (Error::Limit { .. } | Error::Unsupported { .. })) => {
                 Verdict::Refused(error.to_string())
             }
             Err(Error::Internal(message)) => Verdict::Failed(message),
@@ -138,17 +148,20 @@ impl Case {
 
     async fn run(&self, gpu: &Gpu) -> Result<Verdict> {
         let mut duel = Duel::new(gpu, self)?;
+        let runs: Vec<Range<usize>> = duel.plan.runs().collect();
         for step in 0..self.steps {
             let entry = self.rule.entry(step);
             duel.meet().await?;
-            for (place, op) in self.program.ops().iter().enumerate() {
-                duel.advance(place, &entry)?;
-                if let Some(difference) = duel.compare(op).await? {
-                    return Ok(Verdict::Failed(format!(
-                        "{}, step {step}: {difference}",
-                        op.name()
-                    )));
+            for run in &runs {
+                duel.advance(run.clone(), &entry)?;
+                let ops = self.program.ops().get(run.clone()).unwrap_or_default();
+                if let Some(difference) = duel.compare(ops).await? {
+                    let message = format!("{}, step {step}: {difference}", names(ops));
+                    return Ok(Verdict::Failed(message));
                 }
+            }
+            if let Some(difference) = duel.figures(step).await? {
+                return Ok(Verdict::Failed(format!("step {step}: {difference}")));
             }
         }
         Ok(Verdict::Passed(duel.worst))
@@ -162,6 +175,30 @@ impl Case {
     }
 }
 
+/// The ops of a run.
+fn names(ops: &[Op]) -> String {
+    match ops {
+        [] => String::new(),
+        [op] => op.name(),
+        [first, .., last] => format!("{} to {}", first.name(), last.name()),
+    }
+}
+
+/// Whether an op works on all parameters, gradients or states.
+fn is_over_arenas(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Penalty { .. }
+            | Op::ClipValue { .. }
+            | Op::ClipNorm { .. }
+            | Op::ClipEach { .. }
+            | Op::GradientNoise { .. }
+            | Op::Accumulate { .. }
+            | Op::Average { .. }
+            | Op::Update { .. }
+    )
+}
+
 impl<'a> Duel<'a> {
     fn new(gpu: &Gpu, case: &'a Case) -> Result<Self> {
         let program = case.program.clone();
@@ -172,8 +209,6 @@ impl<'a> Duel<'a> {
         let params = case.params.iter().map(wide).collect();
         let reference = cpu::Weights::new(program.params(), params, optimizer, EXTRAS);
         let rule: Steps = case.rule.clone();
-        // Op by op, so that the one that differs can be named.
-        let gpu = &gpu.choosing(Choices { fusion: Fusion::Never, ..gpu.choices() });
         let plan =
             Plan::new(gpu, program.clone(), Some(&weights), &[], 0, move |step| rule.entry(step))?;
         let mut interpreter = Interpreter::new(program);
@@ -200,37 +235,29 @@ impl<'a> Duel<'a> {
         Ok(())
     }
 
-    /// Runs one op on both engines.
-    fn advance(&mut self, place: usize, entry: &StepEntry) -> Result<()> {
-        self.interpreter.run_ops(place..place + 1, &mut self.reference, entry)?;
+    /// Runs some ops on both engines.
+    fn advance(&mut self, ops: Range<usize>, entry: &StepEntry) -> Result<()> {
+        self.interpreter.run_ops(ops.clone(), &mut self.reference, entry)?;
         let gpu = self.plan.gpu().clone();
         let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor {
             label: Some("wgrad self test"),
         });
-        self.plan.encode_ops(&mut encoder, place..place + 1)?;
+        self.plan.encode_ops(&mut encoder, ops)?;
         gpu.queue().submit([encoder.finish()]);
         Ok(())
     }
 
-    /// What the engines disagree on after an op.
-    async fn compare(&mut self, op: &Op) -> Result<Option<String>> {
-        let program = self.case.program.clone();
-        let mut in_arena = matches!(
-            op,
-            Op::Penalty { .. }
-                | Op::ClipValue { .. }
-                | Op::ClipNorm { .. }
-                | Op::ClipEach { .. }
-                | Op::GradientNoise { .. }
-                | Op::Accumulate { .. }
-                | Op::Average { .. }
-                | Op::Update { .. }
-        );
-        for slot in op.outputs() {
+    /// What the engines disagree on after some ops; what passes between ops that one dispatch does is nowhere to be seen.
+    async fn compare(&mut self, ops: &[Op]) -> Result<Option<String>> {
+        let case = self.case;
+        let program = &case.program;
+        let mut in_arena = ops.iter().any(is_over_arenas);
+        for slot in ops.iter().flat_map(Op::outputs) {
             let info = program.slot(slot)?;
             let root = info.root(slot);
             match (program.slot(root)?.place, info.dtype) {
                 (Place::Param(_) | Place::Grad(_), _) => in_arena = true,
+                _ if self.plan.stored(root).is_none() => {}
                 (_, dtype) => {
                     let difference = self.slot(root, dtype).await?;
                     if difference.is_some() {
@@ -242,8 +269,25 @@ impl<'a> Duel<'a> {
         if in_arena { self.arena().await } else { Ok(None) }
     }
 
+    /// What the engines disagree on among the figures of a step.
+    async fn figures(&mut self, step: u64) -> Result<Option<String>> {
+        if !self.plan.is_counting() {
+            return Ok(None);
+        }
+        let got = self.plan.records(step..step + 1).await?;
+        let want = self.interpreter.take_records();
+        for (got, want) in got.iter().zip(&want) {
+            for (place, (got, want)) in got.iter().zip(want).enumerate() {
+                if let Some(difference) = self.differ(&[*got], &[f64::from(*want)]) {
+                    return Ok(Some(format!("figure {place}, {difference}")));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     async fn slot(&mut self, slot: Slot, dtype: DType) -> Result<Option<String>> {
-        let got = self.plan.read(slot).await?;
+        let got = self.plan.read_now(slot).await?;
         if dtype == DType::U32 {
             let indices = self.interpreter.read_indices(slot)?;
             let wrong = got.iter().zip(indices).position(|(got, want)| got.to_bits() != *want);

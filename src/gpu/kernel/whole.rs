@@ -14,6 +14,7 @@ use crate::spec::activation::{ActivationKind, Saves};
 use crate::spec::loss::{LossKind, TargetForm};
 use crate::spec::{Activation, Kind as _, Loss, Metric};
 
+pub use layers::is_light;
 pub use update::Update;
 
 /// A layer of a chain.

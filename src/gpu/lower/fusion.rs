@@ -5,11 +5,16 @@ use std::ops::Range;
 use super::whole;
 use super::{Lowering, matmul::Fused};
 use crate::error::Result;
-use crate::gpu::choice::Fusion;
-use crate::gpu::kernel::matmul::Epilogue;
+use crate::gpu::choice::{Class, Fusion};
+use crate::gpu::kernel::matmul::{Epilogue, Tiling};
+use crate::gpu::kernel::whole::is_light;
 use crate::gpu::{Gpu, View, Weights};
 use crate::program::{Form, Op, Product, Program, Slot};
+use crate::spec::Activation;
 use crate::spec::activation::{Order, Saves};
+
+/// How many results of an invocation are few.
+const FEW: u32 = 32;
 
 /// How the ops of a program become dispatches.
 #[derive(Debug)]
@@ -114,7 +119,10 @@ impl Join {
                 join.ops += 1;
                 next = rest.next();
             }
-            join.take(program, next);
+            // The compiler of a CPU adapter takes minutes for a long function at each of many results.
+            let Tiling { each: [rows, cols], .. } = gpu.product(form, &product).0;
+            let few = gpu.choices().class != Class::Cpu || rows * cols <= FEW;
+            join.take(program, next, |f| Epilogue::takes(f) && (few || is_light(f)));
         }
         let buffers = 3 + join.others.len() + usize::from(join.sums.is_some());
         let most = gpu.limits().max_storage_buffers_per_shader_stage as usize;
@@ -122,12 +130,10 @@ impl Join {
     }
 
     /// Takes an activation along, or the derivative of one.
-    fn take(&mut self, program: &Program, next: Option<&Op>) {
+    fn take(&mut self, program: &Program, next: Option<&Op>, takes: impl Fn(&Activation) -> bool) {
         let [_, _, product] = &mut self.operands;
         match next {
-            Some(Op::Activation { f, key: None, x, out })
-                if *x == *product && Epilogue::takes(f) =>
-            {
+            Some(Op::Activation { f, key: None, x, out }) if *x == *product && takes(f) => {
                 self.epilogue.activation = Some(*f);
                 if x != out && f.saves() != Saves::Input && is_private(program, *x) {
                     self.hidden = Some(*x);
@@ -148,7 +154,7 @@ impl Join {
             }) if *grad_out == *product
                 && saved != grad_out
                 && !self.epilogue.bias
-                && Epilogue::takes(f)
+                && takes(f)
                 && is_private(program, *grad_out) =>
             {
                 self.epilogue.derivative = Some(*f);

@@ -91,10 +91,7 @@ impl Memory {
             slots.push(match (slot.place, views.get(&number)) {
                 (Place::Param(_) | Place::Grad(_) | Place::Same(_), _) => None,
                 _ if hidden.contains(&Slot(number)) => None,
-                (_, Some(view)) => {
-                    check_view(program, slot, view)?;
-                    Some(view.region.clone())
-                }
+                (_, Some(view)) => Some(view.region.clone()),
                 (_, None) if figures.contains(&number) => {
                     let offset = next_scalar * PAD as u64 * 4;
                     next_scalar += 1;
@@ -135,16 +132,32 @@ impl Memory {
     }
 }
 
-/// Fails if a view has another shape or element type than its slot.
-pub(super) fn check_view(program: &Program, slot: &SlotInfo, view: &View) -> Result<()> {
-    if (view.shape, view.dtype) == (slot.shape, slot.dtype) {
-        return Ok(());
+/// The slot whose memory a view is: another one, if the slot is that one in another shape.
+pub(super) fn viewed(program: &Program, slot: Slot, view: &View) -> Result<Slot> {
+    let info = program.slot(slot)?;
+    if (view.shape, view.dtype) != (info.shape, info.dtype) {
+        let message = format!(
+            "a view of {:?} {} for '{}', {:?} {}",
+            view.dtype, view.shape, info.name, info.dtype, info.shape
+        );
+        return Err(Error::shape(program.name(), message));
     }
-    let message = format!(
-        "a view of {:?} {} for '{}', {:?} {}",
-        view.dtype, view.shape, slot.name, slot.dtype, slot.shape
-    );
-    Err(Error::shape(program.name(), message))
+    let root = info.root(slot);
+    match program.slot(root)?.place {
+        Place::Param(_) | Place::Grad(_) => Err(no_memory(program, info)),
+        _ => Ok(root),
+    }
+}
+
+/// Why a slot has no memory of its own.
+pub(super) fn no_memory(program: &Program, info: &SlotInfo) -> Error {
+    let root = if let Place::Same(root) = info.place { program.slot(root).ok() } else { None };
+    let why = match root.unwrap_or(info).place {
+        Place::Param(_) => "lies among the parameters; see Trainer::move_parameters",
+        Place::Grad(_) => "lies among the gradients of the parameters",
+        _ => "stays within a dispatch that does several ops; choose Fusion::Never",
+    };
+    Error::unsupported(program.name(), format!("'{}' {why}", info.name))
 }
 
 impl<'a> Lowering<'a> {
@@ -164,6 +177,7 @@ impl<'a> Lowering<'a> {
     pub fn lower(&mut self, plan: &fusion::Plan) -> Result<()> {
         match plan {
             fusion::Plan::Whole(whole) => {
+                self.marks.push(0);
                 self.inside = (1..self.program.ops().len()).collect();
                 self.whole(whole)
             }

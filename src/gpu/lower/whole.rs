@@ -27,9 +27,12 @@ pub(in crate::gpu) struct Plan {
 }
 
 impl Plan {
-    /// The slots that get no memory.
+    /// The slots that get no memory: of a step with its update, figures go straight to the ring.
     pub fn hidden(&self, program: &Program) -> Vec<Slot> {
-        self.chain.hidden(program)
+        let figures = self.chain.figures.iter().filter(|_| self.optimizer.is_some());
+        let mut hidden = self.chain.hidden(program);
+        hidden.extend(figures.map(|(slot, _)| *slot));
+        hidden
     }
 
     /// Whether an op is part of it.
@@ -76,10 +79,6 @@ fn attempt(
     let [segment] = &weights.segments[..] else {
         return Ok(Err("the parameters are more than one binding".into()));
     };
-    let hidden = chain.hidden(program);
-    if views.iter().any(|(slot, _)| hidden.contains(slot)) {
-        return Ok(Err("a view of what passes between layers".into()));
-    }
     if chain.figures.iter().any(|(slot, _)| !program.recorded().contains(slot)) {
         return Ok(Err("the loss or a metric is not recorded".into()));
     }
@@ -158,7 +157,12 @@ fn attempt(
     if buffers > most {
         return Ok(Err(format!("{buffers} storage buffers in a kernel; the most is {most}")));
     }
-    Ok(Ok(Plan { chain, whole, optimizer }))
+    let plan = Plan { chain, whole, optimizer };
+    let hidden = plan.hidden(program);
+    if views.iter().any(|(slot, _)| hidden.contains(slot)) {
+        return Ok(Err("a view of what is never stored".into()));
+    }
+    Ok(Ok(plan))
 }
 
 /// The optimizer, if its update and the end of the step are all that follows the gradients.

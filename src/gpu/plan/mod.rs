@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::budget::Pace;
-use super::lower::{Memory, RING, check_view, fusion};
+use super::lower::{Memory, RING, fusion, no_memory, viewed};
 use super::memory::{Region, View};
 use super::staging::{Staging, Way};
 use super::steps::{Figures, StepTable};
@@ -57,7 +57,8 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Limit`] if a tensor is larger than the device can bind, [`Error::OutOfMemory`], [`Error::Shape`] if a
-    /// view has another shape than its slot, [`Error::Unsupported`] if views make one dispatch read and write a buffer.
+    /// view has another shape than its slot, [`Error::Unsupported`] if views make one dispatch read and write a buffer, if
+    /// two are of the same slot (one in two shapes, too), or one is of a parameter or its gradient.
     pub fn new(
         gpu: &Gpu,
         program: Program,
@@ -68,8 +69,9 @@ impl Plan {
     ) -> Result<Self> {
         let counting = program.ops().iter().any(|op| matches!(op, Op::Record { .. }));
         let steps = StepTable::new(gpu, Box::new(rule), first, counting)?;
-        let fused = fusion::prepare(gpu, &program, weights, views)?;
-        let memory = Memory::new(gpu, &program, steps.region.clone(), views, &fused)?;
+        let views = roots(&program, views)?;
+        let fused = fusion::prepare(gpu, &program, weights, &views)?;
+        let memory = Memory::new(gpu, &program, steps.region.clone(), &views, &fused)?;
         let list = List::new(gpu, &program, weights, memory.clone(), &fused)?;
         let (gpu, uploads) = (gpu.clone(), Staging::new(gpu, Way::Up));
         let arenas = weights.map(Weights::memory).unwrap_or_default();
@@ -117,19 +119,13 @@ impl Plan {
     /// # Errors
     /// As [`Plan::new`]; the plan is then unchanged.
     pub fn rebind(&mut self, weights: Option<&Weights>, slot: Slot, view: &View) -> Result<()> {
-        let info = self.program.slot(slot)?;
-        check_view(&self.program, info, view)?;
+        let root = viewed(&self.program, slot, view)?;
         let mut memory = self.memory.clone();
-        match memory.slots.get_mut(slot.0) {
-            Some(Some(region)) => {
-                *region = view.region.clone();
-                memory.views.insert(slot.0);
-            }
-            _ => {
-                let message = format!("'{}' lies in the arena", info.name);
-                return Err(Error::unsupported("rebind", message));
-            }
-        }
+        let Some(Some(region)) = memory.slots.get_mut(root.0) else {
+            return Err(no_memory(&self.program, self.program.slot(slot)?));
+        };
+        *region = view.region.clone();
+        memory.views.insert(root.0);
         self.list = self.listed(&self.program, weights, &memory)?;
         self.memory = memory;
         Ok(())
@@ -269,6 +265,14 @@ impl Plan {
         Ok(figures)
     }
 
+    /// The ops in the shortest runs that can be recorded by themselves, in order.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = Range<usize>> {
+        let count = self.program.ops().len();
+        let starts = (0..count).filter(|op| !self.list.inside.contains(op));
+        let ends = starts.clone().skip(1).chain([count]);
+        starts.zip(ends).map(|(start, end)| start..end)
+    }
+
     fn pass(
         &self,
         encoder: &mut wgpu::CommandEncoder,
@@ -360,4 +364,18 @@ impl Plan {
     pub fn is_counting(&self) -> bool {
         self.counting
     }
+}
+
+/// The views by the slots whose memory they are.
+fn roots(program: &Program, views: &[(Slot, View)]) -> Result<Vec<(Slot, View)>> {
+    let mut roots: Vec<(Slot, View)> = Vec::with_capacity(views.len());
+    for (slot, view) in views {
+        let root = viewed(program, *slot, view)?;
+        if roots.iter().any(|(other, _)| *other == root) {
+            let message = format!("two views of '{}'", program.slot(root)?.name);
+            return Err(Error::unsupported(program.name(), message));
+        }
+        roots.push((root, view.clone()));
+    }
+    Ok(roots)
 }

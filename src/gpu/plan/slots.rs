@@ -2,6 +2,7 @@
 
 use super::Plan;
 use crate::error::{Error, Result};
+use crate::gpu::lower::no_memory;
 use crate::gpu::memory::Region;
 use crate::program::{DType, Slot};
 
@@ -46,29 +47,27 @@ impl Plan {
         self.uploads.upload(encoder, words, &region.buffer, &[run]).map(drop)
     }
 
-    /// Where a slot is, if it has memory of its own.
+    /// Where a slot is, if it has memory of its own: parameters lie together, and what passes within a fused dispatch is
+    /// never stored.
     pub fn region(&self, slot: Slot) -> Option<&Region> {
         let root = self.program.slot(slot).ok()?.root(slot);
-        let own = self.memory.slots.get(root.0).filter(|_| !self.memory.is_shared(root));
-        own?.as_ref()
+        self.stored(slot).filter(|_| !self.memory.is_shared(root))
+    }
+
+    /// Where a slot is right after the op that makes it: other values may follow there.
+    pub(crate) fn stored(&self, slot: Slot) -> Option<&Region> {
+        let root = self.program.slot(slot).ok()?.root(slot);
+        self.memory.slots.get(root.0)?.as_ref()
     }
 
     fn own(&self, slot: Slot) -> Result<(&Region, usize)> {
-        let len = self.program.shape(slot)?.len();
         let info = self.program.slot(slot)?;
         if self.memory.is_shared(info.root(slot)) {
             let message = "other values of the step lie where it did; Fusion::Never keeps all";
             return Err(Error::unsupported(format!("'{}'", info.name), message));
         }
-        let region = self.region(slot);
-        let missing = || {
-            Error::Internal(format!(
-                "slot {} of '{}' lies in the arena",
-                slot.0,
-                self.program.name()
-            ))
-        };
-        Ok((region.ok_or_else(missing)?, len))
+        let region = self.region(slot).ok_or_else(|| no_memory(&self.program, info))?;
+        Ok((region, info.shape.len()))
     }
 
     /// Writes numbers to the start of a slot and submits the copy.
@@ -112,5 +111,12 @@ impl Plan {
         let (region, len) = self.own(slot)?;
         let name = &self.program.slot(slot)?.name;
         self.gpu.read_numbers(name, region, len).await
+    }
+
+    /// Reads a slot right after the op that makes it.
+    pub(crate) async fn read_now(&self, slot: Slot) -> Result<Vec<f32>> {
+        let info = self.program.slot(slot)?;
+        let region = self.stored(slot).ok_or_else(|| no_memory(&self.program, info))?;
+        self.gpu.read_numbers(&info.name, region, info.shape.len()).await
     }
 }

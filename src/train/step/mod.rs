@@ -5,6 +5,7 @@ mod inference;
 mod options;
 mod places;
 mod restore;
+mod self_test;
 
 pub use figures::{Metrics, StepFigures};
 pub use inference::Inference;
@@ -12,7 +13,7 @@ pub use options::StepOptions;
 pub use restore::Snapshot;
 
 use super::Trainer;
-use crate::device::{Case, Check, Weights};
+use crate::device::Weights;
 use crate::error::{Error, Result};
 use crate::gpu::{Budget, Choices, Fusion, MemoryUse, Plan, Profile, Region, Snapshots, View};
 use crate::nn::{Faults, Goal, Layer, Wiring};
@@ -329,18 +330,6 @@ impl TrainingStep {
             return Err(Error::unsupported("set_dropout", "the network has no dropout layer"));
         }
         places.into_iter().try_for_each(|place| self.set_activation(place, f))
-    }
-
-    /// Runs two steps of this very program, op by op, with weights of their own on numbers drawn at random, and compares
-    /// each op with the reference; the training run is left alone. Submits, and waits for the device.
-    ///
-    /// # Errors
-    /// As [`self_test`](crate::device::self_test_async).
-    pub async fn self_test(&self) -> Result<Check> {
-        let wiring = self.trainer.wire(&self.options, self.by_gradient)?;
-        let (network, rule) = (&self.trainer.network, self.trainer.steps(self.options.rows));
-        let case = Case::training("step", network, &wiring, rule, &self.trainer.goal.loss)?;
-        case.check(self.plan.gpu()).await
     }
 
     /// The first step not yet recorded. Steps whose encoder was dropped do not count.

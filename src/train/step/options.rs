@@ -109,8 +109,8 @@ impl StepOptions {
 
     /// The same without the host's buffers.
     pub(super) fn without_views(&self) -> Self {
-        let (through, snapshots) = (self.through, self.snapshots);
-        Self { through, snapshots, ..Self::rows(self.rows) }
+        let &Self { through, fused, snapshots, .. } = self;
+        Self { through, fused, snapshots, ..Self::rows(self.rows) }
     }
 
     pub(super) fn views(&self, slots: &Slots) -> Result<Vec<(Slot, View)>> {

@@ -3,7 +3,7 @@
 use super::{StepOptions, TrainingStep};
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, WeightsAt};
+use crate::gpu::{Choices, Gpu, WeightsAt};
 use crate::train::Trainer;
 
 /// Parameters, optimizer state and step of a training run, in main memory.
@@ -83,7 +83,7 @@ impl TrainingStep {
             let message = format!("{} rows in place of {}", options.rows, self.options.rows);
             return Err(Error::shape("restore", message));
         }
-        let gpu = Gpu::from_wgpu(device, queue);
+        let gpu = like(self.trainer.device.gpu(), Gpu::from_wgpu(device, queue));
         let trainer = self.trainer.on_another(&gpu.into(), self.latest.as_ref())?;
         let restored = Self::new(trainer, options, self.by_gradient)?;
         let latest = self.latest.take();
@@ -93,6 +93,13 @@ impl TrainingStep {
             .map(|Snapshot { weights }| Snapshot { weights: WeightsAt { skipped: 0, ..weights } });
         Ok(())
     }
+}
+
+/// The new device with the kernels of the old one, as far as it has what they need.
+fn like(old: Option<&Gpu>, new: Gpu) -> Gpu {
+    let Some(old) = old else { return new };
+    let subgroups = old.choices().subgroups && new.choices().subgroups;
+    new.choosing(Choices { subgroups, ..old.choices() }).tuned(old.tuning().clone())
 }
 
 impl Trainer {

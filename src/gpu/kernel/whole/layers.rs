@@ -230,7 +230,7 @@ pub(super) fn masked(value: &str, width: u32) -> String {
 }
 
 /// Whether a function is so short that it can stand wherever a result is stored.
-fn is_light(f: &Activation) -> bool {
+pub fn is_light(f: &Activation) -> bool {
     let ActivationKind::Map(map) = &f.entry().kind else { return false };
     let words: Vec<&str> = tokens(map.shader).collect();
     let known = ["forward", "derivative", "second", "select", "max", "min", "abs", "clamp", "f32"];

@@ -1,0 +1,110 @@
+//! What plans do together: products in every tiling of the device's with what they take along, and whole steps.
+
+use super::cases::{Case, goal};
+use crate::error::Result;
+use crate::gpu::{Choices, Fusion, Gpu, MatMul};
+use crate::nn::{Around, Goal, Network, Sequential, TargetKind};
+use crate::program::{Form, Steps};
+use crate::spec::{Activation, Loss, Metric, Optimizer};
+
+/// Every case with the kernels it is run by.
+pub(super) fn all(gpu: &Gpu) -> Result<Vec<(Gpu, Case)>> {
+    let own = gpu.choices();
+    let mut cases = Vec::new();
+    for matmul in own.tilings() {
+        let gpu = gpu.choosing(Choices { matmul: Some(matmul), fusion: Fusion::Layers, ..own });
+        cases.push((gpu.clone(), products(matmul)?));
+        cases.push((gpu, layers(matmul)?));
+    }
+    let whole = gpu.choosing(Choices { fusion: Fusion::Whole, ..own });
+    for case in [whole_step()?, gathered()?, clipped()?] {
+        cases.push((whole.clone(), case));
+    }
+    Ok(cases)
+}
+
+/// With ragged sides, and with an inner side that several workgroups share; layers have sides of whole fours.
+fn products(matmul: MatMul) -> Result<Case> {
+    let mut case = Case::new(format!("matmul, {matmul:?}"));
+    let ragged = Form::ALL.map(|form| (form, [37, 65, 29]));
+    for (form, [m, k, n]) in ragged.into_iter().chain([(Form::TN, [12, 520, 8])]) {
+        let (left, right) = match form {
+            Form::NN => ([m, k], [k, n]),
+            Form::NT => ([m, k], [n, k]),
+            Form::TN => ([k, m], [k, n]),
+        };
+        let (a, b) = (case.real(&left)?, case.real(&right)?);
+        case.program.matmul("c", a, b, form)?;
+    }
+    Ok(case)
+}
+
+/// Two steps of a network's training on so many rows in batches.
+fn steps(
+    name: String,
+    network: &Network,
+    goal: &Goal,
+    optimizer: Optimizer,
+    (rows, batch): (usize, usize),
+) -> Result<Case> {
+    let target = match goal.loss.takes_classes() {
+        true => TargetKind::Class,
+        false => TargetKind::Values(network.outputs()),
+    };
+    let wiring = network.training(goal, optimizer, target, (rows, batch), 3)?;
+    let rule = Steps { batch, around: goal.around, ..Steps::new(optimizer, rows) };
+    Case::training(name, network, &wiring, rule, &goal.loss)
+}
+
+/// Products that take along a bias and an activation, stored or not, its derivative, and the gradient of a bias. The
+/// functions are short, for some compilers take long over a large tile's; they have cases of their own.
+fn layers(matmul: MatMul) -> Result<Case> {
+    let network = Sequential::new(20)
+        .dense(36)
+        .activation(Activation::hard_tanh())
+        .dense(130)
+        .activation(Activation::relu())
+        .dense(7)
+        .build()?;
+    let goal = goal(Loss::mse(), Around::default());
+    let name = format!("fused layers, {matmul:?}");
+    steps(name, &network, &goal, Optimizer::sgd(), (72, 72))
+}
+
+/// All of a classifier's step, its update too.
+fn whole_step() -> Result<Case> {
+    let network = Sequential::new(2).dense(19).activation(Activation::relu()).dense(3).build()?;
+    let goal = Goal {
+        metrics: vec![Metric::Accuracy],
+        checked: false,
+        through: false,
+        ..goal(Loss::cross_entropy(), Around::default())
+    };
+    steps("whole step".into(), &network, &goal, Optimizer::adam(), (61, 61))
+}
+
+/// Weighted rows of a shuffled batch, dropout.
+fn gathered() -> Result<Case> {
+    let network = Sequential::new(5)
+        .dense(16)
+        .activation(Activation::silu())
+        .dropout(0.25)
+        .dense(4)
+        .build()?;
+    let goal = Goal {
+        weighted: true,
+        checked: false,
+        through: false,
+        ..goal(Loss::huber(), Around::default())
+    };
+    let momentum = Optimizer::sgd().with("momentum", 0.9)?;
+    steps("whole step of a batch".into(), &network, &goal, momentum, (40, 16))
+}
+
+/// A whole step up to its gradients, which are clipped before the update.
+fn clipped() -> Result<Case> {
+    let network = Sequential::new(3).dense(8).activation(Activation::tanh()).dense(2).build()?;
+    let around = Around { clip_norm: Some(0.25), ..Around::default() };
+    let goal = Goal { checked: false, through: false, ..goal(Loss::mse(), around) };
+    steps("whole step, clipped".into(), &network, &goal, Optimizer::rmsprop(), (24, 24))
+}

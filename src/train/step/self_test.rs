@@ -1,0 +1,78 @@
+//! A network's own kernels against the reference.
+
+use super::TrainingStep;
+use crate::data::Dataset;
+use crate::device::{Case, Check};
+use crate::error::{Error, Result};
+use crate::gpu::Gpu;
+use crate::nn::{Goal, Wiring};
+use crate::program::Steps;
+use crate::train::Trainer;
+
+impl Trainer {
+    /// Runs two of the steps that [`Trainer::fit`] would over this data in batches of so many rows, by the very kernels
+    /// that it would, and compares what each dispatch leaves with the reference; with weights of their own, on numbers
+    /// drawn at random: of the data only the shape counts, and the training run is left alone.
+    ///
+    /// ```
+    /// use wgrad::device::Verdict;
+    /// use wgrad::prelude::*;
+    ///
+    /// # let Ok(gpu) = Gpu::new() else { return Ok(()) };
+    /// let model = Sequential::new(2).dense(16).activation(Activation::tanh()).dense(3);
+    /// let trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam()).on(&gpu.into())?;
+    /// let check = trainer.self_test(&data::spiral(10, 3, 0), 30)?;
+    /// assert!(matches!(check.verdict, Verdict::Passed(_)), "{check:?}");
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// Submits, and waits for the device.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] on the CPU reference; as `fit` for data that do not suit; as
+    /// [`self_test`](crate::device::self_test_async).
+    #[cfg(not(target_family = "wasm"))]
+    pub fn self_test(&self, data: &Dataset, batch: usize) -> Result<Check> {
+        pollster::block_on(self.self_test_async(data, batch))
+    }
+
+    /// As [`Trainer::self_test`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Trainer::self_test`].
+    pub async fn self_test_async(&self, data: &Dataset, batch: usize) -> Result<Check> {
+        let Some(gpu) = self.device.gpu() else {
+            let message = "it is the CPU reference that kernels are compared with";
+            return Err(Error::unsupported("self_test", message));
+        };
+        let target = self.check("self_test", data)?;
+        let batch = batch.min(data.len());
+        if batch == 0 {
+            return Err(Error::empty("self_test", "a batch needs at least one row"));
+        }
+        let goal = Goal { metrics: self.metrics_for(data), ..self.goal_for(data) };
+        let rows = (data.len(), batch);
+        let wiring = self.network.training(&goal, self.optimizer, target, rows, self.seed)?;
+        let rule = Steps { batch, ..self.steps(data.len()) };
+        self.check_kernels(gpu, &wiring, rule).await
+    }
+
+    async fn check_kernels(&self, gpu: &Gpu, wiring: &Wiring, rule: Steps) -> Result<Check> {
+        let name = wiring.program.name().to_string();
+        Case::training(name, &self.network, wiring, rule, &self.goal.loss)?.check(gpu).await
+    }
+}
+
+impl TrainingStep {
+    /// Runs two steps of this very program by the very kernels of its plan, with weights of their own on numbers drawn at
+    /// random, and compares what each dispatch leaves with the reference; the training run is left alone. Submits, and
+    /// waits for the device.
+    ///
+    /// # Errors
+    /// As [`self_test`](crate::device::self_test_async).
+    pub async fn self_test(&self) -> Result<Check> {
+        let wiring = self.trainer.wire(&self.options, self.by_gradient)?;
+        let rule = self.trainer.steps(self.options.rows);
+        self.trainer.check_kernels(self.plan.gpu(), &wiring, rule).await
+    }
+}
