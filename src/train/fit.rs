@@ -10,7 +10,7 @@ use super::share::Shares;
 use crate::data::Dataset;
 use crate::device::Executor;
 use crate::error::{Error, Result};
-use crate::nn::order;
+use crate::nn::{Goal, Wiring, order};
 use crate::program::{Op, Steps};
 
 /// When to stop before the last epoch.
@@ -162,6 +162,7 @@ impl Trainer {
             Some(share) if fit.validation.is_none() => {
                 if !(share > 0.0 && share < 1.0) {
                     return Err(parameter(
+                        "fit",
                         "validation_split",
                         share,
                         "it must lie between 0 and 1",
@@ -177,25 +178,32 @@ impl Trainer {
         }
     }
 
+    /// The program of training on batches of so many rows of this data, and how many they have.
+    pub(super) fn wiring(&self, op: &str, data: &Dataset, batch: usize) -> Result<(Wiring, usize)> {
+        let target = self.check(op, data)?;
+        let batch = batch.min(data.len());
+        if batch == 0 {
+            return Err(parameter(op, "batch", 0.0, "it must be at least 1"));
+        }
+        let goal = Goal { metrics: self.metrics_for(data), ..self.goal_for(data) };
+        let rows = (data.len(), batch);
+        let wiring = self.network.training(&goal, self.optimizer, target, rows, self.seed)?;
+        Ok((wiring, batch))
+    }
+
     async fn run_epochs(
         &mut self,
         data: &Dataset,
         mut fit: Fit<'_>,
         validation: Option<&Dataset>,
     ) -> Result<History> {
-        let target = self.check("fit", data)?;
+        let batch = fit.batch.unwrap_or(data.len());
+        let (wiring, batch) = self.wiring("fit", data, batch)?;
         self.settle_metrics(data);
-        let batch = fit.batch.unwrap_or(data.len()).min(data.len());
-        if batch == 0 {
-            return Err(parameter("batch", 0.0, "it must be at least 1"));
-        }
         let mut evaluator = match validation {
             Some(data) => Some(Evaluator::new(self, data, self.check("validation", data)?)?),
             None => None,
         };
-        let goal = self.goal_for(data);
-        let wiring =
-            self.network.training(&goal, self.optimizer, target, (data.len(), batch), self.seed)?;
         let (rule, live) = Steps { batch, ..self.steps(data.len()) }.live();
         let program = wiring.program.clone();
         let mut executor = Executor::new(program, &self.weights, &self.device, self.step, rule)?;
@@ -298,11 +306,6 @@ impl Trainer {
     }
 }
 
-pub(super) fn parameter(name: &str, value: f64, valid: &str) -> Error {
-    Error::Parameter {
-        op: "fit".to_string(),
-        name: name.to_string(),
-        value,
-        valid: valid.to_string(),
-    }
+fn parameter(op: &str, name: &str, value: f64, valid: &str) -> Error {
+    Error::Parameter { op: op.to_string(), name: name.to_string(), value, valid: valid.to_string() }
 }

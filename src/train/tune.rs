@@ -1,7 +1,6 @@
 //! Measuring which tilings suit a trainer's matrix products.
 
 use super::Trainer;
-use super::fit::parameter;
 use crate::data::Dataset;
 use crate::device::Device;
 use crate::error::Result;
@@ -17,14 +16,8 @@ impl Trainer {
     /// [`Error::DeviceLost`](crate::Error::DeviceLost).
     #[cfg(not(target_family = "wasm"))]
     pub fn tune(&mut self, data: &Dataset, batch: usize) -> Result<()> {
-        let target = self.check("tune", data)?;
-        let batch = batch.min(data.len());
-        if batch == 0 {
-            return Err(parameter("batch", 0.0, "it must be at least 1"));
-        }
+        let (wiring, _) = self.wiring("tune", data, batch)?;
         let Device::Gpu(gpu) = &self.device else { return Ok(()) };
-        let (goal, rows) = (self.goal_for(data), (data.len(), batch));
-        let wiring = self.network.training(&goal, self.optimizer, target, rows, self.seed)?;
         let tuning = gpu.tune(&wiring.program)?;
         self.device = gpu.tuned(tuning).into();
         Ok(())

@@ -121,9 +121,8 @@ impl Memory {
 
     /// How many bytes the slots have that lie neither in an arena, nor among the figures, nor in a buffer of the caller's.
     pub fn values(&self) -> u64 {
-        let rest =
-            |one: &'_ Shared| one.slots.iter().skip(1).map(|slot| slot.0).collect::<Vec<_>>();
-        let counted: HashSet<usize> = self.shared.iter().flat_map(rest).collect();
+        let after = self.shared.iter().flat_map(|one| one.slots.iter().skip(1));
+        let counted: HashSet<usize> = after.map(|slot| slot.0).collect();
         let own = self.slots.iter().enumerate();
         let own = own.filter(|(slot, _)| !self.views.contains(slot) && !counted.contains(slot));
         let regions = own.filter_map(|(_, region)| region.as_ref());

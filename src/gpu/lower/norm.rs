@@ -1,6 +1,6 @@
 //! Normalizations.
 
-use super::rows::lanes;
+use super::rows::{ROW, lanes};
 use super::{Lowering, groups};
 use crate::error::Result;
 use crate::gpu::kernel::{Kernel, Lanes, norm as kernels};
@@ -9,9 +9,6 @@ use crate::program::{NormOp, Slot};
 use crate::shape::Shape;
 use crate::spec::Normalization;
 use crate::spec::norm::NormalizationKind;
-
-/// Invocations per workgroup.
-const WORKGROUP: usize = 256;
 
 impl Lowering<'_> {
     pub(super) fn norm(&mut self, op: &NormOp) -> Result<()> {
@@ -88,7 +85,7 @@ impl Lowering<'_> {
         let per_sample = rows / shape.axis(0).unwrap_or(1).max(1);
         let hyper = [f.epsilon(), weights, biases, per_sample as f64, f.step()];
         bindings.insert(0, self.memory.steps.clone());
-        let (count, flops) = (groups(lines, WORKGROUP / lanes), 8 * shape.len() as u64);
+        let (count, flops) = (groups(lines, ROW / lanes), 8 * shape.len() as u64);
         // Without rows there is nothing to normalize.
         let count = if rows == 0 { 0 } else { count };
         let kernel = kernel(f.kind(), self.meeting(lanes));

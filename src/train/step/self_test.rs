@@ -5,7 +5,7 @@ use crate::data::Dataset;
 use crate::device::{Case, Check};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::nn::{Goal, Wiring};
+use crate::nn::Wiring;
 use crate::program::Steps;
 use crate::train::Trainer;
 
@@ -45,14 +45,7 @@ impl Trainer {
             let message = "it is the CPU reference that kernels are compared with";
             return Err(Error::unsupported("self_test", message));
         };
-        let target = self.check("self_test", data)?;
-        let batch = batch.min(data.len());
-        if batch == 0 {
-            return Err(Error::empty("self_test", "a batch needs at least one row"));
-        }
-        let goal = Goal { metrics: self.metrics_for(data), ..self.goal_for(data) };
-        let rows = (data.len(), batch);
-        let wiring = self.network.training(&goal, self.optimizer, target, rows, self.seed)?;
+        let (wiring, batch) = self.wiring("self_test", data, batch)?;
         let rule = Steps { batch, ..self.steps(data.len()) };
         self.check_kernels(gpu, &wiring, rule).await
     }

@@ -218,14 +218,15 @@ impl Whole {
         let Cut { rows, down, across, shared, .. } = cut;
         let mut text = [const { String::new() }; 3];
         let begins = round * self.lanes;
-        let (takes, tile) = match shared {
-            true => (begins.is_multiple_of(across), "true".to_string()),
-            false => (begins < down, format!("tile < {down}u")),
-        };
+        let takes = if shared { begins.is_multiple_of(across) } else { begins < down };
         if !takes {
             return text;
         }
         let by_four = rows.is_multiple_of(4);
+        let (zero, end, place) = match by_four {
+            true => ("vec4(0.0)", n.div_ceil(4), format!("partial[(start + {bias}u) / 4u + at]")),
+            false => ("0.0", n, format!("partial[(start + {bias}u + at) / 4u][at % 4u]")),
+        };
         let (count, loaded) = match (shared, by_four) {
             (true, _) => (rows.div_ceil(4 * self.lanes), "own"),
             (false, true) => (rows / 4, "d"),
@@ -234,27 +235,17 @@ impl Whole {
         let [before, inside, after] = &mut text;
         for i in 0..count {
             let name = format!("bias{bias}_{round}_{i}");
-            let zero = if by_four { "vec4(0.0)" } else { "0.0" };
             let _ = writeln!(before, "    var {name} = {zero};");
             let _ = writeln!(inside, "        {name} += {loaded}{i};");
-            let (at, end, place) = match (shared, by_four) {
-                (true, _) => {
-                    let at = format!("row / 4u + {}u + lane", i * self.lanes);
-                    (at, n.div_ceil(4), format!("partial[(start + {bias}u) / 4u + at]"))
+            let row = if by_four { "row / 4u" } else { "row" };
+            let (at, own) = match shared {
+                true => {
+                    let offset = format!("{}u + lane", i * self.lanes);
+                    (format!("{row} + {offset}"), format!("{offset} < {}u", rows / 4))
                 }
-                (false, true) => {
-                    let at = format!("row / 4u + {i}u");
-                    (at, n.div_ceil(4), format!("partial[(start + {bias}u) / 4u + at]"))
-                }
-                (false, false) => {
-                    let at = format!("row + {i}u");
-                    (at, n, format!("partial[(start + {bias}u + at) / 4u][at % 4u]"))
-                }
+                false => (format!("{row} + {i}u"), format!("tile < {down}u")),
             };
-            let within = match shared {
-                true => format!("at < {end}u && {}u + lane < {}u", i * self.lanes, rows / 4),
-                false => format!("at < {end}u && {tile}"),
-            };
+            let within = format!("at < {end}u && {own}");
             let _ = writeln!(after, "    {{ let at = {at}; if {within} {{ {place} = {name}; }} }}");
         }
         text

@@ -1,6 +1,5 @@
 //! The layers forward. A tensor in workgroup memory has rows of fours, the last one padded with zeros. Each
-//! product is cut so that an invocation loads few numbers for many multiplications: on a CPU adapter a number loaded costs
-//! as much as five multiplications.
+//! product is cut so that an invocation loads few numbers for many multiplications.
 
 use std::fmt::Write as _;
 
