@@ -6,7 +6,7 @@ use ndarray::Array2;
 use safetensors::SafeTensors;
 use support::run::{count, featured_gpu, normal, uniform};
 use wgrad::data::Targets;
-use wgrad::gpu::{Choices, Class, Fusion};
+use wgrad::gpu::{Choices, Class, Fusion, MatMul};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
 use wgrad::train::{StepOptions, TrainerBuilder};
@@ -40,6 +40,14 @@ fn device(fusion: Fusion, seed: u64) -> Device {
     let subgroups = own.subgroups && !seed.is_multiple_of(4);
     let checked = seed.is_multiple_of(3);
     featured_gpu().choosing(Choices { fusion, class, subgroups, checked, ..own }).into()
+}
+
+/// The same of a GPU, whose steps have few dispatches, with tiles that compile in no time.
+fn launching(fusion: Fusion, seed: u64) -> Device {
+    let matmul = Some(if seed.is_multiple_of(2) { MatMul::Small } else { MatMul::Cached });
+    let gpu = featured_gpu();
+    let (class, checked) = (Class::Discrete, seed.is_multiple_of(3));
+    gpu.choosing(Choices { fusion, class, matmul, checked, ..gpu.choices() }).into()
 }
 
 /// A network with what it learns from, and the rows of a batch.
@@ -133,9 +141,8 @@ fn case(seed: u64) -> Case {
 }
 
 /// The losses, the accuracies, the gradients and the parameters after some epochs.
-fn train(case: &Case, fusion: Fusion) -> (Vec<[f64; 2]>, Vec<Vec<f32>>, usize) {
-    let device = device(fusion, case.seed);
-    let mut trainer = case.builder.clone().on(&device).unwrap();
+fn train(case: &Case, device: &Device) -> (Vec<[f64; 2]>, Vec<Vec<f32>>, usize) {
+    let mut trainer = case.builder.clone().on(device).unwrap();
     let history = trainer.fit(&case.data, Fit::epochs(3).batch(case.batch)).unwrap();
     let figures = history.epochs.iter().map(|epoch| [epoch.loss, epoch.accuracy]).collect();
     let gradients = pollster::block_on(trainer.gradients_async()).unwrap();
@@ -151,13 +158,13 @@ fn distance(a: &[f32], b: &[f32]) -> f64 {
     f64::from(differences.fold(0.0f32, f32::max) / size)
 }
 
-fn compare(fusion: Fusion, seeds: std::ops::Range<u64>) -> f64 {
+fn compare(fusion: Fusion, device: fn(Fusion, u64) -> Device, cases: impl Iterator<Item = Case>) {
     let (mut worst, mut least) = (0.0f64, usize::MAX);
-    for seed in seeds {
-        let case = case(seed);
-        let (figures, tensors, dispatches) = train(&case, fusion);
-        let (want_figures, want_tensors, others) = train(&case, Fusion::Never);
+    for case in cases {
+        let (figures, tensors, dispatches) = train(&case, &device(fusion, case.seed));
+        let (want_figures, want_tensors, others) = train(&case, &device(Fusion::Never, case.seed));
         assert!(dispatches < others, "{}: {dispatches} of {others}", case.name);
+        println!("{dispatches} of {others}: {}", case.name);
         for (got, want) in figures.iter().zip(&want_figures) {
             let off = (got[0] - want[0]).abs() / want[0].abs().max(1e-3);
             assert!(off < 1e-4, "{}: loss {} of {}", case.name, got[0], want[0]);
@@ -174,17 +181,64 @@ fn compare(fusion: Fusion, seeds: std::ops::Range<u64>) -> f64 {
         least = least.min(dispatches);
     }
     println!("at worst {worst:.2e} apart; at least {least} dispatches");
-    worst
 }
 
 #[test]
 fn whole_steps_do_what_the_ops_do_one_by_one() {
-    compare(Fusion::Whole, 0..count(8, 200) as u64);
+    compare(Fusion::Whole, device, (0..count(8, 200) as u64).map(case));
 }
 
 #[test]
 fn layers_in_one_dispatch_do_what_the_ops_do_one_by_one() {
-    compare(Fusion::Layers, 200..200 + count(8, 200) as u64);
+    compare(Fusion::Layers, device, (200..200 + count(8, 200) as u64).map(case));
+}
+
+/// A network too wide for a whole step: its last layers are one dispatch, and those before take one forward and one
+/// backward each.
+fn wide(seed: u64) -> Case {
+    let mut draw = Draw::new(seed);
+    let rows = draw.one_of(&[9, 40, 1100]);
+    let inputs = draw.one_of(&[130, 137]);
+    let classes = draw.below(2) == 0;
+    let outputs = if classes { 10 } else { draw.one_of(&[1, 7]) };
+    let mut model = Sequential::new(inputs);
+    let mut name = inputs.to_string();
+    for _ in 0..=draw.below(3) {
+        let width = draw.one_of(&[24, 33, 129, 160]);
+        let f = draw.one_of(&activations());
+        let dense = Dense::new(width);
+        model = model.layer(if draw.below(4) == 0 { dense.no_bias() } else { dense });
+        model = model.activation(f);
+        name += &format!("-{width} {f}");
+    }
+    let x = Array2::from_shape_vec((rows, inputs), normal(seed, rows * inputs)).unwrap();
+    let (loss, targets) = if classes {
+        let labels = (0..rows).map(|_| draw.below(outputs) as u32).collect();
+        (Loss::cross_entropy(), Targets::Classes { labels, classes: outputs })
+    } else {
+        let values = uniform(seed + 1, rows * outputs);
+        let values = Array2::from_shape_vec((rows, outputs), values).unwrap();
+        (Loss::mse(), Targets::Values(values))
+    };
+    let optimizers = [
+        Optimizer::sgd(),
+        Optimizer::adamw().with("eps", 1e-2).unwrap(),
+        Optimizer::lamb().with("eps", 1e-2).unwrap(),
+    ];
+    let optimizer = draw.one_of(&optimizers).learning_rate(0.01);
+    let mut builder = Trainer::new(model.dense(outputs), loss, optimizer).seed(seed);
+    if draw.below(4) == 0 {
+        builder = builder.clip_norm(0.5);
+        name += " clipped";
+    }
+    let batch = draw.one_of(&[rows, rows, 16]).min(rows);
+    let name = format!("{seed}: {name}-{outputs}, {loss}, {optimizer}, {rows} rows by {batch}");
+    Case { seed, name, builder, data: Dataset::new(x, targets).unwrap(), batch }
+}
+
+#[test]
+fn steps_whose_last_layers_are_one_dispatch_do_what_the_ops_do_one_by_one() {
+    compare(Fusion::Auto, launching, (300..300 + count(8, 200) as u64).map(wide));
 }
 
 #[test]

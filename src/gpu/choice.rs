@@ -110,6 +110,12 @@ impl Class {
         }
     }
 
+    /// Whether what could run in dispatches of its own is worth joining for the sake of fewer: on a CPU a dispatch costs
+    /// little, and long functions take long to compile and run no faster.
+    pub(super) const fn joins(self) -> bool {
+        !matches!(self, Self::Cpu)
+    }
+
     /// How many shares of a workgroup one takes after the other, where there are so many that all are busy anyway.
     pub(super) fn turns(self, shares: u64) -> u64 {
         (shares / (4 * self.workgroups() as u64)).clamp(1, 8)
@@ -165,9 +171,10 @@ pub struct Choices {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fusion {
     /// Whole steps where a program is one; else products take along what surrounds them: a bias, an activation or its
-    /// derivative, the gradient of a bias.
+    /// derivative, the gradient of a bias. On GPUs a layer's products backward go together, and so do the last layers,
+    /// if they are narrow, with the loss, forward and backward.
     Auto,
-    /// As [`Fusion::Auto`], without whole steps.
+    /// As [`Fusion::Auto`], without whole steps and parts of them.
     Layers,
     /// Each op by itself: what [`Plan::encode_ops`](super::Plan::encode_ops) asks for.
     Never,

@@ -71,6 +71,17 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// Where tensors that lie beside each other begin, and how many numbers they have, padding included; none if others
+    /// lie between them.
+    pub(super) fn run(&self, params: &[usize]) -> Option<(usize, usize)> {
+        let own = || params.iter().filter_map(|index| self.spans.get(*index));
+        let begin = own().map(|span| span.offset).min()?;
+        let end = own().map(|span| span.offset + padded(span.len)).max()?;
+        let inside = |span: &&Span| (begin..end).contains(&span.offset);
+        let alone = self.spans.iter().filter(inside).count() == params.len();
+        alone.then_some((begin, end - begin))
+    }
+
     /// Memory for the parameters and their gradients, all zeros, and the state that the optimizer begins with; `extras`
     /// more state values follow it, all zeros.
     ///

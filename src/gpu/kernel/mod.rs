@@ -5,6 +5,7 @@ pub mod catalogue;
 mod custom;
 mod loss;
 pub mod matmul;
+mod names;
 pub mod norm;
 mod rows;
 pub mod tensor;

@@ -15,7 +15,7 @@ use crate::spec::loss::{LossKind, TargetForm};
 use crate::spec::{Activation, Kind as _, Loss, Metric};
 
 pub use layers::is_light;
-pub use update::Update;
+pub use update::{Parts, Update};
 
 /// A layer of a chain.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -147,8 +147,14 @@ pub struct Whole {
     pub shares: bool,
     /// Workgroups.
     pub groups: u32,
-    /// Parameters, padding included.
+    /// Where the layers' parameters begin in the arena.
+    pub base: u32,
+    /// How many there are, padding included.
     pub params: u32,
+    /// Whether the input's rows are those of the batch, whatever those of the targets are.
+    pub apart: bool,
+    /// Whether the gradient by the input is written.
+    pub emits: bool,
     /// Where the gradient by the network's output lies in workgroup memory, in fours.
     pub grad: u32,
     /// Fours of workgroup memory.

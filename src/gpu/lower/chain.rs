@@ -1,4 +1,7 @@
-//! Recognising the training step of a plain chain of layers, which two dispatches can do.
+//! Recognising the end of a training step's forward pass that is a plain chain of layers, and its backward pass: one
+//! dispatch can do both.
+
+use std::ops::Range;
 
 use crate::error::Result;
 use crate::gpu::kernel::whole::{Figure, Gathered, Layer, Target, known_activation, known_loss};
@@ -9,9 +12,16 @@ use crate::spec::activation::{ActivationKind, Order};
 use crate::spec::loss::{LossKind, TargetForm};
 use crate::spec::{Activation, Loss, Reduction};
 
+/// The most parameters of a first layer that takes many columns.
+const MOST_WEIGHTS: usize = 128 * 128;
+
 /// A chain of layers with its loss and metrics.
 #[derive(Debug)]
 pub(super) struct Chain {
+    /// The ops from its first layer forward to the same layer backward.
+    pub span: Range<usize>,
+    /// Whether the program begins with it.
+    pub is_whole: bool,
     pub rows: usize,
     pub x: Gathered,
     pub target: Target,
@@ -23,6 +33,8 @@ pub(super) struct Chain {
     pub upstream: f64,
     /// The loss first.
     pub figures: Vec<(Slot, Figure)>,
+    /// The gradient by what the first layer takes, if anything before it asks for it.
+    pub emits: Option<Slot>,
     /// The ops that are part of it, by number.
     pub ops: Vec<usize>,
 }
@@ -120,35 +132,35 @@ impl<'a> Reader<'a> {
         Ok(Layer::Activation { f, key, width })
     }
 
-    /// Checks that the backward pass is that of the layers.
-    fn backward(&mut self, layers: &[Link], mut grad: Slot) -> Judged<()> {
-        let first = layers.iter().position(|(layer, ..)| matches!(layer, Layer::Dense { .. }));
-        let first = first.ok_or("no layer has parameters")?;
-        let other = || "a backward pass of another form".to_string();
-        for (number, (layer, x, y)) in layers.iter().enumerate().skip(first).rev() {
+    /// Checks that the backward pass is that of the layers, and gives the gradient by what the first of them takes, if the
+    /// pass goes so far: it need not go beyond the first parameters.
+    fn backward(&mut self, layers: &[Link], mut grad: Slot) -> Judged<Option<Slot>> {
+        let is_dense = |(layer, ..): &Link| matches!(layer, Layer::Dense { .. });
+        let first = layers.iter().position(is_dense).ok_or("no layer has parameters")?;
+        for (number, (layer, x, y)) in layers.iter().enumerate().rev() {
             match layer {
                 Layer::Dense { weight, bias, .. } => {
                     match self.next() {
                         Some(&Op::MatMul { a, b, out, form: Form::TN })
                             if a == grad && b == *x && self.grad(out) == Some(*weight) => {}
-                        _ => return Err(other()),
+                        _ => return Err(OTHER.into()),
                     }
                     if bias.is_some() {
                         match self.next() {
                             Some(&Op::SumRows { x, out })
                                 if x == grad && self.grad(out) == *bias => {}
-                            _ => return Err(other()),
+                            _ => return Err(OTHER.into()),
                         }
                     }
-                    if number > first {
-                        match self.next() {
-                            Some(&Op::MatMul { a, b, out, form: Form::NN })
-                                if a == grad && self.param(b) == Some(*weight) =>
-                            {
-                                grad = out;
-                            }
-                            _ => return Err(other()),
+                    match self.peek() {
+                        Some(&Op::MatMul { a, b, out, form: Form::NN })
+                            if a == grad && self.param(b) == Some(*weight) =>
+                        {
+                            grad = out;
+                            self.at += 1;
                         }
+                        _ if number == first => return Ok(None),
+                        _ => return Err(OTHER.into()),
                     }
                 }
                 Layer::Activation { f, key, .. } => match self.next() {
@@ -166,24 +178,37 @@ impl<'a> Reader<'a> {
                     {
                         grad = *grad_in;
                     }
-                    _ => return Err(other()),
+                    _ => return Err(OTHER.into()),
                 },
             }
         }
-        Ok(())
+        Ok(Some(grad))
     }
 }
 
+const OTHER: &str = "a backward pass of another form";
+
 impl Chain {
-    /// The chain that a program trains, or why it is none.
-    pub fn of(program: &Program) -> Result<Judged<Self>> {
+    /// The ops at which a chain may begin, the longest one first.
+    pub fn starts(program: &Program) -> impl Iterator<Item = usize> {
+        let before = program.ops().iter().enumerate();
+        let before = before.take_while(|(_, op)| !matches!(op, Op::Loss { .. }));
+        let begins =
+            |op: &Op| matches!(op, Op::MatMul { form: Form::NT, .. } | Op::Activation { .. });
+        before.filter(move |(_, op)| begins(op)).map(|(number, _)| number)
+    }
+
+    /// The chain that begins with an op and ends with the loss, or why there is none.
+    pub fn of(program: &Program, start: usize) -> Result<Judged<Self>> {
         let mut reader = Reader { program, at: 0 };
         let gathers = reader.gathers();
-        let start = match reader.peek() {
+        let is_whole = reader.at == start;
+        reader.at = start;
+        let first = match reader.peek() {
             Some(Op::MatMul { a: x, .. } | Op::Activation { x, .. }) => *x,
             _ => return Ok(Err("it does not begin with a layer".into())),
         };
-        let (layers, y) = match reader.forward(start) {
+        let (layers, y) = match reader.forward(first) {
             Ok(found) => found,
             Err(refusal) => return Ok(Err(refusal)),
         };
@@ -203,26 +228,36 @@ impl Chain {
         let &[grad] = &gradients[..] else {
             return Ok(Err("a loss without its gradient".into()));
         };
-        if let Err(refusal) = reader.backward(&layers, grad) {
-            return Ok(Err(refusal));
-        }
+        let emits = match reader.backward(&layers, grad) {
+            Ok(emits) => emits,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
         let classes = program.slot(target)?.dtype == DType::U32;
         let layout = Layout::of(loss, shape);
         let terms = layout.terms_per_sample(loss, *reduction);
-        let mut ops: Vec<usize> = (0..reader.at).collect();
+        let taken = |slot: Slot| {
+            let own = [Some(target), inputs.weight, is_whole.then_some(first)];
+            own.contains(&Some(slot))
+        };
         let mut figures = vec![(*value, Figure::Loss)];
-        for (number, op) in program.ops().iter().enumerate().skip(reader.at) {
-            if let Op::Metric { metric, prediction, target: same, value } = op
-                && *prediction == y
-                && *same == target
-            {
-                figures.push((*value, Figure::Metric(*metric)));
-                ops.push(number);
+        let mut ops: Vec<usize> = (start..reader.at).collect();
+        for (number, op) in program.ops().iter().enumerate() {
+            match op {
+                Op::Gather { out, .. } if number < start && taken(*out) => ops.push(number),
+                Op::Metric { metric, prediction, target: same, value }
+                    if *prediction == y && *same == target =>
+                {
+                    figures.push((*value, Figure::Metric(*metric)));
+                    ops.push(number);
+                }
+                _ => {}
             }
         }
         let chain = Self {
+            span: start..reader.at,
+            is_whole,
             rows: shape.rows(),
-            x: source(start),
+            x: source(first),
             target: Target { from: source(target), classes },
             weight: inputs.weight.map(source),
             layers: layers.into_iter().map(|(layer, ..)| layer).collect(),
@@ -231,6 +266,7 @@ impl Chain {
             terms,
             upstream: inputs.upstream,
             figures,
+            emits,
             ops,
         };
         Ok(chain.check(program))
@@ -281,18 +317,7 @@ impl Chain {
 
     /// Fails if something else looks at what only the chain knows.
     fn check(self, program: &Program) -> Judged<Self> {
-        let figures: Vec<Slot> = self.figures.iter().map(|(slot, _)| *slot).collect();
-        let inside = |number: &usize| program.ops().get(*number);
-        let hidden: Vec<Slot> = self
-            .ops
-            .iter()
-            .filter_map(inside)
-            .flat_map(Op::outputs)
-            .filter(|slot| {
-                let value = program.slot(*slot).is_ok_and(|info| info.place == Place::Value);
-                value && !figures.contains(slot)
-            })
-            .collect();
+        let hidden = self.hidden(program);
         // Another view of a slot is the slot.
         let root = |slot: Slot| program.slot(slot).map_or(slot, |info| info.root(slot));
         for (number, op) in program.ops().iter().enumerate() {
@@ -306,11 +331,31 @@ impl Chain {
         Ok(self)
     }
 
+    /// Its widest layer; the columns that it takes count if they make its first layer a large one.
+    pub fn widest(&self, inputs: usize) -> usize {
+        let is_dense = |layer: &&Layer| matches!(layer, Layer::Dense { .. });
+        let first = self.layers.iter().position(|layer| is_dense(&layer)).unwrap_or(0);
+        let outputs = self.layers.iter().skip(first).map(Layer::outputs);
+        let few = !self.is_whole
+            && self.layers.get(first).is_some_and(|layer| layer.outputs() * inputs <= MOST_WEIGHTS);
+        outputs.chain((!few).then_some(inputs)).max().unwrap_or(0)
+    }
+
+    /// The parameters of its layers, by number.
+    pub fn params(&self) -> Vec<usize> {
+        let params = self.layers.iter().map(|layer| match layer {
+            Layer::Dense { weight, bias, .. } => [Some(*weight), *bias],
+            Layer::Activation { .. } => [None; 2],
+        });
+        params.flatten().flatten().collect()
+    }
+
     /// What the chain keeps to itself: these slots get no memory.
     pub fn hidden(&self, program: &Program) -> Vec<Slot> {
-        let figures: Vec<Slot> = self.figures.iter().map(|(slot, _)| *slot).collect();
+        let figures = self.figures.iter().map(|(slot, _)| *slot);
+        let shown: Vec<Slot> = figures.chain(self.emits).collect();
         let outputs = self.ops.iter().filter_map(|number| program.ops().get(*number));
-        let outputs = outputs.flat_map(Op::outputs).filter(|slot| !figures.contains(slot));
+        let outputs = outputs.flat_map(Op::outputs).filter(|slot| !shown.contains(slot));
         outputs
             .filter(|slot| program.slot(*slot).is_ok_and(|info| info.place == Place::Value))
             .collect()

@@ -16,28 +16,42 @@ use crate::spec::activation::{Order, Saves};
 /// How many results of an invocation are few.
 const FEW: u32 = 32;
 
+/// The longest inner side that one workgroup sums for the sake of what it then takes along: sums of parts would need
+/// dispatches of their own for that.
+const JOINED: usize = 2048;
+
 /// How the ops of a program become dispatches.
 #[derive(Debug)]
 pub(in crate::gpu) enum Plan {
-    /// The whole step in two.
-    Whole(Box<whole::Plan>),
     /// Each op by itself, and every value can be looked at.
     Apart,
     /// Each op by itself, but for these.
-    Joins(Vec<Join>),
+    Joined {
+        /// Products with what surrounds them.
+        joins: Vec<Join>,
+        /// A whole step, or the last layers of one.
+        whole: Option<Box<whole::Plan>>,
+    },
 }
 
-/// A product that one dispatch does together with the ops after it.
+/// What one dispatch does: a product with the ops after it, or the products of a layer backward.
 #[derive(Debug)]
 pub(in crate::gpu) struct Join {
     first: usize,
     ops: usize,
-    operands: [Slot; 3],
-    form: Form,
+    products: Vec<Joined>,
+}
+
+/// A product together with the ops after it.
+#[derive(Debug)]
+pub(super) struct Joined {
+    pub ops: usize,
+    pub operands: [Slot; 3],
+    pub form: Form,
     epilogue: Epilogue,
     /// What the epilogue reads and writes, in its order.
     others: Vec<Slot>,
-    sums: Option<Slot>,
+    pub sums: Option<Slot>,
     hidden: Option<Slot>,
 }
 
@@ -51,55 +65,87 @@ pub(in crate::gpu) fn prepare(
     weights: Option<&Weights>,
     views: &[(Slot, View)],
 ) -> Result<Plan> {
-    if let Some(whole) = whole::prepare(gpu, program, weights, views)? {
-        return Ok(Plan::Whole(Box::new(whole)));
-    }
+    let whole = whole::prepare(gpu, program, weights, views)?.map(Box::new);
     // Views of one buffer may be bound beside each other in ways that one dispatch must not.
-    if gpu.choices().fusion == Fusion::Never || !views.is_empty() {
-        return Ok(Plan::Apart);
-    }
-    let mut joins = Vec::new();
-    let mut at = 0;
+    let apart = gpu.choices().fusion == Fusion::Never || !views.is_empty();
+    let (mut joins, mut at) = (Vec::new(), 0);
+    // A whole step has nothing beside it but single ops.
+    let span = match (&whole, apart) {
+        (None, true) => return Ok(Plan::Apart),
+        (Some(_), true) => 0..program.ops().len(),
+        (Some(whole), false) => whole.span(),
+        (None, false) => program.ops().len()..program.ops().len(),
+    };
     while at < program.ops().len() {
-        let join = Join::at(gpu, program, at)?;
+        if span.contains(&at) {
+            at = span.end;
+            continue;
+        }
+        let end = if at < span.start { span.start } else { program.ops().len() };
+        let join = Join::at(gpu, program, at..end)?;
         at += join.as_ref().map_or(1, |join| join.ops);
         joins.extend(join);
     }
-    Ok(Plan::Joins(joins))
+    Ok(Plan::Joined { joins, whole })
 }
 
 impl Plan {
     /// The slots that get no memory.
     pub fn hidden(&self, program: &Program) -> Vec<Slot> {
-        match self {
-            Self::Whole(whole) => whole.hidden(program),
-            Self::Apart => Vec::new(),
-            Self::Joins(joins) => joins.iter().filter_map(|join| join.hidden).collect(),
-        }
+        let Self::Joined { joins, whole } = self else { return Vec::new() };
+        let products = joins.iter().flat_map(|join| &join.products);
+        let mut hidden: Vec<Slot> = products.filter_map(|product| product.hidden).collect();
+        hidden.extend(whole.iter().flat_map(|whole| whole.hidden(program)));
+        hidden
+    }
+
+    /// The ops that one dispatch does, each of these several.
+    pub fn runs(&self) -> Vec<Range<usize>> {
+        let Self::Joined { joins, whole } = self else { return Vec::new() };
+        let joins = joins.iter().map(|join| join.first..join.first + join.ops);
+        joins.chain(whole.iter().map(|whole| whole.span())).collect()
     }
 }
 
 impl Join {
-    /// The ops that it does.
-    pub fn ops(&self) -> Range<usize> {
-        self.first..self.first + self.ops
+    /// What the dispatch of the first of some ops takes along, if anything.
+    fn at(gpu: &Gpu, program: &Program, ops: Range<usize>) -> Result<Option<Self>> {
+        let first = ops.start;
+        let most = gpu.limits().max_storage_buffers_per_shader_stage as usize;
+        let one = Joined::at(gpu, program, ops.clone())?.filter(|one| one.buffers() <= most);
+        let Some(one) = one else { return Ok(None) };
+        let (mut ops, after) = (one.ops, first + one.ops..ops.end);
+        let mut products = Vec::new();
+        // The gradients by the parameters and by the input of a layer.
+        if gpu.choices().class.joins()
+            && let Joined { form: Form::TN, operands: [grad, ..], .. } = one
+            && let Some(two) = Joined::at(gpu, program, after)?
+            && two.form == Form::NN
+            && two.operands.first() == Some(&grad)
+            && one.buffers() + two.buffers() <= most
+        {
+            ops += two.ops;
+            products.push(two);
+        }
+        products.insert(0, one);
+        Ok((ops > 1).then_some(Self { first, ops, products }))
     }
+}
 
-    /// The product at `first` with what it can take along, if there is any.
-    fn at(gpu: &Gpu, program: &Program, first: usize) -> Result<Option<Self>> {
-        let mut rest = program.ops().iter().skip(first);
+impl Joined {
+    /// The product that some ops begin with, and what it can take along.
+    pub fn at(gpu: &Gpu, program: &Program, ops: Range<usize>) -> Result<Option<Self>> {
+        let mut rest = program.ops().iter().take(ops.end).skip(ops.start);
         let Some(&Op::MatMul { a, b, out, form }) = rest.next() else { return Ok(None) };
         let sides = [a, b, out].map(|slot| program.shape(slot));
         let [a_shape, b_shape, out_shape] = sides;
         let product = Product::into(form, a_shape?, b_shape?, out_shape?)?;
-        let (epilogue, others) = (Epilogue::default(), Vec::new());
-        let mut join = Self {
-            first,
+        let mut joined = Self {
             ops: 1,
             operands: [a, b, out],
             form,
-            epilogue,
-            others,
+            epilogue: Epilogue::default(),
+            others: Vec::new(),
             sums: None,
             hidden: None,
         };
@@ -109,24 +155,34 @@ impl Join {
             && x == a
             && product.count() == 1
         {
-            (join.sums, join.ops) = (Some(sums), 2);
-        } else if gpu.product(form, &product).1 >= product.k {
+            (joined.sums, joined.ops) = (Some(sums), 2);
+        } else if product.k <= JOINED || gpu.product(form, &product).1 >= product.k {
             if let Some(&Op::AddRow { row, out: to }) = next
                 && to == out
             {
-                join.epilogue.bias = true;
-                join.others.push(row);
-                join.ops += 1;
+                joined.epilogue.bias = true;
+                joined.others.push(row);
+                joined.ops += 1;
                 next = rest.next();
             }
             // The compiler of a CPU adapter takes minutes for a long function at each of many results.
             let Tiling { each: [rows, cols], .. } = gpu.product(form, &product).0;
             let few = gpu.choices().class != Class::Cpu || rows * cols <= FEW;
-            join.take(program, next, |f| Epilogue::takes(f) && (few || is_light(f)));
+            joined.take(program, next, |f| Epilogue::takes(f) && (few || is_light(f)));
         }
-        let buffers = 3 + join.others.len() + usize::from(join.sums.is_some());
-        let most = gpu.limits().max_storage_buffers_per_shader_stage as usize;
-        Ok((join.ops > 1 && buffers <= most).then_some(join))
+        Ok(Some(joined))
+    }
+
+    /// Into how many parts its inner side is cut.
+    pub fn parts(&self, gpu: &Gpu, program: &Program) -> Result<usize> {
+        let [a, b, out] = self.operands.map(|slot| program.shape(slot));
+        let product = Product::into(self.form, a?, b?, out?)?;
+        Ok(product.k.div_ceil(gpu.product(self.form, &product).1))
+    }
+
+    /// How many storage buffers its dispatch binds.
+    fn buffers(&self) -> usize {
+        3 + self.others.len() + usize::from(self.sums.is_some())
     }
 
     /// Takes an activation along, or the derivative of one.
@@ -177,14 +233,18 @@ fn is_private(program: &Program, slot: Slot) -> bool {
 }
 
 impl Lowering<'_> {
-    /// Lowers the ops of a program but for those that are joined.
-    pub(super) fn joined(&mut self, joins: &[Join]) -> Result<()> {
+    /// Lowers the ops of a program but for those that are done together.
+    pub(super) fn joined(&mut self, joins: &[Join], whole: Option<&whole::Plan>) -> Result<()> {
         let program = self.program;
         let mut joins = joins.iter().peekable();
         let mut until = 0;
         for (number, op) in program.ops().iter().enumerate() {
             self.marks.push(self.jobs.len());
-            if number < until {
+            if let Some(whole) = whole
+                && whole.covers(number, op)
+            {
+                self.whole(whole, number)?;
+            } else if number < until {
                 self.inside.push(number);
             } else if let Some(join) = joins.next_if(|join| join.first == number) {
                 until = number + join.ops;
@@ -197,11 +257,17 @@ impl Lowering<'_> {
     }
 
     fn join(&mut self, join: &Join) -> Result<()> {
-        let [a, b, out] = join.operands;
-        let operands =
-            join.others.iter().map(|slot| self.region(*slot)).collect::<Result<Vec<_>>>()?;
-        let sums = join.sums.map(|slot| self.region(slot)).transpose()?;
-        let fused = Fused { epilogue: join.epilogue, operands, sums };
-        self.matmul_with(a, b, out, join.form, fused)
+        let drafts = join.products.iter().map(|product| {
+            let operands: Result<_> =
+                product.others.iter().map(|slot| self.region(*slot)).collect();
+            let Joined { epilogue, sums, form, .. } = *product;
+            self.draft(product.operands, form, Fused { epilogue, operands: operands?, sums })
+        });
+        let mut drafts = drafts.collect::<Result<Vec<_>>>()?.into_iter();
+        match (drafts.next(), drafts.next()) {
+            (Some(one), None) => self.product(one),
+            (Some(one), Some(two)) => self.pair(one, two),
+            _ => Ok(()),
+        }
     }
 }

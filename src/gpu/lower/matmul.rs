@@ -3,7 +3,7 @@
 use super::{Lowering, groups};
 use crate::error::Result;
 use crate::gpu::kernel::catalogue;
-use crate::gpu::kernel::matmul::{Epilogue, Variant};
+use crate::gpu::kernel::matmul::{Epilogue, Pair, Variant};
 use crate::gpu::memory::Region;
 use crate::program::{Form, Product, Slot};
 
@@ -14,25 +14,41 @@ pub(super) struct Fused {
     /// What the epilogue reads and writes, in its order.
     pub operands: Vec<Region>,
     /// Where the sums of the left operand's rows go.
-    pub sums: Option<Region>,
+    pub sums: Option<Slot>,
+}
+
+/// The dispatch of a product.
+pub(super) struct Draft {
+    variant: Variant,
+    fields: Vec<u32>,
+    bindings: Vec<Region>,
+    groups: u64,
+    flops: u64,
+    /// What is left to be added up after it.
+    sums: Vec<Sum>,
+}
+
+/// A sum of parts, one after the other in memory.
+struct Sum {
+    from: Region,
+    parts: usize,
+    len: usize,
+    to: Region,
 }
 
 impl Lowering<'_> {
     pub(super) fn matmul(&mut self, a: Slot, b: Slot, out: Slot, form: Form) -> Result<()> {
-        self.matmul_with(a, b, out, form, Fused::default())
+        let draft = self.draft([a, b, out], form, Fused::default())?;
+        self.product(draft)
     }
 
-    pub(super) fn matmul_with(
-        &mut self,
-        a: Slot,
-        b: Slot,
-        out: Slot,
-        form: Form,
-        fused: Fused,
-    ) -> Result<()> {
+    /// A product, not yet among the jobs.
+    pub(super) fn draft(&self, [a, b, out]: [Slot; 3], form: Form, fused: Fused) -> Result<Draft> {
         let product = Product::into(form, self.shape(a)?, self.shape(b)?, self.shape(out)?)?;
         let Product { m, k, n, .. } = product;
         let (tiling, depth) = self.gpu.product(form, &product);
+        // An epilogue is one of a whole sum.
+        let depth = if fused.epilogue == Epilogue::default() { depth } else { depth.max(k) };
         let (parts, len) = (k.div_ceil(depth).max(1), product.count() * m * n);
         let [rows, cols] = tiling.block().map(|side| side as usize);
         let tiles = groups(m, rows) * groups(n, cols) * (product.count() * parts) as u64;
@@ -45,32 +61,63 @@ impl Lowering<'_> {
             epilogue: fused.epilogue,
             ..Variant::plain(form, tiling)
         };
-        let target = self.region(out)?;
-        let c = if parts > 1 { self.scratch(parts * len)? } else { target.clone() };
-        let sums = match &fused.sums {
-            Some(_) if parts > 1 => Some(self.scratch(parts * m)?),
-            sums => sums.clone(),
+        let mut sums = Vec::new();
+        let mut place = |slot: Slot, len: usize| -> Result<Region> {
+            let to = self.region(slot)?;
+            if parts == 1 {
+                return Ok(to);
+            }
+            // What updates the parameters adds these up.
+            if let Some(partial) = self.partials.get(&slot) {
+                return Ok(partial.clone());
+            }
+            let from = self.scratch(parts * len)?;
+            sums.push(Sum { from: from.clone(), parts, len, to });
+            Ok(from)
         };
+        let c = place(out, len)?;
+        let row_sums = fused.sums.map(|slot| place(slot, m)).transpose()?;
         let axes = [product.batch, product.a_strides, product.b_strides].into_iter().flatten();
         let fields = [m, k, n, depth].into_iter().chain(axes);
-        let fields: Vec<u32> = fields.map(|field| field as u32).collect();
-        let mut bindings = vec![self.region(a)?, self.region(b)?, c.clone()];
+        let fields = fields.map(|field| field as u32).collect();
+        let mut bindings = vec![self.region(a)?, self.region(b)?, c];
         bindings.extend(fused.operands);
-        bindings.extend(sums.clone());
+        bindings.extend(row_sums);
         let flops = 2 * len as u64 * k as u64;
-        let values = fused.epilogue.values();
-        self.push(variant.kernel(), &fields, &values, bindings, tiles, flops)?;
-        if parts > 1 {
-            self.sum_parts(c, parts, len, target)?;
-            if let (Some(partial), Some(sums)) = (sums, fused.sums) {
-                self.sum_parts(partial, parts, m, sums)?;
-            }
-        }
-        Ok(())
+        Ok(Draft { variant, fields, bindings, groups: tiles, flops, sums })
     }
 
-    fn sum_parts(&mut self, x: Region, parts: usize, len: usize, y: Region) -> Result<()> {
-        let (fields, flops) = ([len as u32, parts as u32], (len * parts) as u64);
-        self.push(catalogue::sum_parts(), &fields, &[], vec![x, y], groups(len, 64), flops)
+    /// A product in a dispatch of its own.
+    pub(super) fn product(&mut self, draft: Draft) -> Result<()> {
+        let Draft { variant, fields, bindings, groups, flops, sums } = draft;
+        let values = variant.epilogue.values();
+        self.push(variant.kernel(), &fields, &values, bindings, groups, flops)?;
+        self.sums(sums)
+    }
+
+    /// Two products in one dispatch, if one can do both.
+    pub(super) fn pair(&mut self, first: Draft, second: Draft) -> Result<()> {
+        let pair = Pair { first: first.variant, second: second.variant };
+        if !pair.fits(self.gpu.limits().max_compute_workgroup_storage_size) {
+            self.product(first)?;
+            return self.product(second);
+        }
+        let groups = [first.groups as u32];
+        let fields = [second.fields, first.fields, groups.to_vec()].concat();
+        let bindings = [second.bindings, first.bindings].concat();
+        let values = pair.second.epilogue.values();
+        let (groups, flops) = (first.groups + second.groups, first.flops + second.flops);
+        self.push(pair.kernel(), &fields, &values, bindings, groups, flops)?;
+        self.sums(first.sums)?;
+        self.sums(second.sums)
+    }
+
+    fn sums(&mut self, sums: Vec<Sum>) -> Result<()> {
+        for Sum { from, parts, len, to } in sums {
+            let (fields, flops) = ([len as u32, parts as u32], (len * parts) as u64);
+            let (bindings, groups) = (vec![from, to], groups(len, 64));
+            self.push(catalogue::sum_parts(), &fields, &[], bindings, groups, flops)?;
+        }
+        Ok(())
     }
 }

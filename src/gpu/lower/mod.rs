@@ -67,6 +67,10 @@ pub(super) struct Lowering<'a> {
     pub marks: Vec<usize>,
     /// The ops that a job does together with the op before.
     pub inside: Vec<usize>,
+    /// Where gradients lie in parts until the parameters are updated.
+    pub partials: HashMap<Slot, Region>,
+    /// What a whole step's first dispatch leaves for its last one.
+    pub partial: Option<Region>,
     /// The memory for what passes between the kernels of single ops.
     pub scratch: RefCell<Vec<Region>>,
 }
@@ -168,20 +172,15 @@ impl<'a> Lowering<'a> {
         memory: Memory,
     ) -> Self {
         let (jobs, marks, inside) = (Vec::new(), Vec::new(), Vec::new());
-        let scratch = RefCell::default();
-        Self { gpu, program, weights, memory, jobs, marks, inside, scratch }
+        let (partials, partial, scratch) = (HashMap::new(), None, RefCell::default());
+        Self { gpu, program, weights, memory, jobs, marks, inside, partials, partial, scratch }
     }
 
     /// Lowers every op.
     pub fn lower(&mut self, plan: &fusion::Plan) -> Result<()> {
         match plan {
-            fusion::Plan::Whole(whole) => {
-                self.marks.push(0);
-                self.inside = (1..self.program.ops().len()).collect();
-                self.whole(whole)
-            }
-            fusion::Plan::Apart => self.joined(&[]),
-            fusion::Plan::Joins(joins) => self.joined(joins),
+            fusion::Plan::Apart => self.joined(&[], None),
+            fusion::Plan::Joined { joins, whole } => self.joined(joins, whole.as_deref()),
         }
     }
 

@@ -25,13 +25,13 @@ impl Plan {
     /// The values that share memory. Each goes where the least is wasted, or else into the largest memory that is free,
     /// which then grows.
     pub fn shared(&self, program: &Program) -> Vec<Shared> {
-        let Self::Joins(joins) = self else { return Vec::new() };
-        if !program.ops().iter().any(|op| matches!(op, Op::Update { .. })) {
+        if matches!(self, Self::Apart)
+            || !program.ops().iter().any(|op| matches!(op, Op::Update { .. }))
+        {
             return Vec::new();
         }
-        let hidden = self.hidden(program);
-        let dispatch =
-            |op: usize| joins.iter().map(|join| join.ops()).find(|ops| ops.contains(&op));
+        let (hidden, runs) = (self.hidden(program), self.runs());
+        let dispatch = |op: usize| runs.iter().find(|ops| ops.contains(&op));
         let slots = (0..program.slots().len()).map(Slot).filter(|slot| !hidden.contains(slot));
         let mut lives: Vec<Life> = slots.filter_map(|slot| Life::of(program, slot)).collect();
         for life in &mut lives {

@@ -1,12 +1,18 @@
-//! Whole training steps of small networks in two dispatches.
+//! Whole training steps of small networks in two dispatches, and the last layers of others in one.
+
+use std::ops::Range;
 
 use super::chain::Chain;
+use super::fusion::Joined;
 use super::{Lowering, RING};
 use crate::error::{Error, Result};
-use crate::gpu::choice::{Class, Fusion};
-use crate::gpu::kernel::whole::{Figure, Layer, Room, Update, Whole, place};
+use crate::gpu::arena::Segment;
+use crate::gpu::choice::{Choices, Class, Fusion};
+use crate::gpu::kernel::whole::{Figure, Gathered, Layer, Parts, Room, Update, Whole, place};
+use crate::gpu::memory::Region;
 use crate::gpu::{Gpu, View, Weights};
-use crate::program::{Op, Program, Slot};
+use crate::program::{Form, Op, Place, Program, Slot};
+use crate::shape::PAD;
 use crate::spec::Optimizer;
 use crate::spec::optimizer::Takes;
 
@@ -17,13 +23,22 @@ const MOST_PARTIAL: u64 = 64 << 20;
 /// llvmpipe ends an invocation's loops after 65 535 turns in all.
 const MOST_TURNS: u64 = 50_000;
 
-/// A whole step with the chain that it runs.
+/// The dispatch of a chain and the one that ends the step.
 #[derive(Debug)]
 pub(in crate::gpu) struct Plan {
     chain: Chain,
     whole: Whole,
     /// The optimizer, if nothing comes between the gradients and its update.
     optimizer: Option<Optimizer>,
+    /// The gradients of other layers that lie in parts until then.
+    splits: Vec<Split>,
+}
+
+/// A gradient in parts.
+#[derive(Debug)]
+struct Split {
+    slot: Slot,
+    parts: Parts,
 }
 
 impl Plan {
@@ -35,17 +50,29 @@ impl Plan {
         hidden
     }
 
+    /// The ops of its first dispatch, but for metrics and the choice of targets.
+    pub fn span(&self) -> Range<usize> {
+        if self.chain.is_whole { 0..self.chain.span.end } else { self.chain.span.clone() }
+    }
+
     /// Whether an op is part of it.
-    fn covers(&self, number: usize, op: &Op) -> bool {
+    pub fn covers(&self, number: usize, op: &Op) -> bool {
         let ends = matches!(op, Op::Update { .. } | Op::Record { .. });
         self.chain.ops.contains(&number) || (self.optimizer.is_some() && ends)
     }
+
+    /// Numbers of what passes from the first dispatch to the last.
+    fn partial(&self) -> u32 {
+        let ends =
+            self.splits.iter().map(|split| split.parts.at + split.parts.count * split.parts.stride);
+        ends.chain([self.whole.groups * self.whole.stride()]).max().unwrap_or(0)
+    }
 }
 
-/// The whole step of a program, if it is wanted and there is one.
+/// The longest chain at the end of a program that one dispatch can do, if that is wanted and there is one.
 ///
 /// # Errors
-/// [`Error::Unsupported`] says why there is none if it must be one.
+/// [`Error::Unsupported`] says why there is none if it must be the whole step.
 pub(in crate::gpu) fn prepare(
     gpu: &Gpu,
     program: &Program,
@@ -56,12 +83,22 @@ pub(in crate::gpu) fn prepare(
     if !matches!(fusion, Fusion::Auto | Fusion::Whole) {
         return Ok(None);
     }
-    match attempt(gpu, program, weights, views)? {
-        Ok(plan) => Ok(Some(plan)),
-        Err(why) if fusion == Fusion::Whole => {
-            Err(Error::unsupported(format!("a whole step of '{}'", program.name()), why))
+    let mut refusal = "it does not begin with a layer".to_string();
+    for (number, start) in Chain::starts(program).enumerate() {
+        match attempt(gpu, program, weights, views, start)? {
+            Ok(plan) => return Ok(Some(plan)),
+            Err(why) if number == 0 => refusal = why,
+            Err(_) => {}
         }
-        Err(_) => Ok(None),
+        if fusion == Fusion::Whole {
+            break;
+        }
+    }
+    match fusion {
+        Fusion::Whole => {
+            Err(Error::unsupported(format!("a whole step of '{}'", program.name()), refusal))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -70,11 +107,16 @@ fn attempt(
     program: &Program,
     weights: Option<&Weights>,
     views: &[(Slot, View)],
+    start: usize,
 ) -> Result<std::result::Result<Plan, String>> {
-    let chain = match Chain::of(program)? {
+    let chain = match Chain::of(program, start)? {
         Ok(chain) => chain,
         Err(why) => return Ok(Err(why)),
     };
+    let Choices { class, fusion, .. } = gpu.choices();
+    if !chain.is_whole && (!class.joins() || fusion == Fusion::Whole || !views.is_empty()) {
+        return Ok(Err("it does not begin with a layer".into()));
+    }
     let Some(weights) = weights else { return Ok(Err("there are no parameters".into())) };
     let [segment] = &weights.segments[..] else {
         return Ok(Err("the parameters are more than one binding".into()));
@@ -83,20 +125,38 @@ fn attempt(
         return Ok(Err("the loss or a metric is not recorded".into()));
     }
     let inputs = program.shape(chain.x.data)?.cols();
-    let widest = chain.layers.iter().map(Layer::outputs).chain([inputs]).max().unwrap_or(0);
+    let widest = chain.widest(inputs);
     if widest > MOST_COLUMNS || widest == 0 || chain.rows == 0 {
         return Ok(Err(format!("layers of {widest} columns; the most is {MOST_COLUMNS}")));
     }
-    let data_rows = program.shape(chain.x.data)?.rows();
-    let sources = [Some(chain.target.from), chain.weight];
-    for other in sources.into_iter().flatten() {
+    let choice = chain.target.from;
+    let shape = program.shape(choice.data)?;
+    let data_rows = if shape.rank() == 1 { shape.len() } else { shape.rows() };
+    let same = |other: Gathered| (other.chosen, other.shuffle) == (choice.chosen, choice.shuffle);
+    let apart = !same(chain.x);
+    for other in chain.weight.into_iter().chain((!apart).then_some(chain.x)) {
         let shape = program.shape(other.data)?;
         let rows = if shape.rank() == 1 { shape.len() } else { shape.rows() };
-        let same = (other.chosen, other.shuffle) == (chain.x.chosen, chain.x.shuffle);
-        if rows != data_rows || !same {
+        if rows != data_rows || !same(other) {
             return Ok(Err("inputs and targets are chosen in different ways".into()));
         }
     }
+    if apart && chain.x.chosen {
+        return Ok(Err("inputs and targets are chosen in different ways".into()));
+    }
+    // WebGPU refuses a dispatch that reads and writes one buffer.
+    if let Some(slot) = chain.emits
+        && program.slot(slot)?.root(slot) == program.slot(chain.x.data)?.root(chain.x.data)
+    {
+        return Ok(Err("the gradient by the input lies where the input does".into()));
+    }
+    let (base, params) = match chain.is_whole {
+        true => (0, segment.len),
+        false => match weights.run(&chain.params()) {
+            Some(run) => run,
+            None => return Ok(Err("other parameters lie between those of the layers".into())),
+        },
+    };
     let start = |index: Option<usize>| {
         index.and_then(|index| weights.spans.get(index)).map_or(0, |span| span.offset as u32)
     };
@@ -108,7 +168,7 @@ fn attempt(
             Layer::Activation { .. } => (*layer, [0, 0]),
         })
         .collect();
-    let software = gpu.choices().class == Class::Cpu;
+    let software = class == Class::Cpu;
     // Eight invocations are one vector of llvmpipe's, whose barriers cost by the vector.
     let lanes = if software { 8 } else { 64 };
     let bytes = gpu.limits().max_compute_workgroup_storage_size;
@@ -131,15 +191,18 @@ fn attempt(
         upstream: chain.upstream as f32,
         figures: chain.figures.iter().map(|(_, figure)| *figure).collect(),
         weighted: chain.weight.is_some(),
-        chosen: chain.x.chosen,
-        shuffle: chain.x.shuffle,
+        chosen: choice.chosen,
+        shuffle: choice.shuffle,
         rows: chain.rows as u32,
         data_rows: data_rows as u32,
         block: room.block,
         lanes,
         shares,
         groups: 0,
-        params: segment.len as u32,
+        base: base as u32,
+        params: params as u32,
+        apart,
+        emits: chain.emits.is_some(),
         grad,
         memory,
     };
@@ -152,12 +215,16 @@ fn attempt(
         )));
     }
     let optimizer = alone(program, &chain).filter(|optimizer| optimizer.states().len() <= 2);
-    let buffers = (6 + optimizer.map_or(0, |optimizer| optimizer.states().len())) as u32;
+    let own = 5 + usize::from(whole.weighted) + usize::from(whole.emits);
+    let buffers = (6 + optimizer.map_or(0, |optimizer| optimizer.states().len())).max(own) as u32;
     let most = gpu.limits().max_storage_buffers_per_shader_stage;
     if buffers > most {
         return Ok(Err(format!("{buffers} storage buffers in a kernel; the most is {most}")));
     }
-    let plan = Plan { chain, whole, optimizer };
+    let mut plan = Plan { chain, whole, optimizer, splits: Vec::new() };
+    if plan.optimizer.is_some() {
+        plan.splits = splits(gpu, program, weights, &plan)?;
+    }
     let hidden = plan.hidden(program);
     if views.iter().any(|(slot, _)| hidden.contains(slot)) {
         return Ok(Err("a view of what is never stored".into()));
@@ -165,49 +232,127 @@ fn attempt(
     Ok(Ok(plan))
 }
 
-/// The optimizer, if its update and the end of the step are all that follows the gradients.
+/// The gradients of the layers before a chain that products leave in parts.
+fn splits(gpu: &Gpu, program: &Program, weights: &Weights, plan: &Plan) -> Result<Vec<Split>> {
+    let mut splits = Vec::new();
+    let mut at = plan.partial();
+    let mut add = |slot: Slot, count: usize| -> Result<()> {
+        let Place::Grad(index) = program.slot(slot)?.place else { return Ok(()) };
+        let Some(span) = weights.spans.get(index) else { return Ok(()) };
+        at = at.next_multiple_of(PAD as u32);
+        let (first, len) = (span.offset as u32, span.len as u32);
+        let parts = Parts { first, len, at, count: count as u32, stride: len };
+        at += parts.count * len;
+        splits.push(Split { slot, parts });
+        Ok(())
+    };
+    for number in plan.chain.span.end..program.ops().len() {
+        let Some(joined) = Joined::at(gpu, program, number..program.ops().len())? else { continue };
+        let count = joined.parts(gpu, program)?;
+        if joined.form == Form::TN && count > 1 {
+            let [.., out] = joined.operands;
+            add(out, count)?;
+            joined.sums.map_or(Ok(()), |sums| add(sums, count))?;
+        }
+    }
+    Ok(splits)
+}
+
+/// The optimizer, if its update and the end of the step are all that follows the gradients, and nothing else looks at them.
 fn alone(program: &Program, chain: &Chain) -> Option<Optimizer> {
     let rest = program.ops().iter().enumerate();
     let rest: Vec<&Op> =
         rest.filter(|(number, _)| !chain.ops.contains(number)).map(|(_, op)| op).collect();
-    let [Op::Update { optimizer, .. }, Op::Record { values }] = rest[..] else { return None };
+    let [others @ .., Op::Update { optimizer, .. }, Op::Record { values }] = &rest[..] else {
+        return None;
+    };
     let kind = &optimizer.entry().kind;
     let known = |value: &Slot| chain.figures.iter().any(|(slot, _)| slot == value);
     let simple = kind.takes == Takes::Element && kind.carried.is_none();
-    (simple && values.iter().all(known)).then_some(*optimizer)
+    let quiet = others.iter().all(|op| is_local(program, op));
+    (simple && quiet && values.iter().all(known)).then_some(*optimizer)
+}
+
+/// Whether an op looks at no gradient of a parameter.
+fn is_local(program: &Program, op: &Op) -> bool {
+    let is_grad =
+        |slot: &Slot| program.slot(*slot).is_ok_and(|info| matches!(info.place, Place::Grad(_)));
+    let layers = matches!(
+        op,
+        Op::Gather { .. }
+            | Op::MatMul { .. }
+            | Op::AddRow { .. }
+            | Op::SumRows { .. }
+            | Op::Activation { .. }
+            | Op::ActivationBackward { .. }
+            | Op::Learned { .. }
+            | Op::LearnedBackward { .. }
+            | Op::Norm(_)
+    );
+    layers && !op.inputs().iter().any(is_grad)
 }
 
 impl Lowering<'_> {
-    /// The two dispatches of a whole step, and whatever else the program does.
-    pub(super) fn whole(&mut self, plan: &Plan) -> Result<()> {
-        let Plan { chain, whole, optimizer } = plan;
-        let weights = self.weights()?;
-        let [segment] = &weights.segments[..] else {
-            return Err(Error::Internal("a whole step over several segments".into()));
-        };
-        let partial = self.scratch((whole.groups * whole.stride()) as usize)?;
+    /// Lowers an op that is part of a whole step: the first of its first dispatch does that, and the update what ends the
+    /// step.
+    pub(super) fn whole(&mut self, plan: &Plan, number: usize) -> Result<()> {
+        if number == plan.span().start {
+            let partial = self.scratch(plan.partial() as usize)?;
+            for Split { slot, parts } in &plan.splits {
+                let bytes = u64::from(parts.count * parts.stride).next_multiple_of(4) * 4;
+                let offset = partial.offset + u64::from(parts.at) * 4;
+                let region = Region { buffer: partial.buffer.clone(), offset, bytes };
+                self.partials.insert(*slot, region);
+            }
+            self.chain(plan, partial.clone())?;
+            return match plan.optimizer {
+                Some(_) => Ok(self.partial = Some(partial)),
+                None => self.end(plan, partial),
+            };
+        }
+        match (self.program.ops().get(number), self.partial.take()) {
+            (Some(Op::Update { .. }), Some(partial)) => self.end(plan, partial),
+            (_, partial) => {
+                self.partial = partial;
+                // What is recorded always begins with the first op.
+                self.inside.extend((number > 0).then_some(number));
+                Ok(())
+            }
+        }
+    }
+
+    /// The layers of a chain forward, its loss, and the layers backward.
+    fn chain(&mut self, Plan { chain, whole, .. }: &Plan, partial: Region) -> Result<()> {
         let mut bindings = vec![
             self.memory.steps.clone(),
-            segment.params.clone(),
+            self.segment()?.params.clone(),
             self.region(chain.x.data)?,
             self.region(chain.target.from.data)?,
-            partial.clone(),
+            partial,
         ];
-        if let Some(weight) = chain.weight {
-            bindings.push(self.region(weight.data)?);
+        for slot in chain.weight.map(|weight| weight.data).into_iter().chain(chain.emits) {
+            bindings.push(self.region(slot)?);
         }
         let groups = u64::from(whole.groups);
-        self.push(whole.kernel(), &[0], &[], bindings, groups, whole.flops())?;
+        self.push(whole.kernel(), &[0], &[], bindings, groups, whole.flops())
+    }
+
+    /// The sums of the gradients, and where nothing comes between, the update and the end of the step.
+    fn end(&mut self, plan: &Plan, partial: Region) -> Result<()> {
+        let Plan { chain, whole, optimizer, splits } = plan;
+        let segment = self.segment()?;
         let terms = whole.figures.iter().map(|figure| match figure {
             Figure::Loss => whole.terms,
             Figure::Metric(metric) if metric.top().is_some() => 1,
             Figure::Metric(_) => whole.outputs(),
         });
+        let (count, stride) = (whole.groups, whole.stride());
+        let own = Parts { first: whole.base, len: whole.params, at: 0, count, stride };
         let update = Update {
             optimizer: *optimizer,
-            groups: whole.groups,
-            stride: whole.stride(),
-            params: whole.params,
+            parts: splits.iter().map(|split| split.parts).chain([own]).collect(),
+            figures: Parts { at: whole.params, ..own },
+            params: segment.len as u32,
             rows: whole.rows,
             terms: terms.collect(),
             places: self.places(chain, optimizer.is_some())?,
@@ -223,14 +368,14 @@ impl Lowering<'_> {
             }
             None => bindings.extend([partial, segment.grads.clone(), self.memory.scalars.clone()]),
         }
-        self.push(update.kernel(), &[0], &[], bindings, update.workgroups(), 0)?;
-        let program = self.program;
-        for (number, op) in program.ops().iter().enumerate() {
-            if !plan.covers(number, op) {
-                self.op(op)?;
-            }
+        self.push(update.kernel(), &[0], &[], bindings, update.workgroups(), 0)
+    }
+
+    fn segment(&self) -> Result<&Segment> {
+        match &self.weights()?.segments[..] {
+            [segment] => Ok(segment),
+            _ => Err(Error::Internal("a whole step over several segments".into())),
         }
-        Ok(())
     }
 
     /// Where the figures go, each with its number.

@@ -1,4 +1,4 @@
-//! The entry point: which results a workgroup computes, and what becomes of them.
+//! Which results a workgroup computes, and what becomes of them.
 
 use std::fmt::Write as _;
 
@@ -18,11 +18,15 @@ impl Variant {
         results.chain((0..sums).map(|i| format!("sum{i}"))).collect()
     }
 
-    pub(super) fn main(&self) -> String {
+    /// The entry point, which calls `product`.
+    pub(super) fn entry(&self, body: &str) -> String {
+        format!("\n@compute @workgroup_size({})\n{MAIN}{body}}}\n", self.tiling.workgroup())
+    }
+
+    pub(super) fn product(&self) -> String {
         let Tiling { each: [rows, cols], lanes: [down, across, deep], via } = self.tiling;
         let [block_rows, block_cols] = self.tiling.block();
-        let workgroup = self.tiling.workgroup();
-        let mut text = format!("\n@compute @workgroup_size({workgroup})\n{MAIN}");
+        let mut text = "\nfn product(index: u32, lane: u32) {\n".to_string();
         let _ =
             writeln!(text, "    let across = (params.n + {0}u) / {block_cols}u;", block_cols - 1);
         let _ = writeln!(
@@ -30,7 +34,6 @@ impl Variant {
             "    let tiles = (params.m + {0}u) / {block_rows}u * across;",
             block_rows - 1
         );
-        text += PLACE;
         let _ = writeln!(text, "    let top = index % tiles / across * {block_rows}u;");
         let _ = writeln!(text, "    let left = index % across * {block_cols}u;");
         text += if self.split { SPLIT } else { WHOLE };
@@ -38,7 +41,7 @@ impl Variant {
             text += BATCHED;
         } else {
             // The folded grid can have more workgroups than there are tiles.
-            text += "    if product >= 1u {\n        return;\n    }\n";
+            text += "    if which >= 1u {\n        return;\n    }\n";
         }
         // A workgroup without lanes along an axis has the same place in every invocation, and a compiler can see that.
         let deeper = if deep > 1 { format!("lane / {deep}u") } else { "lane".to_string() };
@@ -126,37 +129,34 @@ const MAIN: &str = "fn main(
 ) {
 ";
 
-const PLACE: &str = "    let index = flat_workgroup(group, groups);
-";
-
-const WHOLE: &str = "    let product = index / tiles;
+const WHOLE: &str = "    let which = index / tiles;
     let part = 0u;
     let begin = 0u;
     let end = params.k;
-    let start = product * params.m * params.n;
+    let start = which * params.m * params.n;
 ";
 
 const SPLIT: &str = "    let parts = (params.k + params.depth - 1u) / params.depth;
     let count = params.batch.x * params.batch.y * params.batch.z * params.batch.w;
-    let product = index / tiles % count;
+    let which = index / tiles % count;
     let part = index / tiles / count;
     let begin = part * params.depth;
     if part >= parts {
         return;
     }
     let end = min(begin + params.depth, params.k);
-    let start = (part * count + product) * params.m * params.n;
+    let start = (part * count + which) * params.m * params.n;
 ";
 
 const BATCHED: &str =
-    "    if product >= params.batch.x * params.batch.y * params.batch.z * params.batch.w {
+    "    if which >= params.batch.x * params.batch.y * params.batch.z * params.batch.w {
         return;
     }
     let place = vec4(
-        product / params.batch.w / params.batch.z / params.batch.y,
-        product / params.batch.w / params.batch.z % params.batch.y,
-        product / params.batch.w % params.batch.z,
-        product % params.batch.w,
+        which / params.batch.w / params.batch.z / params.batch.y,
+        which / params.batch.w / params.batch.z % params.batch.y,
+        which / params.batch.w % params.batch.z,
+        which % params.batch.w,
     );
     let a_place = place * params.a_batch;
     let b_place = place * params.b_batch;

@@ -2,21 +2,28 @@
 
 use std::fmt::Write as _;
 
-use super::{Epilogue, STAGE, Variant, Via};
+use super::{Epilogue, FIELDS, STAGE, Variant, Via};
 use crate::gpu::kernel::{Access, Binding};
 use crate::program::Form;
 
 impl Variant {
-    pub(super) fn declarations(&self) -> String {
-        let mut text =
-            "struct Params {\n    m: u32,\n    k: u32,\n    n: u32,\n    depth: u32,\n    \
-                        batch: vec4<u32>,\n    a_batch: vec4<u32>,\n    b_batch: vec4<u32>,\n"
-                .to_string();
+    /// The parameters, with those of another kernel after them.
+    pub(super) fn params(&self, others: &[(&str, usize)]) -> String {
+        let mut text = "struct Params {\n".to_string();
+        for (name, words) in FIELDS.iter().chain(others) {
+            let ty = if *words == 4 { "vec4<u32>" } else { "u32" };
+            let _ = writeln!(text, "    {name}: {ty},");
+        }
         if self.epilogue.function().is_some() {
             text += "    @align(16) hyper: Hyper,\n";
         }
-        text += "}\n\n@group(0) @binding(0) var<uniform> params: Params;\n";
-        for (number, Binding { name, access }) in (1..).zip(self.bindings()) {
+        text + "}\n\n@group(0) @binding(0) var<uniform> params: Params;\n"
+    }
+
+    /// The storage bindings, from a number on, and the memory of a workgroup.
+    pub(super) fn bound(&self, first: u32) -> String {
+        let mut text = String::new();
+        for (number, Binding { name, access }) in (first..).zip(self.bindings()) {
             let access = if access == Access::Read { "read" } else { "read_write" };
             let vector = match name {
                 "a" => self.reads_fours(self.form != Form::TN, 0),
@@ -32,18 +39,28 @@ impl Variant {
         }
         text += "\n// Where the operands of this product begin.\nvar<private> a_start: u32;\n\
                  var<private> b_start: u32;\n";
-        if self.tiling.via == Via::Workgroup {
-            let [rows, cols] = self.tiling.block();
-            for (name, len) in [("a_tile", rows), ("b_tile", cols)] {
-                let len = len / 4 * STAGE;
-                let _ = writeln!(text, "var<workgroup> {name}: array<vec4<f32>, {len}>;");
-            }
-        }
-        if self.tiling.lanes[2] > 1 {
-            let len = self.tiling.workgroup() * self.shared().len() as u32;
-            let _ = writeln!(text, "var<workgroup> shares: array<vec4<f32>, {len}>;");
+        for (name, len) in self.workgroup_arrays() {
+            let _ = writeln!(text, "var<workgroup> {name}: array<vec4<f32>, {len}>;");
         }
         text
+    }
+
+    /// What lies in workgroup memory, with how many fours.
+    fn workgroup_arrays(&self) -> Vec<(&'static str, u32)> {
+        let mut arrays = Vec::new();
+        if self.tiling.via == Via::Workgroup {
+            let [rows, cols] = self.tiling.block();
+            arrays.extend([("a_tile", rows / 4 * STAGE), ("b_tile", cols / 4 * STAGE)]);
+        }
+        if self.tiling.lanes[2] > 1 {
+            arrays.push(("shares", self.tiling.workgroup() * self.shared().len() as u32));
+        }
+        arrays
+    }
+
+    /// Bytes of workgroup memory.
+    pub(super) fn workgroup_bytes(&self) -> u32 {
+        self.workgroup_arrays().iter().map(|(_, fours)| 16 * fours).sum()
     }
 
     /// Whether the rows of an operand are multiples of 4 long: they run along the inner side or along another one.

@@ -4,6 +4,7 @@
 mod body;
 mod loops;
 mod memory;
+mod pair;
 
 use std::fmt::Write as _;
 
@@ -12,6 +13,8 @@ use super::{Binding, Field, Kernel};
 use crate::program::Form;
 use crate::spec::activation::ActivationKind;
 use crate::spec::{Activation, Kind as _};
+
+pub use pair::Pair;
 
 /// How a workgroup shares the work of a product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -145,7 +148,13 @@ impl Variant {
 
     /// The kernel.
     pub fn kernel(&self) -> Kernel {
-        let mut parts = vec![INDEX.into(), self.text().into()];
+        let entry = self.entry("    product(flat_workgroup(group, groups), lane);\n");
+        self.kernel_of(self.params(&[]) + &self.bound(1) + &self.functions() + &entry)
+    }
+
+    /// The kernel with this text beside the function of its epilogue.
+    fn kernel_of(&self, text: String) -> Kernel {
+        let mut parts = vec![INDEX.into(), text.into()];
         let mut hyper = None;
         if let Some(f) = self.epilogue.function()
             && let ActivationKind::Map(map) = &f.entry().kind
@@ -195,16 +204,15 @@ impl Variant {
         first.into_iter().chain(self.epilogue.bindings()).chain(sums).collect()
     }
 
-    fn text(&self) -> String {
-        let mut text = self.declarations();
-        text += &self.load("a", self.form != Form::TN);
+    /// The functions, of which `product` computes the results of a workgroup.
+    fn functions(&self) -> String {
+        let mut text = self.load("a", self.form != Form::TN);
         text += &self.load("b", self.form == Form::NT);
         text += &self.finish();
         text += &self.store();
         if self.sums {
             text += memory::STORE_SUMS;
         }
-        text += &self.main();
-        text
+        text + &self.product()
     }
 }

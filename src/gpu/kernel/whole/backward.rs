@@ -21,7 +21,7 @@ impl Whole {
     pub(super) fn backward(&self, names: &Names) -> Backward {
         let mut backward = Backward::default();
         let first = self.layers.iter().position(|p| matches!(p.layer, Layer::Dense { .. }));
-        let first = first.unwrap_or(0);
+        let first = if self.emits { 0 } else { first.unwrap_or(0) };
         let mut grad = self.grad;
         let mut budget = if self.lanes == 8 { 224 } else { 24 };
         let mut done = false;
@@ -38,9 +38,11 @@ impl Whole {
                 Layer::Dense { .. } => {
                     self.weight_gradient(number, placed, grad, &mut budget, &mut backward);
                     backward.inside += "    workgroupBarrier();\n";
-                    if number > first {
+                    if number > first || self.emits {
                         // What backward takes from its output stands where the gradient goes.
-                        let before = self.layers.get(number - 1).filter(|before| {
+                        let before =
+                            number.checked_sub(1).and_then(|before| self.layers.get(before));
+                        let before = before.filter(|before| {
                             matches!(before.layer, Layer::Activation { f, .. } if f.saves() == Saves::Output)
                         });
                         backward.inside += &self.input_gradient(placed, grad, before, names);
@@ -51,7 +53,29 @@ impl Whole {
                 }
             }
         }
+        if self.emits {
+            backward.inside += &self.emit(grad);
+        }
         backward
+    }
+
+    /// Writes the gradient by the network's input.
+    fn emit(&self, grad: u32) -> String {
+        let (k, deep) = (self.inputs, fours(self.inputs as usize));
+        let mut body =
+            format!("let row = first + i / {deep}u;\n        let four = i % {deep}u;\n        ");
+        let _ = writeln!(body, "if row < {}u {{", self.rows);
+        if k.is_multiple_of(4) {
+            let _ = writeln!(body, "            dx[row * {deep}u + four] = memory[{grad}u + i];");
+        } else {
+            for part in 0..4 {
+                let _ = writeln!(
+                    body,
+                    "            if 4u * four + {part}u < {k}u {{ dx[row * {k}u + 4u * four + {part}u] = memory[{grad}u + i][{part}]; }}"
+                );
+            }
+        }
+        self.over(self.block * deep, &(body + "        }"))
     }
 
     /// A gradient times the derivative of an activation, four by four at `i`: what comes first, and the product.
@@ -71,7 +95,8 @@ impl Whole {
         budget: &mut u32,
         backward: &mut Backward,
     ) {
-        let Placed { layer, params: [weight, bias], x, .. } = *placed;
+        let Placed { layer, params, x, .. } = *placed;
+        let [weight, bias] = params.map(|at| at.saturating_sub(self.base));
         let Layer::Dense { inputs, outputs, bias: has_bias, .. } = layer else { return };
         let (k, n, deep, wide) = (inputs as u32, outputs as u32, fours(inputs), fours(outputs));
         let cut = self.cut(n, deep * 4, 4, 512);

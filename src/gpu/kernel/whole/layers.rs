@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 
 use super::cut::Cut;
-use super::text::{Names, tokens};
+use super::text::Names;
 use super::{Layer, Placed, Whole, is_noise};
+use crate::gpu::kernel::names::tokens;
 use crate::spec::Activation;
 use crate::spec::activation::ActivationKind;
 

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use super::{Figure, Layer, Whole};
 use crate::gpu::kernel::catalogue::{INDEX, MATH, NO_SCALARS, RANDOM, STEP, read, shader, write};
+use crate::gpu::kernel::names::renamed;
 use crate::gpu::kernel::{Access, Binding, Field, Kernel};
 use crate::spec::Activation;
 use crate::spec::activation::ActivationKind;
@@ -35,6 +36,7 @@ impl Whole {
         let mut bindings =
             vec![read("steps"), read("param"), read("data"), read("targets"), write("partial")];
         bindings.extend(self.weighted.then(|| read("row_weight")));
+        bindings.extend(self.emits.then(|| write("dx")));
         bindings
     }
 
@@ -68,6 +70,7 @@ impl Whole {
                 "steps" => "Steps",
                 "targets" if self.form == TargetForm::Class => "array<u32>",
                 "param" | "partial" => "array<vec4<f32>>",
+                "data" | "dx" if self.inputs.is_multiple_of(4) => "array<vec4<f32>>",
                 _ => "array<f32>",
             };
             let _ =
@@ -211,17 +214,22 @@ impl Whole {
         text += &self.over(*block, "sources[i] = source_of(first + i, now);");
         text += "    workgroupBarrier();\n";
         let fours = inputs.div_ceil(4);
-        let numbers = [0, 1, 2, 3].map(|part| {
-            let col = format!("i % {fours}u * 4u + {part}u");
-            let number =
-                format!("data[sources[i / {fours}u] * {inputs}u + min({col}, {inputs}u - 1u)]");
-            if inputs.is_multiple_of(4) {
-                number
-            } else {
-                format!("select(0.0, {number}, {col} < {inputs}u)")
+        let row = match self.apart {
+            true => format!("min(first + i / {fours}u, max(taking, 1u) - 1u)"),
+            false => format!("sources[i / {fours}u]"),
+        };
+        let four = match inputs.is_multiple_of(4) {
+            true => format!("data[{row} * {fours}u + i % {fours}u]"),
+            false => {
+                let number = |part| {
+                    let col = format!("i % {fours}u * 4u + {part}u");
+                    let number = format!("data[{row} * {inputs}u + min({col}, {inputs}u - 1u)]");
+                    format!("select(0.0, {number}, {col} < {inputs}u)")
+                };
+                format!("vec4({})", [0, 1, 2, 3].map(number).join(", "))
             }
-        });
-        text += &self.over(block * fours, &format!("memory[i] = vec4({});", numbers.join(", ")));
+        };
+        text += &self.over(block * fours, &format!("memory[i] = {four};"));
         text += "    workgroupBarrier();\n";
         for (number, placed) in self.layers.iter().enumerate() {
             let code = self.forward(number, placed, names);
@@ -368,45 +376,4 @@ fn activation_text(f: &Activation, number: usize) -> String {
     let suffix = format!("_{number}");
     let own = renamed(shader, &suffix);
     with_hyper(&own, &format!("hyper{suffix}"), &format!("Hyper{suffix}"), &values)
-}
-
-/// The text with every name that it declares made its own by a suffix.
-fn renamed(text: &str, suffix: &str) -> String {
-    let words: Vec<&str> = tokens(text).collect();
-    let declares = ["fn", "const", "struct", "alias"];
-    let named: Vec<&str> = words
-        .windows(3)
-        .filter_map(|three| match three {
-            [keyword, " ", name] if declares.contains(keyword) => Some(*name),
-            _ => None,
-        })
-        .collect();
-    let mut out = String::with_capacity(text.len() + 64);
-    let mut before = "";
-    for word in words {
-        out.push_str(word);
-        // What follows a dot is a field.
-        if before != "." && named.contains(&word) {
-            out.push_str(suffix);
-        }
-        before = word;
-    }
-    out
-}
-
-/// Identifiers, and every other character by itself.
-pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        let first = rest.chars().next()?;
-        let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        let len = if is_name(first) {
-            rest.find(|c| !is_name(c)).unwrap_or(rest.len())
-        } else {
-            first.len_utf8()
-        };
-        let (word, after) = rest.split_at(len);
-        rest = after;
-        Some(word)
-    })
 }

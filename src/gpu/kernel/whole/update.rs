@@ -9,15 +9,50 @@ use crate::gpu::kernel::catalogue::{
 use crate::gpu::kernel::{Access, Binding, Field, Kernel};
 use crate::spec::Optimizer;
 
+/// Numbers that lie in parts, which are added up in the order of theirs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Parts {
+    /// The first one's place among the parameters, a multiple of 64.
+    pub first: u32,
+    /// How many numbers there are.
+    pub len: u32,
+    /// Where the first part lies, a multiple of 4.
+    pub at: u32,
+    /// How many parts there are.
+    pub count: u32,
+    /// How far apart they lie.
+    pub stride: u32,
+}
+
+impl Parts {
+    /// Four sums, those of the parameters in units of four at `i`.
+    fn fours(self) -> String {
+        let Self { first, len, at, count, stride } = self;
+        let i = format!("(i - {}u)", first / 4);
+        if stride.is_multiple_of(4) && len.is_multiple_of(4) {
+            return format!("sum_of({}u + {i}, {}u, {count}u)", at / 4, stride / 4);
+        }
+        let each = [0, 1, 2, 3]
+            .map(|part| format!("sum_at({at}u + 4u * {i} + {part}u, {stride}u, {count}u)"));
+        format!("select(vec4(0.0), vec4({}), below{i}, {len}u))", each.join(", "))
+    }
+
+    /// The place of a number of the first part, and how it is summed.
+    fn one(self, number: u32) -> String {
+        let Self { at, count, stride, .. } = self;
+        format!("sum_at({}u, {stride}u, {count}u)", at + number)
+    }
+}
+
 /// What the second dispatch does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Update {
     /// The optimizer, if the update is part of it, and then also the end of the step.
     pub optimizer: Option<Optimizer>,
-    /// Workgroups of the first dispatch.
-    pub groups: u32,
-    /// Numbers per workgroup.
-    pub stride: u32,
+    /// The gradients that lie in parts.
+    pub parts: Vec<Parts>,
+    /// Where the figures lie in parts, one after the other, and after them the step's number.
+    pub figures: Parts,
     /// Parameters, padding included.
     pub params: u32,
     /// Rows of the batch.
@@ -93,26 +128,32 @@ impl Update {
             let _ =
                 writeln!(text, "@group(0) @binding({number}) var<storage, {access}> {name}: {ty};");
         }
-        let Self { groups, stride, params, rows, ring, .. } = self;
-        let clock = params + self.terms.len() as u32;
+        let Self { params, rows, ring, .. } = self;
+        let clock = self.figures.at + self.terms.len() as u32;
         let number = |at: u32| format!("partial[{}u][{}u]", at / 4, at % 4);
         // The first dispatch says which step this is: here the counter moves on.
         let counter = match self.optimizer {
             Some(_) => format!("u32({}) + (u32({}) << 16u)", number(clock), number(clock + 1)),
             None => "steps.counter".to_string(),
         };
+        text += SUMS;
+        for parts in &self.parts {
+            let (first, end) = (parts.first / 4, (parts.first + parts.len).div_ceil(4));
+            let _ = writeln!(
+                text,
+                "    if i >= {first}u && i < {end}u {{\n        return {};\n    }}",
+                parts.fours()
+            );
+        }
         let _ = write!(
             text,
-            "\nfn sum_at(i: u32) -> vec4<f32> {{\n    var total = vec4(0.0);\n    \
-             for (var group = 0u; group < {groups}u; group++) {{\n        \
-             total += partial[group * {}u + i];\n    }}\n    return total;\n}}\n\
+            "    return grad[i];\n}}\n\
              \n@compute @workgroup_size(64)\nfn main(\n    \
              @builtin(workgroup_id) group: vec3<u32>,\n    \
              @builtin(num_workgroups) groups: vec3<u32>,\n    \
              @builtin(local_invocation_index) lane: u32,\n) {{\n    \
              let index = flat_workgroup(group, groups);\n    let i = index * 64u + lane;\n    \
              let counter = {counter};\n    let now = counter % steps.capacity;\n",
-            stride / 4
         );
         let last = self.workgroups() - 1;
         let _ = writeln!(
@@ -121,17 +162,12 @@ impl Update {
         );
         let _ = writeln!(text, "        let rows = min({rows}u, steps.entries[now].rows);");
         for (number, terms) in (0u32..).zip(&self.terms) {
-            let at = params + number;
             let divisor = match terms {
                 0 => String::new(),
                 terms => format!(" / f32(max(rows * {terms}u, 1u))"),
             };
-            let _ = writeln!(
-                text,
-                "        let figure{number} = sum_at({}u)[{}u]{divisor};",
-                at / 4,
-                at % 4
-            );
+            let sum = self.figures.one(number);
+            let _ = writeln!(text, "        let figure{number} = {sum}{divisor};");
         }
         for [place, figure] in &self.places {
             let at = match self.optimizer {
@@ -147,13 +183,35 @@ impl Update {
             text,
             "        return;\n    }}\n    if 4u * i >= {params}u {{\n        return;\n    }}"
         );
-        text += "    let sum = sum_at(i);\n    grad[i] = sum;\n";
+        text += "    let sum = gradient(i);\n    grad[i] = sum;\n";
         if self.optimizer.is_some() {
             text += UPDATE;
         }
         text + "}\n"
     }
 }
+
+const SUMS: &str = "
+// Four numbers' sums: where they lie and the parts' distance in units of four.
+fn sum_of(at: u32, stride: u32, count: u32) -> vec4<f32> {
+    var total = vec4(0.0);
+    for (var part = 0u; part < count; part++) {
+        total += partial[part * stride + at];
+    }
+    return total;
+}
+
+fn sum_at(at: u32, stride: u32, count: u32) -> f32 {
+    var total = 0.0;
+    for (var part = 0u; part < count; part++) {
+        let own = part * stride + at;
+        total += partial[own / 4u][own % 4u];
+    }
+    return total;
+}
+
+fn gradient(i: u32) -> vec4<f32> {
+";
 
 const UPDATE: &str = "    if steps.entries[now].sign != 0.0 {
         update_four(i, sum, settings(now));
