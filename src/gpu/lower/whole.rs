@@ -61,11 +61,11 @@ impl Plan {
         self.chain.ops.contains(&number) || (self.optimizer.is_some() && ends)
     }
 
-    /// Numbers of what passes from the first dispatch to the last.
+    /// Numbers of what passes from the first dispatch to the last, which reads by fours.
     fn partial(&self) -> u32 {
-        let ends =
-            self.splits.iter().map(|split| split.parts.at + split.parts.count * split.parts.stride);
-        ends.chain([self.whole.groups * self.whole.stride()]).max().unwrap_or(0)
+        let end = |split: &Split| split.parts.at + split.parts.count * split.parts.stride + 3;
+        let own = self.whole.groups * self.whole.stride();
+        self.splits.iter().map(end).fold(own, u32::max)
     }
 }
 
@@ -305,10 +305,11 @@ impl Lowering<'_> {
                 self.partials.insert(*slot, region);
             }
             self.chain(plan, partial.clone())?;
-            return match plan.optimizer {
-                Some(_) => Ok(self.partial = Some(partial)),
-                None => self.end(plan, partial),
-            };
+            if plan.optimizer.is_none() {
+                return self.end(plan, partial);
+            }
+            self.partial = Some(partial);
+            return Ok(());
         }
         match (self.program.ops().get(number), self.partial.take()) {
             (Some(Op::Update { .. }), Some(partial)) => self.end(plan, partial),

@@ -28,13 +28,13 @@ impl Parts {
     /// Four sums, those of the parameters in units of four at `i`.
     fn fours(self) -> String {
         let Self { first, len, at, count, stride } = self;
-        let i = format!("(i - {}u)", first / 4);
+        let i = format!("i - {}u", first / 4);
         if stride.is_multiple_of(4) && len.is_multiple_of(4) {
-            return format!("sum_of({}u + {i}, {}u, {count}u)", at / 4, stride / 4);
+            return format!("sum_of({}u + ({i}), {}u, {count}u)", at / 4, stride / 4);
         }
         let each = [0, 1, 2, 3]
-            .map(|part| format!("sum_at({at}u + 4u * {i} + {part}u, {stride}u, {count}u)"));
-        format!("select(vec4(0.0), vec4({}), below{i}, {len}u))", each.join(", "))
+            .map(|part| format!("sum_at({at}u + 4u * ({i}) + {part}u, {stride}u, {count}u)"));
+        format!("select(vec4(0.0), vec4({}), below({i}, {len}u))", each.join(", "))
     }
 
     /// The place of a number of the first part, and how it is summed.
