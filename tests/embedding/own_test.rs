@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use wgrad::device::Verdict;
-use wgrad::gpu::{Choices, Fusion};
+use wgrad::gpu::{Choices, Class, Fusion, MatMul};
 use wgrad::prelude::*;
 
 use wgrad::train::StepOptions;
@@ -111,4 +111,19 @@ fn an_op_that_computes_something_else_than_its_reference_fails_by_name() {
         println!("{fusion:?}: {message}");
         assert!(message.contains("wrong_slope.backward,"), "{message}");
     }
+}
+
+#[test]
+fn layers_that_go_together_on_gpus_only_pass_there_too() {
+    let host = Host::new();
+    let gpu = Gpu::from_wgpu(&host.device, &host.queue);
+    let (class, matmul) = (Class::Discrete, Some(MatMul::Small));
+    let gpu = gpu.choosing(Choices { class, matmul, ..gpu.choices() });
+    let model = Sequential::new(132).dense(40).activation(Activation::relu()).dense(20);
+    let model = model.activation(Activation::tanh()).dense(3);
+    let x = ndarray::Array2::zeros((520, 132));
+    let targets = data::Targets::Values(ndarray::Array2::zeros((520, 3)));
+    let trainer = Trainer::new(model, Loss::mse(), Optimizer::adam()).on(&gpu.into()).unwrap();
+    let check = trainer.self_test(&Dataset::new(x, targets).unwrap(), 520).unwrap();
+    assert!(matches!(check.verdict, Verdict::Passed(error) if error < 1e-5), "{check:?}");
 }

@@ -20,6 +20,7 @@ pub(super) fn all(gpu: &Gpu) -> Result<Vec<(Gpu, Case)>> {
     for case in [whole_step()?, gathered()?, clipped()?] {
         cases.push((whole.clone(), case));
     }
+    cases.push((gpu.choosing(Choices { fusion: Fusion::Auto, ..own }), last_layers()?));
     Ok(cases)
 }
 
@@ -81,6 +82,19 @@ fn whole_step() -> Result<Case> {
         ..goal(Loss::cross_entropy(), Around::default())
     };
     steps("whole step".into(), &network, &goal, Optimizer::adam(), (61, 61))
+}
+
+/// A step too wide to be a whole one; its sums over the rows come in parts.
+fn last_layers() -> Result<Case> {
+    let network = Sequential::new(132)
+        .dense(40)
+        .activation(Activation::relu())
+        .dense(20)
+        .activation(Activation::silu())
+        .dense(3)
+        .build()?;
+    let goal = Goal { checked: false, through: false, ..goal(Loss::mse(), Around::default()) };
+    steps("wide step".into(), &network, &goal, Optimizer::adam(), (520, 520))
 }
 
 /// Weighted rows of a shuffled batch, dropout.

@@ -240,17 +240,19 @@ impl Lowering<'_> {
         let mut until = 0;
         for (number, op) in program.ops().iter().enumerate() {
             self.marks.push(self.jobs.len());
-            if let Some(whole) = whole
-                && whole.covers(number, op)
-            {
-                self.whole(whole, number)?;
-            } else if number < until {
+            if number < until || whole.is_some_and(|whole| whole.goes_on(number, op)) {
                 self.inside.push(number);
-            } else if let Some(join) = joins.next_if(|join| join.first == number) {
-                until = number + join.ops;
-                self.join(join)?;
-            } else {
-                self.op(op)?;
+            }
+            if let Some(whole) = whole.filter(|whole| whole.covers(number, op)) {
+                self.whole(whole, number)?;
+            } else if number >= until {
+                match joins.next_if(|join| join.first == number) {
+                    Some(join) => {
+                        until = number + join.ops;
+                        self.join(join)?;
+                    }
+                    None => self.op(op)?,
+                }
             }
         }
         Ok(())

@@ -61,6 +61,13 @@ impl Plan {
         self.chain.ops.contains(&number) || (self.optimizer.is_some() && ends)
     }
 
+    /// Whether an op cannot be recorded without those before it: gradients are complete only after the update.
+    pub fn goes_on(&self, number: usize, op: &Op) -> bool {
+        let start = self.span().start;
+        let begun = self.optimizer.is_some() && number > start;
+        number > 0 && (begun || (number != start && self.covers(number, op)))
+    }
+
     /// Numbers of what passes from the first dispatch to the last, which reads by fours.
     fn partial(&self) -> u32 {
         let end = |split: &Split| split.parts.at + split.parts.count * split.parts.stride + 3;
@@ -311,14 +318,13 @@ impl Lowering<'_> {
             self.partial = Some(partial);
             return Ok(());
         }
-        match (self.program.ops().get(number), self.partial.take()) {
-            (Some(Op::Update { .. }), Some(partial)) => self.end(plan, partial),
-            (_, partial) => {
-                self.partial = partial;
-                // What is recorded always begins with the first op.
-                self.inside.extend((number > 0).then_some(number));
-                Ok(())
+        match self.program.ops().get(number) {
+            Some(Op::Update { .. }) => {
+                let partial = self.partial.take();
+                let missing = || Error::Internal("an update before its gradients".into());
+                self.end(plan, partial.ok_or_else(missing)?)
             }
+            _ => Ok(()),
         }
     }
 
