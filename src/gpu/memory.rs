@@ -23,6 +23,12 @@ impl Region {
         Self { buffer, offset: 0, bytes }
     }
 
+    /// Its two parts before and after a place, in bytes.
+    pub(super) fn split(self, at: u64) -> [Self; 2] {
+        let rest = Self { offset: self.offset + at, bytes: self.bytes - at, ..self.clone() };
+        [Self { bytes: at, ..self }, rest]
+    }
+
     /// How long it is, in words.
     pub(super) fn words(&self) -> usize {
         self.bytes as usize / 4

@@ -15,7 +15,7 @@ use crate::spec::loss::{LossKind, TargetForm};
 use crate::spec::{Activation, Kind as _, Loss, Metric};
 
 pub use layers::is_light;
-pub use update::{Parts, Update};
+pub use update::{Parts, Source, Update};
 
 /// A layer of a chain.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -99,6 +99,14 @@ impl Plan {
         hidden
     }
 
+    /// Numbers of what passes from a whole step's first dispatch to its last.
+    pub fn partial(&self) -> usize {
+        match self {
+            Self::Joined { whole: Some(whole), .. } => whole.partial() as usize,
+            _ => 0,
+        }
+    }
+
     /// The ops that one dispatch does, each of these several.
     pub fn runs(&self) -> Vec<Range<usize>> {
         let Self::Joined { joins, whole } = self else { return Vec::new() };

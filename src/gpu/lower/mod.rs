@@ -21,8 +21,7 @@ use super::memory::Region;
 use super::{Gpu, View, Weights};
 use crate::error::{Error, Result};
 use crate::program::{Op, Place, Program, Slot, SlotInfo};
-use crate::shape::PAD;
-use crate::shape::Shape;
+use crate::shape::{PAD, Shape, padded};
 use reuse::Shared;
 
 /// A dispatch before its pipeline and bind group exist.
@@ -46,6 +45,8 @@ pub(super) struct Memory {
     pub slots: Vec<Option<Region>>,
     /// The figures of a step, one per 256 bytes, so that its last kernel finds them in one place.
     pub scalars: Region,
+    /// What a whole step's first dispatch leaves for its last one, which binds it together with the figures.
+    pub partial: Region,
     pub ring: Region,
     pub steps: Region,
     /// What passes between ops that one dispatch does has none.
@@ -69,8 +70,6 @@ pub(super) struct Lowering<'a> {
     pub inside: Vec<usize>,
     /// Where gradients lie in parts until the parameters are updated.
     pub partials: HashMap<Slot, Region>,
-    /// What a whole step's first dispatch leaves for its last one.
-    pub partial: Option<Region>,
     /// The memory for what passes between the kernels of single ops.
     pub scratch: RefCell<Vec<Region>>,
 }
@@ -88,7 +87,9 @@ impl Memory {
         let views: HashMap<usize, &View> =
             views.iter().map(|(slot, view)| (slot.0, view)).collect();
         let figures = figures(program);
-        let scalars = gpu.storage("scalars", figures.len().max(1) * PAD, &[])?;
+        let (len, partial) = (figures.len().max(1) * PAD, padded(fused.partial()));
+        let all = gpu.storage("scalars", len + partial, &[])?;
+        let [scalars, partial] = all.split(len as u64 * 4);
         let mut next_scalar = 0;
         let mut slots: Vec<Option<Region>> = Vec::with_capacity(program.slots().len());
         for (number, slot) in program.slots().iter().enumerate() {
@@ -113,7 +114,7 @@ impl Memory {
         }
         let ring = gpu.storage("metrics ring", RING as usize * Op::MAX_RECORDED, &[])?;
         let views = views.into_keys().collect();
-        Ok(Self { slots, scalars, ring, steps, hidden, shared, views })
+        Ok(Self { slots, scalars, partial, ring, steps, hidden, shared, views })
     }
 }
 
@@ -172,8 +173,8 @@ impl<'a> Lowering<'a> {
         memory: Memory,
     ) -> Self {
         let (jobs, marks, inside) = (Vec::new(), Vec::new(), Vec::new());
-        let (partials, partial, scratch) = (HashMap::new(), None, RefCell::default());
-        Self { gpu, program, weights, memory, jobs, marks, inside, partials, partial, scratch }
+        let (partials, scratch) = (HashMap::new(), RefCell::default());
+        Self { gpu, program, weights, memory, jobs, marks, inside, partials, scratch }
     }
 
     /// Lowers every op.

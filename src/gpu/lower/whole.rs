@@ -4,11 +4,13 @@ use std::ops::Range;
 
 use super::chain::Chain;
 use super::fusion::Joined;
-use super::{Lowering, RING};
+use super::{Lowering, Memory, RING};
 use crate::error::{Error, Result};
 use crate::gpu::arena::Segment;
 use crate::gpu::choice::{Choices, Class, Fusion};
-use crate::gpu::kernel::whole::{Figure, Gathered, Layer, Parts, Room, Update, Whole, place};
+use crate::gpu::kernel::whole::{
+    Figure, Gathered, Layer, Parts, Room, Source, Update, Whole, place,
+};
 use crate::gpu::memory::Region;
 use crate::gpu::{Gpu, View, Weights};
 use crate::program::{Form, Op, Place, Program, Slot};
@@ -69,7 +71,7 @@ impl Plan {
     }
 
     /// Numbers of what passes from the first dispatch to the last, which reads by fours.
-    fn partial(&self) -> u32 {
+    pub fn partial(&self) -> u32 {
         let end = |split: &Split| split.parts.at + split.parts.count * split.parts.stride + 3;
         let own = self.whole.groups * self.whole.stride();
         self.splits.iter().map(end).fold(own, u32::max)
@@ -221,7 +223,9 @@ fn attempt(
             "{partial} bytes of partial gradients; the most is {MOST_PARTIAL}"
         )));
     }
-    let optimizer = alone(program, &chain).filter(|optimizer| optimizer.states().len() <= 2);
+    let recorded = views.iter().any(|(slot, _)| program.recorded().contains(slot));
+    let simple = |optimizer: &Optimizer| optimizer.states().len() <= 2 && !recorded;
+    let optimizer = alone(program, &chain).filter(simple);
     let own = 5 + usize::from(whole.weighted) + usize::from(whole.emits);
     let buffers = (6 + optimizer.map_or(0, |optimizer| optimizer.states().len())).max(own) as u32;
     let most = gpu.limits().max_storage_buffers_per_shader_stage;
@@ -270,14 +274,13 @@ fn alone(program: &Program, chain: &Chain) -> Option<Optimizer> {
     let rest = program.ops().iter().enumerate();
     let rest: Vec<&Op> =
         rest.filter(|(number, _)| !chain.ops.contains(number)).map(|(_, op)| op).collect();
-    let [others @ .., Op::Update { optimizer, .. }, Op::Record { values }] = &rest[..] else {
+    let [others @ .., Op::Update { optimizer, .. }, Op::Record { .. }] = &rest[..] else {
         return None;
     };
     let kind = &optimizer.entry().kind;
-    let known = |value: &Slot| chain.figures.iter().any(|(slot, _)| slot == value);
     let simple = kind.takes == Takes::Element && kind.carried.is_none();
     let quiet = others.iter().all(|op| is_local(program, op));
-    (simple && quiet && values.iter().all(known)).then_some(*optimizer)
+    (simple && quiet).then_some(*optimizer)
 }
 
 /// Whether an op looks at no gradient of a parameter.
@@ -295,6 +298,8 @@ fn is_local(program: &Program, op: &Op) -> bool {
             | Op::Learned { .. }
             | Op::LearnedBackward { .. }
             | Op::Norm(_)
+            | Op::Metric { .. }
+            | Op::CheckClasses { .. }
     );
     layers && !op.inputs().iter().any(is_grad)
 }
@@ -304,26 +309,18 @@ impl Lowering<'_> {
     /// step.
     pub(super) fn whole(&mut self, plan: &Plan, number: usize) -> Result<()> {
         if number == plan.span().start {
-            let partial = self.scratch(plan.partial() as usize)?;
+            let partial = self.memory.partial.clone();
             for Split { slot, parts } in &plan.splits {
                 let bytes = u64::from(parts.count * parts.stride).next_multiple_of(4) * 4;
                 let offset = partial.offset + u64::from(parts.at) * 4;
                 let region = Region { buffer: partial.buffer.clone(), offset, bytes };
                 self.partials.insert(*slot, region);
             }
-            self.chain(plan, partial.clone())?;
-            if plan.optimizer.is_none() {
-                return self.end(plan, partial);
-            }
-            self.partial = Some(partial);
-            return Ok(());
+            self.chain(plan, partial)?;
+            return if plan.optimizer.is_none() { self.end(plan) } else { Ok(()) };
         }
         match self.program.ops().get(number) {
-            Some(Op::Update { .. }) => {
-                let partial = self.partial.take();
-                let missing = || Error::Internal("an update before its gradients".into());
-                self.end(plan, partial.ok_or_else(missing)?)
-            }
+            Some(Op::Update { .. }) => self.end(plan),
             _ => Ok(()),
         }
     }
@@ -345,7 +342,7 @@ impl Lowering<'_> {
     }
 
     /// The sums of the gradients, and where nothing comes between, the update and the end of the step.
-    fn end(&mut self, plan: &Plan, partial: Region) -> Result<()> {
+    fn end(&mut self, plan: &Plan) -> Result<()> {
         let Plan { chain, whole, optimizer, splits } = plan;
         let segment = self.segment()?;
         let terms = whole.figures.iter().map(|figure| match figure {
@@ -354,11 +351,16 @@ impl Lowering<'_> {
             Figure::Metric(_) => whole.outputs(),
         });
         let (count, stride) = (whole.groups, whole.stride());
-        let own = Parts { first: whole.base, len: whole.params, at: 0, count, stride };
+        // Both are bound as one.
+        let Memory { scalars, partial, .. } = &self.memory;
+        let figures = Region { bytes: scalars.bytes + partial.bytes, ..scalars.clone() };
+        let start = (partial.offset / 4) as u32;
+        let own = Parts { first: whole.base, len: whole.params, at: start, count, stride };
+        let moved = |parts: Parts| Parts { at: start + parts.at, ..parts };
         let update = Update {
             optimizer: *optimizer,
-            parts: splits.iter().map(|split| split.parts).chain([own]).collect(),
-            figures: Parts { at: whole.params, ..own },
+            parts: splits.iter().map(|split| moved(split.parts)).chain([own]).collect(),
+            figures: Parts { at: start + whole.params, ..own },
             params: segment.len as u32,
             rows: whole.rows,
             terms: terms.collect(),
@@ -371,9 +373,9 @@ impl Lowering<'_> {
                 let arenas = [&segment.blocks, &segment.grads, &segment.params];
                 bindings.extend(arenas.into_iter().cloned());
                 bindings.extend(segment.states.iter().take(optimizer.states().len()).cloned());
-                bindings.extend([partial, self.memory.ring.clone()]);
+                bindings.extend([figures, self.memory.ring.clone()]);
             }
-            None => bindings.extend([partial, segment.grads.clone(), self.memory.scalars.clone()]),
+            None => bindings.extend([figures, segment.grads.clone()]),
         }
         self.push(update.kernel(), &[0], &[], bindings, update.workgroups(), 0)
     }
@@ -385,17 +387,18 @@ impl Lowering<'_> {
         }
     }
 
-    /// Where the figures go, each with its number.
-    fn places(&self, chain: &Chain, records: bool) -> Result<Vec<[u32; 2]>> {
-        let numbered = || (0u32..).zip(&chain.figures);
+    /// Where the figures go, and where each is.
+    fn places(&self, chain: &Chain, records: bool) -> Result<Vec<(u32, Source)>> {
+        let number = |slot: &Slot| (0u32..).zip(&chain.figures).find(|(_, (own, _))| own == slot);
+        let at = |slot: &Slot| Ok((self.region(*slot)?.offset / 4) as u32);
         if !records {
-            return numbered()
-                .map(|(number, (slot, _))| Ok([(self.region(*slot)?.offset / 4) as u32, number]))
-                .collect();
+            let own = chain.figures.iter().zip(0u32..);
+            return own.map(|((slot, _), number)| Ok((at(slot)?, Source::Sum(number)))).collect();
         }
-        let place = |(column, value): (u32, &Slot)| {
-            numbered().find(|(_, (slot, _))| slot == value).map(|(number, _)| [column, number])
+        let from = |slot: &Slot| match number(slot) {
+            Some((number, _)) => Ok(Source::Sum(number)),
+            None => at(slot).map(Source::Scalar),
         };
-        Ok((0..).zip(self.program.recorded()).filter_map(place).collect())
+        (0..).zip(self.program.recorded()).map(|(column, slot)| Ok((column, from(slot)?))).collect()
     }
 }

@@ -93,10 +93,10 @@ impl Plan {
     /// ```
     pub fn memory(&self) -> MemoryUse {
         let mut used = self.arenas.clone();
-        let scratch = self.list.scratch.iter().map(|region| region.bytes).sum();
+        let scratch: u64 = self.list.scratch.iter().map(|region| region.bytes).sum();
         let uniforms = self.list.uniforms.as_ref().map_or(0, |region| region.bytes);
         used.add("values", self.memory.values());
-        used.add("scratch", scratch);
+        used.add("scratch", scratch + self.memory.partial.bytes);
         used.add("kernel parameters", uniforms);
         used.add("step table", self.memory.steps.bytes);
         used.add("figures", self.memory.scalars.bytes + self.memory.ring.bytes);

@@ -20,6 +20,7 @@ use super::steps::{Figures, StepTable};
 use super::{Gpu, Weights};
 use crate::error::{Error, Result};
 use crate::program::{Op, Program, Slot, SlotInfo, StepEntry};
+use crate::shape::padded;
 use list::List;
 
 /// A program ready to be recorded into command encoders: no allocation, no queue write and no decision per step.
@@ -157,11 +158,15 @@ impl Plan {
         weights: Option<&Weights>,
         memory: &Memory,
     ) -> Result<List> {
-        let fused = match memory.hidden.is_empty() && memory.shared.is_empty() {
+        let nothing = memory.hidden.is_empty() && memory.shared.is_empty();
+        let fused = match nothing {
             true => fusion::Plan::Apart,
             false => fusion::prepare(&self.gpu, program, weights, &[])?,
         };
-        if fused.hidden(program) != memory.hidden || fused.shared(program) != memory.shared {
+        let same = fused.hidden(program) == memory.hidden
+            && fused.shared(program) == memory.shared
+            && padded(fused.partial()) as u64 * 4 == memory.partial.bytes;
+        if !same {
             let message = "the new program is fused in another way; build a new plan";
             return Err(Error::unsupported("change", message));
         }

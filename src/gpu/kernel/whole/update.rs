@@ -44,6 +44,15 @@ impl Parts {
     }
 }
 
+/// Where a figure is.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Source {
+    /// The sum of parts, by its number.
+    Sum(u32),
+    /// At this place among the scalars.
+    Scalar(u32),
+}
+
 /// What the second dispatch does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Update {
@@ -59,8 +68,8 @@ pub struct Update {
     pub rows: u32,
     /// Each figure's terms per row if it is a mean; 0 for a sum.
     pub terms: Vec<u32>,
-    /// Where the figures go: places among the scalars, or columns of the ring, each with the figure's number.
-    pub places: Vec<[u32; 2]>,
+    /// Where the figures go: places among the scalars, or columns of the ring, each with where the figure is.
+    pub places: Vec<(u32, Source)>,
     /// How many steps the ring holds.
     pub ring: u32,
 }
@@ -102,7 +111,7 @@ impl Update {
 
     fn bindings(&self) -> Vec<Binding> {
         let Some(optimizer) = &self.optimizer else {
-            return vec![read("steps"), read("partial"), write("grad"), write("figures")];
+            return vec![read("steps"), write("partial"), write("grad")];
         };
         let mut bindings = vec![write("steps"), read("blocks"), write("grad"), write("param")];
         let states = ["state_a", "state_b"].into_iter().take(optimizer.states().len());
@@ -169,12 +178,16 @@ impl Update {
             let sum = self.figures.one(number);
             let _ = writeln!(text, "        let figure{number} = {sum}{divisor};");
         }
-        for [place, figure] in &self.places {
-            let at = match self.optimizer {
-                Some(_) => format!("counter % {ring}u * 8u + {place}u"),
-                None => format!("{place}u"),
+        for (place, from) in &self.places {
+            let figure = match from {
+                Source::Sum(number) => format!("figure{number}"),
+                Source::Scalar(at) => number(*at),
             };
-            let _ = writeln!(text, "        figures[{at}] = figure{figure};");
+            let to = match self.optimizer {
+                Some(_) => format!("figures[counter % {ring}u * 8u + {place}u]"),
+                None => number(*place),
+            };
+            let _ = writeln!(text, "        {to} = {figure};");
         }
         if self.optimizer.is_some() {
             text += "        steps.counter = counter + 1u;\n";
