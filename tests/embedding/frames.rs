@@ -214,8 +214,14 @@ fn targets_that_are_no_class_are_counted_on_the_device_and_named_at_the_next_rea
             .on(&gpu.clone().into())
             .unwrap()
     };
-    let run = |loss: &str, labels: &[u32]| {
-        let mut step = trainer(loss).into_step(labels.len()).unwrap();
+    let run = |loss: &str, labels: &[u32], fused: bool| {
+        let options = StepOptions::rows(labels.len());
+        let options = if fused { options.fused() } else { options };
+        let mut step = trainer(loss).into_step(options).unwrap();
+        if fused {
+            // The classes are counted beside a whole step.
+            assert_eq!(step.plan().dispatches().len(), 3, "{}", step.plan().explain());
+        }
         let labels = host.device.create_buffer_init(&wgpu::util::BufferInitDescriptor {
             label: Some("host"),
             contents: bytemuck::cast_slice(labels),
@@ -228,20 +234,27 @@ fn targets_that_are_no_class_are_counted_on_the_device_and_named_at_the_next_rea
         let records = pollster::block_on(step.records(0..2));
         (records.map_err(|error| error.to_string()), step.into_trainer())
     };
-    let mut labels: Vec<u32> = (0..600).map(|row| row % 3).collect();
-    assert!(run("cross_entropy", &labels).0.is_ok());
-    labels[301] = 3;
-    labels[17] = u32::MAX;
-    labels[599] = 250;
-    let (outcome, trained) = run("cross_entropy", &labels);
-    let message = outcome.unwrap_err();
-    assert_eq!(
-        message,
-        "training step 0: 3 targets are no indices below 3; the first is at place 17"
-    );
-    assert!(trained.parameters().unwrap().iter().all(|(_, p)| p.iter().all(|x| x.is_finite())));
-    // A class to be ignored is no fault.
-    let (outcome, _) = run("cross_entropy(ignore_index=250)", &labels);
-    assert!(outcome.unwrap_err().contains("2 targets"), "ignore_index");
+    for fused in [false, true] {
+        let mut labels: Vec<u32> = (0..600).map(|row| row % 3).collect();
+        let [own, apart] = [fused, false].map(|fused| run("cross_entropy", &labels, fused).0);
+        for (own, apart) in own.unwrap().iter().zip(&apart.unwrap()) {
+            let close = own.iter().zip(apart).all(|(a, b)| (a - b).abs() < 1e-6);
+            assert!(close && own[0] > 0.5, "{own:?} {apart:?}");
+        }
+        labels[301] = 3;
+        labels[17] = u32::MAX;
+        labels[599] = 250;
+        let (outcome, trained) = run("cross_entropy", &labels, fused);
+        let message = outcome.unwrap_err();
+        assert_eq!(
+            message,
+            "training step 0: 3 targets are no indices below 3; the first is at place 17"
+        );
+        let parameters = trained.parameters().unwrap();
+        assert!(parameters.iter().all(|(_, p)| p.iter().all(|x| x.is_finite())));
+        // A class to be ignored is no fault.
+        let (outcome, _) = run("cross_entropy(ignore_index=250)", &labels, false);
+        assert!(outcome.unwrap_err().contains("2 targets"), "ignore_index");
+    }
     assert_eq!(host.errors.load(Ordering::SeqCst), 0);
 }
