@@ -238,7 +238,7 @@ fn adam(report: &mut Report, ceiling: f64) -> Result<()> {
     Ok(())
 }
 
-/// The training steps of the examples.
+/// The training steps of the examples, and one too wide to be a whole step.
 fn networks() -> Result<Vec<(&'static str, Network, Wiring, usize)>> {
     let relu = Activation::relu;
     let goal = |loss, metric| Goal {
@@ -257,11 +257,13 @@ fn networks() -> Result<Vec<(&'static str, Network, Wiring, usize)>> {
         Sequential::new(1).dense(64).activation(relu()).dense(64).activation(relu()).dense(1);
     let spiral = Sequential::new(2).dense(64).activation(relu()).dense(3);
     let digits = Sequential::new(64).dense(64).activation(relu()).dense(10);
+    let wide = Sequential::new(784).dense(512).activation(relu()).dense(128).activation(relu());
     let class = || goal(Loss::cross_entropy(), Metric::Accuracy);
     let cases = [
         ("sine", sine, goal(Loss::mse(), near), TargetKind::Values(1), (1000, 1000)),
         ("spiral", spiral, class(), TargetKind::Class, (300, 300)),
         ("digits", digits, class(), TargetKind::Class, (1797, 128)),
+        ("wide", wide.dense(10), class(), TargetKind::Class, (128, 128)),
     ];
     let build = |(name, model, goal, target, rows): (&'static str, Sequential, Goal, _, _)| {
         let network = model.build()?;

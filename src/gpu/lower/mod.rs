@@ -1,7 +1,6 @@
 //! Lowering: each op of a program becomes one or a few jobs, a job being a kernel with everything it binds.
 
 mod activation;
-mod chain;
 pub(super) mod fusion;
 mod loss;
 mod matmul;

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::error::Result;
+use crate::error::Error;
 use crate::gpu::kernel::whole::{Figure, Gathered, Layer, Target, known_activation, known_loss};
 use crate::program::{
     DType, Form, Layout, LossInputs, Op, Place, Program, Slot, has_weighted_mean,
@@ -40,9 +40,32 @@ pub(super) struct Chain {
 }
 
 /// Why a program is no such step.
-type Refusal = String;
+pub(super) enum Refusal {
+    /// It is another one.
+    Other(String),
+    /// It is none at all.
+    Failed(Error),
+}
 
-type Judged<T> = std::result::Result<T, Refusal>;
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<String> for Refusal {
+    fn from(why: String) -> Self {
+        Self::Other(why)
+    }
+}
+
+impl From<&str> for Refusal {
+    fn from(why: &str) -> Self {
+        Self::Other(why.into())
+    }
+}
+
+pub(super) type Judged<T> = std::result::Result<T, Refusal>;
 
 /// A layer, what it reads and what it writes.
 type Link = (Layer, Slot, Slot);
@@ -97,7 +120,7 @@ impl<'a> Reader<'a> {
                 Some(&Op::MatMul { a, b, out, form: Form::NT }) if a == current => {
                     self.at += 1;
                     let weight = self.param(b).ok_or("a product with what is no parameter")?;
-                    let shape = self.program.shape(b).map_err(|error| error.to_string())?;
+                    let shape = self.program.shape(b)?;
                     let bias = match self.peek() {
                         Some(&Op::AddRow { row, out: to }) if to == out => {
                             self.at += 1;
@@ -126,7 +149,7 @@ impl<'a> Reader<'a> {
             _ => false,
         };
         if !elementwise || !known_activation(&f) {
-            return Err(format!("{f} is no elementwise activation of the library's"));
+            return Err(format!("{f} is no elementwise activation of the library's").into());
         }
         let width = self.program.shape(x).map_or(0, |shape| shape.cols());
         Ok(Layer::Activation { f, key, width })
@@ -199,21 +222,18 @@ impl Chain {
     }
 
     /// The chain that begins with an op and ends with the loss, or why there is none.
-    pub fn of(program: &Program, start: usize) -> Result<Judged<Self>> {
+    pub fn of(program: &Program, start: usize) -> Judged<Self> {
         let mut reader = Reader { program, at: 0 };
         let gathers = reader.gathers();
         let is_whole = reader.at == start;
         reader.at = start;
         let first = match reader.peek() {
             Some(Op::MatMul { a: x, .. } | Op::Activation { x, .. }) => *x,
-            _ => return Ok(Err("it does not begin with a layer".into())),
+            _ => return Err("it does not begin with a layer".into()),
         };
-        let (layers, y) = match reader.forward(first) {
-            Ok(found) => found,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+        let (layers, y) = reader.forward(first)?;
         let Some(Op::Loss { loss, reduction, inputs, value, gradients }) = reader.next() else {
-            return Ok(Err("another op than a loss follows the layers".into()));
+            return Err("another op than a loss follows the layers".into());
         };
         let source = |slot: Slot| {
             let gathered = gathers.iter().find(|(out, _)| *out == slot);
@@ -221,17 +241,11 @@ impl Chain {
                 .map_or(Gathered { data: slot, chosen: false, shuffle: None }, |(_, from)| *from)
         };
         let shape = program.shape(y)?;
-        let (target, form) = match Self::loss_form(program, loss, *reduction, inputs, y) {
-            Ok(found) => found,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+        let (target, form) = Self::loss_form(program, loss, *reduction, inputs, y)?;
         let &[grad] = &gradients[..] else {
-            return Ok(Err("a loss without its gradient".into()));
+            return Err("a loss without its gradient".into());
         };
-        let emits = match reader.backward(&layers, grad) {
-            Ok(emits) => emits,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
+        let emits = reader.backward(&layers, grad)?;
         let classes = program.slot(target)?.dtype == DType::U32;
         let layout = Layout::of(loss, shape);
         let terms = layout.terms_per_sample(loss, *reduction);
@@ -269,7 +283,7 @@ impl Chain {
             emits,
             ops,
         };
-        Ok(chain.check(program))
+        chain.check(program)
     }
 
     /// The target and what it is, if the loss is one that a chain can have.
@@ -280,12 +294,12 @@ impl Chain {
         inputs: &LossInputs,
         y: Slot,
     ) -> Judged<(Slot, TargetForm)> {
-        let refuse = |why: &str| Err(format!("{loss} {why}"));
+        let refuse = |why: &str| Err(format!("{loss} {why}").into());
         let Some(target) = inputs.target.filter(|_| inputs.predictions == [y]) else {
             return refuse("takes more than a prediction and a target");
         };
-        let dtype = program.slot(target).map_err(|error| error.to_string())?.dtype;
-        let shape = program.shape(y).map_err(|error| error.to_string())?;
+        let dtype = program.slot(target)?.dtype;
+        let shape = program.shape(y)?;
         if shape.rank() != 2 || shape.is_empty() {
             return refuse("is of more than rows and columns");
         }
@@ -325,7 +339,7 @@ impl Chain {
                 && let Some(slot) =
                     op.inputs().into_iter().map(root).find(|slot| hidden.contains(slot))
             {
-                return Err(format!("{} looks at slot {}", op.name(), slot.0));
+                return Err(format!("{} looks at slot {}", op.name(), slot.0).into());
             }
         }
         Ok(self)

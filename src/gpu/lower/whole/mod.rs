@@ -1,0 +1,204 @@
+//! Whole training steps of small networks in two dispatches, and the last layers of others in one.
+
+mod chain;
+mod plan;
+
+use std::ops::Range;
+
+use super::{Lowering, Memory, RING};
+use crate::error::{Error, Result};
+use crate::gpu::arena::Segment;
+use crate::gpu::choice::Fusion;
+use crate::gpu::kernel::whole::{Figure, Parts, Source, Update, Whole};
+use crate::gpu::memory::Region;
+use crate::gpu::{Gpu, View, Weights};
+use crate::program::{Op, Program, Slot};
+use crate::spec::Optimizer;
+use chain::{Chain, Refusal};
+use plan::Site;
+
+/// The dispatch of a chain and the one that ends the step.
+#[derive(Debug)]
+pub(in crate::gpu) struct Plan {
+    chain: Chain,
+    whole: Whole,
+    /// The optimizer, if nothing comes between the gradients and its update.
+    optimizer: Option<Optimizer>,
+    /// The gradients of other layers that lie in parts until then.
+    splits: Vec<Split>,
+}
+
+/// A gradient in parts.
+#[derive(Debug)]
+struct Split {
+    slot: Slot,
+    parts: Parts,
+}
+
+impl Plan {
+    /// The slots that get no memory: of a step with its update, figures go straight to the ring.
+    pub fn hidden(&self, program: &Program) -> Vec<Slot> {
+        let figures = self.chain.figures.iter().filter(|_| self.optimizer.is_some());
+        let mut hidden = self.chain.hidden(program);
+        hidden.extend(figures.map(|(slot, _)| *slot));
+        hidden
+    }
+
+    /// The ops of its first dispatch, but for metrics and the choice of targets.
+    pub fn span(&self) -> Range<usize> {
+        if self.chain.is_whole { 0..self.chain.span.end } else { self.chain.span.clone() }
+    }
+
+    /// Whether an op is part of it.
+    pub fn covers(&self, number: usize, op: &Op) -> bool {
+        let ends = matches!(op, Op::Update { .. } | Op::Record { .. });
+        self.chain.ops.contains(&number) || (self.optimizer.is_some() && ends)
+    }
+
+    /// Whether an op cannot be recorded without those before it: gradients are complete only after the update.
+    pub fn goes_on(&self, number: usize, op: &Op) -> bool {
+        let start = self.span().start;
+        let begun = self.optimizer.is_some() && number > start;
+        number > 0 && (begun || (number != start && self.covers(number, op)))
+    }
+
+    /// Numbers of what passes from the first dispatch to the last, which reads by fours.
+    pub fn partial(&self) -> u32 {
+        let end = |split: &Split| split.parts.at + split.parts.count * split.parts.stride + 3;
+        let own = self.whole.groups * self.whole.stride();
+        self.splits.iter().map(end).fold(own, u32::max)
+    }
+}
+
+/// The longest chain at the end of a program that one dispatch can do, if that is wanted and there is one.
+///
+/// # Errors
+/// [`Error::Unsupported`] says why there is none if it must be the whole step.
+pub(in crate::gpu) fn prepare(
+    gpu: &Gpu,
+    program: &Program,
+    weights: Option<&Weights>,
+    views: &[(Slot, View)],
+) -> Result<Option<Plan>> {
+    let fusion = gpu.choices().fusion;
+    if !matches!(fusion, Fusion::Auto | Fusion::Whole) {
+        return Ok(None);
+    }
+    let mut refusal = "it does not begin with a layer".to_string();
+    for (number, start) in Chain::starts(program).enumerate() {
+        match (Site { gpu, program, weights, views }).plan(start) {
+            Ok(plan) => return Ok(Some(plan)),
+            Err(Refusal::Failed(error)) => return Err(error),
+            Err(Refusal::Other(why)) if number == 0 => refusal = why,
+            Err(Refusal::Other(_)) => {}
+        }
+        if fusion == Fusion::Whole {
+            break;
+        }
+    }
+    match fusion {
+        Fusion::Whole => {
+            Err(Error::unsupported(format!("a whole step of '{}'", program.name()), refusal))
+        }
+        _ => Ok(None),
+    }
+}
+
+impl Lowering<'_> {
+    /// Lowers an op that is part of a whole step: the first of its first dispatch does that, and the update what ends the
+    /// step.
+    pub(super) fn whole(&mut self, plan: &Plan, number: usize) -> Result<()> {
+        if number == plan.span().start {
+            let partial = self.memory.partial.clone();
+            for Split { slot, parts } in &plan.splits {
+                let bytes = u64::from(parts.count * parts.stride).next_multiple_of(4) * 4;
+                let offset = partial.offset + u64::from(parts.at) * 4;
+                let region = Region { buffer: partial.buffer.clone(), offset, bytes };
+                self.partials.insert(*slot, region);
+            }
+            self.chain(plan, partial)?;
+            return if plan.optimizer.is_none() { self.end(plan) } else { Ok(()) };
+        }
+        match self.program.ops().get(number) {
+            Some(Op::Update { .. }) => self.end(plan),
+            _ => Ok(()),
+        }
+    }
+
+    /// The layers of a chain forward, its loss, and the layers backward.
+    fn chain(&mut self, Plan { chain, whole, .. }: &Plan, partial: Region) -> Result<()> {
+        let mut bindings = vec![
+            self.memory.steps.clone(),
+            self.segment()?.params.clone(),
+            self.region(chain.x.data)?,
+            self.region(chain.target.from.data)?,
+            partial,
+        ];
+        for slot in chain.weight.map(|weight| weight.data).into_iter().chain(chain.emits) {
+            bindings.push(self.region(slot)?);
+        }
+        let groups = u64::from(whole.groups);
+        self.push(whole.kernel(), &[0], &[], bindings, groups, whole.flops())
+    }
+
+    /// The sums of the gradients, and where nothing comes between, the update and the end of the step.
+    fn end(&mut self, plan: &Plan) -> Result<()> {
+        let Plan { chain, whole, optimizer, splits } = plan;
+        let segment = self.segment()?;
+        let terms = whole.figures.iter().map(|figure| match figure {
+            Figure::Loss => whole.terms,
+            Figure::Metric(metric) if metric.top().is_some() => 1,
+            Figure::Metric(_) => whole.outputs(),
+        });
+        let (count, stride) = (whole.groups, whole.stride());
+        // Both are bound as one.
+        let Memory { scalars, partial, .. } = &self.memory;
+        let figures = Region { bytes: scalars.bytes + partial.bytes, ..scalars.clone() };
+        let start = (partial.offset / 4) as u32;
+        let own = Parts { first: whole.base, len: whole.params, at: start, count, stride };
+        let moved = |parts: Parts| Parts { at: start + parts.at, ..parts };
+        let update = Update {
+            optimizer: *optimizer,
+            parts: splits.iter().map(|split| moved(split.parts)).chain([own]).collect(),
+            figures: Parts { at: start + whole.params, ..own },
+            params: segment.len as u32,
+            rows: whole.rows,
+            terms: terms.collect(),
+            places: self.places(chain, optimizer.is_some())?,
+            ring: RING as u32,
+        };
+        let mut bindings = vec![self.memory.steps.clone()];
+        match optimizer {
+            Some(optimizer) => {
+                let arenas = [&segment.blocks, &segment.grads, &segment.params];
+                bindings.extend(arenas.into_iter().cloned());
+                bindings.extend(segment.states.iter().take(optimizer.states().len()).cloned());
+                bindings.extend([figures, self.memory.ring.clone()]);
+            }
+            None => bindings.extend([figures, segment.grads.clone()]),
+        }
+        self.push(update.kernel(), &[0], &[], bindings, update.workgroups(), 0)
+    }
+
+    fn segment(&self) -> Result<&Segment> {
+        match &self.weights()?.segments[..] {
+            [segment] => Ok(segment),
+            _ => Err(Error::Internal("a whole step over several segments".into())),
+        }
+    }
+
+    /// Where the figures go, and where each is.
+    fn places(&self, chain: &Chain, records: bool) -> Result<Vec<(u32, Source)>> {
+        let number = |slot: &Slot| (0u32..).zip(&chain.figures).find(|(_, (own, _))| own == slot);
+        let at = |slot: &Slot| Ok((self.region(*slot)?.offset / 4) as u32);
+        if !records {
+            let own = chain.figures.iter().zip(0u32..);
+            return own.map(|((slot, _), number)| Ok((at(slot)?, Source::Sum(number)))).collect();
+        }
+        let from = |slot: &Slot| match number(slot) {
+            Some((number, _)) => Ok(Source::Sum(number)),
+            None => at(slot).map(Source::Scalar),
+        };
+        (0..).zip(self.program.recorded()).map(|(column, slot)| Ok((column, from(slot)?))).collect()
+    }
+}

@@ -1,0 +1,225 @@
+//! Whether a step can be done so, and how it is cut.
+
+use super::chain::{Chain, Judged};
+use super::{Plan, Split};
+use crate::error::Result;
+use crate::gpu::choice::{Choices, Class, Fusion};
+use crate::gpu::kernel::whole::{Gathered, Layer, Parts, Room, Whole, place};
+use crate::gpu::lower::fusion::Joined;
+use crate::gpu::{Gpu, View, Weights};
+use crate::program::{Form, Op, Place, Program, Slot};
+use crate::shape::PAD;
+use crate::spec::Optimizer;
+use crate::spec::optimizer::Takes;
+
+/// The widest layer that is worth a whole step.
+const MOST_COLUMNS: usize = 128;
+/// The most bytes of partial gradients.
+const MOST_PARTIAL: u64 = 64 << 20;
+/// llvmpipe ends an invocation's loops after 65 535 turns in all.
+const MOST_TURNS: u64 = 50_000;
+
+/// A device and what a plan on it works on.
+#[derive(Clone, Copy)]
+pub(super) struct Site<'a> {
+    pub gpu: &'a Gpu,
+    pub program: &'a Program,
+    pub weights: Option<&'a Weights>,
+    pub views: &'a [(Slot, View)],
+}
+
+impl Site<'_> {
+    /// The plan of the chain that begins with an op.
+    pub fn plan(self, start: usize) -> Judged<Plan> {
+        let Self { gpu, program, weights, views } = self;
+        let chain = Chain::of(program, start)?;
+        let Choices { class, fusion, .. } = gpu.choices();
+        if !chain.is_whole && (!class.joins() || fusion == Fusion::Whole || !views.is_empty()) {
+            return Err("it does not begin with a layer".into());
+        }
+        let weights = weights.ok_or("there are no parameters")?;
+        if chain.figures.iter().any(|(slot, _)| !program.recorded().contains(slot)) {
+            return Err("the loss or a metric is not recorded".into());
+        }
+        // WebGPU refuses a dispatch that reads and writes one buffer.
+        if let Some(slot) = chain.emits
+            && program.slot(slot)?.root(slot) == program.slot(chain.x.data)?.root(chain.x.data)
+        {
+            return Err("the gradient by the input lies where the input does".into());
+        }
+        let whole = self.whole(&chain, weights)?;
+        // The figures' buffer is the one that the update binds.
+        let recorded = views.iter().any(|(slot, _)| program.recorded().contains(slot));
+        let simple = |optimizer: &Optimizer| optimizer.states().len() <= 2 && !recorded;
+        let optimizer = alone(program, &chain).filter(simple);
+        let own = 5 + usize::from(whole.weighted) + usize::from(whole.emits);
+        let buffers = own.max(6 + optimizer.map_or(0, |optimizer| optimizer.states().len()));
+        let most = gpu.limits().max_storage_buffers_per_shader_stage as usize;
+        if buffers > most {
+            return Err(format!("{buffers} storage buffers in a kernel; the most is {most}").into());
+        }
+        let mut plan = Plan { chain, whole, optimizer, splits: Vec::new() };
+        if plan.optimizer.is_some() {
+            plan.splits = splits(gpu, program, weights, &plan)?;
+        }
+        let hidden = plan.hidden(program);
+        if views.iter().any(|(slot, _)| hidden.contains(slot)) {
+            return Err("a view of what is never stored".into());
+        }
+        Ok(plan)
+    }
+
+    /// How many rows the targets are chosen from, and whether the inputs are those of the batch all the same.
+    fn rows(self, chain: &Chain) -> Judged<(usize, bool)> {
+        let rows = |of: Gathered| -> Result<usize> {
+            let shape = self.program.shape(of.data)?;
+            Ok(if shape.rank() == 1 { shape.len() } else { shape.rows() })
+        };
+        let target = chain.target.from;
+        let data_rows = rows(target)?;
+        let same =
+            |other: Gathered| (other.chosen, other.shuffle) == (target.chosen, target.shuffle);
+        let apart = !same(chain.x) && !chain.x.chosen;
+        for other in chain.weight.into_iter().chain((!apart).then_some(chain.x)) {
+            if rows(other)? != data_rows || !same(other) {
+                return Err("inputs and targets are chosen in different ways".into());
+            }
+        }
+        Ok((data_rows, apart))
+    }
+
+    /// The first dispatch.
+    fn whole(self, chain: &Chain, weights: &Weights) -> Judged<Whole> {
+        let Self { gpu, program, .. } = self;
+        let [segment] = &weights.segments[..] else {
+            return Err("the parameters are more than one binding".into());
+        };
+        let inputs = program.shape(chain.x.data)?.cols();
+        let widest = chain.widest(inputs);
+        if widest > MOST_COLUMNS || widest == 0 || chain.rows == 0 {
+            return Err(format!("layers of {widest} columns; the most is {MOST_COLUMNS}").into());
+        }
+        let (data_rows, apart) = self.rows(chain)?;
+        let (base, params) = match chain.is_whole {
+            true => (0, segment.len),
+            false => weights
+                .run(&chain.params())
+                .ok_or("other parameters lie between those of the layers")?,
+        };
+        let start = |index: Option<usize>| {
+            index.and_then(|index| weights.spans.get(index)).map_or(0, |span| span.offset as u32)
+        };
+        let places = |layer: &Layer| match layer {
+            Layer::Dense { weight, bias, .. } => [start(Some(*weight)), start(*bias)],
+            Layer::Activation { .. } => [0, 0],
+        };
+        let layers: Vec<_> = chain.layers.iter().map(|layer| (*layer, places(layer))).collect();
+        let software = gpu.choices().class == Class::Cpu;
+        let bytes = gpu.limits().max_compute_workgroup_storage_size;
+        // Where the invocations share what they load, more rows are as quickly loaded.
+        let shares = software && gpu.choices().subgroups;
+        let blocks = if shares { &[32, 16, 8, 4][..] } else { &[8, 4] };
+        let rooms = blocks.iter().map(|block| Room { block: *block, bytes });
+        let mut rooms =
+            rooms.filter(|room| room.block <= 8 || room.block as usize * 24 <= chain.rows);
+        let found = rooms.find_map(|room| Some((place(&layers, inputs, room)?, room)));
+        let ((layers, grad, memory), room) =
+            found.ok_or("the activations of a few rows are more than the workgroup memory")?;
+        let blocks = chain.rows.div_ceil(room.block as usize) as u64;
+        let mut whole = Whole {
+            layers,
+            inputs: inputs as u32,
+            loss: chain.loss,
+            form: chain.form,
+            terms: chain.terms as u32,
+            upstream: chain.upstream as f32,
+            figures: chain.figures.iter().map(|(_, figure)| *figure).collect(),
+            weighted: chain.weight.is_some(),
+            chosen: chain.target.from.chosen,
+            shuffle: chain.target.from.shuffle,
+            rows: chain.rows as u32,
+            data_rows: data_rows as u32,
+            block: room.block,
+            // Eight invocations are one vector of llvmpipe's, whose barriers cost by the vector.
+            lanes: if software { 8 } else { 64 },
+            shares,
+            groups: 0,
+            base: base as u32,
+            params: params as u32,
+            apart,
+            emits: chain.emits.is_some(),
+            grad,
+            memory,
+        };
+        let wanted = if software { 8 } else { 256 };
+        whole.groups = (blocks * whole.turns()).div_ceil(MOST_TURNS).max(wanted).min(blocks) as u32;
+        let partial = u64::from(whole.groups) * u64::from(whole.stride()) * 4;
+        if partial > MOST_PARTIAL.min(gpu.limits().max_storage_buffer_binding_size) {
+            let message =
+                format!("{partial} bytes of partial gradients; the most is {MOST_PARTIAL}");
+            return Err(message.into());
+        }
+        Ok(whole)
+    }
+}
+
+/// The gradients of the layers before a chain that products leave in parts.
+fn splits(gpu: &Gpu, program: &Program, weights: &Weights, plan: &Plan) -> Result<Vec<Split>> {
+    let mut splits = Vec::new();
+    let mut at = plan.partial();
+    let mut add = |slot: Slot, count: usize| -> Result<()> {
+        let Place::Grad(index) = program.slot(slot)?.place else { return Ok(()) };
+        let Some(span) = weights.spans.get(index) else { return Ok(()) };
+        at = at.next_multiple_of(PAD as u32);
+        let (first, len) = (span.offset as u32, span.len as u32);
+        let parts = Parts { first, len, at, count: count as u32, stride: len };
+        at += parts.count * len;
+        splits.push(Split { slot, parts });
+        Ok(())
+    };
+    for number in plan.chain.span.end..program.ops().len() {
+        let Some(joined) = Joined::at(gpu, program, number..program.ops().len())? else { continue };
+        let count = joined.parts(gpu, program)?;
+        if joined.form == Form::TN && count > 1 {
+            let [.., out] = joined.operands;
+            add(out, count)?;
+            joined.sums.map_or(Ok(()), |sums| add(sums, count))?;
+        }
+    }
+    Ok(splits)
+}
+
+/// The optimizer, if its update and the end of the step are all that follows the gradients, and nothing else looks at them.
+fn alone(program: &Program, chain: &Chain) -> Option<Optimizer> {
+    let rest = program.ops().iter().enumerate();
+    let rest: Vec<&Op> =
+        rest.filter(|(number, _)| !chain.ops.contains(number)).map(|(_, op)| op).collect();
+    let [others @ .., Op::Update { optimizer, .. }, Op::Record { .. }] = &rest[..] else {
+        return None;
+    };
+    let kind = &optimizer.entry().kind;
+    let simple = kind.takes == Takes::Element && kind.carried.is_none();
+    let quiet = others.iter().all(|op| is_local(program, op));
+    (simple && quiet).then_some(*optimizer)
+}
+
+/// Whether an op looks at no gradient of a parameter.
+fn is_local(program: &Program, op: &Op) -> bool {
+    let is_grad =
+        |slot: &Slot| program.slot(*slot).is_ok_and(|info| matches!(info.place, Place::Grad(_)));
+    let layers = matches!(
+        op,
+        Op::Gather { .. }
+            | Op::MatMul { .. }
+            | Op::AddRow { .. }
+            | Op::SumRows { .. }
+            | Op::Activation { .. }
+            | Op::ActivationBackward { .. }
+            | Op::Learned { .. }
+            | Op::LearnedBackward { .. }
+            | Op::Norm(_)
+            | Op::Metric { .. }
+            | Op::CheckClasses { .. }
+    );
+    layers && !op.inputs().iter().any(is_grad)
+}
