@@ -122,8 +122,8 @@ fn power_of_half(n: f32) -> f32 {
     return from_bits(0x3f800000u - (low_bits(n) << 23u));
 }
 
-// exp(-(hi + lo)) for sums from 0 to EXP_END, at which it is exactly 0: an argument cut off there (see `magnitude_within`) needs
-// no other care. The two parts as in exp_sum.
+// exp(-(hi + lo)) for sums from 0 to EXP_END, at which it is exactly 0: an argument cut off there (magnitude_within) needs
+// no other care. The two parts as in exp_within.
 const EXP_END: f32 = 88.0;
 
 fn exp_minus(hi: f32, lo: f32) -> f32 {
