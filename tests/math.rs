@@ -46,7 +46,7 @@ fn map_with(declarations: &str, function: &str, x: &[f32]) -> Vec<f32> {
 type Case = (&'static str, fn(f64) -> f64, f64, &'static [f32]);
 
 // Bounds are at most about twice the worst error of the whole line on llvmpipe and SwiftShader.
-const CASES: [Case; 13] = [
+const CASES: [Case; 15] = [
     ("safe_exp", f64::exp, 2.0, &[0.3465736, 88.72284, -87.33654, -103.97]),
     ("expm1", f64::exp_m1, 3.0, &[0.3465736, -0.3465736, 88.72284, -17.33]),
     ("safe_log", f64::ln, 1.5, &[FRAC_1_SQRT_2, SQRT_2]),
@@ -59,6 +59,8 @@ const CASES: [Case; 13] = [
     ("erfc", libm::erfc, 9.0, &[0.75, -0.75, 9.3448]),
     ("normal_cdf", normal_cdf, 9.0, &[-13.2157]),
     ("normal_pdf", normal_pdf, 4.0, &[-13.2157, 13.2157]),
+    ("gelu_value", gelu, 8.0, &[-13.2157]),
+    ("exp_minus_square", |x| (-x * x).exp(), 3.0, &[-9.3448, 9.3448]),
     ("sign_of", |x| if x == 0.0 { 0.0 } else { x.signum() }, 0.0, &[]),
 ];
 
@@ -75,6 +77,10 @@ fn normal_cdf(x: f64) -> f64 {
 
 fn normal_pdf(x: f64) -> f64 {
     (-0.5 * x * x).exp() / std::f64::consts::TAU.sqrt()
+}
+
+fn gelu(x: f64) -> f64 {
+    x.max(-1e4) * normal_cdf(x)
 }
 
 fn softplus(x: f64) -> f64 {

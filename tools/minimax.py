@@ -1,7 +1,8 @@
 """The minimax polynomials of shaders/lib/math.wgsl (needs mpmath): prints each fit's coefficients, highest power first.
 
 A fit minimises the largest |weight(x) * (p(x) - f(x))|, where the weight turns the error of p into the relative error
-of the whole function. The errors printed are those of the coefficients after rounding to f32.
+of the whole function. A quotient of polynomials is interpolated instead: rounding its coefficients costs more than what
+that is off the best one, 2^-27.3 to 2^-27.6. The errors printed are those of the coefficients after rounding to f32.
 """
 
 import struct
@@ -56,11 +57,52 @@ def fit(name, f, weight, degree, low, high):
     print("   ", ", ".join(f"{float(c):.9g}" for c in reversed(done)))
 
 
+def quotient_error(p, q, grid, target):
+    return [mp.polyval(p[::-1], x) / mp.polyval(q[::-1], x) / t - 1 for x, t in zip(grid, target)]
+
+
+def quotient(f, top, bottom, grid):
+    """p and q, lowest power first, q[0] = 1, of the quotient that is f at evenly chosen places of the grid."""
+    count = top + bottom + 1
+    system, right = matrix(count, count), matrix(count, 1)
+    for row in range(count):
+        x = grid[(len(grid) - 1) * (2 * row + 1) // (2 * count)]
+        right[row] = f(x)
+        for power in range(top + 1):
+            system[row, power] = x**power
+        for power in range(1, bottom + 1):
+            system[row, top + power] = -right[row] * x**power
+    solution = list(lu_solve(system, right))
+    return solution[: top + 1], [mpf(1)] + solution[top + 1 :]
+
+
+def neighbour(value, steps):
+    """The f32 so many steps away."""
+    return mpf(struct.unpack("f", struct.pack("i", struct.unpack("i", struct.pack("f", float(value)))[0] + steps))[0])
+
+
+def fit_quotient(name, f, top, bottom, grid):
+    p, q = quotient(f, top, bottom, grid)
+    # Scaled to a leading 1 in q; then each coefficient moves to an f32 beside it as long as the error shrinks.
+    done = [to_f32(c / q[-1]) for c in p + q[:-1]]
+    coarse = grid[::4]
+    target = [f(x) for x in coarse]
+    error = lambda c: max(map(abs, quotient_error(c[: top + 1], c[top + 1 :] + [mpf(1)], coarse, target)))
+    best, better = error(done), True
+    while better:
+        better = False
+        for i in range(len(done)):
+            for steps in (-2, -1, 1, 2):
+                moved = done[:i] + [neighbour(done[i], steps)] + done[i + 1 :]
+                if error(moved) < best:
+                    done, best, better = moved, error(moved), True
+    final = max(map(abs, quotient_error(done[: top + 1], done[top + 1 :] + [mpf(1)], grid, [f(x) for x in grid])))
+    print(f"{name}: degrees {top} and {bottom}, error 2^{float(mp.log(final, 2)):.1f}")
+    print("   ", ", ".join(f"{float(c):.9g}" for c in reversed(done[: top + 1])))
+    print("    1,", ", ".join(f"{float(c):.9g}" for c in reversed(done[top + 1 :])))
+
+
 TINY = mpf(10) ** -12  # keeps the fits off the removable singularity at 0
-
-
-def erfcx(t):
-    return exp(t * t) * erfc(t)
 
 
 def main():
@@ -76,11 +118,12 @@ def main():
     # sin(r) = r + r z p(z), cos(r) = 1 - z/2 + z^2 p(z)
     fit("sin", shift(lambda z: (sin(sqrt(z)) / sqrt(z) - 1) / z), shift(lambda z: z * sqrt(z) / sin(sqrt(z))), 2, 0, "0.6169")
     fit("cos", shift(lambda z: (cos(sqrt(z)) - 1 + z / 2) / z**2), shift(lambda z: z**2 / cos(sqrt(z))), 2, 0, "0.6169")
-    # erfcx(t) = w p(1 - 2w), w = K / (t + K)
-    k, end = mpf(3), mpf(11)
-    w = lambda v: (1 - v) / 2
-    t = lambda v: k / w(v) - k
-    fit("erfcx", lambda v: erfcx(t(v)) / w(v), lambda v: w(v) / erfcx(t(v)), 9, -1, 1 - 2 * k / (end + k))
+    # exp(a^2/2) (1 - Phi(a)) = p(a) / q(a), on Chebyshev's places in (a - k) / (a + k)
+    k, end = mpf(3), mpf("13.25")
+    top = (end - k) / (end + k)
+    places = ((top - 1) / 2 - (top + 1) / 2 * cos(pi * mpf(i) / 600) for i in range(601))
+    grid = [k * (1 + w) / (1 - w) for w in places]
+    fit_quotient("normal tail", lambda a: exp(a * a / 2) * erfc(a / sqrt(mpf(2))) / 2, 4, 5, grid)
 
 
 if __name__ == "__main__":

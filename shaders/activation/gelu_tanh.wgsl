@@ -5,9 +5,9 @@ const CUBIC: f32 = 0.07135481627260025;
 const LINEAR_REST: f32 = -4.534068032e-08;
 const CUBIC_REST: f32 = 2.398832397e-09;
 
-// sigmoid(2 u) and sigmoid(-2 u); beyond 20 one of the two is 0.
+// sigmoid(2 u) and sigmoid(-2 u); from 10.03 on, where 2 u is EXP_END, one of the two is 0.
 fn sides(x: f32) -> vec2<f32> {
-    let c = clamp(x, -20.0, 20.0);
+    let c = clamp(x, -10.03, 10.03);
     let q = c * c;
     let w = LINEAR + CUBIC * q;
     let z = c * w;
@@ -16,7 +16,7 @@ fn sides(x: f32) -> vec2<f32> {
     let b = leading_bits(w);
     let lost = ((a * b - z) + a * (w - b) + (c - a) * b) + (c - a) * (w - b);
     let rest = lost + c * (LINEAR_REST + CUBIC_REST * q);
-    let e = exp_sum(-abs(z), select(-rest, rest, z < 0.0));
+    let e = exp_minus(abs(z), select(rest, -rest, z < 0.0));
     let sides = vec2(1.0, e) / (1.0 + e);
     return select(sides, sides.yx, z < 0.0);
 }

@@ -1,6 +1,6 @@
 // t = tanh(log(1 + exp(x))) and 1 - t^2 as fractions of e = exp(-|x|): neither overflows nor cancels.
 fn tanh_softplus(x: f32) -> vec2<f32> {
-    let e = safe_exp(-abs(x));
+    let e = exp_minus(magnitude_within(x, EXP_END), 0.0);
     let square = e * e;
     let top = select(square + 2.0 * e, 1.0 + 2.0 * e, x > 0.0);
     let bottom = top + 2.0 * select(1.0, square, x > 0.0);

@@ -112,14 +112,15 @@ fn derivative(f: &Activation, map: &MapKind, order: Order) -> Kernel {
         Order::First => ("backward", shader!("template/map_first")),
         Order::Second => ("second", shader!("template/map_second")),
     };
-    let bindings = [read("saved"), read("grad_out"), write("grad_in")];
+    let bindings = [read("saved"), read("grad_out"), write("y")];
     let label = format!("activation.{}.{name}", f.name());
     let kernel = self::map(&label, &[factor, shader!("template/map_backward")], &bindings);
     with_hyper(kernel, f.entry(), map.shader)
 }
 
 fn map(label: &str, parts: &[&'static str], bindings: &[super::Binding]) -> Kernel {
-    whole(label, 64, &[&[INDEX, MATH], parts].concat(), bindings, &["len"])
+    let library = [INDEX, MATH, shader!("template/map")];
+    whole(label, 64, &[&library, parts].concat(), bindings, &["len"])
 }
 
 /// Each part is given number by number and by fours; only the softmax family has both.

@@ -12,8 +12,8 @@ use crate::spec::Activation;
 use crate::spec::activation::{ActivationKind, LearnedKind, Order};
 use crate::spec::registry::Values;
 
-/// Elements per workgroup of the elementwise kernels: 64 invocations of 4.
-const MAP: usize = 256;
+/// Elements per workgroup of the elementwise kernels: 64 invocations of 16.
+const MAP: usize = 1024;
 /// Elements per workgroup of the kernels with an element per invocation.
 const EACH: usize = 64;
 
