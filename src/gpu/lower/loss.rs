@@ -182,8 +182,8 @@ impl Lowering<'_> {
     ) -> Result<()> {
         let Operands { loss, reduction, layout, .. } = operands;
         let each = *reduction == Reduction::None;
-        let count = groups(len, SUM);
-        let values = if each { value.clone() } else { self.scratch(count as usize)? };
+        let (blocks, count) = (self.blocks(len), len.div_ceil(SUM));
+        let values = if each { value.clone() } else { self.scratch(count)? };
         let terms_per_row = layout.terms_per_sample(loss, *reduction);
         let weights = match (&operands.weight, operands.per_element) {
             (None, _) => 0,
@@ -194,10 +194,13 @@ impl Lowering<'_> {
         let takes_more = loss.inputs() > 1 || loss.takes_class_weight();
         let last = if takes_more { vec![self.or_unused(second)] } else { vec![] };
         let parts = operands.parts(operands.weight.is_some());
-        let kernel = |with| catalogue::loss(loss, operands.form, Rows::PLAIN, with);
+        let rows = Rows { lanes: blocks.lanes, ..Rows::PLAIN };
+        let kernel = |with| catalogue::loss(loss, operands.form, rows, with);
         for (input, with) in self.passes(parts, gradients.len(), kernel) {
+            let [len, lanes] = blocks.fields;
             let fields = [
-                len as u32,
+                len,
+                lanes,
                 layout.cols as u32,
                 terms_per_row as u32,
                 u32::from(each) + 2 * u32::from(with.gradient),
@@ -214,13 +217,13 @@ impl Lowering<'_> {
                 self.or_unused(gradients.get(input)),
             ];
             bindings.extend(last.iter().cloned());
-            self.push(kernel(with), &fields, loss.values(), bindings, count, 0)?;
+            self.push(kernel(with), &fields, loss.values(), bindings, blocks.groups, 0)?;
         }
         if each {
             return Ok(());
         }
         let total = Total { square: false, terms_per_row, rows: layout.samples };
-        self.sum(values, count as usize, value, total)
+        self.sum(values, count, value, total)
     }
 
     /// Weights and divisors that the plain mean does not know.
@@ -399,8 +402,8 @@ impl Lowering<'_> {
             return self.sum(terms, rows, out, total);
         }
         let Some(agreement) = metric.agrees() else { return Ok(()) };
-        let count = groups(shape.len(), SUM);
-        let partial = self.scratch(count as usize)?;
+        let (blocks, count) = (self.blocks(shape.len()), shape.len().div_ceil(SUM));
+        let partial = self.scratch(count)?;
         let absent = self.or_unused(None);
         let bindings = [&inputs[..], &[absent.clone(), partial.clone(), absent]].concat();
         let mode = match agreement.mode {
@@ -408,9 +411,11 @@ impl Lowering<'_> {
             Mode::Side => 1.0,
             Mode::Explained => 2.0,
         };
-        let fields = [shape.len() as u32, shape.cols() as u32, 0, 0, 0, 0, 0];
-        self.push(catalogue::agreement(), &fields, &[mode, agreement.limit], bindings, count, 0)?;
+        let [len, lanes] = blocks.fields;
+        let fields = [len, lanes, shape.cols() as u32, 0, 0, 0, 0, 0];
+        let kernel = catalogue::agreement(blocks.lanes);
+        self.push(kernel, &fields, &[mode, agreement.limit], bindings, blocks.groups, 0)?;
         let total = Total { square: false, terms_per_row: shape.cols(), rows: shape.rows() };
-        self.sum(partial, count as usize, out, total)
+        self.sum(partial, count, out, total)
     }
 }
