@@ -1,6 +1,8 @@
 // A term and a derivative per element of the rows that take part in the step; a partial sum per 1024 elements.
 struct Params {
     len: u32,
+    // A power of two up to 256.
+    lanes: u32,
     cols: u32,
     // The gradient is that of a mean over this many terms per row; 0: of the sum.
     terms_per_row: u32,
@@ -32,33 +34,38 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
-    let block = flat_workgroup(group, groups);
+    let step = params.lanes;
+    let block = flat_workgroup(group, groups) * (256u / step) + lane / step;
+    let end = min(1024u * block + 1024u, params.len);
     let rows = min(params.len / params.cols, steps.entries[now()].rows);
     let active_len = rows * params.cols;
     let share = select(1.0 / f32(rows * params.terms_per_row), 1.0, params.terms_per_row == 0u);
-    var sums = vec4(0.0);
-    for (var part = 0u; part < 4u; part++) {
-        let i = block * 1024u + part * 256u + lane;
-        if i >= params.len {
-            break;
+    var sum = 0.0;
+    var i = 1024u * block + lane % step;
+    while i < end {
+        // By runs of eight, for a sum's error grows with the number of its additions.
+        let run_end = min(i + 8u * step, end);
+        var run = 0.0;
+        for (; i < run_end; i += step) {
+            var term = 0.0;
+            var slope = 0.0;
+            if i < active_len {
+                let own = weight_at(i);
+                term = own * value_at(i);
+                slope = params.upstream * share * own * gradient_at(i);
+            }
+            if (params.writes & 1u) != 0u {
+                put_value(i, term);
+            }
+            if (params.writes & 2u) != 0u {
+                put_slope(i, slope);
+            }
+            run += term;
         }
-        var term = 0.0;
-        var slope = 0.0;
-        if i < active_len {
-            let own = weight_at(i);
-            term = own * value_at(i);
-            slope = params.upstream * share * own * gradient_at(i);
-        }
-        if (params.writes & 1u) != 0u {
-            put_value(i, term);
-        }
-        if (params.writes & 2u) != 0u {
-            put_slope(i, slope);
-        }
-        sums[part] = term;
+        sum += run;
     }
-    let total = sum_lanes((sums.x + sums.y) + (sums.z + sums.w), lane, 256u);
-    if lane == 0u && block * 1024u < params.len && (params.writes & 1u) == 0u {
+    let total = sum_group(sum, lane);
+    if lane % step == 0u && 1024u * block < params.len && (params.writes & 1u) == 0u {
         put_value(block, total);
     }
 }

@@ -1,7 +1,8 @@
 // A term per row and its derivative, for the rows that take part in the step. A power of two of invocations, up to the
 // whole workgroup, shares a row. The op sums some numbers over the row (accumulate), if it likes below a top that rises
-// on the way (raise), and makes of these sums the term and each derivative. Sums are nested, since long ones lose accuracy; a turn takes four columns, since llvmpipe ends an
-// invocation's loops after 65 535 turns; which ones is said beside (columns).
+// on the way (raise), and makes of these sums the term and each derivative. Sums are nested, since long ones lose
+// accuracy; a turn takes four columns, since llvmpipe ends an invocation's loops after 65 535 turns; which ones is said
+// beside (columns).
 struct Params {
     rows: u32,
     cols: u32,

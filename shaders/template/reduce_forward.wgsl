@@ -26,8 +26,6 @@ struct Block {
     lane: u32,
 }
 
-var<workgroup> keys: array<u32, 256>;
-
 fn value(block: Block, col: u32) -> f32 {
     return x[block.start + col * params.inner];
 }
@@ -42,24 +40,6 @@ fn order(x: f32) -> u32 {
 
 fn from_order(key: u32) -> f32 {
     return from_bits(key ^ select(0xffffffffu, SIGN_BIT, key >= SIGN_BIT));
-}
-
-fn max_keys(key: u32, lane: u32) -> u32 {
-    if params.lanes == 1u {
-        return key;
-    }
-    let part = lane % params.lanes;
-    keys[lane] = key;
-    workgroupBarrier();
-    for (var stride = params.lanes / 2u; stride > 0u; stride = stride / 2u) {
-        if part < stride {
-            keys[lane] = max(keys[lane], keys[lane + stride]);
-        }
-        workgroupBarrier();
-    }
-    let top = keys[lane - part];
-    workgroupBarrier();
-    return top;
 }
 
 fn key_at(block: Block, col: u32) -> u32 {
@@ -116,10 +96,7 @@ fn total_of(block: Block, top: f32) -> f32 {
         }
         total += run;
     }
-    if params.lanes == 1u {
-        return total;
-    }
-    return sum_lanes(total, block.lane, params.lanes);
+    return sum_group(total, block.lane);
 }
 
 fn own_block(index: u32, lane: u32) -> Block {

@@ -1,22 +1,10 @@
 //! Arithmetic with broadcasting, moves, reductions and indices, against the reference.
 
-use wgrad::gpu::Gpu;
+use wgrad::gpu::{Class, Gpu, Plan};
 use wgrad::program::Slot;
-use wgrad::{Arithmetic, Program, Reduce, Shape};
+use wgrad::{Arithmetic, Loss, Program, Reduce, Reduction, Shape};
 
-use crate::support::run::{Case, Outcome, folding_gpu, gpu, normal, open};
-use crate::support::tolerance::{Tolerance, check};
-
-/// Fails unless every element is within `ulps` of the reference or `floor` away; gives their number.
-fn close(name: &str, Outcome { got, want }: &Outcome, ulps: f64, floor: f64) -> usize {
-    assert_eq!(got.len(), want.len(), "{name}");
-    if got.is_empty() {
-        return 0;
-    }
-    let report = check(name, got, got, want, |_| Tolerance::ulps(ulps).floor(floor)).unwrap();
-    assert!(report.failures == 0, "{report}");
-    report.count
-}
+use crate::support::run::{Case, Outcome, folding_gpu, gpu, gpus, normal, open};
 
 fn data(seed: u64, extents: &[usize]) -> Vec<f32> {
     normal(seed, extents.iter().product())
@@ -71,11 +59,9 @@ fn arithmetic(gpu: &Gpu, f: Arithmetic, (a, b): (&[usize], &[usize])) -> usize {
     let gradient = |outcome: &Outcome, by: &str| {
         // A sum of terms of both signs may cancel.
         let terms = (data.len() / outcome.got.len().max(1)) as f64;
-        close(&format!("{name}, by {by}"), outcome, 8.0, 4.0 * sum_bound(terms))
+        outcome.close(&format!("{name}, by {by}"), 8.0, 4.0 * sum_bound(terms))
     };
-    close(&name, &outcomes[0], exact, 0.0)
-        + gradient(&outcomes[1], "a")
-        + gradient(&outcomes[2], "b")
+    outcomes[0].close(&name, exact, 0.0) + gradient(&outcomes[1], "a") + gradient(&outcomes[2], "b")
 }
 
 #[test]
@@ -125,7 +111,7 @@ fn moves(gpu: &Gpu, extents: &[usize]) -> usize {
         outputs.push(p.broadcast_to("wide", x, shape(&wide)).unwrap());
     }
     let name = case.program.name().to_string();
-    case.run(gpu, &outputs).iter().map(|outcome| close(&name, outcome, 0.0, 0.0)).sum()
+    case.run(gpu, &outputs).iter().map(|outcome| outcome.close(&name, 0.0, 0.0)).sum()
 }
 
 #[test]
@@ -163,11 +149,11 @@ fn repetitions_are_summed_backward() {
         let x = case.input(extents, &data(5, extents));
         let y = case.program.repeat_backward("dx", x, dim, times).unwrap();
         let y = case.program.copy("own", y).unwrap();
-        close("repeat backward", &case.run(gpu(), &[y])[0], 2.0, 1e-7);
+        case.run(gpu(), &[y])[0].close("repeat backward", 2.0, 1e-7);
     }
 }
 
-const REDUCED: [(&[usize], &[isize]); 15] = [
+const REDUCED: [(&[usize], &[isize]); 18] = [
     (&[], &[]),
     (&[1], &[]),
     (&[1009], &[0]),
@@ -182,6 +168,9 @@ const REDUCED: [(&[usize], &[isize]); 15] = [
     (&[2000, 33], &[0]),
     (&[5, 20_000], &[1]),
     (&[3, 70_000], &[]),
+    (&[37, 101], &[1]),
+    (&[3, 61, 7], &[1]),
+    (&[300, 1025], &[1]),
     (&[0, 3], &[1]),
 ];
 
@@ -212,8 +201,8 @@ fn reduce(gpu: &Gpu, f: Reduce, extents: &[usize], dims: &[isize]) -> usize {
     };
     let backward = outcomes
         .get(1)
-        .map_or(0, |outcome| close(&format!("{name}, backward"), outcome, 24.0, 1e-7));
-    close(&name, &outcomes[0], 8.0, floor.max(1e-30)) + backward
+        .map_or(0, |outcome| outcome.close(&format!("{name}, backward"), 24.0, 1e-7));
+    outcomes[0].close(&name, 8.0, floor.max(1e-30)) + backward
 }
 
 #[test]
@@ -221,7 +210,7 @@ fn reductions_take_every_element_along_any_axes() {
     let mut checks = 0;
     for f in Reduce::ALL {
         for (extents, dims) in REDUCED {
-            checks += reduce(gpu(), f, extents, dims);
+            checks += gpus().map(|gpu| reduce(gpu, f, extents, dims)).iter().sum::<usize>();
         }
         checks += reduce(folding_gpu(), f, &[23, 41], &[1]);
         checks += reduce(folding_gpu(), f, &[41, 23], &[0]);
@@ -230,8 +219,28 @@ fn reductions_take_every_element_along_any_axes() {
 }
 
 #[test]
+fn lanes_meet_as_a_subgroup_where_the_device_has_subgroups_of_eight() {
+    for gpu in gpus() {
+        let mut case = Case::new("rows");
+        let x = case.input(&[37, 101], &data(13, &[37, 101]));
+        let loss = case.program.loss(Loss::mse(), Reduction::Mean, (x, x), false).unwrap();
+        let sum = case.program.reduce("y", Reduce::Sum, x, &[1]).unwrap();
+        let largest = case.program.reduce("z", Reduce::Amax, x, &[1]).unwrap();
+        let (program, entry) = (case.program.clone(), case.entry);
+        let text = Plan::new(gpu, program, None, &[], 0, move |_| entry).unwrap().explain();
+        let eight = gpu.choices().subgroups && gpu.choices().class == Class::Cpu;
+        for kernel in ["loss.mse", "tensor.sum", "reduce.sum.forward", "reduce.amax.forward"] {
+            assert!(text.contains(kernel), "{text}");
+            assert_eq!(text.contains(&format!("{kernel}.subgroup")), eight, "{text}");
+        }
+        let outcomes = case.run(gpu, &[loss.0, sum, largest]);
+        assert!(outcomes.iter().all(|outcome| outcome.close("rows", 8.0, sum_bound(101.0)) > 0));
+    }
+}
+
+#[test]
 fn nothing_reduces_to_what_the_entry_says() {
-    for f in Reduce::ALL {
+    for (f, gpu) in Reduce::ALL.into_iter().flat_map(|f| gpus().map(|gpu| (f, gpu))) {
         let mut case = Case::new(f.name());
         let x = case.input(&[3, 0], &[]);
         let reduced = case.program.reduce("y", f, x, &[1]);
@@ -239,7 +248,7 @@ fn nothing_reduces_to_what_the_entry_says() {
         match reduced {
             Ok(y) => {
                 let want = if f == Reduce::Logsumexp { f32::NEG_INFINITY } else { 0.0 };
-                assert_eq!(case.run(gpu(), &[y])[0].got, [want; 3], "{}", f.name());
+                assert_eq!(case.run(gpu, &[y])[0].got, [want; 3], "{}", f.name());
             }
             Err(error) => assert!(error.to_string().contains("[3, 0]"), "{error}"),
         }
@@ -259,11 +268,15 @@ fn extreme_numbers_and_nan_reduce_as_the_reference_does() {
         [f32::MAX, 1.0, f32::MIN, 0.5],
     ];
     let mut checks = 0;
-    for f in Reduce::ALL.into_iter().filter(|f| !matches!(f, Reduce::Sum | Reduce::Mean)) {
+    // A row by one lane, and by several.
+    let ways = [1, 10].into_iter().flat_map(|times| gpus().map(|gpu| (times, gpu)));
+    let others = Reduce::ALL.into_iter().filter(|f| !matches!(f, Reduce::Sum | Reduce::Mean));
+    for (f, (times, gpu)) in others.flat_map(|f| ways.clone().map(move |way| (f, way))) {
         let mut case = Case::new(f.name());
-        let x = case.input(&[rows.len(), 4], rows.as_flattened());
+        let data: Vec<f32> = rows.iter().flat_map(|row| row.repeat(times)).collect();
+        let x = case.input(&[rows.len(), 4 * times], &data);
         let y = case.program.reduce("y", f, x, &[1]).unwrap();
-        let Outcome { got, want } = &case.run(gpu(), &[y])[0];
+        let Outcome { got, want } = &case.run(gpu, &[y])[0];
         for (row, (got, want)) in rows.iter().zip(got.iter().zip(want)) {
             let want = *want as f32;
             let near = (got - want).abs() <= want.abs() * 1e-6;
@@ -286,16 +299,18 @@ fn a_sum_of_sixteen_million_numbers_stays_within_its_bound() {
         for (extents, dims) in
             [(&[len][..], &[][..]), (&[len / 64, 64], &[]), (&[4096, 4096], &[0, 1])]
         {
-            let device = wgrad::Device::from(gpu().clone());
             let array = ndarray::ArrayD::from_shape_vec(extents, data.clone()).unwrap();
-            let x = device.tensor(&array).unwrap();
-            let read = || device.reduce(Reduce::Sum, &x, dims).unwrap().read().unwrap().sum();
-            let sum = read();
-            let error = (f64::from(sum) - exact).abs();
-            let bound = (24.0 + 4.0) * 2f64.powi(-24) * absolute;
-            assert!(error <= bound, "{name} {extents:?}: {error:e} over {bound:e}");
-            assert_eq!(sum.to_bits(), read().to_bits(), "{name}: another run, other bits");
-            println!("{name} {extents:?}: {:.3} of the bound", error / bound);
+            for gpu in gpus() {
+                let device = wgrad::Device::from(gpu.clone());
+                let x = device.tensor(&array).unwrap();
+                let read = || device.reduce(Reduce::Sum, &x, dims).unwrap().read().unwrap().sum();
+                let sum = read();
+                let error = (f64::from(sum) - exact).abs();
+                let bound = (24.0 + 4.0) * 2f64.powi(-24) * absolute;
+                assert!(error <= bound, "{name} {extents:?}: {error:e} over {bound:e}");
+                assert_eq!(sum.to_bits(), read().to_bits(), "{name}: another run, other bits");
+                println!("{name} {extents:?}: {:.3} of the bound", error / bound);
+            }
         }
     }
 }
@@ -319,8 +334,7 @@ fn rows_by_index(gpu: &Gpu, rows: usize, cols: usize, count: usize) -> usize {
         case.program.gather_rows_backward("dx", shape(&[rows, cols]), index, grad_out).unwrap();
     let outcomes = case.run(gpu, &[y, grad]);
     let floor = sum_bound(count as f64 / rows as f64);
-    close(&name, &outcomes[0], 0.0, 0.0)
-        + close(&format!("{name}, backward"), &outcomes[1], 8.0, floor)
+    outcomes[0].close(&name, 0.0, 0.0) + outcomes[1].close(&format!("{name}, backward"), 8.0, floor)
 }
 
 #[test]
@@ -362,7 +376,7 @@ fn a_reshaped_slot_is_the_same_memory_under_another_shape() {
         case.program.slice("z", again, 0, 5..9).unwrap(),
     ];
     for outcome in case.run(gpu(), &y) {
-        close("reshape", &outcome, 4.0, 1e-6);
+        outcome.close("reshape", 4.0, 1e-6);
     }
 }
 

@@ -6,7 +6,7 @@ use wgrad::program::StepEntry;
 use wgrad::{Loss, Reduction};
 
 use crate::support::losses::{HALF_ULP, Trial, losses, trials};
-use crate::support::run::{Case, count, folding_gpu, gpu};
+use crate::support::run::{Case, count, folding_gpu, gpu, gpus};
 use crate::support::tolerance::Tolerance;
 
 /// What each term may be off by, and each element of each gradient before it is scaled.
@@ -243,7 +243,9 @@ fn losses_of_a_million_rows_keep_their_accuracy() {
     }
     for (loss, rows, cols) in sizes {
         for trial in trials(loss, &[rows, cols], true) {
-            checks += check(&trial, gpu(), rows, &[Reduction::Mean]);
+            for gpu in gpus() {
+                checks += check(&trial, gpu, rows, &[Reduction::Mean]);
+            }
         }
     }
     println!("{checks} values");

@@ -3,7 +3,7 @@
 use wgrad::Metric;
 use wgrad::program::StepEntry;
 
-use crate::support::run::{Case, folding_gpu, gpu, normal};
+use crate::support::run::{Case, featured_gpu, folding_gpu, gpu, normal};
 
 /// Numbers on a grid of 1/8, whose differences are exact; many are equal.
 fn grid(seed: u64, len: usize) -> Vec<f32> {
@@ -27,6 +27,7 @@ fn every_metric_equals_the_reference_also_with_ties_and_short_batches() {
     let mut checks = 0;
     for (gpu, shapes) in [
         (gpu(), &[(1, 1), (1, 5), (7, 3), (65, 65), (1000, 10), (3, 200), (0, 4), (5000, 2)][..]),
+        (featured_gpu(), &[(1000, 10), (5000, 2)]),
         (folding_gpu(), &[(1, 1), (16, 7), (13, 70)]),
     ] {
         for &(rows, cols) in shapes {

@@ -5,18 +5,7 @@ use wgrad::program::StepEntry;
 use wgrad::spec::norm::NormalizationKind;
 use wgrad::{Normalization, Shape};
 
-use crate::support::run::{Case, Outcome, folding_gpu, gpu, normal};
-use crate::support::tolerance::{Tolerance, check};
-
-fn close(name: &str, Outcome { got, want }: &Outcome, floor: f64) -> usize {
-    assert_eq!(got.len(), want.len(), "{name}");
-    if got.is_empty() {
-        return 0;
-    }
-    let report = check(name, got, got, want, |_| Tolerance::ulps(8.0).floor(floor)).unwrap();
-    assert!(report.failures == 0, "{report}");
-    report.count
-}
+use crate::support::run::{Case, folding_gpu, gpu, gpus, normal};
 
 fn of(kind: NormalizationKind) -> Normalization {
     match kind {
@@ -50,9 +39,9 @@ fn trial(
     let dx = case.program.normalize_backward("dx", f, operands, grad_out, Some(by_weight)).unwrap();
     let outcomes = case.run(gpu, &[y, dx, by_weight]);
     let sums = 2e-6 * (rows as f64).sqrt().max(1.0);
-    close(&name, &outcomes[0], 4e-6)
-        + close(&format!("{name}, dx"), &outcomes[1], 2e-5)
-        + close(&format!("{name}, d weight"), &outcomes[2], sums)
+    outcomes[0].close(&name, 8.0, 4e-6)
+        + outcomes[1].close(&format!("{name}, dx"), 8.0, 2e-5)
+        + outcomes[2].close(&format!("{name}, d weight"), 8.0, sums)
 }
 
 #[test]
@@ -70,6 +59,9 @@ fn rows_and_columns_are_normalized_forward_and_backward() {
         }
         checks += trial(gpu(), f, (300, 17), 123, true);
         checks += trial(gpu(), f.eps(0.1), (70_001, 2), 70_000, true);
+        for gpu in gpus() {
+            checks += trial(gpu, f, (290, 1030), 290, true);
+        }
         checks += trial(folding_gpu(), f, (35, 40), 35, true);
     }
     println!("{checks} values");
@@ -93,7 +85,7 @@ fn running_means_move_by_the_momentum_and_normalize_outside_training() {
         let y = p.normalize_by("y", f, x, running, (Some(weight), None)).unwrap();
         let outcomes = case.run(gpu(), &[running[0], running[1], y]);
         for outcome in &outcomes {
-            checks += close(&name, outcome, 4e-6);
+            checks += outcome.close(&name, 8.0, 4e-6);
         }
         if taking < 2 {
             assert_eq!(outcomes[1].got, first, "{name}: one row has no sample variance");

@@ -4,7 +4,7 @@ use wgrad::program::{DType, ParamInfo};
 use wgrad::random::{Key, Stream};
 use wgrad::{Loss, Optimizer, Program, Reduction, Shape};
 
-use crate::support::run::{folding_gpu, gpu, normal};
+use crate::support::run::{folding_gpu, gpu, gpus, normal};
 use crate::support::weights::{Duel, Pair, bounds, param, worst};
 
 const CONFIGURATIONS: &[&str] = &[
@@ -298,12 +298,12 @@ fn a_step_with_a_gradient_that_is_not_finite_never_was() {
     let optimizer: Optimizer = "nadam(lr=0.01)".parse().unwrap();
     let params = params();
     let start = tensors(&params, 1);
-    let duel = || {
+    let duel = |gpu| {
         let mut program = Program::new("skip", params.clone());
         let skipped = program.skip_not_finite(1);
         program.update(optimizer, None, Key::new(3, Stream::Optimizer)).unwrap();
         program.record(&[skipped]).unwrap();
-        Duel::new(gpu(), program, optimizer, &start)
+        Duel::new(gpu, program, optimizer, &start)
     };
     let bits = |duel: &Duel| -> Vec<u32> {
         let states = (0..2).flat_map(|state| duel.state(state));
@@ -312,8 +312,8 @@ fn a_step_with_a_gradient_that_is_not_finite_never_was() {
     };
     // Quiet and signalling NaN, infinities of both signs; at the first, the last and a middle element.
     let bad = [0x7fc0_0000, 0xff80_0001, 0x7f80_0000, 0xff80_0000u32, 0x7fff_ffff];
-    for confirms in [false, true] {
-        let [mut whole, mut broken] = [duel(), duel()];
+    for (confirms, gpu) in [false, true].into_iter().zip(gpus()) {
+        let [mut whole, mut broken] = [duel(gpu), duel(gpu)];
         for step in 0..10u64 {
             let grads = gradients(&params, step, true);
             whole.step(&grads);

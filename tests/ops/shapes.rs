@@ -6,7 +6,6 @@ use wgrad::random::{Key, Stream};
 use wgrad::{Activation, Loss, Reduction};
 
 use crate::support::run::{Case, Outcome, folding_gpu, gpu, normal};
-use crate::support::tolerance::{Tolerance, check};
 
 const LENGTHS: [usize; 14] =
     [0, 1, 3, 4, 63, 64, 65, 255, 256, 257, 1000, 5 * 7 * 11 * 13, 65_536, 65_535 * 64 + 1];
@@ -14,19 +13,7 @@ const LENGTHS: [usize; 14] =
 /// Short enough for 16 workgroups of 64.
 const FOLDED: [usize; 8] = [0, 1, 65, 257, 300, 511, 1000, 1024];
 
-/// Fails unless every element is within `ulps` of the reference; gives their number.
-fn close(name: &str, outcome: &Outcome, ulps: f64) -> usize {
-    let Outcome { got, want } = outcome;
-    assert_eq!(got.len(), want.len(), "{name}");
-    if got.is_empty() {
-        return 0;
-    }
-    let report = check(name, got, got, want, |_| Tolerance::ulps(ulps)).unwrap();
-    assert!(report.failures == 0, "{report}");
-    report.count
-}
-
-/// As [`close`], bit by bit.
+/// Fails unless every element is the reference's, bit by bit; gives their number.
 fn equal(name: &str, outcome: &Outcome) -> usize {
     let want = outcome.want.iter().map(|&x| x as f32);
     let differ = outcome.got.iter().zip(want).position(|(a, b)| a.to_bits() != b.to_bits());
@@ -58,7 +45,7 @@ fn add_row(gpu: &Gpu, rows: usize, cols: usize) -> usize {
     let row = case.input(&[cols], &normal(2, cols));
     let y = case.program.activation("y", Activation::identity(), x).unwrap();
     case.program.add_row(row, y).unwrap();
-    close(&name, &case.run(gpu, &[y])[0], 0.5)
+    case.run(gpu, &[y])[0].close(&name, 0.5, 0.0)
 }
 
 fn sum_rows(gpu: &Gpu, rows: usize, cols: usize) -> usize {
@@ -123,8 +110,8 @@ fn mse(gpu: &Gpu, len: usize) -> usize {
         let (value, gradient) = case.program.loss(Loss::mse(), reduction, (y, t), true).unwrap();
         let outcomes = case.run(gpu, &[value, gradient.unwrap()]);
         // The terms are positive: a tree of sums adds half a unit per level.
-        checks += close(&name, &outcomes[0], 16.0);
-        checks += close(&format!("{name}, gradient"), &outcomes[1], 3.0);
+        checks += outcomes[0].close(&name, 16.0, 0.0);
+        checks += outcomes[1].close(&format!("{name}, gradient"), 3.0, 0.0);
     }
     checks
 }

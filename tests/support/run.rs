@@ -10,6 +10,7 @@ use wgrad::{Program, Shape};
 
 use super::adapter::{Adapter, adapter};
 use super::kernel::read_back;
+use super::tolerance::{Tolerance, check};
 
 /// How many sentinels lie before and after each output.
 const FENCE: usize = 1024;
@@ -42,6 +43,11 @@ pub fn featured_gpu() -> &'static Gpu {
     GPU.get_or_init(|| open(wgpu::Limits::default()))
 }
 
+/// Both.
+pub fn gpus() -> [&'static Gpu; 2] {
+    [gpu(), featured_gpu()]
+}
+
 /// The same with four workgroups per dimension at most, so that small tensors fold the grid.
 pub fn folding_gpu() -> &'static Gpu {
     static GPU: OnceLock<Gpu> = OnceLock::new();
@@ -67,6 +73,20 @@ pub struct Case {
 pub struct Outcome {
     pub got: Vec<f32>,
     pub want: Vec<f64>,
+}
+
+impl Outcome {
+    /// Fails unless every element is within `ulps` of the reference or `floor` away; gives their number.
+    pub fn close(&self, name: &str, ulps: f64, floor: f64) -> usize {
+        let Self { got, want } = self;
+        assert_eq!(got.len(), want.len(), "{name}");
+        if got.is_empty() {
+            return 0;
+        }
+        let report = check(name, got, got, want, |_| Tolerance::ulps(ulps).floor(floor)).unwrap();
+        assert!(report.failures == 0, "{report}");
+        report.count
+    }
 }
 
 impl Case {

@@ -46,7 +46,7 @@ fn arithmetic(f: Arithmetic) -> Result<Case> {
 /// Along the last axis, one in the middle, and all of them; a long one, too, which takes several passes.
 fn reduction(f: Reduce) -> Result<Case> {
     let mut case = Case::new(format!("tensor.{}", f.name()));
-    let (x, long) = (case.real(&[5, 13, 24])?, case.real(&[3, 5000])?);
+    let (x, long) = (case.real(&[5, 13, 40])?, case.real(&[3, 5000])?);
     let ways: [(Slot, &[isize]); 4] = [(x, &[-1]), (x, &[1]), (x, &[]), (long, &[1])];
     for (x, dims) in ways {
         let y = case.program.reduce("y", f, x, dims)?;

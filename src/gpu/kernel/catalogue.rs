@@ -3,7 +3,7 @@
 pub use super::loss::{
     Parts, accuracy, agreement, check_classes, divide, loss, one_hot, target_weight,
 };
-use super::{Access, Binding, Field, Kernel, Part};
+use super::{Access, Binding, Field, Kernel, Lanes, Part};
 use crate::spec::optimizer::Takes;
 use crate::spec::registry::Entry;
 use crate::spec::{Activation, Kind as _, Optimizer};
@@ -256,10 +256,10 @@ pub fn accumulate() -> Kernel {
 }
 
 /// Counts the gradients that are NaN or infinite.
-pub fn count_not_finite() -> Kernel {
-    let parts = [INDEX, REDUCE, shader!("tensor/count_not_finite")];
+pub fn count_not_finite(lanes: Lanes) -> Kernel {
+    let parts = [shader!("tensor/count_not_finite")];
     let bindings = [read("grad"), write("partial")];
-    whole("tensor.count_not_finite", 256, &parts, &bindings, &["len", "offset"])
+    blocks("tensor.count_not_finite", lanes, &parts, &bindings, &["offset"])
 }
 
 /// Skips the update if there are such gradients.
@@ -313,11 +313,24 @@ pub fn sum_rows() -> Kernel {
     )
 }
 
+/// A sum per 1024 elements of what `parts` say.
+fn blocks(
+    label: &str,
+    lanes: Lanes,
+    parts: &[&'static str],
+    bindings: &[Binding],
+    names: &[&'static str],
+) -> Kernel {
+    let parts = [&[INDEX, shader!("lib/blocks")], parts, &lanes.texts()].concat();
+    let label = format!("{label}{}", lanes.suffix());
+    whole(&label, 256, &parts, bindings, &[&["len", "lanes"], names].concat())
+}
+
 /// Sums blocks of 1024 elements.
-pub fn sum() -> Kernel {
-    let parts = [INDEX, REDUCE, STEP, NO_SCALARS, shader!("tensor/sum")];
-    let names = ["len", "offset", "square", "terms_per_row", "rows"];
-    whole("tensor.sum", 256, &parts, &[read("steps"), read("x"), write("y")], &names)
+pub fn sum(lanes: Lanes) -> Kernel {
+    let parts = [STEP, NO_SCALARS, shader!("tensor/sum")];
+    let bindings = [read("steps"), read("x"), write("y")];
+    blocks("tensor.sum", lanes, &parts, &bindings, &["offset", "square", "terms_per_row", "rows"])
 }
 
 /// Rows of a data set.
@@ -328,10 +341,10 @@ pub fn gather() -> Kernel {
 }
 
 /// The L1 and L2 penalties of an arena segment.
-pub fn penalty() -> Kernel {
-    let parts = [INDEX, MATH, REDUCE, OPTIMIZER_TYPES, shader!("tensor/penalty")];
+pub fn penalty(lanes: Lanes) -> Kernel {
+    let parts = [MATH, OPTIMIZER_TYPES, shader!("tensor/penalty")];
     let bindings = [read("blocks"), read("param"), write("grad"), write("partial")];
-    whole("tensor.penalty", 256, &parts, &bindings, &["len", "offset", "backward"])
+    blocks("tensor.penalty", lanes, &parts, &bindings, &["offset", "backward"])
 }
 
 /// Clamps gradients.
@@ -381,10 +394,12 @@ pub(super) fn written() -> Vec<Kernel> {
     kernels.extend(super::norm::all());
     kernels.extend(super::tensor::all());
     kernels.extend(Optimizer::all().flat_map(|entry| optimizer_variants(&entry)));
-    kernels.extend([sum_parts(), add_row(), sum_rows(), sum(), gather()]);
-    kernels.extend([penalty(), clip_value(), clip_norm(), norms(), settle_lines(), record()]);
+    kernels.extend([sum_parts(), add_row(), sum_rows(), gather()]);
+    let of_blocks = |lanes| [sum(lanes), penalty(lanes), count_not_finite(lanes)];
+    kernels.extend(Lanes::OF_BLOCKS.into_iter().flat_map(of_blocks));
+    kernels.extend([clip_value(), clip_norm(), norms(), settle_lines(), record()]);
     kernels.extend([squares(), clip_each(), gradient_noise(), accumulate(), average()]);
-    kernels.extend([count_not_finite(), skip()]);
+    kernels.push(skip());
     kernels
 }
 

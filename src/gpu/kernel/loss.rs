@@ -7,8 +7,8 @@ use super::{Access, Binding, Kernel, Lanes, Reads, Rows};
 use crate::spec::Loss;
 use crate::spec::loss::{LossKind, MapKind, RowKind, TargetForm};
 
-const MAP_FIELDS: [&str; 7] =
-    ["len", "cols", "terms_per_row", "writes", "weights", "input", "upstream"];
+const MAP_FIELDS: [&str; 8] =
+    ["len", "lanes", "cols", "terms_per_row", "writes", "weights", "input", "upstream"];
 
 const ROW_FIELDS: [&str; 9] =
     ["rows", "cols", "inner", "lanes", "terms_per_sample", "writes", "scaled", "input", "upstream"];
@@ -96,8 +96,8 @@ pub fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
     let entry = loss.entry();
     match &entry.kind {
         LossKind::Map(map) => {
-            let label = format!("loss.{}{}", entry.name, with.suffix());
-            with_hyper(map_kernel(&label, map, with), entry, map.shader)
+            let label = format!("loss.{}{}{}", entry.name, rows.lanes.suffix(), with.suffix());
+            with_hyper(map_kernel(&label, map, rows.lanes, with), entry, map.shader)
         }
         LossKind::Ctc { shader } => Kernel {
             hyper: Some(entry.params.iter().map(|param| param.name).collect()),
@@ -122,7 +122,7 @@ pub fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
     }
 }
 
-fn map_kernel(label: &str, map: &MapKind, with: Parts) -> Kernel {
+fn map_kernel(label: &str, map: &MapKind, lanes: Lanes, with: Parts) -> Kernel {
     let weight = if with.class_weight {
         shader!("template/loss_map_column_weight")
     } else {
@@ -136,17 +136,23 @@ fn map_kernel(label: &str, map: &MapKind, with: Parts) -> Kernel {
         }
         _ => (vec![shader!("template/loss_map_one")], None),
     };
-    elementwise(label, &access, last, with)
+    elementwise(label, &access, last, lanes, with)
 }
 
-fn elementwise(label: &str, access: &[&'static str], last: Option<Binding>, with: Parts) -> Kernel {
+fn elementwise(
+    label: &str,
+    access: &[&'static str],
+    last: Option<Binding>,
+    lanes: Lanes,
+    with: Parts,
+) -> Kernel {
     let gradient = if with.gradient {
         shader!("template/loss_gradient")
     } else {
         shader!("template/loss_no_gradient")
     };
-    let library = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader!("template/loss_map"), gradient];
-    let parts = [&library[..], &with.texts(), access].concat();
+    let library = [INDEX, MATH, STEP, NO_SCALARS, shader!("template/loss_map"), gradient];
+    let parts = [&library[..], &lanes.texts(), &with.texts(), access].concat();
     let mut bindings = vec![read("steps"), read("prediction"), read("target_values")];
     bindings.extend(with.bindings().into_iter().chain(last));
     whole(label, 256, &parts, &bindings, &MAP_FIELDS)
@@ -243,10 +249,10 @@ pub fn check_classes() -> Kernel {
 }
 
 /// 1 or 0 per element: whether prediction and target agree.
-pub fn agreement() -> Kernel {
+pub fn agreement(lanes: Lanes) -> Kernel {
     let with = Parts { gradient: false, ..Parts::PLAIN };
-    let mut kernel =
-        elementwise("metric.agreement", &[shader!("template/loss_map_one")], None, with);
+    let label = format!("metric.agreement{}", lanes.suffix());
+    let mut kernel = elementwise(&label, &[shader!("template/loss_map_one")], None, lanes, with);
     kernel.parts.push(shader!("metric/agreement").into());
     kernel.hyper = Some(vec!["mode", "limit"]);
     kernel
@@ -282,7 +288,10 @@ fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
         true => return plain(Rows::PLAIN, &[Parts::PLAIN]),
         false => plain(Rows::PLAIN, &parts),
     };
-    let LossKind::Row(row) = &loss.entry().kind else { return kernels };
+    let LossKind::Row(row) = &loss.entry().kind else {
+        kernels.extend(plain(Rows { lanes: Lanes::Subgroup, ..Rows::PLAIN }, &[Parts::PLAIN]));
+        return kernels;
+    };
     // Some ways fall back to others.
     let ways = Rows::all().skip(1).filter(|rows| {
         let is_one = rows.reads == Reads::Four && form == TargetForm::Nothing;
@@ -304,6 +313,7 @@ pub fn all() -> Vec<Kernel> {
     kernels.extend(
         Lanes::ALL.into_iter().flat_map(|lanes| [true, false].map(|by| accuracy(by, lanes))),
     );
-    kernels.extend([agreement(), one_hot(), check_classes(), target_weight(), divide()]);
+    kernels.extend(Lanes::OF_BLOCKS.map(agreement));
+    kernels.extend([one_hot(), check_classes(), target_weight(), divide()]);
     kernels
 }

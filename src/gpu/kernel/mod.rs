@@ -80,9 +80,8 @@ impl Kernel {
 
     /// What a device must have for it beyond the least that WebGPU offers.
     pub fn features(&self) -> wgpu::Features {
-        match self.parts.iter().any(|part| {
-            ["subgroupBroadcast(", "subgroupAdd("].iter().any(|call| part.contains(call))
-        }) {
+        let calls = ["subgroupBroadcast(", "subgroupAdd(", "subgroupMax("];
+        match self.parts.iter().any(|part| calls.iter().any(|call| part.contains(call))) {
             true => wgpu::Features::SUBGROUP,
             false => wgpu::Features::empty(),
         }

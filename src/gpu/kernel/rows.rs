@@ -59,6 +59,8 @@ impl Rows {
 
 impl Lanes {
     pub(super) const ALL: [Self; 3] = [Self::Workgroup, Self::One, Self::Subgroup];
+    /// What blocks of 1024 numbers are summed by: more than one lane.
+    pub(super) const OF_BLOCKS: [Self; 2] = [Self::Workgroup, Self::Subgroup];
 
     pub(super) const fn suffix(self) -> &'static str {
         match self {

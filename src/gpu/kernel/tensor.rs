@@ -1,7 +1,7 @@
 //! The kernels that move, combine and reduce tensors.
 
-use super::catalogue::{INDEX, MATH, REDUCE, read, shader, whole, write};
-use super::{Field, Kernel};
+use super::catalogue::{INDEX, MATH, read, shader, whole, write};
+use super::{Field, Kernel, Lanes};
 use crate::spec::{Arithmetic, Reduce};
 
 const WALK: &str = shader!("lib/walk");
@@ -56,10 +56,16 @@ fn reduce_shader(f: Reduce) -> &'static str {
 }
 
 /// Reduces blocks of rows.
-pub fn reduce(f: Reduce) -> Kernel {
-    let parts = [INDEX, MATH, REDUCE, reduce_shader(f), shader!("template/reduce_forward")];
+pub fn reduce(f: Reduce, lanes: Lanes) -> Kernel {
+    let keys = match lanes {
+        Lanes::One => shader!("template/reduce_lanes_one"),
+        Lanes::Subgroup => shader!("template/reduce_lanes_subgroup"),
+        Lanes::Workgroup => shader!("template/reduce_lanes_workgroup"),
+    };
+    let own = [INDEX, MATH, reduce_shader(f), shader!("template/reduce_forward"), keys];
+    let parts = [&own[..], &lanes.texts()].concat();
     let names = ["items", "cols", "inner", "lanes", "blocks", "size", "scale"];
-    let label = format!("reduce.{}.forward", f.name());
+    let label = format!("reduce.{}.forward{}", f.name(), lanes.suffix());
     whole(&label, 256, &parts, &[read("x"), write("y")], &names)
 }
 
@@ -94,7 +100,8 @@ pub fn to_index() -> Kernel {
 pub fn all() -> Vec<Kernel> {
     let mut kernels = vec![copy(), fill(), gather_rows(), scatter_add(), to_index()];
     kernels.extend(Arithmetic::ALL.map(arithmetic));
-    kernels.extend(Reduce::ALL.into_iter().filter(|f| *f != Reduce::Mean).map(reduce));
+    let reductions = Reduce::ALL.into_iter().filter(|f| *f != Reduce::Mean);
+    kernels.extend(reductions.flat_map(|f| Lanes::ALL.map(|lanes| reduce(f, lanes))));
     kernels.extend(Reduce::WITH_PULL.map(reduce_backward));
     kernels
 }

@@ -1,6 +1,6 @@
 //! Normalizations.
 
-use super::rows::{ROW, lanes};
+use super::rows::ROW;
 use super::{Lowering, groups};
 use crate::error::Result;
 use crate::gpu::kernel::{Kernel, Lanes, norm as kernels};
@@ -80,7 +80,7 @@ impl Lowering<'_> {
         let (rows, cols) = (shape.rows(), shape.cols());
         let [lines, length, inner] =
             if f.is_across_rows() { [cols, rows, cols] } else { [rows, cols, 1] };
-        let lanes = lanes(length);
+        let lanes = self.row_lanes(lines, length);
         let fields = [lines, length, inner, lanes, 0, 0].map(|word| word as u32);
         let per_sample = rows / shape.axis(0).unwrap_or(1).max(1);
         let hyper = [f.epsilon(), weights, biases, per_sample as f64, f.step()];

@@ -8,7 +8,7 @@ use crate::gpu::memory::Region;
 use crate::program::{Op, Slot};
 use crate::random::Key;
 
-/// Elements per workgroup of the summing kernels: 256 invocations of 4.
+/// Elements per block of the summing kernels.
 pub(super) const SUM: usize = 1024;
 
 /// Rows per workgroup of the kernel that sums them.
@@ -181,9 +181,10 @@ impl Lowering<'_> {
         total: Total,
     ) -> Result<()> {
         let Total { square, terms_per_row, rows } = total;
-        let fields =
-            [len as u32, offset as u32, u32::from(square), terms_per_row as u32, rows as u32];
-        let bindings = vec![self.memory.steps.clone(), x, y];
-        self.push(catalogue::sum(), &fields, &[], bindings, groups(len, SUM).max(1), len as u64)
+        let blocks = self.blocks(len);
+        let own = [offset as u32, u32::from(square), terms_per_row as u32, rows as u32];
+        let fields = [&blocks.fields[..], &own].concat();
+        let (bindings, count) = (vec![self.memory.steps.clone(), x, y], blocks.groups.max(1));
+        self.push(catalogue::sum(blocks.lanes), &fields, &[], bindings, count, len as u64)
     }
 }

@@ -1,6 +1,7 @@
 //! How many invocations share a row, and how.
 
-use super::Lowering;
+use super::ops::SUM;
+use super::{Lowering, groups};
 use crate::gpu::Class;
 use crate::gpu::kernel::{Lanes, Rows};
 use crate::shape::Shape;
@@ -15,6 +16,16 @@ const ENOUGH: usize = 8;
 /// The lanes of a vector of llvmpipe's.
 const VECTOR: usize = 8;
 
+/// How the kernels that give a sum per 1024 numbers go about them.
+pub(super) struct Blocks {
+    /// What their parameters begin with.
+    pub fields: [u32; 2],
+    /// How the lanes of a block meet.
+    pub lanes: Lanes,
+    /// How many workgroups it takes.
+    pub groups: u64,
+}
+
 impl Lowering<'_> {
     /// How many lanes share a row of `cols` numbers. On a software adapter, where waiting for each other costs most of a
     /// row's time, only as many as one vector has, unless there are too few rows to go round.
@@ -26,6 +37,14 @@ impl Lowering<'_> {
         let busy = (ENOUGH * ROW).div_ceil(rows.max(1)).next_power_of_two();
         let short = cols.div_ceil(MOST_PER_LANE).next_power_of_two();
         usual.min(busy.max(short).clamp(VECTOR, ROW))
+    }
+
+    /// How `len` numbers are summed by blocks.
+    pub(super) fn blocks(&self, len: usize) -> Blocks {
+        let lanes = if self.gpu.choices().class == Class::Cpu { VECTOR } else { ROW };
+        let [len_word, lanes_word] = [len, lanes].map(|word| word as u32);
+        let groups = groups(len, SUM * ROW / lanes);
+        Blocks { fields: [len_word, lanes_word], lanes: self.meeting(lanes), groups }
     }
 
     /// How so many lanes of a row meet.

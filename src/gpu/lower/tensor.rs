@@ -1,6 +1,6 @@
 //! The ops that move, combine and reduce tensors.
 
-use super::rows::lanes;
+use super::rows::ROW;
 use super::{Lowering, groups};
 use crate::error::Result;
 use crate::gpu::kernel::{Kernel, tensor as kernels};
@@ -10,8 +10,6 @@ use crate::shape::MAX_AXES;
 use crate::spec::Reduce;
 use crate::walk::Walk;
 
-/// Invocations per workgroup of the reducing kernels.
-const WORKGROUP: usize = 256;
 /// The longest block of a row that is reduced at once: by a workgroup, and by one invocation where neighbouring rows lie
 /// side by side.
 const BLOCK: usize = 16_384;
@@ -99,8 +97,8 @@ impl Lowering<'_> {
         out: Region,
     ) -> Result<()> {
         // Neighbouring invocations read neighbouring numbers.
-        let (lanes, longest) =
-            if inner >= 32 { (1, SHORT_BLOCK) } else { (lanes(cols.min(BLOCK)), BLOCK) };
+        let is_side_by_side = inner >= 32;
+        let longest = if is_side_by_side { SHORT_BLOCK } else { BLOCK };
         loop {
             let blocks = match f.over_parts() {
                 Some(_) => cols.div_ceil(longest).max(1),
@@ -108,12 +106,14 @@ impl Lowering<'_> {
             };
             let size = if blocks == 1 { cols } else { longest };
             let items = outer * blocks * inner;
+            let lanes = if is_side_by_side { 1 } else { self.row_lanes(items, size) };
             let y = if blocks > 1 { self.scratch(items)? } else { out.clone() };
             let scale = if blocks > 1 { 1.0 } else { scale };
             let mut fields = [items, cols, inner, lanes, blocks, size].map(|n| n as u32).to_vec();
             fields.push((scale as f32).to_bits());
-            let (count, flops) = (groups(items, WORKGROUP / lanes), (outer * cols * inner) as u64);
-            self.push(kernels::reduce(f), &fields, &[], vec![x, y.clone()], count, flops)?;
+            let (count, flops) = (groups(items, ROW / lanes), (outer * cols * inner) as u64);
+            let kernel = kernels::reduce(f, self.meeting(lanes));
+            self.push(kernel, &fields, &[], vec![x, y.clone()], count, flops)?;
             if blocks == 1 {
                 return Ok(());
             }

@@ -24,14 +24,17 @@ impl<'a> Lowering<'a> {
         let partial = self.scratch(counts.iter().sum())?;
         let mut offset = 0;
         for (segment, count) in segments.iter().zip(&counts) {
-            let fields = [segment.len as u32, offset as u32, u32::from(backward)];
+            let blocks = self.blocks(segment.len);
+            let [len, lanes] = blocks.fields;
+            let fields = [len, lanes, offset as u32, u32::from(backward)];
             let bindings = vec![
                 segment.blocks.clone(),
                 segment.params.clone(),
                 segment.grads.clone(),
                 partial.clone(),
             ];
-            self.push(catalogue::penalty(), &fields, &[], bindings, *count as u64, 0)?;
+            let kernel = catalogue::penalty(blocks.lanes);
+            self.push(kernel, &fields, &[], bindings, blocks.groups, 0)?;
             offset += count;
         }
         self.sum(partial, offset, self.region(value)?, Total::SUM)
@@ -82,9 +85,12 @@ impl<'a> Lowering<'a> {
         let partial = self.scratch(total)?;
         let mut offset = 0;
         for (segment, count) in segments.iter().zip(&counts) {
-            let fields = [segment.len as u32, offset as u32];
+            let blocks = self.blocks(segment.len);
+            let [len, lanes] = blocks.fields;
+            let fields = [len, lanes, offset as u32];
             let bindings = vec![segment.grads.clone(), partial.clone()];
-            self.push(catalogue::count_not_finite(), &fields, &[], bindings, *count as u64, 0)?;
+            let kernel = catalogue::count_not_finite(blocks.lanes);
+            self.push(kernel, &fields, &[], bindings, blocks.groups, 0)?;
             offset += count;
         }
         let fields = [total as u32, gathered as u32];

@@ -1,0 +1,3 @@
+fn max_keys(key: u32, lane: u32) -> u32 {
+    return key;
+}
