@@ -157,7 +157,7 @@ const MOST_DEPTH: usize = 16_384;
 pub struct Choices {
     /// How the adapter likes its work cut.
     pub class: Class,
-    /// Whether 8 invocations are a subgroup that may exchange numbers.
+    /// Whether invocations may exchange numbers within a subgroup: of 8 on a CPU adapter, of any size on a GPU.
     pub subgroups: bool,
     /// The tiling of all matrix products, in place of the table's.
     pub matmul: Option<MatMul>,
@@ -185,10 +185,12 @@ pub enum Fusion {
 impl Choices {
     /// What suits the adapter.
     pub(super) fn of(info: &wgpu::AdapterInfo, features: wgpu::Features) -> Self {
+        let class = Class::of(info);
         let eight = [info.subgroup_min_size, info.subgroup_max_size] == [8, 8];
+        let fits = class != Class::Cpu || eight;
         Self {
-            class: Class::of(info),
-            subgroups: features.contains(wgpu::Features::SUBGROUP) && eight,
+            class,
+            subgroups: features.contains(wgpu::Features::SUBGROUP) && fits,
             matmul: None,
             checked: false,
             fusion: Fusion::Auto,
@@ -212,7 +214,9 @@ impl Choices {
         let Product { m, k, n, .. } = *product;
         let own = || self.class.tiling([m, k, n], self.subgroups);
         let tiling = match self.matmul.or(tuned).unwrap_or_else(own).tiling() {
-            Tiling { via: Via::Subgroup, .. } if !self.subgroups => MatMul::Wide.tiling(),
+            Tiling { via: Via::Subgroup, .. } if !(self.subgroups && self.class == Class::Cpu) => {
+                MatMul::Wide.tiling()
+            }
             tiling => tiling,
         };
         let [rows, cols] = tiling.block().map(|side| side as usize);

@@ -69,7 +69,8 @@ fn products_that_exchange_numbers_in_subgroups_are_tested_where_the_device_has_t
     let report = wgrad::self_test(&gpu).unwrap();
     assert!(report.passed() && report.refusals().count() == 0, "{report}");
     let shared = report.checks.iter().filter(|check| check.name.contains("Shared")).count();
-    assert_eq!(shared > 0, gpu.choices().subgroups);
+    let Choices { subgroups, class, .. } = gpu.choices();
+    assert_eq!(shared > 0, subgroups && class == Class::Cpu);
 }
 
 #[test]

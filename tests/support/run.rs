@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use wgrad::cpu::{Interpreter, Weights};
-use wgrad::gpu::{Gpu, Plan, View};
+use wgrad::gpu::{Choices, Class, Gpu, Plan, View};
 use wgrad::program::{DType, Slot, StepEntry};
 use wgrad::random::{Key, Stream};
 use wgrad::{Program, Shape};
@@ -43,9 +43,12 @@ pub fn featured_gpu() -> &'static Gpu {
     GPU.get_or_init(|| open(wgpu::Limits::default()))
 }
 
-/// Both.
-pub fn gpus() -> [&'static Gpu; 2] {
-    [gpu(), featured_gpu()]
+/// Without features and with them, and with them as one that has memory of its own.
+pub fn gpus() -> [&'static Gpu; 3] {
+    static LARGE: OnceLock<Gpu> = OnceLock::new();
+    let discrete = |own| Choices { class: Class::Discrete, ..own };
+    let large = LARGE.get_or_init(|| featured_gpu().choosing(discrete(featured_gpu().choices())));
+    [gpu(), featured_gpu(), large]
 }
 
 /// The same with four workgroups per dimension at most, so that small tensors fold the grid.

@@ -112,7 +112,7 @@ pub fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
             let reads = if form == TargetForm::Nothing { Reads::One } else { rows.reads };
             // Eight sums a lane are no vector that a subgroup could add.
             let lanes = match rows.lanes {
-                Lanes::Subgroup if row.sums == 8 => Lanes::Workgroup,
+                Lanes::Subgroup | Lanes::Subgroups if row.sums == 8 => Lanes::Workgroup,
                 lanes => lanes,
             };
             let rows = Rows { reads, lanes };
@@ -216,6 +216,7 @@ const fn lanes_text(lanes: Lanes) -> &'static str {
     match lanes {
         Lanes::One => shader!("template/loss_lanes_one"),
         Lanes::Subgroup => shader!("template/loss_lanes_subgroup"),
+        Lanes::Subgroups => shader!("template/loss_lanes_subgroups"),
         Lanes::Workgroup => shader!("template/loss_lanes_workgroup"),
     }
 }
@@ -289,13 +290,16 @@ fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
         false => plain(Rows::PLAIN, &parts),
     };
     let LossKind::Row(row) = &loss.entry().kind else {
-        kernels.extend(plain(Rows { lanes: Lanes::Subgroup, ..Rows::PLAIN }, &[Parts::PLAIN]));
+        for lanes in [Lanes::Subgroup, Lanes::Subgroups] {
+            kernels.extend(plain(Rows { lanes, ..Rows::PLAIN }, &[Parts::PLAIN]));
+        }
         return kernels;
     };
     // Some ways fall back to others.
     let ways = Rows::all().skip(1).filter(|rows| {
         let is_one = rows.reads == Reads::Four && form == TargetForm::Nothing;
-        let is_workgroup = rows.lanes == Lanes::Subgroup && row.sums == 8;
+        let by_subgroups = matches!(rows.lanes, Lanes::Subgroup | Lanes::Subgroups);
+        let is_workgroup = by_subgroups && row.sums == 8;
         !(is_one || is_workgroup)
     });
     kernels.extend(ways.flat_map(|rows| match rows.reads {

@@ -18,6 +18,8 @@ pub enum Lanes {
     One,
     /// They are a subgroup.
     Subgroup,
+    /// They are a workgroup, whose subgroups put together what they found among themselves first.
+    Subgroups,
     /// At the barriers of a workgroup.
     Workgroup,
 }
@@ -58,14 +60,15 @@ impl Rows {
 }
 
 impl Lanes {
-    pub(super) const ALL: [Self; 3] = [Self::Workgroup, Self::One, Self::Subgroup];
+    pub(super) const ALL: [Self; 4] = [Self::Workgroup, Self::One, Self::Subgroup, Self::Subgroups];
     /// What blocks of 1024 numbers are summed by: more than one lane.
-    pub(super) const OF_BLOCKS: [Self; 2] = [Self::Workgroup, Self::Subgroup];
+    pub(super) const OF_BLOCKS: [Self; 3] = [Self::Workgroup, Self::Subgroup, Self::Subgroups];
 
     pub(super) const fn suffix(self) -> &'static str {
         match self {
             Self::One => ".one_lane",
             Self::Subgroup => ".subgroup",
+            Self::Subgroups => ".subgroups",
             Self::Workgroup => "",
         }
     }
@@ -75,6 +78,7 @@ impl Lanes {
         let own = match self {
             Self::One => shader!("lib/lanes_one"),
             Self::Subgroup => shader!("lib/lanes_subgroup"),
+            Self::Subgroups => shader!("lib/lanes_subgroups"),
             Self::Workgroup => shader!("lib/lanes_workgroup"),
         };
         [REDUCE, own]

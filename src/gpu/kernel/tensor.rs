@@ -60,6 +60,7 @@ pub fn reduce(f: Reduce, lanes: Lanes) -> Kernel {
     let keys = match lanes {
         Lanes::One => shader!("template/reduce_lanes_one"),
         Lanes::Subgroup => shader!("template/reduce_lanes_subgroup"),
+        Lanes::Subgroups => shader!("template/reduce_lanes_subgroups"),
         Lanes::Workgroup => shader!("template/reduce_lanes_workgroup"),
     };
     let own = [INDEX, MATH, reduce_shader(f), shader!("template/reduce_forward"), keys];

@@ -50,9 +50,11 @@ impl Lowering<'_> {
     /// How so many lanes of a row meet.
     pub(super) fn meeting(&self, lanes: usize) -> Lanes {
         let choices = self.gpu.choices();
-        match lanes {
-            1 => Lanes::One,
-            VECTOR if choices.subgroups && choices.class == Class::Cpu => Lanes::Subgroup,
+        match (lanes, choices.class) {
+            (1, _) => Lanes::One,
+            (VECTOR, Class::Cpu) if choices.subgroups => Lanes::Subgroup,
+            // Which lanes of a GPU's workgroup are a subgroup is its own affair.
+            (ROW, Class::Integrated | Class::Discrete) if choices.subgroups => Lanes::Subgroups,
             _ => Lanes::Workgroup,
         }
     }
