@@ -110,12 +110,7 @@ pub fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
                 _ => ".values",
             };
             let reads = if form == TargetForm::Nothing { Reads::One } else { rows.reads };
-            // Eight sums a lane are no vector that a subgroup could add.
-            let lanes = match rows.lanes {
-                Lanes::Subgroup | Lanes::Subgroups if row.sums == 8 => Lanes::Workgroup,
-                lanes => lanes,
-            };
-            let rows = Rows { reads, lanes };
+            let rows = Rows { reads, lanes: meeting(row, rows.lanes) };
             let label = format!("loss.{}{suffix}{}{}", entry.name, rows.suffix(), with.suffix());
             with_hyper(row_kernel(&label, row, form, rows, with), entry, row.shader)
         }
@@ -211,6 +206,14 @@ fn row_kernel(label: &str, row: &RowKind, form: TargetForm, rows: Rows, with: Pa
     whole(label, 256, &parts, &bindings, &ROW_FIELDS)
 }
 
+/// How the lanes of a loss's rows meet: eight sums a lane are no vector that a subgroup could add.
+fn meeting(row: &RowKind, lanes: Lanes) -> Lanes {
+    match lanes {
+        Lanes::Subgroup | Lanes::Subgroups if row.sums == 8 => Lanes::Workgroup,
+        lanes => lanes,
+    }
+}
+
 /// The sums over the lanes of a row.
 const fn lanes_text(lanes: Lanes) -> &'static str {
     match lanes {
@@ -298,9 +301,7 @@ fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
     // Some ways fall back to others.
     let ways = Rows::all().skip(1).filter(|rows| {
         let is_one = rows.reads == Reads::Four && form == TargetForm::Nothing;
-        let by_subgroups = matches!(rows.lanes, Lanes::Subgroup | Lanes::Subgroups);
-        let is_workgroup = by_subgroups && row.sums == 8;
-        !(is_one || is_workgroup)
+        !is_one && meeting(row, rows.lanes) == rows.lanes
     });
     kernels.extend(ways.flat_map(|rows| match rows.reads {
         Reads::One => plain(rows, &[Parts { value: false, ..Parts::PLAIN }]),

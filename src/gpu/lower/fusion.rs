@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use super::Lowering;
+use super::matmul::{Draft, Fused};
 use super::whole;
-use super::{Lowering, matmul::Fused};
 use crate::error::Result;
 use crate::gpu::choice::{Class, Fusion};
 use crate::gpu::kernel::matmul::{Epilogue, Tiling};
@@ -39,7 +40,9 @@ pub(in crate::gpu) enum Plan {
 pub(in crate::gpu) struct Join {
     first: usize,
     ops: usize,
-    products: Vec<Joined>,
+    product: Joined,
+    /// The other one of a layer backward, by its input.
+    other: Option<Joined>,
 }
 
 /// A product together with the ops after it.
@@ -93,7 +96,7 @@ impl Plan {
     /// The slots that get no memory.
     pub fn hidden(&self, program: &Program) -> Vec<Slot> {
         let Self::Joined { joins, whole } = self else { return Vec::new() };
-        let products = joins.iter().flat_map(|join| &join.products);
+        let products = joins.iter().flat_map(Join::products);
         let mut hidden: Vec<Slot> = products.filter_map(|product| product.hidden).collect();
         hidden.extend(whole.iter().flat_map(|whole| whole.hidden(program)));
         hidden
@@ -116,27 +119,28 @@ impl Plan {
 }
 
 impl Join {
+    fn products(&self) -> impl Iterator<Item = &Joined> {
+        std::iter::once(&self.product).chain(&self.other)
+    }
+
     /// What the dispatch of the first of some ops takes along, if anything.
     fn at(gpu: &Gpu, program: &Program, ops: Range<usize>) -> Result<Option<Self>> {
         let first = ops.start;
         let most = gpu.limits().max_storage_buffers_per_shader_stage as usize;
         let one = Joined::at(gpu, program, ops.clone())?.filter(|one| one.buffers() <= most);
         let Some(one) = one else { return Ok(None) };
-        let (mut ops, after) = (one.ops, first + one.ops..ops.end);
-        let mut products = Vec::new();
+        let after = first + one.ops..ops.end;
         // The gradients by the parameters and by the input of a layer.
-        if gpu.choices().class.joins()
-            && let Joined { form: Form::TN, operands: [grad, ..], .. } = one
-            && let Some(two) = Joined::at(gpu, program, after)?
-            && two.form == Form::NN
-            && two.operands.first() == Some(&grad)
-            && one.buffers() + two.buffers() <= most
-        {
-            ops += two.ops;
-            products.push(two);
-        }
-        products.insert(0, one);
-        Ok((ops > 1).then_some(Self { first, ops, products }))
+        let other = match one.form {
+            Form::TN if gpu.choices().class.joins() => Joined::at(gpu, program, after)?,
+            _ => None,
+        };
+        let other = other.filter(|two| {
+            let same = two.operands.first() == one.operands.first();
+            two.form == Form::NN && same && one.buffers() + two.buffers() <= most
+        });
+        let ops = one.ops + other.as_ref().map_or(0, |two| two.ops);
+        Ok((ops > 1).then_some(Self { first, ops, product: one, other }))
     }
 }
 
@@ -267,17 +271,20 @@ impl Lowering<'_> {
     }
 
     fn join(&mut self, join: &Join) -> Result<()> {
-        let drafts = join.products.iter().map(|product| {
-            let operands: Result<_> =
-                product.others.iter().map(|slot| self.region(*slot)).collect();
-            let Joined { epilogue, sums, form, .. } = *product;
-            self.draft(product.operands, form, Fused { epilogue, operands: operands?, sums })
-        });
-        let mut drafts = drafts.collect::<Result<Vec<_>>>()?.into_iter();
-        match (drafts.next(), drafts.next()) {
-            (Some(one), None) => self.product(one),
-            (Some(one), Some(two)) => self.pair(one, two),
-            _ => Ok(()),
+        let product = self.joined_draft(&join.product)?;
+        match &join.other {
+            None => self.product(product),
+            Some(other) => {
+                let other = self.joined_draft(other)?;
+                self.pair(product, other)
+            }
         }
+    }
+
+    fn joined_draft(&self, product: &Joined) -> Result<Draft> {
+        let operands = product.others.iter().map(|slot| self.region(*slot));
+        let operands = operands.collect::<Result<_>>()?;
+        let Joined { epilogue, sums, form, .. } = *product;
+        self.draft(product.operands, form, Fused { epilogue, operands, sums })
     }
 }
