@@ -12,6 +12,7 @@ use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::nn::{Goal, Wiring, order};
 use crate::program::{Op, Steps};
+use crate::spec::schedule::improves;
 
 /// When to stop before the last epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -130,8 +131,7 @@ struct Watch {
 impl Watch {
     /// Takes an epoch's loss; says whether it is the best so far.
     fn improves(&mut self, loss: f64) -> bool {
-        let better = loss < self.best - self.early.min_delta
-            || (self.best.is_infinite() && loss.is_finite());
+        let better = improves(loss, self.best, self.early.min_delta);
         if better {
             (self.best, self.since) = (loss, 0);
         } else {

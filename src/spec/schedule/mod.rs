@@ -7,6 +7,7 @@ mod table;
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use plateau::improves;
 pub use plateau::{Plateau, PlateauState};
 
 use super::registry::{Choice, Values};
@@ -118,7 +119,7 @@ impl Schedule {
     /// A straight rise to `lr` over this many updates, the first being `lr / steps`; then this schedule from its beginning.
     pub fn after_warmup(self, steps: u64) -> Self {
         let rise =
-            Self::custom("warmup", move |step, lr| lr * (step + 1) as f64 / steps.max(1) as f64);
+            Self::custom("warmup", move |step, lr| lr * (step as f64 + 1.0) / steps.max(1) as f64);
         Self::sequential(vec![(steps, rise)], self)
     }
 

@@ -11,7 +11,7 @@ pub struct Plateau {
     pub factor: f64,
     /// How many epochs may pass without an improvement.
     pub patience: u64,
-    /// By what share the loss must fall to count as better.
+    /// By what share of its magnitude the best loss must be undercut to count as better.
     pub threshold: f64,
     /// How many epochs after a reduction are not counted.
     pub cooldown: u64,
@@ -43,6 +43,11 @@ impl Plateau {
     }
 }
 
+/// Whether a loss is below the best so far by more than `margin`. From infinity, where a run begins, there is no margin.
+pub(crate) fn improves(loss: f64, best: f64, margin: f64) -> bool {
+    loss < if best.is_finite() { best - margin } else { best }
+}
+
 /// Where a run stands with its [`Plateau`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlateauState {
@@ -65,12 +70,10 @@ impl Default for PlateauState {
 impl PlateauState {
     /// Takes the loss of an epoch.
     pub(crate) fn observe(&mut self, plateau: &Plateau, loss: f64) {
-        if loss < self.best * (1.0 - plateau.threshold)
-            || (self.best.is_infinite() && loss.is_finite())
-        {
+        if improves(loss, self.best, plateau.threshold * self.best.abs()) {
             (self.best, self.waited) = (loss, 0);
         } else {
-            self.waited += 1;
+            self.waited = self.waited.saturating_add(1);
         }
         if self.cooling > 0 {
             (self.cooling, self.waited) = (self.cooling - 1, 0);
@@ -79,5 +82,42 @@ impl PlateauState {
             self.scale = (self.scale * plateau.factor).max(plateau.least);
             (self.cooling, self.waited) = (plateau.cooldown, 0);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the rate is multiplied by after these losses, the first failure counting.
+    fn scale(losses: &[f64]) -> f64 {
+        let plateau = Plateau { factor: 0.5, patience: 0, threshold: 0.1, ..Plateau::default() };
+        let mut state = PlateauState::default();
+        losses.iter().for_each(|loss| state.observe(&plateau, *loss));
+        state.scale
+    }
+
+    #[test]
+    fn a_negative_loss_must_fall_by_a_share_of_its_magnitude() {
+        assert_eq!(scale(&[-1.0, -1.0]), 0.5);
+        assert_eq!(scale(&[-1.0, -0.95, -1.05]), 0.25);
+        assert_eq!(scale(&[-1.0, -1.11, -1.23]), 1.0);
+        assert_eq!(scale(&[1.0, 0.89, 0.79]), 1.0);
+        assert_eq!(scale(&[1.0, 0.91]), 0.5);
+        assert_eq!(scale(&[0.0, 0.0, -1e-9]), 0.5);
+    }
+
+    #[test]
+    fn nothing_is_better_than_a_loss_of_minus_infinity() {
+        assert_eq!(scale(&[f64::NEG_INFINITY, -1.0]), 0.5);
+        assert_eq!(scale(&[f64::NAN, f64::INFINITY, 3.0]), 0.25);
+    }
+
+    #[test]
+    fn a_state_that_has_waited_for_ever_goes_on_waiting() {
+        let plateau = Plateau { patience: u64::MAX, ..Plateau::default() };
+        let mut state = PlateauState { waited: u64::MAX, ..PlateauState::default() };
+        state.observe(&plateau, f64::NAN);
+        assert_eq!((state.waited, state.scale), (u64::MAX, 1.0));
     }
 }
