@@ -216,7 +216,7 @@ impl<F: Real> Interpreter<F> {
             self.values.get(slot.0).and_then(|value| value.first()).map_or(0.0, |x| x.as_f64())
         };
         self.records.push(values.iter().map(|slot| figure(slot) as f32).collect());
-        self.step += 1;
+        self.step = self.step.saturating_add(1);
     }
 
     fn apply(

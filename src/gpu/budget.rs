@@ -177,7 +177,7 @@ impl Plan {
         pace: &mut Pace,
     ) -> Result<u64> {
         pace.settle(budget)?;
-        pace.steps = pace.steps.clamp(1.0, self.most_steps() as f64 / 4.0);
+        pace.steps = pace.steps.min(self.most_steps() as f64 / 4.0).max(1.0);
         let steps = pace.steps as u64;
         match &mut pace.clock {
             Clock::Stamps(stamps) => {

@@ -12,7 +12,7 @@ use super::Gpu;
 use super::memory::Region;
 use super::staging::{Downloads, Fate, Loan, Staging, Way};
 use crate::error::{Error, Result};
-use crate::program::{Op, StepEntry};
+use crate::program::{MAX_COUNT, Op, StepEntry};
 
 /// How many steps the table and the ring of figures hold.
 pub(super) const CAPACITY: u64 = 1024;
@@ -83,6 +83,10 @@ impl StepTable {
     /// A table whose first entries are already there. Without `counting` nothing advances the counter, and the one
     /// entry serves every run.
     pub fn new(gpu: &Gpu, rule: Rule, first: u64, counting: bool) -> Result<Self> {
+        if first > MAX_COUNT {
+            let what = "the number of the first step".to_string();
+            return Err(Error::Limit { what, needed: first, limit: MAX_COUNT, unit: "steps" });
+        }
         let capacity = if counting { CAPACITY } else { 1 };
         let mut contents = vec![first as u32, capacity as u32, 0, 0, 0];
         for place in 0..capacity {
@@ -139,7 +143,7 @@ impl StepTable {
 
     /// Whether `steps` more can be recorded before the device has been polled.
     pub fn has_room(&self, steps: u64) -> bool {
-        let reach = self.next + steps - self.oldest().unwrap_or(self.next);
+        let reach = self.next.saturating_add(steps) - self.oldest().unwrap_or(self.next);
         !self.uploads.is_exhausted() && (self.capacity == 1 || reach <= self.capacity)
     }
 
@@ -156,17 +160,17 @@ impl StepTable {
 
     /// Records the entries that `steps` more steps need.
     pub fn begin(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
-        if self.capacity == 1 {
-            return Ok(());
-        }
-        self.settle()?;
         let limit = |what: &str, needed| {
             let (what, limit) = (what.to_string(), CAPACITY);
             Err(Error::Limit { what, needed, limit, unit: "steps" })
         };
-        if steps > self.capacity {
+        if steps > CAPACITY {
             return limit("one recording", steps);
         }
+        if self.capacity == 1 {
+            return Ok(());
+        }
+        self.settle()?;
         let end = self.next + steps;
         // A late recording writes entries of long ago; they must not take the places of those of today.
         let oldest = self.oldest().unwrap_or(end);

@@ -8,6 +8,9 @@ use crate::numeric::Float;
 use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor, sides};
 use crate::spec::{Optimizer, Schedule};
 
+/// The most steps or epochs that are counted. Up to here a count is exact in `f64`, and no run gets this far.
+pub(crate) const MAX_COUNT: u64 = 1 << 53;
+
 /// The numbers of one step. The GPU reads them from a table indexed by its own step counter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepEntry {
@@ -154,7 +157,7 @@ impl Averaging {
 
     /// How far the mean moves after the update of this number, counted from 0.
     pub fn share(&self, update: u64) -> f64 {
-        let done = update + 1;
+        let done = update.saturating_add(1);
         match *self {
             Self::Ema { decay } => 1.0 - decay,
             Self::Swa { start, every } => match done.checked_sub(start.max(1)) {
@@ -217,7 +220,7 @@ impl Steps {
         let since = step.saturating_sub(self.first_step);
         let per_epoch = self.per_epoch().max(1);
         let start = (since % per_epoch) as usize * self.batch;
-        let epoch = self.first_epoch + since / per_epoch;
+        let epoch = self.first_epoch.saturating_add(since / per_epoch);
         let Around { average, noise, .. } = self.around;
         let group = self.around.group();
         let counted = step.saturating_sub(self.skipped);

@@ -15,7 +15,7 @@ use safetensors::{Dtype, SafeTensors};
 use super::Trainer;
 use crate::error::{Error, Result};
 use crate::gpu::Tuning;
-use crate::program::WeightValues;
+use crate::program::{MAX_COUNT, WeightValues};
 use crate::spec::schedule::PlateauState;
 
 type Metadata = HashMap<String, String>;
@@ -116,6 +116,10 @@ impl Trainer {
             text.parse::<u64>()
                 .map_err(|_| wrong(format!("its field '{name}' is '{text}', not a number")))
         };
+        let count = |name: &str| match number(name)? {
+            count if count <= MAX_COUNT => Ok(count),
+            count => Err(wrong(format!("its field '{name}' is {count}, above {MAX_COUNT}"))),
+        };
         let optimizer = field("optimizer")?;
         if optimizer.split('(').next() != Some(self.optimizer.name()) {
             return Err(wrong(format!(
@@ -126,8 +130,8 @@ impl Trainer {
         if field("checksum")? != checksum {
             return Err(wrong("it does not belong to the weights beside it".to_string()));
         }
-        let (step, epoch, seed) = (number("step")?, number("epoch")?, number("seed")?);
-        let skipped = number("skipped")?;
+        let (step, epoch, seed) = (count("step")?, count("epoch")?, number("seed")?);
+        let skipped = count("skipped")?;
         let plateau = plateau_of(&field("plateau")?)
             .ok_or_else(|| wrong("its field 'plateau' is damaged".to_string()))?;
         let tuning = match (metadata.get("adapter"), metadata.get("tuning")) {

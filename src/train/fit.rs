@@ -97,11 +97,12 @@ impl<'a> Fit<'a> {
     /// After how many epochs something must be looked at next, `done` being behind us.
     fn next_stop(&self, done: u64, each_epoch: bool) -> u64 {
         let validation = (each_epoch || self.early.is_some()).then_some(done + 1);
-        let callback = self
-            .callback
-            .as_ref()
-            .map(|(every, _)| if done == 0 { 1 } else { (done - 1) / every * every + every + 1 });
-        let checkpoint = self.checkpoint.as_ref().map(|(every, _)| done / every * every + every);
+        let multiple_after = |done: u64, every: u64| (done / every * every).saturating_add(every);
+        let callback = self.callback.as_ref().map(|(every, _)| match done.checked_sub(1) {
+            Some(last) => multiple_after(last, *every).saturating_add(1),
+            None => 1,
+        });
+        let checkpoint = self.checkpoint.as_ref().map(|(every, _)| multiple_after(done, *every));
         [validation, callback, checkpoint]
             .into_iter()
             .flatten()
@@ -218,7 +219,7 @@ impl Trainer {
         let mut stopped = false;
         while done < fit.epochs && !stopped {
             let stop = fit.next_stop(done, evaluator.is_some() || self.plateau.is_some());
-            let steps = (stop - done) * live.read().per_epoch();
+            let steps = (stop - done).saturating_mul(live.read().per_epoch());
             let records = executor.run(&mut self.weights, steps).await?;
             let has_penalty = wiring.program.has_penalty();
             let figures = (has_penalty, wiring.skipped);
@@ -226,7 +227,8 @@ impl Trainer {
             let skipped = epochs.iter().map(|epoch| epoch.skipped).sum::<u64>();
             self.skipped += skipped * self.goal.around.group();
             history.epochs.extend(epochs);
-            (self.step, self.epoch) = (self.step + records.len() as u64, self.epoch + stop - done);
+            (self.step, self.epoch) =
+                (self.step + records.len() as u64, self.epoch + (stop - done));
             done = stop;
             let evaluation = match &mut evaluator {
                 Some(evaluator) => Some(evaluator.run(self).await?),

@@ -323,7 +323,12 @@ impl Plan {
     /// [`Error::Limit`] if they are more than the ring holds or no longer in it; [`Error::DeviceLost`] and
     /// [`Error::Timeout`]; [`Error::Internal`] if the device's step counter has not come that far.
     pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
-        let behind = self.steps.next().saturating_sub(steps.start);
+        let recorded = self.steps.next();
+        if steps.end > recorded {
+            let (what, needed) = (format!("the figures up to step {}", steps.end), steps.end);
+            return Err(Error::Limit { what, needed, limit: recorded, unit: "recorded steps" });
+        }
+        let behind = recorded.saturating_sub(steps.start);
         if behind > RING {
             let what = format!("the figures of step {}", steps.start);
             return Err(Error::Limit { what, needed: behind, limit: RING, unit: "steps back" });
