@@ -246,6 +246,37 @@ fn steps_whose_last_layers_are_one_dispatch_do_what_the_ops_do_one_by_one() {
     compare(Fusion::Auto, launching, (300..300 + count(10, 200) as u64).map(wide));
 }
 
+/// A residual block before the last layers, with or without a norm, so that ops of every kind lie beside the chain.
+fn residual(seed: u64) -> Case {
+    let mut draw = Draw::new(seed);
+    let rows = draw.one_of(&[9, 40, 600]);
+    let width = draw.one_of(&[8, 17, 24]);
+    let (f, norm) = (draw.one_of(&activations()), draw.below(3));
+    let model = Sequential::new(5).dense(width).residual(|branch| {
+        let branch = match norm {
+            0 => branch,
+            1 => branch.layer_norm(),
+            _ => branch.rms_norm(),
+        };
+        branch.dense(16).activation(f).dense(width)
+    });
+    let model = model.dense(12).activation(draw.one_of(&activations())).dense(3);
+    let x = Array2::from_shape_vec((rows, 5), normal(seed, rows * 5)).unwrap();
+    let labels = (0..rows).map(|_| draw.below(3) as u32).collect();
+    let adam = Optimizer::adamw().with("eps", 1e-2).unwrap();
+    let optimizer = draw.one_of(&[Optimizer::sgd(), adam]).learning_rate(0.01);
+    let builder = Trainer::new(model, Loss::cross_entropy(), optimizer).seed(seed);
+    let data = Dataset::new(x, Targets::Classes { labels, classes: 3 }).unwrap();
+    let batch = draw.one_of(&[rows, 16]).min(rows);
+    let name = format!("{seed}: residual {width} {f}, norm {norm}, {rows} rows by {batch}");
+    Case { seed, name, builder, data, batch, most: None }
+}
+
+#[test]
+fn steps_with_a_residual_block_before_the_last_layers_do_what_the_ops_do_one_by_one() {
+    compare(Fusion::Auto, launching, (400..400 + count(4, 100) as u64).map(residual));
+}
+
 #[test]
 fn a_frozen_layers_state_stays_however_a_step_is_fused() {
     let x = Array2::from_shape_vec((16, 3), normal(1, 48)).unwrap();

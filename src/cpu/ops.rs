@@ -261,10 +261,7 @@ impl<F: Real> Interpreter<F> {
                     Ok(())
                 })
             }
-            Op::Norm(op) => {
-                let x = op.inputs().first().copied().unwrap_or(Slot(0));
-                norm::apply(&mut memory, op, program.shape(x)?, entry)
-            }
+            Op::Norm(op) => norm::apply(&mut memory, op, program.shape(op.x())?, entry),
             Op::Tensor(op) => tensor::apply(&mut memory, indices, op),
             other => Err(Error::Internal(format!("{} is not an op over tensors", other.name()))),
         }

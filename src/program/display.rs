@@ -2,9 +2,9 @@
 
 use std::fmt;
 
-use super::{DType, Place, Program, Slot};
+use super::{DType, Op, Operand, Place, Program, Slot};
 
-/// One line per parameter, input and op.
+/// One line per parameter, input and op; an op's line says what it changes, and in brackets what it reads.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "program {}", self.name)?;
@@ -21,23 +21,44 @@ impl fmt::Display for Program {
         {
             writeln!(f, "  input {}{}", self.named(Slot(number)), typed(slot))?;
         }
-        for op in &self.ops {
-            let list = |slots: Vec<Slot>| {
-                slots.into_iter().map(|slot| self.named(slot)).collect::<Vec<_>>().join(", ")
-            };
-            let outputs = op.outputs().into_iter().map(|slot| match self.slots.get(slot.0) {
-                Some(info) => format!("{}{}", self.named(slot), typed(info)),
-                None => self.named(slot),
-            });
-            let outputs = outputs.collect::<Vec<_>>().join(", ");
-            let arrow = if outputs.is_empty() { "" } else { " -> " };
-            writeln!(f, "  {}({}){arrow}{outputs}", op.name(), list(op.inputs()))?;
-        }
-        Ok(())
+        self.ops.iter().try_for_each(|op| writeln!(f, "  {}", self.line(op)))
     }
 }
 
 impl Program {
+    fn line(&self, op: &Op) -> String {
+        let effects = op.effects();
+        let changed: Vec<_> = effects.changed().map(|operand| self.defined(operand)).collect();
+        let seen: Vec<_> = effects.seen().map(|operand| self.operand(operand)).collect();
+        let (changed, seen, name) = (changed.join(", "), seen.join(", "), op.name());
+        match name.strip_suffix(')').and_then(|name| name.split_once('(')) {
+            Some((name, settings)) if !seen.is_empty() => {
+                format!("{changed} = {name}({seen}, {settings})")
+            }
+            Some((name, settings)) => format!("{changed} = {name}({settings})"),
+            None => format!("{changed} = {name}({seen})"),
+        }
+    }
+
+    fn operand(&self, operand: Operand) -> String {
+        match operand {
+            Operand::Slot(slot) => self.named(slot),
+            Operand::Params => "params".into(),
+            Operand::Grads => "grads".into(),
+            Operand::States => "states".into(),
+            Operand::Step => "step".into(),
+        }
+    }
+
+    /// An operand with its shape and type, if it has one.
+    fn defined(&self, operand: Operand) -> String {
+        let info = match operand {
+            Operand::Slot(slot) => self.slots.get(slot.0),
+            _ => None,
+        };
+        format!("{}{}", self.operand(operand), info.map(typed).unwrap_or_default())
+    }
+
     fn named(&self, slot: Slot) -> String {
         match self.slots.get(slot.0) {
             Some(info) => format!("%{} {}", slot.0, info.name),

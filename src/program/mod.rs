@@ -8,6 +8,7 @@ mod around;
 mod arrange;
 mod build;
 mod display;
+mod effect;
 mod index;
 mod linear_loss;
 mod loss;
@@ -21,6 +22,7 @@ mod triplet;
 mod values;
 
 pub use around::Around;
+pub use effect::{Effects, Operand};
 pub(crate) use linear_loss::LinearGoal;
 pub use linear_loss::{LinearInputs, LinearLoss};
 pub use loss::LossInputs;

@@ -64,6 +64,16 @@ pub enum NormOp {
 }
 
 impl NormOp {
+    /// The tensor that is normalized.
+    pub(crate) fn x(&self) -> Slot {
+        match self {
+            Self::Forward { x, .. }
+            | Self::Track { x, .. }
+            | Self::Evaluate { x, .. }
+            | Self::Backward { x, .. } => *x,
+        }
+    }
+
     /// The op's name.
     pub fn name(&self) -> String {
         match self {
@@ -71,32 +81,6 @@ impl NormOp {
             Self::Track { f, .. } => format!("norm.{}.track", f.name()),
             Self::Evaluate { f, .. } => format!("norm.{}.evaluate", f.name()),
             Self::Backward { f, .. } => format!("norm.{}.backward", f.name()),
-        }
-    }
-
-    /// The slots the op reads.
-    pub fn inputs(&self) -> Vec<Slot> {
-        let with = |slots: &[Slot], others: [Option<Slot>; 2]| {
-            slots.iter().copied().chain(others.into_iter().flatten()).collect()
-        };
-        match self {
-            Self::Forward { x, weight, bias, .. } => with(&[*x], [*weight, *bias]),
-            Self::Track { x, running: [mean, variance], .. } => vec![*x, *mean, *variance],
-            Self::Evaluate { x, running: [mean, variance], weight, bias, .. } => {
-                with(&[*x, *mean, *variance], [*weight, *bias])
-            }
-            Self::Backward { x, weight, grad_out, .. } => with(&[*x, *grad_out], [*weight, None]),
-        }
-    }
-
-    /// The slots the op writes.
-    pub fn outputs(&self) -> Vec<Slot> {
-        match self {
-            Self::Forward { out, .. } | Self::Evaluate { out, .. } => vec![*out],
-            Self::Track { running, .. } => running.to_vec(),
-            Self::Backward { grad_in, grad_weight, .. } => {
-                std::iter::once(*grad_in).chain(*grad_weight).collect()
-            }
         }
     }
 }

@@ -116,32 +116,6 @@ impl TensorOp {
             Self::ToIndex { .. } => "to_index".into(),
         }
     }
-
-    /// The slots the op reads.
-    pub fn inputs(&self) -> Vec<Slot> {
-        match self {
-            Self::Copy { x, .. } | Self::Reduce { x, .. } | Self::ToIndex { x, .. } => vec![*x],
-            Self::Fill { .. } => vec![],
-            Self::Arithmetic { a, b, .. } => vec![*a, *b],
-            Self::ReduceBackward { x, y, grad_out, .. } => vec![*x, *y, *grad_out],
-            Self::GatherRows { table, index, .. } => vec![*table, *index],
-            Self::ScatterAdd { x, index, .. } => vec![*x, *index],
-        }
-    }
-
-    /// The slot the op writes.
-    pub fn output(&self) -> Slot {
-        match self {
-            Self::Copy { out, .. }
-            | Self::Fill { out, .. }
-            | Self::Arithmetic { out, .. }
-            | Self::Reduce { out, .. }
-            | Self::GatherRows { out, .. }
-            | Self::ScatterAdd { out, .. }
-            | Self::ToIndex { out, .. } => *out,
-            Self::ReduceBackward { grad_in, .. } => *grad_in,
-        }
-    }
 }
 
 impl Program {

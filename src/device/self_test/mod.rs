@@ -2,6 +2,8 @@
 
 mod algebra;
 mod cases;
+#[cfg(test)]
+mod effects;
 mod fused;
 
 use std::fmt;
@@ -10,7 +12,7 @@ use std::ops::Range;
 use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
 use crate::gpu::{self, Choices, Fusion, Gpu, Plan};
-use crate::program::{DType, Op, Place, Program, Slot, StepEntry, Steps, WeightValues};
+use crate::program::{DType, Op, Operand, Place, Program, Slot, StepEntry, Steps, WeightValues};
 use crate::spec::Optimizer;
 
 pub(crate) use cases::Case;
@@ -184,19 +186,10 @@ fn names(ops: &[Op]) -> String {
     }
 }
 
-/// Whether an op works on all parameters, gradients or states.
-fn is_over_arenas(op: &Op) -> bool {
-    matches!(
-        op,
-        Op::Penalty { .. }
-            | Op::ClipValue { .. }
-            | Op::ClipNorm { .. }
-            | Op::ClipEach { .. }
-            | Op::GradientNoise { .. }
-            | Op::Accumulate { .. }
-            | Op::Average { .. }
-            | Op::Update { .. }
-    )
+/// Whether an op changes all parameters, gradients or states.
+fn changes_arenas(op: &Op) -> bool {
+    let is_arena = |operand| matches!(operand, Operand::Params | Operand::Grads | Operand::States);
+    op.effects().changed().any(is_arena)
 }
 
 impl<'a> Duel<'a> {
@@ -251,7 +244,7 @@ impl<'a> Duel<'a> {
     async fn compare(&mut self, ops: &[Op]) -> Result<Option<String>> {
         let case = self.case;
         let program = &case.program;
-        let mut in_arena = ops.iter().any(is_over_arenas);
+        let mut in_arena = ops.iter().any(changes_arenas);
         for slot in ops.iter().flat_map(Op::outputs) {
             let info = program.slot(slot)?;
             let root = info.root(slot);

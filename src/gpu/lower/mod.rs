@@ -249,11 +249,8 @@ impl<'a> Lowering<'a> {
 
 /// The numbers that a step records or that its optimizer looks at.
 fn figures(program: &Program) -> HashSet<usize> {
-    let taken = |op: &Op| match op {
-        Op::Record { .. } | Op::Update { .. } => op.inputs(),
-        _ => Vec::new(),
-    };
-    program.ops().iter().flat_map(taken).map(|slot| slot.0).collect()
+    let last = program.ops().iter().filter(|op| op.concludes());
+    last.flat_map(Op::inputs).map(|slot| slot.0).collect()
 }
 
 /// How many workgroups of `each` elements cover `len`.

@@ -67,21 +67,13 @@ impl Life {
         let root = |other: &Slot| program.slot(*other).map_or(*other, |info| info.root(*other));
         let among = |slots: Vec<Slot>| slots.iter().any(|other| root(other) == slot);
         let uses = |op: &Op| among(op.inputs()) || among(op.outputs());
-        let keeps = |op: &Op| matches!(op, Op::Record { .. } | Op::Update { .. });
-        if program.ops().iter().any(|op| keeps(op) && among(op.inputs())) {
+        if program.ops().iter().any(|op| op.concludes() && among(op.inputs())) {
             return None;
         }
         let first = program.ops().iter().position(uses)?;
         let last = program.ops().iter().rposition(uses)?;
         let op = program.ops().get(first)?;
-        let makes = matches!(
-            op,
-            Op::Gather { .. }
-                | Op::MatMul { .. }
-                | Op::Activation { .. }
-                | Op::ActivationBackward { .. }
-                | Op::Loss { .. }
-        );
+        let makes = op.effects().writes.contains(&slot.into());
         (makes && !among(op.inputs())).then_some(Self { slot, len: info.shape.len(), first, last })
     }
 }

@@ -7,7 +7,7 @@ use crate::gpu::choice::{Choices, Class, Fusion};
 use crate::gpu::kernel::whole::{Gathered, Layer, Parts, Room, Whole, place};
 use crate::gpu::lower::fusion::Joined;
 use crate::gpu::{Gpu, View, Weights};
-use crate::program::{Form, Op, Place, Program, Slot};
+use crate::program::{Form, Op, Operand, Place, Program, Slot};
 use crate::shape::PAD;
 use crate::spec::Optimizer;
 use crate::spec::optimizer::Takes;
@@ -203,23 +203,15 @@ fn alone(program: &Program, chain: &Chain) -> Option<Optimizer> {
     (simple && quiet).then_some(*optimizer)
 }
 
-/// Whether an op looks at no gradient of a parameter.
+/// Whether an op looks at no gradient of a parameter and changes nothing that outlives the step but its own results.
 fn is_local(program: &Program, op: &Op) -> bool {
-    let is_grad =
-        |slot: &Slot| program.slot(*slot).is_ok_and(|info| matches!(info.place, Place::Grad(_)));
-    let layers = matches!(
-        op,
-        Op::Gather { .. }
-            | Op::MatMul { .. }
-            | Op::AddRow { .. }
-            | Op::SumRows { .. }
-            | Op::Activation { .. }
-            | Op::ActivationBackward { .. }
-            | Op::Learned { .. }
-            | Op::LearnedBackward { .. }
-            | Op::Norm(_)
-            | Op::Metric { .. }
-            | Op::CheckClasses { .. }
-    );
-    layers && !op.inputs().iter().any(is_grad)
+    let is_grad = |operand: Operand| match operand {
+        Operand::Grads => true,
+        Operand::Slot(slot) => program
+            .slot(slot)
+            .and_then(|info| program.slot(info.root(slot)))
+            .is_ok_and(|root| matches!(root.place, Place::Grad(_))),
+        _ => false,
+    };
+    !op.concludes() && !op.effects().seen().any(is_grad)
 }
