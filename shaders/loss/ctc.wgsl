@@ -1,6 +1,7 @@
 // Connectionist temporal classification, one workgroup per sample. The states of a sample are its target's classes with
-// blanks before, between and after. Forward and backward variables are logarithms, kept near 0 by taking the largest of
-// each time step out: their errors do not grow with time.
+// blanks before, between and after. Forward and backward variables are logarithms, kept near 0: of the forward ones the
+// largest of each time step is taken out, of the backward ones that of their sums with the forward ones, so that the
+// likeliest state has the sum 0 and no state that counts underflows.
 struct Params {
     // The extents of the log-probabilities: time, samples, classes.
     time: u32,
@@ -12,9 +13,12 @@ struct Params {
     per_label: u32,
     // The gradient is that of a mean over the samples.
     mean: u32,
-    // 1: write the gradient.
-    writes: u32,
+    // What to do: LINK, FORWARD or BACKWARD.
+    phase: u32,
     upstream: f32,
+    // The time steps of this dispatch.
+    begin: u32,
+    end: u32,
     @align(16) hyper: Hyper,
 }
 
@@ -29,8 +33,8 @@ struct Hyper {
 @group(0) @binding(3) var<storage, read> target_list: array<u32>;
 // How many time steps and how many classes each sample has.
 @group(0) @binding(4) var<storage, read> lengths: array<vec2<u32>>;
-// Per sample: forward variables of each time step, backward variables of two, and for each place of the target the next
-// one of the same class.
+// Per sample: forward variables of each time step, backward variables of two, for each place of the target the next one
+// of the same class, and the sum of what was taken out of the forward variables, in the end the logarithm of the likelihood.
 @group(0) @binding(5) var<storage, read_write> work: array<u32>;
 @group(0) @binding(6) var<storage, read_write> values: array<f32>;
 @group(0) @binding(7) var<storage, read_write> grad: array<f32>;
@@ -41,10 +45,11 @@ const BARELY = -1e29;
 const WIDTH: u32 = 64u;
 const LAST: u32 = 0x7fffffffu;
 const LATER: u32 = 0x80000000u;
+const LINK: u32 = 0u;
+const FORWARD: u32 = 1u;
 
-// What barriers depend on, the same for the whole workgroup by construction.
-var<workgroup> shared_time: u32;
-var<workgroup> goes_back: u32;
+// What barriers depend on, the same for the whole workgroup by construction: the first time step and the one after the last.
+var<workgroup> shared_span: vec2<u32>;
 
 var<private> sample: u32;
 var<private> label_count: u32;
@@ -55,7 +60,15 @@ fn stride() -> u32 {
 }
 
 fn base() -> u32 {
-    return sample * ((params.time + 2u) * stride() + params.places);
+    return sample * ((params.time + 2u) * stride() + params.places + 1u);
+}
+
+fn links() -> u32 {
+    return base() + (params.time + 2u) * stride();
+}
+
+fn sum_place() -> u32 {
+    return links() + params.places;
 }
 
 fn log_sum(a: f32, b: f32, c: f32) -> f32 {
@@ -110,10 +123,10 @@ fn settle(row: u32, top: f32, lane: u32) -> f32 {
     return select(largest, NEVER, largest < BARELY);
 }
 
-// The forward variables; gives the logarithm of the target's probability.
-fn forward(time: u32, lane: u32) -> f32 {
-    var total = 0.0;
-    for (var t = 0u; t < time; t++) {
+// The forward variables of some time steps.
+fn forward(span: vec2<u32>, lane: u32) {
+    var total = select(from_bits(work[sum_place()]), 0.0, params.begin == 0u);
+    for (var t = span.x; t < span.y; t++) {
         var top = NEVER;
         for (var state = lane; state < state_count; state += WIDTH) {
             var reached = select(NEVER, 0.0, state < 2u);
@@ -135,6 +148,13 @@ fn forward(time: u32, lane: u32) -> f32 {
         }
         total += settle(t, top, lane);
     }
+    if lane == 0u {
+        work[sum_place()] = bitcast<u32>(total);
+    }
+}
+
+// The logarithm of the target's probability, after the last time step.
+fn log_likelihood(time: u32) -> f32 {
     if time == 0u {
         return select(NEVER, 0.0, label_count == 0u);
     }
@@ -142,28 +162,23 @@ fn forward(time: u32, lane: u32) -> f32 {
     if state_count > 1u {
         last = held(time - 1u, state_count - 2u);
     }
-    return max(total + log_sum(held(time - 1u, state_count - 1u), last, NEVER), NEVER);
+    return max(from_bits(work[sum_place()]) + log_sum(held(time - 1u, state_count - 1u), last, NEVER), NEVER);
 }
 
-// For each place of the target the next one of the same class; LATER marks those with an earlier one.
-fn link(lane: u32) {
-    let links = base() + (params.time + 2u) * stride();
-    for (var place = lane; place < label_count; place += WIDTH) {
-        var next = LAST;
-        var mark = select(0u, LATER, label(place) == u32(params.hyper.blank));
-        for (var other = 0u; other < label_count; other++) {
-            if label(other) == label(place) {
-                if other < place {
-                    mark = LATER;
-                } else if other > place {
-                    next = min(next, other);
-                }
+// For a place of the target the next one of the same class; LATER marks those with an earlier one.
+fn link(place: u32) {
+    var next = LAST;
+    var mark = select(0u, LATER, label(place) == u32(params.hyper.blank));
+    for (var other = 0u; other < label_count; other++) {
+        if label(other) == label(place) {
+            if other < place {
+                mark = LATER;
+            } else if other > place {
+                next = min(next, other);
             }
         }
-        work[links + place] = next | mark;
     }
-    storageBarrier();
-    workgroupBarrier();
+    work[links() + place] = next | mark;
 }
 
 // How likely a path is in a state at a time, up to a factor.
@@ -171,16 +186,15 @@ fn share(t: u32, state: u32) -> f32 {
     return safe_exp(held(t, state) + held(params.time + t % 2u, state));
 }
 
-fn backward(time: u32, scale: f32, lane: u32) {
-    let links = base() + (params.time + 2u) * stride();
-    for (var back = 0u; back < time; back++) {
-        let t = time - 1u - back;
+fn backward(span: vec2<u32>, time: u32, scale: f32, lane: u32) {
+    for (var after_it = span.y; after_it > span.x; after_it--) {
+        let t = after_it - 1u;
         let row = params.time + t % 2u;
         let after = params.time + (t + 1u) % 2u;
         var top = NEVER;
         for (var state = lane; state < state_count; state += WIDTH) {
             var x = select(NEVER, 0.0, state + 2u >= state_count);
-            if back > 0u {
+            if after_it < time {
                 let stay = held(after, state) + emission(t + 1u, state);
                 var one = NEVER;
                 if state + 1u < state_count {
@@ -193,7 +207,7 @@ fn backward(time: u32, scale: f32, lane: u32) {
                 x = log_sum(stay, one, two);
             }
             hold(row, state, x);
-            top = max(top, x);
+            top = max(top, held(t, state) + x);
         }
         _ = settle(row, top, lane);
         // The states' shares at this time: of blanks, and of all.
@@ -212,11 +226,11 @@ fn backward(time: u32, scale: f32, lane: u32) {
             grad[place_of + u32(params.hyper.blank)] = factor * blanks;
         }
         for (var place = lane; place < label_count; place += WIDTH) {
-            if (work[links + place] & LATER) != 0u {
+            if (work[links() + place] & LATER) != 0u {
                 continue;
             }
             var sum = 0.0;
-            for (var each = place; each != LAST; each = work[links + each] & LAST) {
+            for (var each = place; each != LAST; each = work[links() + each] & LAST) {
                 sum += share(t, 2u * each + 1u);
             }
             grad[place_of + label(place)] = factor * sum;
@@ -230,38 +244,42 @@ fn main(
     @builtin(num_workgroups) groups: vec3<u32>,
     @builtin(local_invocation_index) lane: u32,
 ) {
+    // A workgroup links the places of as many invocations.
+    let blocks = select(1u, (params.places + WIDTH - 1u) / WIDTH, params.phase == LINK);
     let index = flat_workgroup(group, groups);
-    if index >= params.samples {
+    sample = index / blocks;
+    if sample >= params.samples {
         return;
     }
-    sample = index;
-    let rows = min(params.samples, steps.entries[now()].rows);
-    if lane == 0u {
-        shared_time = min(lengths[sample].x, params.time);
-    }
-    let time = workgroupUniformLoad(&shared_time);
+    let time = min(lengths[sample].x, params.time);
     label_count = min(lengths[sample].y, params.places);
     state_count = 2u * label_count + 1u;
-    let log_likelihood = forward(time, lane);
-    let impossible = log_likelihood < BARELY;
-    let is_active = sample < rows;
-    let divisor = select(1.0, max(f32(label_count), 1.0), params.per_label == 1u);
-    if lane == 0u {
-        let worst = select(infinity(), 0.0, params.hyper.zero_infinity != 0.0);
-        goes_back = select(0u, 1u, is_active && !impossible);
-        values[sample] = select(0.0, select(-log_likelihood, worst, impossible) / divisor, is_active);
-    }
-    if params.writes == 0u {
+    if params.phase == LINK {
+        let place = index % blocks * WIDTH + lane;
+        if place < label_count {
+            link(place);
+        }
         return;
     }
-    for (var t = 0u; t < params.time; t++) {
-        for (var col = lane; col < params.classes; col += WIDTH) {
-            grad[(t * params.samples + sample) * params.classes + col] = 0.0;
+    let rows = min(params.samples, steps.entries[now()].rows);
+    if lane == 0u {
+        // The gradient of what takes no part, or cannot be, stays 0.
+        let rests = params.phase != FORWARD && (sample >= rows || from_bits(work[sum_place()]) < BARELY);
+        shared_span = select(min(vec2(params.begin, params.end), vec2(time)), vec2(0u), rests);
+    }
+    let span = workgroupUniformLoad(&shared_span);
+    let divisor = select(1.0, max(f32(label_count), 1.0), params.per_label == 1u);
+    if params.phase == FORWARD {
+        forward(span, lane);
+        if lane == 0u && params.end == params.time {
+            let likelihood = log_likelihood(time);
+            let worst = select(infinity(), 0.0, params.hyper.zero_infinity != 0.0);
+            let term = select(-likelihood, worst, likelihood < BARELY) / divisor;
+            work[sum_place()] = bitcast<u32>(likelihood);
+            values[sample] = select(0.0, term, sample < rows);
         }
+        return;
     }
-    link(lane);
-    if workgroupUniformLoad(&goes_back) == 1u {
-        let share = select(1.0, 1.0 / f32(rows), params.mean == 1u);
-        backward(time, params.upstream * share / divisor, lane);
-    }
+    let share = select(1.0, 1.0 / f32(rows), params.mean == 1u);
+    backward(span, time, params.upstream * share / divisor, lane);
 }

@@ -42,6 +42,15 @@ impl Trial {
         }
     }
 
+    /// The same with log-probabilities of other logits: `f` of a logit's class and of a normal number.
+    fn logits(mut self, f: impl Fn(usize, f32) -> f32) -> Self {
+        let [time, samples, classes] = self.extents;
+        let normal = normal(5, time * samples * classes);
+        let logits = normal.into_iter().enumerate().map(|(i, x)| f(i % classes, x));
+        self.log_probs = log_softmax(&logits.collect::<Vec<_>>(), classes);
+        self
+    }
+
     fn run(&self, reduction: Reduction, active: usize) -> [Outcome; 2] {
         let mut case = Case::new(&format!("{} {reduction:?}", self.loss));
         case.entry = StepEntry::rows(active);
@@ -57,6 +66,18 @@ impl Trial {
 
     /// Fails unless values are within a few roundings per time step, and gradients of shares of 1 too.
     fn check(&self, active: usize) -> usize {
+        let steps = self.extents[0] as f64;
+        self.check_within(active, |want, _| (8.0 + steps) * 4e-7 * (want.abs() + 0.01))
+    }
+
+    /// The same with gradients near enough as shares of the largest: that of a class is a sum over states.
+    fn check_shares(&self) -> usize {
+        let steps = self.extents[0] as f64;
+        self.check_within(self.extents[1], |_, largest| (8.0 + steps) * 4e-7 * largest)
+    }
+
+    /// The bound of a gradient is given by the reference's, and the largest of them.
+    fn check_within(&self, active: usize, bound: impl Fn(f64, f64) -> f64) -> usize {
         let mut checks = 0;
         let steps = self.extents[0] as f64;
         for reduction in Reduction::ALL {
@@ -66,9 +87,9 @@ impl Trial {
                 let near = (f64::from(got) - want).abs() <= bound || f64::from(got) == want;
                 assert!(near, "{} {reduction:?}: value {i} is {got:e}, not {want:e}", self.loss);
             }
+            let largest = gradient.want.iter().fold(0.0f64, |most, want| most.max(want.abs()));
             for (i, (&got, &want)) in gradient.got.iter().zip(&gradient.want).enumerate() {
-                let bound = (8.0 + steps) * 4e-7 * (want.abs() + 0.01);
-                let near = (f64::from(got) - want).abs() <= bound;
+                let near = (f64::from(got) - want).abs() <= bound(want, largest);
                 assert!(near, "{} {reduction:?}: gradient {i} is {got:e}, not {want:e}", self.loss);
             }
             checks += gradient.got.len();
@@ -105,6 +126,40 @@ fn long_sequences_with_many_states_keep_their_accuracy() {
         &[(250, &target), (200, &target[..40]), (250, &target[..1])],
     );
     println!("{} values", trial.check(3));
+}
+
+#[test]
+fn the_gradient_of_improbable_states_does_not_underflow() {
+    let mut trial = Trial::new("ctc", [2, 1, 2], &[(2, &[1])]);
+    trial.log_probs = vec![0.0, -88.0, 0.0, -88.0];
+    let [_, gradient] = trial.run(Reduction::Sum, 1);
+    // Half of the probability each: first the class, then a blank, or the other way round; by the upstream of 2.
+    assert!(gradient.want.iter().all(|want| (want + 1.0).abs() < 1e-12), "{:?}", gradient.want);
+    assert!(gradient.got.iter().all(|got| (got + 1.0).abs() < 1e-6), "{:?}", gradient.got);
+}
+
+#[test]
+fn realistic_lengths_and_logits_have_the_right_gradients() {
+    let classes = 32;
+    let target: Vec<u32> = (0..100).map(|i| 1 + (i * i % 31) as u32).collect();
+    let repeats: Vec<u32> = (0..100).map(|i| 1 + i / 10 % 3).collect();
+    for (what, f) in [
+        ("equal", (|_, _| 0.0) as fn(usize, f32) -> f32),
+        ("of deviation 3", |_, x| 3.0 * x),
+        ("mostly blank", |class, x| if class == 0 { 20.0 } else { x }),
+        ("hardly blank", |class, x| if class == 0 { -20.0 } else { 3.0 * x }),
+    ] {
+        let samples = [(400, &target[..40]), (800, &target[..]), (800, &repeats), (799, &[])];
+        let trial = Trial::new("ctc", [800, 4, classes], &samples).logits(f);
+        println!("{what}: {} values", trial.check_shares());
+    }
+}
+
+#[test]
+fn sequences_of_many_dispatches_are_those_of_one() {
+    let target: Vec<u32> = (0..40).map(|i| 1 + i % 7).collect();
+    let samples = [(6000, &target[..]), (5999, &target[..7]), (1, &target[..1])];
+    println!("{} values", Trial::new("ctc", [6000, 3, 8], &samples).check_shares());
 }
 
 #[test]

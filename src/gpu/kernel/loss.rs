@@ -13,8 +13,18 @@ const MAP_FIELDS: [&str; 8] =
 const ROW_FIELDS: [&str; 9] =
     ["rows", "cols", "inner", "lanes", "terms_per_sample", "writes", "scaled", "input", "upstream"];
 
-const CTC_FIELDS: [&str; 8] =
-    ["time", "samples", "classes", "places", "per_label", "mean", "writes", "upstream"];
+const CTC_FIELDS: [&str; 10] = [
+    "time",
+    "samples",
+    "classes",
+    "places",
+    "per_label",
+    "mean",
+    "phase",
+    "upstream",
+    "begin",
+    "end",
+];
 
 fn ctc(label: &str, shader: &'static str) -> Kernel {
     let bindings = [

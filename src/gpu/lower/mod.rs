@@ -9,6 +9,7 @@ mod ops;
 mod reuse;
 mod rows;
 mod tensor;
+mod turns;
 mod weights;
 mod whole;
 

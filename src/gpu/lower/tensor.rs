@@ -53,6 +53,11 @@ impl Lowering<'_> {
         }
     }
 
+    /// Writes zeros.
+    pub(super) fn clear(&mut self, out: Region, len: usize) -> Result<()> {
+        self.push(kernels::fill(), &[len as u32, 0], &[], vec![out], groups(len, 64), 0)
+    }
+
     fn elementwise(
         &mut self,
         kernel: Kernel,

@@ -1,13 +1,33 @@
 //! The loss of sequences.
 
-use super::super::Lowering;
 use super::super::ops::Total;
+use super::super::{Lowering, turns};
 use crate::error::Result;
 use crate::gpu::kernel::Rows;
 use crate::gpu::kernel::catalogue::{self, Parts};
 use crate::program::{Layout, Slot};
 use crate::spec::loss::TargetForm;
 use crate::spec::{Loss, Reduction};
+
+/// Invocations that share a sample.
+const LANES: usize = 64;
+/// The turns of a tree over them, with the test that ends it.
+const TREE: usize = 7;
+
+/// What a dispatch does; the numbers are the shader's.
+#[derive(Clone, Copy)]
+enum Phase {
+    Link,
+    Forward,
+    Backward,
+}
+
+/// The turns of an invocation in a time step forward, and in one backward if all places are of one class.
+fn turns_per_step(places: usize) -> [usize; 2] {
+    let states = (2 * places + 1).div_ceil(LANES) + 1;
+    let labels = places.div_ceil(LANES) + 1;
+    [2 * states + TREE + 1, 3 * states + 3 * TREE + 2 * labels + places + 1]
+}
 
 impl Lowering<'_> {
     pub(super) fn ctc(
@@ -26,34 +46,46 @@ impl Lowering<'_> {
         let each = reduction == Reduction::None;
         let value = self.region(value)?;
         let terms = if each { value.clone() } else { self.scratch(samples)? };
-        let work = self.scratch(samples * ((time + 2) * (2 * places + 1) + places))?;
+        let work = self.scratch(samples * ((time + 2) * (2 * places + 1) + places + 1))?;
         let divides = matches!(reduction, Reduction::Mean | Reduction::BatchMean);
-        let fields = [
-            time as u32,
-            samples as u32,
-            cols as u32,
-            places as u32,
-            u32::from(reduction == Reduction::Mean),
-            u32::from(divides),
-            u32::from(gradient.is_some()),
-            (upstream as f32).to_bits(),
-        ];
         let grad = gradient.map_or_else(|| self.scratch(1), |slot| self.region(*slot))?;
-        let bindings = vec![
+        let sizes = [time, samples, cols, places].map(|size| size as u32);
+        let means = [reduction == Reduction::Mean, divides].map(u32::from);
+        let bindings = [
             self.memory.steps.clone(),
             self.region(log_probs)?,
             self.region(target)?,
             self.region(lengths)?,
             work,
             terms.clone(),
-            grad,
+            grad.clone(),
         ];
         let kernel = catalogue::loss(loss, TargetForm::ClassList, Rows::PLAIN, Parts::PLAIN);
-        self.push(kernel, &fields, loss.values(), bindings, samples as u64, 0)?;
+        if gradient.is_some() {
+            self.clear(grad, shape.len())?;
+        }
+        let mut run = |phase: Phase, [begin, end]: [usize; 2], groups: usize| {
+            let own = [phase as u32, (upstream as f32).to_bits(), begin as u32, end as u32];
+            let fields = [&sizes[..], &means, &own].concat();
+            self.push(kernel.clone(), &fields, loss.values(), bindings.to_vec(), groups as u64, 0)
+        };
+        let [forward, backward] = turns_per_step(places);
+        let spans = spans(time, turns::steps(loss.name(), forward)?);
+        spans.iter().try_for_each(|span| run(Phase::Forward, *span, samples))?;
+        if gradient.is_some() {
+            run(Phase::Link, [0, 0], samples * places.div_ceil(LANES))?;
+            let spans = self::spans(time, turns::steps(loss.name(), backward)?);
+            spans.iter().rev().try_for_each(|span| run(Phase::Backward, *span, samples))?;
+        }
         if each {
             return Ok(());
         }
         let total = Total { square: false, terms_per_row: usize::from(divides), rows: samples };
         self.sum(terms, samples, value, total)
     }
+}
+
+/// The time steps of each dispatch, at least one: it also ends the samples without any.
+fn spans(time: usize, steps: usize) -> Vec<[usize; 2]> {
+    (0..time.max(1)).step_by(steps).map(|begin| [begin, (begin + steps).min(time)]).collect()
 }
