@@ -10,7 +10,7 @@ fn parts(x: f32) -> vec2<f32> {
     let ratio = min(abs(x), side) / min(most, 3e38);
     let root = sqrt(1.0 + ratio * ratio);
     // 1 at the infinities, too.
-    let near = select(abs(x) / most, 1.0, abs(x) >= side);
+    let near = select(abs(x) / most, 1.0, abs(x) > side);
     let above = 0.5 * (near + root);
     let below = 0.5 * side * (side / most / (near + root));
     let value = select(below, most * above, x >= 0.0);

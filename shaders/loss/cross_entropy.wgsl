@@ -32,7 +32,9 @@ fn raise(sums: Sums, old: f32, top: f32) -> Sums {
 }
 
 fn term(row: u32, top: f32, sums: Sums) -> f32 {
-    return sums.z * log1p((sums.y - 1.0) + sums.x) + sums.w;
+    let all = sums.z * log1p((sums.y - 1.0) + sums.x) + sums.w;
+    // Of no classes there is no top.
+    return select(all, 0.0, params.cols == 0u);
 }
 
 // softmax(x) * total - share, with 1 - softmax(x) from the other exponentials: nothing cancels at the right class.

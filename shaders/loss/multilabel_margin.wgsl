@@ -29,7 +29,7 @@ fn accumulate(x: f32, row: u32, col: u32, top: f32) -> Sums {
 }
 
 fn term(row: u32, top: f32, sums: Sums) -> f32 {
-    return sums.x / f32(params.cols);
+    return sums.x / f32(max(params.cols, 1u));
 }
 
 fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {

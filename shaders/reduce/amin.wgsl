@@ -15,5 +15,5 @@ fn finish(total: f32, top: f32) -> f32 {
 }
 
 fn pull(x: f32, y: f32, grad_out: f32) -> f32 {
-    return select(0.0, grad_out, is_same(x, y));
+    return keep_nan(y, select(0.0, grad_out, is_same(x, y)));
 }

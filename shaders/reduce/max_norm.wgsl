@@ -16,5 +16,5 @@ fn finish(total: f32, top: f32) -> f32 {
 }
 
 fn pull(x: f32, y: f32, grad_out: f32) -> f32 {
-    return select(0.0, grad_out * sign_of(x), is_same(abs(x), y));
+    return keep_nan(y, select(0.0, with_sign_of(x, 1.0) * grad_out, is_same(abs(x), y) && !is_zero(x)));
 }

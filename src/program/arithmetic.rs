@@ -196,8 +196,9 @@ impl Program {
                 let reduced: Vec<isize> = reduced.iter().map(|&axis| axis as isize).collect();
                 let equals = self.reduce(name, Reduce::L1Norm, marks, &reduced)?;
                 let share = self.arithmetic(name, Arithmetic::Div, grad_out, equals)?;
+                // Where nothing is marked the share is no number, and nothing takes it.
                 let share = self.reshape(name, share, ones)?;
-                self.arithmetic(name, Arithmetic::Mul, marks, share)
+                self.pull(name, f, (x, y), share)
             }
             _ => self.pull(name, f, (x, y), wide),
         }

@@ -61,7 +61,7 @@ pub enum Reduce {
     L1Norm,
     /// sqrt(sum x^2), without overflow; of nothing 0. Its gradient at 0 is 0.
     L2Norm,
-    /// The largest |x|; of nothing 0. Its gradient is shared evenly among equals.
+    /// The largest |x|; of nothing 0. Its gradient is shared evenly among equals, at 0 it is 0.
     MaxNorm,
     /// The place of the first of the largest, a NaN being larger than all: an index.
     Argmax,

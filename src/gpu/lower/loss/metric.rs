@@ -20,8 +20,12 @@ impl Lowering<'_> {
         let inputs = [self.memory.steps.clone(), self.region(prediction)?, self.region(target)?];
         let out = self.region(value)?;
         if let Some(k) = metric.top() {
-            let rows = if shape.is_empty() { 0 } else { shape.rows() };
             let each = self.shape(value)?.rank() > 0;
+            if shape.is_empty() {
+                // Without classes none is right.
+                return self.clear(out, if each { shape.rows() } else { 1 });
+            }
+            let rows = shape.rows();
             let terms = if each { out.clone() } else { self.scratch(rows)? };
             let classes = self.program.slot(target)?.dtype == DType::U32;
             let bindings = [&inputs[..], std::slice::from_ref(&terms)].concat();

@@ -84,7 +84,7 @@ impl Lowering<'_> {
         let gradients = regions(gradients)?;
         let value = self.region(value)?;
         if loss.is_row_wise() {
-            self.row_loss(&operands, value, &gradients, shape.is_empty())
+            self.row_loss(&operands, value, &gradients)
         } else {
             self.map_loss(&operands, value, &gradients, shape.len())
         }

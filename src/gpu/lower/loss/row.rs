@@ -102,11 +102,10 @@ impl Lowering<'_> {
         operands: &Operands<'_>,
         value: Region,
         gradients: &[Region],
-        is_empty: bool,
     ) -> Result<()> {
         let Operands { loss, reduction, layout, form, .. } = operands;
         let each = *reduction == Reduction::None;
-        let rows = if is_empty { 0 } else { layout.rows() };
+        let rows = layout.rows();
         let scale = self.row_scale(operands)?;
         let class_weight = operands.class_weight.is_some();
         let dtype = (*form == TargetForm::Class).then_some(DType::U32);
