@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::f32::consts::{FRAC_1_SQRT_2, SQRT_2};
+use std::f32::consts::{FRAC_1_SQRT_2, FRAC_PI_4, SQRT_2};
 
 use support::kernel::{INDEX, MATH, run};
 use support::tolerance::{Report, Tolerance, check};
@@ -111,22 +111,45 @@ fn every_function_is_right_on_all_of_the_number_line() {
     }
 }
 
+/// Numbers of every size, and the largest multiples of pi / 2 that f32 comes close to.
+fn angles() -> Vec<f32> {
+    let mut x = values::linear(COUNT, -1e4, 1e4);
+    x.extend(values::linear(COUNT, -1e5, 1e5));
+    x.extend(values::log_spaced(COUNT));
+    let multiples = (1..1 << 16).map(|n| (f64::from(n) * std::f64::consts::FRAC_PI_2) as f32);
+    let scaled = (0..104).flat_map(|n| [16_367_173.0, 13_195_263.0].map(|x: f64| x * 2f64.powi(n)));
+    x.extend(multiples.chain(scaled.map(|x| x as f32)));
+    x.extend([2e5, -1e10, 1e30, f32::MAX, f32::MIN]);
+    x.retain(|x| x.is_finite());
+    x
+}
+
 #[test]
-fn sin_and_cos_are_right_to_ten_thousand_and_bounded_beyond() {
+fn sin_and_cos_are_right_for_every_angle() {
     for (function, reference) in [("safe_sin", f64::sin as fn(f64) -> f64), ("safe_cos", f64::cos)]
     {
-        for (limit, floor) in [(1e4f32, 1e-9), (1e5, 4e-6)] {
-            let mut x = values::linear(COUNT, -f64::from(limit), f64::from(limit));
-            x.extend(values::log_spaced(COUNT).into_iter().filter(|x| x.abs() <= limit));
-            let got = map(function, &x);
-            let want: Vec<f64> = x.iter().map(|&x| reference(f64::from(x))).collect();
-            let bound = |_| Tolerance::ulps(3.0).floor(floor);
-            check(&format!("{function} to {limit:e}"), &x, &got, &want, bound).unwrap().assert();
-        }
-        let beyond = map(function, &[2e5, -1e10, 1e30, f32::MAX, f32::MIN]);
-        assert!(beyond.iter().all(|y| y.abs() <= 1.0), "{function}: {beyond:?}");
+        let x = angles();
+        let got = map(function, &x);
+        let want: Vec<f64> = x.iter().map(|&x| reference(f64::from(x))).collect();
+        let bound = |_| Tolerance::ulps(3.0).floor(1e-9);
+        check(function, &x, &got, &want, bound).unwrap().assert();
+        assert!(got.iter().all(|y| y.abs() <= 1.0), "{function}");
         let outside = map(function, &[f32::INFINITY, f32::NEG_INFINITY, f32::NAN]);
         assert!(outside.iter().all(|y| y.is_nan()), "{function}: {outside:?}");
+    }
+}
+
+#[test]
+fn the_sine_of_a_product_is_that_of_the_exact_one() {
+    for factor in [30.0f32, -2.5, FRAC_PI_4, 1e-3, 1e9, 3e38] {
+        let x = angles();
+        let apply =
+            format!("fn turned(x: f32) -> f32 {{ return sin_product({factor:?}, x, 1u); }}");
+        let got = map_with(&apply, "turned", &x);
+        let want: Vec<f64> = x.iter().map(|&x| (f64::from(factor) * f64::from(x)).cos()).collect();
+        let bound = |_| Tolerance::ulps(3.0).floor(1e-9);
+        check(&format!("cos({factor} x)"), &x, &got, &want, bound).unwrap().assert();
+        assert!(got.iter().all(|y| y.abs() <= 1.0), "{factor}");
     }
 }
 

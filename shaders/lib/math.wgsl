@@ -346,26 +346,106 @@ fn gelu_slope(x: f32) -> f32 {
     return keep_nan(x, select(tail, 1.0 - tail, x > 0.0));
 }
 
-// sin(x + quarters * pi/2). pi/2 in three parts of 8, 11 and 24 bits: the first product is exact for |x| <= 1e5, the
-// second for 1e4. Beyond 1e5, where the reduction would break, the value is that at 1e5; NaN for infinity.
-// Error 1.54 | 1.54 or 1e-9 to 1e4, 4e-6 to 1e5.
-fn sin_shifted(x: f32, quarters: u32) -> f32 {
-    let c = clamp(x, -1e5, 1e5);
-    let n = round(c * 0.6366197723675814);
-    let r = ((c - n * 1.5703125) - n * 4.837512969970703e-4) - n * 7.549789954891882e-8;
+// An angle as quarter turns, modulo 4, and a rest of about an eighth of a turn at most.
+struct Angle {
+    quarters: u32,
+    rest: f32,
+}
+
+// What rounding takes from a b: the products of the halves of both, less the rounded product.
+fn product_rest(a: f32, b: f32, product: f32) -> f32 {
+    let x = leading_bits(a);
+    let y = leading_bits(b);
+    return ((x * y - product) + x * (b - y) + (a - x) * y) + (a - x) * (b - y);
+}
+
+// hi + lo for |hi| <= NEAR and |lo| <= ulp(hi) / 2. pi/2 in three parts of 8, 11 and 24 bits: the products with the first
+// two are exact.
+const NEAR: f32 = 1e4;
+
+fn near_angle(hi: f32, lo: f32) -> Angle {
+    let n = round(hi * 0.6366197723675814);
+    return Angle(low_bits(n), ((hi - n * 1.5703125) - n * 4.837512969970703e-4) - (n * 7.549789954891882e-8 - lo));
+}
+
+// a b in two words, the low one first.
+fn wide_product(a: u32, b: u32) -> vec2<u32> {
+    let low = (a & 0xffffu) * (b & 0xffffu);
+    let middle = (a >> 16u) * (b & 0xffffu) + (low >> 16u);
+    let other = (a & 0xffffu) * (b >> 16u) + (middle & 0xffffu);
+    return vec2((other << 16u) | (low & 0xffffu), (a >> 16u) * (b >> 16u) + (middle >> 16u) + (other >> 16u));
+}
+
+// 96 bits of 2/pi from a place on, the first of which counts half a turn; bit 64 is the first after the point.
+fn two_over_pi(place: u32) -> vec3<u32> {
+    let word = place >> 5u;
+    // Words 0 to 12, chosen by fours, twos and ones.
+    let a = vec4(0u, 0u, 0xa2f9836eu, 0x4e441529u);
+    let b = vec4(0xfc2757d1u, 0xf534ddc0u, 0xdb629599u, 0x3c439041u);
+    let c = vec4(0xfe5163abu, 0xdebbc561u, 0xb7246e3au, 0x424dd2e0u);
+    let far = word >= 8u;
+    var near = select(a, b, (word & 4u) != 0u);
+    var next = select(b, c, (word & 4u) != 0u);
+    near = select(near, c, far);
+    next = select(next, vec4(0x06492eeau, 0x09d1921cu, 0xfe1deb1cu, 0u), far);
+    let two = (word & 2u) != 0u;
+    near = select(near, vec4(near.zw, next.xy), two);
+    let last = select(next.x, next.z, two);
+    let one = select(near, vec4(near.yzw, last), (word & 1u) != 0u);
+    // A shift by 32 would be one by 0.
+    let shift = vec3(place & 31u);
+    return (one.xyz << shift) | ((one.yzw >> vec3(1u)) >> (vec3(31u) - shift));
+}
+
+// a b for normal a and b of a product of at least 2^-15: M. H. Payne and R. N. Hanek 1983. Both mantissas are whole numbers
+// of 24 bits; of their product with 2/pi whole turns are left out, and 64 bits of a turn remain.
+fn far_angle(a: f32, b: f32) -> Angle {
+    let x = bitcast<u32>(a) & ~SIGN_BIT;
+    let y = bitcast<u32>(b) & ~SIGN_BIT;
+    let m = wide_product((x & 0x7fffffu) | 0x800000u, (y & 0x7fffffu) | 0x800000u);
+    let w = two_over_pi((x >> 23u) + (y >> 23u) - 238u);
+    let low = wide_product(m.x, w.y);
+    let middle = wide_product(m.y, w.z);
+    let part = low.x + middle.x;
+    let lo = part + wide_product(m.x, w.z).y;
+    let carry = select(0u, 1u, part < low.x) + select(0u, 1u, lo < part);
+    let hi = m.x * w.x + m.y * w.y + low.y + middle.y + carry;
+    let quarters = (hi + 0x20000000u) >> 30u;
+    // The upper 24 bits of the rest and the others, times 2 pi in two parts.
+    let rest = bitcast<i32>(hi - (quarters << 30u));
+    let head = f32(rest & -64i) * 0x1p-32;
+    let tail = f32(rest & 63i) * 0x1p-32 + f32(lo) * 0x1p-64;
+    let angle = head * 6.2831855 + (tail * 6.2831855 - head * 1.7484555e-7);
+    let is_back = (bitcast<u32>(a) ^ bitcast<u32>(b)) >= SIGN_BIT;
+    return Angle(select(quarters, 4u - quarters, is_back), select(angle, -angle, is_back));
+}
+
+// The sine of an angle and some quarter turns.
+fn sin_of(angle: Angle, quarters: u32) -> f32 {
+    let r = angle.rest;
     let z = r * r;
     let sine = r + r * z * ((-1.95152577e-4 * z + 8.3321603e-3) * z - 0.166666552);
     let cosine = 1.0 - 0.5 * z + z * z * ((2.44331259e-5 * z - 1.38873165e-3) * z + 0.0416666456);
-    let quadrant = low_bits(n) + quarters;
+    let quadrant = angle.quarters + quarters;
     let y = select(sine, cosine, (quadrant & 1u) == 1u);
-    let signed = from_bits(bitcast<u32>(y) ^ ((quadrant & 2u) << 30u));
-    return select(signed, not_a_number(), is_nan(x) || is_inf(x));
+    return from_bits(bitcast<u32>(y) ^ ((quadrant & 2u) << 30u));
+}
+
+// sin(a b + quarters * pi/2) of the exact product; NaN for infinity. Error 1.54 | 1.54 or 1e-9.
+fn sin_product(a: f32, b: f32, quarters: u32) -> f32 {
+    let product = a * b;
+    var angle = near_angle(product, product_rest(a, b, product));
+    if abs(product) > NEAR {
+        angle = far_angle(a, b);
+    }
+    let outside = is_nan(product) || is_inf(a) || is_inf(b);
+    return select(sin_of(angle, quarters), not_a_number(), outside);
 }
 
 fn safe_sin(x: f32) -> f32 {
-    return sin_shifted(x, 0u);
+    return sin_product(x, 1.0, 0u);
 }
 
 fn safe_cos(x: f32) -> f32 {
-    return sin_shifted(x, 1u);
+    return sin_product(x, 1.0, 1u);
 }

@@ -20,7 +20,8 @@ const GELU_TANH: Tolerance =
     Tolerance::growing(8.0, 2.0, |_, x| gelu_exponent(x).clamp(-200.0, 200.0));
 const SECOND: Tolerance = Tolerance::ulps(12.0).or(1e-6);
 const BY_BETA_SECOND: Tolerance = Tolerance::growing(12.0, 1.5, |[beta, ..], x| beta * x).or(1e-6);
-const SINE: Tolerance = Tolerance::ulps(4.0).or(1e-7).within(1e4);
+// There is no limit at infinity.
+const SINE: Tolerance = Tolerance::ulps(4.0).or(1e-9).within(f64::MAX);
 
 const SELU_SCALE: f64 = 1.0507009873554805;
 const SELU_ALPHA: f64 = 1.6732632423543772;
@@ -349,11 +350,11 @@ entries! { ActivationKind;
         aliases: [Alias::of("siren")],
         params: [Param::new("omega", 1.0, Range::FINITE)],
         formula: "sin(omega * x)",
-        source: "Sitzmann et al. 2020, SIREN; for |omega x| up to 1e4",
+        source: "Sitzmann et al. 2020, SIREN; of the exact product omega x, however large",
         kind: map!("sine", saves: Input, kinks: |_| vec![], forward: SINE, derivative: SINE,
-            x, [omega, ..] => (*omega * x).sin(),
-            x, [omega, ..] => *omega * (*omega * x).cos(),
-            second: SINE, x, [omega, ..] => -*omega * *omega * (*omega * x).sin()),
+            x, [omega, ..] => F::of(angle(*omega, x).sin()),
+            x, [omega, ..] => *omega * F::of(angle(*omega, x).cos()),
+            second: SINE, x, [omega, ..] => -*omega * *omega * F::of(angle(*omega, x).sin())),
     }
     exponential {
         aliases: [Alias::of("exp")],
@@ -396,6 +397,11 @@ entries! { ActivationKind;
 /// x times a factor that goes to 0 faster than x grows: infinity times 0 is 0 with the sign of x.
 pub(super) fn times<F: Float>(x: F, factor: F) -> F {
     if factor == F::zero() { x.max(-F::one()).min(F::one()) * factor } else { x * factor }
+}
+
+/// The product, exact for `f32`: what rounding would take from a large one is many turns.
+fn angle<F: Float>(omega: F, x: F) -> f64 {
+    omega.as_f64() * x.as_f64()
 }
 
 fn normal_cdf<F: Float>(x: F) -> F {
