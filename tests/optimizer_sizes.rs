@@ -105,6 +105,24 @@ fn a_thousand_tensors_of_odd_sizes_follow_the_reference() {
     check(Optimizer::muon(), &params[..60]);
 }
 
+/// What lies at the end of a long row or column counts as much as the rest.
+#[test]
+fn rows_and_columns_of_a_million_numbers_are_summed_to_their_end() {
+    const LONG: usize = 1_100_000;
+    for optimizer in [Optimizer::adafactor(), Optimizer::sm3()] {
+        for extents in [[2, LONG], [LONG, 2]] {
+            let params = [param(&extents, 1.0, true)];
+            let start = [vec![0.0; 2 * LONG]];
+            let mut duel = Duel::new(gpu(), update(optimizer, &params), optimizer, &start);
+            let along = |i: usize| if extents[0] == 2 { i % LONG } else { i / 2 };
+            let end = |i: usize| if along(i) < LONG - 10_000 { 0.0 } else { 1.0 };
+            duel.step(&[(0..2 * LONG).map(end).collect()]);
+            let error = duel.state_error();
+            assert!(error < 1e-3, "{optimizer} of {extents:?}: {error:e}");
+        }
+    }
+}
+
 #[test]
 fn forty_million_parameters_are_updated_or_refused_with_the_limit() {
     let sides: [&[usize]; 3] = [&[4096, 4096], &[4096, 4096], &[1024, 6304]];

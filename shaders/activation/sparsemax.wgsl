@@ -19,6 +19,12 @@ fn above_at(row: Row, col: u32, top: f32, threshold: f32) -> vec2<f32> {
     return select(vec2(0.0), vec2(z, 1.0), col < row.cols && z > threshold);
 }
 
+fn above_four(row: Row, col: u32, top: f32, threshold: f32) -> vec2<f32> {
+    let step = params.lanes;
+    return (above_at(row, col, top, threshold) + above_at(row, col + step, top, threshold))
+        + (above_at(row, col + 2u * step, top, threshold) + above_at(row, col + 3u * step, top, threshold));
+}
+
 // The sum and the number of the elements above a threshold.
 fn above(row: Row, top: f32, threshold: f32) -> vec2<f32> {
     var sums = vec2(0.0);
@@ -26,9 +32,8 @@ fn above(row: Row, top: f32, threshold: f32) -> vec2<f32> {
     while col < row.cols {
         let end = run_end(row, col);
         var run = vec2(0.0);
-        for (; col < end; col += 4u * params.lanes) {
-            run += (above_at(row, col, top, threshold) + above_at(row, col + params.lanes, top, threshold))
-                + (above_at(row, col + 2u * params.lanes, top, threshold) + above_at(row, col + 3u * params.lanes, top, threshold));
+        for (; col < end; col += 8u * params.lanes) {
+            run += above_four(row, col, top, threshold) + above_four(row, col + 4u * params.lanes, top, threshold);
         }
         sums += run;
     }

@@ -1,5 +1,5 @@
-// The target is a list of classes along each row, ended by a number that is none.
-@group(0) @binding(3) var<storage, read> target_list: array<u32>;
+// The target is a list of classes along each row: what the pairs of its classes and the others come to.
+@group(0) @binding(3) var<storage, read> pairs: array<vec2<f32>>;
 
 fn open_row(row: u32) {
 }

@@ -14,6 +14,34 @@ struct Params {
 @group(0) @binding(6) var<storage, read> lines: array<f32>;
 @group(0) @binding(7) var<storage, read_write> next: array<f32>;
 
+struct Line {
+    first_block: u32,
+    line: u32,
+    is_col: bool,
+    len: u32,
+}
+
+// What an element adds; what lies beyond the end adds 0, the least of all terms.
+fn term_along(own: Line, along: u32) -> f32 {
+    if along >= own.len {
+        return 0.0;
+    }
+    let block = blocks[own.first_block];
+    let entry = due();
+    let row = select(own.line, along, own.is_col);
+    let col = select(along, own.line - block.rows, own.is_col);
+    let i = 64u * own.first_block + row * max(block.cols, 1u) + col;
+    let g = steps.entries[entry].sign * grad[i] + steps.entries[entry].coupled * block.decays * param[i];
+    let by_row = lines[block.lines + row];
+    let by_col = lines[block.lines + select(row, block.rows + col, block.cols > 0u)];
+    return term(g, by_row, by_col, steps.entries[entry].scalars);
+}
+
+fn four_terms(own: Line, along: u32, width: u32) -> f32 {
+    let near = join(term_along(own, along), term_along(own, along + width));
+    return join(near, join(term_along(own, along + 2u * width), term_along(own, along + 3u * width)));
+}
+
 var<workgroup> totals: array<f32, 256>;
 
 @compute @workgroup_size(256)
@@ -39,18 +67,9 @@ fn main(
     let len = select(cols, block.rows, is_col);
     var total = 0.0;
     if exists {
-        var along = part;
-        while along < len {
-            let end = min(along + 1024u * width, len);
-            for (; along < end; along += width) {
-                let row = select(line, along, is_col);
-                let col = select(along, line - block.rows, is_col);
-                let i = 64u * first_block + row * cols + col;
-                let g = steps.entries[entry].sign * grad[i] + steps.entries[entry].coupled * block.decays * param[i];
-                let by_row = lines[block.lines + row];
-                let by_col = lines[block.lines + select(row, block.rows + col, block.cols > 0u)];
-                total = join(total, term(g, by_row, by_col, steps.entries[entry].scalars));
-            }
+        let own = Line(first_block, line, is_col, len);
+        for (var along = part; along < len; along += 8u * width) {
+            total = join(total, join(four_terms(own, along, width), four_terms(own, along + 4u * width, width)));
         }
     }
     let slot = select(lane, lane % width * width + lane / width, is_col);

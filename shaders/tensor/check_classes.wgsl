@@ -16,16 +16,29 @@ struct Params {
 var<workgroup> counts: array<u32, 256>;
 var<workgroup> firsts: array<u32, 256>;
 
+// 0xffffffff unless the target of a row is a fault.
+fn fault_at(row: u32, rows: u32) -> u32 {
+    if row >= rows || target_class[row] < params.cols || target_class[row] == params.ignored {
+        return 0xffffffffu;
+    }
+    return row;
+}
+
 @compute @workgroup_size(256)
 fn main(@builtin(local_invocation_index) lane: u32) {
     let rows = min(params.rows, steps.entries[now()].rows) * params.per_row;
     var found = 0u;
     var first = 0xffffffffu;
-    for (var row = lane; row < rows; row += 256u) {
-        if target_class[row] >= params.cols && target_class[row] != params.ignored {
-            found += 1u;
-            first = min(first, row);
-        }
+    for (var row = lane; row < rows; row += 1024u) {
+        let faults = vec4(
+            fault_at(row, rows),
+            fault_at(row + 256u, rows),
+            fault_at(row + 512u, rows),
+            fault_at(row + 768u, rows)
+        );
+        let is_fault = select(vec4(0u), vec4(1u), faults != vec4(0xffffffffu));
+        found += (is_fault.x + is_fault.y) + (is_fault.z + is_fault.w);
+        first = min(first, min(min(faults.x, faults.y), min(faults.z, faults.w)));
     }
     counts[lane] = found;
     firsts[lane] = first;

@@ -11,6 +11,16 @@ struct Params {
 @group(0) @binding(4) var<storage, read> next: array<f32>;
 @group(0) @binding(5) var<storage, read_write> lines: array<f32>;
 
+// Puts one in place; gives it if it is that of a row.
+fn settled(block: Block, line: u32, count: u32) -> f32 {
+    if line >= count {
+        return 0.0;
+    }
+    let value = next[block.lines + line];
+    lines[block.lines + line] = value;
+    return select(0.0, value, line < block.rows);
+}
+
 @compute @workgroup_size(256)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -32,14 +42,9 @@ fn main(
     }
     let count = block.rows + block.cols;
     var sum = 0.0;
-    var line = lane;
-    while line < count {
-        let end = min(line + 256u * 1024u, count);
-        for (; line < end; line += 256u) {
-            let value = next[block.lines + line];
-            lines[block.lines + line] = value;
-            sum += select(0.0, value, line < block.rows);
-        }
+    for (var line = lane; line < count; line += 1024u) {
+        sum += (settled(block, line, count) + settled(block, line + 256u, count))
+            + (settled(block, line + 512u, count) + settled(block, line + 768u, count));
     }
     let total = sum_lanes(sum, lane, 256u);
     if lane == 0u && block.cols > 0u {

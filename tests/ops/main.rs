@@ -17,3 +17,4 @@ mod optimizer;
 mod row;
 mod shapes;
 mod symmetric;
+mod turns;

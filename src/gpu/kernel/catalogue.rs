@@ -1,7 +1,8 @@
 //! Every kernel: the ones that follow from registry entries, and the ones written whole.
 
 pub use super::loss::{
-    Parts, accuracy, agreement, check_classes, divide, loss, one_hot, target_weight,
+    Parts, accuracy, agreement, check_classes, divide, loss, margin_pairs, one_hot, target_weight,
+    times_listed,
 };
 use super::{Access, Binding, Field, Kernel, Lanes, Part};
 use crate::spec::optimizer::Takes;

@@ -168,7 +168,7 @@ fn row_target(form: TargetForm) -> (&'static str, Binding) {
     match form {
         TargetForm::Values => (shader!("template/loss_row_values"), read("target_values")),
         TargetForm::Class => (shader!("template/loss_row_class"), read("target_class")),
-        TargetForm::ClassList => (shader!("template/loss_row_class_list"), read("target_list")),
+        TargetForm::ClassList => (shader!("template/loss_row_class_list"), read("pairs")),
         TargetForm::Number => (shader!("template/loss_row_number"), read("target_values")),
         TargetForm::Nothing => (shader!("template/loss_row_nothing"), read("second")),
     }
@@ -255,6 +255,20 @@ pub fn one_hot() -> Kernel {
     whole("tensor.one_hot", 64, &parts, &bindings, &["len", "cols"])
 }
 
+/// How often each class stands in its row's list.
+pub fn times_listed() -> Kernel {
+    let bindings = [read("target_list"), write("times")];
+    let parts = [INDEX, shader!("tensor/times_listed")];
+    whole("tensor.times_listed", 64, &parts, &bindings, &["len", "cols"])
+}
+
+/// The pairs of a class that is listed and one that is not, within the margin.
+pub fn margin_pairs() -> Kernel {
+    let bindings = [read("prediction"), read("target_list"), read("times"), write("pairs")];
+    let parts = [INDEX, shader!("tensor/margin_pairs")];
+    whole("tensor.margin_pairs", 64, &parts, &bindings, &["len", "cols"])
+}
+
 /// How many targets are no class.
 pub fn check_classes() -> Kernel {
     let parts = [STEP, NO_SCALARS, shader!("tensor/check_classes")];
@@ -329,6 +343,7 @@ pub fn all() -> Vec<Kernel> {
         Lanes::ALL.into_iter().flat_map(|lanes| [true, false].map(|by| accuracy(by, lanes))),
     );
     kernels.extend(Lanes::OF_BLOCKS.map(agreement));
-    kernels.extend([one_hot(), check_classes(), target_weight(), divide()]);
+    let others = [one_hot(), check_classes(), target_weight(), divide(), times_listed()];
+    kernels.extend(others.into_iter().chain([margin_pairs()]));
     kernels
 }

@@ -25,7 +25,7 @@ impl Lowering<'_> {
         x: Slot,
         out: Slot,
     ) -> Result<()> {
-        let rows = self.activation_rows(f, self.shape(x)?);
+        let rows = self.activation_rows(f, self.shape(x)?)?;
         let kernel = if x == out {
             kernels::in_place(f, rows)
                 .ok_or_else(|| Error::Internal(format!("{f} does not work in place")))?
@@ -47,7 +47,7 @@ impl Lowering<'_> {
         let [_, _, grad_in] = slots;
         let shape = self.shape(grad_in)?;
         let kernel = match order {
-            Order::First => kernels::backward(f, self.activation_rows(f, shape)),
+            Order::First => kernels::backward(f, self.activation_rows(f, shape)?),
             Order::Second => kernels::second(f)
                 .ok_or_else(|| Error::Internal(format!("{f} has no second derivative")))?,
         };
@@ -74,7 +74,7 @@ impl Lowering<'_> {
             ActivationKind::Row(_) => {
                 bindings.push(self.memory.steps.clone());
                 let rows = if cols == 0 { 0 } else { outer * inner };
-                let lanes = self.row_lanes(rows, cols);
+                let lanes = self.activation_lanes(f, outer * inner, cols)?;
                 let fields = vec![word(rows), word(cols), word(inner), word(lanes), key0, key1];
                 (fields, groups(rows, ROW / lanes))
             }
@@ -85,6 +85,8 @@ impl Lowering<'_> {
             }
             ActivationKind::Fold(_) => {
                 let out_cols = f.output_len(cols)?;
+                // One lane looks at all the numbers that one comes of, four a turn.
+                self.check_turns(f.name(), cols.checked_div(out_cols).unwrap_or(0).div_ceil(4))?;
                 let fields = vec![word(len), word(cols), word(out_cols), word(inner)];
                 (fields, groups(len, EACH))
             }

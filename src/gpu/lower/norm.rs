@@ -80,7 +80,8 @@ impl Lowering<'_> {
         let (rows, cols) = (shape.rows(), shape.cols());
         let [lines, length, inner] =
             if f.is_across_rows() { [cols, rows, cols] } else { [rows, cols, 1] };
-        let lanes = self.row_lanes(lines, length);
+        // One loop writes number by number.
+        let lanes = self.row_lanes(f.name(), lines, length, 2)?;
         let fields = [lines, length, inner, lanes, 0, 0].map(|word| word as u32);
         let per_sample = rows / shape.axis(0).unwrap_or(1).max(1);
         let hyper = [f.epsilon(), weights, biases, per_sample as f64, f.step()];

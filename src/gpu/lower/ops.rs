@@ -71,6 +71,7 @@ impl Lowering<'_> {
                 // Where none is to be ignored, a class that is no fault stands for it.
                 let ignored = ignored.unwrap_or(0);
                 let fields = [rows, *classes, ignored as usize, per_row].map(|word| word as u32);
+                self.check_turns("check_classes", shape.len().div_ceil(1024))?;
                 let places = [self.region(*count)?, self.region(*first)?];
                 let bindings =
                     [&[self.memory.steps.clone(), self.region(*target)?], &places[..]].concat();

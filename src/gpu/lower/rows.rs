@@ -1,16 +1,16 @@
 //! How many invocations share a row, and how.
 
 use super::ops::SUM;
-use super::{Lowering, groups};
+use super::{Lowering, groups, turns};
+use crate::error::Result;
 use crate::gpu::Class;
 use crate::gpu::kernel::{Lanes, Rows};
 use crate::shape::Shape;
 use crate::spec::Activation;
+use crate::spec::activation::ActivationKind;
 
 /// Invocations per workgroup of row-wise kernels.
 pub(super) const ROW: usize = 256;
-/// The most columns that one lane takes: llvmpipe ends an invocation's loops after 65 535 turns in all.
-const MOST_PER_LANE: usize = 60_000;
 /// How many workgroups are enough for a software adapter.
 const ENOUGH: usize = 8;
 /// The lanes of a vector of llvmpipe's.
@@ -27,16 +27,38 @@ pub(super) struct Blocks {
 }
 
 impl Lowering<'_> {
-    /// How many lanes share a row of `cols` numbers. On a software adapter, where waiting for each other costs most of a
-    /// row's time, only as many as one vector has, unless there are too few rows to go round.
-    pub(super) fn row_lanes(&self, rows: usize, cols: usize) -> usize {
+    /// How many lanes share a row of `cols` numbers that takes a lane so many turns for each of its own. On a software
+    /// adapter, where waiting for each other costs most of a row's time, only as many as one vector has, unless there are
+    /// too few rows to go round or the turns would be too many.
+    ///
+    /// # Errors
+    /// As [`Lowering::check_turns`].
+    pub(super) fn row_lanes(
+        &self,
+        what: &str,
+        rows: usize,
+        cols: usize,
+        turns: usize,
+    ) -> Result<usize> {
         let usual = lanes(cols);
         if self.gpu.choices().class != Class::Cpu {
-            return usual;
+            return Ok(usual);
         }
         let busy = (ENOUGH * ROW).div_ceil(rows.max(1)).next_power_of_two();
-        let short = cols.div_ceil(MOST_PER_LANE).next_power_of_two();
-        usual.min(busy.max(short).clamp(VECTOR, ROW))
+        let short = cols.saturating_mul(turns).div_ceil(turns::MOST).next_power_of_two();
+        let lanes = usual.min(busy.max(short).clamp(VECTOR, ROW));
+        self.check_turns(what, cols.div_ceil(lanes).saturating_mul(turns))?;
+        Ok(lanes)
+    }
+
+    /// The lanes of a row of an activation.
+    pub(super) fn activation_lanes(
+        &self,
+        f: &Activation,
+        rows: usize,
+        cols: usize,
+    ) -> Result<usize> {
+        self.row_lanes(f.name(), rows, cols, turns_per_column(f, cols))
     }
 
     /// How `len` numbers are summed by blocks.
@@ -59,20 +81,28 @@ impl Lowering<'_> {
         }
     }
 
-    /// How a kernel goes about `rows` rows of `cols` numbers `inner` apart.
-    pub(super) fn rows(&self, rows: usize, cols: usize, inner: usize) -> Rows {
-        Rows::of(cols, inner, self.meeting(self.row_lanes(rows, cols)))
-    }
-
-    /// The same for an activation of a tensor.
-    pub(super) fn activation_rows(&self, f: &Activation, shape: Shape) -> Rows {
+    /// How a kernel goes about the rows of an activation.
+    pub(super) fn activation_rows(&self, f: &Activation, shape: Shape) -> Result<Rows> {
+        if !matches!(f.entry().kind, ActivationKind::Row(_)) {
+            return Ok(Rows::PLAIN);
+        }
         let [outer, cols, inner] = shape.split(f.dim().unwrap_or(-1)).unwrap_or_default();
-        self.rows(outer * inner, cols, inner)
+        let lanes = self.activation_lanes(f, outer * inner, cols)?;
+        Ok(Rows::of(cols, inner, self.meeting(lanes)))
+    }
+}
+
+/// The turns of a lane for each of its columns. A loop takes four a turn, and a row at most four loops, but for those of
+/// sparsemax: 13 + log2(cols) at most that take eight.
+fn turns_per_column(f: &Activation, cols: usize) -> usize {
+    match f.name() == Activation::sparsemax().name() {
+        true => (20 + cols.max(1).ilog2() as usize).div_ceil(7),
+        false => 1,
     }
 }
 
 /// How many lanes share a row: one for a short row, for then nothing is shared and the lanes need not wait for each other.
-pub(super) fn lanes(cols: usize) -> usize {
+fn lanes(cols: usize) -> usize {
     match cols {
         0..=32 => 1,
         33..=256 => 8,

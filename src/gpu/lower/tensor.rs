@@ -102,7 +102,7 @@ impl Lowering<'_> {
         out: Region,
     ) -> Result<()> {
         // Neighbouring invocations read neighbouring numbers.
-        let is_side_by_side = inner >= 32;
+        let is_side_by_side = inner >= 32 && (f.over_parts().is_some() || cols <= BLOCK);
         let longest = if is_side_by_side { SHORT_BLOCK } else { BLOCK };
         loop {
             let blocks = match f.over_parts() {
@@ -111,7 +111,10 @@ impl Lowering<'_> {
             };
             let size = if blocks == 1 { cols } else { longest };
             let items = outer * blocks * inner;
-            let lanes = if is_side_by_side { 1 } else { self.row_lanes(items, size) };
+            let lanes = match is_side_by_side {
+                true => 1,
+                false => self.row_lanes(f.name(), items, size, 1)?,
+            };
             let y = if blocks > 1 { self.scratch(items)? } else { out.clone() };
             let scale = if blocks > 1 { 1.0 } else { scale };
             let mut fields = [items, cols, inner, lanes, blocks, size].map(|n| n as u32).to_vec();

@@ -1,24 +1,26 @@
-//! How long an invocation loops: llvmpipe ends the loops of one, silently, after 65 535 turns of all of them together.
+//! How long an invocation loops: llvmpipe ends the loops of one, silently, after 65 535 turns of all of them together. A kernel
+//! whose turns grow with a size shares them among invocations or dispatches; where it cannot, its sizes have a limit there.
 
+use super::Lowering;
 use crate::error::{Error, Result};
+use crate::gpu::Class;
 
-/// The most turns of an invocation, some left for trees over its lanes.
-const MOST: usize = 65_000;
+/// The most turns of an invocation; the rest is for trees over lanes.
+pub(super) const MOST: usize = 64_000;
 
-/// How many steps of so many turns each an invocation takes.
-///
-/// # Errors
-/// [`Error::Limit`] if one is too long.
-pub(super) fn steps(what: &str, turns: usize) -> Result<usize> {
-    check(what, turns)?;
-    Ok(MOST / turns.max(1))
-}
-
-/// Fails if an invocation would have to take more turns than it can.
-pub(super) fn check(what: &str, turns: usize) -> Result<()> {
-    if turns <= MOST {
-        return Ok(());
+impl Lowering<'_> {
+    /// Fails if an invocation would take more turns than a CPU adapter lets it.
+    pub(super) fn check_turns(&self, what: &str, turns: usize) -> Result<()> {
+        if turns <= MOST || self.gpu.choices().class != Class::Cpu {
+            return Ok(());
+        }
+        let unit = "turns of an invocation's loops";
+        Err(Error::Limit { what: what.into(), needed: turns as u64, limit: MOST as u64, unit })
     }
-    let (needed, limit) = (turns as u64, MOST as u64);
-    Err(Error::Limit { what: what.into(), needed, limit, unit: "turns of an invocation's loops" })
+
+    /// How many steps of so many turns each a dispatch takes.
+    pub(super) fn steps_of(&self, what: &str, turns: usize) -> Result<usize> {
+        self.check_turns(what, turns)?;
+        Ok((MOST / turns.max(1)).max(1))
+    }
 }

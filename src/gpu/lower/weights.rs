@@ -10,7 +10,7 @@ use crate::program::{Op, Slot};
 use crate::random::Key;
 use crate::shape::PAD;
 use crate::spec::Optimizer;
-use crate::spec::optimizer::Takes;
+use crate::spec::optimizer::{Takes, sides};
 
 impl<'a> Lowering<'a> {
     fn segments(&self) -> Result<&'a [Segment]> {
@@ -261,6 +261,10 @@ impl<'a> Lowering<'a> {
     fn lines(&mut self, optimizer: &Optimizer, segment: &Segment) -> Result<Option<[Region; 2]>> {
         let lines = segment.states.get(optimizer.states().len().saturating_sub(1));
         let Some(lines) = lines.filter(|_| !segment.strips.is_empty()) else { return Ok(None) };
+        let all = self.program.params().iter().map(|param| sides(param.shape));
+        let longest = all.filter(|[_, cols]| *cols > 0).flatten().max();
+        // 16 invocations along each side of a matrix, eight numbers a turn.
+        self.check_turns(optimizer.name(), longest.unwrap_or(0).div_ceil(128))?;
         let words: Vec<u32> = segment.strips.iter().flatten().copied().collect();
         let strips = self.scratch_of(words.len(), &words)?;
         let next = self.scratch(segment.lines)?;

@@ -1,7 +1,7 @@
 //! The loss of sequences.
 
+use super::super::Lowering;
 use super::super::ops::Total;
-use super::super::{Lowering, turns};
 use crate::error::Result;
 use crate::gpu::kernel::Rows;
 use crate::gpu::kernel::catalogue::{self, Parts};
@@ -64,17 +64,20 @@ impl Lowering<'_> {
         if gradient.is_some() {
             self.clear(grad, shape.len())?;
         }
+        self.check_turns(loss.name(), places + 1)?;
+        let [forward, backward] = turns_per_step(places);
+        let forward = self.steps_of(loss.name(), forward)?;
+        let backward = self.steps_of(loss.name(), backward)?;
         let mut run = |phase: Phase, [begin, end]: [usize; 2], groups: usize| {
             let own = [phase as u32, (upstream as f32).to_bits(), begin as u32, end as u32];
             let fields = [&sizes[..], &means, &own].concat();
             self.push(kernel.clone(), &fields, loss.values(), bindings.to_vec(), groups as u64, 0)
         };
-        let [forward, backward] = turns_per_step(places);
-        let spans = spans(time, turns::steps(loss.name(), forward)?);
+        let spans = spans(time, forward);
         spans.iter().try_for_each(|span| run(Phase::Forward, *span, samples))?;
         if gradient.is_some() {
             run(Phase::Link, [0, 0], samples * places.div_ceil(LANES))?;
-            let spans = self::spans(time, turns::steps(loss.name(), backward)?);
+            let spans = self::spans(time, backward);
             spans.iter().rev().try_for_each(|span| run(Phase::Backward, *span, samples))?;
         }
         if each {

@@ -30,7 +30,8 @@ impl Lowering<'_> {
             let classes = self.program.slot(target)?.dtype == DType::U32;
             let bindings = [&inputs[..], std::slice::from_ref(&terms)].concat();
             let k = k.min(shape.cols()) as u32;
-            let lanes = self.row_lanes(rows, shape.cols());
+            // Two loops, number by number.
+            let lanes = self.row_lanes(&metric.to_string(), rows, shape.cols(), 2)?;
             let fields = [rows as u32, shape.cols() as u32, k, lanes as u32];
             let count = groups(rows, ROW / lanes);
             let kernel = catalogue::accuracy(classes, self.meeting(lanes));

@@ -1,7 +1,7 @@
 //! Row-wise losses.
 
 use super::super::ops::Total;
-use super::super::rows::{ROW, lanes};
+use super::super::rows::ROW;
 use super::super::{Lowering, groups};
 use super::{Classes, Operands};
 use crate::error::Result;
@@ -97,6 +97,21 @@ impl Lowering<'_> {
         self.divide(counts, divisor, rows, out)
     }
 
+    /// What the pairs of the classes in a list and the others come to, for each class.
+    fn margin_pairs(&mut self, operands: &Operands<'_>, list: Region) -> Result<Region> {
+        let Operands { loss, layout, .. } = operands;
+        let (cols, len) = (layout.cols, layout.rows() * layout.cols);
+        self.check_turns(loss.name(), cols + 1)?;
+        let (times, pairs) = (self.scratch(len)?, self.scratch(2 * len)?);
+        let (fields, count) = ([len, cols].map(|word| word as u32), groups(len, 64));
+        let bindings = vec![list.clone(), times.clone()];
+        self.push(catalogue::times_listed(), &fields, &[], bindings, count, 0)?;
+        let bindings =
+            vec![self.or_unused(operands.predictions.first()), list, times, pairs.clone()];
+        self.push(catalogue::margin_pairs(), &fields, &[], bindings, count, 0)?;
+        Ok(pairs)
+    }
+
     pub(super) fn row_loss(
         &mut self,
         operands: &Operands<'_>,
@@ -117,15 +132,14 @@ impl Lowering<'_> {
             Scale::Divisor(region) => (2, Some(region)),
         };
         let terms = if each { value.clone() } else { self.scratch(rows)? };
-        // A list of classes is walked for every column.
-        let lanes = match form {
-            TargetForm::ClassList => lanes(layout.cols),
-            _ => self.row_lanes(rows, layout.cols),
-        };
+        let lanes = self.row_lanes(loss.name(), rows, layout.cols, 1)?;
         // The second and third binding of a row: the target or another input, and whatever else the loss takes.
         let [_, others @ ..] = &operands.predictions[..] else { return Ok(()) };
         let mut more = operands.target.iter().chain(others);
-        let target = self.or_unused(more.next());
+        let mut target = self.or_unused(more.next());
+        if *form == TargetForm::ClassList {
+            target = self.margin_pairs(operands, target)?;
+        }
         let last = match more.next() {
             Some(region) => Some(region.clone()),
             None if loss.takes_class_weight() => {

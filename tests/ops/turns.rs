@@ -1,0 +1,142 @@
+//! Sizes at which an invocation that did its share alone would loop for more than 65 535 turns, after which llvmpipe ends its
+//! loops: the work is shared or cut, or the size refused.
+
+use wgrad::gpu::{Class, Plan};
+use wgrad::program::{LossInputs, Slot, StepEntry};
+use wgrad::{Activation, Error, Loss, Reduce, Reduction};
+
+use crate::support::run::{Case, gpu, normal};
+
+/// A row's list of as many places as classes, each of every other class twice.
+fn every_other_class(cols: usize) -> impl Iterator<Item = u32> {
+    (0..cols as u32).map(move |place| place * 14 % cols as u32 / 2 * 2)
+}
+
+#[test]
+fn long_lists_of_classes_have_the_values_and_gradients_of_short_ones() {
+    let loss = Loss::multilabel_margin();
+    for (rows, cols) in [(3, 100), (2, 1000), (1, 3000)] {
+        let mut case = Case::new(&format!("{loss} [{rows}, {cols}]"));
+        let x = case.input(&[rows, cols], &normal(1, rows * cols));
+        let lists: Vec<u32> = (0..rows).flat_map(|_| every_other_class(cols)).collect();
+        let target = case.indices(&[rows, cols], &lists);
+        let inputs = LossInputs::new(x, target);
+        let (value, gradients) = case.program.loss_of(loss, Reduction::None, inputs, true).unwrap();
+        let name = case.program.name().to_string();
+        let outcomes = case.run(gpu(), &[value, gradients[0]]);
+        // Sums of cols numbers for each of as many classes.
+        outcomes[0].close(&name, 64.0, 0.0);
+        outcomes[1].close(&format!("{name}, gradient"), 4.0, 0.0);
+    }
+}
+
+#[test]
+fn a_hundred_thousand_pieces_are_all_looked_at() {
+    let f: Activation = "maxout(pieces=100000)".parse().unwrap();
+    let mut case = Case::new("maxout");
+    let x = case.input(&[2, 400_000], &normal(2, 800_000));
+    let y = case.program.activation("y", f, x).unwrap();
+    case.run(gpu(), &[y])[0].close("maxout", 0.0, 0.0);
+    let f: Activation = "maxout(pieces=70000)".parse().unwrap();
+    let mut case = Case::new("maxout backward");
+    let mut data = normal(3, 70_000);
+    data[69_998] = 9.0;
+    let (x, g) = (case.input(&[1, 70_000], &data), case.input(&[1, 1], &[2.0]));
+    let dx = case.program.activation_backward("dx", f, (x, x), g).unwrap();
+    case.run(gpu(), &[dx])[0].close("maxout backward", 0.0, 0.0);
+}
+
+#[test]
+fn the_place_of_the_largest_is_found_along_a_long_outer_axis() {
+    let (cols, inner) = (140_000, 32);
+    let mut data = normal(4, cols * inner);
+    data[(cols - 1) * inner + 5] = 20.0;
+    data[(cols - 3) * inner + 6] = -20.0;
+    for f in [Reduce::Argmax, Reduce::Argmin, Reduce::Amax, Reduce::Logsumexp] {
+        let mut case = Case::new(f.name());
+        let x = case.input(&[cols, inner], &data);
+        let y = case.program.reduce("y", f, x, &[0]).unwrap();
+        case.run(gpu(), &[y])[0].close(f.name(), 16.0, 0.0);
+    }
+}
+
+#[test]
+fn a_fault_among_seventeen_million_targets_is_counted() {
+    let (rows, fault) = (17_000_000, 16_800_000);
+    let mut classes = vec![1; rows];
+    classes[fault] = 7;
+    let mut case = Case::new("check_classes");
+    let target = case.classes(&classes);
+    let figures = case.program.check_classes(target, 3, None).unwrap();
+    for (outcome, want) in case.run(gpu(), &figures).iter().zip([1.0, fault as f32]) {
+        assert_eq!((outcome.got[0], outcome.want[0]), (want, f64::from(want)));
+    }
+}
+
+#[test]
+fn rows_of_half_a_million_numbers_are_normalized_and_projected() {
+    let cols = 500_000;
+    let mut case = Case::new("long rows");
+    let (x, g) = (
+        case.input(&[2, cols], &normal(5, 2 * cols)),
+        case.input(&[2, cols], &normal(6, 2 * cols)),
+    );
+    let p = &mut case.program;
+    let y = p.activation("y", Activation::sparsemax(), x).unwrap();
+    let f = wgrad::Normalization::layer_norm();
+    let dx = p.normalize_backward("dx", f, (x, None), g, None).unwrap();
+    for outcome in case.run(gpu(), &[y, dx]) {
+        outcome.close("long rows", 16.0, 4e-6);
+    }
+}
+
+/// Adds an op to a case.
+type Build<'a> = &'a dyn Fn(&mut Case);
+
+/// Lowers a case's program; gives why it was refused.
+fn refusal(case: Case) -> Error {
+    let entry = StepEntry::rows(1);
+    let plan = Plan::new(gpu(), case.program, None, &[], 0, move |_| entry);
+    plan.expect_err("no invocation loops for so long")
+}
+
+#[test]
+fn what_one_invocation_would_have_to_do_alone_is_refused_where_loops_end() {
+    if gpu().choices().class != Class::Cpu {
+        return;
+    }
+    let list = |case: &mut Case, shape: &[usize]| -> Slot {
+        case.indices(shape, &vec![u32::MAX; shape.iter().product()])
+    };
+    let pieces = |case: &mut Case| {
+        let x = case.input(&[1, 300_000], &vec![0.0; 300_000]);
+        case.program.activation("y", "maxout(pieces=300000)".parse().unwrap(), x).unwrap();
+    };
+    let classes = |case: &mut Case| {
+        let (x, t) = (case.input(&[1, 70_000], &vec![0.0; 70_000]), list(case, &[1, 70_000]));
+        let inputs = LossInputs::new(x, t);
+        case.program.loss_of(Loss::multilabel_margin(), Reduction::Mean, inputs, false).unwrap();
+    };
+    let labels = |case: &mut Case| {
+        let (x, t) = (case.input(&[1, 1, 2], &[0.0; 2]), list(case, &[1, 70_000]));
+        let lengths = case.indices(&[1, 2], &[1, 1]);
+        let inputs = LossInputs::new(x, t).lengths(lengths);
+        case.program.loss_of(Loss::ctc(), Reduction::Mean, inputs, true).unwrap();
+    };
+    let columns = |case: &mut Case| {
+        let x = case.input(&[1, 9_000_000], &vec![0.0; 9_000_000]);
+        case.program.activation("y", Activation::sparsemax(), x).unwrap();
+    };
+    let refused: [(&str, Build<'_>); 4] = [
+        ("maxout", &pieces),
+        ("multilabel_margin", &classes),
+        ("ctc", &labels),
+        ("sparsemax", &columns),
+    ];
+    for (name, build) in refused {
+        let mut case = Case::new(name);
+        build(&mut case);
+        let error = refusal(case);
+        assert!(matches!(&error, Error::Limit { what, .. } if what.contains(name)), "{error}");
+    }
+}
