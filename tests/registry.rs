@@ -89,6 +89,77 @@ fn an_unknown_name_is_answered_with_the_names_near_it() {
     println!("{} misspelt names", every_family!(misspelt));
 }
 
+fn swapped<K: Kind>() -> usize {
+    let mut count = 0;
+    for name in names::<K>().into_iter().filter(|name| name.len() >= 3) {
+        for place in 0..name.len() - 1 {
+            let mut letters: Vec<char> = name.chars().collect();
+            letters.swap(place, place + 1);
+            let wrong: String = letters.into_iter().collect();
+            let Err(error) = Choice::<K>::named(&wrong) else { continue };
+            let message = error.to_string();
+            assert!(message.contains(name), "'{wrong}' does not lead to '{name}': {message}");
+            count += 1;
+        }
+    }
+    count
+}
+
+#[test]
+fn two_letters_in_each_others_place_lead_to_the_name() {
+    println!("{} names with two letters swapped", every_family!(swapped));
+    let message = "SDG".parse::<Optimizer>().unwrap_err().to_string();
+    let near = message.split_once("did you mean").map_or("", |(_, near)| near);
+    assert!(near.trim_start().starts_with("sgd"), "{message}");
+}
+
+#[test]
+fn the_class_names_of_pytorch_and_the_names_of_textbooks_are_found() {
+    for (name, loss) in [
+        ("L1Loss", Loss::l1()),
+        ("MSELoss", Loss::mse()),
+        ("BCELoss", Loss::bce()),
+        ("BCEWithLogitsLoss", Loss::bce_with_logits()),
+        ("CTCLoss", Loss::ctc()),
+        ("CosineEmbeddingLoss", Loss::cosine_embedding()),
+        ("CrossEntropyLoss", Loss::cross_entropy()),
+        ("GaussianNLLLoss", Loss::gaussian_nll()),
+        ("HingeEmbeddingLoss", Loss::hinge_embedding()),
+        ("HuberLoss", Loss::huber()),
+        ("KLDivLoss", Loss::kl_div()),
+        ("MarginRankingLoss", Loss::margin_ranking()),
+        ("MultiLabelMarginLoss", Loss::multilabel_margin()),
+        ("MultiLabelSoftMarginLoss", Loss::multilabel_soft_margin()),
+        ("MultiMarginLoss", Loss::multi_margin()),
+        ("NLLLoss", Loss::nll()),
+        ("PoissonNLLLoss", Loss::poisson_nll()),
+        ("SmoothL1Loss", Loss::smooth_l1()),
+        ("SoftMarginLoss", Loss::soft_margin()),
+        ("TripletMarginLoss", Loss::triplet_margin()),
+        ("TripletMarginWithDistanceLoss", Loss::triplet_margin()),
+        ("Square", Loss::squared_error()),
+        ("Binary", Loss::bce()),
+        ("Cross", Loss::cross_entropy()),
+    ] {
+        assert_eq!(name.parse::<Loss>().unwrap(), loss, "{name}");
+    }
+    let smoothed = "CrossEntropyLoss(label_smoothing=0.1)".parse::<Loss>().unwrap();
+    assert_eq!(smoothed, Loss::cross_entropy().with("label_smoothing", 0.1).unwrap());
+    for name in "ELU Hardshrink Hardsigmoid Hardtanh Hardswish LeakyReLU LogSigmoid PReLU ReLU ReLU6 RReLU SELU CELU GELU \
+        Sigmoid SiLU Mish Softplus Softshrink Softsign Tanh Tanhshrink Threshold GLU Softmin Softmax Softmax2d LogSoftmax \
+        Identity Dropout AlphaDropout"
+        .split_whitespace()
+    {
+        assert!(name.parse::<Activation>().is_ok(), "{name}");
+    }
+    for name in "ASGD Adadelta Adafactor Adagrad Adam AdamW Adamax LBFGS Muon NAdam RAdam RMSprop Rprop SGD SparseAdam".split(' ')
+    {
+        assert!(name.parse::<Optimizer>().is_ok(), "{name}");
+    }
+    assert_eq!("amsbound".parse::<Optimizer>().unwrap().to_string(), "adabound(amsgrad=1)");
+    assert_eq!("Softmax2d".parse::<Activation>().unwrap().dim(), Some(-3));
+}
+
 fn ranges<K: Kind>() -> usize {
     let mut count = 0;
     let values = [-1e300, -2.0, -1.0, -0.0, 0.0, 1e-300, 0.5, 1.0, 2.0, 1e300];

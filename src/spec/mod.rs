@@ -6,6 +6,7 @@
 #![allow(clippy::type_complexity, reason = "a signature says more than an alias for it")]
 
 pub mod activation;
+pub(crate) mod entries;
 pub mod initializer;
 pub mod loss;
 pub mod metric;

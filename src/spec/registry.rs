@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use std::str::FromStr;
 
+pub(crate) use super::entries::{entries, registry};
 use crate::error::{Error, Result};
 use crate::numeric::Float;
 use crate::shape::MAX_AXES;
@@ -191,28 +192,33 @@ impl<K: Kind> Choice<K> {
         Self { entry, values }
     }
 
-    /// The op of this name or alias. Case and the separators `-`, `_` and space do not matter.
+    /// The op of this name or alias. Case and the separators `-`, `_` and space do not matter; the family's own name may
+    /// end it, as in PyTorch's `NLLLoss`.
     ///
     /// # Errors
     /// [`Error::UnknownName`] lists the nearest names.
     pub fn named(name: &str) -> Result<Self> {
         let wanted = plain(name);
+        let short = wanted.strip_suffix(K::FAMILY);
+        let found = Self::exactly(&wanted)?.or(short.map_or(Ok(None), Self::exactly)?);
+        found.ok_or_else(|| {
+            let near = near::<K>(short.unwrap_or(&wanted));
+            Error::UnknownName { kind: K::FAMILY, name: name.to_string(), near }
+        })
+    }
+
+    /// The op whose plain name or alias this is.
+    fn exactly(wanted: &str) -> Result<Option<Self>> {
         for &entry in K::all() {
             if plain(entry.name) == wanted {
-                return Ok(Self::of(entry));
+                return Ok(Some(Self::of(entry)));
             }
             if let Some(alias) = entry.aliases.iter().find(|alias| plain(alias.name) == wanted) {
-                return alias
-                    .sets
-                    .iter()
-                    .try_fold(Self::of(entry), |op, &(name, value)| op.with(name, value));
+                let set = |op: Self, &(name, value): &(&str, f64)| op.with(name, value);
+                return alias.sets.iter().try_fold(Self::of(entry), set).map(Some);
             }
         }
-        Err(Error::UnknownName {
-            kind: K::FAMILY,
-            name: name.to_string(),
-            near: near::<K>(&wanted),
-        })
+        Ok(None)
     }
 
     /// An op of the caller's own, whose name has been checked. Its entry is kept as long as the process runs, like those
@@ -365,8 +371,12 @@ fn near<K: Kind>(wanted: &str) -> Vec<String> {
     let names = K::all().iter().flat_map(|entry| {
         std::iter::once(entry.name).chain(entry.aliases.iter().map(|alias| alias.name))
     });
-    let mut ranked: Vec<(f64, &str)> =
-        names.map(|name| (strsim::jaro_winkler(wanted, &plain(name)), name)).collect();
+    // A slip of one letter, or of two in each other's place, outweighs any likeness.
+    let likeness = |name: &str| {
+        let slip = strsim::osa_distance(wanted, name) == 1;
+        strsim::jaro_winkler(wanted, name) + f64::from(u8::from(slip))
+    };
+    let mut ranked: Vec<(f64, &str)> = names.map(|name| (likeness(&plain(name)), name)).collect();
     ranked.sort_by(|a, b| b.0.total_cmp(&a.0));
     ranked.into_iter().take(3).map(|(_, name)| name.to_string()).collect()
 }
@@ -424,58 +434,3 @@ impl<K: Kind> FromStr for Choice<K> {
         })
     }
 }
-
-/// Declares a table: one constructor and one static entry per op, in the order written, and `ENTRIES`.
-macro_rules! entries {
-    ($kind:ty; $($name:ident {
-        aliases: [$($alias:expr),* $(,)?],
-        params: [$($param:expr),* $(,)?],
-        formula: $formula:literal,
-        source: $source:literal,
-        kind: $value:expr $(,)?
-    })*) => {
-        mod entries {
-            $(pub mod $name {
-                #[allow(unused_imports, reason = "an entry need not use all its family offers")]
-                use super::super::*;
-                pub static ENTRY: Entry<$kind> = Entry {
-                    name: stringify!($name),
-                    aliases: &[$($alias),*],
-                    params: &[$($param),*],
-                    formula: $formula,
-                    source: $source,
-                    kind: $value,
-                };
-            })*
-        }
-
-        pub(super) static ENTRIES: &[&Entry<$kind>] = &[$(&entries::$name::ENTRY),*];
-
-        impl Choice<$kind> {
-            $(
-                #[doc = concat!("`", $formula, "`")]
-                #[doc = ""]
-                #[doc = concat!("Source: ", $source, ".")]
-                pub fn $name() -> Self {
-                    Self::of(&entries::$name::ENTRY)
-                }
-            )*
-        }
-    };
-}
-pub(crate) use entries;
-
-/// Declares a family of a single table.
-macro_rules! registry {
-    ($kind:ty, $family:literal; $($table:tt)*) => {
-        crate::spec::registry::entries! { $kind; $($table)* }
-
-        impl Kind for $kind {
-            const FAMILY: &'static str = $family;
-            fn all() -> &'static [&'static Entry<Self>] {
-                ENTRIES
-            }
-        }
-    };
-}
-pub(crate) use registry;

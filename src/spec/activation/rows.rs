@@ -3,7 +3,7 @@
 use super::{Activation, ActivationKind, Saves, Tolerance};
 use crate::numeric::{Float, count};
 use crate::spec::Both;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
 use crate::spec::row::{RowForm, RowKind, Rows, log_sum_exp, maximum, sum};
 
 const DIM: Param = Param::new("dim", -1.0, Range::AXIS);
@@ -29,7 +29,7 @@ macro_rules! row {
 
 entries! { ActivationKind;
     softmax {
-        aliases: [],
+        aliases: [Alias::with("softmax2d", &[("dim", -3.0)])],
         params: [Param::new("temperature", 1.0, Range::POSITIVE), DIM],
         formula: "exp(x_i / temperature) / sum_j exp(x_j / temperature) along dim",
         source: "torch.nn.Softmax; Jacobian product y * (g - sum(g * y)) / temperature",

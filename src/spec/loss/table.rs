@@ -14,7 +14,7 @@ registry! { LossKind, "loss";
         kind: elementwise::mse(),
     }
     squared_error {
-        aliases: [Alias::of("half_squared_error")],
+        aliases: [Alias::of("half_squared_error"), Alias::of("square")],
         params: [],
         formula: "(y - t)^2 / 2",
         source: "optax.losses.l2_loss; gradient y - t",
@@ -70,7 +70,7 @@ registry! { LossKind, "loss";
         kind: elementwise::msle(),
     }
     bce {
-        aliases: [Alias::of("binary_cross_entropy"), Alias::of("log_loss")],
+        aliases: [Alias::of("binary_cross_entropy"), Alias::of("binary"), Alias::of("log_loss")],
         params: [Param::new("eps", 0.0, BELOW_HALF)],
         formula: "-(t * max(log y, -100) + (1 - t) * max(log(1 - y), -100)), y clipped to eps .. 1 - eps",
         source: "torch.nn.BCELoss; gradient (y - t) / max(y (1 - y), 1e-12), finite at 0 and 1; eps: Keras's epsilon, gradient 0 where it clips",
@@ -161,7 +161,7 @@ registry! { LossKind, "loss";
         kind: elementwise::soft_margin(),
     }
     cross_entropy {
-        aliases: [Alias::of("softmax_cross_entropy")],
+        aliases: [Alias::of("softmax_cross_entropy"), Alias::of("cross")],
         params: [Param::new("label_smoothing", 0.0, Range::BELOW_ONE), Param::new("ignore_index", -1.0, INDEX)],
         formula: "-sum_j w_j t_j log softmax(x)_j per row of logits",
         source: "torch.nn.CrossEntropyLoss; gradient softmax(x) sum(w t) - w t; ignore_index -1 ignores nothing",
@@ -234,7 +234,7 @@ registry! { LossKind, "loss";
         kind: vectors::cosine_embedding(),
     }
     triplet_margin {
-        aliases: [],
+        aliases: [Alias::of("triplet_margin_with_distance")],
         params: [
             Param::new("margin", 1.0, Range::POSITIVE),
             Param::new("p", 2.0, Range::new(Included(1.0), Unbounded)),

@@ -159,7 +159,7 @@ registry! { OptimizerKind, "optimizer";
         kind: adaptive::SMORMS3,
     }
     adabound {
-        aliases: [],
+        aliases: [Alias::with("amsbound", &[("amsgrad", 1.0)])],
         params: [
             lr(1e-3), decay(0.0), COUPLED, MAXIMIZE, BETA1, BETA2, eps(1e-8),
             Param::new("final_lr", 0.1, Range::POSITIVE),
