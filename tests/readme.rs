@@ -119,6 +119,29 @@ fn activations() -> String {
     text
 }
 
+/// The initializers that dense layers draw their weights from, and before which activations.
+fn default_initializers() -> String {
+    let mut rows: Vec<(String, Vec<&str>)> = Vec::new();
+    for f in Activation::all() {
+        let Some(initializer) = f.initializer() else { continue };
+        match rows.iter_mut().find(|(name, _)| *name == initializer.to_string()) {
+            Some((_, activations)) => activations.push(f.name()),
+            None => rows.push((initializer.to_string(), vec![f.name()])),
+        }
+    }
+    let keep: Vec<&str> =
+        Activation::all().filter(|f| f.initializer().is_none()).map(|f| f.name()).collect();
+    let mut text = format!(
+        "\nA dense layer without an initializer of its own draws its weights as suits the activation that follows, past norms and\n\
+         what keeps the scale ({}), and from `xavier_uniform` if none follows:\n\n| initializer | before |\n|---|---|\n",
+        keep.join(", ")
+    );
+    for (initializer, activations) in rows {
+        text += &row([format!("`{initializer}`"), activations.join(", ")]);
+    }
+    text
+}
+
 #[test]
 fn the_tables_of_ops_in_the_readme_are_those_of_the_registry() {
     let tables = [
@@ -127,6 +150,7 @@ fn the_tables_of_ops_in_the_readme_are_those_of_the_registry() {
         table("Optimizers", Optimizer::all()),
         table("Schedules", Choice::<schedule::ScheduleKind>::all()),
         table("Initializers", Choice::<initializer::InitializerKind>::all()),
+        default_initializers(),
     ];
     let readme = std::fs::read_to_string(PATH).unwrap();
     let (head, rest) = readme.split_once("<!-- ops:begin").expect("the README marks its tables");

@@ -365,6 +365,8 @@ fn initializers_have_their_mean_deviation_and_bounds() {
         ("variance_scaling(mode=2, distribution=1)", (0.0, (1.0f64 / 150.0).sqrt(), f64::MAX)),
         ("variance_scaling(mode=1, distribution=2)", uniform((3.0f64 / 100.0).sqrt())),
         ("torch_linear", uniform(1.0 / 200f64.sqrt())),
+        ("siren", uniform((6.0f64 / 200.0).sqrt() / 30.0)),
+        ("siren(first=1)", uniform(1.0 / 200.0)),
     ] {
         let initializer: Initializer = name.parse().unwrap();
         let draws = initializer.draw(1, 0, fan_in, fan_out, len);
@@ -425,6 +427,57 @@ fn gains_are_pytorchs() {
     }
     let leaky = Initializer::gain(&"leaky_relu(alpha=0.5)".parse().unwrap());
     assert!((leaky - (2.0f64 / 1.25).sqrt()).abs() < 1e-15);
+}
+
+/// The weights that a dense layer of 40 outputs draws from 30 inputs.
+fn drawn(initializer: &str) -> Vec<f32> {
+    initializer.parse::<Initializer>().unwrap().draw(7, 0, 30, 40, 1200)
+}
+
+#[test]
+fn every_activation_has_the_initializer_that_suits_it() {
+    let kaiming = "relu relu6 relu_squared thresholded_relu crelu elu celu gelu gelu_tanh quick_gelu silu mish tanh_exp \
+        hard_swish squareplus softplus reglu geglu swiglu";
+    let gain =
+        |slope: f64| format!("kaiming_uniform(gain={})", (2.0 / (1.0 + slope * slope)).sqrt());
+    for f in Activation::all() {
+        let wanted = match f.name() {
+            name if kaiming.split_whitespace().any(|other| other == name) => {
+                "kaiming_uniform".into()
+            }
+            "leaky_relu" => gain(0.01),
+            "prelu" => gain(0.25),
+            "rrelu" => gain(0.5 * (1.0 / 8.0 + 1.0 / 3.0)),
+            "srelu" => gain(0.2),
+            "selu" => "lecun_normal".into(),
+            "sine" => "siren(omega=1, first=1)".into(),
+            _ => "xavier_uniform".to_string(),
+        };
+        let network = Sequential::new(30).dense(40).activation(f);
+        let first = &network.build().unwrap().initial(7)[0];
+        assert_eq!(*first, drawn(&wanted), "{f}: not {wanted}");
+        // Norms and dropout keep the scale.
+        let through = Sequential::new(30).dense(40).batch_norm().dropout(0.5).activation(f);
+        let first = &through.build().unwrap().initial(7)[0];
+        assert_eq!(*first, drawn(&wanted), "{f} past a norm and dropout: not {wanted}");
+    }
+    let plain = Sequential::new(30).dense(40).layer_norm().dense(1).activation(Activation::relu());
+    assert_eq!(plain.build().unwrap().initial(7)[0], drawn("xavier_uniform"));
+}
+
+#[test]
+fn layers_of_sines_begin_as_sirens() {
+    let sine = Activation::sine().with("omega", 30.0).unwrap();
+    let network = Sequential::new(2).dense(64).activation(sine).dense(64).activation(sine).dense(1);
+    let initial = network.build().unwrap().initial(0);
+    let largest = |values: &[f32]| values.iter().fold(0f32, |most, x| most.max(x.abs()));
+    let hidden = (6f32 / 64.0).sqrt() / 30.0;
+    for (values, bound) in [(&initial[0], 0.5), (&initial[2], hidden)] {
+        let most = largest(values);
+        assert!(most <= bound && most > 0.95 * bound, "{most} for {bound}");
+    }
+    let still = Activation::sine().with("omega", 0.0).unwrap();
+    assert!(Sequential::new(2).dense(4).activation(still).build().is_ok());
 }
 
 #[test]

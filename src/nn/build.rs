@@ -69,9 +69,9 @@ impl Builder {
             let name = format!("layer {place}, {}", layer.name());
             let (number, first_param) = (self.number, self.params.len());
             self.number += 1;
-            let next = layers.get(index + 1);
+            let following = layers.get(index + 1..).unwrap_or_default();
             let (part, outputs) = self
-                .part(layer, next, cols, (&place, number))
+                .part(layer, following, cols, (&place, number))
                 .map_err(|error| named(error, &name))?;
             stages.push(Stage { place, number, first_param, part });
             cols = outputs;
@@ -82,12 +82,12 @@ impl Builder {
     fn part(
         &mut self,
         layer: &Layer,
-        next: Option<&Layer>,
+        following: &[Layer],
         cols: usize,
         (place, number): (&str, usize),
     ) -> Result<(Part, usize)> {
         match layer {
-            Layer::Dense(dense) => self.dense(dense, next, cols, place),
+            Layer::Dense(dense) => self.dense(dense, following, cols, place),
             Layer::Activation(f) => self.activation(f, cols, place),
             Layer::Norm(norm) => self.norm(norm, cols, place),
             Layer::Embedding(embedding) if number == 0 => self.embedding(embedding, cols, place),
@@ -120,7 +120,7 @@ impl Builder {
     fn dense(
         &mut self,
         dense: &Dense,
-        next: Option<&Layer>,
+        following: &[Layer],
         fan_in: usize,
         place: &str,
     ) -> Result<(Part, usize)> {
@@ -139,7 +139,7 @@ impl Builder {
                 return Err(Error::Parameter { op, name, value, valid });
             }
         }
-        let weights = dense.weights.unwrap_or_else(|| default_initializer(next));
+        let weights = dense.weights.unwrap_or_else(|| self.default_initializer(following));
         let biases = dense.biases;
         if let Some(biases) = biases.filter(Initializer::needs_matrix) {
             let message = format!("{} draws a matrix, biases are a vector", biases.name());
@@ -159,6 +159,19 @@ impl Builder {
             self.param(info, Draw::Random { initializer, fan_in, fan_out });
         }
         Ok((Part::Dense { bias: biases.is_some() }, fan_out))
+    }
+
+    /// The initializer that suits the first activation that follows past layers that keep the scale.
+    fn default_initializer(&self, following: &[Layer]) -> Initializer {
+        let suiting = |layer: &Layer| match layer {
+            Layer::Norm(_) => None,
+            Layer::Activation(f) => f.initializer(),
+            _ => Some(Initializer::xavier_uniform()),
+        };
+        let found = following.iter().find_map(suiting).unwrap_or_else(Initializer::xavier_uniform);
+        // Only a rule with a first layer of its own has this parameter.
+        let first = if self.params.is_empty() { 1.0 } else { 0.0 };
+        found.set("first", first)
     }
 
     fn activation(&mut self, f: &Activation, cols: usize, place: &str) -> Result<(Part, usize)> {
@@ -224,14 +237,6 @@ impl Builder {
 /// A parameter without settings of its own.
 pub(super) fn plain(name: String, shape: Shape) -> ParamInfo {
     ParamInfo { name, shape, l1: 0.0, l2: 0.0, multiplier: 1.0, decays: true }
-}
-
-fn default_initializer(next: Option<&Layer>) -> Initializer {
-    let is_relu = |f: &Activation| f.name().ends_with("relu");
-    match next {
-        Some(Layer::Activation(f)) if is_relu(f) => Initializer::kaiming_uniform(),
-        _ => Initializer::xavier_uniform(),
-    }
 }
 
 /// The same error with the layer in the place of the op.

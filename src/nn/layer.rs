@@ -27,8 +27,11 @@ pub struct Dense {
 }
 
 impl Dense {
-    /// A layer with a bias of zeros. Its weights are drawn from `kaiming_uniform` if an activation of the relu family
-    /// follows, else from `xavier_uniform`.
+    /// A layer with a bias of zeros. Its weights are drawn as suits the activation that follows, past norms, dropout and
+    /// identity ([`Activation::initializer`]): from `kaiming_uniform` with the activation's gain before relu, relu6,
+    /// relu_squared, thresholded_relu, leaky_relu, prelu, rrelu, srelu, crelu, elu, celu, gelu, gelu_tanh, quick_gelu,
+    /// silu, mish, tanh_exp, hard_swish, squareplus, softplus and the gated reglu, geglu and swiglu; from `lecun_normal`
+    /// before selu; by SIREN's rule (`siren`) before sine; else, and where no activation follows, from `xavier_uniform`.
     pub fn new(outputs: usize) -> Self {
         Self {
             outputs,

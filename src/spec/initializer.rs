@@ -1,6 +1,7 @@
 //! Initializers: a parameter's first values, drawn on the host so that both devices start from the same bits.
 
 use super::Activation;
+use super::activation::leaky_gain;
 use super::registry::{Alias, Choice, Entry, Kind, Param, Range, Values, registry};
 use crate::random::{Key, Stream};
 
@@ -199,6 +200,16 @@ registry! { InitializerKind, "initializer";
         source: "what torch.nn.Linear begins with",
         kind: Element(|_, draw| draw.symmetric(1.0 / draw.fan(0.0).sqrt())),
     }
+    siren {
+        aliases: [],
+        params: [Param::new("omega", 30.0, Range::POSITIVE), Param::new("first", 0.0, Range::FLAG)],
+        formula: "U(-b, b), b = sqrt(6 / fan_in) / omega, or with first, for the layer that takes the inputs, 1 / fan_in",
+        source: "Sitzmann et al. 2020, SIREN",
+        kind: Element(|[omega, first, ..], draw| {
+            let fan = draw.fan(0.0);
+            draw.symmetric(if *first == 1.0 { 1.0 / fan } else { (6.0 / fan).sqrt() / omega })
+        }),
+    }
     orthogonal {
         aliases: [],
         params: [GAIN],
@@ -277,10 +288,7 @@ impl Initializer {
         match activation.name() {
             "tanh" => 5.0 / 3.0,
             "relu" => 2f64.sqrt(),
-            "leaky_relu" => {
-                let slope = activation.get("alpha").unwrap_or(0.01);
-                (2.0 / (1.0 + slope * slope)).sqrt()
-            }
+            "leaky_relu" => leaky_gain(activation.get("alpha").unwrap_or(0.01)),
             "selu" => 0.75,
             _ => 1.0,
         }

@@ -1,7 +1,7 @@
 //! Functions of a whole row: what a row-wise activation is, and sums and maxima for the reference.
 
 use super::Both;
-use super::activation::{Activation, Saves, Tolerance};
+use super::activation::{Activation, Saves, Suiting, Tolerance};
 use super::registry::Values;
 use crate::numeric::{Float, tree_sum};
 
@@ -10,6 +10,8 @@ use crate::numeric::{Float, tree_sum};
 pub struct RowKind {
     /// The WGSL functions that `form` asks for.
     pub shader: &'static str,
+    /// The initializer that suits the layer before it.
+    pub initializer: Suiting,
     /// What the shader builds on.
     pub form: RowForm,
     /// What backward takes.

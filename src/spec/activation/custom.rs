@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::initializer::XAVIER;
 use super::{Activation, ActivationKind, Map, MapKind, Saves, Tolerance, map_slice, scale_slice};
 use crate::numeric::Float;
 use crate::spec::Both;
@@ -20,6 +21,7 @@ impl Activation {
     ) -> Self {
         let kind = MapKind {
             shader: keep_text(&format!("{forward}\n{derivative}")),
+            initializer: XAVIER,
             saves: Saves::Input,
             kinks: |_| Vec::new(),
             // Nobody has measured it.

@@ -1,6 +1,7 @@
 //! Activations that change the length of an axis.
 
-use super::{ActivationKind, Tolerance};
+use super::initializer::{KAIMING, XAVIER};
+use super::{ActivationKind, Suiting, Tolerance};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
@@ -11,6 +12,8 @@ use crate::spec::row::{RowPasses, Rows};
 pub struct FoldKind {
     /// The WGSL functions `forward` and `backward` of a cell, or if gated `gate`.
     pub shader: &'static str,
+    /// The initializer that suits the layer before it; of gated ones, that of the gate.
+    pub initializer: Suiting,
     /// Whether it is the first half of the axis times a function of the second.
     pub gated: bool,
     /// The length of the axis after, from that before; or what a length must be.
@@ -25,9 +28,10 @@ const DIM: Param = Param::new("dim", -1.0, Range::AXIS);
 const EXACT: Tolerance = Tolerance::ulps(0.0);
 
 macro_rules! fold {
-    ($file:literal, gated: $gated:literal, $resize:expr, $bound:expr, $forward:ident, $backward:ident) => {
+    ($file:literal, $initializer:expr, gated: $gated:literal, $resize:expr, $bound:expr, $forward:ident, $backward:ident) => {
         ActivationKind::Fold(FoldKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
+            initializer: $initializer,
             gated: $gated,
             resize: $resize,
             bound: $bound,
@@ -41,7 +45,7 @@ macro_rules! fold {
 
 /// The first half times a function, from its value and derivative.
 macro_rules! gate {
-    ($file:literal, $bound:expr, $x:ident => $gate:expr) => {{
+    ($file:literal, $initializer:expr, $bound:expr, $x:ident => $gate:expr) => {{
         fn gate<F: Float>($x: F) -> (F, F) {
             $gate
         }
@@ -51,7 +55,7 @@ macro_rules! gate {
         fn backward<F: Float>(_: &Values<F>, x: &[F], g: &[F], out: &mut [F]) {
             gated_backward(gate, x, g, out)
         }
-        fold!($file, gated: true, half, $bound, forward, backward)
+        fold!($file, $initializer, gated: true, half, $bound, forward, backward)
     }};
 }
 
@@ -61,28 +65,28 @@ entries! { ActivationKind;
         params: [DIM],
         formula: "max(0, x), then max(0, -x): doubles the axis",
         source: "Shang et al. 2016; derivative 0 at 0",
-        kind: fold!("crelu", gated: false, |_, len| Ok(2 * len), EXACT, crelu, crelu_backward),
+        kind: fold!("crelu", KAIMING, gated: false, |_, len| Ok(2 * len), EXACT, crelu, crelu_backward),
     }
     glu {
         aliases: [],
         params: [DIM],
         formula: "a / (1 + exp(-b)), a and b the halves of the axis",
         source: "torch.nn.GLU; Dauphin et al. 2017",
-        kind: gate!("glu", Tolerance::ulps(8.0), x => (x.sigmoid(), x.sigmoid() * (-x).sigmoid())),
+        kind: gate!("glu", XAVIER, Tolerance::ulps(8.0), x => (x.sigmoid(), x.sigmoid() * (-x).sigmoid())),
     }
     reglu {
         aliases: [],
         params: [DIM],
         formula: "a * max(0, b), a and b the halves of the axis",
         source: "Shazeer 2020, with the second half as the gate as in torch.nn.GLU; derivative 0 at b = 0",
-        kind: gate!("reglu", Tolerance::ulps(1.0), x => if x <= F::zero() { (F::zero(), F::zero()) } else { (x, F::one()) }),
+        kind: gate!("reglu", KAIMING, Tolerance::ulps(1.0), x => if x <= F::zero() { (F::zero(), F::zero()) } else { (x, F::one()) }),
     }
     geglu {
         aliases: [],
         params: [DIM],
         formula: "a * gelu(b), a and b the halves of the axis",
         source: "Shazeer 2020, with the second half as the gate as in torch.nn.GLU",
-        kind: gate!("geglu", Tolerance::ulps(12.0), x => {
+        kind: gate!("geglu", KAIMING, Tolerance::ulps(12.0), x => {
             let cdf = F::of(0.5) * (-x * F::of(std::f64::consts::FRAC_1_SQRT_2)).erfc();
             let pdf = (F::of(-0.5) * x * x).exp() * F::of(1.0 / std::f64::consts::TAU.sqrt());
             let near = x.max(F::of(-1e4));
@@ -94,7 +98,7 @@ entries! { ActivationKind;
         params: [DIM],
         formula: "a * b / (1 + exp(-b)), a and b the halves of the axis",
         source: "Shazeer 2020, with the second half as the gate as in torch.nn.GLU",
-        kind: gate!("swiglu", Tolerance::ulps(8.0), x => {
+        kind: gate!("swiglu", KAIMING, Tolerance::ulps(8.0), x => {
             let near = x.max(F::of(-1e4));
             (near * x.sigmoid(), x.sigmoid() * (F::one() + near.min(F::of(1e4)) * (-x).sigmoid()))
         }),
@@ -104,7 +108,7 @@ entries! { ActivationKind;
         params: [Param::new("pieces", 2.0, Range::whole(1.0, 1e6)), DIM],
         formula: "the largest of each group of pieces neighbours on the axis",
         source: "Goodfellow et al. 2013; the gradient goes to the first largest",
-        kind: fold!("maxout", gated: false, |[pieces, ..], len| {
+        kind: fold!("maxout", XAVIER, gated: false, |[pieces, ..], len| {
             let pieces = *pieces as usize;
             let wanted = || format!("it must be a multiple of the {pieces} pieces");
             len.checked_div(pieces).filter(|groups| groups * pieces == len).ok_or_else(wanted)

@@ -1,7 +1,8 @@
 //! Activations with learned numbers, one set for all columns or one per column.
 
+use super::initializer::{KAIMING_OF_LEFT_SLOPE, KAIMING_OF_SLOPE, XAVIER};
 use super::table::times;
-use super::{ActivationKind, Tolerance};
+use super::{ActivationKind, Suiting, Tolerance};
 use crate::numeric::Float;
 use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
 use crate::spec::{Both, Real};
@@ -14,6 +15,8 @@ pub const MAX_LEARNED: usize = 4;
 pub struct LearnedKind {
     /// The WGSL functions `forward`, `derivative` and `sensitivity` (the derivatives by p) of x and p.
     pub shader: &'static str,
+    /// The initializer that suits the layer before it.
+    pub initializer: Suiting,
     /// The learned numbers of a channel.
     pub names: &'static [&'static str],
     /// Their first values, from the parameters.
@@ -107,7 +110,7 @@ impl LearnedKind {
 }
 
 macro_rules! learned {
-    ($file:literal, $names:expr, $first:expr, $per_channel:expr, $bound:expr, $x:ident, $p:pat_param,
+    ($file:literal, $initializer:expr, $names:expr, $first:expr, $per_channel:expr, $bound:expr, $x:ident, $p:pat_param,
      $forward:expr, $derivative:expr, $sensitivity:expr) => {{
         fn forward<F: Float>($x: F, $p: &[F; MAX_LEARNED]) -> F {
             $forward
@@ -122,6 +125,7 @@ macro_rules! learned {
         }
         ActivationKind::Learned(LearnedKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
+            initializer: $initializer,
             names: &$names,
             first: $first,
             per_channel: $per_channel,
@@ -140,7 +144,7 @@ entries! { ActivationKind;
         params: [Param::new("init", 0.25, Range::FINITE), Param::new("per_channel", 0.0, Range::FLAG)],
         formula: "x if x > 0 else w x, w learned",
         source: "torch.nn.PReLU; He et al. 2015; derivative w at 0",
-        kind: learned!("prelu", ["weight"], |[init, ..]| [*init, 0.0, 0.0, 0.0], |[_, each, ..]| *each == 1.0,
+        kind: learned!("prelu", KAIMING_OF_SLOPE, ["weight"], |[init, ..]| [*init, 0.0, 0.0, 0.0], |[_, each, ..]| *each == 1.0,
             Tolerance::ulps(1.0), x, [w, ..],
             if x > F::zero() { x } else { *w * x },
             if x > F::zero() { F::one() } else { *w },
@@ -154,7 +158,7 @@ entries! { ActivationKind;
         ],
         formula: "tl + al (x - tl) if x <= tl, tr + ar (x - tr) if x >= tr, else x; tl, al, tr, ar learned per column",
         source: "Jin et al. 2016, S-shaped rectified linear activation units; the parameters are the first values; where both hold, the right one",
-        kind: learned!("srelu", ["left_threshold", "left_slope", "right_threshold", "right_slope"],
+        kind: learned!("srelu", KAIMING_OF_LEFT_SLOPE, ["left_threshold", "left_slope", "right_threshold", "right_slope"],
             |[a, b, c, d, ..]| [*a, *b, *c, *d], |_| true, Tolerance::ulps(2.0), x, [tl, al, tr, ar],
             if x >= *tr { *tr + *ar * (x - *tr) } else if x <= *tl { *tl + *al * (x - *tl) } else { x },
             if x >= *tr { *ar } else if x <= *tl { *al } else { F::one() },
@@ -174,7 +178,7 @@ entries! { ActivationKind;
         params: [Param::new("beta", 1.0, Range::FINITE), Param::new("per_channel", 0.0, Range::FLAG)],
         formula: "x / (1 + exp(-b x)), b learned",
         source: "Ramachandran et al. 2017, Searching for activation functions; beta is the first value",
-        kind: learned!("learned_swish", ["beta"], |[beta, ..]| [*beta, 0.0, 0.0, 0.0], |[_, each, ..]| *each == 1.0,
+        kind: learned!("learned_swish", XAVIER, ["beta"], |[beta, ..]| [*beta, 0.0, 0.0, 0.0], |[_, each, ..]| *each == 1.0,
             Tolerance::growing(8.0, 1.0, |[beta, ..], x| beta * x).or(2e-7), x, [beta, ..],
             times(x, (*beta * x).sigmoid()),
             {

@@ -2,12 +2,15 @@
 
 mod custom;
 mod fold;
+mod initializer;
 mod learned;
 mod noise;
 mod rows;
 mod table;
 
 pub use fold::FoldKind;
+pub use initializer::Suiting;
+pub(crate) use initializer::leaky_gain;
 pub use learned::{Learned, LearnedKind, LearnedPasses, MAX_LEARNED};
 pub use noise::{Noise, NoiseKind, NoisePasses};
 
@@ -15,7 +18,7 @@ use std::sync::LazyLock;
 
 use super::registry::{Choice, Entry, Kind, Values};
 use super::row::RowKind;
-use super::{Both, Real};
+use super::{Both, Initializer, Real};
 use crate::error::{Error, Result};
 use crate::numeric::Float;
 
@@ -118,6 +121,8 @@ impl Tolerance {
 pub struct MapKind {
     /// The WGSL functions `forward` and `derivative`.
     pub shader: &'static str,
+    /// The initializer that suits the layer before it.
+    pub initializer: Suiting,
     /// What `derivative` takes.
     pub saves: Saves,
     /// Where the derivative or its slope jumps.
@@ -189,6 +194,27 @@ impl Activation {
             ActivationKind::Noise(noise) => noise.saves,
             ActivationKind::Fold(_) | ActivationKind::Learned(_) => Saves::Input,
         }
+    }
+
+    /// The initializer that suits the weights of the layer before it; none where the scale is kept, so that what follows
+    /// decides.
+    ///
+    /// ```
+    /// use wgrad::{Activation, Initializer};
+    ///
+    /// assert_eq!(Activation::gelu().initializer(), Some(Initializer::kaiming_uniform()));
+    /// assert_eq!(Activation::tanh().initializer(), Some(Initializer::xavier_uniform()));
+    /// assert_eq!(Activation::dropout().initializer(), None);
+    /// ```
+    pub fn initializer(&self) -> Option<Initializer> {
+        let suiting = match &self.entry().kind {
+            ActivationKind::Map(map) => map.initializer,
+            ActivationKind::Row(row) => row.initializer,
+            ActivationKind::Noise(noise) => noise.initializer,
+            ActivationKind::Fold(fold) => fold.initializer,
+            ActivationKind::Learned(learned) => learned.initializer,
+        };
+        suiting(self.values())
     }
 
     /// The axis that the activation works along, counted from the last one if negative; none for elementwise ones.
@@ -312,7 +338,7 @@ pub(crate) fn scale_slice<F: Float>(saved: &[F], g: &[F], out: &mut [F], f: impl
 
 /// An elementwise activation from its two formulas, written once for `f32` and `f64`.
 macro_rules! map {
-    ($file:literal, saves: $saves:ident, kinks: $kinks:expr, forward: $bound:expr, derivative: $dbound:expr,
+    ($file:literal, initializer: $initializer:expr, saves: $saves:ident, kinks: $kinks:expr, forward: $bound:expr, derivative: $dbound:expr,
      $x:ident, $p:pat_param => $forward:expr, $s:ident, $q:pat_param => $derivative:expr
      $(, second: $sbound:expr, $t:ident, $r:pat_param => $second:expr)? $(,)?) => {{
         fn forward<F: Float>($p: &Values<F>, x: &[F], y: &mut [F]) {
@@ -323,6 +349,7 @@ macro_rules! map {
         }
         ActivationKind::Map(MapKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
+            initializer: $initializer,
             saves: Saves::$saves,
             kinks: $kinks,
             forward: $bound,

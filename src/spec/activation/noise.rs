@@ -1,6 +1,7 @@
 //! Activations that draw a random number for each element while training.
 
-use super::{Activation, ActivationKind, Saves};
+use super::initializer::{KAIMING_OF_MEAN_SLOPE, KEEPS_SCALE};
+use super::{Activation, ActivationKind, Saves, Suiting};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::{Alias, Choice, Entry, MAX_PARAMS, Param, Range, Values, entries};
@@ -10,6 +11,8 @@ use crate::spec::registry::{Alias, Choice, Entry, MAX_PARAMS, Param, Range, Valu
 pub struct NoiseKind {
     /// The WGSL functions `forward` and `derivative` of x and u.
     pub shader: &'static str,
+    /// The initializer that suits the layer before it.
+    pub initializer: Suiting,
     /// What `derivative` takes beside u.
     pub saves: Saves,
     /// What takes its place outside training.
@@ -41,9 +44,10 @@ impl std::fmt::Debug for NoisePasses {
 }
 
 macro_rules! noise {
-    ($file:literal, $saves:ident, $evaluated:expr, $fields:expr, $prepare:expr, $forward:ident, $derivative:ident) => {
+    ($file:literal, $initializer:expr, $saves:ident, $evaluated:expr, $fields:expr, $prepare:expr, $forward:ident, $derivative:ident) => {
         ActivationKind::Noise(NoiseKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
+            initializer: $initializer,
             saves: Saves::$saves,
             evaluated: $evaluated,
             fields: &$fields,
@@ -62,7 +66,7 @@ entries! { ActivationKind;
         params: [Param::new("lower", 1.0 / 8.0, Range::FINITE), Param::new("upper", 1.0 / 3.0, Range::FINITE).not_below("lower")],
         formula: "x if x > 0 else a x, a drawn from [lower, upper) while training, else their mean",
         source: "torch.nn.RReLU; Xu et al. 2015; derivative a at 0",
-        kind: noise!("rrelu", Input, mean_slope, ["lower", "span"],
+        kind: noise!("rrelu", KAIMING_OF_MEAN_SLOPE, Input, mean_slope, ["lower", "span"],
             |[lower, upper, ..]| first([*lower, upper - lower, 0.0, 0.0]), rrelu, rrelu_slope),
     }
     dropout {
@@ -70,7 +74,7 @@ entries! { ActivationKind;
         params: [Param::new("rate", 0.5, Range::BELOW_ONE)],
         formula: "0 with probability rate, else x / (1 - rate), while training; else x",
         source: "torch.nn.Dropout (p); Srivastava et al. 2014",
-        kind: noise!("dropout", Nothing, |_| Activation::identity(), ["rate", "scale"],
+        kind: noise!("dropout", KEEPS_SCALE, Nothing, |_| Activation::identity(), ["rate", "scale"],
             // The rate as the device has it, so that both draw the same mask.
             |[rate, ..]| first([f64::from(*rate as f32), 1.0 / (1.0 - rate), 0.0, 0.0]), dropout, keep),
     }
@@ -79,7 +83,7 @@ entries! { ActivationKind;
         params: [Param::new("rate", 0.5, Range::BELOW_ONE)],
         formula: "a z + b while training, z = x or, with probability rate, -1.758; a and b keep selu's mean 0 and variance 1",
         source: "torch.nn.AlphaDropout (p); Klambauer et al. 2017",
-        kind: noise!("alpha_dropout", Nothing, |_| Activation::identity(), ["rate", "scale", "shift", "dropped"],
+        kind: noise!("alpha_dropout", KEEPS_SCALE, Nothing, |_| Activation::identity(), ["rate", "scale", "shift", "dropped"],
             alpha_values, alpha_dropout, keep),
     }
 }

@@ -1,5 +1,6 @@
 //! The table of row-wise activations.
 
+use super::initializer::XAVIER;
 use super::{Activation, ActivationKind, Saves, Tolerance};
 use crate::numeric::{Float, count};
 use crate::spec::Both;
@@ -14,6 +15,7 @@ macro_rules! row {
     ($file:literal, $form:ident, $saves:ident, $evaluated:expr, $bound:expr, $forward:ident, $backward:ident) => {
         ActivationKind::Row(RowKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
+            initializer: XAVIER,
             form: RowForm::$form,
             saves: Saves::$saves,
             evaluated: $evaluated,

@@ -2,6 +2,7 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
+use super::initializer::{KAIMING, KAIMING_OF_SLOPE, KEEPS_SCALE, LECUN, SIREN, XAVIER};
 use super::{ActivationKind, Map, MapKind, Saves, Tolerance, map, map_slice, scale_slice};
 use crate::numeric::Float;
 use crate::spec::Both;
@@ -33,7 +34,7 @@ entries! { ActivationKind;
         params: [],
         formula: "x",
         source: "torch.nn.Identity",
-        kind: map!("identity", saves: Output, kinks: |_| vec![], forward: EXACT, derivative: EXACT,
+        kind: map!("identity", initializer: KEEPS_SCALE, saves: Output, kinks: |_| vec![], forward: EXACT, derivative: EXACT,
             x, _ => x, _y, _ => F::one()),
     }
     relu {
@@ -42,7 +43,7 @@ entries! { ActivationKind;
         formula: "max(0, x)",
         source: "torch.nn.ReLU; derivative 0 at 0",
         // Written so that NaN stays NaN.
-        kind: map!("relu", saves: Output, kinks: |_| vec![0.0], forward: EXACT, derivative: EXACT,
+        kind: map!("relu", initializer: KAIMING, saves: Output, kinks: |_| vec![0.0], forward: EXACT, derivative: EXACT,
             x, _ => if x <= F::zero() { F::zero() } else { x },
             y, _ => if y <= F::zero() { F::zero() } else { F::one() }),
     }
@@ -51,7 +52,7 @@ entries! { ActivationKind;
         params: [Param::new("alpha", 0.01, Range::FINITE)],
         formula: "x if x > 0 else alpha * x",
         source: "torch.nn.LeakyReLU (negative_slope); derivative alpha at 0",
-        kind: map!("leaky_relu", saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(1.0),
+        kind: map!("leaky_relu", initializer: KAIMING_OF_SLOPE, saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(1.0),
             derivative: Tolerance::ulps(1.0),
             x, [alpha, ..] => if x > F::zero() { x } else { *alpha * x },
             x, [alpha, ..] => if x > F::zero() { F::one() } else { *alpha }),
@@ -61,7 +62,7 @@ entries! { ActivationKind;
         params: [],
         formula: "1 / (1 + exp(-x))",
         source: "torch.nn.Sigmoid; derivative y (1 - y) from the output",
-        kind: map!("sigmoid", saves: Output, kinks: |_| vec![], forward: EXP_BASED, derivative: Tolerance::ulps(2.0),
+        kind: map!("sigmoid", initializer: XAVIER, saves: Output, kinks: |_| vec![], forward: EXP_BASED, derivative: Tolerance::ulps(2.0),
             x, _ => x.sigmoid(), y, _ => y * (F::one() - y),
             second: Tolerance::ulps(4.0), y, _ => y * (F::one() - y) * (F::one() - F::of(2.0) * y)),
     }
@@ -70,7 +71,7 @@ entries! { ActivationKind;
         params: [],
         formula: "(exp(x) - exp(-x)) / (exp(x) + exp(-x))",
         source: "torch.nn.Tanh; derivative (1 - y) (1 + y) from the output",
-        kind: map!("tanh", saves: Output, kinks: |_| vec![], forward: Tolerance::ulps(3.0), derivative: Tolerance::ulps(2.0),
+        kind: map!("tanh", initializer: XAVIER, saves: Output, kinks: |_| vec![], forward: Tolerance::ulps(3.0), derivative: Tolerance::ulps(2.0),
             x, _ => x.tanh(), y, _ => (F::one() - y) * (F::one() + y),
             second: Tolerance::ulps(4.0), y, _ => F::of(-2.0) * y * (F::one() - y) * (F::one() + y)),
     }
@@ -79,7 +80,7 @@ entries! { ActivationKind;
         params: [Param::new("beta", 1.0, Range::POSITIVE)],
         formula: "log(1 + exp(beta * x)) / beta",
         source: "torch.nn.Softplus without its threshold: exact for every x",
-        kind: map!("softplus", saves: Input, kinks: |_| vec![], forward: BY_BETA, derivative: BY_BETA,
+        kind: map!("softplus", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: BY_BETA, derivative: BY_BETA,
             // Only the bounded part is divided by beta: beta x may overflow where x does not.
             x, [beta, ..] => x.max(F::zero()) + (-(*beta * x).abs()).softplus() / *beta,
             x, [beta, ..] => (*beta * x).sigmoid(),
@@ -91,7 +92,7 @@ entries! { ActivationKind;
         formula: "x / (1 + exp(-beta * x))",
         source: "torch.nn.SiLU; -0 at minus infinity; beta: Ramachandran et al. 2017, Searching for activation functions",
         // The derivative crosses zero near beta x = -1.28: the floor.
-        kind: map!("silu", saves: Input, kinks: |_| vec![], forward: BY_BETA, derivative: BY_BETA.or(1e-7),
+        kind: map!("silu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: BY_BETA, derivative: BY_BETA.or(1e-7),
             x, [beta, ..] => times(x, (*beta * x).sigmoid()),
             x, [beta, ..] => {
                 // Bounded, for an infinite beta x times 0 would be NaN.
@@ -111,7 +112,7 @@ entries! { ActivationKind;
         formula: "x * Phi(x), Phi the standard normal distribution function",
         source: "torch.nn.GELU(approximate='none'); -0 at minus infinity",
         // The derivative crosses zero near x = -0.75: the floor. The argument of exp is x^2/2, hence its own bound.
-        kind: map!("gelu", saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(9.0), derivative: Tolerance::ulps(9.0).or(1e-7),
+        kind: map!("gelu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(9.0), derivative: Tolerance::ulps(9.0).or(1e-7),
             x, _ => x.max(F::of(-1e4)) * normal_cdf(x),
             x, _ => normal_cdf(x) + x.max(F::of(-1e4)).min(F::of(1e4)) * normal_pdf(x),
             second: SECOND, x, _ => { let near = x.max(F::of(-1e2)).min(F::of(1e2)); normal_pdf(x) * (F::of(2.0) - near * near) }),
@@ -121,7 +122,7 @@ entries! { ActivationKind;
         params: [],
         formula: "1 if x > 0 else 0",
         source: "torch.heaviside(x, 0); derivative 0",
-        kind: map!("step", saves: Input, kinks: |_| vec![0.0], forward: EXACT, derivative: EXACT,
+        kind: map!("step", initializer: XAVIER, saves: Input, kinks: |_| vec![0.0], forward: EXACT, derivative: EXACT,
             x, _ => if x.is_nan() { x } else if x > F::zero() { F::one() } else { F::zero() },
             _x, _ => F::zero()),
     }
@@ -130,7 +131,7 @@ entries! { ActivationKind;
         params: [],
         formula: "(sqrt(x^2 + 1) - 1) / 2 + x",
         source: "Carlile et al. 2017; derivative x / (2 sqrt(x^2 + 1)) + 1",
-        kind: map!("bent_identity", saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(4.0),
+        kind: map!("bent_identity", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(4.0),
             x, _ => x * (F::one() + F::of(0.5) * bent_slope(x, F::one())),
             x, _ => F::one() + F::of(0.5) * bent_slope(x, F::zero())),
     }
@@ -139,7 +140,7 @@ entries! { ActivationKind;
         params: [],
         formula: "min(max(0, x), 6)",
         source: "torch.nn.ReLU6; derivative 0 at 0 and 6",
-        kind: map!("relu6", saves: Output, kinks: |_| vec![0.0, 6.0], forward: EXACT, derivative: EXACT,
+        kind: map!("relu6", initializer: KAIMING, saves: Output, kinks: |_| vec![0.0, 6.0], forward: EXACT, derivative: EXACT,
             x, _ => if x <= F::zero() { F::zero() } else if x >= F::of(6.0) { F::of(6.0) } else { x },
             y, _ => if y <= F::zero() || y >= F::of(6.0) { F::zero() } else { F::one() }),
     }
@@ -148,7 +149,7 @@ entries! { ActivationKind;
         params: [],
         formula: "max(0, x)^2",
         source: "So et al. 2021, Primer",
-        kind: map!("relu_squared", saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(1.0), derivative: Tolerance::ulps(1.0).within(1.7e38),
+        kind: map!("relu_squared", initializer: KAIMING, saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(1.0), derivative: Tolerance::ulps(1.0).within(1.7e38),
             x, _ => if x <= F::zero() { F::zero() } else { x * x },
             x, _ => if x <= F::zero() { F::zero() } else { x + x }),
     }
@@ -157,7 +158,7 @@ entries! { ActivationKind;
         params: [Param::new("theta", 1.0, Range::NOT_NEGATIVE)],
         formula: "x if x > theta else 0",
         source: "Konda et al. 2015; keras.layers.ReLU(threshold); derivative 0 at theta",
-        kind: map!("thresholded_relu", saves: Input, kinks: |[theta, ..]| vec![*theta], forward: EXACT, derivative: EXACT,
+        kind: map!("thresholded_relu", initializer: KAIMING, saves: Input, kinks: |[theta, ..]| vec![*theta], forward: EXACT, derivative: EXACT,
             x, [theta, ..] => if x <= *theta { F::zero() } else { x },
             x, [theta, ..] => if x <= *theta { F::zero() } else { F::one() }),
     }
@@ -166,7 +167,7 @@ entries! { ActivationKind;
         params: [Param::required("threshold", 0.5, Range::FINITE), Param::required("value", 0.25, Range::FINITE)],
         formula: "x if x > threshold else value",
         source: "torch.nn.Threshold; derivative 0 at the threshold",
-        kind: map!("threshold", saves: Input, kinks: |[threshold, ..]| vec![*threshold], forward: EXACT, derivative: EXACT,
+        kind: map!("threshold", initializer: XAVIER, saves: Input, kinks: |[threshold, ..]| vec![*threshold], forward: EXACT, derivative: EXACT,
             x, [threshold, value, ..] => if x <= *threshold { *value } else { x },
             x, [threshold, ..] => if x <= *threshold { F::zero() } else { F::one() }),
     }
@@ -175,7 +176,7 @@ entries! { ActivationKind;
         params: [Param::new("alpha", 1.0, Range::FINITE)],
         formula: "x if x > 0 else alpha * (exp(x) - 1)",
         source: "torch.nn.ELU; Clevert et al. 2016; derivative alpha at 0",
-        kind: map!("elu", saves: Input, kinks: |_| vec![0.0], forward: EXPM1, derivative: EXPM1,
+        kind: map!("elu", initializer: KAIMING, saves: Input, kinks: |_| vec![0.0], forward: EXPM1, derivative: EXPM1,
             x, [alpha, ..] => if x > F::zero() { x } else { *alpha * x.exp_m1() },
             x, [alpha, ..] => if x > F::zero() { F::one() } else { *alpha * x.exp() }),
     }
@@ -184,7 +185,7 @@ entries! { ActivationKind;
         params: [],
         formula: "1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * (exp(x) - 1))",
         source: "torch.nn.SELU; Klambauer et al. 2017; derivative 1.758 at 0",
-        kind: map!("selu", saves: Input, kinks: |_| vec![0.0], forward: EXPM1, derivative: EXPM1,
+        kind: map!("selu", initializer: LECUN, saves: Input, kinks: |_| vec![0.0], forward: EXPM1, derivative: EXPM1,
             x, _ => F::of(SELU_SCALE) * if x > F::zero() { x } else { F::of(SELU_ALPHA) * x.exp_m1() },
             x, _ => F::of(SELU_SCALE) * if x > F::zero() { F::one() } else { F::of(SELU_ALPHA) * x.exp() }),
     }
@@ -193,7 +194,7 @@ entries! { ActivationKind;
         params: [Param::new("alpha", 1.0, Range::POSITIVE)],
         formula: "max(0, x) + min(0, alpha * (exp(x / alpha) - 1))",
         source: "torch.nn.CELU; Barron 2017; derivative 1 at 0",
-        kind: map!("celu", saves: Input, kinks: |_| vec![0.0], forward: CELU, derivative: CELU,
+        kind: map!("celu", initializer: KAIMING, saves: Input, kinks: |_| vec![0.0], forward: CELU, derivative: CELU,
             x, [alpha, ..] => if x > F::zero() { x } else { *alpha * (x / *alpha).exp_m1() },
             x, [alpha, ..] => if x > F::zero() { F::one() } else { (x / *alpha).exp() }),
     }
@@ -203,7 +204,7 @@ entries! { ActivationKind;
         formula: "clamp(slope * x + offset, 0, 1)",
         source: "torch.nn.Hardsigmoid; slope 0.2 is the older Keras form; derivative 0 at both ends",
         // Crosses zero where slope x = -offset: the floor.
-        kind: map!("hard_sigmoid", saves: Input, kinks: |[slope, offset, ..]| vec![-offset / slope, (1.0 - offset) / slope], forward: Tolerance::ulps(2.0).or(2e-7), derivative: Tolerance::ulps(1.0),
+        kind: map!("hard_sigmoid", initializer: XAVIER, saves: Input, kinks: |[slope, offset, ..]| vec![-offset / slope, (1.0 - offset) / slope], forward: Tolerance::ulps(2.0).or(2e-7), derivative: Tolerance::ulps(1.0),
             x, [slope, offset, ..] => { let z = *slope * x + *offset; if z <= F::zero() { F::zero() } else if z >= F::one() { F::one() } else { z } },
             x, [slope, offset, ..] => { let z = *slope * x + *offset; if z <= F::zero() || z >= F::one() { F::zero() } else { *slope } }),
     }
@@ -212,7 +213,7 @@ entries! { ActivationKind;
         params: [],
         formula: "-log(1 + exp(-x))",
         source: "torch.nn.LogSigmoid",
-        kind: map!("log_sigmoid", saves: Input, kinks: |_| vec![], forward: EXP_BASED, derivative: EXP_BASED,
+        kind: map!("log_sigmoid", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: EXP_BASED, derivative: EXP_BASED,
             x, _ => -(-x).softplus(),
             x, _ => (-x).sigmoid()),
     }
@@ -221,7 +222,7 @@ entries! { ActivationKind;
         params: [Param::new("min", -1.0, Range::FINITE), Param::new("max", 1.0, Range::FINITE).not_below("min")],
         formula: "clamp(x, min, max)",
         source: "torch.nn.Hardtanh; derivative 0 at min and max",
-        kind: map!("hard_tanh", saves: Input, kinks: |[min, max, ..]| vec![*min, *max], forward: EXACT, derivative: EXACT,
+        kind: map!("hard_tanh", initializer: XAVIER, saves: Input, kinks: |[min, max, ..]| vec![*min, *max], forward: EXACT, derivative: EXACT,
             x, [min, max, ..] => if x <= *min { *min } else if x >= *max { *max } else { x },
             x, [min, max, ..] => if x <= *min || x >= *max { F::zero() } else { F::one() }),
     }
@@ -230,7 +231,7 @@ entries! { ActivationKind;
         params: [],
         formula: "x - tanh(x)",
         source: "torch.nn.Tanhshrink; no cancellation near 0",
-        kind: map!("tanh_shrink", saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(8.0), derivative: Tolerance::ulps(8.0),
+        kind: map!("tanh_shrink", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(8.0), derivative: Tolerance::ulps(8.0),
             x, _ => tanh_shrink(x),
             x, _ => x.tanh() * x.tanh()),
     }
@@ -239,7 +240,7 @@ entries! { ActivationKind;
         params: [Param::new("lambda", 0.5, Range::NOT_NEGATIVE)],
         formula: "0 if -lambda <= x <= lambda else x",
         source: "torch.nn.Hardshrink; derivative 0 at the bounds",
-        kind: map!("hard_shrink", saves: Input, kinks: |[lambda, ..]| vec![-lambda, *lambda], forward: EXACT, derivative: EXACT,
+        kind: map!("hard_shrink", initializer: XAVIER, saves: Input, kinks: |[lambda, ..]| vec![-lambda, *lambda], forward: EXACT, derivative: EXACT,
             x, [lambda, ..] => if x.abs() <= *lambda { F::zero() } else { x },
             x, [lambda, ..] => if x.abs() <= *lambda { F::zero() } else { F::one() }),
     }
@@ -248,7 +249,7 @@ entries! { ActivationKind;
         params: [Param::new("lambda", 0.5, Range::NOT_NEGATIVE)],
         formula: "sign(x) * max(|x| - lambda, 0)",
         source: "torch.nn.Softshrink; derivative 0 at the bounds",
-        kind: map!("soft_shrink", saves: Input, kinks: |[lambda, ..]| vec![-lambda, *lambda], forward: EXACT, derivative: EXACT,
+        kind: map!("soft_shrink", initializer: XAVIER, saves: Input, kinks: |[lambda, ..]| vec![-lambda, *lambda], forward: EXACT, derivative: EXACT,
             x, [lambda, ..] => if x.abs() <= *lambda { F::zero() } else { x - x.signum() * *lambda },
             x, [lambda, ..] => if x.abs() <= *lambda { F::zero() } else { F::one() }),
     }
@@ -257,7 +258,7 @@ entries! { ActivationKind;
         params: [Param::new("lambda", 0.5, Range::NOT_NEGATIVE), Param::new("bias", 0.0, Range::FINITE)],
         formula: "x + bias if x < -lambda, x - bias if x > lambda, else 0",
         source: "ONNX Shrink; derivative 0 at the bounds",
-        kind: map!("shrink", saves: Input, kinks: |[lambda, ..]| vec![-lambda, *lambda], forward: EXACT, derivative: EXACT,
+        kind: map!("shrink", initializer: XAVIER, saves: Input, kinks: |[lambda, ..]| vec![-lambda, *lambda], forward: EXACT, derivative: EXACT,
             x, [lambda, bias, ..] => if x.abs() <= *lambda { F::zero() } else { x - x.signum() * *bias },
             x, [lambda, ..] => if x.abs() <= *lambda { F::zero() } else { F::one() }),
     }
@@ -266,7 +267,7 @@ entries! { ActivationKind;
         params: [],
         formula: "x / (1 + |x|)",
         source: "torch.nn.Softsign; the limits 1 and -1 at the infinities",
-        kind: map!("softsign", saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(8.0),
+        kind: map!("softsign", initializer: XAVIER, saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(8.0),
             x, _ => if x.abs() > F::one() { x.signum() / (F::one() + x.abs().recip()) } else { x / (F::one() + x.abs()) },
             x, _ => { let r = (F::one() + x.abs()).recip(); r * r }),
     }
@@ -276,7 +277,7 @@ entries! { ActivationKind;
         formula: "x * clamp(x + 3, 0, 6) / 6",
         source: "torch.nn.Hardswish; Howard et al. 2019; derivative 0 at -3, 1 at 3",
         // The derivative crosses zero at -1.5: the floor.
-        kind: map!("hard_swish", saves: Input, kinks: |_| vec![-3.0, 3.0], forward: Tolerance::ulps(4.0).or(4e-7), derivative: Tolerance::ulps(4.0).or(2e-7),
+        kind: map!("hard_swish", initializer: KAIMING, saves: Input, kinks: |_| vec![-3.0, 3.0], forward: Tolerance::ulps(4.0).or(4e-7), derivative: Tolerance::ulps(4.0).or(2e-7),
             x, _ => if x <= F::of(-3.0) { F::zero() } else if x >= F::of(3.0) { x } else { x * (x + F::of(3.0)) / F::of(6.0) },
             x, _ => if x <= F::of(-3.0) { F::zero() } else if x >= F::of(3.0) { F::one() } else { x / F::of(3.0) + F::of(0.5) }),
     }
@@ -286,7 +287,7 @@ entries! { ActivationKind;
         formula: "x * tanh(log(1 + exp(x)))",
         source: "torch.nn.Mish; Misra 2019; -0 at minus infinity",
         // The derivative crosses zero near x = -1.19: the floor.
-        kind: map!("mish", saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(10.0), derivative: Tolerance::ulps(16.0).or(2e-7),
+        kind: map!("mish", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(10.0), derivative: Tolerance::ulps(16.0).or(2e-7),
             x, _ => { let (t, _) = mish_parts(x); x.max(F::of(-1e4)) * t },
             x, _ => { let (t, rest) = mish_parts(x); t + x.max(F::of(-1e4)).min(F::of(1e4)) * x.sigmoid() * rest },
             // With s = sigmoid(x), t = tanh(softplus(x)) and r = 1 - t^2: t' = r s, s' = s (1 - s).
@@ -303,7 +304,7 @@ entries! { ActivationKind;
         formula: "x * tanh(exp(x))",
         source: "Liu and Di 2020, TanhExp; -0 at minus infinity",
         // The derivative crosses zero near x = -1.1: the floor.
-        kind: map!("tanh_exp", saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(10.0), derivative: Tolerance::ulps(16.0).or(2e-7),
+        kind: map!("tanh_exp", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(10.0), derivative: Tolerance::ulps(16.0).or(2e-7),
             x, _ => x.max(F::of(-1e4)) * x.exp().tanh(),
             x, _ => { let e = x.exp().min(F::of(50.0)); let s = (-(e + e)).exp(); let c = F::one() + s; x.exp().tanh() + x.max(F::of(-1e4)).min(F::of(1e4)) * e * F::of(4.0) * s / (c * c) },
             // With e = exp(x), t = tanh(e) and r = 1 - t^2: t' = r e.
@@ -322,7 +323,7 @@ entries! { ActivationKind;
         formula: "x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2",
         source: "torch.nn.GELU(approximate='tanh'); -0 at minus infinity",
         // The derivative crosses zero near x = -0.75: the floor.
-        kind: map!("gelu_tanh", saves: Input, kinks: |_| vec![], forward: GELU_TANH, derivative: GELU_TANH.or(4e-7),
+        kind: map!("gelu_tanh", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: GELU_TANH, derivative: GELU_TANH.or(4e-7),
             x, _ => x.max(F::of(-1e4)) * gelu_exponent(x).sigmoid(),
             x, _ => { let z = gelu_exponent(x); let near = x.max(F::of(-20.0)).min(F::of(20.0)); z.sigmoid() * (F::one() + near * (-z).sigmoid() * F::of(GELU_SLOPE) * (F::one() + F::of(0.134145) * near * near)) }),
     }
@@ -332,7 +333,7 @@ entries! { ActivationKind;
         formula: "x / (1 + exp(-1.702 x))",
         source: "Hendrycks and Gimpel 2016; -0 at minus infinity",
         // The derivative crosses zero near x = -0.75: the floor.
-        kind: map!("quick_gelu", saves: Input, kinks: |_| vec![], forward: QUICK_GELU, derivative: QUICK_GELU.or(2e-7),
+        kind: map!("quick_gelu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: QUICK_GELU, derivative: QUICK_GELU.or(2e-7),
             x, _ => x.max(F::of(-1e4)) * (F::of(1.702) * x).sigmoid(),
             x, _ => { let z = F::of(1.702) * x; z.sigmoid() * (F::one() + z.max(F::of(-1e4)).min(F::of(1e4)) * (-z).sigmoid()) }),
     }
@@ -341,7 +342,7 @@ entries! { ActivationKind;
         params: [],
         formula: "exp(-x^2)",
         source: "radial basis function",
-        kind: map!("gaussian", saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(8.0), derivative: Tolerance::ulps(8.0),
+        kind: map!("gaussian", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(8.0), derivative: Tolerance::ulps(8.0),
             x, _ => (-x * x).exp(),
             x, _ => { let near = x.max(F::of(-1e2)).min(F::of(1e2)); F::of(-2.0) * near * (-x * x).exp() },
             second: SECOND, x, _ => { let near = x.max(F::of(-1e2)).min(F::of(1e2)); (F::of(4.0) * near * near - F::of(2.0)) * (-x * x).exp() }),
@@ -351,7 +352,7 @@ entries! { ActivationKind;
         params: [Param::new("omega", 1.0, Range::FINITE)],
         formula: "sin(omega * x)",
         source: "Sitzmann et al. 2020, SIREN; of the exact product omega x, however large",
-        kind: map!("sine", saves: Input, kinks: |_| vec![], forward: SINE, derivative: SINE,
+        kind: map!("sine", initializer: SIREN, saves: Input, kinks: |_| vec![], forward: SINE, derivative: SINE,
             x, [omega, ..] => F::of(angle(*omega, x).sin()),
             x, [omega, ..] => *omega * F::of(angle(*omega, x).cos()),
             second: SINE, x, [omega, ..] => -*omega * *omega * F::of(angle(*omega, x).sin())),
@@ -361,7 +362,7 @@ entries! { ActivationKind;
         params: [],
         formula: "exp(x)",
         source: "keras.activations.exponential; derivative from the output",
-        kind: map!("exponential", saves: Output, kinks: |_| vec![], forward: EXP_BASED, derivative: EXACT,
+        kind: map!("exponential", initializer: XAVIER, saves: Output, kinks: |_| vec![], forward: EXP_BASED, derivative: EXACT,
             x, _ => x.exp(),
             y, _ => y),
     }
@@ -370,7 +371,7 @@ entries! { ActivationKind;
         params: [Param::new("b", 4.0, Range::NOT_NEGATIVE)],
         formula: "(x + sqrt(x^2 + b)) / 2",
         source: "Barron 2021, Squareplus; jax.nn.squareplus",
-        kind: map!("squareplus", saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(6.0), derivative: Tolerance::ulps(8.0),
+        kind: map!("squareplus", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(6.0), derivative: Tolerance::ulps(8.0),
             x, [b, ..] => squareplus(x, *b).0,
             x, [b, ..] => { let (y, root) = squareplus(x, *b); if root > F::of(1e30) { if x > F::zero() { F::one() } else { F::zero() } } else { y / root.max(F::of(1e-30)) } }),
     }
@@ -379,7 +380,7 @@ entries! { ActivationKind;
         params: [],
         formula: "0 if x <= -1, (x + 1)^2 / 4 inside, x if x >= 1",
         source: "jax.nn.sparse_plus",
-        kind: map!("sparse_plus", saves: Input, kinks: |_| vec![-1.0, 1.0], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(1.0),
+        kind: map!("sparse_plus", initializer: XAVIER, saves: Input, kinks: |_| vec![-1.0, 1.0], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(1.0),
             x, _ => if x <= -F::one() { F::zero() } else if x >= F::one() { x } else { (x + F::one()) * (x + F::one()) / F::of(4.0) },
             x, _ => if x <= -F::one() { F::zero() } else if x >= F::one() { F::one() } else { (x + F::one()) / F::of(2.0) }),
     }
@@ -388,7 +389,7 @@ entries! { ActivationKind;
         params: [],
         formula: "0 if x <= -1, (x + 1) / 2 inside, 1 if x >= 1",
         source: "jax.nn.sparse_sigmoid; derivative 0 at both ends",
-        kind: map!("sparse_sigmoid", saves: Input, kinks: |_| vec![-1.0, 1.0], forward: Tolerance::ulps(1.0), derivative: EXACT,
+        kind: map!("sparse_sigmoid", initializer: XAVIER, saves: Input, kinks: |_| vec![-1.0, 1.0], forward: Tolerance::ulps(1.0), derivative: EXACT,
             x, _ => if x <= -F::one() { F::zero() } else if x >= F::one() { F::one() } else { (x + F::one()) / F::of(2.0) },
             x, _ => if x.abs() >= F::one() { F::zero() } else { F::of(0.5) }),
     }
