@@ -6,6 +6,7 @@ use super::pass::{Trace, backward, forward};
 use super::programs::Goal;
 use crate::error::{Error, Result};
 use crate::program::{LinearGoal, LinearInputs, LossInputs, Program, Slot};
+use crate::spec::{Loss, Reduction};
 
 /// What outputs are judged by.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +26,19 @@ pub(super) struct Judged {
     /// Metrics that are there already, for later there are no outputs.
     metrics: Option<Vec<Slot>>,
     pub traces: Vec<Trace>,
-    /// The gradients by outputs and inputs, as far as there are any.
+    /// The gradients by outputs (or the logits that the loss is taken of) and inputs, as far as there are any.
     pub grad: Option<Slot>,
     pub grad_x: Option<Slot>,
     /// How many ops forward has.
     pub forward: usize,
+}
+
+/// What a loss is taken of, and the layers below that.
+struct Head<'a> {
+    prediction: Slot,
+    loss: Loss,
+    reduction: Reduction,
+    below: &'a [Trace],
 }
 
 impl Network {
@@ -48,17 +57,30 @@ impl Network {
         let (y, traces) = self.forward(program, x, training)?;
         let forward = program.ops().len();
         let Answers { target, weight, class_weight } = answers;
-        let inputs = LossInputs { weight, class_weight, ..LossInputs::new(y, target) };
+        let of = |y| LossInputs { weight, class_weight, ..LossInputs::new(y, target) };
+        program.check_loss(&goal.loss, &of(y))?;
+        let Head { prediction, loss, reduction, below } = self.head(goal, y, &traces);
         let (loss, gradients) =
-            program.loss_of(goal.loss, goal.reduction, inputs, training.is_some())?;
+            program.loss_of(loss, reduction, of(prediction), training.is_some())?;
         let grad = gradients.first().copied();
         let grad_x = match (grad, training) {
-            (Some(grad), Some(seed)) => {
-                self.backward(program, &traces, grad, seed, goal.through)?
-            }
+            (Some(grad), Some(seed)) => self.backward(program, below, grad, seed, goal.through)?,
             _ => None,
         };
         Ok(Judged { y, loss, metrics: None, traces, grad, grad_x, forward })
+    }
+
+    /// What the loss is taken of: the outputs, or what makes them, where the last layer and the loss are one with a loss of
+    /// that.
+    fn head<'a>(&self, goal: &Goal, y: Slot, traces: &'a [Trace]) -> Head<'a> {
+        let of_logits = || {
+            let Part::Activation(output) = &self.stages.last()?.part else { return None };
+            let (loss, reduction) = goal.loss.of_logits(output, goal.reduction)?;
+            let (last, below) = traces.split_last()?;
+            Some(Head { prediction: last.x, loss, reduction, below })
+        };
+        let Goal { loss, reduction, .. } = *goal;
+        of_logits().unwrap_or(Head { prediction: y, loss, reduction, below: traces })
     }
 
     fn judged_with_last(

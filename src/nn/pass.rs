@@ -12,7 +12,7 @@ use crate::spec::{Activation, Arithmetic};
 /// What forward leaves for backward, per layer.
 #[derive(Clone, Debug)]
 pub(super) struct Trace {
-    x: Slot,
+    pub x: Slot,
     y: Slot,
     /// The indices that an embedding took.
     index: Option<Slot>,
@@ -40,7 +40,7 @@ impl Network {
         forward(&self.stages, program, x, training)
     }
 
-    /// Adds the backward pass from dL/dy: fills every gradient, and stops where nothing below has parameters, or if it is
+    /// Adds the backward pass from the gradient by the output of the last layer traced: fills every gradient, and stops where nothing below has parameters, or if it is
     /// to go `through`, gives dL/dx.
     pub(super) fn backward(
         &self,

@@ -100,7 +100,8 @@ pub struct Wiring {
     pub constants: Vec<(Slot, Vec<f32>)>,
     /// The network's output; what its last layer takes, if that goes together with the loss.
     pub y: Slot,
-    /// The gradient of the loss by the network's output, in a training step.
+    /// The gradient of the loss by the network's output, in a training step; by what an activation at its end takes, where
+    /// the loss is taken of that.
     pub grad: Option<Slot>,
     /// Which recorded figures tell of indices that are none.
     pub faults: Vec<Faults>,

@@ -175,7 +175,7 @@ impl Program {
     }
 
     /// Checks the operands of a loss and gives the shape of its predictions.
-    pub(super) fn check_loss(&self, loss: &Loss, inputs: &LossInputs) -> Result<Shape> {
+    pub(crate) fn check_loss(&self, loss: &Loss, inputs: &LossInputs) -> Result<Shape> {
         let op = format!("loss.{loss}");
         let count = loss.inputs();
         let [first, others @ ..] = &inputs.predictions[..] else {

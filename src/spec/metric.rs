@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::spec::Loss;
+use crate::spec::{Activation, Loss};
 
 /// A figure over predictions and targets, averaged over rows or elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,6 +44,22 @@ impl Metric {
             _ if loss.takes_classes() => Self::Accuracy,
             Some(threshold) => Self::BinaryAccuracy { threshold },
             None => Self::RegressionAccuracy { tolerance: deviation / 250.0 },
+        }
+    }
+
+    /// What gives of `output`'s input the figure that this metric gives of `output`'s output, where it looks at nothing
+    /// but the order of scores or the side of a threshold.
+    pub(crate) fn of_logits(&self, output: &Activation) -> Option<Self> {
+        match (*self, output.name()) {
+            (Self::BinaryAccuracy { threshold }, "sigmoid")
+                if threshold > 0.0 && threshold < 1.0 =>
+            {
+                Some(Self::BinaryAccuracy { threshold: (threshold / (1.0 - threshold)).ln() })
+            }
+            (metric, "sigmoid" | "softmax" | "log_softmax") if metric.top().is_some() => {
+                Some(metric)
+            }
+            _ => None,
         }
     }
 

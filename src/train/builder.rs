@@ -3,7 +3,7 @@
 use super::Trainer;
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
-use crate::nn::{Around, Goal, Sequential};
+use crate::nn::{Around, Goal, Layer, Network, Sequential};
 use crate::program::{Averaging, Op};
 use crate::spec::schedule::{Plateau, PlateauState};
 use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
@@ -23,6 +23,7 @@ pub struct TrainerBuilder {
     pub(super) metrics: Option<Vec<Metric>>,
     pub(super) class_weights: Option<Vec<f32>>,
     pub(super) linear_cross_entropy: bool,
+    pub(super) double_softmax: bool,
     pub(super) around: Around,
 }
 
@@ -90,6 +91,22 @@ impl TrainerBuilder {
         Self { linear_cross_entropy: true, ..self }
     }
 
+    /// Lets a model end in an activation that its loss applies once more, such as softmax before `cross_entropy`.
+    ///
+    /// ```
+    /// use wgrad::prelude::*;
+    ///
+    /// let model = Sequential::new(2).dense(3).activation(Activation::softmax());
+    /// let build = |loss| Trainer::new(model.clone(), loss, Optimizer::sgd());
+    /// assert!(build(Loss::cross_entropy()).on(&Device::cpu()).is_err());
+    /// assert!(build(Loss::categorical_cross_entropy()).on(&Device::cpu()).is_ok());
+    /// assert!(build(Loss::cross_entropy()).allow_double_softmax().on(&Device::cpu()).is_ok());
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    pub fn allow_double_softmax(self) -> Self {
+        Self { double_softmax: true, ..self }
+    }
+
     /// How the terms of the loss become one number; their mean unless given.
     pub fn reduction(self, reduction: Reduction) -> Self {
         Self { reduction, ..self }
@@ -154,6 +171,9 @@ impl TrainerBuilder {
         let network = self.model.build()?;
         self.loss.validate()?;
         self.optimizer.validate()?;
+        if !self.double_softmax {
+            check_output(&network, &self.loss)?;
+        }
         if self.reduction == Reduction::None {
             let message = "a loss to train by is one number; use Reduction::Mean or Reduction::Sum";
             return Err(Error::unsupported("Trainer", message));
@@ -222,6 +242,18 @@ impl TrainerBuilder {
         )?;
         Ok(trainer)
     }
+}
+
+/// Fails if the network ends in a function that the loss applies itself.
+fn check_output(network: &Network, loss: &Loss) -> Result<()> {
+    let Some(Layer::Activation(output)) = network.layers().last() else { return Ok(()) };
+    let Some(instead) = loss.instead_after(output) else { return Ok(()) };
+    let own = if instead == Loss::bce() { "sigmoid" } else { "softmax" };
+    let message = format!(
+        "the model ends in {output}, and {loss} takes logits and applies {own} itself: leave {output} out, or take the loss \
+         {instead}, which goes with it; if both are meant, say so with `allow_double_softmax`"
+    );
+    Err(Error::unsupported("Trainer", message))
 }
 
 /// Fails for a class weight that is no finite number or negative.

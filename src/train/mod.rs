@@ -67,6 +67,13 @@ pub struct Trainer {
 
 impl Trainer {
     /// A network, a loss and an optimizer; [`TrainerBuilder::on`] puts them on a device.
+    ///
+    /// A network that ends in sigmoid with [`Loss::bce`], in softmax with [`Loss::categorical_cross_entropy`] or in
+    /// log_softmax with [`Loss::nll`] is trained and evaluated by the logits, what that last layer takes: loss and gradient
+    /// are those of [`Loss::bce_with_logits`] and [`Loss::cross_entropy`], so that saturated outputs learn, too. The value
+    /// is then not clamped (PyTorch's BCELoss stops at 100). Outputs, predictions and metrics are still of probabilities.
+    /// With clips of one's own (`eps` of bce, `clip` of categorical_cross_entropy) or a temperature of softmax the loss
+    /// is taken of the probabilities, and clamped.
     #[allow(clippy::new_ret_no_self, reason = "a trainer exists only on a device")]
     pub fn new(model: Sequential, loss: Loss, optimizer: Optimizer) -> TrainerBuilder {
         TrainerBuilder {
@@ -81,6 +88,7 @@ impl Trainer {
             metrics: None,
             class_weights: None,
             linear_cross_entropy: false,
+            double_softmax: false,
             around: Around::default(),
         }
     }

@@ -4,6 +4,7 @@ mod classes;
 pub(crate) mod ctc;
 mod custom;
 mod elementwise;
+mod logits;
 mod row;
 mod table;
 mod vectors;

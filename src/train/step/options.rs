@@ -75,7 +75,7 @@ impl StepOptions {
         Self { outputs: Some(view), ..self }
     }
 
-    /// dL/d(output) lies there: [rows, the network's outputs].
+    /// dL/d(output) lies there: [rows, the network's outputs]; see [`TrainingStep::gradients`](super::TrainingStep::gradients).
     pub fn gradients(self, view: View) -> Self {
         Self { gradients: Some(view), ..self }
     }

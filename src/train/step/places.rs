@@ -70,7 +70,8 @@ impl TrainingStep {
         self.region("outputs", Some(self.slots.y))
     }
 
-    /// Where dL/d(output) lies, `f32` rows: written by the host, or else by the loss.
+    /// Where dL/d(output) lies, `f32` rows: written by the host, or else by the loss. Where a last sigmoid, softmax or
+    /// log_softmax goes together with the loss ([`Trainer::new`]), it is the gradient by the logits.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the loss has no gradient.

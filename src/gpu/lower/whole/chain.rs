@@ -74,6 +74,8 @@ type Link = (Layer, Slot, Slot);
 struct Reader<'a> {
     program: &'a Program,
     at: usize,
+    /// The outputs beside the logits that the loss is taken of, and what makes them of those.
+    outputs: Option<(Activation, Slot)>,
 }
 
 impl<'a> Reader<'a> {
@@ -132,6 +134,12 @@ impl<'a> Reader<'a> {
                     layers.push((Layer::Dense { weight, bias, inputs, outputs }, current, out));
                     current = out;
                 }
+                // Outputs beside a loss of their logits: a whole step leaves no outputs.
+                Some(&Op::Activation { f, x, out, .. }) if x == current && self.is_judged(x) => {
+                    self.at += 1;
+                    self.outputs = Some((f, out));
+                    return Ok((layers, current));
+                }
                 Some(&Op::Activation { f, key, x, out }) if x == current => {
                     self.at += 1;
                     layers.push((self.activation(f, key, x)?, x, out));
@@ -140,6 +148,22 @@ impl<'a> Reader<'a> {
                 _ => return Ok((layers, current)),
             }
         }
+    }
+
+    /// Whether the op after the next is the loss of this.
+    fn is_judged(&self, x: Slot) -> bool {
+        let after = self.program.ops().get(self.at + 1);
+        matches!(after, Some(Op::Loss { inputs, .. }) if inputs.predictions == [x])
+    }
+
+    /// The figure of a metric of these outputs, or of those beside their logits.
+    fn metric(&self, op: &Op, y: Slot, wanted: Slot) -> Option<(Slot, Figure)> {
+        let &Op::Metric { metric, prediction, target, value } = op else { return None };
+        let metric = match self.outputs {
+            Some((f, out)) if out == prediction => metric.of_logits(&f),
+            _ => (prediction == y).then_some(metric),
+        };
+        metric.filter(|_| target == wanted).map(|metric| (value, Figure::Metric(metric)))
     }
 
     fn activation(&self, f: Activation, key: Option<crate::random::Key>, x: Slot) -> Judged<Layer> {
@@ -223,7 +247,7 @@ impl Chain {
 
     /// The chain that begins with an op and ends with the loss, or why there is none.
     pub fn of(program: &Program, start: usize) -> Judged<Self> {
-        let mut reader = Reader { program, at: 0 };
+        let mut reader = Reader { program, at: 0, outputs: None };
         let gathers = reader.gathers();
         let is_whole = reader.at == start;
         reader.at = start;
@@ -249,22 +273,18 @@ impl Chain {
         let classes = program.slot(target)?.dtype == DType::U32;
         let layout = Layout::of(loss, shape);
         let terms = layout.terms_per_sample(loss, *reduction);
-        let taken = |slot: Slot| {
-            let own = [Some(target), inputs.weight, is_whole.then_some(first)];
-            own.contains(&Some(slot))
-        };
-        let mut figures = vec![(*value, Figure::Loss)];
         let mut ops: Vec<usize> = (start..reader.at).collect();
+        let taken = [Some(target), inputs.weight, is_whole.then_some(first)];
+        for (number, op) in program.ops().iter().enumerate().take(start) {
+            if matches!(op, Op::Gather { out, .. } if taken.contains(&Some(*out))) {
+                ops.push(number);
+            }
+        }
+        let mut figures = vec![(*value, Figure::Loss)];
         for (number, op) in program.ops().iter().enumerate() {
-            match op {
-                Op::Gather { out, .. } if number < start && taken(*out) => ops.push(number),
-                Op::Metric { metric, prediction, target: same, value }
-                    if *prediction == y && *same == target =>
-                {
-                    figures.push((*value, Figure::Metric(*metric)));
-                    ops.push(number);
-                }
-                _ => {}
+            if let Some(figure) = reader.metric(op, y, target) {
+                figures.push(figure);
+                ops.push(number);
             }
         }
         let chain = Self {

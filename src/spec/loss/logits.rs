@@ -1,0 +1,49 @@
+//! Losses of logits that are one with an output activation and a loss of what it gives.
+
+use super::{Loss, Reduction};
+use crate::spec::Activation;
+use crate::spec::activation::ActivationKind;
+
+/// Losses that apply the sigmoid themselves.
+const OF_SIGMOID: [&str; 3] = ["bce_with_logits", "focal", "multilabel_soft_margin"];
+
+impl Loss {
+    /// What gives of `output`'s input, the logits, the value that this loss gives of `output`'s output: without the
+    /// activation's gradient, which is 0 where it saturates. None where clips were chosen, for they are of the output.
+    pub(crate) fn of_logits(
+        &self,
+        output: &Activation,
+        reduction: Reduction,
+    ) -> Option<(Self, Reduction)> {
+        match output.name() {
+            "sigmoid" if *self == Self::bce() => Some((Self::bce_with_logits(), reduction)),
+            "softmax" if *self == Self::categorical_cross_entropy() => {
+                let plain = output.get("temperature") == Some(1.0);
+                // Its mean divides by the rows, whatever the weights of their classes.
+                let reduction = match reduction {
+                    Reduction::Mean => Reduction::BatchMean,
+                    other => other,
+                };
+                plain.then(|| (Self::cross_entropy(), reduction))
+            }
+            "log_softmax" if self.name() == "nll" => {
+                let ignored = self.get("ignore_index").unwrap_or(-1.0);
+                Some((Self::cross_entropy().set("ignore_index", ignored), reduction))
+            }
+            _ => None,
+        }
+    }
+
+    /// The loss that goes with `output`, if this one takes logits and applies such a function itself.
+    pub(crate) fn instead_after(&self, output: &Activation) -> Option<Self> {
+        let is_row = matches!(output.entry().kind, ActivationKind::Row(_));
+        match (self.name(), output.name()) {
+            ("cross_entropy", "log_softmax") => Some(Self::nll()),
+            ("cross_entropy", _) if is_row => Some(Self::categorical_cross_entropy()),
+            (loss, name) if OF_SIGMOID.contains(&loss) && name.ends_with("sigmoid") => {
+                Some(Self::bce())
+            }
+            _ => None,
+        }
+    }
+}
