@@ -13,7 +13,7 @@ fn target_weight(row: u32, col: u32) -> f32 {
     return select(0.0, 1.0, own_class == col);
 }
 
-// Whether the target is the class of this number; a negative number is none.
+// Whether the target is the class of this number; -1 is none.
 fn is_class(row: u32, number: f32) -> bool {
-    return number >= 0.0 && own_class == u32(number);
+    return number != -1.0 && i32(own_class) == i32(number);
 }

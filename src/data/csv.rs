@@ -48,7 +48,7 @@ pub struct CsvOptions {
 #[derive(Clone, Debug)]
 enum CsvTargets {
     Values(Vec<Column>),
-    Class { column: Column, classes: Option<usize> },
+    Class { column: Column, classes: Option<usize>, ignored: Option<i64> },
 }
 
 impl CsvOptions {
@@ -60,7 +60,7 @@ impl CsvOptions {
 
     /// For classification: the column that holds the class, a whole number from 0.
     pub fn class(column: impl Into<Column>) -> Self {
-        Self::new(CsvTargets::Class { column: column.into(), classes: None })
+        Self::new(CsvTargets::Class { column: column.into(), classes: None, ignored: None })
     }
 
     fn new(targets: CsvTargets) -> Self {
@@ -72,6 +72,15 @@ impl CsvOptions {
     pub fn class_count(mut self, count: usize) -> Self {
         if let CsvTargets::Class { classes, .. } = &mut self.targets {
             *classes = Some(count);
+        }
+        self
+    }
+
+    /// The class that marks rows without a target, such as -100; see [`Dataset::classes_ignoring`]. No effect on values.
+    #[must_use]
+    pub fn ignoring(mut self, class: i64) -> Self {
+        if let CsvTargets::Class { ignored, .. } = &mut self.targets {
+            *ignored = Some(class);
         }
         self
     }
@@ -150,7 +159,7 @@ pub fn read_csv_from(mut reader: impl Read, origin: &str, options: &CsvOptions) 
         for &index in &targets {
             match options.targets {
                 CsvTargets::Values(_) => values.push(table.number(index)?),
-                CsvTargets::Class { .. } => labels.push(table.class(index)?),
+                CsvTargets::Class { ignored, .. } => labels.push(table.class(index, ignored)?),
             }
         }
     }
@@ -161,14 +170,20 @@ pub fn read_csv_from(mut reader: impl Read, origin: &str, options: &CsvOptions) 
         Array2::from_shape_vec((rows, columns.len()), cells)
             .map_err(|error| Error::data(origin, error.to_string()))
     };
-    let targets = match &options.targets {
-        CsvTargets::Values(_) => Targets::Values(matrix(&targets, values)?),
-        CsvTargets::Class { classes, .. } => {
-            let seen = labels.iter().max().map_or(0, |&label| label as usize + 1);
-            Targets::Classes { labels, classes: classes.unwrap_or(seen) }
-        }
+    let x = matrix(&inputs, x)?;
+    let CsvTargets::Class { classes, ignored, .. } = options.targets else {
+        return Dataset::new(x, Targets::Values(matrix(&targets, values)?));
     };
-    Dataset::new(matrix(&inputs, x)?, targets)
+    let counted = labels.iter().filter(|label| Some(**label) != ignored);
+    let seen = counted.max().map_or(0, |&label| label as usize + 1);
+    let classes = classes.unwrap_or(seen);
+    match ignored {
+        Some(ignored) => Dataset::classes_ignoring(x, labels, classes, ignored),
+        None => {
+            let labels = labels.into_iter().map(|label| label as u32).collect();
+            Dataset::new(x, Targets::Classes { labels, classes })
+        }
+    }
 }
 
 /// A CSV file with one row in hand, and what its errors have to say.
@@ -264,10 +279,13 @@ impl<'a> Table<'a> {
         }
     }
 
-    fn class(&self, index: usize) -> Result<u32> {
+    fn class(&self, index: usize, ignored: Option<i64>) -> Result<i64> {
         let cell = self.cell(index)?;
         let whole = "a class, a whole number from 0";
-        cell.parse().map_err(|_| self.refuse(index, format!("'{cell}' is not {whole}")))
+        let is_class =
+            |class: &i64| ignored == Some(*class) || (0..=i64::from(u32::MAX)).contains(class);
+        let class = cell.parse().ok().filter(is_class);
+        class.ok_or_else(|| self.refuse(index, format!("'{cell}' is not {whole}")))
     }
 
     fn cell(&self, index: usize) -> Result<&str> {

@@ -86,6 +86,8 @@ pub struct Dataset {
     inputs: Array2<f32>,
     targets: Targets,
     weights: Option<Vec<f32>>,
+    /// The label of rows without a target.
+    ignored: Option<u32>,
 }
 
 impl Dataset {
@@ -109,6 +111,14 @@ impl Dataset {
         inputs: impl Into<CowArray<'a, f32, Ix2>>,
         targets: impl Into<Targets>,
     ) -> Result<Self> {
+        Self::put_together(inputs, targets, None)
+    }
+
+    fn put_together<'a>(
+        inputs: impl Into<CowArray<'a, f32, Ix2>>,
+        targets: impl Into<Targets>,
+        ignored: Option<u32>,
+    ) -> Result<Self> {
         let (inputs, targets) = (row_major(inputs.into()), targets.into());
         if inputs.nrows() != targets.len() {
             let (rows, given) = (inputs.nrows(), targets.len());
@@ -125,11 +135,60 @@ impl Dataset {
         let targets = match targets {
             Targets::Values(values) => Targets::Values(row_major(values.into())),
             Targets::Classes { labels, classes } => {
-                check_labels(&labels, classes)?;
+                check_labels(&labels, classes, ignored)?;
                 Targets::Classes { labels, classes }
             }
         };
-        Ok(Self { inputs, targets, weights: None })
+        Ok(Self { inputs, targets, weights: None, ignored })
+    }
+
+    /// Puts inputs and class labels together, of which `ignored` marks rows without a target: a class or any other number,
+    /// such as 255 or PyTorch's -100. It takes a loss of this `ignore_index`; metrics and confusion matrices leave such
+    /// rows out, too, and a split gives both parts their share of them. A negative label is kept as the `u32` of the same
+    /// bits.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use wgrad::Loss;
+    /// use wgrad::data::Dataset;
+    ///
+    /// let inputs = array![[0.5], [1.5], [2.5]];
+    /// let data = Dataset::classes_ignoring(inputs, [0, -100, 1], 2, -100)?;
+    /// let loss: Loss = "CrossEntropyLoss(ignore_index=-100)".parse()?;
+    /// assert_eq!(data.ignored(), loss.ignore_index());
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Dataset::new`]; [`Error::Parameter`] if `ignored` is -1, which to a loss means none, or further from 0 than
+    /// 2^24.
+    pub fn classes_ignoring<'a>(
+        inputs: impl Into<CowArray<'a, f32, Ix2>>,
+        labels: impl IntoIterator<Item = i64>,
+        classes: usize,
+        ignored: i64,
+    ) -> Result<Self> {
+        if ignored == -1 || ignored.unsigned_abs() > 1 << 24 {
+            return Err(Error::Parameter {
+                op: "dataset".into(),
+                name: "ignored".into(),
+                value: ignored as f64,
+                valid: "it must be a whole number from -2^24 to 2^24 other than -1".into(),
+            });
+        }
+        let labels: Vec<i64> = labels.into_iter().collect();
+        let is_label = |label: &i64| *label == ignored || (0..1 << 32).contains(label);
+        if let Some((row, label)) = labels.iter().enumerate().find(|(_, label)| !is_label(label)) {
+            let message = format!("row {row} has the label {label}, no class from 0");
+            return Err(Error::Target { op: "dataset".into(), message });
+        }
+        let labels = labels.into_iter().map(|label| label as u32).collect();
+        Self::put_together(inputs, Targets::Classes { labels, classes }, Some(ignored as u32))
+    }
+
+    /// The label that marks rows without a target, as the `u32` of the same bits.
+    pub fn ignored(&self) -> Option<u32> {
+        self.ignored
     }
 
     /// The same rows with a weight each: it multiplies the row's loss and gradient. A mean still divides by the number
@@ -174,7 +233,7 @@ impl Dataset {
 
     /// For data made by this module, which fits together by construction.
     pub(super) fn trusted(inputs: Array2<f32>, targets: Targets) -> Self {
-        Self { inputs, targets, weights: None }
+        Self { inputs, targets, weights: None, ignored: None }
     }
 
     /// How many rows there are.
@@ -302,7 +361,7 @@ impl Dataset {
             .as_ref()
             .map(|weights| rows.iter().filter_map(|&row| weights.get(row).copied()).collect());
         let (inputs, targets) = (self.inputs.select(Axis(0), rows), self.targets.select(rows));
-        Self { inputs, targets, weights }
+        Self { inputs, targets, weights, ignored: self.ignored }
     }
 }
 
@@ -340,8 +399,8 @@ fn row_major(array: CowArray<'_, f32, Ix2>) -> Array2<f32> {
     }
 }
 
-fn check_labels(labels: &[u32], classes: usize) -> Result<()> {
-    let outside = |label: u32| label as usize >= classes;
+fn check_labels(labels: &[u32], classes: usize, ignored: Option<u32>) -> Result<()> {
+    let outside = |label: u32| label as usize >= classes && Some(label) != ignored;
     let Some((row, label)) = labels.iter().enumerate().find(|&(_, &label)| outside(label)) else {
         return Ok(());
     };

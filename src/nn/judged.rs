@@ -6,7 +6,7 @@ use super::pass::{Trace, backward, forward};
 use super::programs::Goal;
 use crate::error::{Error, Result};
 use crate::program::{LinearGoal, LinearInputs, LossInputs, Program, Slot};
-use crate::spec::{Loss, Reduction};
+use crate::spec::{Loss, Metric, Reduction};
 
 /// What outputs are judged by.
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +137,12 @@ impl Judged {
         let metrics = goal.metrics.iter();
         match &self.metrics {
             Some(metrics) => Ok(metrics.clone()),
-            None => metrics.map(|metric| program.metric(*metric, self.y, target)).collect(),
+            None => {
+                let ignored = goal.loss.ignore_index();
+                let figure =
+                    |metric: &Metric| program.metric_ignoring(*metric, self.y, target, ignored);
+                metrics.map(figure).collect()
+            }
         }
     }
 }

@@ -234,16 +234,17 @@ impl Network {
         Ok(Wiring { target: Some(target), weight, constants, ..wiring })
     }
 
-    /// How often each class was taken for each, over up to `rows` rows: classes by classes, in the place of the output.
+    /// How often each class was taken for each, over up to `rows` rows whose class is not `ignored`: classes by classes, in
+    /// the place of the output.
     ///
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) for more elements than a tensor can have.
-    pub fn confusion(&self, rows: usize) -> Result<Wiring> {
+    pub fn confusion(&self, rows: usize, ignored: Option<u32>) -> Result<Wiring> {
         let mut program = Program::new("confusion", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let target = TargetKind::Class.input(&mut program, rows)?;
         let (y, _) = self.forward(&mut program, x, None)?;
-        let matrix = program.confusion_matrix(y, target)?;
+        let matrix = program.confusion_matrix_ignoring(y, target, ignored)?;
         Ok(Wiring { target: Some(target), ..Wiring::new(program, x, matrix) })
     }
 

@@ -168,21 +168,12 @@ impl Program {
             Reduction::None => terms,
             _ => self.reduce("loss", Reduce::Sum, terms, &[])?,
         };
-        Ok((value, self.means(&metrics, row)?))
-    }
-
-    /// The means of numbers per row over the rows that take part in the step.
-    fn means(&mut self, terms: &[Slot], row: Shape) -> Result<Vec<Slot>> {
-        if terms.is_empty() {
-            return Ok(Vec::new());
-        }
-        let zeros = self.value("zeros", row);
-        self.fill_into(zeros, 0.0)?;
-        let mean = |terms: &Slot| {
-            let (mean, _) = self.loss(Loss::l1(), Reduction::Mean, (*terms, zeros), false)?;
-            Ok(mean)
-        };
-        terms.iter().map(mean).collect()
+        let ignored = loss.ignore_index();
+        let means = metrics
+            .iter()
+            .map(|terms| self.mean_of_terms(*terms, inputs.target, classes, ignored))
+            .collect::<Result<_>>()?;
+        Ok((value, means))
     }
 
     /// Checks the operands; gives the numbers of rows, features and classes.

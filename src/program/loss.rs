@@ -1,10 +1,10 @@
 //! Adding losses and metrics to a program.
 
-use super::{DType, Form, Op, Program, Slot};
+use super::{DType, Form, Op, Program, Slot, SlotInfo};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::spec::loss::{ClassAxis, LossKind, TargetForm};
-use crate::spec::{Activation, Loss, Metric, Reduction};
+use crate::spec::{Activation, Arithmetic, Loss, Metric, Reduce, Reduction};
 
 /// What a loss takes, and what its gradients are multiplied by.
 #[derive(Clone, Debug, PartialEq)]
@@ -329,6 +329,42 @@ impl Program {
         Ok(value)
     }
 
+    /// The mean of a metric over the rows whose class is not `ignored`; of no row, 0.
+    ///
+    /// # Errors
+    /// As [`Program::metric`].
+    pub fn metric_ignoring(
+        &mut self,
+        metric: Metric,
+        prediction: Slot,
+        target: Slot,
+        ignored: Option<u32>,
+    ) -> Result<Slot> {
+        let SlotInfo { shape, dtype, .. } = *self.slot(target)?;
+        if ignored.is_none() || dtype != DType::U32 {
+            return self.metric(metric, prediction, target);
+        }
+        let terms = self.value("metric terms", shape);
+        self.metric_terms(metric, prediction, target, terms)?;
+        let classes = self.shape(prediction)?.cols();
+        self.mean_of_terms(terms, target, classes, ignored)
+    }
+
+    /// The mean of a number per row over the rows whose class is not `ignored`.
+    pub(super) fn mean_of_terms(
+        &mut self,
+        terms: Slot,
+        target: Slot,
+        classes: usize,
+        ignored: Option<u32>,
+    ) -> Result<Slot> {
+        let out = self.value("shares", self.shape(target)?);
+        let (class_weight, reduction) = (None, Reduction::Mean);
+        self.ops.push(Op::RowShares { target, class_weight, classes, ignored, reduction, out });
+        let terms = self.arithmetic("metric terms", Arithmetic::Mul, terms, out)?;
+        self.reduce("metric", Reduce::Sum, terms, &[])
+    }
+
     /// A metric's term for each row, for metrics that have one.
     pub(super) fn metric_terms(
         &mut self,
@@ -353,6 +389,19 @@ impl Program {
     /// # Errors
     /// [`Error::Shape`] unless there are rows of scores and a class index for each.
     pub fn confusion_matrix(&mut self, prediction: Slot, target: Slot) -> Result<Slot> {
+        self.confusion_matrix_ignoring(prediction, target, None)
+    }
+
+    /// As [`Program::confusion_matrix`], over the rows whose class is not `ignored`.
+    ///
+    /// # Errors
+    /// As [`Program::confusion_matrix`].
+    pub fn confusion_matrix_ignoring(
+        &mut self,
+        prediction: Slot,
+        target: Slot,
+        ignored: Option<u32>,
+    ) -> Result<Slot> {
         let (scores, classes) = (self.shape(prediction)?, self.shape(target)?);
         let is_class = self.slot(target)?.dtype == DType::U32;
         if !is_class || scores.rank() != 2 || classes.len() != scores.rows() {
@@ -362,6 +411,24 @@ impl Program {
         let guessed = self.activation("guessed", Activation::hardmax(), prediction)?;
         let right = self.value("right", scores);
         self.ops.push(Op::OneHot { target, out: right });
+        // Only a class has a row of the matrix to be kept out of.
+        let right = match ignored.filter(|class| (*class as usize) < scores.cols()) {
+            Some(_) => {
+                let out = self.value("counted", Shape::new(&[scores.rows(), 1])?);
+                let (classes, class_weight) = (scores.cols(), None);
+                let reduction = Reduction::Sum;
+                self.ops.push(Op::RowShares {
+                    target,
+                    class_weight,
+                    classes,
+                    ignored,
+                    reduction,
+                    out,
+                });
+                self.arithmetic("right", Arithmetic::Mul, right, out)?
+            }
+            None => right,
+        };
         self.matmul("confusion matrix", right, guessed, Form::TN)
     }
 

@@ -46,8 +46,8 @@ impl<'a> Evaluator<'a> {
                 upload(&mut self.executor, &self.wiring, self.data, start, end)?;
             }
             let records = self.executor.run(&mut trainer.weights, 1).await?;
-            let share = Shares::of(&trainer.goal, self.data).rows(start..end);
-            records.iter().for_each(|figures| totals.add(figures, (end - start) as u32, share));
+            let shares = Shares::of(&trainer.goal, self.data).rows(start..end);
+            records.iter().for_each(|figures| totals.add(figures, (end - start) as u32, shares));
         }
         self.resident = len <= self.rows;
         Ok(totals.evaluation(&trainer.goal, self.wiring.program.has_penalty()))
@@ -105,7 +105,7 @@ impl Trainer {
     }
 
     /// How often each class was taken for each: the rows are the classes of the targets, the columns those of the first
-    /// largest output.
+    /// largest output. Rows that the loss ignores are left out.
     ///
     /// ```
     /// use wgrad::prelude::*;
@@ -136,7 +136,7 @@ impl Trainer {
         }
         let (len, classes) = (data.len(), self.network.outputs());
         let rows = len.min(MOST_ROWS);
-        let wiring = self.network.confusion(rows)?;
+        let wiring = self.network.confusion(rows, self.goal.loss.ignore_index())?;
         let mut counts = Array2::zeros((classes, classes));
         for start in (0..len).step_by(rows) {
             let end = (start + rows).min(len);

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::share::Share;
 use crate::nn::Goal;
 use crate::program::Op;
 use crate::spec::{Metric, Reduction};
@@ -104,24 +105,32 @@ pub(super) struct Totals {
     shares: f64,
     /// The sum of the losses, and their sum by shares.
     losses: [f64; 2],
+    /// The sum of the penalties.
+    penalties: f64,
+    /// The rows that metrics count, and the sums of the figures after the loss by them.
+    counted: f64,
     figures: [f64; Op::MAX_RECORDED],
 }
 
 impl Totals {
-    pub fn add(&mut self, figures: &[f32; Op::MAX_RECORDED], rows: u32, share: f64) {
-        let [loss, ..] = figures.map(f64::from);
+    pub fn add(&mut self, figures: &[f32; Op::MAX_RECORDED], rows: u32, batch: Share) {
+        let [loss, penalty, ..] = figures.map(f64::from);
         let [sum, by_share] = self.losses;
-        self.losses = [sum + loss, by_share + loss * share];
-        self.shares += share;
+        self.losses = [sum + loss, by_share + loss * batch.loss];
+        self.shares += batch.loss;
         self.rows += f64::from(rows);
+        self.penalties += penalty * f64::from(rows);
+        self.counted += batch.counted;
         for (total, figure) in self.figures.iter_mut().zip(figures) {
-            *total += f64::from(*figure) * f64::from(rows);
+            *total += f64::from(*figure) * batch.counted;
         }
     }
 
     /// The loss and the means of the others, told apart as a program of this goal records them.
     pub fn evaluation(&self, goal: &Goal, has_penalty: bool) -> Evaluation {
-        let mut means = self.figures.into_iter().map(|total| total / self.rows).skip(1);
+        // Without a row that counts, the mean of nothing is 0.
+        let counted = if self.counted == 0.0 { 1.0 } else { self.counted };
+        let means = self.figures.into_iter().map(|total| total / counted);
         let [sum, by_share] = self.losses;
         let data_loss = match goal.reduction {
             Reduction::Sum => sum,
@@ -129,8 +138,9 @@ impl Totals {
             _ if self.shares == 0.0 => by_share,
             _ => by_share / self.shares,
         };
-        let penalty = if has_penalty { means.next().unwrap_or(f64::NAN) } else { 0.0 };
-        let metrics = goal.metrics.iter().map(Metric::to_string).zip(means).collect();
+        let penalty = if has_penalty { self.penalties / self.rows } else { 0.0 };
+        let before = 1 + usize::from(has_penalty);
+        let metrics = goal.metrics.iter().map(Metric::to_string).zip(means.skip(before)).collect();
         Evaluation { data_loss, penalty, metrics }
     }
 }

@@ -208,6 +208,16 @@ impl Trainer {
                     format!("{loss} takes targets of shape [rows, {outputs}], not class indices");
                 Err(Error::shape(call, message))
             }
+            Targets::Classes { .. }
+                if data.ignored().is_some() && data.ignored() != loss.ignore_index() =>
+            {
+                let marked = data.ignored().unwrap_or_default() as i32;
+                let message = format!(
+                    "the data set marks rows without a target by {marked}, which {loss} does not ignore; give a loss with \
+                     ignore_index={marked}"
+                );
+                Err(Error::Target { op: call.to_string(), message })
+            }
             Targets::Classes { labels, .. } => {
                 let wrong = labels.iter().enumerate().find(|(_, label)| {
                     **label as usize >= outputs && Some(**label) != loss.ignore_index()

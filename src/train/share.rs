@@ -5,11 +5,21 @@ use crate::nn::Goal;
 use crate::program::{DType, StepEntry, has_weighted_mean};
 use crate::random::Key;
 
+/// What a batch counts for in the means over several.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    pub loss: f64,
+    /// How many rows metrics count: those that the loss does not ignore.
+    pub counted: f64,
+}
+
 /// What a batch's loss is multiplied by before it is added to those of others: what its mean divided by, so that the
 /// mean of several batches is that of all their rows at once.
 pub(super) struct Shares<'a> {
-    /// The class of each row, where the mean divides by the weights of the classes.
+    /// The class of each row.
     labels: Option<&'a [u32]>,
+    /// Whether the mean divides by the weights of the classes.
+    weighted: bool,
     class_weights: Option<&'a [f32]>,
     ignored: Option<u32>,
 }
@@ -21,26 +31,32 @@ impl<'a> Shares<'a> {
             Targets::Classes { labels, .. } => Some(labels.as_slice()),
             Targets::Values(_) => None,
         };
-        let weighted = |_: &&[u32]| {
-            has_weighted_mean(&goal.loss, goal.reduction, Some(DType::U32), class_weights.is_some())
-        };
+        let dtype = labels.map(|_| DType::U32);
+        let weighted =
+            has_weighted_mean(&goal.loss, goal.reduction, dtype, class_weights.is_some());
         let ignored = goal.loss.ignore_index();
-        Self { labels: labels.filter(weighted), class_weights, ignored }
+        let asked = weighted || ignored.is_some();
+        Self { labels: labels.filter(|_| asked), weighted, class_weights, ignored }
     }
 
     /// The share of a batch of these rows.
-    pub fn rows(&self, rows: impl ExactSizeIterator<Item = usize>) -> f64 {
-        let Some(labels) = self.labels else { return rows.len() as f64 };
-        let weight = |row: usize| {
-            let label = labels.get(row).copied().filter(|label| Some(*label) != self.ignored)?;
-            let Some(weights) = self.class_weights else { return Some(1.0) };
-            weights.get(label as usize).copied().map(f64::from)
-        };
-        rows.filter_map(weight).sum()
+    pub fn rows(&self, rows: impl ExactSizeIterator<Item = usize>) -> Share {
+        let count = rows.len() as f64;
+        let Some(labels) = self.labels else { return Share { loss: count, counted: count } };
+        let labels = rows.filter_map(|row| labels.get(row).copied());
+        let counted = labels.filter(|label| Some(*label) != self.ignored);
+        let add = |[rows, weights]: [f64; 2], label| [rows + 1.0, weights + self.weight(label)];
+        let [counted, weights] = counted.fold([0.0; 2], add);
+        Share { loss: if self.weighted { weights } else { count }, counted }
+    }
+
+    fn weight(&self, label: u32) -> f64 {
+        let own = |weights: &[f32]| weights.get(label as usize).copied().map_or(0.0, f64::from);
+        self.class_weights.map_or(1.0, own)
     }
 
     /// The share of a step's batch, its rows drawn in the order of the key.
-    pub fn step(&self, entry: &StepEntry, order: Option<Key>) -> f64 {
+    pub fn step(&self, entry: &StepEntry, order: Option<Key>) -> Share {
         let source = |position| match order {
             Some(key) => key.permute(entry.epoch, position, entry.total) as usize,
             None => position as usize,

@@ -154,9 +154,10 @@ impl Loss {
         }
     }
 
-    /// The class index that marks a row without a target.
+    /// The class index that marks a row without a target; of a negative one, such as PyTorch's -100, the `u32` of the same
+    /// bits.
     pub fn ignore_index(&self) -> Option<u32> {
-        self.get("ignore_index").filter(|index| *index >= 0.0).map(|index| index as u32)
+        self.get("ignore_index").filter(|index| *index != -1.0).map(|index| index as i32 as u32)
     }
 
     /// Whether the loss is of whole sequences.

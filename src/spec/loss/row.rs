@@ -115,10 +115,13 @@ impl<F: Float> RowView<'_, F> {
         }
     }
 
-    /// Whether the target is the class of this number; a negative number is none.
+    /// Whether the target is the class of this number; -1 is none. A class above those that there can be stands for the
+    /// negative number of the same bits.
     pub(super) fn is_class(&self, number: F) -> bool {
         match self.target {
-            RowTarget::Class(class) => number >= F::zero() && F::of(f64::from(class)) == number,
+            RowTarget::Class(class) => {
+                number != -F::one() && F::of(f64::from(class as i32)) == number
+            }
             _ => false,
         }
     }

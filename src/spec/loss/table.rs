@@ -269,5 +269,5 @@ registry! { LossKind, "loss";
 const CLASS: Range = Range::whole(0.0, 16_777_216.0);
 const BELOW_HALF: Range = Range::new(Included(0.0), Excluded(0.5));
 const CLIP: Range = Range::new(Excluded(0.0), Excluded(0.5));
-/// A class that `f32` holds exactly, or -1 for none.
-const INDEX: Range = Range::whole(-1.0, 16_777_216.0);
+/// A number that `f32` holds exactly, a class or not, or -1 for none.
+const INDEX: Range = Range::whole(-16_777_216.0, 16_777_216.0);

@@ -340,7 +340,7 @@ fn target_weight(row: u32, col: u32) -> f32 {
 }
 
 fn is_class(row: u32, number: f32) -> bool {
-    return number >= 0.0 && targets[sources[row]] == u32(number);
+    return number != -1.0 && i32(targets[sources[row]]) == i32(number);
 }
 ";
 
