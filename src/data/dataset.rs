@@ -3,7 +3,6 @@
 use ndarray::{Array2, Axis, CowArray, Ix2};
 
 use crate::error::{Error, Result};
-use crate::random::{Key, Stream};
 
 /// What a network is to answer for each row of inputs.
 #[derive(Clone, Debug, PartialEq)]
@@ -298,64 +297,8 @@ impl Dataset {
         Ok(self.select(&checked.collect::<Result<Vec<_>>>()?))
     }
 
-    /// Splits at random into a training part with `fraction` of the rows and a validation part with the rest.
-    ///
-    /// The training part has `fraction` of all rows, rounded to the nearest (halves up), but both parts have at least
-    /// one row unless `fraction` is 0 or 1, or there is but one. Class targets are split class by class: each class
-    /// contributes its share rounded down, or up where the largest remainders are, equal ones at random, so that the total
-    /// is as said. The same seed gives the same split, everywhere. Both parts keep the order of the rows.
-    ///
-    /// ```
-    /// let (train, validation) = wgrad::data::spiral(100, 3, 0).split(0.75, 7)?;
-    /// assert_eq!((train.len(), validation.len()), (225, 75));
-    /// # Ok::<(), wgrad::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Parameter`] if `fraction` is not within 0 to 1.
-    pub fn split(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
-        if !(0.0..=1.0).contains(&fraction) {
-            return Err(Error::Parameter {
-                op: "dataset.split".into(),
-                name: "fraction".into(),
-                value: fraction,
-                valid: "0 to 1".into(),
-            });
-        }
-        let key = Key::new(seed, Stream::Split);
-        let (mut train, mut validation) = (Vec::new(), Vec::new());
-        let strata = self.strata();
-        for (number, (stratum, share)) in
-            strata.iter().zip(shares(&strata, fraction, key)).enumerate()
-        {
-            for (index, &row) in stratum.iter().enumerate() {
-                // No more than u32::MAX rows and labels, by construction, so the casts keep every bit.
-                let place = key.permute(number as u32, index as u32, stratum.len() as u32);
-                if (place as usize) < share { train.push(row) } else { validation.push(row) }
-            }
-        }
-        train.sort_unstable();
-        validation.sort_unstable();
-        Ok((self.select(&train), self.select(&validation)))
-    }
-
-    /// The rows of each class that occurs, or all rows as one stratum.
-    fn strata(&self) -> Vec<Vec<usize>> {
-        match &self.targets {
-            Targets::Values(_) => vec![(0..self.len()).collect()],
-            Targets::Classes { labels, .. } => {
-                // A map, because the number of classes is the caller's and may be far above the number of rows.
-                let mut strata = std::collections::BTreeMap::<u32, Vec<usize>>::new();
-                for (row, &label) in labels.iter().enumerate() {
-                    strata.entry(label).or_default().push(row);
-                }
-                strata.into_values().collect()
-            }
-        }
-    }
-
     /// Rows known to exist.
-    fn select(&self, rows: &[usize]) -> Self {
+    pub(super) fn select(&self, rows: &[usize]) -> Self {
         let weights = self
             .weights
             .as_ref()
@@ -363,32 +306,6 @@ impl Dataset {
         let (inputs, targets) = (self.inputs.select(Axis(0), rows), self.targets.select(rows));
         Self { inputs, targets, weights, ignored: self.ignored }
     }
-}
-
-/// How many rows of each stratum go to the training part: `fraction` of each, rounded down, and one more where the largest
-/// remainders are, so that all together are `fraction` of all rows.
-fn shares(strata: &[Vec<usize>], fraction: f64, key: Key) -> Vec<usize> {
-    let total: usize = strata.iter().map(Vec::len).sum();
-    let rounded = (fraction * total as f64).round() as usize;
-    let wanted = match total {
-        2.. if fraction > 0.0 && fraction < 1.0 => rounded.clamp(1, total - 1),
-        _ => rounded,
-    };
-    let quotas: Vec<f64> = strata.iter().map(|stratum| fraction * stratum.len() as f64).collect();
-    let mut shares: Vec<usize> = quotas.iter().map(|quota| *quota as usize).collect();
-    let missing = wanted.saturating_sub(shares.iter().sum());
-    let count = strata.len() as u32;
-    // Equal remainders in an order of their own, which no split of a stratum has.
-    let drawn = |number: usize| key.permute(u32::MAX, number as u32, count);
-    let mut order: Vec<usize> = (0..strata.len()).collect();
-    let remainder = |number: &usize| quotas.get(*number).map_or(0.0, |quota| quota.fract());
-    order.sort_by(|a, b| {
-        remainder(b).total_cmp(&remainder(a)).then_with(|| drawn(*a).cmp(&drawn(*b)))
-    });
-    for number in order.into_iter().take(missing) {
-        shares.get_mut(number).into_iter().for_each(|share| *share += 1);
-    }
-    shares
 }
 
 fn row_major(array: CowArray<'_, f32, Ix2>) -> Array2<f32> {
@@ -419,7 +336,6 @@ mod tests {
     use ndarray::{Array2, array, s};
 
     use super::*;
-    use crate::data;
 
     fn numbered(rows: usize) -> Dataset {
         let column = Array2::from_shape_fn((rows, 1), |(row, _)| row as f32);
@@ -471,95 +387,5 @@ mod tests {
         assert_eq!(picked.targets().values().unwrap(), picked.inputs());
         let error = numbered(5).rows(0..usize::MAX).unwrap_err().to_string();
         assert!(error.contains("row 5 of a data set of 5 rows"), "{error}");
-    }
-
-    #[test]
-    fn a_split_is_disjoint_complete_and_reproducible() {
-        let data = numbered(101);
-        let (train, validation) = data.split(0.8, 3).unwrap();
-        assert_eq!((train.len(), validation.len()), (81, 20));
-        let mut all: Vec<f32> = train.inputs().iter().chain(validation.inputs()).copied().collect();
-        all.sort_unstable_by(f32::total_cmp);
-        assert_eq!(all, (0..101).map(|row| row as f32).collect::<Vec<_>>());
-        assert_eq!(data.split(0.8, 3).unwrap(), (train.clone(), validation));
-        assert_ne!(data.split(0.8, 4).unwrap().0, train);
-    }
-
-    fn labelled(labels: Vec<u32>) -> Dataset {
-        let inputs = Array2::from_shape_fn((labels.len(), 1), |(row, _)| row as f32);
-        Dataset::new(inputs, Targets::Classes { labels, classes: usize::MAX }).unwrap()
-    }
-
-    fn count(part: &Dataset, class: u32) -> usize {
-        part.targets().labels().unwrap().iter().filter(|&&label| label == class).count()
-    }
-
-    #[test]
-    fn a_split_of_classes_takes_the_share_of_each_rounded_so_that_all_add_up() {
-        let data = labelled((0..60).map(|row| u32::from(row % 6 == 0) * 4).collect());
-        let (train, validation) = data.split(0.75, 0).unwrap();
-        let of_train = (count(&train, 0), count(&train, 4));
-        assert!([(37, 8), (38, 7)].contains(&of_train), "{of_train:?}");
-        assert_eq!(count(&validation, 0) + of_train.0, 50);
-        assert_eq!(count(&validation, 4) + of_train.1, 10);
-    }
-
-    #[test]
-    fn many_small_classes_give_the_rows_that_were_asked_for() {
-        for (classes, each, fraction, validation) in [(250, 4, 0.9, 100), (20, 2, 0.7, 12)] {
-            let data = labelled((0..classes * each).map(|row| row / each).collect());
-            let (train, rest) = data.split(fraction, 0).unwrap();
-            assert_eq!((train.len() + rest.len(), rest.len()), (data.len(), validation));
-            // Which classes give a row more is drawn, not taken from the front.
-            let first = rest.targets().labels().unwrap()[0];
-            let last = *rest.targets().labels().unwrap().last().unwrap();
-            assert!(first < classes / 4 && last > classes * 3 / 4, "{first} {last}");
-            assert!((0..classes).all(|class| count(&train, class) >= 1));
-        }
-    }
-
-    #[test]
-    fn both_parts_of_a_split_have_rows_unless_none_or_all_were_asked_for() {
-        for data in [numbered(2), labelled(vec![7, 7]), labelled(vec![0, 1]), numbered(400)] {
-            for fraction in [1e-9, 0.001, 0.5, 0.999, 1.0 - 1e-9] {
-                let (train, validation) = data.split(fraction, 3).unwrap();
-                assert!(!train.is_empty() && !validation.is_empty(), "{fraction}");
-            }
-            assert!(data.split(0.0, 3).unwrap().0.is_empty());
-            assert!(data.split(1.0, 3).unwrap().1.is_empty());
-        }
-    }
-
-    #[test]
-    fn any_split_has_its_total_and_each_class_its_share_to_within_a_row() {
-        let draw = Key::new(9, Stream::Data(0));
-        for case in 0..300 {
-            let random = |place: u32, below: u32| draw.permute(case, place % below, below);
-            let (classes, rows) = (1 + random(0, 40), 2 + random(1, 300));
-            let labels: Vec<u32> =
-                (0..rows).map(|row| draw.permute(case + 1000, row, rows)).collect();
-            let labels: Vec<u32> = labels.into_iter().map(|label| label % classes).collect();
-            let fraction = f64::from(1 + random(2, 999)) / 1000.0;
-            let data = labelled(labels);
-            let (train, validation) = data.split(fraction, u64::from(case)).unwrap();
-            assert_eq!(train.len() + validation.len(), data.len());
-            let wanted = (fraction * f64::from(rows)).round() as usize;
-            assert_eq!(train.len(), wanted.clamp(1, data.len() - 1), "{rows} rows, {fraction}");
-            for class in 0..classes {
-                let share = fraction * count(&data, class) as f64;
-                let got = count(&train, class) as f64;
-                assert!((got - share).abs() < 1.0 + 1e-9, "{got} of {share}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_fraction_of_a_split_is_from_0_to_1() {
-        let data = data::sine(10);
-        assert_eq!(data.split(0.0, 0).unwrap().0.len(), 0);
-        assert_eq!(data.split(1.0, 0).unwrap().0, data);
-        for fraction in [-0.1, 1.1, f64::NAN] {
-            assert!(matches!(data.split(fraction, 0), Err(Error::Parameter { .. })), "{fraction}");
-        }
     }
 }

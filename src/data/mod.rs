@@ -13,6 +13,7 @@ mod dataset;
 mod digits;
 mod generated;
 mod npy;
+mod split;
 
 pub use csv::{Column, CsvOptions, read_csv, read_csv_from};
 pub use dataset::{Dataset, Targets};

@@ -12,6 +12,7 @@ mod effect;
 mod index;
 mod linear_loss;
 mod loss;
+mod metric;
 mod norm;
 mod op;
 mod orthogonal;
