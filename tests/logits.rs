@@ -234,12 +234,14 @@ fn a_fused_step_with_probabilities_is_a_run_of_two_dispatches() {
         };
         assert_eq!(train(Fusion::Auto), 2, "{f}");
         // The gradient through the activation is no dispatch of its own.
-        let by_output = Trainer::new(model(3, Some(f)), Loss::mse(), Optimizer::adam());
-        let mut by_output = by_output.on(&device(Fusion::Never)).unwrap();
-        let values = Dataset::new(rows(12), Array2::zeros((12, 3))).unwrap();
-        by_output.fit(&values, Fit::epochs(1)).unwrap();
-        let rest = by_output.dispatches_per_step().unwrap();
-        assert_eq!(train(Fusion::Never), rest - 1, "{f}");
+        if let Some(clip) = loss.entry().params.first().filter(|_| loss != Loss::nll()) {
+            let clipped = loss.with(clip.name, 1e-12).unwrap();
+            let builder = Trainer::new(model(3, Some(f)), clipped, Optimizer::adam());
+            let mut by_output = builder.on(&device(Fusion::Never)).unwrap();
+            by_output.fit(&data, Fit::epochs(1)).unwrap();
+            let rest = by_output.dispatches_per_step().unwrap();
+            assert_eq!(train(Fusion::Never), rest - 1, "{f}");
+        }
         let options = StepOptions::rows(12).fused();
         let builder = Trainer::new(model(3, Some(f)), loss, Optimizer::adam());
         let step = builder.on(&device(Fusion::Auto)).unwrap().into_step(options).unwrap();
@@ -280,5 +282,93 @@ fn an_output_function_that_the_loss_applies_itself_is_refused_unless_allowed() {
         let model = model(3, Some(f.parse().unwrap()));
         let builder = Trainer::new(model, loss.parse().unwrap(), Optimizer::sgd());
         assert!(builder.on(&Device::cpu()).is_ok(), "{f}, {loss}");
+    }
+}
+
+/// A network whose output for the row x is x, by a loss that takes probabilities.
+fn bare(loss: Loss) -> TrainerBuilder {
+    let dense = Dense::new(2).no_bias().weights(Initializer::eye());
+    Trainer::new(Sequential::new(2).layer(dense), loss, Optimizer::sgd().learning_rate(0.0))
+}
+
+#[test]
+fn predictions_that_are_no_probabilities_are_counted_and_refused() {
+    let inputs = array![[0.5, 0.25], [1.5, 0.0], [0.5, -0.25], [1.0, 0.5]];
+    for (loss, targets) in [
+        (Loss::bce(), Array2::from_elem((4, 2), 0.5).into()),
+        (Loss::categorical_cross_entropy(), Array2::from_elem((4, 2), 0.5).into()),
+        (Loss::categorical_cross_entropy(), classes(&[0, 1, 0, 1], 2)),
+    ] {
+        let data = Dataset::new(&inputs, targets).unwrap();
+        let fine = data.rows([0, 3, 0, 3]).unwrap();
+        for device in engines() {
+            let mut trainer = bare(loss).on(&device).unwrap();
+            trainer.fit(&fine, Fit::epochs(2).batch(3)).unwrap();
+            trainer.evaluate(&fine).unwrap();
+            for outcome in [
+                trainer.fit(&data, Fit::epochs(2)).map(|_| ()),
+                trainer.evaluate(&data).map(|_| ()),
+            ] {
+                let error = outcome.unwrap_err().to_string();
+                let parts = ["2 of 8 predictions", "0 to 1", loss.name()];
+                assert!(parts.iter().all(|part| error.contains(part)), "{device}: {error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn targets_that_are_no_probabilities_are_refused_with_how_many() {
+    let inputs = Array2::from_elem((2, 2), 0.5);
+    for loss in [Loss::bce(), Loss::categorical_cross_entropy()] {
+        let data = Dataset::new(&inputs, array![[0.0, 1.0], [1.5, -1.0]]).unwrap();
+        for device in engines() {
+            let mut trainer = bare(loss).on(&device).unwrap();
+            let error = trainer.fit(&data, Fit::epochs(1)).unwrap_err().to_string();
+            assert!(error.contains("2 of 4 targets") && error.contains("row 1"), "{error}");
+            assert!(trainer.evaluate(&data).is_err(), "{device}");
+        }
+    }
+}
+
+#[test]
+fn targets_of_recorded_steps_that_are_no_probabilities_are_counted() {
+    let model = Sequential::new(2).dense(2).activation(Activation::sigmoid());
+    let builder = Trainer::new(model, Loss::bce(), Optimizer::sgd());
+    let mut step = builder.on(&gpu().clone().into()).unwrap().into_step(2).unwrap();
+    let mut encoder = gpu().device().create_command_encoder(&Default::default());
+    step.upload_inputs(&mut encoder, &[0.5; 4]).unwrap();
+    step.upload_targets(&mut encoder, &[0.0, 1.0, 1.5, 0.5]).unwrap();
+    step.encode(&mut encoder, 1).unwrap();
+    gpu().queue().submit([encoder.finish()]);
+    let error = pollster::block_on(step.records(0..1)).unwrap_err().to_string();
+    assert!(error.contains("1 of 4 targets") && error.contains("step 0"), "{error}");
+}
+
+#[test]
+fn a_loss_of_numbers_that_are_no_probabilities_is_refused_when_it_is_read() {
+    let fine = array![[0.0, 0.5, 1.0], [0.25, 0.75, 0.0]];
+    let wrong = array![[0.0, 0.5, 1.0], [-0.25, 1.25, 0.0]];
+    for loss in [Loss::bce(), Loss::categorical_cross_entropy()] {
+        for device in engines() {
+            let [fine, wrong] = [&fine, &wrong].map(|numbers| device.tensor(numbers).unwrap());
+            let read = |y, t| -> wgrad::Result<()> {
+                let (value, gradient) = device.loss(loss, Reduction::Mean, y, t)?;
+                let [value, gradient] = [value, gradient].map(|tensor| tensor.read());
+                assert_eq!(value.is_err(), gradient.is_err());
+                value.map(|_| ())
+            };
+            read(&fine, &fine).unwrap();
+            for (what, outcome) in
+                [("predictions", read(&wrong, &fine)), ("targets", read(&fine, &wrong))]
+            {
+                let error = outcome.unwrap_err().to_string();
+                let part = format!("2 of 6 {what}");
+                assert!(error.contains(&part) && error.contains(loss.name()), "{device}: {error}");
+            }
+        }
+        let device = Device::cpu();
+        let [fine, wrong] = [&fine, &wrong].map(|numbers| device.tensor(numbers).unwrap());
+        assert!(device.loss(loss, Reduction::Mean, &wrong, &fine).is_err(), "{loss}");
     }
 }

@@ -375,6 +375,7 @@ pub(super) fn metric<F: Real>(
             Mode::Explained => return F::one() - (y - t) * (y - t) / limit,
             Mode::Side => (y >= limit) == (t >= F::of(0.5)),
             Mode::Near => (y - t).abs() < limit,
+            Mode::Outside => y < F::zero() || y > limit,
         };
         if agrees { F::one() } else { F::zero() }
     };

@@ -1,7 +1,9 @@
 //! Losses and metrics of single batches.
 
+use std::sync::Arc;
+
 use super::Device;
-use super::tensor::{Tensor, wrong_count};
+use super::tensor::{Doubt, Tensor, wrong_count};
 use crate::error::Result;
 use crate::program::{Layout, LinearInputs, LinearLoss, LossInputs, TripletDistances};
 use crate::spec::{Loss, Metric, Reduction};
@@ -83,6 +85,8 @@ impl Device {
     /// ```
     ///
     /// # Errors
+    /// [`Error::Target`](crate::Error::Target) if bce or categorical_cross_entropy takes numbers outside 0 to 1, on a GPU
+    /// when value or gradient are read;
     /// [`Error::Shape`](crate::Error::Shape) and [`Error::Unsupported`](crate::Error::Unsupported) if inputs, target and
     /// weights do not fit the loss; [`Error::Target`](crate::Error::Target) for a class out of range, also
     /// among those behind the end of a sequence's target; otherwise as [`Device::activation`].
@@ -127,8 +131,31 @@ impl Device {
         if outputs.is_empty() {
             return Err(wrong_count());
         }
+        if loss.takes_probabilities() {
+            let doubt = Arc::new(self.doubt(&loss, predictions, target)?);
+            doubt.check_at_hand()?;
+            outputs = outputs.into_iter().map(|output| output.doubted(&doubt)).collect();
+        }
         let gradients = outputs.split_off(1);
         Ok((outputs.pop().ok_or_else(wrong_count)?, gradients))
+    }
+
+    /// Counts what a loss takes for probabilities and is none.
+    fn doubt(
+        &self,
+        loss: &Loss,
+        predictions: &[&Tensor],
+        target: Option<&Tensor>,
+    ) -> Result<Doubt> {
+        let target = target.filter(|target| target.holds_numbers());
+        let predictions = predictions.iter().map(|tensor| ("predictions", *tensor));
+        let taken = predictions.chain(target.map(|target| ("targets", target)));
+        let share = |(what, tensor): (&'static str, &Tensor)| {
+            let share = self.metric(Metric::OutsideUnit, tensor, tensor)?;
+            Ok((what, tensor.shape().len(), share))
+        };
+        let shares = taken.map(share).collect::<Result<_>>()?;
+        Ok(Doubt { op: format!("loss.{loss}"), shares })
     }
 
     /// The mean of a metric over all rows.

@@ -19,6 +19,43 @@ pub struct Tensor {
     /// The two largest different ones of class indices: one of them may be to be ignored.
     largest: [Option<u32>; 2],
     place: Place,
+    /// What tells whether it was made of numbers that are no probabilities.
+    doubt: Option<Arc<Doubt>>,
+}
+
+/// The share of numbers outside 0 to 1, on the device, among what a loss took for probabilities.
+#[derive(Debug)]
+pub(super) struct Doubt {
+    pub op: String,
+    /// What they are, how many, and which share of them is none.
+    pub shares: Vec<(&'static str, usize, Tensor)>,
+}
+
+impl Doubt {
+    async fn check(&self) -> Result<()> {
+        for (what, count, share) in &self.shares {
+            self.refuse(what, *count, &share.numbers().await?)?;
+        }
+        Ok(())
+    }
+
+    /// Checks what needs no device.
+    pub fn check_at_hand(&self) -> Result<()> {
+        self.shares.iter().try_for_each(|(what, count, share)| match &share.place {
+            Place::Numbers(share) => self.refuse(what, *count, share),
+            _ => Ok(()),
+        })
+    }
+
+    fn refuse(&self, what: &str, all: usize, share: &[f32]) -> Result<()> {
+        let share = share.first().copied().map_or(0.0, f64::from);
+        if share.is_nan() || share <= 0.0 {
+            return Ok(());
+        }
+        let count = (share * all as f64).round().max(1.0);
+        let message = format!("{count} of {all} {what} lie outside 0 to 1; it takes probabilities");
+        Err(Error::Target { op: self.op.clone(), message })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -82,14 +119,30 @@ impl Tensor {
     /// # Errors
     /// As [`Tensor::read`].
     pub async fn read_async(&self) -> Result<ArrayD<f32>> {
-        let numbers = match (&self.place, self.dtype) {
-            (Place::Numbers(numbers), _) => numbers.to_vec(),
+        if let Some(doubt) = &self.doubt {
+            doubt.check().await?;
+        }
+        self.array(self.numbers().await?)
+    }
+
+    async fn numbers(&self) -> Result<Vec<f32>> {
+        match (&self.place, self.dtype) {
+            (Place::Numbers(numbers), _) => Ok(numbers.to_vec()),
             (Place::Gpu(gpu, view), DType::F32) => {
-                gpu.read_numbers("tensor", &view.region, self.shape.len()).await?
+                gpu.read_numbers("tensor", &view.region, self.shape.len()).await
             }
-            _ => return Err(Error::unsupported("read", "it holds indices; take read_indices")),
-        };
-        self.array(numbers)
+            _ => Err(Error::unsupported("read", "it holds indices; take read_indices")),
+        }
+    }
+
+    /// Whether these are numbers, no indices.
+    pub(super) fn holds_numbers(&self) -> bool {
+        self.dtype == DType::F32
+    }
+
+    /// The same tensor, which cannot be read if what it was made of was no probability.
+    pub(super) fn doubted(self, doubt: &Arc<Doubt>) -> Self {
+        Self { doubt: Some(doubt.clone()), ..self }
     }
 
     /// The indices, row-major.
@@ -168,7 +221,7 @@ impl Device {
                 Place::Gpu(gpu.clone(), gpu.view(shape, bytemuck::cast_slice(&numbers))?)
             }
         };
-        Ok(Tensor { shape, dtype: DType::F32, largest: [None; 2], place })
+        Ok(Tensor { shape, dtype: DType::F32, largest: [None; 2], place, doubt: None })
     }
 
     /// Puts class indices on the device.
@@ -195,7 +248,7 @@ impl Device {
         };
         let top = labels.iter().max().copied();
         let largest = [top, labels.iter().filter(|label| Some(**label) != top).max().copied()];
-        Ok(Tensor { shape, dtype: DType::U32, largest, place })
+        Ok(Tensor { shape, dtype: DType::U32, largest, place, doubt: None })
     }
 
     /// The product of two matrices, either of them transposed.
@@ -235,7 +288,13 @@ impl Device {
             Self::Cpu => run_cpu(program, inputs, &slots, &outputs)?,
             Self::Gpu(gpu) => run_gpu(gpu, program, inputs, &slots, &outputs, &shapes)?,
         };
-        let tensor = |(place, (shape, dtype))| Tensor { shape, dtype, largest: [None; 2], place };
+        let tensor = |(place, (shape, dtype))| Tensor {
+            shape,
+            dtype,
+            largest: [None; 2],
+            place,
+            doubt: None,
+        };
         Ok(places.into_iter().zip(kinds).map(tensor).collect())
     }
 }

@@ -13,7 +13,7 @@ pub use adaptive::AdaptiveLogSoftmax;
 pub use layer::{Dense, Embedding, Layer, Norm};
 pub use network::Network;
 pub(crate) use programs::order;
-pub use programs::{Faults, Goal, TargetKind, Wiring};
+pub use programs::{Faults, Goal, Improbable, TargetKind, Wiring};
 
 pub use crate::program::Around;
 use crate::spec::{Activation, Normalization};

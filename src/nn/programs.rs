@@ -1,11 +1,10 @@
 //! The programs of a network: a training step, an evaluation and a prediction.
 
-use super::Around;
-use super::Network;
 use super::judged::{Answers, Judged};
 use super::pass::Trace;
+use super::{Around, Layer, Network};
 use crate::error::Result;
-use crate::program::{DType, Program, Slot};
+use crate::program::{DType, Op, Program, Slot};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::{Loss, Metric, Optimizer, Reduction};
@@ -85,6 +84,32 @@ pub struct Faults {
     pub limit: usize,
 }
 
+/// A figure of a step that tells which share of numbers are no probabilities, where the loss takes such.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Improbable {
+    /// The figure.
+    pub figure: usize,
+    /// What they are: predictions or targets.
+    pub what: &'static str,
+    /// How many of them a row has.
+    pub cols: usize,
+    /// The loss.
+    pub loss: &'static str,
+}
+
+impl Improbable {
+    /// Says how many numbers of a step over so many rows were no probabilities, if any.
+    pub(crate) fn found(&self, record: &[f32; Op::MAX_RECORDED], rows: u32) -> Option<String> {
+        let Self { figure, what, cols, loss } = *self;
+        let share = record.get(figure).copied().map(f64::from).filter(|share| *share > 0.0)?;
+        let all = f64::from(rows) * cols as f64;
+        let count = (share * all).round().max(1.0);
+        Some(format!(
+            "{count} of {all} {what} lie outside 0 to 1, where {loss} takes probabilities"
+        ))
+    }
+}
+
 /// A program and the slots its caller writes and reads.
 #[derive(Clone, Debug)]
 pub struct Wiring {
@@ -105,6 +130,8 @@ pub struct Wiring {
     pub grad: Option<Slot>,
     /// Which recorded figures tell of indices that are none.
     pub faults: Vec<Faults>,
+    /// Which recorded figures tell of numbers that are no probabilities.
+    pub improbable: Vec<Improbable>,
     /// Which recorded figure is 1 in steps whose update was skipped.
     pub skipped: Option<usize>,
     /// The gradient by the inputs, if the goal asks for it.
@@ -117,8 +144,21 @@ impl Wiring {
     fn new(program: Program, x: Slot, y: Slot) -> Self {
         let parts = [program.ops().len(); 2];
         let (target, weight, grad, grad_x, skipped) = (None, None, None, None, None);
-        let (faults, constants) = (Vec::new(), Vec::new());
-        Self { program, x, target, weight, constants, y, grad, faults, skipped, grad_x, parts }
+        let (faults, improbable, constants) = (Vec::new(), Vec::new(), Vec::new());
+        Self {
+            program,
+            x,
+            target,
+            weight,
+            constants,
+            y,
+            grad,
+            faults,
+            improbable,
+            skipped,
+            grad_x,
+            parts,
+        }
     }
 }
 
@@ -158,6 +198,8 @@ impl Network {
         }
         figures.extend(judged.metrics(&mut program, goal, batch_target)?);
         let Judged { y, loss, traces, grad, grad_x, forward, .. } = judged;
+        let improbable =
+            self.improbable(&mut program, goal, [y, batch_target], goal.checked, &mut figures)?;
         let mut faults = Vec::new();
         let mut check = |program: &mut Program, slot, what, limit, ignored| -> Result<()> {
             faults.push(Faults { count: figures.len(), first: figures.len() + 1, what, limit });
@@ -180,7 +222,8 @@ impl Network {
         program.record(&figures)?;
         let target = Some(all);
         let wiring = Wiring::new(program, x, y);
-        Ok(Wiring { target, weight, constants, grad, grad_x, faults, skipped, parts, ..wiring })
+        let wiring = Wiring { target, weight, constants, improbable, ..wiring };
+        Ok(Wiring { grad, grad_x, faults, skipped, parts, ..wiring })
     }
 
     /// A training step whose gradient by the network's output the caller writes after the forward pass. The loss of the goal has no part in it.
@@ -229,9 +272,40 @@ impl Network {
             figures.push(program.penalty(false));
         }
         figures.extend(judged.metrics(&mut program, goal, target)?);
+        let improbable =
+            self.improbable(&mut program, goal, [judged.y, target], false, &mut figures)?;
         program.record(&figures)?;
         let wiring = Wiring::new(program, x, judged.y);
-        Ok(Wiring { target: Some(target), weight, constants, ..wiring })
+        Ok(Wiring { target: Some(target), weight, constants, improbable, ..wiring })
+    }
+
+    /// Adds the figures of predictions and, if nobody has checked them, targets that are no probabilities.
+    fn improbable(
+        &self,
+        program: &mut Program,
+        goal: &Goal,
+        [y, target]: [Slot; 2],
+        checked: bool,
+        figures: &mut Vec<Slot>,
+    ) -> Result<Vec<Improbable>> {
+        let (cols, loss) = (self.outputs(), goal.loss.name());
+        let values = program.slot(target)?.dtype == DType::F32;
+        let targets = (goal.loss.takes_probabilities() && checked && values).then_some(target);
+        let predictions = self.may_be_improbable(&goal.loss).then_some(y);
+        let asked = [("predictions", predictions), ("targets", targets)];
+        let asked = asked.into_iter().filter_map(|(what, slot)| Some((what, slot?)));
+        let add = |(what, slot): (&'static str, Slot)| {
+            figures.push(program.metric(Metric::OutsideUnit, slot, slot)?);
+            Ok(Improbable { figure: figures.len() - 1, what, cols, loss })
+        };
+        asked.map(add).collect()
+    }
+
+    /// Whether the outputs may be no probabilities although the loss takes such.
+    pub(crate) fn may_be_improbable(&self, loss: &Loss) -> bool {
+        let last = self.layers().last();
+        let fits = matches!(last, Some(Layer::Activation(f)) if f.gives_probabilities());
+        loss.takes_probabilities() && !fits
     }
 
     /// How often each class was taken for each, over up to `rows` rows whose class is not `ignored`: classes by classes, in

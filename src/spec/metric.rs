@@ -31,6 +31,8 @@ pub enum Metric {
         /// The largest distance that counts, such as the targets' standard deviation / 250.
         tolerance: f64,
     },
+    /// The share of predictions that are no probabilities, below 0 or above 1; it looks at no target.
+    OutsideUnit,
     /// The mean squared error.
     Mse,
     /// The mean absolute error.
@@ -87,6 +89,7 @@ impl Metric {
             Self::BinaryAccuracy { threshold } => (Mode::Side, threshold),
             Self::RegressionAccuracy { tolerance } => (Mode::Near, tolerance),
             Self::R2 { variance } => (Mode::Explained, variance),
+            Self::OutsideUnit => (Mode::Outside, 1.0),
             _ => return None,
         };
         Some(Agreement { mode, limit })
@@ -118,6 +121,8 @@ pub(crate) enum Mode {
     Side,
     /// 1 less the squared distance as a share of the limit.
     Explained,
+    /// Below 0 or above a limit.
+    Outside,
 }
 
 /// An elementwise figure: what it compares, by which limit.
@@ -139,6 +144,7 @@ impl fmt::Display for Metric {
             Self::RegressionAccuracy { tolerance } => {
                 write!(f, "regression_accuracy(tolerance={tolerance})")
             }
+            Self::OutsideUnit => f.write_str("outside_unit"),
             Self::Mse => f.write_str("mse"),
             Self::Mae => f.write_str("mae"),
         }

@@ -181,6 +181,7 @@ impl TrainerBuilder {
         // Loss, penalty, and in a recorded step two figures about its targets.
         let recorded = 4
             + usize::from(self.around.skip_not_finite)
+            + usize::from(network.may_be_improbable(&self.loss))
             + self.metrics.as_ref().map_or(1, Vec::len);
         if recorded > Op::MAX_RECORDED {
             let (needed, limit) = (recorded as u64, Op::MAX_RECORDED as u64);

@@ -46,8 +46,14 @@ impl<'a> Evaluator<'a> {
                 upload(&mut self.executor, &self.wiring, self.data, start, end)?;
             }
             let records = self.executor.run(&mut trainer.weights, 1).await?;
+            let rows = (end - start) as u32;
+            let shares = self.wiring.improbable.iter();
+            let found = |record| shares.clone().find_map(|share| share.found(record, rows));
+            if let Some(message) = records.iter().find_map(found) {
+                return Err(Error::Target { op: "evaluate".into(), message });
+            }
             let shares = Shares::of(&trainer.goal, self.data).rows(start..end);
-            records.iter().for_each(|figures| totals.add(figures, (end - start) as u32, shares));
+            records.iter().for_each(|figures| totals.add(figures, rows, shares));
         }
         self.resident = len <= self.rows;
         Ok(totals.evaluation(&trainer.goal, self.wiring.program.has_penalty()))

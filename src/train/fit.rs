@@ -230,6 +230,7 @@ impl Trainer {
             (self.step, self.epoch) =
                 (self.step + records.len() as u64, self.epoch + (stop - done));
             done = stop;
+            self.check_probabilities(&wiring, &records, &live.read())?;
             let evaluation = match &mut evaluator {
                 Some(evaluator) => Some(evaluator.run(self).await?),
                 None => None,
@@ -264,6 +265,25 @@ impl Trainer {
             self.weights.write_params(&best)?;
         }
         Ok(history)
+    }
+
+    /// Fails if predictions of the steps done last were no probabilities.
+    fn check_probabilities(
+        &self,
+        wiring: &Wiring,
+        records: &[[f32; Op::MAX_RECORDED]],
+        steps: &Steps,
+    ) -> Result<()> {
+        let first = self.step - records.len() as u64;
+        for (record, step) in records.iter().zip(first..) {
+            let rows = || steps.entry(step).rows;
+            if let Some(message) =
+                wiring.improbable.iter().find_map(|share| share.found(record, rows()))
+            {
+                return Err(Error::Target { op: format!("training step {step}"), message });
+            }
+        }
+        Ok(())
     }
 
     /// The records of whole epochs as one figure each.

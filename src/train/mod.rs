@@ -15,7 +15,7 @@ pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
 pub use step::{Inference, Metrics, Snapshot, StepFigures, StepOptions, TrainingStep};
 
-use ndarray::ArrayView2;
+use ndarray::{Array2, ArrayView2};
 
 use crate::data::{Dataset, Targets};
 use crate::device::{Device, Weights};
@@ -202,7 +202,12 @@ impl Trainer {
                 );
                 Err(Error::shape(call, message))
             }
-            Targets::Values(_) => Ok(TargetKind::Values(outputs)),
+            Targets::Values(values) => {
+                if loss.takes_probabilities() {
+                    check_probabilities(call, &loss, values)?;
+                }
+                Ok(TargetKind::Values(outputs))
+            }
             Targets::Classes { .. } if !loss.takes_classes() => {
                 let message =
                     format!("{loss} takes targets of shape [rows, {outputs}], not class indices");
@@ -258,6 +263,20 @@ impl Trainer {
         }
         vec![Metric::suiting(&self.goal.loss, data.target_variance().sqrt())]
     }
+}
+
+/// Fails for targets that are no probabilities.
+fn check_probabilities(call: &str, loss: &Loss, targets: &Array2<f32>) -> Result<()> {
+    let outside = |target: &f32| *target < 0.0 || *target > 1.0;
+    let Some(((row, _), target)) = targets.indexed_iter().find(|(_, target)| outside(target))
+    else {
+        return Ok(());
+    };
+    let (count, all) = (targets.iter().filter(|target| outside(target)).count(), targets.len());
+    let message = format!(
+        "{count} of {all} targets lie outside 0 to 1, where {loss} takes probabilities; the first is {target} in row {row}"
+    );
+    Err(Error::Target { op: call.to_string(), message })
 }
 
 /// An optimizer with another value for a hyper-parameter, keeping the same state.

@@ -10,7 +10,7 @@ fn grid(seed: u64, len: usize) -> Vec<f32> {
     normal(seed, len).into_iter().map(|x| (x * 4.0).round() / 8.0).collect()
 }
 
-const METRICS: [Metric; 9] = [
+const METRICS: [Metric; 10] = [
     Metric::Accuracy,
     Metric::TopK { k: 3 },
     Metric::TopK { k: 100 },
@@ -18,6 +18,7 @@ const METRICS: [Metric; 9] = [
     Metric::BinaryAccuracy { threshold: 0.5 },
     Metric::BinaryAccuracy { threshold: 0.0 },
     Metric::RegressionAccuracy { tolerance: 0.3 },
+    Metric::OutsideUnit,
     Metric::Mse,
     Metric::Mae,
 ];

@@ -191,6 +191,7 @@ fn metrics() -> Result<Vec<Case>> {
         Metric::R2 { variance: 1.0 },
         Metric::BinaryAccuracy { threshold: 0.5 },
         Metric::RegressionAccuracy { tolerance: 0.5 },
+        Metric::OutsideUnit,
         Metric::Mse,
         Metric::Mae,
     ];

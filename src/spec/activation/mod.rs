@@ -217,6 +217,15 @@ impl Activation {
         suiting(self.values())
     }
 
+    /// Whether all that it gives lies within 0 to 1.
+    pub(crate) fn gives_probabilities(&self) -> bool {
+        let names = ["sigmoid", "hard_sigmoid", "sparse_sigmoid", "gaussian", "step"];
+        match self.entry().kind {
+            ActivationKind::Row(_) => self.name() != "log_softmax",
+            _ => names.contains(&self.name()),
+        }
+    }
+
     /// The axis that the activation works along, counted from the last one if negative; none for elementwise ones.
     pub fn dim(&self) -> Option<isize> {
         self.get("dim").map(|dim| dim as isize)

@@ -34,6 +34,11 @@ impl Loss {
         }
     }
 
+    /// Whether predictions and targets must be probabilities.
+    pub(crate) fn takes_probabilities(&self) -> bool {
+        matches!(self.name(), "bce" | "categorical_cross_entropy")
+    }
+
     /// The loss that goes with `output`, if this one takes logits and applies such a function itself.
     pub(crate) fn instead_after(&self, output: &Activation) -> Option<Self> {
         let is_row = matches!(output.entry().kind, ActivationKind::Row(_));

@@ -75,7 +75,8 @@ impl TrainingStep {
     ///
     /// # Errors
     /// As [`Plan::records`](crate::gpu::Plan::records); [`Error::Target`] if class targets of these steps were no class,
-    /// with how many and the first one's row. Such targets added nothing to the gradient.
+    /// with how many and the first one's row, which added nothing to the gradient; or if [`Loss::bce`](crate::Loss::bce) or
+    /// [`Loss::categorical_cross_entropy`](crate::Loss::categorical_cross_entropy) met numbers outside 0 to 1, with how many.
     pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
         let first = steps.start;
         let records = self.plan.records(steps).await?;
@@ -84,12 +85,17 @@ impl TrainingStep {
     }
 
     fn check_targets(&self, step: u64, record: &[f32; Op::MAX_RECORDED]) -> Result<()> {
+        let op = || format!("training step {step}");
+        let rows = self.options.rows as u32;
+        if let Some(message) = self.improbable.iter().find_map(|share| share.found(record, rows)) {
+            return Err(Error::Target { op: op(), message });
+        }
         let figure = |place: usize| record.get(place).copied().unwrap_or(0.0);
         let found = self.faults.iter().find(|faults| figure(faults.count) > 0.0);
         let Some(Faults { count, first, what, limit }) = found else { return Ok(()) };
         let (count, first) = (figure(*count), figure(*first));
         let message =
             format!("{count} {what} are no indices below {limit}; the first is at place {first}");
-        Err(Error::Target { op: format!("training step {step}"), message })
+        Err(Error::Target { op: op(), message })
     }
 }

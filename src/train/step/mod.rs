@@ -16,7 +16,7 @@ use super::Trainer;
 use crate::device::Weights;
 use crate::error::{Error, Result};
 use crate::gpu::{Budget, Choices, Fusion, MemoryUse, Plan, Profile, Region, Snapshots, View};
-use crate::nn::{Faults, Goal, Layer, Wiring};
+use crate::nn::{Faults, Goal, Improbable, Layer, Wiring};
 use crate::program::{LiveSteps, Slot};
 use crate::spec::Activation;
 
@@ -37,6 +37,7 @@ pub struct TrainingStep {
     inputs: Region,
     /// Which figures tell of indices that are none.
     faults: Vec<Faults>,
+    improbable: Vec<Improbable>,
     parts: [usize; 2],
     /// The part of a step that was recorded last.
     part: Part,
@@ -111,7 +112,7 @@ impl TrainingStep {
             return Err(Error::empty("into_step", "a batch needs at least one row"));
         }
         let wiring = trainer.wire(&options, by_gradient)?;
-        let (parts, faults) = (wiring.parts, wiring.faults);
+        let (parts, faults, improbable) = (wiring.parts, wiring.faults, wiring.improbable);
         let Wiring { x, target, y, grad, grad_x, constants, .. } = wiring;
         let slots = Slots { x, target, y, grad, grad_x };
         let (rule, live) = trainer.steps(options.rows).live();
@@ -140,6 +141,7 @@ impl TrainingStep {
             slots,
             inputs,
             faults,
+            improbable,
             parts,
             part: Part::Update,
             snapshots,

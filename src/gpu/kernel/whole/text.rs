@@ -157,6 +157,7 @@ impl Whole {
                 Mode::Near => 0.0,
                 Mode::Side => 1.0,
                 Mode::Explained => 2.0,
+                Mode::Outside => 3.0,
             };
             let own = renamed(shader!("metric/agreement"), &format!("_metric{number}"));
             let name = format!("metric_hyper_{number}");

@@ -51,6 +51,7 @@ impl Lowering<'_> {
             Mode::Near => 0.0,
             Mode::Side => 1.0,
             Mode::Explained => 2.0,
+            Mode::Outside => 3.0,
         };
         let [len, lanes] = blocks.fields;
         let fields = [len, lanes, shape.cols() as u32, 0, 0, 0, 0, 0];

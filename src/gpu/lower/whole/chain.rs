@@ -10,7 +10,7 @@ use crate::program::{
 };
 use crate::spec::activation::{ActivationKind, Order};
 use crate::spec::loss::{LossKind, TargetForm};
-use crate::spec::{Activation, Loss, Reduction};
+use crate::spec::{Activation, Loss, Metric, Reduction};
 
 /// The most parameters of a first layer that takes many columns.
 const MOST_WEIGHTS: usize = 128 * 128;
@@ -163,7 +163,8 @@ impl<'a> Reader<'a> {
             Some((f, out)) if out == prediction => metric.of_logits(&f),
             _ => (prediction == y).then_some(metric),
         };
-        metric.filter(|_| target == wanted).map(|metric| (value, Figure::Metric(metric)))
+        let fits = |metric: &Metric| target == wanted || *metric == Metric::OutsideUnit;
+        metric.filter(fits).map(|metric| (value, Figure::Metric(metric)))
     }
 
     fn activation(&self, f: Activation, key: Option<crate::random::Key>, x: Slot) -> Judged<Layer> {
