@@ -62,7 +62,7 @@ fn field(area: &Area<'_>, data: &Dataset, trainer: &mut Trainer) -> Result {
         Rectangle::new([(x, y), (x + cell, y + cell)], opinion(scores).filled())
     }))?;
     let labels = data.targets().labels().unwrap_or_default();
-    for (class, colour) in (0u32..).zip(COLOURS) {
+    for (class, colour) in (0u32..).zip(COLOURS).take(data.outputs()) {
         let points =
             data.inputs().rows().into_iter().zip(labels).filter(|(_, label)| **label == class);
         let dot = move |x, y| {
