@@ -43,7 +43,15 @@ fn copy(gpu: &Gpu, len: usize) -> Result<f64> {
 /// parameter: gradient, parameter twice, each state value twice.
 fn update(gpu: &Gpu, optimizer: Optimizer, len: usize) -> Result<(f64, usize)> {
     let (name, shape) = ("w".to_string(), Shape::new(&[len])?);
-    let param = ParamInfo { name, shape, l1: 0.0, l2: 0.0, multiplier: 1.0, decays: true };
+    let param = ParamInfo {
+        name,
+        shape,
+        l1: 0.0,
+        l2: 0.0,
+        multiplier: 1.0,
+        decays: true,
+        has_gradient: true,
+    };
     let mut program = Program::new("update", vec![param]);
     program.update(optimizer, None, Key::new(0, Stream::Optimizer))?;
     program.record(&[])?;

@@ -218,8 +218,8 @@ fn adam(report: &mut Report, ceiling: f64) -> Result<()> {
         let len = millions * 1_000_000;
         let param = |number: usize| {
             let (name, shape) = (format!("{number}.weight"), Shape::new(&[len / tensors])?);
-            let (l1, l2, multiplier, decays) = (0.0, 0.0, 1.0, true);
-            Ok(wgrad::program::ParamInfo { name, shape, l1, l2, multiplier, decays })
+            let (l1, l2, multiplier, decays, has_gradient) = (0.0, 0.0, 1.0, true, true);
+            Ok(wgrad::program::ParamInfo { name, shape, l1, l2, multiplier, decays, has_gradient })
         };
         let params = (0..tensors).map(param).collect::<Result<Vec<_>>>()?;
         let optimizer = Optimizer::adam();

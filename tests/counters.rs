@@ -2,7 +2,9 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
 
 use safetensors::SafeTensors;
 
@@ -136,4 +138,57 @@ fn a_plan_refuses_counts_that_it_cannot_hold() {
     for wrong in [0..u64::MAX, first..u64::MAX, first + 2..first + 4] {
         assert!(matches!(pollster::block_on(plan.records(wrong)), Err(wgrad::Error::Limit { .. })));
     }
+}
+
+/// A schedule that notes which updates it is asked for, and has three rates.
+fn noting(asked: &Arc<Mutex<BTreeSet<u64>>>) -> Schedule {
+    let (asked, rates) = (asked.clone(), [0.1, 0.2, 0.3]);
+    Schedule::custom("three rates", move |update, _| {
+        asked.lock().unwrap().insert(update);
+        rates[update as usize]
+    })
+}
+
+#[test]
+fn schedules_are_asked_for_the_updates_that_run() {
+    let data = data::spiral(8, 3, 0);
+    for device in devices() {
+        for parts in [vec![3], vec![1, 2], vec![1, 1, 1]] {
+            let (rates, momenta) = <(Arc<_>, Arc<_>)>::default();
+            let model = Sequential::new(2).dense(3);
+            let sgd = Optimizer::sgd().with("momentum", 0.5).unwrap();
+            let builder = Trainer::new(model, Loss::cross_entropy(), sgd);
+            let builder =
+                builder.schedule(noting(&rates)).schedule_of("momentum", noting(&momenta));
+            let mut trainer = builder.on(&device).unwrap();
+            parts.iter().for_each(|epochs| {
+                trainer.fit(&data, Fit::epochs(*epochs)).unwrap();
+            });
+            let all = BTreeSet::from([0, 1, 2]);
+            assert_eq!((&*rates.lock().unwrap(), &*momenta.lock().unwrap()), (&all, &all));
+        }
+    }
+}
+
+#[test]
+fn schedules_are_asked_for_the_updates_that_a_host_records() {
+    let asked = Arc::default();
+    let model = Sequential::new(2).dense(1);
+    let builder = Trainer::new(model, Loss::mse(), Optimizer::sgd()).schedule(noting(&asked));
+    let trainer = builder.accumulate(2).on(&nets::gpu()).unwrap();
+    let mut step = trainer.into_step(4).unwrap();
+    assert!(asked.lock().unwrap().is_empty());
+    let encoder = || gpu().device().create_command_encoder(&Default::default());
+    let mut dropped = encoder();
+    step.encode(&mut dropped, 4).unwrap();
+    drop(dropped);
+    // Six steps and one more, whose update is not due.
+    for steps in [3, 3, 1] {
+        let mut encoder = encoder();
+        step.encode(&mut encoder, steps).unwrap();
+        gpu().queue().submit([encoder.finish()]);
+        gpu().device().poll(wgpu::PollType::wait_indefinitely()).unwrap();
+    }
+    assert_eq!(*asked.lock().unwrap(), BTreeSet::from([0, 1, 2]));
+    assert_eq!(step.into_trainer().step(), 7);
 }

@@ -124,15 +124,15 @@ fn the_step_table_has_the_hosts_layout() {
     let mut count = 0;
     for (kernel, reflection) in kernels() {
         let Some(steps) = reflection.named("Steps") else { continue };
-        let names = ["counter", "capacity", "late", "known", "skips", "entries"];
+        let names = ["counter", "capacity", "late", "skips", "entries"];
         let header: Vec<_> = names.into_iter().zip((0..).step_by(4)).collect();
         let members = reflection.members(steps);
         assert_eq!(places(&members), header, "{}", kernel.label);
-        assert_eq!(reflection.stride(members[5].ty), 4 * StepEntry::WORDS as u32);
+        assert_eq!(reflection.stride(members[4].ty), 4 * StepEntry::WORDS as u32);
         let entry = reflection.named("StepEntry").expect("a StepEntry struct");
         let words = [
             "rows", "start", "epoch", "total", "rate", "coupled", "shrink", "sign", "begins",
-            "share", "noise", "scalars",
+            "gathered", "updates", "update", "share", "noise", "scalars",
         ];
         let expected: Vec<_> = words.into_iter().zip((0..).step_by(4)).collect();
         assert_eq!(places(&reflection.members(entry)), expected, "{}", kernel.label);

@@ -267,7 +267,7 @@ fn skipped_updates_leave_parameters_means_and_schedules_as_they_were() {
                 let builder = trainer(Optimizer::adam().learning_rate(0.05)).clip_norm(1.0);
                 let builder = builder.schedule(Schedule::exponential(0.7).unwrap());
                 let builder = builder.average(Averaging::Ema { decay: 0.5 }).accumulate(gathered);
-                builder.skip_not_finite().on(&device).unwrap()
+                builder.accumulate_across_epochs().skip_not_finite().on(&device).unwrap()
             };
             let means = |trainer: &Trainer| -> Vec<Vec<u32>> {
                 let means = trainer.averaged_parameters().unwrap();
@@ -370,7 +370,8 @@ fn schedule_free_and_asgd_give_their_own_means() {
     let data = data::spiral(30, 3, 0);
     for device in devices() {
         let optimizer = Optimizer::schedule_free_adamw().learning_rate(0.05);
-        let mut early = trainer(optimizer).accumulate(3).on(&device).unwrap();
+        let early = trainer(optimizer).accumulate(3).accumulate_across_epochs();
+        let mut early = early.on(&device).unwrap();
         early.fit(&data, Fit::epochs(2)).unwrap();
         assert_eq!(early.averaged_parameters().unwrap(), early.parameters().unwrap(), "{device}");
         let mut free = trainer(optimizer).on(&device).unwrap();
@@ -393,6 +394,7 @@ fn everything_around_the_update_resumes_bit_for_bit() {
     for device in devices() {
         let start = |seed| {
             let builder = trainer(Optimizer::adam().learning_rate(0.01)).seed(seed).accumulate(3);
+            let builder = builder.accumulate_across_epochs();
             let builder = builder.clip_each(0.5).gradient_noise(0.01, 0.55);
             builder.average(Averaging::Ema { decay: 0.9 }).on(&device).unwrap()
         };

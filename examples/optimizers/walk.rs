@@ -42,7 +42,15 @@ impl Path {
 fn program(optimizer: Optimizer, seed: u64) -> Result<(Program, Slot)> {
     let name = "point".to_string();
     let shape = Shape::new(&[1, 2])?;
-    let point = ParamInfo { name, shape, l1: 0.0, l2: 0.0, multiplier: 1.0, decays: true };
+    let point = ParamInfo {
+        name,
+        shape,
+        l1: 0.0,
+        l2: 0.0,
+        multiplier: 1.0,
+        decays: true,
+        has_gradient: true,
+    };
     let mut program = Program::new("walk", vec![point]);
     let [height, zero] =
         ["height", "zero"].map(|name| program.input(name, Shape::scalar(), DType::F32));

@@ -1,4 +1,5 @@
 // What varies by step: written ahead by the host, indexed by the device's own step counter.
+// An entry belongs to a step or to an update: the rows and what is gathered are a step's, the numbers an update's.
 struct StepEntry {
     rows: u32,
     start: u32,
@@ -7,10 +8,16 @@ struct StepEntry {
     rate: f32,
     coupled: f32,
     shrink: f32,
-    // 0: no update in this step.
+    // -1: maximize.
     sign: f32,
     // 1: the first of a group of steps whose gradients are gathered.
     begins: u32,
+    // One over the number of steps of the group.
+    gathered: f32,
+    // 0: no update in this step.
+    updates: u32,
+    // The number of the update, had none been skipped.
+    update: u32,
     // How far a mean of the parameters moves.
     share: f32,
     // The deviation of noise on the gradients.
@@ -21,12 +28,11 @@ struct StepEntry {
 struct Steps {
     counter: u32,
     capacity: u32,
-    // How many steps the updates are late because some were skipped, and how many of them the host knew of when it wrote
-    // the entries.
+    // How many updates were skipped.
     late: u32,
-    known: u32,
     // 1: the update of this step is skipped.
     skips: u32,
+    // Those of steps, and after them those of updates.
     entries: array<StepEntry>,
 }
 
@@ -35,12 +41,21 @@ fn now() -> u32 {
     return steps.counter % steps.capacity;
 }
 
-// The entry with the numbers of the update that is due.
+// The entry with the numbers of the update that is due in the step of an entry.
+fn due_in(entry: u32) -> u32 {
+    return steps.capacity + (steps.entries[entry].update - steps.late) % steps.capacity;
+}
+
 fn due() -> u32 {
-    return (steps.counter + steps.known - steps.late) % steps.capacity;
+    return due_in(now());
+}
+
+// Whether an update is due in this step.
+fn is_due() -> bool {
+    return steps.entries[now()].updates == 1u;
 }
 
 // Whether the parameters are updated in this step.
 fn updates() -> bool {
-    return steps.skips == 0u && steps.entries[due()].sign != 0.0;
+    return steps.skips == 0u && is_due();
 }

@@ -24,7 +24,7 @@ fn main(
     let index = flat_workgroup(group, groups);
     let slot = index / params.chunks;
     let chunk = index % params.chunks;
-    if slot > params.slots || steps.entries[due()].sign == 0.0 {
+    if slot > params.slots || !is_due() {
         return;
     }
     let head = u32(numbers[HEAD]);

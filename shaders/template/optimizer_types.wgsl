@@ -8,7 +8,7 @@ struct Block {
     norms: vec2<f32>,
     // The block's share of them.
     share: vec2<f32>,
-    // The sides of a matrix; a vector has as many rows as elements and no columns.
+    // The sides of a matrix; a vector has as many rows as elements and no columns, and what has no gradient no rows either.
     rows: u32,
     cols: u32,
     // The number of the block in its tensor.
@@ -25,6 +25,11 @@ fn place(block: Block, element: u32) -> u32 {
 // How many elements the block's tensor has; those beyond are padding.
 fn block_len(block: Block) -> u32 {
     return block.rows * max(block.cols, 1u);
+}
+
+// Whether the block's tensor takes part in what happens to gradients and parameters.
+fn has_gradient(block: Block) -> bool {
+    return block.rows > 0u;
 }
 
 // What an update formula gives: the amount to subtract, and the new state.

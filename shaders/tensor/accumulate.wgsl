@@ -1,7 +1,6 @@
 // The mean gradient of a group of steps: grad becomes what was gathered so far, and so does sum.
 struct Params {
     len: u32,
-    share: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -19,8 +18,9 @@ fn main(
     if 4u * i >= params.len {
         return;
     }
-    let begins = steps.entries[now()].begins == 1u;
-    let total = select(sum[i], vec4(0.0), begins) + params.share * grad[i];
+    let entry = now();
+    let begins = steps.entries[entry].begins == 1u;
+    let total = select(sum[i], vec4(0.0), begins) + steps.entries[entry].gathered * grad[i];
     sum[i] = total;
     grad[i] = total;
 }

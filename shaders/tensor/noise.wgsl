@@ -19,10 +19,10 @@ fn main(
     @builtin(local_invocation_index) lane: u32,
 ) {
     let i = flat_workgroup(group, groups) * 64u + lane;
-    // Padding stays 0: norms are taken over it.
-    if i >= params.len {
+    if i >= params.len || !updates() {
         return;
     }
+    // Padding stays 0, and so does what has no gradient: norms are taken over it.
     let block = blocks[i / 64u];
     if place(block, i) >= block_len(block) {
         return;

@@ -1,8 +1,7 @@
-// Decides whether the update is skipped: if it is due and any gradient is NaN or infinite. The update that was due is due
-// again after as many steps as are gathered for one.
+// Decides whether the update is skipped: if it is due and any gradient is NaN or infinite. The next update has the number of
+// this one.
 struct Params {
     len: u32,
-    gathered: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -18,12 +17,9 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     }
     let total = sum_lanes(count, lane, 256u);
     if lane == 0u {
-        let skips = total > 0.0 && steps.entries[due()].sign != 0.0;
+        let skips = total > 0.0 && is_due();
         steps.skips = select(0u, 1u, skips);
         skipped[0] = select(0.0, 1.0, skips);
-        // The table reaches only so far back: a host that never reads the figures sees its schedule go on after that.
-        if skips && steps.late - steps.known < steps.capacity / 2u {
-            steps.late += params.gathered;
-        }
+        steps.late += steps.skips;
     }
 }

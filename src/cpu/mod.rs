@@ -25,7 +25,7 @@ mod update;
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::program::{DType, Op, ParamInfo, Place, Program, Slot, StepEntry};
+use crate::program::{DType, Op, ParamInfo, Place, Program, Slot, StepEntry, StepRule};
 use crate::spec::optimizer::{Layout, Noise};
 use crate::spec::{Optimizer, Real};
 
@@ -76,7 +76,7 @@ pub struct Interpreter<F> {
     values: Vec<Vec<F>>,
     indices: Vec<Vec<u32>>,
     step: u64,
-    /// By how many steps the updates are late because some were skipped.
+    /// How many updates were skipped.
     late: u64,
     /// Whether this step's update is skipped.
     skips: bool,
@@ -118,7 +118,12 @@ impl<F: Real> Interpreter<F> {
     /// The next step's entry by a rule, with the numbers of the update that is due: those of an earlier step if updates
     /// were skipped.
     pub fn entry(&self, rule: impl Fn(u64) -> StepEntry) -> StepEntry {
-        StepEntry::late(&rule, self.step, self.late)
+        self.due(&rule)
+    }
+
+    /// As [`Interpreter::entry`], by any rule.
+    pub(crate) fn due(&self, rule: &(impl StepRule + ?Sized)) -> StepEntry {
+        StepEntry::due(rule, self.step, self.late)
     }
 
     /// Writes a slot's values; fewer than the slot holds leave the rest as it is.
@@ -244,28 +249,34 @@ impl<F: Real> Interpreter<F> {
                 update::clip_each(weights, F::of(*max));
                 Ok(())
             }
+            Op::GradientNoise { .. }
+            | Op::Average { .. }
+            | Op::Direction { .. }
+            | Op::Update { .. }
+                if self.skips || entry.sign == 0.0 =>
+            {
+                Ok(())
+            }
             Op::GradientNoise { key } => {
                 let noise = Noise { key: *key, step: self.step as u32, first: 0 };
                 update::gradient_noise(program, weights, F::of(entry.noise), noise);
                 Ok(())
             }
-            Op::Accumulate { share, state } => {
-                update::accumulate(weights, *state, F::of(*share), entry.begins);
+            Op::Accumulate { state } => {
+                update::accumulate(weights, *state, F::of(entry.gathered), entry.begins);
                 Ok(())
             }
-            Op::SkipNotFinite { gathered, skipped } => {
+            Op::SkipNotFinite { skipped } => {
                 let finite = weights.grads.iter().flatten().all(|grad| grad.is_finite());
                 self.skips = !finite && entry.sign != 0.0;
-                self.late += if self.skips { *gathered } else { 0 };
+                self.late += u64::from(self.skips);
                 let figure = if self.skips { F::one() } else { F::zero() };
                 write(program.slot(*skipped)?, self.values.get_mut(skipped.0), &[figure])
             }
-            Op::Average { .. } | Op::Direction { .. } | Op::Update { .. } if self.skips => Ok(()),
             Op::Average { state, follows } => {
-                update::average(weights, *state, F::of(entry.share), *follows);
+                update::average(program, weights, *state, F::of(entry.share), *follows);
                 Ok(())
             }
-            Op::Direction { .. } | Op::Update { .. } if entry.sign == 0.0 => Ok(()),
             Op::Direction { .. } => {
                 update::direction(program, weights, entry);
                 Ok(())

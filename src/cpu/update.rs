@@ -62,7 +62,8 @@ pub(super) fn gradient_noise<F: Real>(
     mut noise: Noise,
 ) {
     for (info, grads) in program.params().iter().zip(&mut weights.grads) {
-        for (i, grad) in grads.iter_mut().enumerate() {
+        let noisy = if info.has_gradient { grads.as_mut_slice() } else { &mut [] };
+        for (i, grad) in noisy.iter_mut().enumerate() {
             *grad = *grad + deviation * noise.pair::<F>(i)[0];
         }
         noise.first = noise.first.wrapping_add(padded(info.shape.len()) as u32);
@@ -79,17 +80,24 @@ pub(super) fn accumulate<F: Real>(weights: &mut Weights<F>, state: usize, share:
     }
 }
 
-pub(super) fn average<F: Real>(weights: &mut Weights<F>, state: usize, share: F, follows: bool) {
+pub(super) fn average<F: Real>(
+    program: &Program,
+    weights: &mut Weights<F>,
+    state: usize,
+    share: F,
+    follows: bool,
+) {
     if share == F::zero() {
         return;
     }
     let means = weights.states.get_mut(state).into_iter().flatten();
-    for (mean, param) in
-        means.zip(&mut weights.params).flat_map(|(means, params)| means.iter_mut().zip(params))
-    {
-        *mean = if share == F::one() { *param } else { *mean + share * (*param - *mean) };
-        if follows {
-            *param = *mean;
+    for ((info, means), params) in program.params().iter().zip(means).zip(&mut weights.params) {
+        let copies = share == F::one() || !info.has_gradient;
+        for (mean, param) in means.iter_mut().zip(params) {
+            *mean = if copies { *param } else { *mean + share * (*param - *mean) };
+            if follows {
+                *param = *mean;
+            }
         }
     }
 }

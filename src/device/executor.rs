@@ -4,7 +4,7 @@ use super::Device;
 use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
 use crate::gpu::{self, Plan};
-use crate::program::{Op, ParamInfo, Program, Slot, StepEntry, WeightValues};
+use crate::program::{Op, ParamInfo, Program, Slot, StepRule, WeightValues};
 use crate::spec::Optimizer;
 
 /// A network's parameters, gradients and optimizer state on a device.
@@ -105,8 +105,8 @@ impl Weights {
     }
 }
 
-/// The rule that gives each step its entry.
-type Rule = Box<dyn Fn(u64) -> StepEntry + Send + Sync>;
+/// The rule that gives steps and updates their entries.
+type Rule = Box<dyn StepRule + Send + Sync>;
 
 /// A program on a device, with memory for its slots.
 pub(crate) enum Executor {
@@ -123,7 +123,7 @@ impl Executor {
         weights: &Weights,
         device: &Device,
         first: u64,
-        rule: impl Fn(u64) -> StepEntry + Send + Sync + 'static,
+        rule: impl StepRule + Send + Sync + 'static,
     ) -> Result<Self> {
         match (device, weights) {
             (Device::Cpu, _) => {
@@ -131,7 +131,8 @@ impl Executor {
                 Ok(Self::Cpu(Box::new(interpreter), Box::new(rule)))
             }
             (Device::Gpu(gpu), Weights::Gpu(weights)) => {
-                Ok(Self::Gpu(Box::new(Plan::new(gpu, program, Some(weights), &[], first, rule)?)))
+                let rule = Box::new(rule);
+                Ok(Self::Gpu(Box::new(Plan::ruled(gpu, program, Some(weights), &[], first, rule)?)))
             }
             (Device::Gpu(_), Weights::Cpu(_)) => {
                 Err(Error::Internal("weights of another device".into()))
@@ -167,7 +168,7 @@ impl Executor {
         match (self, weights) {
             (Self::Cpu(interpreter, rule), Weights::Cpu(weights)) => {
                 for _ in 0..steps {
-                    let entry = interpreter.entry(&*rule);
+                    let entry = interpreter.due(&**rule);
                     interpreter.run(weights, &entry)?;
                 }
                 let padded =

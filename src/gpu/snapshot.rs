@@ -11,12 +11,12 @@ use crate::program::WeightValues;
 pub(crate) struct WeightsAt {
     /// The first step that is not in them.
     pub step: u64,
-    /// How many steps had no update since the plan was made, because it was skipped.
+    /// How many updates were skipped since the plan was made.
     pub skipped: u64,
     pub values: WeightValues,
 }
 
-/// How much of the step table's header is kept: its counter, and how many steps the updates are late.
+/// How much of the step table's header is kept: its counter, and how many updates were skipped.
 const HEADER: usize = 3;
 
 /// Snapshots under way.

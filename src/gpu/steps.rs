@@ -1,10 +1,11 @@
 //! The step table on the device, refilled through copies in the caller's encoder, and the figures that come back the
 //! same way.
 //!
-//! Entries lie at their absolute step modulo the capacity, and every recording writes all entries from the last
-//! confirmed step on. The device counts the steps that it does, and every recording brings its counter back. So it does
-//! not matter whether recordings are submitted late, in another order or not at all: the device finds the entry of each
-//! step it does, and the host learns which those were.
+//! Entries of steps lie at their absolute number modulo the capacity, and after them those of updates at theirs. Every
+//! recording writes all entries from the last confirmed step on, and those of the updates that may be due by then. The
+//! device counts the steps that it does and the updates that it skips, and every recording brings both back. So it does not
+//! matter whether recordings are submitted late, in another order or not at all: the device finds the entries of each step
+//! and update it does, and the host learns which those were.
 
 use std::collections::VecDeque;
 
@@ -12,17 +13,13 @@ use super::Gpu;
 use super::memory::Region;
 use super::staging::{Downloads, Fate, Loan, Staging, Way};
 use crate::error::{Error, Result};
-use crate::program::{MAX_COUNT, Op, StepEntry};
+use crate::program::{MAX_COUNT, Op, StepEntry, StepRule};
 
 /// How many steps the table and the ring of figures hold.
 pub(super) const CAPACITY: u64 = 1024;
 
-/// Counter, capacity, how many steps the updates are late, how many of them the host knows of, and whether this step's
-/// update is skipped.
-const HEADER: u64 = 5;
-
-/// Where in the header the number stands that the host knows.
-const KNOWN: u64 = 3;
+/// Counter, capacity, how many updates were skipped, and whether this step's is.
+const HEADER: u64 = 4;
 
 /// The words of a row of figures.
 const ROW: u64 = Op::MAX_RECORDED as u64;
@@ -33,8 +30,8 @@ const ENTRY: u64 = StepEntry::WORDS as u64;
 /// How many recordings the first buffers are meant for, and how many steps each.
 const PREPARED: (usize, u64) = (4, 32);
 
-/// The rule that gives each step its entry.
-pub(super) type Rule = Box<dyn Fn(u64) -> StepEntry + Send + Sync>;
+/// The rule that gives steps and updates their entries.
+pub(super) type Rule = Box<dyn StepRule + Send + Sync>;
 
 /// The figures of one step.
 pub(super) type Figures = [f32; Op::MAX_RECORDED];
@@ -60,7 +57,7 @@ pub(super) struct StepTable {
 struct Known {
     /// The first step not yet known to be done.
     confirmed: u64,
-    /// By how many steps the updates are late because some were skipped.
+    /// How many updates were skipped.
     late: u64,
     /// The first step whose figures have not come back.
     seen: u64,
@@ -80,25 +77,25 @@ struct Recording {
 }
 
 impl StepTable {
-    /// A table whose first entries are already there. Without `counting` nothing advances the counter, and the one
-    /// entry serves every run.
+    /// A table that recordings fill. Without `counting` nothing advances the counter, and the entries of the first step
+    /// serve every run.
     pub fn new(gpu: &Gpu, rule: Rule, first: u64, counting: bool) -> Result<Self> {
         if first > MAX_COUNT {
             let what = "the number of the first step".to_string();
             return Err(Error::Limit { what, needed: first, limit: MAX_COUNT, unit: "steps" });
         }
         let capacity = if counting { CAPACITY } else { 1 };
-        let mut contents = vec![first as u32, capacity as u32, 0, 0, 0];
-        for place in 0..capacity {
-            // The step that will read this place first.
-            let step = first + (place + capacity - first % capacity) % capacity;
-            contents.extend(rule(step).words());
+        let mut contents = vec![first as u32, capacity as u32, 0, 0];
+        if !counting {
+            let own = rule.step(first);
+            contents.extend(own.words().chain(rule.update(own.update).words()));
         }
-        let region = gpu.storage("step table", contents.len(), &contents)?;
+        let len = (HEADER + 2 * capacity * ENTRY) as usize;
+        let region = gpu.storage("step table", len, &contents)?;
         let (mut uploads, mut downloads) = (Staging::new(gpu, Way::Up), Downloads::new(gpu));
         if counting {
             let (count, steps) = PREPARED;
-            uploads.prepare(count, (steps * ENTRY + 1) * 4)?;
+            uploads.prepare(count, 2 * steps * ENTRY * 4)?;
             downloads.prepare(count, (HEADER + steps * ROW) * 4)?;
         }
         Ok(Self {
@@ -115,7 +112,7 @@ impl StepTable {
         })
     }
 
-    /// By how many steps the updates are known to be late.
+    /// How many updates are known to be skipped.
     pub fn late(&self) -> u64 {
         self.known.late
     }
@@ -147,7 +144,7 @@ impl StepTable {
         !self.uploads.is_exhausted() && (self.capacity == 1 || reach <= self.capacity)
     }
 
-    /// Says that all steps before `step` are done, and by how many steps the updates are late.
+    /// Says that all steps before `step` are done, and how many updates were skipped.
     pub fn confirm(&mut self, step: u64, late: u32) {
         self.known.confirmed = self.known.confirmed.max(step.min(self.next));
         self.known.late = late.into();
@@ -180,19 +177,34 @@ impl StepTable {
         let Known { confirmed, late, .. } = self.known;
         let from = confirmed.max(end.saturating_sub(self.capacity));
         self.words.clear();
+        let mut last = None;
         for step in from..end {
-            self.words.extend(StepEntry::late(&*self.rule, step, late).words());
+            let entry = self.rule.step(step);
+            self.words.extend(entry.words());
+            last = if entry.sign == 0.0 { last } else { Some(entry.update) };
         }
-        self.words.push(late as u32);
-        let start = self.region.offset + HEADER * 4;
-        let [before, after] = self
-            .runs(from, end)
-            .map(|[first, place, count]| [first * ENTRY, start + place * ENTRY * 4, count * ENTRY]);
-        let known = [(end - from) * ENTRY, self.region.offset + KNOWN * 4, 1];
-        let runs = [before, after, known];
+        // What may be due between the last confirmed step and the last update recorded, whatever is skipped until then.
+        let least = self.rule.step(confirmed).update.saturating_sub(late);
+        let until = last.map_or(least, |last| last.saturating_sub(late) + 1);
+        let due = least.max(until.saturating_sub(self.capacity))..until;
+        for update in due.clone() {
+            self.words.extend(self.rule.update(update).words());
+        }
+        let [a, b] = self.copies(from, end, [0, 0]);
+        let [c, d] = self.copies(due.start, due.end.max(due.start), [end - from, self.capacity]);
+        let runs = [a, b, c, d];
         let loan = self.uploads.upload(encoder, &self.words, &self.region.buffer, &runs)?;
         self.entries.push((loan, from));
         Ok(())
+    }
+
+    /// How the entries of numbers `from..end` are copied, of which the first is entry `first` of those that go up, into the
+    /// part of the table that begins at entry `base`.
+    fn copies(&self, from: u64, end: u64, [first, base]: [u64; 2]) -> [[u64; 3]; 2] {
+        let start = self.region.offset + HEADER * 4;
+        self.runs(from, end).map(|[ahead, place, count]| {
+            [(first + ahead) * ENTRY, start + (base + place) * ENTRY * 4, count * ENTRY]
+        })
     }
 
     /// Where the steps `from..end` lie: at most two runs, up to the end of the table and from its beginning, each the

@@ -18,10 +18,10 @@ impl Around {
             let place = self.states().iter().position(|state| *state == name);
             optimizer.states().len() + place.unwrap_or_default()
         };
-        if let Some(steps) = self.accumulate {
-            program.accumulate(steps, state("accumulated_grad"));
+        if self.accumulate.is_some() {
+            program.accumulate(state("accumulated_grad"));
         }
-        let skipped = self.skip_not_finite.then(|| program.skip_not_finite(self.group()));
+        let skipped = self.skip_not_finite.then(|| program.skip_not_finite());
         if let Some(limit) = self.clip_value {
             program.clip_value(limit)?;
         }

@@ -155,7 +155,7 @@ impl Builder {
             let Some((part, extents, initializer)) = tensor else { continue };
             initializer.validate()?;
             let (name, shape) = (format!("{place}.{part}"), Shape::new(&extents)?);
-            let info = ParamInfo { name, shape, l1, l2, multiplier, decays };
+            let info = ParamInfo { l1, l2, multiplier, decays, ..plain(name, shape) };
             self.param(info, Draw::Random { initializer, fan_in, fan_out });
         }
         Ok((Part::Dense { bias: biases.is_some() }, fan_out))
@@ -195,17 +195,19 @@ impl Builder {
     fn norm(&mut self, norm: &Norm, cols: usize, place: &str) -> Result<(Part, usize)> {
         norm.f.validate()?;
         let shape = Shape::new(&[cols])?;
-        let mut add = |part: &str, value: f32, multiplier: f64, decays: bool| {
+        let mut add = |part: &str, value: f32, learned: bool| {
             let info = plain(format!("{place}.{part}"), shape);
-            let info = ParamInfo { multiplier, decays, ..info };
+            let info = match learned {
+                true => ParamInfo { decays: norm.decays, ..info },
+                false => ParamInfo { multiplier: 0.0, decays: false, has_gradient: false, ..info },
+            };
             self.param(info, Draw::Values(vec![value; cols]))
         };
-        let weight = norm.weight.then(|| add("weight", 1.0, 1.0, norm.decays));
-        let bias = norm.bias.then(|| add("bias", 0.0, 1.0, norm.decays));
-        // Their learning rate of 0 keeps every optimizer away from them.
+        let weight = norm.weight.then(|| add("weight", 1.0, true));
+        let bias = norm.bias.then(|| add("bias", 0.0, true));
         let running = norm.f.is_across_rows().then(|| {
             [("running_mean", 0.0), ("running_var", 1.0)]
-                .map(|(part, value)| add(part, value, 0.0, false))
+                .map(|(part, value)| add(part, value, false))
         });
         Ok((Part::Norm { f: norm.f, weight, bias, running }, cols))
     }
@@ -236,7 +238,7 @@ impl Builder {
 
 /// A parameter without settings of its own.
 pub(super) fn plain(name: String, shape: Shape) -> ParamInfo {
-    ParamInfo { name, shape, l1: 0.0, l2: 0.0, multiplier: 1.0, decays: true }
+    ParamInfo { name, shape, l1: 0.0, l2: 0.0, multiplier: 1.0, decays: true, has_gradient: true }
 }
 
 /// The same error with the layer in the place of the op.

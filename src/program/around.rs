@@ -8,6 +8,8 @@ use crate::error::{Error, Result};
 pub struct Around {
     /// How many steps gather the mean of their gradients for one update, if more than one.
     pub accumulate: Option<u64>,
+    /// Whether an epoch that ends before they are gathered leaves them to the next, instead of an update of fewer steps.
+    pub across_epochs: bool,
     /// Whether an update is skipped whose gradients hold a NaN or an infinity.
     pub skip_not_finite: bool,
     /// The largest gradient, if gradients are clipped by value.

@@ -175,15 +175,16 @@ impl Program {
         self.ops.push(Op::GradientNoise { key });
     }
 
-    /// Gathers the gradients of groups of `steps` steps in a state value of the weights.
-    pub fn accumulate(&mut self, steps: u64, state: usize) {
-        self.ops.push(Op::Accumulate { share: 1.0 / steps.max(1) as f64, state });
+    /// Gathers the mean of the gradients of a group of steps in a state value of the weights, as each step's
+    /// [`StepEntry`](super::StepEntry) says.
+    pub fn accumulate(&mut self, state: usize) {
+        self.ops.push(Op::Accumulate { state });
     }
 
-    /// Skips updates whose gradients are not finite, each gathered over `steps` steps; gives 1 in steps that do, else 0.
-    pub fn skip_not_finite(&mut self, steps: u64) -> Slot {
+    /// Skips updates whose gradients are not finite; gives 1 in steps that do, else 0.
+    pub fn skip_not_finite(&mut self) -> Slot {
         let skipped = self.value("skipped", Shape::scalar());
-        self.ops.push(Op::SkipNotFinite { gathered: steps.max(1), skipped });
+        self.ops.push(Op::SkipNotFinite { skipped });
         skipped
     }
 

@@ -31,8 +31,8 @@ pub(crate) use loss::{Layout, has_weighted_mean};
 pub use norm::NormOp;
 pub use op::{Form, Op};
 pub use product::{MAX_BATCH_AXES, Product};
-pub(crate) use step::MAX_COUNT;
 pub use step::{Averaging, LiveSteps, StepEntry, Steps};
+pub(crate) use step::{MAX_COUNT, StepRule};
 pub use tensor::TensorOp;
 pub use triplet::TripletDistances;
 pub(crate) use values::WeightValues;
@@ -103,6 +103,10 @@ pub struct ParamInfo {
     pub multiplier: f64,
     /// Whether the optimizer's weight decay applies.
     pub decays: bool,
+    /// Whether there is a gradient by it. What has none, as the running statistics of a batch norm, which the layer itself
+    /// moves, takes part in nothing that happens to gradients and parameters; averages copy it, as
+    /// torch.optim.swa_utils.AveragedModel does.
+    pub has_gradient: bool,
 }
 
 /// A list of ops over slots.

@@ -223,18 +223,15 @@ pub enum Op {
         /// The stream of random numbers.
         key: Key,
     },
-    /// Gathers the gradients of a group of steps: each becomes the sum of a share of those so far.
+    /// Gathers the gradients of a group of steps: each becomes the sum of a share of those so far, which the step's entry
+    /// gives.
     Accumulate {
-        /// The share, one over the number of steps.
-        share: f64,
         /// The state value that holds the sum.
         state: usize,
     },
     /// Skips this step's update, and the mean's, if it is due and a gradient is NaN or infinite: nothing changes, and the
-    /// update is due again `gathered` steps later.
+    /// next update has the number of this one.
     SkipNotFinite {
-        /// How many steps gather their gradients for one update.
-        gathered: u64,
         /// 1 if the update is skipped, else 0.
         skipped: Slot,
     },
@@ -302,7 +299,7 @@ impl Op {
             Self::ClipNorm { max, .. } => format!("clip_norm(max={max})"),
             Self::ClipEach { max } => format!("clip_each(max={max})"),
             Self::GradientNoise { .. } => "gradient_noise".into(),
-            Self::Accumulate { share, .. } => format!("accumulate(share={share})"),
+            Self::Accumulate { .. } => "accumulate".into(),
             Self::SkipNotFinite { .. } => "skip_not_finite".into(),
             Self::Average { .. } => "average".into(),
             Self::Direction { optimizer } => format!("optimizer.{}.direction", optimizer.name()),

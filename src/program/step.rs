@@ -32,6 +32,10 @@ pub struct StepEntry {
     pub sign: f64,
     /// Whether this is the first of a group of steps whose gradients are gathered.
     pub begins: bool,
+    /// What its gradients count for among those of the group: one over the number of its steps.
+    pub gathered: f64,
+    /// The number of the update that the step is gathered for, had none been skipped.
+    pub update: u64,
     /// How far a mean of the parameters moves towards them after the update.
     pub share: f64,
     /// The deviation of noise on the gradients.
@@ -42,7 +46,7 @@ pub struct StepEntry {
 
 impl StepEntry {
     /// The size of an entry in the table, in 32-bit words.
-    pub const WORDS: usize = 11 + MAX_SCALARS;
+    pub const WORDS: usize = 14 + MAX_SCALARS;
 
     /// An entry without an update: `rows` rows take part, in their own order.
     pub fn rows(rows: usize) -> Self {
@@ -57,17 +61,24 @@ impl StepEntry {
             shrink: 0.0,
             sign: 1.0,
             begins: true,
+            gathered: 1.0,
+            update: 0,
             share: 0.0,
             noise: 0.0,
             scalars: [0.0; MAX_SCALARS],
         }
     }
 
-    /// The entry of a step whose updates are late by some steps because they were skipped: this step's rows, and the
-    /// numbers of the update that is due.
-    pub(crate) fn late(rule: &dyn Fn(u64) -> Self, step: u64, late: u64) -> Self {
-        let Self { rows, start, epoch, total, begins, .. } = rule(step);
-        Self { rows, start, epoch, total, begins, ..rule(step.saturating_sub(late)) }
+    /// The entry of a step before which some updates were skipped: this step's rows, and the numbers of the update that is
+    /// due. Without an update it has none.
+    pub(crate) fn due(rule: &(impl StepRule + ?Sized), step: u64, late: u64) -> Self {
+        let own = rule.step(step);
+        if own.sign == 0.0 {
+            return own;
+        }
+        let Self { rows, start, epoch, total, sign, begins, gathered, update, .. } = own;
+        let numbers = rule.update(update.saturating_sub(late));
+        Self { rows, start, epoch, total, sign, begins, gathered, update, ..numbers }
     }
 
     /// The entry as the words of the GPU's table.
@@ -75,8 +86,11 @@ impl StepEntry {
         let bits = |number: f64| (number as f32).to_bits();
         let head = [self.rows, self.start, self.epoch, self.total];
         let numbers = [self.rate, self.coupled, self.shrink, self.sign].map(bits);
-        let rest = [u32::from(self.begins), bits(self.share), bits(self.noise)];
-        head.into_iter().chain(numbers).chain(rest).chain(self.scalars.map(bits))
+        let group = [u32::from(self.begins), bits(self.gathered)];
+        let update = [u32::from(self.sign != 0.0), self.update as u32];
+        let rest = [bits(self.share), bits(self.noise)];
+        let words = head.into_iter().chain(numbers).chain(group).chain(update).chain(rest);
+        words.chain(self.scalars.map(bits))
     }
 
     /// What every optimizer does alike, for one tensor.
@@ -97,7 +111,87 @@ impl StepEntry {
     }
 }
 
-/// The rule that gives each step its entry.
+/// Gives each step its rows, and each update its numbers. It is asked only for what was recorded or runs.
+pub(crate) trait StepRule {
+    /// The entry of a step; its numbers need not be those of its update.
+    fn step(&self, step: u64) -> StepEntry;
+
+    /// The entry with the numbers of an update.
+    fn update(&self, update: u64) -> StepEntry;
+}
+
+/// A rule in which every step is an update.
+impl<F: Fn(u64) -> StepEntry> StepRule for F {
+    fn step(&self, step: u64) -> StepEntry {
+        StepEntry { update: step, ..self(step) }
+    }
+
+    fn update(&self, update: u64) -> StepEntry {
+        self(update)
+    }
+}
+
+impl StepRule for Steps {
+    fn step(&self, step: u64) -> StepEntry {
+        let per_epoch = self.per_epoch().max(1);
+        let since = step.saturating_sub(self.first_step);
+        let start = (since % per_epoch) as usize * self.batch;
+        let epoch = self.first_epoch.saturating_add(since / per_epoch);
+        let GroupPlace { update, number, steps } = self.place(step);
+        let maximize = self.optimizer.get("maximize").unwrap_or(0.0);
+        StepEntry {
+            start: start as u32,
+            epoch: epoch as u32,
+            total: self.total as u32,
+            sign: if number + 1 == steps { 1.0 - 2.0 * maximize } else { 0.0 },
+            begins: number == 0,
+            gathered: 1.0 / steps as f64,
+            update,
+            ..StepEntry::rows(self.batch.min(self.total.saturating_sub(start)))
+        }
+    }
+
+    fn update(&self, update: u64) -> StepEntry {
+        let Around { average, noise, .. } = self.around;
+        let mut values = *self.optimizer.values();
+        for (place, schedule) in &self.others {
+            let value = values.get_mut(*place);
+            value.into_iter().for_each(|value| *value = schedule.rate(update, *value));
+        }
+        let [base, decay, ..] = values;
+        let maximize = self.optimizer.get("maximize").unwrap_or(0.0);
+        // Without the choice, the formula applies the decay itself.
+        let (coupled, decoupled) = match self.optimizer.get("decoupled") {
+            Some(decoupled) => (1.0 - decoupled, decoupled),
+            None => (0.0, 0.0),
+        };
+        let rate = self.scale * self.schedule.rate(update, base);
+        StepEntry {
+            rate,
+            coupled: decay * coupled,
+            shrink: rate * decay * decoupled,
+            sign: 1.0 - 2.0 * maximize,
+            share: average.map_or(0.0, |average| average.share(update)),
+            noise: noise
+                .map_or(0.0, |[eta, gamma]| (eta / (1.0 + update as f64).powf(gamma)).sqrt()),
+            scalars: (self.optimizer.entry().kind.schedule)(&values, update as f64 + 1.0, rate),
+            ..StepEntry::rows(0)
+        }
+    }
+}
+
+/// Where a step stands among those whose gradients are gathered for one update.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GroupPlace {
+    /// The number of the update, had none been skipped.
+    pub update: u64,
+    /// How many of its steps came before.
+    pub number: u64,
+    /// How many steps it takes.
+    pub steps: u64,
+}
+
+/// The rule of training: batches by the epoch, updates by the schedules.
 #[derive(Clone, Debug)]
 pub struct Steps {
     /// The optimizer.
@@ -110,8 +204,10 @@ pub struct Steps {
     pub scale: f64,
     /// What happens around the updates.
     pub around: Around,
-    /// By how many steps the updates are late because some were skipped before the first step.
-    pub skipped: u64,
+    /// How many updates were done before the first step.
+    pub first_update: u64,
+    /// How many steps before the first one are gathered for the update that is due, where groups go on across epochs.
+    pub gathered: u64,
     /// How many rows the data set has.
     pub total: usize,
     /// How many rows a batch has; the last of an epoch may have fewer.
@@ -194,7 +290,8 @@ impl Steps {
             others: Vec::new(),
             scale: 1.0,
             around: Around::default(),
-            skipped: 0,
+            first_update: 0,
+            gathered: 0,
             total,
             batch: total,
             first_step: 0,
@@ -204,10 +301,13 @@ impl Steps {
 
     /// A rule that can be changed while it is followed, and the way to change it. A change applies to the steps that are
     /// recorded from then on.
-    pub fn live(self) -> (impl Fn(u64) -> StepEntry + Send + Sync + 'static, LiveSteps) {
-        let steps = LiveSteps(Arc::new(RwLock::new(self)));
-        let followed = steps.clone();
-        (move |step| followed.read().entry(step), steps)
+    pub fn live(self) -> LiveSteps {
+        LiveSteps(Arc::new(RwLock::new(self)))
+    }
+
+    /// The same rule for steps that know no epochs: groups go on until they are full.
+    pub(crate) fn across_epochs(self) -> Self {
+        Self { around: Around { across_epochs: true, ..self.around }, ..self }
     }
 
     /// How many steps an epoch has.
@@ -215,44 +315,33 @@ impl Steps {
         self.total.div_ceil(self.batch.max(1)) as u64
     }
 
-    /// The entry of a step, counted from 0 at the trainer's creation.
+    /// The entry of a step, counted from 0 at the trainer's creation, if no update is skipped.
     pub fn entry(&self, step: u64) -> StepEntry {
+        StepEntry::due(self, step, 0)
+    }
+
+    /// How many updates are done before a step if so many were skipped, and how many steps are gathered for the next.
+    pub(crate) fn progress(&self, step: u64, skipped: u64) -> (u64, u64) {
+        let GroupPlace { update, number, .. } = self.place(step);
+        (update.saturating_sub(skipped), number)
+    }
+
+    /// Where a step stands in its group: the last of an epoch is as short as it must be, unless groups go on across epochs.
+    pub(crate) fn place(&self, step: u64) -> GroupPlace {
+        let (group, per_epoch) = (self.around.group(), self.per_epoch().max(1));
         let since = step.saturating_sub(self.first_step);
-        let per_epoch = self.per_epoch().max(1);
-        let start = (since % per_epoch) as usize * self.batch;
-        let epoch = self.first_epoch.saturating_add(since / per_epoch);
-        let Around { average, noise, .. } = self.around;
-        let group = self.around.group();
-        let counted = step.saturating_sub(self.skipped);
-        let (update, in_group) = (counted / group, counted % group);
-        let updates = in_group + 1 == group;
-        let mut values = *self.optimizer.values();
-        for (place, schedule) in &self.others {
-            let value = values.get_mut(*place);
-            value.into_iter().for_each(|value| *value = schedule.rate(update, *value));
-        }
-        let [base, decay, ..] = values;
-        let maximize = self.optimizer.get("maximize").unwrap_or(0.0);
-        // Without the choice, the formula applies the decay itself.
-        let (coupled, decoupled) = match self.optimizer.get("decoupled") {
-            Some(decoupled) => (1.0 - decoupled, decoupled),
-            None => (0.0, 0.0),
+        let (epochs, length) = match self.around.across_epochs {
+            true => (0, u64::MAX),
+            false => (since / per_epoch, per_epoch),
         };
-        let rate = self.scale * self.schedule.rate(update, base);
-        StepEntry {
-            start: start as u32,
-            epoch: epoch as u32,
-            total: self.total as u32,
-            rate,
-            coupled: decay * coupled,
-            shrink: rate * decay * decoupled,
-            sign: if updates { 1.0 - 2.0 * maximize } else { 0.0 },
-            begins: in_group == 0,
-            share: average.filter(|_| updates).map_or(0.0, |average| average.share(update)),
-            noise: noise
-                .map_or(0.0, |[eta, gamma]| (eta / (1.0 + update as f64).powf(gamma)).sqrt()),
-            scalars: (self.optimizer.entry().kind.schedule)(&values, update as f64 + 1.0, rate),
-            ..StepEntry::rows(self.batch.min(self.total.saturating_sub(start)))
+        let gathered = if self.around.across_epochs { self.gathered } else { 0 };
+        let in_epoch = (since - epochs * per_epoch).saturating_add(gathered);
+        let number = in_epoch % group;
+        let before = epochs.saturating_mul(length.div_ceil(group)).saturating_add(in_epoch / group);
+        GroupPlace {
+            update: self.first_update.saturating_add(before),
+            number,
+            steps: group.min(length - (in_epoch - number)),
         }
     }
 }
@@ -270,5 +359,15 @@ impl LiveSteps {
     /// The rule, to be changed.
     pub fn write(&self) -> RwLockWriteGuard<'_, Steps> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl StepRule for LiveSteps {
+    fn step(&self, step: u64) -> StepEntry {
+        self.read().step(step)
+    }
+
+    fn update(&self, update: u64) -> StepEntry {
+        self.read().update(update)
     }
 }

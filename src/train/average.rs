@@ -70,7 +70,10 @@ impl Trainer {
 
     async fn means(&self) -> Result<Vec<Vec<f32>>> {
         let mut means = self.all_means().await?;
-        // What no optimizer moves, as the running means of a batch norm, is taken as it is.
+        if self.state_named("mean").is_some() {
+            return Ok(means);
+        }
+        // The optimizer keeps no mean of what it does not move, as the running means of a batch norm.
         let raw = self.weights.read_params().await?;
         let params = self.network.params().iter().zip(raw).zip(&mut means);
         params
@@ -89,7 +92,7 @@ impl Trainer {
         };
         let raw = self.weights.read_params().await?;
         // Before the first update the optimizer has kept nothing.
-        if self.step < self.goal.around.group() {
+        if self.updates == 0 {
             return Ok(raw);
         }
         let state = self.state_named(state).unwrap_or_default();

@@ -137,16 +137,23 @@ impl TrainerBuilder {
 
     /// Skips an update whose gradients hold a NaN or an infinity, looked for before they are clipped: parameters, the
     /// optimizer's state and averages stay, and neither schedules nor bias corrections move on.
-    /// [`Epoch::skipped`](super::Epoch::skipped) counts them. On a host that never reads the figures of its recorded
-    /// steps, schedules wait for at most 512 of them.
+    /// [`Epoch::skipped`](super::Epoch::skipped) counts them.
     pub fn skip_not_finite(mut self) -> Self {
         self.around.skip_not_finite = true;
         self
     }
 
-    /// Gathers the mean of the gradients of this many steps for one update; schedules count updates.
+    /// Gathers the mean of the gradients of this many steps for one update; schedules count updates. An epoch of
+    /// [`Trainer::fit`] begins to gather anew, and at its end there is an update by the mean of what it has gathered,
+    /// however few steps that is of. Steps recorded with [`Trainer::into_step`] know no epochs.
     pub fn accumulate(mut self, steps: u64) -> Self {
         self.around.accumulate = Some(steps);
+        self
+    }
+
+    /// Lets [`TrainerBuilder::accumulate`] go on from one epoch to the next: every update is by as many steps.
+    pub fn accumulate_across_epochs(mut self) -> Self {
+        self.around.across_epochs = true;
         self
     }
 
@@ -228,7 +235,8 @@ impl TrainerBuilder {
             device: device.clone(),
             weights,
             step: 0,
-            skipped: 0,
+            updates: 0,
+            gathered: 0,
             epoch: 0,
             dispatches: None,
         };

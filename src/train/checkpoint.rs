@@ -53,7 +53,8 @@ impl Trainer {
             ("format".to_string(), "wgrad 1".to_string()),
             ("optimizer".to_string(), self.optimizer.to_string()),
             ("step".to_string(), self.step.to_string()),
-            ("skipped".to_string(), self.skipped.to_string()),
+            ("updates".to_string(), self.updates.to_string()),
+            ("gathered".to_string(), self.gathered.to_string()),
             ("epoch".to_string(), self.epoch.to_string()),
             ("seed".to_string(), self.seed.to_string()),
             ("plateau".to_string(), plateau_text(&self.plateau_state)),
@@ -94,12 +95,19 @@ impl Trainer {
         };
         self.weights.write_values(&WeightValues { params, ..state.values })?;
         (self.step, self.epoch, self.seed) = (state.step, state.epoch, state.seed);
-        self.skipped = state.skipped;
+        (self.updates, self.gathered) = (state.updates, state.gathered);
         self.plateau_state = state.plateau;
         if let Some((adapter, tuning)) = state.tuning {
             self.take_tuning(&adapter, tuning);
         }
         Ok(())
+    }
+
+    /// How many updates a checkpoint of earlier versions stands for, which counts the steps whose update was skipped, and
+    /// how many steps it has gathered for the next.
+    fn updates_after(&self, step: u64, skipped: u64) -> (u64, u64) {
+        let (counted, group) = (step.saturating_sub(skipped), self.goal.around.group());
+        (counted / group, counted % group)
     }
 
     fn read_state(&self, path: &Path, checksum: &str) -> Result<State> {
@@ -131,7 +139,10 @@ impl Trainer {
             return Err(wrong("it does not belong to the weights beside it".to_string()));
         }
         let (step, epoch, seed) = (count("step")?, count("epoch")?, number("seed")?);
-        let skipped = count("skipped")?;
+        let (updates, gathered) = match metadata.contains_key("updates") {
+            true => (count("updates")?, count("gathered")?),
+            false => self.updates_after(step, count("skipped")?),
+        };
         let plateau = plateau_of(&field("plateau")?)
             .ok_or_else(|| wrong("its field 'plateau' is damaged".to_string()))?;
         let tuning = match (metadata.get("adapter"), metadata.get("tuning")) {
@@ -156,7 +167,7 @@ impl Trainer {
         let carried = carried.collect::<Result<Vec<_>>>()?.concat();
         let values =
             WeightValues { states: tensors.collect::<Result<_>>()?, carried, params: vec![] };
-        Ok(State { step, skipped, epoch, seed, plateau, tuning, values })
+        Ok(State { step, updates, gathered, epoch, seed, plateau, tuning, values })
     }
 
     /// Takes only the parameters from a file, such as one that PyTorch saved with
@@ -189,7 +200,8 @@ impl Trainer {
 /// What a checkpoint holds beside the parameters.
 struct State {
     step: u64,
-    skipped: u64,
+    updates: u64,
+    gathered: u64,
     epoch: u64,
     seed: u64,
     plateau: PlateauState,

@@ -146,7 +146,7 @@ impl Trainer {
         let mut counts = Array2::zeros((classes, classes));
         for start in (0..len).step_by(rows) {
             let end = (start + rows).min(len);
-            let rule = move |_| StepEntry::rows(end - start);
+            let rule = move |_: u64| StepEntry::rows(end - start);
             let mut executor =
                 Executor::new(wiring.program.clone(), &self.weights, &self.device, 0, rule)?;
             upload(&mut executor, &wiring, data, start, end)?;
@@ -183,7 +183,7 @@ impl Trainer {
         let mut values = Vec::with_capacity(len * outputs);
         let rows = len.clamp(1, MOST_ROWS);
         let wiring = self.network.inference(rows)?;
-        let rule = move |_| StepEntry::rows(rows);
+        let rule = move |_: u64| StepEntry::rows(rows);
         let mut executor =
             Executor::new(wiring.program.clone(), &self.weights, &self.device, 0, rule)?;
         for start in (0..len).step_by(rows) {

@@ -11,7 +11,7 @@ use crate::data::Dataset;
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::nn::{Goal, Wiring, order};
-use crate::program::{Op, Steps};
+use crate::program::{Op, StepRule, Steps};
 use crate::spec::schedule::improves;
 
 /// When to stop before the last epoch.
@@ -205,9 +205,10 @@ impl Trainer {
             Some(data) => Some(Evaluator::new(self, data, self.check("validation", data)?)?),
             None => None,
         };
-        let (rule, live) = Steps { batch, ..self.steps(data.len()) }.live();
+        let live = Steps { batch, ..self.steps(data.len()) }.live();
         let program = wiring.program.clone();
-        let mut executor = Executor::new(program, &self.weights, &self.device, self.step, rule)?;
+        let mut executor =
+            Executor::new(program, &self.weights, &self.device, self.step, live.clone())?;
         self.dispatches = executor.plan().map(|plan| plan.dispatches().len());
         executor.write_all(&wiring.constants)?;
         upload(&mut executor, &wiring, data, 0, data.len())?;
@@ -215,7 +216,7 @@ impl Trainer {
         let mut watch =
             fit.early.map(|early| Watch { early, best: f64::INFINITY, since: 0, params: None });
         let mut history = History::default();
-        let mut done = 0;
+        let (mut done, mut late) = (0, 0);
         let mut stopped = false;
         while done < fit.epochs && !stopped {
             let stop = fit.next_stop(done, evaluator.is_some() || self.plateau.is_some());
@@ -223,12 +224,12 @@ impl Trainer {
             let records = executor.run(&mut self.weights, steps).await?;
             let has_penalty = wiring.program.has_penalty();
             let figures = (has_penalty, wiring.skipped);
-            let epochs = self.epochs_of(data, &records, &live.read(), figures);
-            let skipped = epochs.iter().map(|epoch| epoch.skipped).sum::<u64>();
-            self.skipped += skipped * self.goal.around.group();
+            let epochs = self.epochs_of(data, &records, (&*live.read(), late), figures);
+            late += epochs.iter().map(|epoch| epoch.skipped).sum::<u64>();
             history.epochs.extend(epochs);
             (self.step, self.epoch) =
                 (self.step + records.len() as u64, self.epoch + (stop - done));
+            (self.updates, self.gathered) = live.read().progress(self.step, late);
             done = stop;
             self.check_probabilities(&wiring, &records, &live.read())?;
             let evaluation = match &mut evaluator {
@@ -291,12 +292,11 @@ impl Trainer {
         &self,
         data: &Dataset,
         records: &[[f32; Op::MAX_RECORDED]],
-        steps: &Steps,
+        (steps, mut late): (&Steps, u64),
         (has_penalty, skipped): (bool, Option<usize>),
     ) -> Vec<Epoch> {
         let shares = Shares::of(&self.goal, data);
         let order = order(self.seed, steps.total, steps.batch);
-        let mut late = self.skipped - steps.skipped;
         let per_epoch = steps.per_epoch().max(1) as usize;
         let mut epochs = Vec::with_capacity(records.len() / per_epoch);
         for (number, records) in records.chunks(per_epoch).enumerate() {
@@ -306,10 +306,10 @@ impl Trainer {
                 skipped.and_then(|place| figures.get(place)).is_some_and(|figure| *figure > 0.0)
             };
             let skipped = records.iter().filter(|figures| skips(figures)).count() as u64;
-            late += skipped * steps.around.group();
-            let last = first + records.len() as u64 - 1;
+            late += skipped;
+            let (updates, _) = steps.progress(first + records.len() as u64, late);
             for (figures, step) in records.iter().zip(first..) {
-                let entry = steps.entry(step);
+                let entry = steps.step(step);
                 totals.add(figures, entry.rows, shares.step(&entry, order));
             }
             let figures = totals.evaluation(&self.goal, has_penalty);
@@ -319,7 +319,7 @@ impl Trainer {
                 data_loss: figures.data_loss,
                 penalty: figures.penalty,
                 accuracy: figures.accuracy(),
-                rate: steps.entry(last.saturating_sub(late)).rate,
+                rate: steps.update(updates.saturating_sub(1)).rate,
                 skipped,
                 validation: None,
             });

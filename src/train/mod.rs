@@ -58,8 +58,10 @@ pub struct Trainer {
     weights: Weights,
     /// How many steps were done.
     step: u64,
-    /// How many of them are without an update because it was skipped.
-    skipped: u64,
+    /// How many updates were done.
+    updates: u64,
+    /// How many steps are gathered for the update that is due.
+    gathered: u64,
     /// How many epochs were done.
     epoch: u64,
     dispatches: Option<usize>,
@@ -130,7 +132,8 @@ impl Trainer {
             others: self.others.clone(),
             scale: self.plateau_state.scale,
             around: self.goal.around,
-            skipped: self.skipped,
+            first_update: self.updates,
+            gathered: self.gathered,
             first_step: self.step,
             first_epoch: self.epoch,
             ..Steps::new(self.optimizer, rows)

@@ -300,7 +300,7 @@ fn a_step_with_a_gradient_that_is_not_finite_never_was() {
     let start = tensors(&params, 1);
     let duel = |gpu| {
         let mut program = Program::new("skip", params.clone());
-        let skipped = program.skip_not_finite(1);
+        let skipped = program.skip_not_finite();
         program.update(optimizer, None, Key::new(3, Stream::Optimizer)).unwrap();
         program.record(&[skipped]).unwrap();
         Duel::new(gpu, program, optimizer, &start)

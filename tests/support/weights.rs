@@ -10,7 +10,8 @@ use super::kernel::read_back;
 /// A parameter tensor without penalties.
 pub fn param(extents: &[usize], multiplier: f64, decays: bool) -> ParamInfo {
     let shape = Shape::new(extents).expect("a shape");
-    ParamInfo { name: format!("p{shape}"), shape, l1: 0.0, l2: 0.0, multiplier, decays }
+    let name = format!("p{shape}");
+    ParamInfo { name, shape, l1: 0.0, l2: 0.0, multiplier, decays, has_gradient: true }
 }
 
 /// One tensor's numbers from both engines.

@@ -87,7 +87,7 @@ impl Case {
         let mut case = Self { program: wiring.program.clone(), rule, steps: 2, ..Self::new(name) };
         case.rule.first_step = 0;
         case.rule.first_epoch = 0;
-        case.rule.skipped = 0;
+        (case.rule.first_update, case.rule.gathered) = (0, 0);
         case.params = network.initial(0);
         let len = |slot: Slot| wiring.program.shape(slot).map(|shape| shape.len());
         let x = match network.index_count() {
@@ -238,6 +238,7 @@ fn everything_around() -> Result<Case> {
         .build()?;
     let around = Around {
         accumulate: Some(2),
+        across_epochs: false,
         skip_not_finite: true,
         clip_value: Some(0.5),
         clip_each: Some(0.25),

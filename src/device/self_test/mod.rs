@@ -201,9 +201,8 @@ impl<'a> Duel<'a> {
         let wide = |numbers: &Vec<f32>| numbers.iter().map(|&x| f64::from(x)).collect();
         let params = case.params.iter().map(wide).collect();
         let reference = cpu::Weights::new(program.params(), params, optimizer, EXTRAS);
-        let rule: Steps = case.rule.clone();
-        let plan =
-            Plan::new(gpu, program.clone(), Some(&weights), &[], 0, move |step| rule.entry(step))?;
+        let rule: Box<Steps> = Box::new(case.rule.clone());
+        let plan = Plan::ruled(gpu, program.clone(), Some(&weights), &[], 0, rule)?;
         let mut interpreter = Interpreter::new(program);
         for (slot, numbers) in &case.numbers {
             plan.write(*slot, numbers)?;

@@ -71,7 +71,9 @@ pub(super) fn blocks_of(param: &ParamInfo, lines: usize) -> impl Iterator<Item =
     let bits = |number: f64| (number as f32).to_bits();
     let decays = if param.decays { 1.0 } else { 0.0 };
     let settings = [param.multiplier, decays, param.l1, param.l2].map(bits);
-    let [rows, cols] = sides(param.shape).map(|side| side as u32);
+    // A tensor without sides is one that transforms of gradients and parameters pass over.
+    let sides = if param.has_gradient { sides(param.shape) } else { [0, 0] };
+    let [rows, cols] = sides.map(|side| side as u32);
     let blocks = (padded(param.shape.len()) / PAD) as u32;
     (0..blocks).flat_map(move |number| {
         let places = [rows, cols, number, lines as u32];
@@ -94,7 +96,16 @@ mod tests {
 
     fn tensor(len: usize) -> ParamInfo {
         let shape = Shape::new(&[len]).unwrap();
-        ParamInfo { name: "w".into(), shape, l1: 0.0, l2: 0.0, multiplier: 1.0, decays: true }
+        let name = "w".into();
+        ParamInfo {
+            name,
+            shape,
+            l1: 0.0,
+            l2: 0.0,
+            multiplier: 1.0,
+            decays: true,
+            has_gradient: true,
+        }
     }
 
     #[test]

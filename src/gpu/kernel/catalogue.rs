@@ -253,7 +253,7 @@ pub fn gradient_noise() -> Kernel {
 pub fn accumulate() -> Kernel {
     let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/accumulate")];
     let bindings = [read("steps"), write("grad"), write("sum")];
-    whole("tensor.accumulate", 64, &parts, &bindings, &["len", "share"])
+    whole("tensor.accumulate", 64, &parts, &bindings, &["len"])
 }
 
 /// Counts the gradients that are NaN or infinite.
@@ -267,13 +267,13 @@ pub fn count_not_finite(lanes: Lanes) -> Kernel {
 pub fn skip() -> Kernel {
     let parts = [REDUCE, STEP, NO_SCALARS, shader!("tensor/skip")];
     let bindings = [read("partial"), write("steps"), write("skipped")];
-    whole("tensor.skip", 256, &parts, &bindings, &["len", "gathered"])
+    whole("tensor.skip", 256, &parts, &bindings, &["len"])
 }
 
 /// Moves a mean of the parameters.
 pub fn average() -> Kernel {
-    let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/average")];
-    let bindings = [read("steps"), write("param"), write("mean")];
+    let parts = [INDEX, STEP, NO_SCALARS, OPTIMIZER_TYPES, shader!("tensor/average")];
+    let bindings = [read("steps"), read("blocks"), write("param"), write("mean")];
     whole("tensor.average", 64, &parts, &bindings, &["len", "follows"])
 }
 

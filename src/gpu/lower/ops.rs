@@ -85,15 +85,9 @@ impl Lowering<'_> {
             Op::ClipNorm { max, norm } => self.clip_norm(*max, *norm),
             Op::ClipEach { max } => self.clip_each(*max),
             Op::GradientNoise { key } => self.gradient_noise(*key),
-            Op::Accumulate { share, state } => {
-                let bits = (*share as f32).to_bits();
-                self.with_state(catalogue::accumulate(), *state, bits, |segment| &segment.grads)
-            }
-            Op::SkipNotFinite { gathered, skipped } => self.skip_not_finite(*gathered, *skipped),
-            Op::Average { state, follows } => {
-                let follows = u32::from(*follows);
-                self.with_state(catalogue::average(), *state, follows, |segment| &segment.params)
-            }
+            Op::Accumulate { state } => self.accumulate(*state),
+            Op::SkipNotFinite { skipped } => self.skip_not_finite(*skipped),
+            Op::Average { state, follows } => self.average(*state, *follows),
             Op::Direction { optimizer } => self.direction(optimizer),
             Op::Update { optimizer, loss, key } => self.update(optimizer, *loss, *key),
             Op::Norm(op) => self.norm(op),

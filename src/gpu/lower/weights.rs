@@ -4,13 +4,18 @@ use super::ops::Total;
 use super::{Lowering, RING, groups};
 use crate::error::{Error, Result};
 use crate::gpu::arena::Segment;
-use crate::gpu::kernel::{Kernel, catalogue};
+use crate::gpu::kernel::catalogue;
 use crate::gpu::memory::Region;
 use crate::program::{Op, Slot};
 use crate::random::Key;
 use crate::shape::PAD;
 use crate::spec::Optimizer;
 use crate::spec::optimizer::{Takes, sides};
+
+fn state_of(segment: &Segment, state: usize) -> Result<&Region> {
+    let missing = || Error::Internal(format!("the arena has no state value {state}"));
+    segment.states.get(state).ok_or_else(missing)
+}
 
 impl<'a> Lowering<'a> {
     fn segments(&self) -> Result<&'a [Segment]> {
@@ -77,7 +82,7 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    pub(super) fn skip_not_finite(&mut self, gathered: u64, skipped: Slot) -> Result<()> {
+    pub(super) fn skip_not_finite(&mut self, skipped: Slot) -> Result<()> {
         let segments = self.segments()?;
         let counts: Vec<usize> =
             segments.iter().map(|segment| segment.len.div_ceil(1024)).collect();
@@ -93,9 +98,8 @@ impl<'a> Lowering<'a> {
             self.push(kernel, &fields, &[], bindings, blocks.groups, 0)?;
             offset += count;
         }
-        let fields = [total as u32, gathered as u32];
         let bindings = vec![partial, self.memory.steps.clone(), self.region(skipped)?];
-        self.push(catalogue::skip(), &fields, &[], bindings, 1, 0)
+        self.push(catalogue::skip(), &[total as u32], &[], bindings, 1, 0)
     }
 
     pub(super) fn clip_each(&mut self, max: f64) -> Result<()> {
@@ -132,20 +136,30 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// A kernel over one arena and one state value, with one setting of its own.
-    pub(super) fn with_state(
-        &mut self,
-        kernel: Kernel,
-        state: usize,
-        setting: u32,
-        arena: impl Fn(&Segment) -> &Region,
-    ) -> Result<()> {
+    pub(super) fn accumulate(&mut self, state: usize) -> Result<()> {
         for segment in self.segments()? {
-            let missing = || Error::Internal(format!("the arena has no state value {state}"));
-            let state = segment.states.get(state).ok_or_else(missing)?.clone();
-            let fields = [segment.len as u32, setting];
-            let bindings = vec![self.memory.steps.clone(), arena(segment).clone(), state];
-            self.push(kernel.clone(), &fields, &[], bindings, groups(segment.len, 256), 0)?;
+            let bindings = vec![
+                self.memory.steps.clone(),
+                segment.grads.clone(),
+                state_of(segment, state)?.clone(),
+            ];
+            let count = groups(segment.len, 256);
+            self.push(catalogue::accumulate(), &[segment.len as u32], &[], bindings, count, 0)?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn average(&mut self, state: usize, follows: bool) -> Result<()> {
+        for segment in self.segments()? {
+            let bindings = vec![
+                self.memory.steps.clone(),
+                segment.blocks.clone(),
+                segment.params.clone(),
+                state_of(segment, state)?.clone(),
+            ];
+            let fields = [segment.len as u32, u32::from(follows)];
+            let count = groups(segment.len, 256);
+            self.push(catalogue::average(), &fields, &[], bindings, count, 0)?;
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use super::staging::{Staging, Way};
 use super::steps::{Figures, StepTable};
 use super::{Gpu, Weights};
 use crate::error::{Error, Result};
-use crate::program::{Op, Program, Slot, SlotInfo, StepEntry};
+use crate::program::{Op, Program, Slot, SlotInfo, StepEntry, StepRule};
 use crate::shape::padded;
 use list::List;
 
@@ -54,7 +54,7 @@ pub struct Plan {
 
 impl Plan {
     /// Lowers a program. `views` puts inputs and values into buffers of the caller's; `first` is the number of the
-    /// first step, and `rule` gives each step its entry.
+    /// first step, and `rule` gives each step its entry; it is asked for the steps that are recorded.
     ///
     /// # Errors
     /// [`Error::Limit`] if a tensor is larger than the device can bind, [`Error::OutOfMemory`], [`Error::Shape`] if a
@@ -68,8 +68,20 @@ impl Plan {
         first: u64,
         rule: impl Fn(u64) -> StepEntry + Send + Sync + 'static,
     ) -> Result<Self> {
+        Self::ruled(gpu, program, weights, views, first, Box::new(rule))
+    }
+
+    /// As [`Plan::new`], by a rule that tells steps from updates.
+    pub(crate) fn ruled(
+        gpu: &Gpu,
+        program: Program,
+        weights: Option<&Weights>,
+        views: &[(Slot, View)],
+        first: u64,
+        rule: Box<dyn StepRule + Send + Sync>,
+    ) -> Result<Self> {
         let counting = program.ops().iter().any(|op| matches!(op, Op::Record { .. }));
-        let steps = StepTable::new(gpu, Box::new(rule), first, counting)?;
+        let steps = StepTable::new(gpu, rule, first, counting)?;
         let views = roots(&program, views)?;
         let fused = fusion::prepare(gpu, &program, weights, &views)?;
         let memory = Memory::new(gpu, &program, steps.region.clone(), &views, &fused)?;
@@ -193,9 +205,9 @@ impl Plan {
         self.steps.next()
     }
 
-    /// How many steps had no update because it was skipped, all that were gathered for one counted, as far as the last
-    /// [`Plan::records`] saw: schedules and bias corrections are late by as many.
-    pub fn skipped_steps(&self) -> u64 {
+    /// How many updates were skipped, as far as the last [`Plan::records`] saw: schedules and bias corrections are late by
+    /// as many.
+    pub fn skipped_updates(&self) -> u64 {
         self.steps.late()
     }
 

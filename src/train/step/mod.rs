@@ -17,7 +17,7 @@ use crate::device::Weights;
 use crate::error::{Error, Result};
 use crate::gpu::{Budget, Choices, Fusion, MemoryUse, Plan, Profile, Region, Snapshots, View};
 use crate::nn::{Faults, Goal, Improbable, Layer, Wiring};
-use crate::program::{LiveSteps, Slot};
+use crate::program::{LiveSteps, Slot, Steps};
 use crate::spec::Activation;
 
 /// A training step over a fixed batch, recorded into the host application's own command encoders.
@@ -84,10 +84,11 @@ impl Trainer {
     }
 
     /// The trainer after the steps of a plan, of one epoch each.
-    fn after(self, plan: &Plan) -> Self {
-        let (step, skipped) = (plan.next_step(), self.skipped + plan.skipped_steps());
-        let epoch = self.epoch + step - self.step;
-        Self { step, skipped, epoch, ..self }
+    fn after(self, plan: &Plan, rule: &Steps) -> Self {
+        let step = plan.next_step();
+        let (updates, gathered) = rule.progress(step, plan.skipped_updates());
+        let epoch = self.epoch + (step - self.step);
+        Self { step, updates, gathered, epoch, ..self }
     }
 
     /// The program of a step.
@@ -115,7 +116,7 @@ impl TrainingStep {
         let (parts, faults, improbable) = (wiring.parts, wiring.faults, wiring.improbable);
         let Wiring { x, target, y, grad, grad_x, constants, .. } = wiring;
         let slots = Slots { x, target, y, grad, grad_x };
-        let (rule, live) = trainer.steps(options.rows).live();
+        let live = trainer.steps(options.rows).across_epochs().live();
         if let Some((buffer, offset)) = &options.parameters {
             trainer.move_parameters(buffer, *offset)?;
         }
@@ -126,7 +127,8 @@ impl TrainingStep {
         let views = options.views(&slots)?;
         let fusion = if options.fused { gpu.choices().fusion } else { Fusion::Never };
         let gpu = &gpu.choosing(Choices { fusion, ..gpu.choices() });
-        let plan = Plan::new(gpu, wiring.program, Some(weights), &views, trainer.step, rule)?;
+        let rule = Box::new(live.clone());
+        let plan = Plan::ruled(gpu, wiring.program, Some(weights), &views, trainer.step, rule)?;
         constants.iter().try_for_each(|(slot, data)| plan.write(*slot, data))?;
         let snapshots = Snapshots::new(gpu);
         let missing = || Error::Internal("a step without memory".into());
@@ -369,6 +371,6 @@ impl TrainingStep {
     /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted. Skipped
     /// updates count as far as figures came back.
     pub fn into_trainer(self) -> Trainer {
-        self.trainer.after(&self.plan)
+        self.trainer.after(&self.plan, &self.live.read())
     }
 }

@@ -84,7 +84,11 @@ impl TrainingStep {
             return Err(Error::shape("restore", message));
         }
         let gpu = like(self.trainer.device.gpu(), Gpu::from_wgpu(device, queue));
-        let trainer = self.trainer.on_another(&gpu.into(), self.latest.as_ref())?;
+        let latest = self.latest.as_ref();
+        let done = latest.map_or((0, 0), |Snapshot { weights }| {
+            self.live.read().progress(weights.step, weights.skipped)
+        });
+        let trainer = self.trainer.on_another(&gpu.into(), latest, done)?;
         let restored = Self::new(trainer, options, self.by_gradient)?;
         let latest = self.latest.take();
         *self = restored;
@@ -103,8 +107,14 @@ fn like(old: Option<&Gpu>, new: Gpu) -> Gpu {
 }
 
 impl Trainer {
-    /// The same run on another device, as far as the snapshot; nothing of the old device is used.
-    fn on_another(&self, device: &Device, snapshot: Option<&Snapshot>) -> Result<Self> {
+    /// The same run on another device, as far as the snapshot, with the updates done by then and the steps gathered for the
+    /// next; nothing of the old device is used.
+    fn on_another(
+        &self,
+        device: &Device,
+        snapshot: Option<&Snapshot>,
+        (updates, gathered): (u64, u64),
+    ) -> Result<Self> {
         let initial = self.network.initial(self.seed);
         let params = snapshot.map_or(&initial, |snapshot| &snapshot.weights.values.params);
         let extras = self.goal.around.states().len();
@@ -127,7 +137,8 @@ impl Trainer {
             device: device.clone(),
             weights,
             step,
-            skipped: snapshot.map_or(0, |snapshot| self.skipped + snapshot.weights.skipped),
+            updates,
+            gathered,
             epoch: self.epoch.saturating_add_signed(step as i64 - self.step as i64),
             dispatches: None,
         };

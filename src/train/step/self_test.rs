@@ -65,7 +65,7 @@ impl TrainingStep {
     /// As [`self_test`](crate::device::self_test_async).
     pub async fn self_test(&self) -> Result<Check> {
         let wiring = self.trainer.wire(&self.options, self.by_gradient)?;
-        let rule = self.trainer.steps(self.options.rows);
+        let rule = self.trainer.steps(self.options.rows).across_epochs();
         self.trainer.check_kernels(self.plan.gpu(), &wiring, rule).await
     }
 }

@@ -226,7 +226,7 @@ fn sum_at(at: u32, stride: u32, count: u32) -> f32 {
 fn gradient(i: u32) -> vec4<f32> {
 ";
 
-const UPDATE: &str = "    if steps.entries[now].sign != 0.0 {
-        update_four(i, sum, settings(now));
+const UPDATE: &str = "    if steps.entries[now].updates == 1u {
+        update_four(i, sum, settings(due_in(now)));
     }
 ";
