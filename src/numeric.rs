@@ -2,6 +2,8 @@
 
 use num_traits::ToPrimitive;
 
+use crate::error::{Error, Result};
+
 /// A real number type the reference computes in: `f32` or `f64`.
 pub trait Float:
     num_traits::Float + ndarray::LinalgScalar + bytemuck::Pod + Default + Send + Sync + std::iter::Sum
@@ -87,6 +89,20 @@ pub(crate) fn tree_sum<F: Float>(n: usize, term: &impl Fn(usize) -> F) -> F {
         range(from, middle, term) + range(middle, to, term)
     }
     range(0, n, term)
+}
+
+/// Fails where so many bytes cannot be had: what a caller can make huge is asked for here before it is built, since an
+/// allocation that fails ends the process.
+pub(crate) fn check_memory(what: &str, bytes: u64) -> Result<()> {
+    let mut probe = Vec::<u8>::new();
+    let wanted = usize::try_from(bytes).unwrap_or(usize::MAX);
+    let outcome = probe.try_reserve_exact(wanted);
+    // Else the compiler may leave the allocation out.
+    std::hint::black_box(&mut probe);
+    outcome.map_err(|error| Error::OutOfMemory {
+        what: what.to_string(),
+        message: format!("{bytes} bytes of main memory: {error}"),
+    })
 }
 
 #[cfg(test)]

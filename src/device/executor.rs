@@ -4,6 +4,7 @@ use super::Device;
 use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
 use crate::gpu::{self, Plan};
+use crate::numeric::check_memory;
 use crate::program::{Op, ParamInfo, Program, Slot, StepRule, WeightValues};
 use crate::spec::Optimizer;
 
@@ -33,6 +34,19 @@ impl Weights {
                 Ok(Self::Gpu(weights))
             }
         }
+    }
+
+    /// Fails where parameters, first values, gradients and so many state values would not fit, before any is drawn.
+    pub fn check(device: &Device, info: &[ParamInfo], states: usize) -> Result<()> {
+        let copies = match device {
+            Device::Cpu => 3 + states as u64,
+            Device::Gpu(gpu) => {
+                gpu::Weights::check(gpu, info)?;
+                1
+            }
+        };
+        let bytes: u64 = info.iter().map(|param| param.shape.len() as u64 * 4).sum();
+        check_memory("the parameters", bytes.saturating_mul(copies))
     }
 
     /// Writes everything that training changes.
@@ -127,6 +141,7 @@ impl Executor {
     ) -> Result<Self> {
         match (device, weights) {
             (Device::Cpu, _) => {
+                check_memory(program.name(), program.bytes())?;
                 let interpreter = Interpreter::new(program).starting_at(first);
                 Ok(Self::Cpu(Box::new(interpreter), Box::new(rule)))
             }

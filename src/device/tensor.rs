@@ -8,6 +8,7 @@ use super::Device;
 use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, View};
+use crate::numeric::check_memory;
 use crate::program::{DType, Form, Program, Slot, StepEntry};
 use crate::shape::Shape;
 
@@ -214,6 +215,7 @@ impl Device {
         array: &ArrayBase<impl Data<Elem = f32>, D>,
     ) -> Result<Tensor> {
         let shape = Shape::new(array.shape())?;
+        check_memory("tensor", shape.len() as u64 * 4)?;
         let numbers: Vec<f32> = array.iter().copied().collect();
         let place = match self {
             Self::Cpu => Place::Numbers(Arc::new(numbers)),
@@ -308,6 +310,8 @@ fn run_cpu(
     slots: &[Slot],
     outputs: &[Slot],
 ) -> Result<Vec<Place>> {
+    // The outputs are taken out as copies.
+    check_memory("op", program.bytes().saturating_mul(2))?;
     let mut interpreter = Interpreter::<f32>::new(program);
     for (input, slot) in inputs.iter().zip(slots) {
         match &input.place {

@@ -91,7 +91,7 @@ impl Builder {
         if layer.head_bias {
             let shape = Shape::new(&[first + clusters])?;
             let info = plain(format!("{place}.head.bias"), shape);
-            self.param(info, Draw::Values(vec![0.0; shape.len()]));
+            self.param(info, Draw::Repeated { values: vec![0.0], times: shape.len() });
         }
         let mut features = cols as f64;
         for (number, (begin, end)) in bounds.iter().zip(bounds.iter().skip(1)).enumerate() {

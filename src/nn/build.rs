@@ -43,8 +43,16 @@ pub(super) enum Part {
 /// How a parameter gets its first values.
 #[derive(Clone, Debug)]
 pub(super) enum Draw {
-    Random { initializer: Initializer, fan_in: usize, fan_out: usize },
-    Values(Vec<f32>),
+    Random {
+        initializer: Initializer,
+        fan_in: usize,
+        fan_out: usize,
+    },
+    /// Each of these values so many times.
+    Repeated {
+        values: Vec<f32>,
+        times: usize,
+    },
 }
 
 /// What the layers so far come to.
@@ -95,10 +103,8 @@ impl Builder {
                 Err(Error::unsupported("embedding", "it takes indices; make it the first layer"))
             }
             Layer::AdaptiveLogSoftmax(layer) => self.adaptive(layer, cols, place),
-            Layer::Residual(layers) => {
-                if layers.is_empty() {
-                    return Err(Error::empty("residual", "a branch needs at least one layer"));
-                }
+            Layer::Residual(residual) => {
+                let layers = residual.layers()?;
                 let (stages, outputs) = self.stages(layers, cols, &format!("{place}."))?;
                 if outputs != cols {
                     let message = format!(
@@ -180,14 +186,14 @@ impl Builder {
             let message = "a layer works on each row by itself; leave dim at -1";
             return Err(Error::unsupported(f.to_string(), message));
         }
-        if let Some(values) = f.first_weights(cols) {
-            let per_channel = if values.len() % cols == 0 && cols > 1 { cols } else { 1 };
-            let shape = match values.len() / per_channel {
-                1 => Shape::new(&[per_channel])?,
-                numbers => Shape::new(&[numbers, per_channel])?,
+        if let Some((values, channels)) = f.first_numbers(cols) {
+            let shape = match values.len() {
+                1 => Shape::new(&[channels])?,
+                numbers => Shape::new(&[numbers, channels])?,
             };
             let values = values.into_iter().map(|value| value as f32).collect();
-            self.param(plain(format!("{place}.weight"), shape), Draw::Values(values));
+            let draw = Draw::Repeated { values, times: channels };
+            self.param(plain(format!("{place}.weight"), shape), draw);
         }
         Ok((Part::Activation(*f), f.output_len(cols)?))
     }
@@ -201,7 +207,7 @@ impl Builder {
                 true => ParamInfo { decays: norm.decays, ..info },
                 false => ParamInfo { multiplier: 0.0, decays: false, has_gradient: false, ..info },
             };
-            self.param(info, Draw::Values(vec![value; cols]))
+            self.param(info, Draw::Repeated { values: vec![value], times: cols })
         };
         let weight = norm.weight.then(|| add("weight", 1.0, true));
         let bias = norm.bias.then(|| add("bias", 0.0, true));

@@ -1,6 +1,7 @@
 //! Layers and their settings.
 
 use super::AdaptiveLogSoftmax;
+use crate::error::{Error, Result};
 use crate::spec::{Activation, Initializer, Normalization};
 
 /// A fully connected layer, `y = x W^T + b`, its weight of shape (outputs, inputs) as in `torch.nn.Linear`.
@@ -157,6 +158,46 @@ impl Embedding {
     }
 }
 
+/// A residual block: the sum of its input and of what the layers of its branch make of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Residual {
+    layers: Vec<Layer>,
+    /// How many blocks lie in one another, this one counted.
+    depth: usize,
+}
+
+impl Residual {
+    /// How many blocks may lie in one another.
+    pub const MAX_DEPTH: usize = 64;
+
+    /// A block around these layers. Of a deeper nest than [`Residual::MAX_DEPTH`], which no network takes, the layers are
+    /// let go.
+    pub fn new(layers: Vec<Layer>) -> Self {
+        let inside = layers.iter().map(|layer| match layer {
+            Layer::Residual(inner) => inner.depth,
+            _ => 0,
+        });
+        let depth = inside.max().unwrap_or(0).saturating_add(1);
+        Self { layers: if depth > Self::MAX_DEPTH { Vec::new() } else { layers }, depth }
+    }
+
+    /// The layers of the branch.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] without any, [`Error::Limit`] for a nest that is too deep.
+    pub fn layers(&self) -> Result<&[Layer]> {
+        if self.depth > Self::MAX_DEPTH {
+            let (what, needed) = ("residual".to_string(), self.depth as u64);
+            let (limit, unit) = (Self::MAX_DEPTH as u64, "blocks in one another");
+            return Err(Error::Limit { what, needed, limit, unit });
+        }
+        match self.layers.as_slice() {
+            [] => Err(Error::empty("residual", "a branch needs at least one layer")),
+            layers => Ok(layers),
+        }
+    }
+}
+
 /// A layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layer {
@@ -169,7 +210,7 @@ pub enum Layer {
     /// Rows of a table, by the features as indices.
     Embedding(Embedding),
     /// The sum of the input and of what these layers make of it.
-    Residual(Vec<Layer>),
+    Residual(Residual),
     /// Log-probabilities of many classes.
     AdaptiveLogSoftmax(AdaptiveLogSoftmax),
 }
@@ -185,7 +226,7 @@ impl Layer {
                 format!("embedding({}, {})", embedding.count, embedding.dim)
             }
             Self::AdaptiveLogSoftmax(layer) => format!("adaptive_log_softmax({})", layer.classes),
-            Self::Residual(layers) => {
+            Self::Residual(Residual { layers, .. }) => {
                 let names: Vec<String> = layers.iter().map(Self::name).collect();
                 format!("residual({})", names.join(", "))
             }
@@ -202,6 +243,12 @@ impl From<Dense> for Layer {
 impl From<Norm> for Layer {
     fn from(norm: Norm) -> Self {
         Self::Norm(norm)
+    }
+}
+
+impl From<Residual> for Layer {
+    fn from(residual: Residual) -> Self {
+        Self::Residual(residual)
     }
 }
 

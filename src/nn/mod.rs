@@ -10,7 +10,7 @@ mod pass;
 mod programs;
 
 pub use adaptive::AdaptiveLogSoftmax;
-pub use layer::{Dense, Embedding, Layer, Norm};
+pub use layer::{Dense, Embedding, Layer, Norm, Residual};
 pub use network::Network;
 pub(crate) use programs::order;
 pub use programs::{Faults, Goal, Improbable, TargetKind, Wiring};
@@ -91,7 +91,7 @@ impl Sequential {
     }
 
     /// Adds a residual block: the sum of its input and of what the layers of `branch` make of it. The branch gives as many
-    /// numbers as it takes.
+    /// numbers as it takes. Blocks lie at most [`Residual::MAX_DEPTH`] deep in one another.
     ///
     /// He et al. (2015), <https://arxiv.org/abs/1512.03385>.
     ///
@@ -107,7 +107,7 @@ impl Sequential {
     /// ```
     pub fn residual(self, branch: impl FnOnce(Self) -> Self) -> Self {
         let inside = branch(Self { inputs: 0, layers: Vec::new() });
-        self.layer(Layer::Residual(inside.layers))
+        self.layer(Residual::new(inside.layers))
     }
 
     /// Adds dropout: while training a share `rate` of the elements becomes 0 and the others are scaled up.

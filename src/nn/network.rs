@@ -125,7 +125,9 @@ impl Network {
             Draw::Random { initializer, fan_in, fan_out } => {
                 initializer.draw(seed, index, *fan_in, *fan_out, param.shape.len())
             }
-            Draw::Values(values) => values.clone(),
+            Draw::Repeated { values, times } => {
+                values.iter().flat_map(|value| std::iter::repeat_n(*value, *times)).collect()
+            }
         };
         parameters.map(draw).collect()
     }

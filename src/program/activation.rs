@@ -185,15 +185,16 @@ impl Program {
         f.validate()?;
         let (x, weight) = (self.shape(x)?, self.shape(weight)?);
         let op = || format!("activation.{f}");
-        let Some(wanted) = f.first_weights(x.cols()) else {
+        let Some((numbers, channels)) = f.first_numbers(x.cols()) else {
             return Err(Error::unsupported(op(), "it has no learned numbers"));
         };
-        if wanted.len() == weight.len() {
+        let wanted = numbers.len() * channels;
+        if wanted == weight.len() {
             return Ok(());
         }
         let message = format!(
             "{} learned numbers for {} columns, not a weight of shape {weight}",
-            wanted.len(),
+            wanted,
             x.cols()
         );
         Err(Error::shape(op(), message))

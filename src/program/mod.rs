@@ -119,6 +119,12 @@ pub struct Program {
 }
 
 impl Program {
+    /// How many bytes the slots take that have memory of their own.
+    pub(crate) fn bytes(&self) -> u64 {
+        let own = |slot: &&SlotInfo| matches!(slot.place, Place::Input | Place::Value);
+        self.slots.iter().filter(own).map(|slot| slot.shape.len() as u64 * 4).sum()
+    }
+
     /// An empty program over the given parameters.
     pub fn new(name: impl Into<String>, params: Vec<ParamInfo>) -> Self {
         Self { name: name.into(), slots: Vec::new(), ops: Vec::new(), params }

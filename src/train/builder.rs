@@ -205,10 +205,11 @@ impl TrainerBuilder {
             })
         });
         let others = others.collect::<Result<Vec<_>>>()?;
-        let initial = network.initial(self.seed);
         let around = self.around;
         around.validate()?;
         let extras = around.states().len();
+        Weights::check(device, network.params(), optimizer.states().len() + extras)?;
+        let initial = network.initial(self.seed);
         let weights = Weights::new(device, network.params(), &initial, &optimizer, extras)?;
         check_class_weights(self.class_weights.as_deref().unwrap_or_default())?;
         let goal = Goal {

@@ -53,6 +53,13 @@ impl Segment {
     }
 }
 
+/// The most numbers of a segment.
+fn most(gpu: &Gpu) -> usize {
+    let limits = gpu.limits();
+    let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
+    binding as usize / 4 / PAD * PAD
+}
+
 /// Parameters, gradients and optimizer state on a GPU, shared by the plans of one network.
 #[derive(Debug)]
 pub struct Weights {
@@ -82,6 +89,11 @@ impl Weights {
         alone.then_some((begin, end - begin))
     }
 
+    /// Fails if a tensor is larger than one binding.
+    pub(crate) fn check(gpu: &Gpu, params: &[ParamInfo]) -> Result<()> {
+        layout(params, most(gpu)).map(|_| ())
+    }
+
     /// Memory for the parameters and their gradients, all zeros, and the state that the optimizer begins with; `extras`
     /// more state values follow it, all zeros.
     ///
@@ -93,10 +105,7 @@ impl Weights {
         optimizer: Option<&Optimizer>,
         extras: usize,
     ) -> Result<Self> {
-        let limits = gpu.limits();
-        let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
-        let most = binding as usize / 4 / PAD * PAD;
-        let (spans, lens) = layout(params, most)?;
+        let (spans, lens) = layout(params, most(gpu))?;
         let (line_spans, line_lens) = line_layout(params, &spans, lens.len());
         let initial = optimizer.map(Optimizer::initial_state).unwrap_or_default();
         let layouts: Vec<Layout> = optimizer

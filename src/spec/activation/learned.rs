@@ -55,11 +55,10 @@ impl LearnedKind {
         if (self.per_channel)(values) { cols } else { 1 }
     }
 
-    /// The first values of all learned numbers: by number, then by channel.
-    pub(super) fn first_weights(&self, values: &Values, cols: usize) -> Vec<f64> {
-        let channels = self.channels(values, cols);
-        let first = (self.first)(values).into_iter().take(self.names.len());
-        first.flat_map(|value| std::iter::repeat_n(value, channels)).collect()
+    /// The first value of each learned number, and how many channels have it.
+    pub(super) fn first_numbers(&self, values: &Values, cols: usize) -> (Vec<f64>, usize) {
+        let first = (self.first)(values).into_iter().take(self.names.len()).collect();
+        (first, self.channels(values, cols))
     }
 
     /// The numbers of each channel.

@@ -256,8 +256,14 @@ impl Activation {
 
     /// The learned numbers it has, with their first values: one vector for each, over `cols` columns.
     pub fn first_weights(&self, cols: usize) -> Option<Vec<f64>> {
+        let (first, channels) = self.first_numbers(cols)?;
+        Some(first.into_iter().flat_map(|value| std::iter::repeat_n(value, channels)).collect())
+    }
+
+    /// The first value of each learned number, and how many channels have it, over rows of `cols` elements.
+    pub(crate) fn first_numbers(&self, cols: usize) -> Option<(Vec<f64>, usize)> {
         match &self.entry().kind {
-            ActivationKind::Learned(learned) => Some(learned.first_weights(self.values(), cols)),
+            ActivationKind::Learned(learned) => Some(learned.first_numbers(self.values(), cols)),
             _ => None,
         }
     }
