@@ -1,5 +1,7 @@
 //! The one error type of the library.
 
+use std::borrow::Cow;
+
 /// What a fallible call of this library returns.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -125,6 +127,16 @@ pub enum Error {
     /// A fault of this library that it noticed itself; please report it.
     #[error("internal error (please report it): {0}")]
     Internal(String),
+}
+
+/// Somebody else's text for a message: its beginning, if it is long.
+pub(crate) fn cut(text: &str) -> Cow<'_, str> {
+    const MOST: usize = 80;
+    let end = text.char_indices().nth(MOST).and_then(|(end, _)| text.get(..end));
+    match end {
+        None => Cow::Borrowed(text),
+        Some(beginning) => Cow::Owned(format!("{beginning}… ({} bytes)", text.len())),
+    }
 }
 
 fn suggestion(near: &[String]) -> String {

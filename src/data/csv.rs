@@ -7,7 +7,7 @@ use csv::{ErrorKind, Position, Reader, ReaderBuilder, StringRecord, Trim};
 use ndarray::Array2;
 
 use super::{Dataset, Targets};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, cut};
 
 /// A column of a table: by its name in the header, or by its place, counted from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,7 +230,7 @@ impl<'a> Table<'a> {
                     format!("{origin}, column {}", err.field() + 1),
                     "the cell is not UTF-8 text",
                 ),
-                other => Error::data(origin, format!("{other:?}")),
+                other => Error::data(origin, cut(&format!("{other:?}"))),
             }
         })
     }
@@ -257,12 +257,13 @@ impl<'a> Table<'a> {
                 refuse(format!("there is no column with index {index}, only 0 to {}", columns - 1))
             }
             (Column::Name(name), None) => {
-                refuse(format!("column '{name}' is chosen by name, but there is no header"))
+                refuse(format!("column '{}' is chosen by name, but there is no header", cut(name)))
             }
             (Column::Name(name), Some(header)) => {
                 header.iter().position(|title| title == name).map_or_else(
                     || {
                         let titles = header.iter().collect::<Vec<_>>().join(", ");
+                        let (name, titles) = (cut(name), cut(&titles));
                         refuse(format!("there is no column '{name}', only {titles}"))
                     },
                     Ok,
@@ -275,7 +276,7 @@ impl<'a> Table<'a> {
         let cell = self.cell(index)?;
         match cell.parse::<f32>() {
             Ok(number) if number.is_finite() => Ok(number),
-            _ => Err(self.refuse(index, format!("'{cell}' is not a finite number"))),
+            _ => Err(self.refuse(index, format!("'{}' is not a finite number", cut(cell)))),
         }
     }
 
@@ -285,7 +286,7 @@ impl<'a> Table<'a> {
         let is_class =
             |class: &i64| ignored == Some(*class) || (0..=i64::from(u32::MAX)).contains(class);
         let class = cell.parse().ok().filter(is_class);
-        class.ok_or_else(|| self.refuse(index, format!("'{cell}' is not {whole}")))
+        class.ok_or_else(|| self.refuse(index, format!("'{}' is not {whole}", cut(cell))))
     }
 
     fn cell(&self, index: usize) -> Result<&str> {
@@ -297,7 +298,7 @@ impl<'a> Table<'a> {
 
     fn refuse(&self, index: usize, message: String) -> Error {
         let title = self.header.as_ref().and_then(|header| header.get(index));
-        let title = title.map(|title| format!(" ({title})")).unwrap_or_default();
+        let title = title.map(|title| format!(" ({})", cut(title))).unwrap_or_default();
         let line = self.line(self.row.position());
         Error::data(format!("{}, line {line}, column {}{title}", self.origin, index + 1), message)
     }
@@ -366,6 +367,24 @@ mod tests {
         assert!(refusal("1,2\n-1,2\n", &class).starts_with("t.csv, line 2, column 1: '-1' is not"));
         let error = read_csv_from(&b"x,y\n1,\xff\n"[..], "t.csv", &y).unwrap_err().to_string();
         assert_eq!(error, "t.csv, line 2, column 2: the cell is not UTF-8 text");
+    }
+
+    #[test]
+    fn error_texts_repeat_only_the_beginning_of_a_long_cell() {
+        let long = "x".repeat(1_000_000);
+        let y = CsvOptions::values(["y"]);
+        for (text, options) in [
+            (format!("x,y\n1,{long}\n"), &y),
+            (format!("{long},y\n1,\n"), &CsvOptions::values([1])),
+            (format!("{long},y\n,1\n"), &y),
+            (format!("x,{long}\n1,2\n"), &y),
+            (format!("x,y\n1,{long}\n"), &CsvOptions::class("y")),
+            ("x,y\n1,2\n".to_string(), &CsvOptions::class(long.as_str())),
+            ("1,2\n".to_string(), &CsvOptions::class(long.as_str()).no_header()),
+        ] {
+            let error = refusal(&text, options);
+            assert!(error.len() < 300, "{} bytes: {}", error.len(), cut(&error));
+        }
     }
 
     #[test]

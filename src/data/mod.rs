@@ -11,6 +11,7 @@
 mod csv;
 mod dataset;
 mod digits;
+pub(crate) mod foreign;
 mod generated;
 mod npy;
 mod split;

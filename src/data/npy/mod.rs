@@ -1,13 +1,14 @@
 //! NumPy's `.npy` files.
 
+mod header;
+
 use std::io::Read;
 use std::path::Path;
 
+use header::Header;
 use ndarray::{Array2, ShapeBuilder};
-use ndarray_npy::npy::header::Header;
-use ndarray_npy::{ReadDataError, ReadableElement};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, cut};
 
 /// Reads an `.npy` file as a matrix; a one-dimensional array of n becomes n × 1.
 ///
@@ -50,56 +51,42 @@ pub fn read_npy_from(mut reader: impl Read, origin: &str) -> Result<Array2<f32>>
     let mut bytes = Vec::new();
     let read = reader.read_to_end(&mut bytes);
     read.map_err(|source| Error::Io { path: origin.into(), source })?;
-    check_header_length(&bytes).map_err(refuse)?;
-    let mut rest = bytes.as_slice();
-    let header = Header::from_reader(&mut rest)
-        .map_err(|error| refuse(format!("the .npy header cannot be read: {error}")))?;
+    let (header, data) = header::split(&bytes).map_err(refuse)?;
     let (rows, cols) = match header.shape[..] {
         [rows] => (rows, 1),
         [rows, cols] => (rows, cols),
         _ => {
-            let shape = &header.shape;
+            let shape = format!("{:?}", header.shape);
+            let shape = cut(&shape);
             return Err(refuse(format!(
-                "an array of shape {shape:?} where one or two axes are read"
+                "an array of shape {shape} where one or two axes are read"
             )));
         }
     };
-    let numbers = elements(&header, rest, rows, cols).map_err(refuse)?;
-    let order = (rows, cols).set_f(header.layout.is_fortran());
+    let numbers = elements(&header, data, rows, cols).map_err(refuse)?;
+    let order = (rows, cols).set_f(header.is_fortran);
     let array =
         Array2::from_shape_vec(order, numbers).map_err(|error| refuse(error.to_string()))?;
     if array.is_standard_layout() { Ok(array) } else { Ok(array.as_standard_layout().into_owned()) }
 }
 
-/// Refuses what the header parser would allocate for before noticing that the file is shorter.
-fn check_header_length(bytes: &[u8]) -> Result<(), String> {
-    let length = match bytes {
-        [0x93, b'N', b'U', b'M', b'P', b'Y', 1, _, a, b, ..] => u32::from_le_bytes([*a, *b, 0, 0]),
-        [0x93, b'N', b'U', b'M', b'P', b'Y', 2..=255, _, a, b, c, d, ..] => {
-            u32::from_le_bytes([*a, *b, *c, *d])
-        }
-        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => {
-            return Err("the file is cut short within the .npy header".into());
-        }
-        _ => return Err("not an .npy file: it does not begin with \\x93NUMPY".into()),
-    };
-    if length as usize > bytes.len() {
-        return Err(format!("the .npy header has {length} bytes, the whole file {}", bytes.len()));
-    }
-    Ok(())
-}
-
 /// The numbers in the file's order.
-fn elements(header: &Header, bytes: &[u8], rows: usize, cols: usize) -> Result<Vec<f32>, String> {
-    let descriptor = header.type_descriptor.to_string();
-    let name = descriptor.trim_matches(['\'', '"', '<', '>', '=', '|']);
+fn elements(
+    header: &Header<'_>,
+    bytes: &[u8],
+    rows: usize,
+    cols: usize,
+) -> Result<Vec<f32>, String> {
+    let descriptor = header.descriptor;
+    let order = descriptor.chars().next().filter(|c| "<>=|".contains(*c));
+    let name = descriptor.strip_prefix(|c| Some(c) == order).unwrap_or(descriptor);
     let size = match name {
         "f8" | "i8" => 8,
         "f4" | "i4" => 4,
         "u1" => 1,
         _ => {
             let known = "float32, float64, int32, int64 and uint8";
-            return Err(format!("elements of type {descriptor} where {known} are read"));
+            return Err(format!("elements of type '{}' where {known} are read", cut(descriptor)));
         }
     };
     // Compared before anything is allocated: a broken header may claim any shape.
@@ -111,19 +98,30 @@ fn elements(header: &Header, bytes: &[u8], rows: usize, cols: usize) -> Result<V
             bytes.len()
         ));
     }
-    let len = rows * cols;
+    let is_big = match order {
+        Some('>') => true,
+        Some('<') => false,
+        _ => cfg!(target_endian = "big"),
+    };
     match name {
-        "f8" => narrow(&typed::<f64>(header, bytes, len)?),
-        "f4" => typed::<f32>(header, bytes, len),
-        "i8" => Ok(typed::<i64>(header, bytes, len)?.into_iter().map(|x| x as f32).collect()),
-        "i4" => Ok(typed::<i32>(header, bytes, len)?.into_iter().map(|x| x as f32).collect()),
-        _ => Ok(typed::<u8>(header, bytes, len)?.into_iter().map(f32::from).collect()),
+        "f8" => narrow(&typed(bytes, is_big, f64::from_le_bytes)),
+        "f4" => Ok(typed(bytes, is_big, f32::from_le_bytes)),
+        "i8" => Ok(typed(bytes, is_big, |bytes| i64::from_le_bytes(bytes) as f32)),
+        "i4" => Ok(typed(bytes, is_big, |bytes| i32::from_le_bytes(bytes) as f32)),
+        _ => Ok(typed(bytes, is_big, |[byte]| f32::from(byte))),
     }
 }
 
-fn typed<T: ReadableElement>(header: &Header, bytes: &[u8], len: usize) -> Result<Vec<T>, String> {
-    T::read_to_end_exact_vec(bytes, &header.type_descriptor, len)
-        .map_err(|error: ReadDataError| error.to_string())
+fn typed<T, const N: usize>(bytes: &[u8], is_big: bool, of: fn([u8; N]) -> T) -> Vec<T> {
+    let (chunks, _) = bytes.as_chunks::<N>();
+    let number = |chunk: &[u8; N]| {
+        let mut chunk = *chunk;
+        if is_big {
+            chunk.reverse();
+        }
+        of(chunk)
+    };
+    chunks.iter().map(number).collect()
 }
 
 /// Rounds to `f32`, where a finite number must stay finite.
@@ -209,9 +207,49 @@ mod tests {
     }
 
     #[test]
+    fn a_header_is_short_and_its_shape_of_plain_numbers() {
+        let data = 1f32.to_le_bytes().repeat(6);
+        for shape in ["(0x2, 3)", "(2.0, 3)", "(-2, 3)", "(2, 3", "(,)", "2", "(2 3)", "(1_0,)"] {
+            let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}");
+            let error = read(&raw(&header, &data)).unwrap_err().to_string();
+            assert!(error.contains("no dictionary of descr, fortran_order and shape"), "{error}");
+        }
+        let double = "{\"shape\":(2,3),\"descr\":\"<f4\",\"fortran_order\":False}";
+        assert_eq!(read(&raw(double, &data)).unwrap().dim(), (2, 3));
+        for inner in ["9".repeat(1_000_000), "(".repeat(1_000_000), "1,".repeat(400_000)] {
+            let text =
+                format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({inner}), }}\n");
+            let mut bytes = b"\x93NUMPY\x02\x00".to_vec();
+            bytes.extend((text.len() as u32).to_le_bytes());
+            bytes.extend(text.bytes());
+            let error = read(&bytes).unwrap_err().to_string();
+            assert!(error.contains("over the limit of 10000") && error.len() < 300, "{error}");
+        }
+    }
+
+    #[test]
+    fn error_texts_repeat_only_the_beginning_of_what_is_wrong() {
+        let long = "x".repeat(9000);
+        for header in [
+            long.clone(),
+            format!("{{'descr': '{long}', 'fortran_order': False, 'shape': (1,), }}"),
+            format!(
+                "{{'descr': '<f4', 'fortran_order': False, 'shape': ({}), }}",
+                "1,".repeat(4000)
+            ),
+        ] {
+            let mut bytes = b"\x93NUMPY\x01\x00".to_vec();
+            bytes.extend((header.len() as u16).to_le_bytes());
+            bytes.extend(header.bytes());
+            let error = read(&bytes).unwrap_err().to_string();
+            assert!(error.len() < 300, "{error}");
+        }
+    }
+
+    #[test]
     fn what_is_no_matrix_of_numbers_is_refused() {
         let error = read(b"PK\x03\x04 an archive").unwrap_err().to_string();
-        assert!(error.contains("not an .npy file"), "{error}");
+        assert!(error.contains("not an .npy file") && error.contains("a zip archive"), "{error}");
         let error = read(&file(&array![[[1f32]]])).unwrap_err().to_string();
         assert!(error.contains("shape [1, 1, 1]"), "{error}");
         assert!(read(&file(&arr0(1f32))).unwrap_err().to_string().contains("shape []"));
