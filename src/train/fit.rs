@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 
 use super::Trainer;
+use super::checkpoint::check_path;
 use super::evaluate::{Evaluator, upload};
 use super::history::{Epoch, Evaluation, History, Totals};
 use super::share::Shares;
@@ -147,7 +148,8 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Empty`] without rows, [`Error::Shape`] and [`Error::Target`] if the data does not fit the network,
-    /// [`Error::Parameter`] for a batch of 0 rows or a share outside (0, 1); [`Error::DeviceLost`] and
+    /// [`Error::Parameter`] for a batch of 0 rows or a share outside (0, 1); [`Error::Checkpoint`] and [`Error::Io`] if no
+    /// checkpoint can be saved where it is to be; [`Error::DeviceLost`] and
     /// [`Error::Timeout`] on a GPU, after which training can be resumed from the last checkpoint.
     #[cfg(not(target_family = "wasm"))]
     pub fn fit(&mut self, data: &Dataset, fit: Fit<'_>) -> Result<History> {
@@ -159,6 +161,8 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::fit`].
     pub async fn fit_async(&mut self, data: &Dataset, mut fit: Fit<'_>) -> Result<History> {
+        // Before the first epoch, not after those that a checkpoint was to keep.
+        fit.checkpoint.as_ref().map_or(Ok(()), |(_, path)| check_path(path))?;
         match fit.split.take() {
             Some(share) if fit.validation.is_none() => {
                 if !(share > 0.0 && share < 1.0) {

@@ -285,10 +285,15 @@ fn check_probabilities(call: &str, loss: &Loss, targets: &Array2<f32>) -> Result
 /// An optimizer with another value for a hyper-parameter, keeping the same state.
 fn changed(optimizer: &Optimizer, parameter: &str, value: f64) -> Result<Optimizer> {
     let next = optimizer.with(parameter, value)?;
-    let layouts = |of: &Optimizer| (0..of.states().len()).map(|k| of.layout(k)).collect::<Vec<_>>();
-    if next.states() != optimizer.states() || layouts(&next) != layouts(optimizer) {
+    if !keep_same_state(&next, optimizer) {
         let message = format!("{next} keeps other state than {optimizer}; build another trainer");
         return Err(Error::unsupported("set_optimizer", message));
     }
     Ok(next)
+}
+
+/// Whether two optimizers keep the same state values, each of the same shape.
+fn keep_same_state(a: &Optimizer, b: &Optimizer) -> bool {
+    let layouts = |of: &Optimizer| (0..of.states().len()).map(|k| of.layout(k)).collect::<Vec<_>>();
+    a.states() == b.states() && layouts(a) == layouts(b)
 }

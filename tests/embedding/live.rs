@@ -71,10 +71,11 @@ fn changed(host: &Host, device: &Device) {
     let mut last = None;
     for (f, rate, lr, beta) in stages {
         let mut trainer = builder(f, rate, lr).on(device).unwrap();
-        trainer.set_optimizer("beta1", beta).unwrap();
         if last.is_some() {
             trainer.load(&path).unwrap();
         }
+        trainer.set_optimizer("lr", lr).unwrap();
+        trainer.set_optimizer("beta1", beta).unwrap();
         trainer.fit(&data, Fit::epochs(4)).unwrap();
         trainer.save(&path).unwrap();
         last = Some(trainer);

@@ -1,11 +1,16 @@
 //! Checkpoints: what is resumed goes on bit for bit, what is damaged or foreign is refused, and PyTorch reads them.
 
+#[path = "../support/mod.rs"]
 mod support;
+
+mod bytes;
+mod files;
+mod settings;
+mod torch;
 
 use std::fs;
 use std::path::Path;
 
-use safetensors::SafeTensors;
 use support::nets::{self, Net, bits, devices, directory};
 use wgrad::ndarray::Array2;
 use wgrad::prelude::*;
@@ -157,60 +162,6 @@ fn a_save_that_was_cut_short_leaves_a_checkpoint_that_loads() {
     assert_eq!((resumed.step(), bits(&resumed)), (5, bits(&trainer)));
     assert_eq!(net.train(&mut resumed, 2), net.train(&mut trainer, 2));
     assert!(!directory.join("run.state.partial").exists());
-}
-
-fn perceptron() -> Sequential {
-    Sequential::new(5).dense(16).activation(Activation::relu()).dense(3)
-}
-
-const TORCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/torch_mlp.safetensors");
-
-#[test]
-fn the_weights_of_pytorch_give_the_outputs_of_pytorch() {
-    let cases = support::golden::load("torch_mlp_outputs");
-    let (x, y) = (cases[0].tensor("x"), cases[0].tensor("y"));
-    let inputs = Array2::from_shape_vec((7, 5), x.f32()).unwrap();
-    for device in devices() {
-        let builder = Trainer::new(perceptron(), Loss::mse(), Optimizer::sgd());
-        let mut trainer = builder.on(&device).unwrap();
-        trainer.load_weights(TORCH).unwrap();
-        let outputs = trainer.predict(inputs.view()).unwrap();
-        for (got, want) in outputs.iter().zip(&y.values) {
-            assert!((f64::from(*got) - want).abs() < 1e-6, "on {device}: {got} {want}");
-        }
-    }
-}
-
-#[test]
-fn what_is_saved_has_the_names_shapes_and_types_of_pytorch() {
-    let path = directory("exchange").join("model.safetensors");
-    let torch = fs::read(TORCH).unwrap();
-    let wanted = SafeTensors::deserialize(&torch).unwrap();
-    for device in devices() {
-        let mut trainer =
-            Trainer::new(perceptron(), Loss::mse(), Optimizer::adam()).on(&device).unwrap();
-        trainer.load_weights(TORCH).unwrap();
-        trainer.save(&path).unwrap();
-        let saved = fs::read(&path).unwrap();
-        let saved = SafeTensors::deserialize(&saved).unwrap();
-        assert_eq!(saved.len(), wanted.len());
-        for (name, want) in wanted.tensors() {
-            let got = saved.tensor(&name).unwrap();
-            assert_eq!((got.shape(), got.dtype()), (want.shape(), want.dtype()), "{name}");
-            assert_eq!(got.data(), want.data(), "{name} on {device}");
-        }
-    }
-}
-
-#[test]
-fn weights_of_another_network_are_refused_and_nothing_changes() {
-    let mut trainer = nets::spiral().on(&Device::cpu());
-    let before = bits(&trainer);
-    let error = trainer.load_weights(TORCH).unwrap_err().to_string();
-    assert!(error.contains("F32 [16, 5], expected F32 [64, 2]"), "{error}");
-    let missing = trainer.load_weights("no/such/file.safetensors").unwrap_err().to_string();
-    assert!(missing.contains("no/such/file.safetensors"), "{missing}");
-    assert_eq!(bits(&trainer), before);
 }
 
 #[test]

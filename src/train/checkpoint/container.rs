@@ -1,0 +1,212 @@
+//! Tensors and text fields as the bytes of a safetensors file, with a checksum over all of them.
+
+use std::collections::BTreeMap;
+
+use safetensors::tensor::{Metadata, TensorInfo, TensorView};
+use safetensors::{Dtype, SafeTensorError, SafeTensors};
+
+use crate::data::foreign;
+use crate::error::cut;
+use crate::program::MAX_COUNT;
+
+/// The newest format that is read, and the one that is written.
+const FORMAT: u64 = 2;
+
+/// A value, or what is wrong, for a message that names the file.
+pub type Result<T> = std::result::Result<T, String>;
+
+/// The text fields of a file.
+pub type Fields = BTreeMap<String, String>;
+
+/// A tensor to be written.
+pub struct Tensor {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub values: Values,
+}
+
+/// The numbers of a tensor to be written.
+pub enum Values {
+    F32(Vec<f32>),
+    /// A count, of no axes.
+    I64(i64),
+}
+
+impl Tensor {
+    fn view(&self) -> Result<(&str, TensorView<'_>)> {
+        let (dtype, bytes) = match &self.values {
+            Values::F32(values) => (Dtype::F32, bytemuck::cast_slice(values)),
+            Values::I64(value) => (Dtype::I64, bytemuck::bytes_of(value)),
+        };
+        let view = TensorView::new(dtype, self.shape.clone(), bytes);
+        Ok((&self.name, view.map_err(words)?))
+    }
+}
+
+/// The bytes of a file.
+pub fn write(tensors: &[Tensor], fields: Fields) -> Result<Vec<u8>> {
+    let views = tensors.iter().map(Tensor::view).collect::<Result<Vec<_>>>()?;
+    safetensors::serialize(views, Some(fields.into_iter().collect())).map_err(words)
+}
+
+/// The bytes of a file that says its format and the checksum of all that it holds, and that checksum.
+pub fn write_checked(tensors: &[Tensor], mut fields: Fields) -> Result<(Vec<u8>, String)> {
+    fields.insert("format".to_string(), format!("wgrad {FORMAT}"));
+    let views = tensors.iter().map(Tensor::view).collect::<Result<BTreeMap<_, _>>>()?;
+    let parts = views.iter().map(|(name, view)| (*name, view.dtype(), view.shape(), view.data()));
+    let checksum = checksum_of(&fields, parts);
+    fields.insert("checksum".to_string(), checksum.clone());
+    Ok((write(tensors, fields)?, checksum))
+}
+
+fn words(error: SafeTensorError) -> String {
+    cut(&error.to_string()).into_owned()
+}
+
+/// A file that was read.
+pub struct Container<'a> {
+    fields: Fields,
+    tensors: Metadata,
+    data: &'a [u8],
+}
+
+impl<'a> Container<'a> {
+    pub fn read(bytes: &'a [u8]) -> Result<Self> {
+        let (header, tensors) =
+            SafeTensors::read_metadata(bytes).map_err(|error| refusal(bytes, error))?;
+        let fields = tensors.metadata().clone().unwrap_or_default().into_iter().collect();
+        // The header's length stands before it, in 8 bytes.
+        let data = bytes.get(8 + header..).unwrap_or_default();
+        Ok(Self { fields, tensors, data })
+    }
+
+    /// A file that says its format; of the newest one, only with everything in it as it was written.
+    pub fn read_checked(bytes: &'a [u8]) -> Result<Self> {
+        let container = Self::read(bytes)?;
+        if container.format()? >= 2 && container.field("checksum")? != container.checksum() {
+            return Err("its checksum is not that of its content: it is damaged".to_string());
+        }
+        Ok(container)
+    }
+
+    pub fn format(&self) -> Result<u64> {
+        let text = self.field("format")?;
+        let number = text.strip_prefix("wgrad ").and_then(|number| number.parse().ok());
+        match number {
+            Some(number @ 1..=FORMAT) => Ok(number),
+            Some(number) if number > FORMAT => Err(format!(
+                "it has format {number}, of a newer version of wgrad; this one reads up to {FORMAT}"
+            )),
+            _ => Err(format!("its field 'format' is '{}', not 'wgrad {FORMAT}'", cut(text))),
+        }
+    }
+
+    pub fn get(&self, field: &str) -> Option<&str> {
+        self.fields.get(field).map(String::as_str)
+    }
+
+    pub fn field(&self, name: &str) -> Result<&str> {
+        self.get(name).ok_or_else(|| format!("it has no field '{name}'"))
+    }
+
+    pub fn number(&self, name: &str) -> Result<u64> {
+        let text = self.field(name)?;
+        text.parse().map_err(|_| format!("its field '{name}' is '{}', not a number", cut(text)))
+    }
+
+    /// As [`Container::number`], of steps or epochs.
+    pub fn count(&self, name: &str) -> Result<u64> {
+        match self.number(name)? {
+            count if count <= MAX_COUNT => Ok(count),
+            count => Err(format!("its field '{name}' is {count}, above {MAX_COUNT}")),
+        }
+    }
+
+    /// The names of the tensors, in alphabetical order.
+    pub fn names(&self) -> Vec<String> {
+        let mut names = self.tensors.offset_keys();
+        names.sort();
+        names
+    }
+
+    /// The numbers of a tensor of this shape.
+    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+        let info = self
+            .tensors
+            .info(name)
+            .ok_or_else(|| format!("it has no tensor '{name}' of shape {shape:?}"))?;
+        if info.dtype != Dtype::F32 || info.shape != shape {
+            let (dtype, found) = (info.dtype, format!("{:?}", info.shape));
+            let found = cut(&found);
+            return Err(format!("'{name}' is {dtype:?} {found}, expected F32 {shape:?}"));
+        }
+        Ok(bytemuck::pod_collect_to_vec(self.bytes(info)))
+    }
+
+    fn bytes(&self, info: &TensorInfo) -> &'a [u8] {
+        let (start, end) = info.data_offsets;
+        self.data.get(start..end).unwrap_or_default()
+    }
+
+    /// The checksum of everything but the field that holds it.
+    pub fn checksum(&self) -> String {
+        let mut fields = self.fields.clone();
+        fields.remove("checksum");
+        let tensors = self.tensors.tensors().into_iter().collect::<BTreeMap<_, _>>();
+        let parts = tensors.iter().map(|(name, info)| {
+            (name.as_str(), info.dtype, info.shape.as_slice(), self.bytes(info))
+        });
+        checksum_of(&fields, parts)
+    }
+}
+
+/// What to say of a file that cannot be read.
+fn refusal(bytes: &[u8], error: SafeTensorError) -> String {
+    match foreign::recognize(bytes) {
+        Some(kind) => format!("it is {}, no safetensors file; {}", kind.name, kind.convert),
+        None => format!("it is no whole safetensors file: {}", words(error)),
+    }
+}
+
+fn checksum_of<'a>(
+    fields: &Fields,
+    tensors: impl Iterator<Item = (&'a str, Dtype, &'a [usize], &'a [u8])>,
+) -> String {
+    let fields = fields
+        .iter()
+        .fold(Checksum::new(), |sum, (name, text)| sum.part(name.as_bytes()).part(text.as_bytes()));
+    let all = tensors.fold(fields, |sum, (name, dtype, shape, data)| {
+        sum.part(name.as_bytes()).part(format!("{dtype:?} {shape:?}").as_bytes()).part(data)
+    });
+    all.text()
+}
+
+/// The checksum of parameters by their bits.
+pub fn checksum_of_values(tensors: &[Vec<f32>]) -> String {
+    let add = |sum: Checksum, values: &Vec<f32>| sum.bytes(bytemuck::cast_slice(values));
+    tensors.iter().fold(Checksum::new(), add).text()
+}
+
+/// FNV-1a: a changed byte always changes it.
+struct Checksum(u64);
+
+impl Checksum {
+    fn new() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+
+    fn bytes(self, bytes: &[u8]) -> Self {
+        Self(bytes.iter().fold(self.0, |hash, byte| {
+            (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+        }))
+    }
+
+    /// Bytes and how many they are, so that nothing can move from one part to the next.
+    fn part(self, bytes: &[u8]) -> Self {
+        self.bytes(&(bytes.len() as u64).to_le_bytes()).bytes(bytes)
+    }
+
+    fn text(self) -> String {
+        format!("{:016x}", self.0)
+    }
+}

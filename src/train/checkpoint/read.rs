@@ -1,0 +1,199 @@
+//! A trainer from tensors and fields.
+
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use std::io::ErrorKind;
+use std::path::Path;
+
+use super::container::{self, Container, checksum_of_values};
+use super::files::{self, Pair};
+use super::{STATE_FIELD, plateau, wrong};
+use crate::error::{Error, Result, cut};
+use crate::gpu::Tuning;
+use crate::program::WeightValues;
+use crate::spec::Optimizer;
+use crate::spec::schedule::PlateauState;
+use crate::train::Trainer;
+
+/// What a trainer goes on from.
+pub(super) struct Checkpoint {
+    optimizer: Optimizer,
+    step: u64,
+    updates: u64,
+    gathered: u64,
+    epoch: u64,
+    seed: u64,
+    plateau: PlateauState,
+    /// The tilings that were measured, and on which adapter.
+    tuning: Option<(String, Tuning)>,
+    values: WeightValues,
+}
+
+/// The content of a weights' file.
+struct Weights {
+    params: Vec<Vec<f32>>,
+    /// The checksum of the state they were saved with, if the file says it.
+    state: Option<String>,
+}
+
+impl Trainer {
+    pub(super) fn read_pair(&self, path: &Path) -> Result<Checkpoint> {
+        let pair = Pair::of(path)?;
+        let _held = files::hold_places();
+        let bytes = files::read(path)?;
+        let wrong = |message| wrong(path.display(), message);
+        let file = Container::read(&bytes).map_err(wrong)?;
+        if file.get("format").is_some() {
+            return self.read_whole(&bytes).map_err(wrong);
+        }
+        let params = self.params(&file, &[]).map_err(wrong)?;
+        let weights = Weights { params, state: file.get(STATE_FIELD).map(str::to_string) };
+        let mut refusals = Vec::new();
+        for place in pair.states() {
+            match self.read_state(&place, &weights) {
+                Ok(checkpoint) => {
+                    pair.settle(&place);
+                    return Ok(checkpoint.with_params(weights.params));
+                }
+                Err(error) => refusals.push(error),
+            }
+        }
+        let missing = Error::io(&pair.state, ErrorKind::NotFound.into());
+        Err(refusals.into_iter().min_by_key(is_missing).unwrap_or(missing))
+    }
+
+    /// A state that belongs to these weights.
+    fn read_state(&self, path: &Path, weights: &Weights) -> Result<Checkpoint> {
+        let bytes = files::read(path)?;
+        let checked = Container::read_checked(&bytes).and_then(|file| {
+            check_belongs(&file, weights)?;
+            let checkpoint = self.checkpoint(&file)?;
+            self.check_names(&file, &self.state_layout(), &[]).map(|()| checkpoint)
+        });
+        checked.map_err(|message| wrong(path.display(), message))
+    }
+
+    /// A checkpoint of a container of everything.
+    pub(super) fn read_whole(&self, bytes: &[u8]) -> container::Result<Checkpoint> {
+        let file = Container::read_checked(bytes)?;
+        let checkpoint = self.checkpoint(&file)?;
+        Ok(checkpoint.with_params(self.params(&file, &self.state_layout())?))
+    }
+
+    /// Everything but the parameters.
+    fn checkpoint(&self, file: &Container<'_>) -> container::Result<Checkpoint> {
+        let optimizer = self.saved_optimizer(file)?;
+        self.check_settings(file)?;
+        let plateau = plateau::of_text(file.field("plateau")?)
+            .ok_or_else(|| "its field 'plateau' is damaged".to_string())?;
+        let tensors =
+            self.state_layout().into_iter().map(|(name, shape)| file.tensor(&name, &shape));
+        let mut tensors = tensors.collect::<container::Result<Vec<_>>>()?.into_iter();
+        let mut of_state = || tensors.by_ref().take(self.network.params().len()).collect();
+        let states = self.state_names().iter().map(|_| of_state()).collect();
+        let values = WeightValues { params: vec![], states, carried: tensors.flatten().collect() };
+        let step = file.count("step")?;
+        let (updates, gathered) = match file.get("updates") {
+            Some(_) => (file.count("updates")?, file.count("gathered")?),
+            None => self.updates_after(step, file.count("skipped")?),
+        };
+        Ok(Checkpoint {
+            optimizer,
+            step,
+            updates,
+            gathered,
+            epoch: file.count("epoch")?,
+            seed: file.number("seed")?,
+            plateau,
+            tuning: tuning(file)?,
+            values,
+        })
+    }
+
+    /// How many updates a checkpoint of earlier versions stands for, which counts the steps whose update was skipped, and
+    /// how many steps it has gathered for the next.
+    fn updates_after(&self, step: u64, skipped: u64) -> (u64, u64) {
+        let (counted, group) = (step.saturating_sub(skipped), self.goal.around.group());
+        (counted / group, counted % group)
+    }
+
+    /// The parameters of a file that has nothing else but `others`.
+    fn params(
+        &self,
+        file: &Container<'_>,
+        others: &[(String, Vec<usize>)],
+    ) -> container::Result<Vec<Vec<f32>>> {
+        let params = self.network.params().iter();
+        let params =
+            params.map(|info| (info.name.clone(), info.shape.to_vec())).collect::<Vec<_>>();
+        self.check_names(file, &params, others)?;
+        params.iter().map(|(name, shape)| file.tensor(name, shape)).collect()
+    }
+
+    /// Fails for a tensor that this trainer has no place for.
+    fn check_names(
+        &self,
+        file: &Container<'_>,
+        known: &[(String, Vec<usize>)],
+        others: &[(String, Vec<usize>)],
+    ) -> container::Result<()> {
+        let known = known.iter().chain(others).map(|(name, _)| name.clone());
+        let known = known.chain(self.batch_count_names()).collect::<BTreeSet<_>>();
+        match file.names().into_iter().find(|name| !known.contains(name)) {
+            None => Ok(()),
+            Some(name) => {
+                Err(format!("it has a tensor '{}', which this network has not", cut(&name)))
+            }
+        }
+    }
+
+    pub(super) fn take(&mut self, checkpoint: Checkpoint) -> Result<()> {
+        self.weights.write_values(&checkpoint.values)?;
+        let Checkpoint { optimizer, step, updates, gathered, epoch, seed, plateau, tuning, .. } =
+            checkpoint;
+        (self.optimizer, self.plateau_state) = (optimizer, plateau);
+        (self.step, self.epoch, self.seed) = (step, epoch, seed);
+        (self.updates, self.gathered) = (updates, gathered);
+        if let Some((adapter, tuning)) = tuning {
+            self.take_tuning(&adapter, tuning);
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_weights(&mut self, bytes: &[u8], origin: impl Display) -> Result<()> {
+        let params = Container::read(bytes).and_then(|file| self.params(&file, &[]));
+        let params = params.map_err(|message| wrong(origin, message))?;
+        self.weights.write_params(&params)?;
+        self.begin_mean(&params)
+    }
+}
+
+impl Checkpoint {
+    fn with_params(mut self, params: Vec<Vec<f32>>) -> Self {
+        self.values.params = params;
+        self
+    }
+}
+
+fn is_missing(error: &Error) -> bool {
+    matches!(error, Error::Io { source, .. } if source.kind() == ErrorKind::NotFound)
+}
+
+/// Fails unless the weights and the state were saved together.
+fn check_belongs(state: &Container<'_>, weights: &Weights) -> container::Result<()> {
+    let of_weights = if state.format()? == 1 { "checksum" } else { "weights" };
+    let same_weights = state.field(of_weights)? == checksum_of_values(&weights.params);
+    let same_state = weights.state.is_none() || weights.state.as_deref() == state.get("checksum");
+    if same_weights && same_state {
+        return Ok(());
+    }
+    Err("it does not belong to the weights beside it".to_string())
+}
+
+fn tuning(file: &Container<'_>) -> container::Result<Option<(String, Tuning)>> {
+    let (Some(adapter), Some(text)) = (file.get("adapter"), file.get("tuning")) else {
+        return Ok(None);
+    };
+    let tuning = text.parse().map_err(|error: Error| cut(&error.to_string()).into_owned())?;
+    Ok(Some((adapter.to_string(), tuning)))
+}

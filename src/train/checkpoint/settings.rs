@@ -1,0 +1,81 @@
+//! What of a trainer's settings a checkpoint restores, and what must be as it was.
+
+use super::container::{Container, Result};
+use crate::error::cut;
+use crate::nn::{Around, Goal};
+use crate::program::Averaging;
+use crate::spec::Optimizer;
+use crate::train::{Trainer, keep_same_state};
+
+impl Trainer {
+    /// The settings that a run can only go on with, as text.
+    pub(super) fn fixed_settings(&self) -> Vec<(&'static str, String)> {
+        let Goal { loss, reduction, class_weights, around, .. } = &self.goal;
+        let Around {
+            accumulate,
+            across_epochs,
+            skip_not_finite,
+            clip_value,
+            clip_each,
+            clip_norm,
+            noise,
+            average,
+        } = around;
+        vec![
+            ("loss", loss.to_string()),
+            ("reduction", format!("{reduction:?}").to_lowercase()),
+            ("class_weights", class_weights.as_ref().map_or_else(none, |w| format!("{w:?}"))),
+            ("accumulate", accumulate.unwrap_or(1).to_string()),
+            ("accumulate_across_epochs", across_epochs.to_string()),
+            ("skip_not_finite", skip_not_finite.to_string()),
+            ("clip_value", number(*clip_value)),
+            ("clip_each", number(*clip_each)),
+            ("clip_norm", number(*clip_norm)),
+            ("gradient_noise", noise.map_or_else(none, |[eta, gamma]| format!("{eta}, {gamma}"))),
+            ("average", average.as_ref().map_or_else(none, average_text)),
+        ]
+    }
+
+    /// Fails if a setting that must be as it was is another one.
+    pub(super) fn check_settings(&self, saved: &Container<'_>) -> Result<()> {
+        let settings = self.fixed_settings();
+        // Older formats do not say them.
+        let told = settings.iter().filter_map(|(name, own)| Some((name, own, saved.get(name)?)));
+        let Some((name, own, other)) = told.into_iter().find(|(_, own, other)| own != other) else {
+            return Ok(());
+        };
+        let (own, other) = (cut(own), cut(other));
+        Err(format!(
+            "it was saved with {name} {other}, this trainer has {name} {own}; load_weights takes the parameters alone"
+        ))
+    }
+
+    /// The optimizer of the checkpoint, with the numbers that it had then.
+    pub(super) fn saved_optimizer(&self, saved: &Container<'_>) -> Result<Optimizer> {
+        let text = saved.field("optimizer")?;
+        let other =
+            || format!("it was saved from {}, this trainer has {}", cut(text), self.optimizer);
+        if text.split('(').next() != Some(self.optimizer.name()) {
+            return Err(other());
+        }
+        let parsed = text.parse::<Optimizer>().and_then(|saved| saved.validate().map(|()| saved));
+        let optimizer = parsed.map_err(|error| cut(&error.to_string()).into_owned())?;
+        if keep_same_state(&optimizer, &self.optimizer) { Ok(optimizer) } else { Err(other()) }
+    }
+}
+
+fn none() -> String {
+    "none".to_string()
+}
+
+fn number(value: Option<f64>) -> String {
+    value.map_or_else(none, |value| value.to_string())
+}
+
+fn average_text(average: &Averaging) -> String {
+    match average {
+        Averaging::Ema { decay } => format!("ema(decay={decay})"),
+        Averaging::Swa { start, every } => format!("swa(start={start}, every={every})"),
+        Averaging::Lookahead { every, alpha } => format!("lookahead(every={every}, alpha={alpha})"),
+    }
+}

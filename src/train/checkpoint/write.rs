@@ -1,0 +1,92 @@
+//! A trainer as tensors and fields.
+
+use super::container::{self, Fields, Result, Tensor, Values, checksum_of_values};
+use super::{STATE_FIELD, plateau};
+use crate::program::WeightValues;
+use crate::train::Trainer;
+
+impl Trainer {
+    /// The bytes of the weights' file and of the state's.
+    pub(super) fn pair_of(&self, mut values: WeightValues) -> Result<[Vec<u8>; 2]> {
+        let params = std::mem::take(&mut values.params);
+        let fields = self.fields(&params);
+        let (state, checksum) = container::write_checked(&self.state_tensors(values), fields)?;
+        let mut weights = self.param_tensors(params);
+        weights.extend(self.batch_counts());
+        let fields = Fields::from([(STATE_FIELD.to_string(), checksum)]);
+        Ok([container::write(&weights, fields)?, state])
+    }
+
+    /// The bytes of a container of everything.
+    pub(super) fn whole_of(&self, mut values: WeightValues) -> Result<Vec<u8>> {
+        let params = std::mem::take(&mut values.params);
+        let fields = self.fields(&params);
+        let mut tensors = self.state_tensors(values);
+        tensors.extend(self.param_tensors(params));
+        container::write_checked(&tensors, fields).map(|(bytes, _)| bytes)
+    }
+
+    fn fields(&self, params: &[Vec<f32>]) -> Fields {
+        let run = [
+            ("optimizer", self.optimizer.to_string()),
+            ("step", self.step.to_string()),
+            ("updates", self.updates.to_string()),
+            ("gathered", self.gathered.to_string()),
+            ("epoch", self.epoch.to_string()),
+            ("seed", self.seed.to_string()),
+            ("plateau", plateau::text_of(&self.plateau_state)),
+            ("weights", checksum_of_values(params)),
+        ];
+        let all = run.into_iter().chain(self.fixed_settings());
+        let all = all.map(|(name, text)| (name.to_string(), text));
+        all.chain(self.tuning_fields()).collect()
+    }
+
+    /// The names and shapes of the tensors beside the parameters: for each state value one per parameter, then what the
+    /// optimizer carries from step to step.
+    pub(super) fn state_layout(&self) -> Vec<(String, Vec<usize>)> {
+        let states = self.state_names().into_iter().enumerate().flat_map(|(number, state)| {
+            self.network.params().iter().map(move |info| {
+                let extents = self.optimizer.layout(number).extents(info.shape);
+                (format!("{state}/{}", info.name), extents)
+            })
+        });
+        let carried = self.optimizer.initial_carried().into_iter();
+        states.chain(carried.map(|(name, first)| (name.to_string(), vec![first.len()]))).collect()
+    }
+
+    fn state_tensors(&self, values: WeightValues) -> Vec<Tensor> {
+        let mut states = values.states.into_iter().flatten();
+        let mut carried = values.carried.into_iter();
+        let tensor = |(name, shape): (String, Vec<usize>)| {
+            let len = shape.iter().product();
+            let values = states.next().unwrap_or_else(|| carried.by_ref().take(len).collect());
+            Tensor { name, shape, values: Values::F32(values) }
+        };
+        self.state_layout().into_iter().map(tensor).collect()
+    }
+
+    fn param_tensors(&self, params: Vec<Vec<f32>>) -> Vec<Tensor> {
+        let tensors = self.network.params().iter().zip(params);
+        tensors
+            .map(|(info, values)| {
+                let (name, shape) = (info.name.clone(), info.shape.to_vec());
+                Tensor { name, shape, values: Values::F32(values) }
+            })
+            .collect()
+    }
+
+    /// How many batches each batch norm has seen, as a state_dict of PyTorch says it.
+    fn batch_counts(&self) -> Vec<Tensor> {
+        let count = i64::try_from(self.step).unwrap_or(i64::MAX);
+        let tensor = |name| Tensor { name, shape: vec![], values: Values::I64(count) };
+        self.batch_count_names().map(tensor).collect()
+    }
+
+    /// The tensors of a state_dict that count batches, which training here has no use for.
+    pub(super) fn batch_count_names(&self) -> impl Iterator<Item = String> {
+        let layers =
+            self.network.params().iter().filter_map(|info| info.name.strip_suffix("running_mean"));
+        layers.map(|layer| format!("{layer}num_batches_tracked"))
+    }
+}
