@@ -5,6 +5,7 @@ mod support;
 
 mod bytes;
 mod files;
+mod mutated;
 mod settings;
 mod torch;
 
