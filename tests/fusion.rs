@@ -318,3 +318,37 @@ fn values_that_are_no_longer_needed_lend_their_memory() {
     assert!((few.1 - all.1).abs() < 1e-3 * all.1, "losses {} and {}", few.1, all.1);
     assert!(3 * few.0 < 2 * all.0, "{} bytes of {}", few.0, all.0);
 }
+
+#[test]
+fn numbers_that_are_not_finite_reach_a_fused_step() {
+    let x = Array2::from_shape_vec((6, 2), normal(1, 12)).unwrap();
+    let values = Array2::from_shape_vec((6, 1), uniform(2, 6)).unwrap();
+    let mut broken = values.clone();
+    broken[[3, 0]] = f32::NAN;
+    let train = |values: &Array2<f32>, metric: Option<Metric>, device: &Device| {
+        let model = Sequential::new(2).dense(4).activation(Activation::tanh()).dense(1);
+        let builder = Trainer::new(model, Loss::mse(), Optimizer::adam());
+        let builder =
+            metric.into_iter().fold(builder, |builder, metric| builder.metrics(&[metric]));
+        let data = Dataset::new(x.clone(), Targets::Values(values.clone())).unwrap();
+        let epochs = builder.on(device).unwrap().fit(&data, Fit::epochs(2)).unwrap().epochs;
+        epochs.into_iter().map(|epoch| [epoch.loss, epoch.accuracy]).collect::<Vec<_>>()
+    };
+    let limit = |metric: Metric| (&values, Some(metric));
+    let infinite = [f64::INFINITY, f64::NEG_INFINITY];
+    // The deviation of such targets is NaN, and it becomes the limit of the metric that suits them.
+    let cases = [(&broken, None), limit(Metric::RegressionAccuracy { tolerance: 1e-42 })]
+        .into_iter()
+        .chain(infinite.map(|tolerance| limit(Metric::RegressionAccuracy { tolerance })))
+        .chain(infinite.map(|threshold| limit(Metric::BinaryAccuracy { threshold })));
+    for (values, metric) in cases {
+        let want = train(values, metric, &Device::cpu());
+        for fusion in [Fusion::Whole, Fusion::Layers, Fusion::Never] {
+            let got = train(values, metric, &device(fusion, 1));
+            for (got, want) in got.iter().flatten().zip(want.iter().flatten()) {
+                let same = (got - want).abs() < 1e-4 || (got.is_nan() && want.is_nan());
+                assert!(same, "{metric:?} {fusion:?}: {got}, not {want}");
+            }
+        }
+    }
+}

@@ -162,13 +162,15 @@ fn the_class_names_of_pytorch_and_the_names_of_textbooks_are_found() {
 
 fn ranges<K: Kind>() -> usize {
     let mut count = 0;
-    let values = [-1e300, -2.0, -1.0, -0.0, 0.0, 1e-300, 0.5, 1.0, 2.0, 1e300];
+    let values = [-1e300, -1e39, -2.0, -1.0, -0.0, 0.0, 1e-300, 0.5, 1.0, 2.0, 1e39, 1e300];
     let never = [f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
     for op in complete::<K>() {
         for param in op.entry().params {
             for value in values.into_iter().chain(never) {
                 let accepted = op.with(param.name, value);
                 assert_eq!(accepted.is_ok(), param.range.contains(value), "{op} {value}");
+                let seen = f64::from(value as f32);
+                assert!(accepted.is_err() || param.range.contains(seen), "{op} {seen}");
                 if let Err(error) = accepted {
                     let message = error.to_string();
                     let parts = [op.name(), param.name, &param.range.to_string()];
@@ -192,6 +194,28 @@ fn a_parameter_outside_its_range_is_refused_with_the_range() {
         message,
         "adam: beta1 = 1 is not valid: it must be a finite number, 0 or greater, less than 1"
     );
+}
+
+#[test]
+fn a_parameter_is_checked_as_the_number_that_a_device_sees() {
+    let refused = [
+        "leaky_relu(alpha=1e39)",
+        "elu(alpha=-1e39)",
+        "softmax(temperature=1e-46)",
+        "softmax(temperature=1e39)",
+    ];
+    assert!(refused.into_iter().all(|text| text.parse::<Activation>().is_err()));
+    let refused = ["huber(delta=1e39)", "poisson_nll(eps=1e-46)", "bce(eps=0.49999999999)"];
+    assert!(refused.into_iter().all(|text| text.parse::<Loss>().is_err()));
+    let refused =
+        ["sgd(lr=1e39)", "adam(eps=1e-46)", "adam(beta2=0.999999999999)", "sgd(weight_decay=1e39)"];
+    assert!(refused.into_iter().all(|text| text.parse::<Optimizer>().is_err()));
+    assert!(Optimizer::sgd().learning_rate(1e39).validate().is_err());
+    assert!("normal(std=1e39)".parse::<Initializer>().is_err());
+    // What single precision rounds, but not out of the range, stays.
+    assert!("adam(eps=1e-44, beta2=0.9999999)".parse::<Optimizer>().is_ok());
+    assert!("leaky_relu(alpha=3.4e38)".parse::<Activation>().is_ok());
+    assert!("adam(eps=0)".parse::<Optimizer>().is_ok());
 }
 
 #[test]

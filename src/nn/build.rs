@@ -5,7 +5,7 @@ use super::{Dense, Embedding, Layer, Norm};
 use crate::error::{Error, Result};
 use crate::program::ParamInfo;
 use crate::shape::Shape;
-use crate::spec::{Activation, Initializer, Normalization};
+use crate::spec::{Activation, Initializer, Normalization, Range};
 
 /// A checked layer.
 #[derive(Clone, Debug)]
@@ -139,11 +139,7 @@ impl Builder {
         for (name, value) in
             numbers.iter().flat_map(|(name, pair)| pair.map(|value| (*name, value)))
         {
-            if !(value.is_finite() && value >= 0.0) {
-                let valid = "it must be a finite number, 0 or greater".to_string();
-                let (op, name) = ("dense".to_string(), name.to_string());
-                return Err(Error::Parameter { op, name, value, valid });
-            }
+            Range::NOT_NEGATIVE.check("dense", name, value)?;
         }
         let weights = dense.weights.unwrap_or_else(|| self.default_initializer(following));
         let biases = dense.biases;

@@ -2,6 +2,7 @@
 
 use super::Averaging;
 use crate::error::{Error, Result};
+use crate::spec::Range;
 
 /// What happens to gradients before an update, in this order, and to the parameters after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -41,17 +42,13 @@ impl Around {
     /// # Errors
     /// [`Error::Parameter`].
     pub fn validate(&self) -> Result<()> {
-        let wrong = |name: &str, value: f64, valid: &str| {
-            let (op, name, valid) = ("training".to_string(), name.to_string(), valid.to_string());
-            Err(Error::Parameter { op, name, value, valid })
-        };
         if self.accumulate == Some(0) {
-            return wrong("accumulate", 0.0, "it must be at least 1");
+            let (op, name) = ("training".to_string(), "accumulate".to_string());
+            let valid = "it must be at least 1".to_string();
+            return Err(Error::Parameter { op, name, value: 0.0, valid });
         }
         for (name, value) in ["eta", "gamma"].into_iter().zip(self.noise.unwrap_or_default()) {
-            if !(value.is_finite() && value >= 0.0) {
-                return wrong(name, value, "it must be a finite number, 0 or greater");
-            }
+            Range::NOT_NEGATIVE.check("training", name, value)?;
         }
         self.average.as_ref().map_or(Ok(()), Averaging::validate)
     }

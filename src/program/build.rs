@@ -4,8 +4,8 @@ use super::{DType, Form, Op, ParamInfo, Place, Product, Program, Slot, SlotInfo}
 use crate::error::{Error, Result};
 use crate::random::Key;
 use crate::shape::Shape;
-use crate::spec::Optimizer;
 use crate::spec::optimizer::Takes;
+use crate::spec::{Optimizer, Range};
 
 impl Program {
     pub(super) fn add(&mut self, name: &str, shape: Shape, dtype: DType, place: Place) -> Slot {
@@ -260,9 +260,5 @@ impl Program {
 }
 
 fn check_limit(op: &str, name: &str, value: f64) -> Result<()> {
-    if value > 0.0 && value.is_finite() {
-        return Ok(());
-    }
-    let valid = "it must be a finite number greater than 0".to_string();
-    Err(Error::Parameter { op: op.to_string(), name: name.to_string(), value, valid })
+    Range::POSITIVE.check(op, name, value)
 }

@@ -4,7 +4,7 @@ use super::{DType, Op, Program, Slot};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
 use crate::spec::loss::{ClassAxis, LossKind, TargetForm};
-use crate::spec::{Loss, Reduction};
+use crate::spec::{Loss, Range, Reduction};
 
 /// What a loss takes, and what its gradients are multiplied by.
 #[derive(Clone, Debug, PartialEq)]
@@ -189,10 +189,7 @@ impl Program {
         for other in others {
             self.check_shape(&op, *other, shape)?;
         }
-        if !inputs.upstream.is_finite() {
-            let (name, valid) = ("upstream".to_string(), "it must be a finite number".to_string());
-            return Err(Error::Parameter { op, name, value: inputs.upstream, valid });
-        }
+        Range::FINITE.check(&op, "upstream", inputs.upstream)?;
         if loss.is_sequence() {
             return self.check_sequences(op, shape, inputs).map(|()| shape);
         }

@@ -3,7 +3,7 @@
 use super::{LossInputs, Program, Slot};
 use crate::error::{Error, Result};
 use crate::shape::Shape;
-use crate::spec::{Loss, Reduce, Reduction};
+use crate::spec::{Loss, Range, Reduce, Reduction};
 
 /// The distances of triplets of an anchor, a positive and a negative, all of one shape.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -32,11 +32,7 @@ impl Program {
         distances: TripletDistances,
     ) -> Result<(Slot, Vec<Slot>)> {
         let op = "triplet_margin_with_distance";
-        if !(margin > 0.0 && margin.is_finite()) {
-            let valid = "it must be a finite number greater than 0".to_string();
-            let (op, name) = (op.to_string(), "margin".to_string());
-            return Err(Error::Parameter { op, name, value: margin, valid });
-        }
+        Range::POSITIVE.check(op, "margin", margin)?;
         let TripletDistances { positive, negative, swapped } = distances;
         let shape = self.numbers(op, positive)?.shape;
         for other in [Some(negative), swapped].into_iter().flatten() {

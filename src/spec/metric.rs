@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::spec::{Activation, Loss};
+use crate::spec::{Activation, Loss, Range};
 
 /// A figure over predictions and targets, averaged over rows or elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,15 +100,15 @@ impl Metric {
     /// # Errors
     /// [`Error::Parameter`] for a k of 0 or a variance that is not greater than 0.
     pub(crate) fn validate(&self) -> Result<()> {
-        let (name, value, valid) = match *self {
-            Self::TopK { k: 0 } => ("k", 0.0, "it must be at least 1"),
-            Self::R2 { variance } if !(variance > 0.0 && variance.is_finite()) => {
-                ("variance", variance, "it must be a finite number greater than 0")
+        let op = format!("metric.{self}");
+        match *self {
+            Self::TopK { k: 0 } => {
+                let (name, valid) = ("k".to_string(), "it must be at least 1".to_string());
+                Err(Error::Parameter { op, name, value: 0.0, valid })
             }
-            _ => return Ok(()),
-        };
-        let (op, name, valid) = (format!("metric.{self}"), name.to_string(), valid.to_string());
-        Err(Error::Parameter { op, name, value, valid })
+            Self::R2 { variance } => Range::POSITIVE.check(&op, "variance", variance),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Normalization: what becomes of numbers once their mean and spread are taken away.
 
-use crate::error::{Error, Result};
+use super::Range;
+use crate::error::Result;
 
 /// A normalization, `y = (x - mean) / sqrt(variance + eps) * weight + bias`, the variance being that of all (not of a
 /// sample).
@@ -108,18 +109,7 @@ impl Normalization {
     /// # Errors
     /// [`Error::Parameter`].
     pub fn validate(&self) -> Result<()> {
-        let wrong = |name: &str, value, valid: &str| Error::Parameter {
-            op: self.name().to_string(),
-            name: name.to_string(),
-            value,
-            valid: valid.to_string(),
-        };
-        if !(self.eps >= 0.0 && self.eps.is_finite()) {
-            return Err(wrong("eps", self.eps, "it must be a finite number, 0 or greater"));
-        }
-        if !(0.0..=1.0).contains(&self.momentum) {
-            return Err(wrong("momentum", self.momentum, "it must lie in [0, 1]"));
-        }
-        Ok(())
+        Range::NOT_NEGATIVE.check(self.name(), "eps", self.eps)?;
+        Range::UNIT.check(self.name(), "momentum", self.momentum)
     }
 }

@@ -49,8 +49,13 @@ impl Range {
         Self { low: Included(low), high: Included(high), whole: true }
     }
 
-    /// Whether a value lies in the range.
+    /// Whether a value lies in the range: the number given and the `f32` that a device sees, which is 0 only for 0.
     pub fn contains(&self, value: f64) -> bool {
+        let seen = f64::from(value as f32);
+        self.holds(value) && self.holds(seen) && (seen == 0.0) == (value == 0.0)
+    }
+
+    fn holds(&self, value: f64) -> bool {
         let above = match self.low {
             Included(low) => value >= low,
             Excluded(low) => value > low,
@@ -62,6 +67,19 @@ impl Range {
             Unbounded => true,
         };
         value.is_finite() && above && below && (!self.whole || value == value.trunc())
+    }
+
+    /// Fails unless the range contains the value of an op's parameter.
+    pub(crate) fn check(&self, op: &str, name: &str, value: f64) -> Result<()> {
+        if self.contains(value) { Ok(()) } else { Err(self.refuse(op, name, value)) }
+    }
+
+    fn refuse(&self, op: &str, name: &str, value: f64) -> Error {
+        let mut valid = self.to_string();
+        if self.holds(value) {
+            valid += &format!("; in single precision it is {:e}", value as f32);
+        }
+        Error::Parameter { op: op.to_string(), name: name.to_string(), value, valid }
     }
 }
 
@@ -275,7 +293,7 @@ impl<K: Kind> Choice<K> {
         let Some((param, place)) = found else {
             return Err(self.no_such_param(name));
         };
-        check(self.entry.name, param, value)?;
+        param.range.check(self.entry.name, param.name, value)?;
         *place = value;
         Ok(self)
     }
@@ -311,7 +329,7 @@ impl<K: Kind> Choice<K> {
     /// another that it must not be below.
     pub fn validate(&self) -> Result<()> {
         for (param, value) in self.entry.params.iter().zip(self.values) {
-            check(self.entry.name, param, value)?;
+            param.range.check(self.entry.name, param.name, value)?;
             let floor = param.floor.and_then(|name| Some((name, self.get(name)?)));
             if let Some((other, least)) = floor.filter(|(_, least)| value < *least) {
                 let (op, name) = (self.entry.name.to_string(), param.name.to_string());
@@ -352,14 +370,6 @@ impl<K> Choice<K> {
     pub(crate) fn values_as<F: Float>(&self) -> Values<F> {
         self.values.map(F::of)
     }
-}
-
-fn check(op: &str, param: &Param, value: f64) -> Result<()> {
-    if param.range.contains(value) {
-        return Ok(());
-    }
-    let (op, name, valid) = (op.to_string(), param.name.to_string(), param.range.to_string());
-    Err(Error::Parameter { op, name, value, valid })
 }
 
 /// A name without case and separators.

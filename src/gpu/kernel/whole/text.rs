@@ -161,7 +161,7 @@ impl Whole {
             };
             let own = renamed(shader!("metric/agreement"), &format!("_metric{number}"));
             let name = format!("metric_hyper_{number}");
-            let values = format!("{:?}, {:?}", mode, agreement.limit as f32);
+            let values = constants(&[mode, agreement.limit], 2);
             let text = with_hyper(&own, &name, &format!("Hyper_metric{number}"), &values);
             return format!(
                 "{text}{head}    var total = 0.0;\n    for (var col = 0u; col < {cols}u; col++) {{\n        \
@@ -279,9 +279,9 @@ impl Whole {
         let own = if self.weighted { "row_weight[sources[i]]" } else { "1.0" };
         let mut text = format!(
             "        let is_active = first + i < taking;\n        let own = {own};\n        \
-             let scale = {:?} * ({share}) * own;\n        \
+             let scale = {} * ({share}) * own;\n        \
              memory[{grad}u + i * {fours}u + {fours}u - 1u] = vec4(0.0);\n",
-            self.upstream
+            number(self.upstream)
         );
         let each = format!("for (var col = 0u; col < {cols}u; col++) {{");
         let place = format!("memory[{grad}u + i * {fours}u + col / 4u][col % 4u]");
@@ -347,21 +347,25 @@ fn is_class(row: u32, number: f32) -> bool {
 
 /// The numbers of a struct of parameters as text.
 fn constants(values: &[f64], count: usize) -> String {
-    values
-        .iter()
-        .take(count)
-        .map(|value| format!("{:?}", *value as f32))
-        .collect::<Vec<_>>()
-        .join(", ")
+    values.iter().take(count).map(|value| number(*value as f32)).collect::<Vec<_>>().join(", ")
 }
 
-/// Puts an op's parameters where its text looks for them.
+/// A number as WGSL: one that is not finite is no constant there, and of a subnormal one a compiler may make 0.
+fn number(value: f32) -> String {
+    if value.is_normal() || value.to_bits() == 0 {
+        format!("{value:?}")
+    } else {
+        format!("from_bits({:#x}u)", value.to_bits())
+    }
+}
+
+/// Puts an op's parameters where its text looks for them: behind a function, since not every number is a constant.
 fn with_hyper(text: &str, name: &str, ty: &str, values: &str) -> String {
-    let text = text.replace("params.hyper", name);
+    let text = text.replace("params.hyper", &format!("{name}()"));
     if !text.contains(&format!("struct {ty} ")) {
         return format!("{text}\n");
     }
-    format!("{text}\nconst {name} = {ty}({values});\n")
+    format!("{text}\nfn {name}() -> {ty} {{\n    return {ty}({values});\n}}\n")
 }
 
 fn activation_text(f: &Activation, number: usize) -> String {
@@ -377,4 +381,24 @@ fn activation_text(f: &Activation, number: usize) -> String {
     let suffix = format!("_{number}");
     let own = renamed(shader, &suffix);
     with_hyper(&own, &format!("hyper{suffix}"), &format!("Hyper{suffix}"), &values)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::number;
+
+    #[test]
+    fn every_number_is_written_so_that_its_bits_come_back() {
+        for bits in (0..=u32::MAX).step_by(65_521).chain([0x8000_0000, 1, 0x7f80_0000, 0xff80_0000])
+        {
+            let text = number(f32::from_bits(bits));
+            let own = text.strip_prefix("from_bits(0x").and_then(|rest| rest.strip_suffix("u)"));
+            let back = own.map_or_else(
+                || text.parse::<f32>().unwrap().to_bits(),
+                |digits| u32::from_str_radix(digits, 16).unwrap(),
+            );
+            assert_eq!(back, bits, "{text}");
+            assert!(own.is_some() || text.contains('.') || text.contains('e'), "{text}");
+        }
+    }
 }
