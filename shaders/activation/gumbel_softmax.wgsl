@@ -21,7 +21,7 @@ fn soft(i: u32, row: Exponentials) -> f32 {
     return safe_exp(exponent(score(value(i), i), row.top)) / row.sum;
 }
 
-// With hard, the first largest; no column is beyond the last.
+// With hard, the first largest.
 struct Statistics {
     row: Exponentials,
     best: u32,
@@ -30,16 +30,16 @@ struct Statistics {
 fn row_statistics(row: Row) -> Statistics {
     let statistics = exponentials(row);
     if params.hyper.hard == 0.0 {
-        return Statistics(statistics, params.cols);
+        return Statistics(statistics, 0u);
     }
     return Statistics(statistics, row_argmax(row, row_top(row, LEAST)));
 }
 
-fn result(i: u32, col: u32, chosen: Statistics) -> f32 {
+fn result(i: u32, col: u32, own: Statistics) -> f32 {
     if params.hyper.hard == 0.0 {
-        return soft(i, chosen.row);
+        return soft(i, own.row);
     }
-    return select(0.0, 1.0, col == chosen.best);
+    return chosen(own.best, col);
 }
 
 // The gradient is that of the soft result in either case.

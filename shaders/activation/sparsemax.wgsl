@@ -16,7 +16,7 @@ fn score(x: f32, i: u32) -> f32 {
 
 fn above_at(row: Row, col: u32, top: f32, threshold: f32) -> vec2<f32> {
     let z = score_at(row, col) - top;
-    return select(vec2(0.0), vec2(z, 1.0), col < row.cols && z > threshold);
+    return select(vec2(0.0), vec2(z, 1.0), col < row.cols && (z > threshold || is_nan(z)));
 }
 
 fn above_four(row: Row, col: u32, top: f32, threshold: f32) -> vec2<f32> {
@@ -51,23 +51,24 @@ fn row_statistics(row: Row) -> Statistics {
     let turns = min(params.cols, 13u + firstLeadingBit(params.cols));
     for (var turn = 0u; turn < turns; turn++) {
         let sums = above(row, top, threshold);
-        let next = max(threshold, (sums.x - 1.0) / max(sums.y, 1.0));
+        let step = (sums.x - 1.0) / max(sums.y, 1.0);
+        let before = threshold;
+        threshold = keep_nan(step, max(before, step));
         // Where all lanes share one row they can stop together.
         if params.lanes == 256u {
             if row.lane == 0u {
-                moved = select(0u, 1u, next > threshold);
+                moved = select(0u, 1u, threshold > before);
             }
             if workgroupUniformLoad(&moved) == 0u {
                 break;
             }
         }
-        threshold = next;
     }
     return Statistics(top, threshold);
 }
 
 fn result(i: u32, col: u32, row: Statistics) -> f32 {
-    return max((value(i) - row.top) - row.threshold, 0.0);
+    return keep_nan(row.threshold, max((value(i) - row.top) - row.threshold, 0.0));
 }
 
 fn inside_at(row: Row, col: u32) -> vec2<f32> {

@@ -1,8 +1,17 @@
-// The first of a row's largest scores.
+// The first of a row's largest scores, marked, or of its NaNs, not marked.
+const MARK: u32 = 0x80000000u;
+
 var<workgroup> places: array<u32, 256>;
 
 fn equal_at(row: Row, col: u32, top: f32) -> u32 {
-    return select(0xffffffffu, col, col < row.cols && score_at(row, col) == top);
+    let x = score_at(row, col);
+    let taken = select(0xffffffffu, MARK | col, x == top);
+    return select(0xffffffffu, select(taken, col, is_nan(x)), col < row.cols);
+}
+
+// 1 at that place and 0 elsewhere; all NaN in a row with a NaN.
+fn chosen(best: u32, col: u32) -> f32 {
+    return select(select(0.0, 1.0, best == (MARK | col)), not_a_number(), best < MARK);
 }
 
 fn row_argmax(row: Row, top: f32) -> u32 {

@@ -129,9 +129,12 @@ fn quiet_softmax_backward<F: Float>(_: &Values<F>, y: &[F], g: &[F], out: &mut [
 
 /// By sorting, as in the paper: the largest k with 1 + k z_k > sum of the k largest.
 fn sparsemax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
+    if let Some(nan) = x.iter().find(|x| x.is_nan()) {
+        return y.fill(*nan);
+    }
     let top = maximum(x);
     let mut sorted: Vec<F> = x.iter().map(|&x| x - top).collect();
-    sorted.sort_unstable_by(|a, b| b.partial_cmp(a).unwrap_or(std::cmp::Ordering::Equal));
+    sorted.sort_unstable_by(|a, b| b.as_f64().total_cmp(&a.as_f64()));
     let (mut total, mut threshold) = (F::zero(), -F::one());
     for (index, &z) in sorted.iter().enumerate() {
         total = total + z;
@@ -154,6 +157,9 @@ fn sparsemax_backward<F: Float>(_: &Values<F>, y: &[F], g: &[F], out: &mut [F]) 
 }
 
 fn hardmax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
+    if let Some(nan) = x.iter().find(|x| x.is_nan()) {
+        return y.fill(*nan);
+    }
     let top = maximum(x);
     y.fill(F::zero());
     let first = x.iter().zip(y).find(|(x, _)| **x == top);
