@@ -32,15 +32,27 @@ pub trait Float:
         self.max(Self::zero()) + (-self.abs()).exp().ln_1p()
     }
 
-    /// -1, 0 or 1 by the sign of x; 0 at 0.
+    /// -1, 0 or 1 by the sign of x; 0 at 0, NaN for NaN.
     fn sign(self) -> Self {
         if self > Self::zero() {
             Self::one()
         } else if self < Self::zero() {
             -Self::one()
+        } else if self.is_nan() {
+            self
         } else {
             Self::zero()
         }
+    }
+
+    /// x, but at least so much; NaN for NaN, where `max` gives the other number.
+    fn at_least(self, least: Self) -> Self {
+        if self.is_nan() { self } else { self.max(least) }
+    }
+
+    /// x, but at least and at most so much; NaN for NaN.
+    fn within(self, least: Self, most: Self) -> Self {
+        if self.is_nan() { self } else { self.max(least).min(most) }
     }
 }
 

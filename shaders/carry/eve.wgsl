@@ -4,7 +4,8 @@ fn carry(scalars: Scalars, loss: f32, numbers: vec4<f32>) -> Carried {
     if s.has_previous == 1.0 {
         // A loss at the least one or below counts as just above it.
         let over = max(min(loss, numbers.y) - s.least_loss, 1e-12);
-        let change = clamp(abs(loss - numbers.y) / over, 1.0 / s.limit, s.limit);
+        let moved = abs(loss - numbers.y);
+        let change = keep_nan(moved, clamp(moved / over, 1.0 / s.limit, s.limit));
         s.pace = numbers.x + s.one_minus_beta3 * (change - numbers.x);
     }
     return Carried(s, vec4(s.pace, loss, 0.0, 0.0));

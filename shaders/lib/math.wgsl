@@ -43,6 +43,21 @@ fn keep_nan(x: f32, y: f32) -> f32 {
     return select(y, x, is_nan(x));
 }
 
+// max(x, limit), but NaN for NaN.
+fn at_least(x: f32, limit: f32) -> f32 {
+    return keep_nan(x, max(x, limit));
+}
+
+// max(x, limit), but the limit for NaN.
+fn larger(x: f32, limit: f32) -> f32 {
+    return select(max(x, limit), limit, is_nan(x));
+}
+
+// y, but x where that is NaN.
+fn keep_nans(x: vec4<f32>, y: vec4<f32>) -> vec4<f32> {
+    return select(y, x, (bitcast<vec4<u32>>(x) & vec4(~SIGN_BIT)) > vec4(INFINITY_BITS));
+}
+
 // |x|, but at most the limit; NaN gives the limit.
 fn magnitude_within(x: f32, limit: f32) -> f32 {
     return from_bits(min(bitcast<u32>(x) & ~SIGN_BIT, bitcast<u32>(limit)));

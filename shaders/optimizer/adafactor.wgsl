@@ -20,9 +20,9 @@ fn settle(old: f32, total: f32, len: f32, s: Scalars) -> f32 {
 }
 
 fn scaled(grad: f32, s: Scalars, block: Block, lines: Lines) -> f32 {
-    let factored = lines.row / max(lines.mean, s.eps1) * lines.col;
+    let factored = lines.row / at_least(lines.mean, s.eps1) * lines.col;
     let square = select(factored, lines.row, block.cols == 0u);
-    return grad / sqrt(max(square, s.least));
+    return grad / sqrt(at_least(square, s.least));
 }
 
 fn measure(param: f32, grad: f32, s: Scalars, block: Block, lines: Lines) -> vec2<f32> {

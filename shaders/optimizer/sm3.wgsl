@@ -12,7 +12,7 @@ fn term(grad: f32, row: f32, col: f32, s: Scalars) -> f32 {
 }
 
 fn join(a: f32, b: f32) -> f32 {
-    return max(a, b);
+    return larger(b, a);
 }
 
 fn settle(old: f32, total: f32, len: f32, s: Scalars) -> f32 {

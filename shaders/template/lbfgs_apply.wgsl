@@ -30,7 +30,7 @@ fn main(
     for (var slot = 0u; slot < params.slots; slot++) {
         let on_s = numbers[coefficient_s(slot, params.slots)];
         let on_y = numbers[coefficient_y(slot, params.slots)];
-        if on_s != 0.0 || on_y != 0.0 {
+        if !is_zero(on_s) || !is_zero(on_y) {
             direction += on_s * s[slot * params.len + i] + on_y * y[slot * params.len + i];
         }
     }

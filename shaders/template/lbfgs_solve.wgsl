@@ -52,7 +52,7 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     let own = 5u * params.slots;
     let first = numbers[ITERATIONS] == 0.0;
     if lane == 0u {
-        let rests = !updates() || dots[own + 2u] <= scalars.tolerance_grad;
+        let rests = !updates() || (dots[own + 2u] <= scalars.tolerance_grad && !is_nan(dots[own + 1u]));
         numbers[RESTS] = select(0.0, 1.0, rests);
         if !rests {
             if first {
@@ -105,7 +105,8 @@ fn main(@builtin(local_invocation_index) lane: u32) {
     }
     if lane == 0u {
         numbers[coefficient_g(slots)] = -scale;
-        numbers[LENGTH] = scalars.rate * select(1.0, min(1.0, 1.0 / dots[own + 1u]), first);
+        let start = first && !is_nan(dots[own + 1u]);
+        numbers[LENGTH] = scalars.rate * select(1.0, min(1.0, 1.0 / dots[own + 1u]), start);
         numbers[MOVES] = select(1.0, 0.0, along > -scalars.tolerance_change);
         numbers[ITERATIONS] = 1.0;
     }

@@ -1,7 +1,12 @@
+// A NaN is one in the results, whatever the functions see of it.
 fn value_at(i: u32) -> f32 {
-    return value(prediction[i], target_values[i]);
+    let y = prediction[i];
+    let t = target_values[i];
+    return keep_nan(y, keep_nan(t, value(y, t)));
 }
 
 fn gradient_at(i: u32) -> f32 {
-    return gradient(prediction[i], target_values[i]);
+    let y = prediction[i];
+    let t = target_values[i];
+    return keep_nan(y, keep_nan(t, gradient(y, t)));
 }

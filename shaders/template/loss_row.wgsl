@@ -34,18 +34,27 @@ fn at(row: u32, col: u32) -> u32 {
     return row_start + col * params.inner;
 }
 
+// A NaN in a row reaches its term and every derivative, whatever the op sees of it: the sums carry it (marked, mark).
+fn accumulate_at(x: f32, row: u32, col: u32, top: f32) -> Sums {
+    return marked(accumulate(x, row, col, top), taken(x, row, col));
+}
+
 fn accumulate_below(x: f32, end: u32, row: u32, col: u32, top: f32) -> Sums {
     if col >= end {
         return Sums();
     }
-    return accumulate(x, row, col, top);
+    return accumulate_at(x, row, col, top);
+}
+
+fn slope_at(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
+    return keep_nan(mark(sums), slope(x, row, col, top, sums));
 }
 
 fn slope_below(x: f32, end: u32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     if col >= end {
         return 0.0;
     }
-    return slope(x, row, col, top, sums);
+    return slope_at(x, row, col, top, sums);
 }
 
 @compute @workgroup_size(256)
@@ -76,7 +85,7 @@ fn main(
             sums = raise(sums, top, higher);
             run = raise(run, top, higher);
             top = higher;
-            let near = accumulate(x.x, row, cols.x, top) + accumulate_below(x.y, end, row, cols.y, top);
+            let near = accumulate_at(x.x, row, cols.x, top) + accumulate_below(x.y, end, row, cols.y, top);
             let far = accumulate_below(x.z, end, row, cols.z, top) + accumulate_below(x.w, end, row, cols.w, top);
             run = run + (near + far);
         }
@@ -97,7 +106,8 @@ fn main(
         own = select(1.0 / weight_number(0u), 0.0, weight_number(0u) == 0.0);
     }
     if first == 0u {
-        put_value(row, select(0.0, own * term(row, top, sums), is_active));
+        let whole = keep_nan(mark(sums), term(row, top, sums));
+        put_value(row, select(0.0, own * whole, is_active));
     }
     if params.writes == 0u {
         return;
@@ -107,7 +117,7 @@ fn main(
     for (col = first_column(first); col < end; col += 4u * params.lanes) {
         let cols = columns(col);
         let x = predictions(row, cols, end);
-        let near = vec2(slope(x.x, row, cols.x, top, sums), slope_below(x.y, end, row, cols.y, top, sums));
+        let near = vec2(slope_at(x.x, row, cols.x, top, sums), slope_below(x.y, end, row, cols.y, top, sums));
         let far = vec2(
             slope_below(x.z, end, row, cols.z, top, sums),
             slope_below(x.w, end, row, cols.w, top, sums)

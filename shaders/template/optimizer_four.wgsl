@@ -32,5 +32,7 @@ fn update_four(i: u32, gradient: vec4<f32>, own: Settings) {
     let z = formula(p.z, g.z, s[2], own.scalars, block, 4u * i + 2u);
     let w = formula(p.w, g.w, s[3], own.scalars, block, 4u * i + 3u);
     store_state(i, transpose(mat4x4(x.state, y.state, z.state, w.state)));
-    param[i] = p - factor(block) * vec4(x.delta, y.delta, z.delta, w.delta);
+    let next = p - factor(block) * vec4(x.delta, y.delta, z.delta, w.delta);
+    // A NaN stays one, whatever the formula sees of it.
+    param[i] = keep_nans(g, next);
 }

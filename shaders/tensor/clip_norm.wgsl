@@ -21,6 +21,8 @@ fn main(
         norm[0] = before;
     }
     if 4u * i < params.len {
-        grad[i] *= min(1.0, params.max_norm / (before + 1e-6));
+        let scale = params.max_norm / (before + 1e-6);
+        // A norm that is NaN changes nothing: what made it so stays as it is.
+        grad[i] *= select(min(1.0, scale), 1.0, is_nan(scale));
     }
 }

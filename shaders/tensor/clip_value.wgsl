@@ -14,6 +14,8 @@ fn main(
 ) {
     let i = flat_workgroup(group, groups) * 64u + lane;
     if 4u * i < params.len {
-        grad[i] = clamp(grad[i], vec4(-params.limit), vec4(params.limit));
+        let g = grad[i];
+        let clipped = clamp(g, vec4(-params.limit), vec4(params.limit));
+        grad[i] = keep_nans(g, clipped);
     }
 }

@@ -177,11 +177,14 @@ impl<F: Real> Batch<'_, F> {
             });
         } else if let Some(map) = self.loss.map::<F>() {
             self.by_column(&mut terms, |values, inputs, out| (map.terms)(values, inputs, out));
+            self.keep_nans(&mut terms);
         } else if let Some(pass) = self.loss.row::<F>() {
             let values = self.loss.values_as();
             for (row, term) in terms.iter_mut().enumerate() {
                 let gathered = self.gather(row);
-                *term = pass(&values, &self.view(row, &gathered), None);
+                let view = self.view(row, &gathered);
+                let own = pass(&values, &view, None);
+                *term = view.nan().unwrap_or(own);
             }
         }
         if self.weight.is_some() {
@@ -242,6 +245,15 @@ impl<F: Real> Batch<'_, F> {
             }
             let inputs = [first, target, second].map(|x| x.get(i..=i).unwrap_or_default());
             pass(&values, inputs, std::slice::from_mut(out));
+        }
+    }
+
+    /// Makes a result NaN where the loss takes one, whatever its formula sees of it.
+    fn keep_nans(&self, out: &mut [F]) {
+        let [first, second, _] = self.predictions;
+        for operand in [first, second, self.target.values()] {
+            let pairs = out.iter_mut().zip(operand);
+            pairs.for_each(|(out, &x)| *out = if x.is_nan() { x } else { *out });
         }
     }
 
@@ -335,6 +347,7 @@ impl<F: Real> Batch<'_, F> {
             let active = self.terms();
             let out = out.get_mut(..active).unwrap_or_default();
             self.by_column(out, |values, inputs, out| (map.gradient)(values, inputs, input, out));
+            self.keep_nans(out);
             out.iter_mut()
                 .enumerate()
                 .for_each(|(i, slope)| *slope = scale * self.weight(i) * *slope);
@@ -343,7 +356,9 @@ impl<F: Real> Batch<'_, F> {
             let mut slopes = vec![F::zero(); self.layout.cols];
             for row in 0..self.terms() {
                 let gathered = self.gather(row);
-                pass(&values, &self.view(row, &gathered), Some((input, &mut slopes)));
+                let view = self.view(row, &gathered);
+                pass(&values, &view, Some((input, &mut slopes)));
+                view.nan().into_iter().for_each(|nan| slopes.fill(nan));
                 let scale = scale * self.weight(row);
                 for (col, &slope) in slopes.iter().enumerate() {
                     out.get_mut(self.place(row, col))

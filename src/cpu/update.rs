@@ -28,7 +28,7 @@ pub(super) fn penalty<F: Real>(program: &Program, weights: &mut Weights<F>, back
 }
 
 pub(super) fn clip_value<F: Real>(weights: &mut Weights<F>, limit: F) {
-    weights.grads.iter_mut().flatten().for_each(|grad| *grad = grad.max(-limit).min(limit));
+    weights.grads.iter_mut().flatten().for_each(|grad| *grad = grad.within(-limit, limit));
 }
 
 /// `torch.nn.utils.clip_grad_norm_`: gives the norm before clipping.
@@ -52,6 +52,7 @@ fn square_sum<F: Real>(grads: &[F]) -> F {
 }
 
 fn clip_scale<F: Real>(norm: F, max: F) -> F {
+    // A norm that is NaN changes nothing: what made it so stays as it is.
     (max / (norm + F::of(1e-6))).min(F::one())
 }
 

@@ -13,6 +13,7 @@ mod loss;
 mod metric;
 mod noise;
 mod norm;
+mod not_a_number;
 mod optimizer;
 mod row;
 mod shapes;

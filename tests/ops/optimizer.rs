@@ -7,7 +7,7 @@ use wgrad::{Loss, Optimizer, Program, Reduction, Shape};
 use crate::support::run::{folding_gpu, gpu, gpus, normal};
 use crate::support::weights::{Duel, Pair, bounds, param, worst};
 
-const CONFIGURATIONS: &[&str] = &[
+pub const CONFIGURATIONS: &[&str] = &[
     "sgd(lr=0.1)",
     "sgd(lr=0.01, momentum=0.9)",
     "sgd(lr=0.01, momentum=0.9, nesterov=1, weight_decay=0.1)",

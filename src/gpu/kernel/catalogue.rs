@@ -168,7 +168,8 @@ pub fn history(optimizer: &Optimizer) -> [Kernel; 4] {
                 tables: &[&'static str],
                 fields: &[&'static str]| {
         let label = format!("optimizer.{}.{what}", optimizer.name());
-        let parts = [INDEX, REDUCE, STEP, OPTIMIZER_TYPES, optimizer.entry().kind.shader, own];
+        let kind = &optimizer.entry().kind;
+        let parts = [INDEX, MATH, REDUCE, STEP, OPTIMIZER_TYPES, kind.shader, own];
         let tables: Vec<Binding> = tables.iter().map(|name| read(name)).collect();
         whole(&label, workgroup, &parts, &[&tables[..], last].concat(), fields)
     };
@@ -231,7 +232,7 @@ pub fn squares() -> Kernel {
 /// Clips each tensor's gradient by its norm.
 pub fn clip_each() -> Kernel {
     let bindings = [read("blocks"), write("grad")];
-    let parts = [INDEX, OPTIMIZER_TYPES, shader!("tensor/clip_each")];
+    let parts = [INDEX, MATH, OPTIMIZER_TYPES, shader!("tensor/clip_each")];
     whole("tensor.clip_each", 64, &parts, &bindings, &["len", "max_norm"])
 }
 
@@ -353,7 +354,7 @@ pub fn clip_value() -> Kernel {
     whole(
         "tensor.clip_value",
         64,
-        &[INDEX, shader!("tensor/clip_value")],
+        &[INDEX, MATH, shader!("tensor/clip_value")],
         &[write("grad")],
         &["len", "limit"],
     )
@@ -365,7 +366,7 @@ pub fn clip_norm() -> Kernel {
     whole(
         "tensor.clip_norm",
         64,
-        &[INDEX, shader!("tensor/clip_norm")],
+        &[INDEX, MATH, shader!("tensor/clip_norm")],
         &bindings,
         &["len", "max_norm"],
     )

@@ -280,7 +280,7 @@ pub fn check_classes() -> Kernel {
 pub fn agreement(lanes: Lanes) -> Kernel {
     let with = Parts { gradient: false, ..Parts::PLAIN };
     let label = format!("metric.agreement{}", lanes.suffix());
-    let mut kernel = elementwise(&label, &[shader!("template/loss_map_one")], None, lanes, with);
+    let mut kernel = elementwise(&label, &[shader!("metric/per_element")], None, lanes, with);
     kernel.parts.push(shader!("metric/agreement").into());
     kernel.hyper = Some(vec!["mode", "limit"]);
     kernel

@@ -108,6 +108,17 @@ impl<F: Float> RowView<'_, F> {
             .map_or(F::one(), |weights| weights.get(class).copied().unwrap_or(F::zero()))
     }
 
+    /// The first NaN among what the loss takes.
+    pub(crate) fn nan(&self) -> Option<F> {
+        let (values, number) = match &self.target {
+            RowTarget::Values(values) => (*values, None),
+            RowTarget::Number(number) => (&[][..], Some(number)),
+            _ => (&[][..], None),
+        };
+        let all = self.inputs.iter().copied().flatten().chain(values).chain(number);
+        all.copied().find(|x| x.is_nan())
+    }
+
     pub(super) fn number(&self) -> F {
         match self.target {
             RowTarget::Number(number) => number,

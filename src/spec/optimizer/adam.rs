@@ -212,7 +212,7 @@ fn eve_carry<F: Float>(scalars: &mut Scalars<F>, loss: F, numbers: &mut [F; MAX_
     *pace = F::one();
     if *has_previous == F::one() {
         let over = (loss.min(previous) - *least_loss).max(F::of(1e-12));
-        let change = ((loss - previous).abs() / over).max(F::one() / *limit).min(*limit);
+        let change = ((loss - previous).abs() / over).within(F::one() / *limit, *limit);
         *pace = old + *one_minus_beta3 * (change - old);
     }
     (numbers[0], numbers[1]) = (*pace, loss);

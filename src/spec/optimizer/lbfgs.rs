@@ -101,10 +101,10 @@ pub(crate) fn step<F: Float>(
 ) {
     let [rate, _, tolerance_grad, tolerance_change, ..] = *scalars;
     let magnitudes = || parts.iter().flat_map(|part| &part.grad).map(|g| g.abs());
-    if magnitudes().fold(F::zero(), F::max) <= tolerance_grad {
+    let sum = magnitudes().fold(F::zero(), |sum, g| sum + g);
+    if magnitudes().fold(F::zero(), F::max) <= tolerance_grad && !sum.is_nan() {
         return;
     }
-    let sum = magnitudes().fold(F::zero(), |sum, g| sum + g);
     let mut numbers = Numbers { all: numbers, slots };
     let first = numbers.get(ITERATIONS) == F::zero();
     let head = numbers.whole(HEAD);

@@ -101,12 +101,12 @@ pub(super) const ADAFACTOR: OptimizerKind = optimizer!(@ Takes::Lines { norms: t
             |old, total, len| old + share * (total / len - old));
         lines.copy_from_slice(&new);
         let [rows, cols] = shared.tensor.sides;
-        let mean = number(lines, rows + cols).max(eps1);
+        let mean = number(lines, rows + cols).at_least(eps1);
         let scaled = |i: usize, grad: F| {
             let Sides { rows: row, cols: col } = Sides::of(i, [rows, cols]);
             let row = number(lines, row);
             let square = if cols > 0 { row / mean * number(lines, col) } else { row };
-            grad / square.max(least).sqrt()
+            grad / square.at_least(least).sqrt()
         };
         let root = F::of(params.len() as f64).sqrt();
         let of_params = squares(params.len(), |i| number(params, i)).sqrt();

@@ -343,7 +343,8 @@ fn update_fixed<F: Float, const N: usize>(
         for k in 0..N {
             states[k][i] = state[k];
         }
-        params[i] = param - factor * delta;
+        // A NaN stays one, whatever the formula sees of it.
+        params[i] = if grad.is_nan() { grad } else { param - factor * delta };
     }
 }
 

@@ -298,10 +298,13 @@ impl Whole {
                 let _ = write!(
                     text,
                     "{top}        var sums = Sums();\n        {each}\n            \
-                     sums = sums + accumulate_loss(score(i, col), i, col, top);\n        }}\n        \
-                     terms[i] = select(0.0, own * term_loss(i, top, sums), is_active);\n        {each}\n            \
+                     let y = score(i, col);\n            \
+                     let part = accumulate_loss(y, i, col, top);\n            \
+                     sums = sums + marked(part, keep_nan(y, target_weight(i, col)));\n        }}\n        \
+                     let term = keep_nan(mark(sums), term_loss(i, top, sums));\n        \
+                     terms[i] = select(0.0, own * term, is_active);\n        {each}\n            \
                      let slope = slope_loss(score(i, col), i, col, top, sums);\n            \
-                     {place} = select(0.0, scale * slope, is_active);\n        }}\n"
+                     {place} = select(0.0, scale * keep_nan(mark(sums), slope), is_active);\n        }}\n"
                 );
             }
             _ => {
@@ -309,8 +312,9 @@ impl Whole {
                     text,
                     "        var sum = 0.0;\n        {each}\n            \
                      let y = score(i, col);\n            let t = target_weight(i, col);\n            \
-                     sum += own * value_loss(y, t);\n            \
-                     {place} = select(0.0, scale * gradient_loss(y, t), is_active);\n        }}\n        \
+                     sum += own * keep_nan(y, keep_nan(t, value_loss(y, t)));\n            \
+                     let slope = keep_nan(y, keep_nan(t, gradient_loss(y, t)));\n            \
+                     {place} = select(0.0, scale * slope, is_active);\n        }}\n        \
                      terms[i] = select(0.0, sum, is_active);\n"
                 );
             }
