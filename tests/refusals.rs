@@ -10,6 +10,7 @@ use wgrad::ndarray::{Array2, ArrayD, array};
 use wgrad::prelude::*;
 use wgrad::program::{DType, LinearInputs, LossInputs, Slot, TripletDistances};
 use wgrad::spec::loss::TargetForm;
+use wgrad::train::EarlyStopping;
 use wgrad::{Error, Program, Result, Shape, Tensor};
 
 /// The message of an error, which must have each of the words in it.
@@ -400,5 +401,50 @@ fn class_weights_that_do_not_fit_are_refused_when_the_trainer_is_made() {
             on(Loss::cross_entropy(), &weights),
             &["Trainer", "weight of class 1", "0 or greater"],
         );
+    }
+}
+
+#[test]
+fn a_schedule_that_leaves_its_parameters_range_is_refused_in_the_step_that_it_does() {
+    let data = data::spiral(4, 3, 0);
+    let adam = Optimizer::adam();
+    for device in devices() {
+        for (wrong, shown) in
+            [(f64::NAN, "NaN"), (-1.0, "-1"), (f64::INFINITY, "inf"), (1e39, "10")]
+        {
+            let at = move |first: u64| {
+                Schedule::custom("odd", move |step, lr| if step < first { lr } else { wrong })
+            };
+            let builder = || Trainer::new(linear(), Loss::cross_entropy(), adam);
+            let mut trainer = builder().schedule(at(3)).on(&device).unwrap();
+            trainer.fit(&data, Fit::epochs(3)).unwrap();
+            let words = ["schedule", "lr in update 3", shown, "0 or greater"];
+            says(trainer.fit(&data, Fit::epochs(2)), &words);
+            let trainer = builder().schedule_of("beta1", at(0)).on(&device);
+            says(
+                trainer.unwrap().fit(&data, Fit::epochs(1)),
+                &["schedule", "beta1 in update 0", shown],
+            );
+        }
+        // A rate that single precision takes for 0 is one that has come to its end.
+        let fades = Schedule::custom("fades", |_, _| 1e-60);
+        let builder = Trainer::new(linear(), Loss::cross_entropy(), adam).schedule(fades);
+        builder.on(&device).unwrap().fit(&data, Fit::epochs(2)).unwrap();
+    }
+}
+
+fn linear() -> Sequential {
+    Sequential::new(2).dense(3)
+}
+
+#[test]
+fn early_stopping_without_a_number_to_compare_by_is_refused() {
+    let data = data::spiral(4, 3, 0);
+    for min_delta in [f64::NAN, f64::INFINITY] {
+        let trainer = Trainer::new(linear(), Loss::cross_entropy(), Optimizer::adam());
+        let mut trainer = trainer.on(&Device::cpu()).unwrap();
+        let early = EarlyStopping { patience: 1, min_delta, restore_best: false };
+        let fit = Fit::epochs(3).early_stopping(early);
+        says(trainer.fit(&data, fit), &["early_stopping", "min_delta", "finite"]);
     }
 }

@@ -165,7 +165,7 @@ impl<F: Real> Interpreter<F> {
     /// Runs every op once.
     ///
     /// # Errors
-    /// [`Error::Internal`] if `weights` does not belong to the program.
+    /// [`Error::Parameter`] if a schedule gave the step a value that its parameter cannot take; [`Error::Internal`] if `weights` does not belong to the program.
     pub fn run(&mut self, weights: &mut Weights<F>, entry: &StepEntry) -> Result<()> {
         self.run_until(self.program.ops().len(), weights, entry)
     }
@@ -193,6 +193,7 @@ impl<F: Real> Interpreter<F> {
         weights: &mut Weights<F>,
         entry: &StepEntry,
     ) -> Result<()> {
+        entry.check()?;
         let (count, expected) = (weights.params.len(), self.program.params().len());
         if count != expected {
             return Err(Error::Internal(format!(

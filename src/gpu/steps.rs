@@ -188,7 +188,9 @@ impl StepTable {
         let until = last.map_or(least, |last| last.saturating_sub(late) + 1);
         let due = least.max(until.saturating_sub(self.capacity))..until;
         for update in due.clone() {
-            self.words.extend(self.rule.update(update).words());
+            let entry = self.rule.update(update);
+            entry.check()?;
+            self.words.extend(entry.words());
         }
         let [a, b] = self.copies(from, end, [0, 0]);
         let [c, d] = self.copies(due.start, due.end.max(due.start), [end - from, self.capacity]);

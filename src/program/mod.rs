@@ -31,7 +31,7 @@ pub(crate) use loss::{Layout, has_weighted_mean};
 pub use norm::NormOp;
 pub use op::{Form, Op};
 pub use product::{MAX_BATCH_AXES, Product};
-pub use step::{Averaging, LiveSteps, StepEntry, Steps};
+pub use step::{Averaging, LiveSteps, Refused, StepEntry, Steps};
 pub(crate) use step::{MAX_COUNT, StepRule};
 pub use tensor::TensorOp;
 pub use triplet::TripletDistances;

@@ -6,7 +6,7 @@ use super::{Around, ParamInfo};
 use crate::error::{Error, Result};
 use crate::numeric::Float;
 use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor, sides};
-use crate::spec::{Optimizer, Schedule};
+use crate::spec::{Optimizer, Range, Schedule};
 
 /// The most steps or epochs that are counted. Up to here a count is exact in `f64`, and no run gets this far.
 pub(crate) const MAX_COUNT: u64 = 1 << 53;
@@ -42,6 +42,21 @@ pub struct StepEntry {
     pub noise: f64,
     /// The optimizer's own numbers.
     pub scalars: Scalars,
+    /// A parameter that a schedule gave a value outside its range.
+    pub refused: Option<Refused>,
+}
+
+/// A value that a schedule gave and its parameter cannot take.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Refused {
+    /// The parameter.
+    pub name: &'static str,
+    /// The update that it was for.
+    pub update: u64,
+    /// What it can be.
+    pub range: Range,
+    /// The value.
+    pub value: f64,
 }
 
 impl StepEntry {
@@ -66,7 +81,18 @@ impl StepEntry {
             share: 0.0,
             noise: 0.0,
             scalars: [0.0; MAX_SCALARS],
+            refused: None,
         }
+    }
+
+    /// Fails if a schedule gave the update a value that its parameter cannot take.
+    ///
+    /// # Errors
+    /// [`Error::Parameter`].
+    pub(crate) fn check(&self) -> Result<()> {
+        let Some(Refused { name, update, range, value }) = self.refused else { return Ok(()) };
+        let (op, name) = ("schedule".to_string(), format!("{name} in update {update}"));
+        Err(Error::Parameter { op, name, value, valid: range.to_string() })
     }
 
     /// The entry of a step before which some updates were skipped: this step's rows, and the numbers of the update that is
@@ -154,9 +180,12 @@ impl StepRule for Steps {
     fn update(&self, update: u64) -> StepEntry {
         let Around { average, noise, .. } = self.around;
         let mut values = *self.optimizer.values();
+        let mut refused = None;
         for (place, schedule) in &self.others {
-            let value = values.get_mut(*place);
-            value.into_iter().for_each(|value| *value = schedule.rate(update, *value));
+            if let Some(value) = values.get_mut(*place) {
+                *value = schedule.rate(update, *value);
+                refused = refused.or(self.refused(update, *place, *value));
+            }
         }
         let [base, decay, ..] = values;
         let maximize = self.optimizer.get("maximize").unwrap_or(0.0);
@@ -175,6 +204,7 @@ impl StepRule for Steps {
             noise: noise
                 .map_or(0.0, |[eta, gamma]| (eta / (1.0 + update as f64).powf(gamma)).sqrt()),
             scalars: (self.optimizer.entry().kind.schedule)(&values, update as f64 + 1.0, rate),
+            refused: refused.or(self.refused(update, 0, rate)),
             ..StepEntry::rows(0)
         }
     }
@@ -313,6 +343,13 @@ impl Steps {
     /// How many steps an epoch has.
     pub fn per_epoch(&self) -> u64 {
         self.total.div_ceil(self.batch.max(1)) as u64
+    }
+
+    /// A scheduled value that its parameter cannot take, as the `f32` that a device sees.
+    fn refused(&self, update: u64, place: usize, value: f64) -> Option<Refused> {
+        let param = self.optimizer.entry().params.get(place)?;
+        let fits = param.range.contains(f64::from(value as f32));
+        (!fits).then_some(Refused { name: param.name, update, range: param.range, value })
     }
 
     /// The entry of a step, counted from 0 at the trainer's creation, if no update is skipped.

@@ -13,6 +13,7 @@ use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::nn::{Goal, Wiring, order};
 use crate::program::{Op, StepRule, Steps};
+use crate::spec::Range;
 use crate::spec::schedule::improves;
 
 /// When to stop before the last epoch.
@@ -148,8 +149,8 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Empty`] without rows, [`Error::Shape`] and [`Error::Target`] if the data does not fit the network,
-    /// [`Error::Parameter`] for a batch of 0 rows or a share outside (0, 1); [`Error::Checkpoint`] and [`Error::Io`] if no
-    /// checkpoint can be saved where it is to be; [`Error::DeviceLost`] and
+    /// [`Error::Parameter`] for a batch of 0 rows, a share outside (0, 1) or a schedule that gives a value outside its
+    /// range; [`Error::Checkpoint`] and [`Error::Io`] if no checkpoint can be saved where it is to be; [`Error::DeviceLost`] and
     /// [`Error::Timeout`] on a GPU, after which training can be resumed from the last checkpoint.
     #[cfg(not(target_family = "wasm"))]
     pub fn fit(&mut self, data: &Dataset, fit: Fit<'_>) -> Result<History> {
@@ -202,6 +203,9 @@ impl Trainer {
         mut fit: Fit<'_>,
         validation: Option<&Dataset>,
     ) -> Result<History> {
+        if let Some(early) = &fit.early {
+            Range::FINITE.check("early_stopping", "min_delta", early.min_delta)?;
+        }
         let batch = fit.batch.unwrap_or(data.len());
         let (wiring, batch) = self.wiring("fit", data, batch)?;
         self.settle_metrics(data);

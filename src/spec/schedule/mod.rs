@@ -39,7 +39,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule of your own: the rate from the number of updates done and the optimizer's learning rate.
+    /// A schedule of your own: the rate from the number of updates done and the optimizer's learning rate. A step that
+    /// it gives a value outside the parameter's range, such as a rate that is NaN or below 0, is refused.
     pub fn custom(name: &str, rate: impl Fn(u64, f64) -> f64 + Send + Sync + 'static) -> Self {
         Self { name: name.to_string(), rate: Arc::new(rate) }
     }
