@@ -9,11 +9,11 @@ struct Scalars {
     amsgrad: f32,
 }
 
-fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
+fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, block: Block) -> Updated {
     let first = state.x + s.one_minus_beta1 * (grad - state.x);
     let second = s.beta2 * state.y + s.one_minus_beta2 * grad * grad;
     let largest = max(state.z, second);
     let used = select(second, largest, s.amsgrad == 1.0);
-    let delta = clamp(s.step_size / (sqrt(used) + s.eps), s.low, s.high) * first;
+    let delta = clamp(block.multiplier * s.step_size / (sqrt(used) + s.eps), s.low, s.high) * first;
     return Updated(delta, vec4(first, second, largest, 0.0));
 }

@@ -1,5 +1,6 @@
 struct Scalars {
     rate: f32,
+    most: f32,
     share: f32,
     eps1: f32,
     least: f32,
@@ -32,7 +33,7 @@ fn measure(param: f32, grad: f32, s: Scalars, block: Block, lines: Lines) -> vec
 
 fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, block: Block, lines: Lines) -> Updated {
     let root = sqrt(f32(block_len(block)));
-    let rate = s.rate * max(s.eps2, sqrt(block.norms.x) / root);
-    let direction = scaled(grad, s, block, lines) / max(1.0, sqrt(block.norms.y) / (root * s.d));
-    return Updated(block.multiplier * rate * direction, state);
+    let rate = min(block.multiplier * s.rate, s.most) * larger(sqrt(block.norms.x) / root, s.eps2);
+    let direction = scaled(grad, s, block, lines) / larger(sqrt(block.norms.y) / (root * s.d), 1.0);
+    return Updated(rate * direction, state);
 }

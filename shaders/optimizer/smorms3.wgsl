@@ -3,11 +3,11 @@ struct Scalars {
     eps: f32,
 }
 
-fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
+fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, block: Block) -> Updated {
     let r = 1.0 / (state.z + 1.0);
     let mean = state.x + r * (grad - state.x);
     let square = state.y + r * (grad * grad - state.y);
     let x = mean * mean / (square + s.eps);
-    let delta = min(s.rate, x) * grad / (sqrt(square) + s.eps);
+    let delta = min(block.multiplier * s.rate, x) * grad / (sqrt(square) + s.eps);
     return Updated(delta, vec4(mean, square, 1.0 + state.z * (1.0 - x), 0.0));
 }

@@ -194,7 +194,10 @@ impl StepRule for Steps {
             Some(decoupled) => (1.0 - decoupled, decoupled),
             None => (0.0, 0.0),
         };
-        let rate = self.scale * self.schedule.rate(update, base);
+        let rate_of = |update| self.scale * self.schedule.rate(update, base);
+        let rate = rate_of(update);
+        let kind = &self.optimizer.entry().kind;
+        let taken = if kind.late { rate_of(update.saturating_sub(1)) } else { rate };
         StepEntry {
             rate,
             coupled: decay * coupled,
@@ -203,7 +206,7 @@ impl StepRule for Steps {
             share: average.map_or(0.0, |average| average.share(update)),
             noise: noise
                 .map_or(0.0, |[eta, gamma]| (eta / (1.0 + update as f64).powf(gamma)).sqrt()),
-            scalars: (self.optimizer.entry().kind.schedule)(&values, update as f64 + 1.0, rate),
+            scalars: (kind.schedule)(&values, update as f64 + 1.0, taken),
             refused: refused.or(self.refused(update, 0, rate)),
             ..StepEntry::rows(0)
         }

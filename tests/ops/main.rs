@@ -15,6 +15,7 @@ mod noise;
 mod norm;
 mod not_a_number;
 mod optimizer;
+mod rates;
 mod row;
 mod shapes;
 mod symmetric;

@@ -154,7 +154,7 @@ pub const CONFIGURATIONS: &[&str] = &[
     "santa_e(lr=0.0001)",
     "santa_e(burn_in=50, lr=0.00001)",
     "santa_e(gamma=1, c=1, n=4, lr=0.0001)",
-    "santa_e(weight_decay=0.1, sigma=0.9, maximize=1, lr=0.0001)",
+    "santa_e(weight_decay=0.1, sigma=0.9, maximize=1, lr=0.00005)",
     "santa_sss",
     "santa_sss(burn_in=50, lr=0.001)",
     "santa_sss(gamma=1, c=1, n=4)",

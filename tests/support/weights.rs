@@ -40,8 +40,13 @@ fn numbers(data: &[f32]) -> Vec<f64> {
 impl Duel {
     /// Parameters of the given values, state as the optimizer begins, step 0.
     pub fn new(gpu: &Gpu, program: Program, optimizer: Optimizer, params: &[Vec<f32>]) -> Self {
+        Self::following(gpu, program, Steps::new(optimizer, 1), params)
+    }
+
+    /// The same by a rule of the test's own.
+    pub fn following(gpu: &Gpu, program: Program, rule: Steps, params: &[Vec<f32>]) -> Self {
+        let optimizer = rule.optimizer;
         let on_gpu = gpu::Weights::new(gpu, program.params(), Some(&optimizer), 0).unwrap();
-        let rule = Steps::new(optimizer, 1);
         let entry = rule.clone();
         let step = move |step| entry.entry(step);
         let plan = Plan::new(gpu, program.clone(), Some(&on_gpu), &[], 0, step).unwrap();

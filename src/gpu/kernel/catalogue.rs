@@ -70,18 +70,24 @@ pub(super) fn whole(
 
 /// One update of an arena segment.
 pub fn optimizer(optimizer: &Optimizer) -> Kernel {
-    let (takes, parts): (_, &[_]) = match optimizer.entry().kind.takes {
-        Takes::Element => (shader!("template/optimizer_element"), &[]),
-        Takes::Tensor { .. } | Takes::Orthogonal => (shader!("template/optimizer_tensor"), &[]),
-        Takes::Noise => (shader!("template/optimizer_noise"), &[RANDOM, NORMAL]),
-        Takes::Lines { .. } => (shader!("template/optimizer_of_lines"), &[]),
-        // Its kernels are those of [`history`].
-        Takes::History => ("", &[]),
-    };
+    let takes = optimizer.entry().kind.takes;
+    let random: &[_] = if takes == Takes::Noise { &[RANDOM, NORMAL] } else { &[] };
     let mut kernel = optimizer_kernel(optimizer, "states", shader!("template/optimizer"));
-    kernel.parts.extend([shader!("template/optimizer_four").into(), takes.into()]);
-    kernel.parts.extend(parts.iter().map(|part| Part::from(*part)));
+    kernel.parts.extend([shader!("template/optimizer_four").into(), formula(takes).into()]);
+    kernel.parts.extend(random.iter().map(|part| Part::from(*part)));
     kernel
+}
+
+/// How a kernel calls the formula of an optimizer.
+pub(super) const fn formula(takes: Takes) -> &'static str {
+    match takes {
+        Takes::Element => shader!("template/optimizer_element"),
+        Takes::Tensor { .. } | Takes::Orthogonal => shader!("template/optimizer_tensor"),
+        Takes::Noise => shader!("template/optimizer_noise"),
+        Takes::Lines { .. } => shader!("template/optimizer_of_lines"),
+        // Its kernels are those of [`history`].
+        Takes::History => "",
+    }
 }
 
 /// The sums over its tensors that an optimizer takes: each block's share.

@@ -106,12 +106,12 @@ scalars: [step_size, one_minus_beta1, beta2, one_minus_beta2, eps, low, high, am
         *amsgrad,
     ]
 },
-param, grad, state => {
+param, grad, state, tensor tensor => {
     state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
     state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
     state[2] = state[2].max(state[1]);
     let second = if amsgrad == F::one() { state[2] } else { state[1] };
-    (step_size / (second.sqrt() + eps)).max(low).min(high) * state[0]
+    (tensor.multiplier * step_size / (second.sqrt() + eps)).max(low).min(high) * state[0]
 });
 
 pub(super) const ADABELIEF: OptimizerKind = optimizer!("adabelief", states: ["exp_avg", "exp_avg_var"], count: |_| 2, init: |_| [0.0; 4],

@@ -58,13 +58,13 @@ pub(super) const SMORMS3: OptimizerKind = optimizer!("smorms3", states: ["grad_a
 init: |_| [0.0, 0.0, 1.0, 0.0],
 scalars: [rate, eps],
 [_, _, _, _, eps, ..], _t, lr => [lr, *eps],
-param, grad, state => {
+param, grad, state, tensor tensor => {
     let r = F::one() / (state[2] + F::one());
     state[0] = state[0] + r * (grad - state[0]);
     state[1] = state[1] + r * (grad * grad - state[1]);
     let x = state[0] * state[0] / (state[1] + eps);
     state[2] = F::one() + state[2] * (F::one() - x);
-    rate.min(x) * grad / (state[1].sqrt() + eps)
+    (tensor.multiplier * rate).min(x) * grad / (state[1].sqrt() + eps)
 });
 
 pub(super) const FTRL: OptimizerKind = optimizer!("ftrl", states: ["accumulator", "linear"], count: |_| 2,

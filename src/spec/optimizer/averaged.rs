@@ -8,18 +8,23 @@ use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::Values;
 
-pub(super) const ASGD: OptimizerKind = optimizer!("asgd", states: ["ax"], count: |_| 1, init: |_| [0.0; 4],
-    scalars: [eta, decay, mu],
-    [_, _, _, _, lambda, alpha, t0, ..], t, lr => {
-        let eta = lr / (1.0 + lambda * lr * (t - 1.0)).powf(*alpha);
-        [eta, eta * lambda, 1.0 / (t - 1.0 - t0).max(1.0)]
-    },
-    param, grad, state, tensor tensor => {
-        let delta = tensor.multiplier * (decay * param + eta * grad);
-        state[0] = if mu == F::one() { param - delta } else { state[0] + mu * (param - delta - state[0]) };
-        delta
-    }
-);
+/// As in PyTorch, each update's rate is made ready by the one before.
+pub(super) const ASGD: OptimizerKind = OptimizerKind {
+    late: true,
+    ..optimizer!("asgd", states: ["ax"], count: |_| 1, init: |_| [0.0; 4],
+        scalars: [rate, lambda, power, before, mu],
+        [_, _, _, _, lambda, alpha, t0, ..], t, lr => {
+            [lr, *lambda, -alpha, t - 1.0, 1.0 / (t - 1.0 - t0).max(1.0)]
+        },
+        param, grad, state, tensor tensor => {
+            let rate = tensor.multiplier * rate;
+            let eta = rate * (F::one() + lambda * rate * before).powf(power);
+            let delta = eta * (lambda * param + grad);
+            state[0] = if mu == F::one() { param - delta } else { state[0] + mu * (param - delta - state[0]) };
+            delta
+        }
+    )
+};
 
 /// The newest point's share of the weighted mean, the weight being a power of the largest rate so far.
 fn share<F: Float>(scalars: &mut Scalars<F>, _loss: F, numbers: &mut [F; MAX_CARRIED]) {

@@ -34,6 +34,7 @@ pub(super) const LBFGS: OptimizerKind = OptimizerKind {
     schedule: |[_, decay, _, _, tolerance_grad, tolerance_change, ..], _, lr| {
         fill([lr, *decay, *tolerance_grad, *tolerance_change])
     },
+    late: false,
     // The formula is not one of a tensor alone.
     passes: Both { f32: |_, _, _, _, _| {}, f64: |_, _, _, _, _| {} },
 };

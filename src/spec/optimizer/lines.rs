@@ -89,11 +89,11 @@ pub(super) const SM3: OptimizerKind = optimizer!(@ Takes::Lines { norms: false, 
 
 pub(super) const ADAFACTOR: OptimizerKind = optimizer!(@ Takes::Lines { norms: true, late: false }, "adafactor",
     ["variances"], |_| 1, |_| [0.0; 4],
-    [rate, share, eps1, least, eps2, d],
+    [rate, most, share, eps1, least, eps2, d],
     [_, _, _, _, beta2_decay, eps1, eps2, d, ..], t, lr => {
         // A float32 cannot hold the square of a very small eps1.
         let least = (eps1 * eps1).max(f32::MIN_POSITIVE.into());
-        [lr.min(1.0 / t.sqrt()), t.powf(*beta2_decay), *eps1, least, *eps2, *d]
+        [lr, 1.0 / t.sqrt(), t.powf(*beta2_decay), *eps1, least, *eps2, *d]
     },
     |shared, params, grads, states| {
         let Some((lines, states)) = states.split_last_mut() else { return };
@@ -115,7 +115,7 @@ pub(super) const ADAFACTOR: OptimizerKind = optimizer!(@ Takes::Lines { norms: t
             scaled(i, grad)
         };
         let clip = (squares(params.len(), direction).sqrt() / (root * d)).max(F::one());
-        let rate = shared.tensor.multiplier * rate * eps2.max(of_params / root) / clip;
+        let rate = (shared.tensor.multiplier * rate).min(most) * eps2.max(of_params / root) / clip;
         let update = |i: usize, _: F, grad: F, _: &mut [F; MAX_STATES]| rate * scaled(i, grad);
         update_slices(shared, F::one(), params, grads, states, update);
     }

@@ -61,6 +61,8 @@ pub struct OptimizerKind {
     pub scalars: &'static [&'static str],
     /// The scalars of update number t (from 1) at a learning rate.
     pub schedule: fn(&Values, f64, f64) -> Scalars,
+    /// Whether that is the rate of the update before; the first update has its own.
+    pub late: bool,
     /// The reference.
     pub passes: UpdatePasses,
 }
@@ -75,7 +77,7 @@ pub enum Takes {
         /// Whether two sums over the tensor, whose terms the WGSL function `measure` gives, are among it.
         norms: bool,
     },
-    /// Two normal random numbers.
+    /// Two normal random numbers, and what is the same for the whole tensor, as [`Takes::Tensor`].
     Noise,
     /// A number of the element's row and one of its column, kept as the last state value (see [`Layout::Lines`]) by the
     /// WGSL functions `term`, `join` and `settle`.
@@ -370,8 +372,8 @@ pub(crate) fn measured<F: Float>(
 }
 
 /// An optimizer from its formula, written once for `f32` and `f64`: `param, grad, state => amount to subtract`. One
-/// that takes more gives it a name after the state: `noise state`, or `tensor state` for [`Tensor`], the latter after
-/// its `measure` where there is one.
+/// that takes more gives it a name after the state: `tensor tensor` for [`Tensor`], whose multiplier it then applies
+/// itself, after its `measure` where there is one, and then `noise noise`.
 macro_rules! optimizer {
     ($file:literal, states: $state:tt, count: $count:expr, init: $init:expr,
      scalars: $scalar:tt, $values:pat_param, $t:ident, $lr:ident => $schedule:expr,
@@ -384,14 +386,15 @@ macro_rules! optimizer {
     };
     ($file:literal, states: $state:tt, count: $count:expr, init: $init:expr,
      scalars: $scalar:tt, $values:pat_param, $t:ident, $lr:ident => $schedule:expr,
-     $param:ident, $g:ident, $s:ident, noise $noise:ident => $update:expr $(,)?) => {
+     $param:ident, $g:ident, $s:ident, tensor $tensor:ident, noise $noise:ident => $update:expr $(,)?) => {
         optimizer!(@ Takes::Noise, $file, $state, $count, $init, $scalar, $values, $t, $lr => $schedule,
             |shared, params, grads, states| {
+                let $tensor = &shared.tensor;
                 let update = |i, $param: F, $g: F, $s: &mut [F; MAX_STATES]| {
                     let $noise: [F; 2] = shared.noise.pair(i);
                     $update
                 };
-                update_slices(shared, shared.tensor.multiplier, params, grads, states, update)
+                update_slices(shared, F::one(), params, grads, states, update)
             })
     };
     ($file:literal, states: $state:tt, count: $count:expr, init: $init:expr,
@@ -442,6 +445,7 @@ macro_rules! optimizer {
             state_init: $init,
             scalars: &[$(stringify!($scalar)),*],
             schedule,
+            late: false,
             passes: Both { f32: update::<f32>, f64: update::<f64> },
         }
     }};

@@ -42,13 +42,15 @@ pub(super) const SIGN_SGD: OptimizerKind = optimizer!("sign_sgd", states: [], co
     _, _t, lr => [lr],
     param, grad, _state => rate * grad.sign());
 
-pub(super) const RPROP: OptimizerKind = optimizer!("rprop", states: ["prev", "step_size"], count: |_| 2, init: |[lr, ..]| [0.0, *lr, 0.0, 0.0],
-scalars: [eta_minus, eta_plus, step_min, step_max],
-[_, _, _, _, minus, plus, least, most, ..], _t, _lr => [*minus, *plus, *least, *most],
-param, grad, state => {
+// A step size below 0 is none yet: the first one is the rate.
+pub(super) const RPROP: OptimizerKind = optimizer!("rprop", states: ["prev", "step_size"], count: |_| 2, init: |_| [0.0, -1.0, 0.0, 0.0],
+scalars: [rate, eta_minus, eta_plus, step_min, step_max],
+[_, _, _, _, minus, plus, least, most, ..], _t, lr => [lr, *minus, *plus, *least, *most],
+param, grad, state, tensor tensor => {
+    let size = if state[1] < F::zero() { tensor.multiplier * rate } else { state[1] };
     let turn = grad.sign() * state[0].sign();
     let factor = if turn > F::zero() { eta_plus } else if turn < F::zero() { eta_minus } else { F::one() };
-    state[1] = (state[1] * factor).max(step_min).min(step_max);
+    state[1] = (size * factor).max(step_min).min(step_max);
     state[0] = if turn < F::zero() { F::zero() } else { grad };
     state[0].sign() * state[1]
 });

@@ -14,11 +14,11 @@ use crate::spec::registry::Values;
 
 /// The numbers of step t for both schemes.
 fn numbers(
-    [_, _, _, _, sigma, lambda, _, burn_in, gamma, n, least, ..]: &Values,
+    [_, _, _, _, sigma, lambda, c, burn_in, gamma, n, least, ..]: &Values,
     t: f64,
     lr: f64,
     splits: f64,
-) -> [f64; 9] {
+) -> [f64; 10] {
     [
         lr,
         *sigma,
@@ -29,6 +29,7 @@ fn numbers(
         if t < *burn_in { 1.0 } else { 0.0 },
         *least,
         splits,
+        *c,
     ]
 }
 
@@ -37,32 +38,40 @@ fn away_from_zero<F: Float>(x: F, least: F) -> F {
     x.abs().max(least).copysign(x)
 }
 
-/// v, g, the old g and the old u, which begins as `start`; none before the first gradient other than 0.
-fn begin<F: Float>(state: &[F], square_term: F, sigma: F, lambda: F, start: F) -> Option<[F; 4]> {
-    let [old_square, _, old, ..] = *state else { return None };
+/// v, g, the old g, and the old alpha and u, which begin as `start`; none before the first gradient other than 0.
+fn begin<F: Float>(
+    state: &[F],
+    square_term: F,
+    sigma: F,
+    lambda: F,
+    start: [F; 2],
+) -> Option<[F; 5]> {
+    let [old_square, friction, old, ..] = *state else { return None };
     let square = sigma * old_square + square_term;
     let scale = |square: F| F::one() / (lambda + square.sqrt()).sqrt();
     if square == F::zero() {
         None
     } else if old_square == F::zero() {
-        Some([square, scale(square), scale(square), start])
+        Some([square, scale(square), scale(square), start[0], start[1]])
     } else {
-        Some([square, scale(square), scale(old_square), old])
+        Some([square, scale(square), scale(old_square), friction, old])
     }
 }
 
 pub(super) const SANTA_E: OptimizerKind = optimizer!("santa", states: ["square_avg", "alpha", "u"], count: |_| 3,
-    init: |[lr, _, _, _, _, _, c, ..]| [0.0, lr.sqrt() * c, 0.0, 0.0],
-    scalars: [rate, sigma, square_share, lambda, start_root, heat, explores, least, splits],
+    init: |_| [0.0; 4],
+    scalars: [rate, sigma, square_share, lambda, start_root, heat, explores, least, splits, c],
     values, t, lr => numbers(values, t, lr, 0.0),
-    param, grad, state, noise noise => {
-        let start = start_root * noise[1];
+    param, grad, state, tensor tensor, noise noise => {
+        let (rate, heat) = (tensor.multiplier * rate, tensor.multiplier * heat);
+        let root = tensor.multiplier.sqrt() * start_root;
+        let start = [root * c, root * noise[1]];
         let begun = begin(state, square_share * grad * grad, sigma, lambda, start);
-        let Some([square, scale, old_scale, old]) = begun else { return F::zero() };
+        let Some([square, scale, old_scale, friction, old]) = begun else { return F::zero() };
         let (half, splits) = (F::of(0.5), splits == F::one());
         // How much of the friction's step comes before the kick; the rest after it.
         let share = explores * if splits { half } else { F::one() };
-        state[1] = state[1] + share * (old * old - heat);
+        state[1] = friction + share * (old * old - heat);
         let damping = if splits { (-half * state[1]).exp() } else { F::one() - state[1] };
         let mut momentum = damping * old - rate * scale * grad;
         if explores == F::one() {

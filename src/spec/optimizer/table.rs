@@ -254,7 +254,7 @@ registry! { OptimizerKind, "optimizer";
             Param::new("t0", 1e6, Range::NOT_NEGATIVE),
         ],
         formula: "eta = lr / (1 + lambd lr (t - 1))^alpha; p = p (1 - lambd eta) - eta g; ax is the mean of p after step t0",
-        source: "torch.optim.ASGD; Polyak and Juditsky 1992",
+        source: "torch.optim.ASGD, whose rate under a schedule is that of the step before; Polyak and Juditsky 1992",
         kind: averaged::ASGD,
     }
     schedule_free_sgd {

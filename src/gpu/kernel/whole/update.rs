@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::gpu::kernel::catalogue::{
-    INDEX, MATH, NO_SCALARS, OPTIMIZER_TYPES, STEP, read, shader, write,
+    INDEX, MATH, NO_SCALARS, OPTIMIZER_TYPES, STEP, formula, read, shader, write,
 };
 use crate::gpu::kernel::{Access, Binding, Field, Kernel};
 use crate::spec::Optimizer;
@@ -86,10 +86,9 @@ impl Update {
                     1 => shader!("template/optimizer_states_1"),
                     _ => shader!("template/optimizer_states_2"),
                 };
-                let formula = shader!("template/optimizer_element");
+                let kind = &optimizer.entry().kind;
                 let four = shader!("template/optimizer_four");
-                let own = optimizer.entry().kind.shader;
-                let texts = [MATH, OPTIMIZER_TYPES, four, formula, states, own];
+                let texts = [MATH, OPTIMIZER_TYPES, four, formula(kind.takes), states, kind.shader];
                 parts.extend(texts.map(|part| part.into()));
             }
         }

@@ -198,7 +198,8 @@ fn alone(program: &Program, chain: &Chain) -> Option<Optimizer> {
         return None;
     };
     let kind = &optimizer.entry().kind;
-    let simple = kind.takes == Takes::Element && kind.carried.is_none();
+    let simple = matches!(kind.takes, Takes::Element | Takes::Tensor { norms: false });
+    let simple = simple && kind.carried.is_none();
     let quiet = others.iter().all(|op| is_local(program, op));
     (simple && quiet).then_some(*optimizer)
 }
