@@ -146,6 +146,10 @@ fn forward(span: vec2<u32>, lane: u32) {
             hold(t, state, x);
             top = max(top, x);
         }
+        // A NaN among the log-probabilities makes the sum infinite, whether a path meets it or not.
+        for (var col = lane; col < params.classes; col += WIDTH) {
+            top = select(top, infinity(), is_nan(prediction[(t * params.samples + sample) * params.classes + col]));
+        }
         total += settle(t, top, lane);
     }
     if lane == 0u {
@@ -162,7 +166,8 @@ fn log_likelihood(time: u32) -> f32 {
     if state_count > 1u {
         last = held(time - 1u, state_count - 2u);
     }
-    return max(from_bits(work[sum_place()]) + log_sum(held(time - 1u, state_count - 1u), last, NEVER), NEVER);
+    let sum = from_bits(work[sum_place()]) + log_sum(held(time - 1u, state_count - 1u), last, NEVER);
+    return keep_nan(sum, max(sum, NEVER));
 }
 
 // For a place of the target the next one of the same class; LATER marks those with an earlier one.
@@ -238,6 +243,11 @@ fn backward(span: vec2<u32>, time: u32, scale: f32, lane: u32) {
     }
 }
 
+// Whether the likelihood is that of a sample with a NaN.
+fn is_lost(likelihood: f32) -> bool {
+    return is_nan(likelihood) || is_inf(likelihood);
+}
+
 @compute @workgroup_size(64)
 fn main(
     @builtin(workgroup_id) group: vec3<u32>,
@@ -262,9 +272,18 @@ fn main(
         return;
     }
     let rows = min(params.samples, steps.entries[now()].rows);
+    let lost = params.phase != FORWARD && sample < rows && is_lost(from_bits(work[sum_place()]));
+    if lost {
+        for (var t = params.begin; t < min(params.end, time); t++) {
+            for (var col = lane; col < params.classes; col += WIDTH) {
+                grad[(t * params.samples + sample) * params.classes + col] = not_a_number();
+            }
+        }
+    }
     if lane == 0u {
         // The gradient of what takes no part, or cannot be, stays 0.
-        let rests = params.phase != FORWARD && (sample >= rows || from_bits(work[sum_place()]) < BARELY);
+        let possible = sample < rows && from_bits(work[sum_place()]) >= BARELY && !lost;
+        let rests = params.phase != FORWARD && !possible;
         shared_span = select(min(vec2(params.begin, params.end), vec2(time)), vec2(0u), rests);
     }
     let span = workgroupUniformLoad(&shared_span);
@@ -274,7 +293,8 @@ fn main(
         if lane == 0u && params.end == params.time {
             let likelihood = log_likelihood(time);
             let worst = select(infinity(), 0.0, params.hyper.zero_infinity != 0.0);
-            let term = select(-likelihood, worst, likelihood < BARELY) / divisor;
+            let own = select(-likelihood, worst, likelihood < BARELY);
+            let term = select(own, not_a_number(), is_lost(likelihood)) / divisor;
             work[sum_place()] = bitcast<u32>(likelihood);
             values[sample] = select(0.0, term, sample < rows);
         }

@@ -210,3 +210,35 @@ fn the_gradient_is_the_slope_along_every_log_probability() {
         assert!((slope - derivative).abs() < 1e-4, "{i}: {derivative} {slope}");
     }
 }
+
+#[test]
+fn a_nan_in_a_sequence_is_one_in_its_value_and_gradient_and_in_no_other() {
+    for loss in ["ctc", "ctc(zero_infinity=1)"] {
+        let [time, samples, classes] = [9, 3, 5];
+        let mut trial =
+            Trial::new(loss, [time, samples, classes], &[(9, &[1, 2]), (6, &[3]), (9, &[1, 1])]);
+        let clean = trial.run(Reduction::None, samples);
+        // At a class that no path goes through, and beyond the end of a sequence.
+        trial.log_probs[(4 * samples + 1) * classes + 4] = f32::NAN;
+        trial.log_probs[(8 * samples + 1) * classes + 4] = f32::NAN;
+        let [value, gradient] = trial.run(Reduction::None, samples);
+        for (i, (got, want)) in value.got.iter().zip(&value.want).enumerate() {
+            assert_eq!(
+                (got.is_nan(), want.is_nan()),
+                (i == 1, i == 1),
+                "{loss}: value {i} is {got}"
+            );
+            assert!(i == 1 || *got == clean[0].got[i], "{loss}: value {i} is {got}");
+        }
+        for (i, (got, want)) in gradient.got.iter().zip(&gradient.want).enumerate() {
+            let own = i / classes % samples == 1 && i / classes / samples < 6;
+            assert_eq!((got.is_nan(), want.is_nan()), (own, own), "{loss}: gradient {i} is {got}");
+            assert!(own || *got == clean[1].got[i], "{loss}: gradient {i} is {got}");
+        }
+        let [mean, _] = trial.run(Reduction::Mean, samples);
+        assert!(mean.got[0].is_nan() && mean.want[0].is_nan(), "{loss}");
+        trial.log_probs[(4 * samples + 1) * classes + 4] = -1.0;
+        let [value, _] = trial.run(Reduction::None, samples);
+        assert!(value.got.iter().all(|value| value.is_finite()), "{loss}: beyond the end");
+    }
+}

@@ -42,9 +42,20 @@ impl Sequence<'_> {
         state % 2 == 1 && state + 2 < self.states() && self.class(state) != self.class(state + 2)
     }
 
+    fn holds_nan(&self) -> bool {
+        let rows = self.log_probs.chunks(self.stride.max(1)).take(self.time);
+        rows.flat_map(|row| row.iter().take(self.classes)).any(|x| x.is_nan())
+    }
+
     /// The negative log-likelihood of the target; infinite if no path gives it. With a slice, also adds `scale` times
     /// the derivative by each log-probability, 0 where the likelihood is.
     pub fn run(&self, gradient: Option<(f64, &mut [f64])>) -> f64 {
+        if self.holds_nan() {
+            let out = gradient.into_iter().flat_map(|(_, out)| out.chunks_mut(self.stride.max(1)));
+            let own = out.take(self.time).flat_map(|row| row.iter_mut().take(self.classes));
+            own.for_each(|out| *out = f64::NAN);
+            return f64::NAN;
+        }
         let count = self.states();
         let at = |row: &[f64], state: usize| row.get(state).copied().unwrap_or(f64::NEG_INFINITY);
         let mut rows: Vec<Vec<f64>> = Vec::with_capacity(self.time);

@@ -17,7 +17,7 @@ use super::{Both, Real};
 /// A loss with its parameters, such as `Loss::mse()` or `"cross_entropy(label_smoothing=0.1)".parse()`.
 ///
 /// A NaN in a prediction or a target makes NaN of its element's term and gradient, in a row-wise loss of its row's, and so
-/// of the mean; other elements and rows keep theirs. Only [`Loss::ctc`] does not promise it.
+/// of the mean; other elements and rows keep theirs. The row of `ctc` is a sequence.
 ///
 /// ```
 /// use wgrad::Loss;

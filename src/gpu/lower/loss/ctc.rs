@@ -23,10 +23,11 @@ enum Phase {
 }
 
 /// The turns of an invocation in a time step forward, and in one backward if all places are of one class.
-fn turns_per_step(places: usize) -> [usize; 2] {
+fn turns_per_step(places: usize, classes: usize) -> [usize; 2] {
     let states = (2 * places + 1).div_ceil(LANES) + 1;
     let labels = places.div_ceil(LANES) + 1;
-    [2 * states + TREE + 1, 3 * states + 3 * TREE + 2 * labels + places + 1]
+    let classes = classes.div_ceil(LANES) + 1;
+    [2 * states + TREE + classes + 1, 3 * states + 3 * TREE + 2 * labels + places + classes + 1]
 }
 
 impl Lowering<'_> {
@@ -65,7 +66,7 @@ impl Lowering<'_> {
             self.clear(grad, shape.len())?;
         }
         self.check_turns(loss.name(), places + 1)?;
-        let [forward, backward] = turns_per_step(places);
+        let [forward, backward] = turns_per_step(places, cols);
         let forward = self.steps_of(loss.name(), forward)?;
         let backward = self.steps_of(loss.name(), backward)?;
         let mut run = |phase: Phase, [begin, end]: [usize; 2], groups: usize| {
