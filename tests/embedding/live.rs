@@ -1,7 +1,6 @@
 //! What changes while training goes on: settings, functions, how much fits into a frame.
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
 use wgrad::gpu::Budget;
 use wgrad::prelude::*;
@@ -108,23 +107,21 @@ fn a_change_that_needs_other_memory_is_refused_and_changes_nothing() {
     assert_eq!(host.errors.load(Ordering::SeqCst), 0);
 }
 
-/// The most steps that one of many frames within a budget held, and milliseconds that its fastest step took.
-fn paced(host: &Host, gpu: &Gpu, budget: Budget) -> (u64, f64) {
+/// The most steps that one of many frames within a budget held.
+fn paced(host: &Host, gpu: &Gpu, budget: Budget) -> u64 {
     let model = Sequential::new(64).dense(64).activation(Activation::tanh()).dense(64);
     let trainer = Trainer::new(model, Loss::mse(), Optimizer::adam()).on(&gpu.clone().into());
     let mut step = trainer.unwrap().into_step(128).unwrap();
-    let (mut most, mut first, mut least) = (0, None, f64::INFINITY);
+    let (mut most, mut first) = (0, None);
     for _ in 0..12 {
         let mut encoder = host.encoder();
         let steps = step.encode_within(&mut encoder, budget).unwrap();
         most = most.max(steps);
         first = first.or(Some(steps));
-        let begin = Instant::now();
         host.wait_for(Some(host.queue.submit([encoder.finish()])));
-        least = least.min(begin.elapsed().as_secs_f64() * 1e3 / steps as f64);
     }
     assert_eq!(first, Some(1), "nothing is known yet");
-    (most, least)
+    most
 }
 
 #[test]
@@ -139,9 +136,9 @@ fn a_larger_budget_holds_more_steps_with_and_without_timestamps() {
         let gpu = Gpu::from_wgpu(&host.device, &host.queue);
         let stamps = host.device.features().contains(wgpu::Features::TIMESTAMP_QUERY);
         // How much fits depends on what else the machine does, but never as much into a microsecond.
-        let (few, _) = paced(&host, &gpu, Budget::micros(1));
-        let (many, each) = paced(&host, &gpu, Budget::millis(200));
-        println!("timestamps {stamps}: {few} steps in 1 us, {many} in 200 ms, {each:.3} ms a step");
+        let few = paced(&host, &gpu, Budget::micros(1));
+        let many = paced(&host, &gpu, Budget::millis(200));
+        println!("timestamps {stamps}: {few} steps in 1 us, {many} in 200 ms");
         assert!(many > few, "{few} and {many}");
         let trainer = builder(Activation::tanh(), 0.1, 0.01).on(&gpu.into()).unwrap();
         let mut step = trainer.into_step(ROWS).unwrap();

@@ -1,7 +1,5 @@
 //! What the library says of the device it runs on.
 
-use std::time::Instant;
-
 use wgrad::device::Verdict;
 use wgrad::gpu::{Choices, Class, Fusion, MatMul};
 use wgrad::prelude::*;
@@ -13,12 +11,11 @@ use crate::support::adapter;
 use crate::support::nets::bits;
 
 #[test]
-fn a_device_passes_the_self_test_within_seconds() {
+fn a_device_passes_the_self_test() {
     let host = Host::new();
     let gpu = Gpu::from_wgpu(&host.device, &host.queue);
-    let begin = Instant::now();
     let report = wgrad::self_test(&gpu).unwrap();
-    println!("{report}; {:?}", begin.elapsed());
+    println!("{report}");
     assert!(report.passed(), "{report}");
     assert_eq!(report.refusals().count(), 0, "{report}");
     let wanted = Activation::all().count() + Loss::all().count() + Optimizer::all().count();
@@ -27,8 +24,6 @@ fn a_device_passes_the_self_test_within_seconds() {
         let count = report.checks.iter().filter(|check| check.name.starts_with(fused)).count();
         assert!(count >= 3, "{count} of '{fused}'");
     }
-    // Some seconds on a machine of one's own, many times that on one that is busy.
-    assert!(begin.elapsed().as_secs() < 300);
 }
 
 #[test]

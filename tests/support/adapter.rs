@@ -45,7 +45,11 @@ pub fn descriptor() -> wgpu::DeviceDescriptor<'static> {
 }
 
 async fn open(wanted: &str, descriptor: &wgpu::DeviceDescriptor<'_>) -> Result<Adapter, String> {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
+    let mut options = wgpu::InstanceDescriptor::new_without_display_handle();
+    // What a browser would refuse is refused here, too, unless it is something of native devices that is asked for.
+    let is_native = !(descriptor.required_features - wgpu::Features::all_webgpu_mask()).is_empty();
+    options.flags.set(wgpu::InstanceFlags::STRICT_WEBGPU_COMPLIANCE, !is_native);
+    let instance = wgpu::Instance::new(options);
     let mut found = instance.enumerate_adapters(wgpu::Backends::all()).await;
     found.sort_by_key(|adapter| preference(adapter.get_info().device_type));
     let names: Vec<String> = found.iter().map(|adapter| adapter.get_info().name).collect();

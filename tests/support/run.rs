@@ -8,7 +8,7 @@ use wgrad::program::{DType, Slot, StepEntry};
 use wgrad::random::{Key, Stream};
 use wgrad::{Program, Shape};
 
-use super::adapter::{Adapter, adapter};
+use super::adapter::{self, Adapter, adapter};
 use super::kernel::read_back;
 use super::tolerance::{Tolerance, check};
 
@@ -17,14 +17,18 @@ const FENCE: usize = 1024;
 /// No kernel writes it.
 const SENTINEL: u32 = 0xdead_beef;
 
-/// A device of this test run with limits of one's own.
+/// A device of this test run with limits of one's own and those features of a browser's that wgrad makes use of.
 pub fn open(limits: wgpu::Limits) -> Gpu {
-    let wanted = std::env::var("WGRAD_DEVICE").unwrap_or_default();
-    let name = if wanted == "gpu" { "" } else { &wanted };
-    let gpu = pollster::block_on(Gpu::with_limits(name, limits));
-    let gpu = gpu.unwrap_or_else(|problem| panic!("{problem}"));
-    println!("adapter: {gpu}");
-    gpu
+    let features = Gpu::recommended_features() & wgpu::Features::all_webgpu_mask();
+    let with = |required_features| {
+        let required_limits = limits.clone();
+        let own = adapter::descriptor();
+        wgpu::DeviceDescriptor { required_features, required_limits, ..own }
+    };
+    let opened = adapter::try_fresh_with(&with(features));
+    let Adapter { device, queue, .. } =
+        opened.unwrap_or_else(|| adapter::fresh_with(&with(wgpu::Features::empty())));
+    Gpu::from_wgpu(&device, &queue)
 }
 
 /// The device of this test run, opened once: a host's, with default limits and no features.
