@@ -159,6 +159,16 @@ impl Error {
         Self::Unsupported { op: op.into(), message: message.into() }
     }
 
+    /// An index beyond the last of `count` things.
+    pub(crate) fn no_such(op: impl Into<String>, what: &str, index: usize, count: usize) -> Self {
+        Self::unsupported(op, format!("there is no {what} {index}; the count is {count}"))
+    }
+
+    pub(crate) fn elsewhere(op: impl Into<String>, what: &str) -> Self {
+        let message = format!("{what} lies on another device; read it there and put it here");
+        Self::unsupported(op, message)
+    }
+
     pub(crate) fn data(origin: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Data { origin: origin.into(), message: message.into() }
     }

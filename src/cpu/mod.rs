@@ -69,6 +69,20 @@ impl<F: Real> Weights<F> {
     }
 }
 
+impl<F> Weights<F> {
+    /// Fails unless they belong to the program.
+    fn check(&self, program: &Program) -> Result<()> {
+        let lens = |tensors: &[Vec<F>]| tensors.iter().map(Vec::len).collect::<Vec<_>>();
+        let own = lens(&self.params);
+        let has_state = |state: usize, layout: Layout| {
+            let wanted = program.params().iter().map(|param| layout.len(param.shape));
+            self.states.get(state).is_some_and(|tensors| wanted.eq(lens(tensors)))
+        };
+        program.check_weights(own.iter().copied(), has_state, self.carried.len())?;
+        program.check_weights(lens(&self.grads).into_iter(), has_state, self.carried.len())
+    }
+}
+
 /// A program with memory for its slots.
 #[derive(Debug)]
 pub struct Interpreter<F> {
@@ -147,7 +161,7 @@ impl<F: Real> Interpreter<F> {
     /// A slot's values.
     ///
     /// # Errors
-    /// [`Error::Internal`] for a slot of another program.
+    /// [`Error::Unsupported`] for a slot of another program.
     pub fn read(&self, slot: Slot) -> Result<&[F]> {
         let root = self.program.slot(slot)?.root(slot);
         Ok(self.values.get(root.0).map(Vec::as_slice).unwrap_or_default())
@@ -165,7 +179,8 @@ impl<F: Real> Interpreter<F> {
     /// Runs every op once.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if a schedule gave the step a value that its parameter cannot take; [`Error::Internal`] if `weights` does not belong to the program.
+    /// [`Error::Parameter`] if a schedule gave the step a value that its parameter cannot take; [`Error::Unsupported`] if
+    /// `weights` does not belong to the program.
     pub fn run(&mut self, weights: &mut Weights<F>, entry: &StepEntry) -> Result<()> {
         self.run_until(self.program.ops().len(), weights, entry)
     }
@@ -194,12 +209,7 @@ impl<F: Real> Interpreter<F> {
         entry: &StepEntry,
     ) -> Result<()> {
         entry.check()?;
-        let (count, expected) = (weights.params.len(), self.program.params().len());
-        if count != expected {
-            return Err(Error::Internal(format!(
-                "{count} parameter tensors where the program has {expected}"
-            )));
-        }
+        weights.check(&self.program)?;
         // The op list moves out for the walk, so that ops can borrow the memory.
         let program = std::mem::replace(&mut self.program, Program::new("", Vec::new()));
         let walk = program

@@ -41,7 +41,7 @@ impl Weights {
         let copies = match device {
             Device::Cpu => 3 + states as u64,
             Device::Gpu(gpu) => {
-                gpu::Weights::check(gpu, info)?;
+                gpu::Weights::check_size(gpu, info)?;
                 1
             }
         };

@@ -9,7 +9,7 @@ use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
 use crate::gpu::{Gpu, Plan, View};
 use crate::numeric::check_memory;
-use crate::program::{DType, Form, Program, Slot, StepEntry};
+use crate::program::{DType, Form, Op, Program, Slot, StepEntry};
 use crate::shape::Shape;
 
 /// Numbers or class indices on a device. Ops make new tensors; nothing is changed in place.
@@ -317,7 +317,7 @@ fn run_cpu(
         match &input.place {
             Place::Numbers(numbers) => interpreter.write(*slot, numbers)?,
             Place::Indices(indices) => interpreter.write_indices(*slot, indices)?,
-            Place::Gpu(..) => return Err(elsewhere()),
+            Place::Gpu(..) => return Err(elsewhere(interpreter.program())),
         }
     }
     interpreter.run(&mut cpu::Weights::default(), &StepEntry::rows(ALL_ROWS))?;
@@ -339,10 +339,8 @@ fn run_gpu(
     let mut views = Vec::with_capacity(inputs.len());
     for (input, slot) in inputs.iter().zip(slots) {
         match &input.place {
-            Place::Gpu(owner, view) if owner.device() == gpu.device() => {
-                views.push((*slot, view.clone()))
-            }
-            _ => return Err(elsewhere()),
+            Place::Gpu(owner, view) if owner.id() == gpu.id() => views.push((*slot, view.clone())),
+            _ => return Err(elsewhere(&program)),
         }
     }
     let mut plan = Plan::new(gpu, program, None, &views, 0, |_| StepEntry::rows(ALL_ROWS))?;
@@ -355,8 +353,9 @@ fn run_gpu(
     outputs.iter().zip(shapes).map(place).collect()
 }
 
-fn elsewhere() -> Error {
-    Error::unsupported("device", "the tensor lies on another device; read it there and put it here")
+fn elsewhere(program: &Program) -> Error {
+    let op = program.ops().first().map_or_else(|| program.name().to_string(), Op::name);
+    Error::elsewhere(op, "a tensor")
 }
 
 pub(super) fn wrong_count() -> Error {

@@ -81,7 +81,8 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::Limit`] if the device binds fewer storage buffers than it takes; [`Error::Unsupported`] if it lacks one of
-    /// [`Kernel::features`]; [`Error::OutOfMemory`]; [`Error::Internal`] if the driver does not take it.
+    /// [`Kernel::features`]; [`Error::Shader`] if it is no kernel of the library's and not valid; [`Error::OutOfMemory`];
+    /// [`Error::Internal`] if the driver does not take it.
     pub fn compile(&self, kernel: &Kernel) -> Result<()> {
         self.pipeline(kernel).map(drop)
     }
@@ -94,22 +95,103 @@ impl Gpu {
             return Err(Error::unsupported(&kernel.label, message));
         }
         let limits = self.limits();
-        let limit = |what: &str, needed: u64, limit: u32, unit| {
-            if needed <= u64::from(limit) {
-                return Ok(());
-            }
-            let what = format!("the kernel {}{what}", kernel.label);
-            Err(Error::Limit { what, needed, limit: u64::from(limit), unit })
-        };
-        let (buffers, most) =
-            (kernel.storage_buffers(), limits.max_storage_buffers_per_shader_stage);
-        limit("", buffers, most, "storage buffers per shader stage")?;
-        let (threads, most) = (
-            u64::from(kernel.workgroup),
-            limits.max_compute_invocations_per_workgroup.min(limits.max_compute_workgroup_size_x),
-        );
-        limit("", threads, most, "invocations per workgroup")
+        let buffers = (kernel.storage_buffers(), limits.max_storage_buffers_per_shader_stage);
+        let uniforms = (1, limits.max_uniform_buffers_per_shader_stage);
+        let bytes = (kernel.uniform_words() as u64 * 4, limits.max_uniform_buffer_binding_size);
+        let aligned = [
+            limits.min_storage_buffer_offset_alignment,
+            limits.min_uniform_buffer_offset_alignment,
+        ];
+        let what = || format!("the kernel {}", kernel.label);
+        within(what, [(buffers.0, buffers.1, "storage buffers per shader stage")])?;
+        within(what, [(uniforms.0, uniforms.1, "uniform buffers per shader stage")])?;
+        within(what, [(bytes.0, bytes.1, "bytes of a uniform buffer")])?;
+        within(
+            what,
+            aligned.map(|alignment| (beside(alignment), 0u32, "bytes beside an alignment")),
+        )?;
+        within(what, compute_needs(limits, buffers.0 + 1, [kernel.workgroup, 1]))
     }
+
+    /// What it is that a device refused a kernel for.
+    pub(super) fn why_refused(&self, kernel: &Kernel, error: Error) -> Error {
+        let Error::Internal(message) = error else { return error };
+        let limits = self.limits();
+        let (bytes, most) = (workgroup_bytes(kernel), limits.max_compute_workgroup_storage_size);
+        let buffers = kernel.storage_buffers() + 1;
+        // Not counted where only a browser's limits are.
+        let native = match limits.max_buffers_and_acceleration_structures_per_shader_stage {
+            0 => u32::MAX,
+            native => native,
+        };
+        let needs = [
+            (bytes, most, "bytes of workgroup memory"),
+            (buffers, native, "buffers per shader stage"),
+        ];
+        match within(|| format!("the kernel {}", kernel.label), needs) {
+            Err(limit) => limit,
+            Ok(()) if kernel.is_foreign() => Error::Shader { op: kernel.label.clone(), message },
+            Ok(()) => Error::Internal(message),
+        }
+    }
+}
+
+/// How much is needed, the limit, and what both count.
+pub(super) type Need<L> = (u64, L, &'static str);
+
+/// Fails with the first need that is over its limit.
+pub(super) fn within<L: Into<u64>>(
+    what: impl Fn() -> String,
+    needs: impl IntoIterator<Item = Need<L>>,
+) -> Result<()> {
+    for (needed, limit, unit) in needs {
+        let limit = limit.into();
+        if needed > limit {
+            return Err(Error::Limit { what: what(), needed, limit, unit });
+        }
+    }
+    Ok(())
+}
+
+/// By how much multiples of 256 bytes, where everything lies, miss an alignment.
+fn beside(alignment: u32) -> u64 {
+    256u32.checked_rem(alignment).unwrap_or(0).into()
+}
+
+/// What a compute pipeline of one group of bindings and a workgroup of these sides needs.
+pub(super) fn compute_needs(
+    limits: &wgpu::Limits,
+    bindings: u64,
+    sides: [u32; 2],
+) -> [Need<u32>; 6] {
+    let [x, y] = sides.map(u64::from);
+    let threads = limits.max_compute_invocations_per_workgroup;
+    [
+        (1, limits.max_bind_groups, "bind groups"),
+        (bindings, limits.max_bindings_per_bind_group, "bindings per bind group"),
+        (x * y, threads, "invocations per workgroup"),
+        (x, limits.max_compute_workgroup_size_x, "invocations per workgroup along x"),
+        (y, limits.max_compute_workgroup_size_y, "invocations per workgroup along y"),
+        (1, limits.max_compute_workgroup_size_z, "invocations per workgroup along z"),
+    ]
+}
+
+/// The workgroup memory of a kernel, rounded up to 16 bytes a variable as WebGPU counts it; 0 if its text is not valid.
+#[cfg(not(target_family = "wasm"))]
+fn workgroup_bytes(kernel: &Kernel) -> u64 {
+    use wgpu::naga::{AddressSpace, front::wgsl, proc::GlobalCtx};
+    let Ok(module) = wgsl::parse_str(&kernel.source()) else { return 0 };
+    let context: GlobalCtx<'_> = module.to_ctx();
+    let shared =
+        module.global_variables.iter().filter(|(_, own)| own.space == AddressSpace::WorkGroup);
+    let bytes = shared.map(|(_, own)| module.types[own.ty].inner.size(context));
+    bytes.map(|bytes| u64::from(bytes).next_multiple_of(16)).sum()
+}
+
+/// In a browser what is refused shows when results are read back.
+#[cfg(target_family = "wasm")]
+fn workgroup_bytes(_: &Kernel) -> u64 {
+    0
 }
 
 /// Kernels differ between these.
@@ -177,6 +259,7 @@ fn lower_on(gpu: &Gpu, program: &Program) -> Result<Vec<Job>> {
         _ => None,
     });
     let weights = Weights::new(gpu, program.params(), optimizer, EXTRAS)?;
+    weights.check(gpu, program)?;
     let steps = gpu.storage("step table", 64, &[])?;
     let fused = fusion::prepare(gpu, program, Some(&weights), &[])?;
     let memory = Memory::new(gpu, program, steps, &[], &fused)?;

@@ -1,6 +1,6 @@
 //! Buffers: sizes checked before the device sees them, tensors padded to 64 elements.
 
-use super::Gpu;
+use super::{DeviceId, Gpu};
 use crate::error::{Error, Result};
 use crate::program::DType;
 use crate::shape::{Shape, padded};
@@ -14,13 +14,15 @@ pub struct Region {
     pub offset: u64,
     /// How long it is, in bytes.
     pub bytes: u64,
+    /// Which device it lies on, unless the buffer is one of the host's.
+    pub(super) owner: Option<DeviceId>,
 }
 
 impl Region {
-    /// A whole buffer.
+    /// A whole buffer of the host's.
     pub fn whole(buffer: wgpu::Buffer) -> Self {
         let bytes = buffer.size();
-        Self { buffer, offset: 0, bytes }
+        Self { buffer, offset: 0, bytes, owner: None }
     }
 
     /// Its two parts before and after a place, in bytes.
@@ -77,6 +79,11 @@ pub(super) fn check_place(
     Err(Error::unsupported(what, message))
 }
 
+/// The bytes that a tensor must have room for: kernels take four numbers at once.
+fn room(shape: Shape) -> u64 {
+    (4 * shape.len().max(1) as u64).next_multiple_of(16)
+}
+
 /// A tensor in a buffer, ours or the host application's.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
@@ -95,14 +102,23 @@ impl View {
     /// [`Error::Limit`] unless the buffer has room up to the next multiple of 16 bytes and the offset is a multiple of
     /// 256; [`Error::Unsupported`] unless the buffer's usage includes `STORAGE`.
     pub fn new(buffer: &wgpu::Buffer, offset: u64, shape: Shape) -> Result<Self> {
-        let bytes = (4 * shape.len().max(1) as u64).next_multiple_of(16);
+        let region = Region { offset, bytes: room(shape), ..Region::whole(buffer.clone()) };
         let what = format!("a view of shape {shape} at byte {offset}");
-        check_place(&what, buffer, offset, bytes, wgpu::BufferUsages::STORAGE)?;
-        Ok(Self {
-            region: Region { buffer: buffer.clone(), offset, bytes },
-            shape,
-            dtype: DType::F32,
-        })
+        check_place(&what, buffer, offset, region.bytes, wgpu::BufferUsages::STORAGE)?;
+        Ok(Self { region, shape, dtype: DType::F32 })
+    }
+
+    /// Fails unless kernels of the device can bind it.
+    pub(super) fn check(&self, gpu: &Gpu, op: &str, what: &str) -> Result<()> {
+        let Region { buffer, offset, bytes, owner } = &self.region;
+        gpu.check_owner(op, what, *owner)?;
+        check_place(what, buffer, *offset, *bytes, wgpu::BufferUsages::STORAGE)?;
+        gpu.check_binding(what, *bytes)?;
+        if *bytes >= room(self.shape) {
+            return Ok(());
+        }
+        let (what, needed, limit) = (what.to_string(), room(self.shape), *bytes);
+        Err(Error::Limit { what, needed, limit, unit: "bytes" })
     }
 
     /// The same place as class indices.
@@ -133,16 +149,7 @@ impl Gpu {
         contents: &[u32],
         usage: wgpu::BufferUsages,
     ) -> Result<Region> {
-        let limits = self.limits();
-        let limit = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
-        if bytes > limit {
-            return Err(Error::Limit {
-                what: what.to_string(),
-                needed: bytes,
-                limit,
-                unit: "bytes",
-            });
-        }
+        self.check_binding(what, bytes)?;
         let label = format!("wgrad {what}");
         let mapped_at_creation = !contents.is_empty();
         let descriptor =
@@ -158,7 +165,17 @@ impl Gpu {
             }
             buffer
         })?;
-        Ok(Region::whole(buffer))
+        Ok(Region { owner: Some(self.id()), ..Region::whole(buffer) })
+    }
+
+    /// Fails if the device cannot bind so many bytes.
+    fn check_binding(&self, what: &str, bytes: u64) -> Result<()> {
+        let limits = self.limits();
+        let limit = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
+        if bytes <= limit {
+            return Ok(());
+        }
+        Err(Error::Limit { what: what.to_string(), needed: bytes, limit, unit: "bytes" })
     }
 
     /// Writes words to the start of a region, in order with everything submitted before and after.
@@ -176,10 +193,12 @@ impl Gpu {
             return Ok(());
         }
         let staging = self.buffer(what, bytes, contents, wgpu::BufferUsages::COPY_SRC)?;
-        let mut encoder = self.encoder("wgrad upload");
-        encoder.copy_buffer_to_buffer(&staging.buffer, 0, &region.buffer, region.offset, bytes);
-        self.submit(what, encoder)?;
-        Ok(())
+        let (from, to) = (&staging.buffer, &region.buffer);
+        let copy = |encoder: &mut wgpu::CommandEncoder| {
+            encoder.copy_buffer_to_buffer(from, 0, to, region.offset, bytes);
+            Ok(())
+        };
+        self.submit(what, copy).map(drop)
     }
 }
 

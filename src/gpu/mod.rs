@@ -5,6 +5,7 @@ pub mod arena;
 mod budget;
 mod choice;
 mod draft;
+mod identity;
 pub mod kernel;
 mod lower;
 mod memory;
@@ -19,6 +20,7 @@ mod tuning;
 pub use arena::Weights;
 pub use budget::Budget;
 pub use choice::{Choices, Class, Fusion, MatMul};
+pub(crate) use identity::DeviceId;
 pub use memory::{Region, View};
 pub use plan::{Dispatch, MemoryUse, Plan, Profile, ProfileRow};
 pub(crate) use snapshot::{Snapshots, WeightsAt};
@@ -35,7 +37,7 @@ use kernel::{Kernel, Part, Pipeline};
 
 /// A WebGPU device to compute on: one of our own ([`Gpu::new`]) or the host application's ([`Gpu::from_wgpu`]).
 ///
-/// Cheap to clone; clones share pipelines.
+/// Cheap to clone; clones, also those with other [choices](Gpu::choosing), are the same device and share pipelines.
 #[derive(Clone, Debug)]
 pub struct Gpu {
     shared: Arc<Shared>,
@@ -48,6 +50,7 @@ type Text = (Vec<Part>, bool);
 
 #[derive(Debug)]
 struct Shared {
+    id: DeviceId,
     device: wgpu::Device,
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
@@ -104,6 +107,10 @@ impl Gpu {
 
     /// Borrows the host application's device. Nothing is submitted, polled or waited for unless a call says so, and
     /// the host's error and device-lost handlers stay its own.
+    ///
+    /// Each call makes a device of its own, also over the same [`wgpu::Device`]: tensors, weights and steps of one are not
+    /// those of another, so keep the `Gpu` and clone it. A [`View`] over a buffer of the host's names no device; that it
+    /// lies on this one is for the host to see to.
     pub fn from_wgpu(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
         Self::wrap(device.clone(), queue.clone(), Arc::new(OnceLock::new()), None)
     }
@@ -135,7 +142,8 @@ impl Gpu {
         let (info, limits) = (device.adapter_info(), device.limits());
         let pipelines = Mutex::new(HashMap::new());
         let choices = Choices::of(&info, device.features());
-        let shared = Shared { device, queue, info, limits, pipelines, cache, lost };
+        let id = DeviceId::next();
+        let shared = Shared { id, device, queue, info, limits, pipelines, cache, lost };
         Self { shared: Arc::new(shared), choices, tuning: Arc::default() }
     }
 
@@ -183,7 +191,8 @@ impl Gpu {
     }
 
     /// Says that the device is gone, for a host whose own device-lost handler heard of it; every call fails from then on.
-    /// A loss that nobody tells of is noticed when something is read back.
+    /// A loss that nobody tells of is noticed by the next call that makes, submits or reads something; what only records
+    /// notices it once such a recording was submitted.
     pub fn set_lost(&self, reason: &str) {
         let _ = self.note_lost(reason.to_string());
     }
@@ -192,7 +201,20 @@ impl Gpu {
         Error::DeviceLost(self.shared.lost.get_or_init(|| reason).clone())
     }
 
-    /// Runs `work` and turns any error the device raises meanwhile into an [`Error`].
+    /// Whether the device still makes anything: what a lost one makes raises nothing, but has no memory.
+    fn is_alive(&self) -> bool {
+        let size = 4;
+        let descriptor = wgpu::BufferDescriptor {
+            label: Some("wgrad probe"),
+            size,
+            usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
+            mapped_at_creation: true,
+        };
+        self.limits().max_buffer_size < size
+            || self.device().create_buffer(&descriptor).get_mapped_range_mut(..).is_ok()
+    }
+
+    /// Runs `work` and turns any error the device raises meanwhile into an [`Error`]; fails, too, if the device is lost.
     ///
     /// On native platforms the scopes answer at once. In a browser they answer later and the error is dropped here;
     /// what went wrong then shows when results are read back.
@@ -206,15 +228,18 @@ impl Gpu {
         let [internal, memory, validation] =
             filters.map(|filter| self.device().push_error_scope(filter));
         let result = work();
+        let alive = self.is_alive();
         // Scopes end in the reverse of the order in which they began.
         let validation = validation.pop().now_or_never().flatten();
         let memory = memory.pop().now_or_never().flatten();
         let internal = internal.pop().now_or_never().flatten();
         match memory.or(validation).or(internal) {
-            None => Ok(result),
             Some(wgpu::Error::OutOfMemory { source }) => {
                 Err(Error::OutOfMemory { what: what.to_string(), message: source.to_string() })
             }
+            // What was made of it is invalid, and whatever takes that raises something.
+            _ if !alive => Err(self.note_lost(format!("it makes nothing any more ({what})"))),
+            None => Ok(result),
             Some(error) => Err(Error::Internal(format!("{what}: {error}"))),
         }
     }
@@ -229,20 +254,26 @@ impl Gpu {
         }
         self.check_kernel(kernel)?;
         let cache = self.shared.cache.as_ref();
-        let pipeline =
-            self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel, checked, cache))?;
-        let pipeline = Arc::new(pipeline);
+        let made =
+            self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel, checked, cache));
+        let pipeline = Arc::new(made.map_err(|error| self.why_refused(kernel, error))?);
         pipelines.insert(key, pipeline.clone());
         Ok(pipeline)
     }
 
-    /// Submits commands; what the device raises is an [`Error`].
-    fn submit(&self, what: &str, commands: wgpu::CommandEncoder) -> Result<wgpu::SubmissionIndex> {
-        self.scoped(what, || self.queue().submit([commands.finish()]))
-    }
-
-    fn encoder(&self, label: &str) -> wgpu::CommandEncoder {
-        self.device().create_command_encoder(&wgpu::CommandEncoderDescriptor { label: Some(label) })
+    /// Records commands and submits them; what the device raises is an [`Error`].
+    pub(crate) fn submit(
+        &self,
+        what: &str,
+        record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<()>,
+    ) -> Result<wgpu::SubmissionIndex> {
+        let label = format!("wgrad {what}");
+        let descriptor = wgpu::CommandEncoderDescriptor { label: Some(&label) };
+        self.scoped(what, || {
+            let mut encoder = self.device().create_command_encoder(&descriptor);
+            record(&mut encoder)?;
+            Ok(self.queue().submit([encoder.finish()]))
+        })?
     }
 }
 

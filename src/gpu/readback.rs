@@ -1,5 +1,7 @@
 //! Reading results back: the only proof that work happened.
 
+#[cfg(not(target_family = "wasm"))]
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use futures::channel::oneshot;
@@ -34,14 +36,17 @@ impl Gpu {
         }
         let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST;
         let staging = self.buffer(what, bytes, &[], usage)?.buffer;
-        let mut encoder = self.encoder("wgrad read");
-        encoder.copy_buffer_to_buffer(&region.buffer, region.offset, &staging, 0, bytes);
-        let submission = self.submit(what, encoder)?;
+        let submission = self.submit(what, |encoder| {
+            encoder.copy_buffer_to_buffer(&region.buffer, region.offset, &staging, 0, bytes);
+            Ok(())
+        })?;
         let (sender, receiver) = oneshot::channel();
-        staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
-            // The receiver is gone only if the read was given up.
-            let _ = sender.send(outcome);
-        });
+        self.scoped(what, || {
+            staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
+                // The receiver is gone only if the read was given up.
+                let _ = sender.send(outcome);
+            });
+        })?;
         self.wait(what, Some(submission))?;
         let lost = |reason: String| self.note_lost(format!("{reason} (reading {what})"));
         match receiver.await {
@@ -71,13 +76,18 @@ impl Gpu {
         submission_index: Option<wgpu::SubmissionIndex>,
     ) -> Result<()> {
         let wait = wgpu::PollType::Wait { submission_index, timeout: Some(TIMEOUT) };
-        match self.device().poll(wait) {
-            Ok(_) => Ok(()),
-            Err(wgpu::PollError::Timeout) => {
+        // A driver that gives up while it is waited for makes wgpu panic.
+        let polled = catch_unwind(AssertUnwindSafe(|| self.device().poll(wait)));
+        match polled {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(wgpu::PollError::Timeout)) => {
                 Err(Error::Timeout { what: what.to_string(), seconds: TIMEOUT.as_secs_f64() })
             }
             // The submission was swallowed by a device that is gone.
-            Err(error) => Err(self.note_lost(error.to_string())),
+            Ok(Err(error)) => Err(self.note_lost(error.to_string())),
+            // Whatever else panics there is a callback of the host's.
+            Err(payload) if self.is_alive() => resume_unwind(payload),
+            Err(_) => Err(self.note_lost(format!("the driver gave up (waiting for {what})"))),
         }
     }
 

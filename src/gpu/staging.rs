@@ -155,7 +155,7 @@ impl Staging {
         }
         let descriptor = wgpu::BufferDescriptor {
             label: Some(label),
-            size: size.min(limit),
+            size: size.min(limit / 4 * 4),
             usage,
             mapped_at_creation: self.way == Way::Up,
         };

@@ -1,10 +1,13 @@
 //! Copies between the host's textures and tensors, converted on the device.
 
+use super::draft::{compute_needs, within};
 use super::kernel::catalogue::shader;
 use super::memory::View;
 use super::{Gpu, Region};
 use crate::error::{Error, Result};
 use crate::program::DType;
+
+const OP: &str = "texture copy";
 
 /// The sides of a workgroup.
 const SIDE: u32 = 8;
@@ -33,19 +36,29 @@ impl TextureCopy {
     ///
     /// # Errors
     /// [`Error::Shape`] if the tensor's shape is not [height, width, channels] of the texture with 1 to 4 channels;
-    /// [`Error::Unsupported`] for another format, dimension or usage; whatever the device raises.
+    /// [`Error::Unsupported`] for another format, dimension or usage, or a tensor of another device; [`Error::Limit`];
+    /// whatever the device raises.
     pub fn new(gpu: &Gpu, texture: &wgpu::Texture, tensor: &View) -> Result<Self> {
         let (width, height) = (texture.width(), texture.height());
         let store = check(texture, tensor)?;
+        let groups = [width.div_ceil(SIDE), height.div_ceil(SIDE)];
+        check_limits(gpu, groups, texture.usage())?;
+        tensor.check(gpu, OP, "the tensor")?;
         let channels = tensor.shape.cols() as u32;
         let words = [width, height, channels, 0];
         let uniform = gpu.buffer("texture parameters", 16, &words, wgpu::BufferUsages::UNIFORM)?;
-        let view = texture.create_view(&wgpu::TextureViewDescriptor {
+        let descriptor = wgpu::TextureViewDescriptor {
             label: Some("wgrad texture"),
             base_mip_level: 0,
             mip_level_count: Some(1),
             ..Default::default()
-        });
+        };
+        let view =
+            gpu.scoped(OP, || texture.create_view(&descriptor)).map_err(|error| match error {
+                // Every valid texture has such a view.
+                Error::Internal(message) => Error::unsupported(OP, message),
+                other => other,
+            })?;
         let has = |usage| texture.usage().contains(usage);
         let way = |label: &str, parts: &[&str]| {
             let source = parts.join("\n");
@@ -57,7 +70,6 @@ impl TextureCopy {
         let to_texture = has(wgpu::TextureUsages::STORAGE_BINDING)
             .then(|| way("texture.to_image", &[PARAMS, store, shader!("texture/to_image")]))
             .transpose()?;
-        let groups = [width.div_ceil(SIDE), height.div_ceil(SIDE)];
         Ok(Self { to_tensor, to_texture, groups })
     }
 
@@ -85,7 +97,7 @@ impl TextureCopy {
     ) -> Result<()> {
         let Some(Way { pipeline, bind_group }) = way else {
             let message = format!("the texture's usage does not include {usage}");
-            return Err(Error::unsupported("texture copy", message));
+            return Err(Error::unsupported(OP, message));
         };
         let label = Some("wgrad texture copy");
         let descriptor = wgpu::ComputePassDescriptor { label, timestamp_writes: None };
@@ -135,9 +147,31 @@ impl Way {
     }
 }
 
+/// Fails if the device does not offer what the copies need.
+fn check_limits(gpu: &Gpu, groups: [u32; 2], usage: wgpu::TextureUsages) -> Result<()> {
+    let limits = gpu.limits();
+    let [sampled, stored] =
+        [wgpu::TextureUsages::TEXTURE_BINDING, wgpu::TextureUsages::STORAGE_BINDING]
+            .map(|one| u64::from(usage.contains(one)));
+    let [x, y] = groups.map(u64::from);
+    let what = || OP.to_string();
+    within(what, [(16, limits.max_uniform_buffer_binding_size, "bytes of a uniform buffer")])?;
+    within(what, compute_needs(limits, 3, [SIDE, SIDE]))?;
+    let most = limits.max_compute_workgroups_per_dimension;
+    within(
+        what,
+        [
+            (sampled, limits.max_sampled_textures_per_shader_stage, "sampled textures"),
+            (stored, limits.max_storage_textures_per_shader_stage, "storage textures"),
+            (1, limits.max_storage_buffers_per_shader_stage, "storage buffers per shader stage"),
+            (1, limits.max_uniform_buffers_per_shader_stage, "uniform buffers per shader stage"),
+            (x.max(y), most, "workgroups per dimension"),
+        ],
+    )
+}
+
 /// Fails unless the tensor is of the texture's size and the format one of ours; gives how the format is written to.
 fn check(texture: &wgpu::Texture, tensor: &View) -> Result<&'static str> {
-    let op = "texture copy";
     let (width, height) = (texture.width() as usize, texture.height() as usize);
     let shape = tensor.shape.to_vec();
     let fits = matches!(*shape, [h, w, 1..=4] if (h, w) == (height, width));
@@ -146,14 +180,14 @@ fn check(texture: &wgpu::Texture, tensor: &View) -> Result<&'static str> {
             "a tensor of {:?} {} beside a texture of {height} x {width}; it must be F32 [{height}, {width}, channels]",
             tensor.dtype, tensor.shape
         );
-        return Err(Error::shape(op, message));
+        return Err(Error::shape(OP, message));
     }
     let plain = texture.dimension() == wgpu::TextureDimension::D2
         && texture.depth_or_array_layers() == 1
         && texture.sample_count() == 1;
     if !plain {
         let message = "the texture must be two-dimensional, of one layer and one sample";
-        return Err(Error::unsupported(op, message));
+        return Err(Error::unsupported(OP, message));
     }
     match texture.format() {
         wgpu::TextureFormat::Rgba8Unorm => Ok(shader!("texture/rgba8unorm")),
@@ -164,7 +198,7 @@ fn check(texture: &wgpu::Texture, tensor: &View) -> Result<&'static str> {
             let message = format!(
                 "the format {other:?}; it must be Rgba8Unorm, R32Float, Rgba16Float or Rgba32Float"
             );
-            Err(Error::unsupported(op, message))
+            Err(Error::unsupported(OP, message))
         }
     }
 }

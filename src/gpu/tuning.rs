@@ -128,8 +128,7 @@ impl Gpu {
         for _ in 0..=ROUNDS {
             let start = Instant::now();
             plan.run(4)?;
-            let waited = self.device().poll(wgpu::PollType::wait_indefinitely());
-            waited.map_err(|error| self.note_lost(error.to_string()))?;
+            self.wait("tune", None)?;
             fastest = fastest.min(start.elapsed().as_secs_f64());
         }
         Ok(fastest)

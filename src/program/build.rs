@@ -23,16 +23,14 @@ impl Program {
     }
 
     fn info(&self, index: usize) -> Result<ParamInfo> {
-        let count = self.params.len();
-        let message =
-            || Error::Internal(format!("parameter {index} of '{}', which has {count}", self.name));
-        self.params.get(index).cloned().ok_or_else(message)
+        let missing = || Error::no_such(&self.name, "parameter", index, self.params.len());
+        self.params.get(index).cloned().ok_or_else(missing)
     }
 
     /// The slot of a parameter.
     ///
     /// # Errors
-    /// [`Error::Internal`] if there is no such parameter.
+    /// [`Error::Unsupported`] if there is no such parameter.
     pub fn param(&mut self, index: usize) -> Result<Slot> {
         let ParamInfo { name, shape, .. } = self.info(index)?;
         Ok(self.add(&name, shape, DType::F32, Place::Param(index)))
@@ -41,7 +39,7 @@ impl Program {
     /// The slot of a parameter's gradient.
     ///
     /// # Errors
-    /// [`Error::Internal`] if there is no such parameter.
+    /// [`Error::Unsupported`] if there is no such parameter.
     pub fn grad(&mut self, index: usize) -> Result<Slot> {
         let ParamInfo { name, shape, .. } = self.info(index)?;
         Ok(self.add(&format!("d {name}"), shape, DType::F32, Place::Grad(index)))

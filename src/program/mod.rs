@@ -21,6 +21,7 @@ mod step;
 mod tensor;
 mod triplet;
 mod values;
+mod weights;
 
 pub use around::Around;
 pub use effect::{Effects, Operand};
@@ -153,12 +154,14 @@ impl Program {
     /// What a slot is.
     ///
     /// # Errors
-    /// [`Error::Internal`] for a slot of another program.
+    /// [`Error::Unsupported`] for a slot of another program, as far as this one has fewer.
     pub fn slot(&self, slot: Slot) -> Result<&SlotInfo> {
-        let count = self.slots.len();
-        let message =
-            || Error::Internal(format!("slot {} in '{}', which has {count}", slot.0, self.name));
-        self.slots.get(slot.0).ok_or_else(message)
+        let foreign = || {
+            let (number, count) = (slot.0, self.slots.len());
+            let message = format!("slot {number} is of another program; this one has {count}");
+            Error::unsupported(&self.name, message)
+        };
+        self.slots.get(slot.0).ok_or_else(foreign)
     }
 
     /// The shape of a slot.

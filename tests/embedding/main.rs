@@ -4,13 +4,18 @@
 mod support;
 
 mod arena;
+mod arguments;
 mod counts;
+mod destroyed;
+mod devices;
 mod frames;
 mod host;
 mod limits;
 mod live;
 mod lost;
+mod lowered;
 mod order;
+mod overlap;
 mod own_test;
 mod usage;
 mod views;

@@ -143,6 +143,7 @@ impl Case {
                 Verdict::Refused(error.to_string())
             }
             Err(Error::Internal(message)) => Verdict::Failed(message),
+            Err(error @ Error::Shader { .. }) => Verdict::Failed(error.to_string()),
             Err(error) => return Err(error),
         };
         Ok(Check { name: self.name.clone(), verdict })
@@ -231,12 +232,7 @@ impl<'a> Duel<'a> {
     fn advance(&mut self, ops: Range<usize>, entry: &StepEntry) -> Result<()> {
         self.interpreter.run_ops(ops.clone(), &mut self.reference, entry)?;
         let gpu = self.plan.gpu().clone();
-        let mut encoder = gpu.device().create_command_encoder(&wgpu::CommandEncoderDescriptor {
-            label: Some("wgrad self test"),
-        });
-        self.plan.encode_ops(&mut encoder, ops)?;
-        gpu.queue().submit([encoder.finish()]);
-        Ok(())
+        gpu.submit("self test", |encoder| self.plan.encode_ops(encoder, ops)).map(drop)
     }
 
     /// What the engines disagree on after some ops; what passes between ops that one dispatch does is nowhere to be seen.

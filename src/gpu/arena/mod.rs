@@ -6,7 +6,7 @@ mod transfer;
 use super::Gpu;
 use super::memory::{Region, words};
 use crate::error::{Error, Result};
-use crate::program::ParamInfo;
+use crate::program::{ParamInfo, Program};
 use crate::shape::{PAD, padded};
 use crate::spec::Optimizer;
 use crate::spec::optimizer::{Layout, MAX_CARRIED};
@@ -90,7 +90,7 @@ impl Weights {
     }
 
     /// Fails if a tensor is larger than one binding.
-    pub(crate) fn check(gpu: &Gpu, params: &[ParamInfo]) -> Result<()> {
+    pub(crate) fn check_size(gpu: &Gpu, params: &[ParamInfo]) -> Result<()> {
         layout(params, most(gpu)).map(|_| ())
     }
 
@@ -186,16 +186,41 @@ impl Weights {
         let place = spans.get(index).filter(|_| slots == 1).and_then(|span| {
             let region = self.segments.get(span.segment)?.region(arena)?;
             let offset = region.offset + span.offset as u64 * 4;
-            let (buffer, bytes) = (region.buffer.clone(), padded(span.len) as u64 * 4);
-            Some(Region { buffer, offset, bytes })
+            Some(Region { offset, bytes: padded(span.len) as u64 * 4, ..region.clone() })
         });
-        place.ok_or_else(|| Error::Internal("no such parameter in the arena".into()))
+        let missing = || Error::no_such("weights", "parameter", index, self.spans.len());
+        place.ok_or_else(|| match arena {
+            Arena::State(_) if slots > 1 => {
+                Error::unsupported("weights", "a state value of several slots is in no one place")
+            }
+            _ => missing(),
+        })
+    }
+
+    /// Fails if there is no such state value.
+    fn check_state(&self, state: usize) -> Result<()> {
+        let count = self.state_count();
+        if state < count {
+            return Ok(());
+        }
+        Err(Error::no_such("weights", "state value", state, count))
+    }
+
+    /// Fails unless they lie on the device and belong to the program.
+    pub(super) fn check(&self, gpu: &Gpu, program: &Program) -> Result<()> {
+        gpu.check_owner(program.name(), "the memory of the weights", Some(self.gpu.id()))?;
+        let lens = self.spans.iter().map(|span| span.len);
+        let has_state = |state: usize, layout: Layout| {
+            let own = self.layouts.get(state).copied().unwrap_or(Layout::Elements);
+            state < self.state_count() && own == layout
+        };
+        program.check_weights(lens, has_state, self.carried_len)
     }
 
     /// Where a parameter tensor lies, to be bound by the host's own pipelines.
     ///
     /// # Errors
-    /// [`Error::Internal`] if there is no such tensor.
+    /// [`Error::Unsupported`] if there is no such tensor.
     pub fn param(&self, index: usize) -> Result<Region> {
         self.region(Arena::Params, index)
     }
@@ -213,6 +238,7 @@ impl Weights {
     /// # Errors
     /// As [`Weights::param`], also if there is no such state, or one of several slots.
     pub fn state(&self, state: usize, index: usize) -> Result<Region> {
+        self.check_state(state)?;
         self.region(Arena::State(state), index)
     }
 }

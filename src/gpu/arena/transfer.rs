@@ -38,8 +38,9 @@ impl Weights {
     /// ([`Optimizer::layout`](crate::Optimizer::layout)).
     ///
     /// # Errors
-    /// [`Error::DeviceLost`], [`Error::Timeout`].
+    /// [`Error::Unsupported`] if there is no such state value; [`Error::DeviceLost`], [`Error::Timeout`].
     pub async fn read_state(&self, state: usize) -> Result<Vec<Vec<f32>>> {
+        self.check_state(state)?;
         self.read(Arena::State(state)).await
     }
 
@@ -68,20 +69,24 @@ impl Weights {
             return Err(Error::unsupported(what, "they lie in this buffer already"));
         }
         let mut places = Vec::with_capacity(self.segments.len());
-        let mut encoder = self.gpu.encoder("wgrad move");
         let mut at = offset;
-        for Segment { params: Region { buffer: from, offset, bytes }, .. } in &self.segments {
-            encoder.copy_buffer_to_buffer(from, *offset, buffer, at, *bytes);
-            places.push(Region { buffer: buffer.clone(), offset: at, bytes: *bytes });
-            at += bytes;
+        for Segment { params, .. } in &self.segments {
+            places.push(Region { buffer: buffer.clone(), offset: at, ..params.clone() });
+            at += params.bytes;
         }
-        self.gpu.submit(what, encoder)?;
+        self.gpu.submit(what, |encoder| {
+            for (Segment { params, .. }, place) in self.segments.iter().zip(&places) {
+                let (from, to) = (&params.buffer, &place.buffer);
+                encoder.copy_buffer_to_buffer(from, params.offset, to, place.offset, place.bytes);
+            }
+            Ok(())
+        })?;
         self.segments.iter_mut().zip(places).for_each(|(segment, place)| segment.params = place);
         self.hosted = true;
         Ok(())
     }
 
-    fn state_count(&self) -> usize {
+    pub(super) fn state_count(&self) -> usize {
         self.segments.first().map_or(0, |segment| segment.states.len())
     }
 

@@ -87,6 +87,11 @@ impl Kernel {
         }
     }
 
+    /// Whether some part of its text is not the library's.
+    pub(super) fn is_foreign(&self) -> bool {
+        Trust::of(self) == Trust::None
+    }
+
     /// The whole WGSL module.
     pub fn source(&self) -> String {
         self.parts.join("\n")
@@ -95,13 +100,16 @@ impl Kernel {
     /// The words of the uniform parameters: the fields, then `hyper`, each padded as WGSL lays them out.
     ///
     /// # Errors
-    /// [`Error::Internal`] if the counts differ from the kernel's fields.
+    /// [`Error::Shape`] if the counts differ from the kernel's fields.
     pub fn words(&self, fields: &[u32], hyper: &[f64]) -> Result<Vec<u32>> {
         let expected: usize = self.fields.iter().map(|field| field.words).sum();
         let names = self.hyper.as_deref().unwrap_or_default();
         if fields.len() != expected || hyper.len() < names.len() {
-            let message = format!("{}: {} words for {expected} fields", self.label, fields.len());
-            return Err(Error::Internal(message));
+            let (words, numbers, wanted) = (fields.len(), hyper.len(), names.len());
+            let message = format!(
+                "{words} words and {numbers} numbers for fields of {expected} and {wanted}"
+            );
+            return Err(Error::shape(&self.label, message));
         }
         let mut words = fields.to_vec();
         words.resize(words.len().next_multiple_of(ALIGN), 0);

@@ -6,6 +6,7 @@ mod loss;
 mod matmul;
 mod norm;
 mod ops;
+mod overlap;
 mod reuse;
 mod rows;
 mod tensor;
@@ -100,7 +101,7 @@ impl Memory {
                 (_, None) if figures.contains(&number) => {
                     let offset = next_scalar * PAD as u64 * 4;
                     next_scalar += 1;
-                    Some(Region { buffer: scalars.buffer.clone(), offset, bytes: PAD as u64 * 4 })
+                    Some(Region { offset, bytes: PAD as u64 * 4, ..scalars.clone() })
                 }
                 (_, None) => {
                     let one = shared.iter().find(|one| one.slots.contains(&Slot(number)));
@@ -137,8 +138,9 @@ impl Memory {
 }
 
 /// The slot whose memory a view is: another one, if the slot is that one in another shape.
-pub(super) fn viewed(program: &Program, slot: Slot, view: &View) -> Result<Slot> {
+pub(super) fn viewed(gpu: &Gpu, program: &Program, slot: Slot, view: &View) -> Result<Slot> {
     let info = program.slot(slot)?;
+    view.check(gpu, program.name(), &format!("the view of '{}'", info.name))?;
     if (view.shape, view.dtype) != (info.shape, info.dtype) {
         let message = format!(
             "a view of {:?} {} for '{}', {:?} {}",
@@ -186,8 +188,8 @@ impl<'a> Lowering<'a> {
     }
 
     fn weights(&self) -> Result<&'a Weights> {
-        self.weights
-            .ok_or_else(|| Error::Internal(format!("'{}' has no weights", self.program.name())))
+        let message = "it is over parameters; give it their weights";
+        self.weights.ok_or_else(|| Error::unsupported(self.program.name(), message))
     }
 
     fn shape(&self, slot: Slot) -> Result<Shape> {

@@ -10,7 +10,7 @@ use crate::program::{Op, Slot};
 use crate::random::Key;
 use crate::shape::PAD;
 use crate::spec::Optimizer;
-use crate::spec::optimizer::{Takes, sides};
+use crate::spec::optimizer::{Layout, Takes, sides};
 
 fn state_of(segment: &Segment, state: usize) -> Result<&Region> {
     let missing = || Error::Internal(format!("the arena has no state value {state}"));
@@ -273,7 +273,9 @@ impl<'a> Lowering<'a> {
 
     /// The new numbers of rows and columns, and the old ones, of an optimizer that keeps any.
     fn lines(&mut self, optimizer: &Optimizer, segment: &Segment) -> Result<Option<[Region; 2]>> {
-        let lines = segment.states.get(optimizer.states().len().saturating_sub(1));
+        // Weights may have been made for another optimizer, which keeps more.
+        let keeps = (0..optimizer.states().len()).rfind(|k| optimizer.layout(*k) == Layout::Lines);
+        let lines = keeps.and_then(|state| segment.states.get(state));
         let Some(lines) = lines.filter(|_| !segment.strips.is_empty()) else { return Ok(None) };
         let all = self.program.params().iter().map(|param| sides(param.shape));
         let longest = all.filter(|[_, cols]| *cols > 0).flatten().max();

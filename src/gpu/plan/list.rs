@@ -58,6 +58,8 @@ impl List {
         memory: Memory,
         fused: &fusion::Plan,
     ) -> Result<Self> {
+        weights.map_or(Ok(()), |weights| weights.check(gpu, program))?;
+        memory.check_views(program, weights)?;
         let mut lowering = Lowering::new(gpu, program, weights, memory);
         lowering.lower(fused)?;
         let Lowering { jobs, marks, inside, scratch, .. } = lowering;
@@ -99,11 +101,8 @@ fn uniforms(gpu: &Gpu, jobs: &[Job]) -> Result<Option<Region>> {
 
 fn bind(gpu: &Gpu, job: &Job, uniforms: Option<&Region>, offset: u64) -> Result<Dispatch> {
     let pipeline = gpu.pipeline(&job.kernel)?;
-    let words = Region {
-        buffer: uniforms.ok_or_else(|| Error::Internal("no parameters".into()))?.buffer.clone(),
-        offset,
-        bytes: job.words.len() as u64 * 4,
-    };
+    let uniforms = uniforms.ok_or_else(|| Error::Internal("no parameters".into()))?;
+    let words = Region { offset, bytes: job.words.len() as u64 * 4, ..uniforms.clone() };
     let bound = (1..).zip(job.kernel.bindings.iter().zip(&job.bindings));
     let bound = bound.filter(|(_, (binding, _))| binding.access != Access::Absent);
     let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once((0, &words))
@@ -116,8 +115,14 @@ fn bind(gpu: &Gpu, job: &Job, uniforms: Option<&Region>, offset: u64) -> Result<
         layout: &pipeline.layout,
         entries: &entries,
     };
-    let bind_group =
-        gpu.scoped(&job.kernel.label, || gpu.device().create_bind_group(&descriptor))?;
+    let made = gpu.scoped(&job.kernel.label, || gpu.device().create_bind_group(&descriptor));
+    let bind_group = made.map_err(|error| match error {
+        // Whether a buffer of the host's is still there, only the device knows.
+        Error::Internal(message) if job.bindings.iter().any(|region| region.owner.is_none()) => {
+            Error::unsupported(&job.kernel.label, message)
+        }
+        other => other,
+    })?;
     let grid =
         grid(job.groups, gpu.limits().max_compute_workgroups_per_dimension, &job.kernel.label)?;
     let bytes = job.bindings.iter().map(|region| region.bytes).sum();
@@ -134,7 +139,7 @@ fn bind(gpu: &Gpu, job: &Job, uniforms: Option<&Region>, offset: u64) -> Result<
 /// Folds a row of workgroups into as many equal rows as the device's limit asks for.
 fn grid(groups: u64, limit: u32, label: &str) -> Result<[u32; 2]> {
     let most = u64::from(limit);
-    let rows = groups.div_ceil(most);
+    let rows = groups.checked_div(most).map_or(u64::MAX, |_| groups.div_ceil(most));
     if rows > most {
         let what = label.to_string();
         return Err(Error::Limit { what, needed: groups, limit: most * most, unit: "workgroups" });
@@ -153,5 +158,6 @@ mod tests {
         assert_eq!(grid(65_536, 65_535, "op").unwrap(), [32_768, 2]);
         assert!(grid(10, 3, "op").unwrap_err().to_string().contains("op"));
         assert_eq!(grid(9, 3, "op").unwrap(), [3, 3]);
+        assert!(grid(1, 0, "op").unwrap_err().to_string().contains("op"));
     }
 }

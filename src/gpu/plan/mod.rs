@@ -59,7 +59,9 @@ impl Plan {
     /// # Errors
     /// [`Error::Limit`] if a tensor is larger than the device can bind, [`Error::OutOfMemory`], [`Error::Shape`] if a
     /// view has another shape than its slot, [`Error::Unsupported`] if views make one dispatch read and write a buffer, if
-    /// two are of the same slot (one in two shapes, too), or one is of a parameter or its gradient.
+    /// two are of the same slot (one in two shapes, too), one is of a parameter or its gradient, or one shares bytes with
+    /// another, or with the parameters, and the program writes either; also if the weights are of another program, or a view
+    /// or the weights lie on another device.
     pub fn new(
         gpu: &Gpu,
         program: Program,
@@ -82,7 +84,8 @@ impl Plan {
     ) -> Result<Self> {
         let counting = program.ops().iter().any(|op| matches!(op, Op::Record { .. }));
         let steps = StepTable::new(gpu, rule, first, counting)?;
-        let views = roots(&program, views)?;
+        let views = roots(gpu, &program, views)?;
+        weights.map_or(Ok(()), |weights| weights.check(gpu, &program))?;
         let fused = fusion::prepare(gpu, &program, weights, &views)?;
         let memory = Memory::new(gpu, &program, steps.region.clone(), &views, &fused)?;
         let list = List::new(gpu, &program, weights, memory.clone(), &fused)?;
@@ -121,6 +124,7 @@ impl Plan {
         let slots: Vec<Slot> =
             inputs.iter().map(|view| program.input("input", view.shape, view.dtype)).collect();
         let made = build(&mut program, &slots)?;
+        made.iter().try_for_each(|slot| program.slot(*slot).map(drop))?;
         let views = slots.into_iter().chain(made).zip(inputs.iter().chain(outputs).cloned());
         let views: Vec<(Slot, View)> = views.collect();
         Self::new(gpu, program, None, &views, 0, |_| StepEntry::rows(usize::MAX))
@@ -132,7 +136,7 @@ impl Plan {
     /// # Errors
     /// As [`Plan::new`]; the plan is then unchanged.
     pub fn rebind(&mut self, weights: Option<&Weights>, slot: Slot, view: &View) -> Result<()> {
-        let root = viewed(&self.program, slot, view)?;
+        let root = viewed(&self.gpu, &self.program, slot, view)?;
         let mut memory = self.memory.clone();
         let Some(Some(region)) = memory.slots.get_mut(root.0) else {
             return Err(no_memory(&self.program, self.program.slot(slot)?));
@@ -318,10 +322,8 @@ impl Plan {
         if !self.steps.has_room(steps) {
             self.gpu.wait(self.program.name(), None)?;
         }
-        let mut encoder = self.gpu.encoder("wgrad run");
-        self.encode(&mut encoder, steps)?;
-        self.gpu.submit(self.program.name(), encoder)?;
-        Ok(())
+        let (gpu, name) = (self.gpu.clone(), self.program.name().to_string());
+        gpu.submit(&name, |encoder| self.encode(encoder, steps)).map(drop)
     }
 
     /// Where the step counter is.
@@ -333,7 +335,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Limit`] if they are more than the ring holds or no longer in it; [`Error::DeviceLost`] and
-    /// [`Error::Timeout`]; [`Error::Internal`] if the device's step counter has not come that far.
+    /// [`Error::Timeout`]; [`Error::Unsupported`] if the device's step counter has not come that far.
     pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
         let recorded = self.steps.next();
         if steps.end > recorded {
@@ -352,7 +354,7 @@ impl Plan {
                 "the device has done {:?} steps, not {wanted}; was a recording not submitted?",
                 done.first()
             );
-            return Err(Error::Internal(message));
+            return Err(Error::unsupported("records", message));
         }
         let words = self
             .gpu
@@ -389,10 +391,10 @@ impl Plan {
 }
 
 /// The views by the slots whose memory they are.
-fn roots(program: &Program, views: &[(Slot, View)]) -> Result<Vec<(Slot, View)>> {
+fn roots(gpu: &Gpu, program: &Program, views: &[(Slot, View)]) -> Result<Vec<(Slot, View)>> {
     let mut roots: Vec<(Slot, View)> = Vec::with_capacity(views.len());
     for (slot, view) in views {
-        let root = viewed(program, *slot, view)?;
+        let root = viewed(gpu, program, *slot, view)?;
         if roots.iter().any(|(other, _)| *other == root) {
             let message = format!("two views of '{}'", program.slot(root)?.name);
             return Err(Error::unsupported(program.name(), message));

@@ -142,14 +142,7 @@ impl Plan {
         let stamps = Stamps::new(&self.gpu, count)?;
         let mut ticks = vec![0u64; count];
         for _ in 0..steps {
-            let mut encoder = self.gpu.encoder("wgrad profile");
-            self.steps.begin(&mut encoder, 1)?;
-            for number in 0..count {
-                self.pass(&mut encoder, 1, number..number + 1, stamps.writes(number));
-            }
-            self.steps.end(&mut encoder, 1, &self.memory.ring)?;
-            stamps.resolve(&mut encoder, count);
-            self.gpu.submit("profile", encoder)?;
+            self.gpu.clone().submit("profile", |encoder| self.encode_stamped(encoder, &stamps))?;
             let words = self.gpu.read_words("timestamps", &stamps.resolved, 4 * count).await?;
             for (sum, stamp) in ticks.iter_mut().zip(words.chunks_exact(4)) {
                 let [begin, begin_high, end, end_high] = *stamp else { continue };
@@ -164,6 +157,22 @@ impl Plan {
             ProfileRow { label: label.clone(), time, bytes: *bytes, flops: *flops }
         });
         Ok(Profile { steps, by_device: true, rows: rows.collect() })
+    }
+
+    /// Records one step, each dispatch in a pass of its own.
+    fn encode_stamped(
+        &mut self,
+        encoder: &mut wgpu::CommandEncoder,
+        stamps: &Stamps,
+    ) -> Result<()> {
+        let count = self.list.dispatches.len();
+        self.steps.begin(encoder, 1)?;
+        for number in 0..count {
+            self.pass(encoder, 1, number..number + 1, stamps.writes(number));
+        }
+        self.steps.end(encoder, 1, &self.memory.ring)?;
+        stamps.resolve(encoder, count);
+        Ok(())
     }
 
     /// The mean time of a step by the host's clock.

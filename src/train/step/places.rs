@@ -96,7 +96,7 @@ impl TrainingStep {
     /// [`Network::params`](crate::nn::Network::params).
     ///
     /// # Errors
-    /// [`Error::Internal`] if there is no such parameter.
+    /// [`Error::Unsupported`] if there is no such parameter.
     pub fn parameter(&self, index: usize) -> Result<Region> {
         self.weights()?.param(index)
     }

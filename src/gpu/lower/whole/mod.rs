@@ -113,7 +113,7 @@ impl Lowering<'_> {
             for Split { slot, parts } in &plan.splits {
                 let bytes = u64::from(parts.count * parts.stride).next_multiple_of(4) * 4;
                 let offset = partial.offset + u64::from(parts.at) * 4;
-                let region = Region { buffer: partial.buffer.clone(), offset, bytes };
+                let region = Region { offset, bytes, ..partial.clone() };
                 self.partials.insert(*slot, region);
             }
             self.chain(plan, partial)?;

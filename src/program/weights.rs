@@ -1,0 +1,60 @@
+//! What a program asks of the weights that it runs on.
+
+use super::{Op, Program};
+use crate::error::{Error, Result};
+use crate::spec::optimizer::Layout;
+
+impl Op {
+    /// The state values that it looks at, each with its layout.
+    fn states(&self) -> Vec<(usize, Layout)> {
+        match self {
+            Self::Update { optimizer, .. } | Self::Direction { optimizer } => {
+                (0..optimizer.states().len())
+                    .map(|state| (state, optimizer.layout(state)))
+                    .collect()
+            }
+            Self::Accumulate { state, .. } | Self::Average { state, .. } => {
+                vec![(*state, Layout::Elements)]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// How many numbers it carries from step to step beside them.
+    fn carried(&self) -> usize {
+        let Self::Update { optimizer, .. } = self else { return 0 };
+        optimizer.initial_carried().iter().map(|(_, values)| values.len()).sum()
+    }
+}
+
+impl Program {
+    /// Fails unless weights belong to the program: parameters of so many numbers each, every state value that an op looks
+    /// at, and as many carried numbers.
+    pub(crate) fn check_weights(
+        &self,
+        lens: impl Iterator<Item = usize>,
+        has_state: impl Fn(usize, Layout) -> bool,
+        carried: usize,
+    ) -> Result<()> {
+        let refuse = |message| Err(Error::unsupported(&self.name, message));
+        if !lens.eq(self.params.iter().map(|param| param.shape.len())) {
+            let count = self.params.len();
+            return refuse(format!("the weights are not those of its {count} parameters"));
+        }
+        for op in &self.ops {
+            let lacking =
+                op.states().into_iter().find(|(state, layout)| !has_state(*state, *layout));
+            if let Some((state, _)) = lacking {
+                let op = op.name();
+                return refuse(format!(
+                    "the weights have no such state value {state} as {op} needs"
+                ));
+            }
+            if ![0, carried].contains(&op.carried()) {
+                let (op, needed) = (op.name(), op.carried());
+                return refuse(format!("{op} carries {needed} numbers, the weights {carried}"));
+            }
+        }
+        Ok(())
+    }
+}
