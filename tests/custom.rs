@@ -197,3 +197,176 @@ fn a_custom_loss_with_a_fault_is_refused_with_the_place() {
         assert!(message.contains(part), "{name}: {message}");
     }
 }
+
+const SLOPE: &str = "fn derivative(x: f32) -> f32 { return 1.0; }";
+const PLAIN: &str = "fn forward(x: f32) -> f32 { return x; }";
+
+/// A text that declares `forward` with a body.
+fn body(statements: &str) -> String {
+    format!("fn forward(x: f32) -> f32 {{ {statements} }}")
+}
+
+#[test]
+fn names_that_wgsl_or_the_library_has_are_refused_and_named() {
+    let functions = ["min", "max", "select", "abs", "exp", "subgroupAdd", "workgroupBarrier"];
+    for name in functions.into_iter().chain(["flat_index", "put_value", "safe_exp", "main"]) {
+        let text = format!("// mine\nfn {name}(x: f32) -> f32 {{ return x; }} {PLAIN}");
+        refused("mine", &text, SLOPE, &["mine:2:", name]);
+    }
+    for name in ["f32", "vec4", "vec4f", "mat2x2f", "array", "read_write", "storage", "Params"] {
+        refused("mine", &format!("struct {name} {{ a: u32 }} {PLAIN}"), SLOPE, &["mine:1:", name]);
+        refused("mine", &format!("alias {name} = i32; {PLAIN}"), SLOPE, &["mine:1:", name]);
+        refused("mine", &format!("const {name} = 1.0; {PLAIN}"), SLOPE, &["mine:1:", name]);
+    }
+    let hidden = "fn/* */\u{2028}min(x: f32) -> f32 { return x; }";
+    refused("mine", &format!("{hidden} {PLAIN}"), SLOPE, &["mine:"]);
+    let value = "fn value(y: f32, t: f32) -> f32 { return y; }";
+    let gradient = "fn gradient(y: f32, t: f32) -> f32 { return max(y, t); } fn max(y: f32, t: f32) -> f32 { return y; }";
+    let loss = Loss::custom("mine", value, gradient, |y, _| y, |_, _| 1.0).unwrap_err();
+    assert!(matches!(loss, Error::Shader { .. }) && loss.to_string().contains("max"), "{loss}");
+}
+
+#[test]
+fn what_is_no_elementwise_function_is_refused() {
+    for (text, word) in [
+        ("override size: u32 = 3;", "override"),
+        ("var<private> big: array<f32, 1000000>;", "var"),
+        ("var<workgroup> one: f32;", "var"),
+        ("@group(0) @binding(7) var<storage> other: array<f32>;", "@"),
+        ("enable f16;", "enable"),
+        ("diagnostic(off, derivative_uniformity);", "diagnostic"),
+    ] {
+        refused("mine", &format!("{text} {PLAIN}"), SLOPE, &["mine:1:", word]);
+    }
+    for (statements, word) in [
+        ("if x > 0.0 { workgroupBarrier(); } return x;", "workgroupBarrier"),
+        ("storageBarrier(); return x;", "storageBarrier"),
+        ("return subgroupAdd(x);", "subgroupAdd"),
+        ("return dpdx(x);", "dpdx"),
+        ("return textureLoad(x);", "textureLoad"),
+        ("loop { } return x;", "loop"),
+        ("while true { } return x;", "while"),
+        ("for (;;) { } return x;", "for"),
+        ("for (var i = 0; i < 8; i--) { } return x;", "for"),
+        ("for (var i = 0; i < 8; i++) { i = 0; } return x;", "for"),
+        ("for (var i = 0; i < 8; i++) { (i) -= 1; } return x;", "for"),
+        ("for (var i = 0; i < 8; i++) { let p = &i; *p = 0; } return x;", "for"),
+        ("for (var i = 0; i < i32(x); i++) { } return x;", "for"),
+        ("for (var i = 0; i < 2000000000; i++) { } return x;", "tokens"),
+        ("discard; return x;", "discard"),
+        ("return x; /*", "comment"),
+    ] {
+        refused("mine", &body(statements), SLOPE, &["mine:", word]);
+        // Named in a comment alone it is nothing.
+        let noted = format!("// {}\n{PLAIN}", statements.replace("/*", ""));
+        Activation::custom("mine", &noted, SLOPE, |x| x, |_| 1.0).unwrap();
+    }
+}
+
+#[test]
+fn variables_arrays_and_what_calls_multiply_to_are_bounded() {
+    let array = |kind: &str, len: &str| body(&format!("{kind} a: array<f32, {len}>; return a[0];"));
+    let nested = body("var a: array<array<f32, 250>, 250>; return a[0][u32(x)];");
+    let many: String = (0..9).map(|i| format!("var a{i}: array<vec4f, 16>; ")).collect();
+    let table = "const T = array<f32, 200>();";
+    let looked = body("return T[u32(x)] + T[u32(x + 1.0)];");
+    for (text, word) in [
+        (array("var", "1000000"), "array"),
+        (array("var", "300"), "array"),
+        (array("var", "1 << 30"), "array"),
+        (format!("const N = 4000000000u; {}", array("var", "N")), "array"),
+        (nested, "bytes"),
+        (body(&format!("{many} return a0[u32(x)].x;")), "bytes"),
+        (format!("{table} {looked}"), "bytes"),
+    ] {
+        refused("mine", &text, SLOPE, &[word]);
+    }
+    // Each calls the one before twice.
+    let doubled: String = (1..30)
+        .map(|i| {
+            format!("fn twice{i}(x: f32) -> f32 {{ return twice{0}(x) + twice{0}(-x); }}\n", i - 1)
+        })
+        .collect();
+    let doubled = format!("fn twice0(x: f32) -> f32 {{ return x; }}\n{doubled}");
+    refused("mine", &format!("{doubled}{}", body("return twice29(x);")), SLOPE, &["tokens"]);
+    let looping = body(
+        "var s = x; for (var i = 0; i < 100; i++) { for (var j = 0; j < 100; j++) { s += x; } } return s;",
+    );
+    refused("mine", &looping, SLOPE, &["tokens"]);
+    let slope = "fn derivative(x: f32) -> f32 { return slope(x); } fn slope(x: f32) -> f32 { return derivative(x); }";
+    refused("mine", PLAIN, slope, &["tokens"]);
+}
+
+#[test]
+fn counted_loops_tables_and_helpers_work_on_the_device() {
+    let text = "const T = array<f32, 4>(1.0, 0.5, 0.25, 0.125);
+        struct Pair { a: f32, b: f32 }
+        fn pair(x: f32) -> Pair { return Pair(x, 2.0 * x); }
+        fn forward(x: f32) -> f32 {
+            let p = pair(x);
+            var sum = 0.0;
+            for (var i = 0u; i < 4u; i++) { if i == 2u { continue; } sum += T[i] * p.b; }
+            for (var j: i32 = 0; j <= 4; j += 2) { sum += f32(j); }
+            return sum;
+        }";
+    let f = Activation::custom("table", text, SLOPE, |x| 3.25 * x + 6.0, |_| 1.0).unwrap();
+    for device in devices() {
+        let x = device.tensor(&wgrad::ndarray::array![1.0, -2.0]).unwrap();
+        let y = device.activation(f, &x).unwrap().read().unwrap();
+        assert_eq!(y, wgrad::ndarray::array![9.25, -0.5].into_dyn());
+    }
+}
+
+/// Texts that compilers recurse over, of `count` parts each.
+fn deep(count: usize) -> Vec<String> {
+    let chain = |part: &str| body(&format!("return x{};", part.repeat(count)));
+    let nested = |open: &str, close: &str| {
+        body(&format!("return {}x{};", open.repeat(count), close.repeat(count)))
+    };
+    let blocks = body(&format!("{}{} return x;", "{".repeat(count), "}".repeat(count)));
+    let branches =
+        body(&format!("if x > 0.0 {{}} {} return x;", "else if x > 1.0 {} ".repeat(count)));
+    let types = format!("{}f32{}", "array<".repeat(count), ", 1>".repeat(count));
+    vec![
+        chain(" + x"),
+        chain("*x"),
+        chain("/x-x"),
+        nested("(", ")"),
+        nested("-(", ")"),
+        nested("abs(", ")"),
+        nested("-", ""),
+        blocks,
+        branches,
+        body(&format!("var a: {types}; return x;")),
+        body(&format!("return f32({}true{});", "!".repeat(count), " == true".repeat(count))),
+        body(&format!("let v = vec2(x); return v{};", ".xy".repeat(count))),
+    ]
+}
+
+#[test]
+fn long_and_deep_texts_are_refused_and_those_within_the_bounds_compile_in_a_small_stack() {
+    let work = || {
+        for text in deep(4000) {
+            let short = text.len() <= 16 << 10;
+            let error = Activation::custom("deep", &text, SLOPE, |x| x, |_| 1.0).unwrap_err();
+            assert!(matches!(error, Error::Shader { .. }), "{error:?}");
+            let words = ["16384", "nested", "operators", "array"];
+            assert!(words.iter().any(|word| error.to_string().contains(word)), "{short}: {error}");
+        }
+        let x = support::nets::gpu().tensor(&wgrad::ndarray::array![1.0]).unwrap();
+        let mut compiled = 0;
+        for text in [40, 45, 80, 120, 250].into_iter().flat_map(deep) {
+            match Activation::custom("deep", &text, SLOPE, |x| x, |_| 1.0) {
+                Ok(f) => {
+                    support::nets::gpu().activation(f, &x).unwrap().read().unwrap();
+                    compiled += 1;
+                }
+                Err(error) => assert!(matches!(error, Error::Shader { .. }), "{error:?}"),
+            }
+        }
+        assert!(compiled >= 12, "{compiled}");
+        let long = format!("{PLAIN}{}", " ".repeat(16 << 10));
+        refused("mine", &long, SLOPE, &["16384"]);
+    };
+    std::thread::Builder::new().stack_size(2 << 20).spawn(work).unwrap().join().unwrap();
+}

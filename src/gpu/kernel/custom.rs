@@ -1,5 +1,8 @@
 //! Activations and losses of the caller's own, in WGSL: checked when they are defined, with the fault shown in the caller's text.
 
+mod builtins;
+mod text;
+
 use std::sync::Arc;
 
 use super::catalogue::Parts;
@@ -19,6 +22,11 @@ impl Activation {
     ///
     /// A definition is kept as long as the process runs: define an activation once, not in a loop. Its kernels always
     /// run with WebGPU's run-time checks.
+    ///
+    /// A text declares functions, structs, aliases and constants under names that neither WGSL nor the library has; every
+    /// loop in it is counted, `for (var i = 0; i < 8; i++)`; it is at most 16 kB long, 16 384 tokens once calls and loops
+    /// are written out, with 256 operators in an expression, 48 brackets or branches in each other, arrays of 256 elements
+    /// and 1 KiB of variables.
     ///
     /// ```
     /// use wgrad::Activation;
@@ -44,6 +52,7 @@ impl Activation {
         reference_derivative: impl Fn(f64) -> f64 + Send + Sync + 'static,
     ) -> Result<Self> {
         Self::check_free(name)?;
+        let [forward, derivative] = &text::checked(name, [forward, derivative])?;
         check_function(name, "forward", &["x"], forward, &[])?;
         check_function(name, "derivative", &["x"], derivative, &[forward])?;
         let (reference, slope) = (Arc::new(reference), Arc::new(reference_derivative));
@@ -87,6 +96,7 @@ impl Loss {
         reference_gradient: impl Fn(f64, f64) -> f64 + Send + Sync + 'static,
     ) -> Result<Self> {
         Self::check_free(name)?;
+        let [value, gradient] = &text::checked(name, [value, gradient])?;
         check_function(name, "value", &["y", "t"], value, &[])?;
         check_function(name, "gradient", &["y", "t"], gradient, &[value])?;
         let own = format!("{value}\n{gradient}");
@@ -137,13 +147,14 @@ mod naga {
 #[cfg(not(target_family = "wasm"))]
 mod naga {
     use wgpu::naga::front::wgsl;
-    use wgpu::naga::valid::{Capabilities, ValidationFlags, Validator};
-    use wgpu::naga::{Module, Scalar, TypeInner};
+    use wgpu::naga::valid::{Capabilities, FunctionInfo, ModuleInfo, ValidationFlags, Validator};
+    use wgpu::naga::{Expression, Function, Module, Scalar, TypeInner};
 
+    use super::super::names;
     use super::{Error, Result};
 
     /// Parses and validates; the caller's text comes first, so that line numbers are those of the caller.
-    pub fn parse(name: &str, own: &str, rest: &str) -> Result<Module> {
+    pub fn parse(name: &str, own: &str, rest: &str) -> Result<(Module, ModuleInfo)> {
         let source = format!("{own}\n{rest}");
         let refuse = |message| Err(Error::Shader { op: name.to_string(), message });
         let module = match wgsl::parse_str(&source) {
@@ -152,10 +163,13 @@ mod naga {
         };
         let mut validator = Validator::new(ValidationFlags::all(), Capabilities::empty());
         match validator.validate(&module) {
-            Ok(_) => Ok(module),
+            Ok(info) => Ok((module, info)),
             Err(error) => refuse(error.emit_to_string_with_path(&source, name)),
         }
     }
+
+    /// The most bytes of a text's variables, and of any of its types.
+    const MOST_BYTES: u32 = 1024;
 
     pub fn function(
         name: &str,
@@ -164,10 +178,13 @@ mod naga {
         own: &str,
         rest: &str,
     ) -> Result<()> {
-        let module = parse(name, own, rest)?;
+        let (module, info) = parse(name, own, rest)?;
         let refuse = |message: String| Err(Error::Shader { op: name.to_string(), message });
-        if !module.global_variables.is_empty() || !module.entry_points.is_empty() {
-            return refuse("the text may declare functions, structs and constants only".into());
+        let bytes = bytes(&module, &info, &names::declared(own));
+        if bytes > MOST_BYTES {
+            return refuse(format!(
+                "variables or a type of {bytes} bytes; the most is {MOST_BYTES}"
+            ));
         }
         let is_f32 = |ty| module.types.get_handle(ty).is_ok_and(is_f32);
         let fits = module.functions.iter().any(|(_, found)| {
@@ -181,6 +198,27 @@ mod naga {
         }
         let list: Vec<String> = arguments.iter().map(|name| format!("{name}: f32")).collect();
         refuse(format!("the text must declare `fn {function}({}) -> f32`", list.join(", ")))
+    }
+
+    /// The bytes of the variables of some functions, or of the largest type. A value that is indexed by a number not known
+    /// when it is compiled becomes a variable as well.
+    fn bytes(module: &Module, info: &ModuleInfo, names: &[&str]) -> u32 {
+        let size = |inner: &TypeInner| inner.try_size(module.to_ctx()).unwrap_or(u32::MAX);
+        let of = |function: &Function, info: &FunctionInfo| {
+            let locals = function.local_variables.iter();
+            let locals = locals.map(|(_, variable)| size(&module.types[variable.ty].inner));
+            let indexed = function.expressions.iter().filter_map(|(_, one)| match one {
+                Expression::Access { base, .. } => Some(info[*base].ty.inner_with(&module.types)),
+                _ => None,
+            });
+            locals.chain(indexed.map(size)).fold(0, u32::saturating_add)
+        };
+        let own = module.functions.iter();
+        let own =
+            own.filter(|(_, one)| one.name.as_deref().is_some_and(|name| names.contains(&name)));
+        let variables = own.map(|(handle, one)| of(one, &info[handle]));
+        let largest = module.types.iter().map(|(_, one)| size(&one.inner)).max().unwrap_or(0);
+        variables.fold(0, u32::saturating_add).max(largest)
     }
 
     fn is_f32(ty: &wgpu::naga::Type) -> bool {

@@ -2,6 +2,22 @@
 
 /// The text with every name that it declares made its own by a suffix.
 pub(super) fn renamed(text: &str, suffix: &str) -> String {
+    let named = declared(text);
+    let mut out = String::with_capacity(text.len() + 64);
+    let mut before = "";
+    for word in tokens(text) {
+        out.push_str(word);
+        // What follows a dot is a field.
+        if before != "." && named.contains(&word) {
+            out.push_str(suffix);
+        }
+        before = word;
+    }
+    out
+}
+
+/// The names that a text declares for all of its module.
+pub(super) fn declared(text: &str) -> Vec<&str> {
     let words: Vec<&str> = tokens(text).collect();
     let declares = ["fn", "const", "struct", "alias"];
     let mut named: Vec<&str> = words
@@ -14,17 +30,7 @@ pub(super) fn renamed(text: &str, suffix: &str) -> String {
     // `var<storage, read> x: array<f32>;`
     let variables = text.lines().filter_map(|line| line.split_once("var<")?.1.split_once("> "));
     named.extend(variables.filter_map(|(_, rest)| tokens(rest).next()));
-    let mut out = String::with_capacity(text.len() + 64);
-    let mut before = "";
-    for word in words {
-        out.push_str(word);
-        // What follows a dot is a field.
-        if before != "." && named.contains(&word) {
-            out.push_str(suffix);
-        }
-        before = word;
-    }
-    out
+    named
 }
 
 /// Identifiers, and every other character by itself.
