@@ -9,6 +9,7 @@ mod identity;
 pub mod kernel;
 mod lower;
 mod memory;
+mod pipelines;
 mod plan;
 mod readback;
 mod snapshot;
@@ -27,13 +28,13 @@ pub(crate) use snapshot::{Snapshots, WeightsAt};
 pub use texture::TextureCopy;
 pub use tuning::Tuning;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::FutureExt;
 
 use crate::error::{Error, Result};
 use kernel::{Kernel, Part, Pipeline};
+use pipelines::Recent;
 
 /// A WebGPU device to compute on: one of our own ([`Gpu::new`]) or the host application's ([`Gpu::from_wgpu`]).
 ///
@@ -48,6 +49,11 @@ pub struct Gpu {
 /// The texts of a kernel, and whether all checks stay.
 type Text = (Vec<Part>, bool);
 
+/// How many pipelines of kernels written out in `shaders/` are kept: more than there are for one device.
+const MOST_WRITTEN: usize = 1024;
+/// How many of generated kernels are, whose number has no end: each step of other sizes has its own, of some MiB.
+const MOST_GENERATED: usize = 32;
+
 #[derive(Debug)]
 struct Shared {
     id: DeviceId,
@@ -55,8 +61,8 @@ struct Shared {
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
     limits: wgpu::Limits,
-    /// By the texts they are made of: two ops of the caller's own may have one name.
-    pipelines: Mutex<HashMap<Text, Arc<Pipeline>>>,
+    /// By the texts they are made of, written and generated: two ops of the caller's own may have one name.
+    pipelines: [Mutex<Recent<Text, Pipeline>>; 2],
     /// The host's, if it gave one.
     cache: Option<wgpu::PipelineCache>,
     /// Set by the device-lost callback of a device of our own, by the host, or when a read-back fails.
@@ -140,7 +146,7 @@ impl Gpu {
         cache: Option<wgpu::PipelineCache>,
     ) -> Self {
         let (info, limits) = (device.adapter_info(), device.limits());
-        let pipelines = Mutex::new(HashMap::new());
+        let pipelines = [MOST_WRITTEN, MOST_GENERATED].map(Recent::new).map(Mutex::new);
         let choices = Choices::of(&info, device.features());
         let id = DeviceId::next();
         let shared = Shared { id, device, queue, info, limits, pipelines, cache, lost };
@@ -248,17 +254,18 @@ impl Gpu {
     fn pipeline(&self, kernel: &Kernel) -> Result<Arc<Pipeline>> {
         let checked = self.choices.checked;
         let key = (kernel.parts.clone(), checked);
-        let mut pipelines = self.shared.pipelines.lock().unwrap_or_else(PoisonError::into_inner);
+        let [written, generated] = &self.shared.pipelines;
+        let pipelines = if kernel.is_generated() { generated } else { written };
+        let mut pipelines = pipelines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = pipelines.get(&key) {
-            return Ok(pipeline.clone());
+            return Ok(pipeline);
         }
         self.check_kernel(kernel)?;
         let cache = self.shared.cache.as_ref();
         let made =
             self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel, checked, cache));
-        let pipeline = Arc::new(made.map_err(|error| self.why_refused(kernel, error))?);
-        pipelines.insert(key, pipeline.clone());
-        Ok(pipeline)
+        let pipeline = made.map_err(|error| self.why_refused(kernel, error))?;
+        Ok(pipelines.insert(key, pipeline))
     }
 
     /// Records commands and submits them; what the device raises is an [`Error`].

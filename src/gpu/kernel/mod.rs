@@ -92,6 +92,11 @@ impl Kernel {
         Trust::of(self) == Trust::None
     }
 
+    /// Whether a generator of the library made a part of it.
+    pub fn is_generated(&self) -> bool {
+        self.parts.iter().any(|part| matches!(part, Part::Owned(_)))
+    }
+
     /// The whole WGSL module.
     pub fn source(&self) -> String {
         self.parts.join("\n")

@@ -1,0 +1,67 @@
+//! Compiled kernels, kept for the plans to come.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
+use std::sync::{Arc, Weak};
+
+/// What was made lately, and whatever else is still in use.
+#[derive(Debug)]
+pub(super) struct Recent<K, V> {
+    made: HashMap<K, Weak<V>>,
+    /// The last one used comes last.
+    kept: VecDeque<Arc<V>>,
+    most: usize,
+}
+
+impl<K: Hash + Eq, V> Recent<K, V> {
+    /// Nothing yet; so many are kept that nobody uses.
+    pub fn new(most: usize) -> Self {
+        Self { made: HashMap::new(), kept: VecDeque::new(), most }
+    }
+
+    /// One made before, unless it was dropped since.
+    pub fn get(&mut self, key: &K) -> Option<Arc<V>> {
+        let value = self.made.get(key)?.upgrade()?;
+        self.kept.retain(|other| !Arc::ptr_eq(other, &value));
+        self.keep(value.clone());
+        Some(value)
+    }
+
+    /// Adds one, and drops the one that was not used for the longest time, if they are too many.
+    pub fn insert(&mut self, key: K, value: V) -> Arc<V> {
+        let value = Arc::new(value);
+        self.keep(value.clone());
+        self.made.retain(|_, value| value.strong_count() > 0);
+        self.made.insert(key, Arc::downgrade(&value));
+        value
+    }
+
+    fn keep(&mut self, value: Arc<V>) {
+        self.kept.push_back(value);
+        if self.kept.len() > self.most {
+            self.kept.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::Recent;
+
+    #[test]
+    fn the_least_recently_used_is_dropped_unless_it_is_in_use() {
+        let mut recent = Recent::new(2);
+        let first = recent.insert(1, "one");
+        recent.insert(2, "two");
+        assert!(recent.get(&1).is_some());
+        recent.insert(3, "three");
+        assert!(recent.get(&2).is_none() && recent.get(&3).is_some());
+        recent.insert(4, "four");
+        assert!(Arc::ptr_eq(&first, &recent.get(&1).unwrap()), "it is still in use");
+        drop(first);
+        (5..100).for_each(|key| drop(recent.insert(key, "more")));
+        assert_eq!((recent.kept.len(), recent.made.len()), (2, 2));
+    }
+}
