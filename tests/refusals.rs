@@ -8,7 +8,7 @@ use wgrad::data::{CsvOptions, Targets, read_csv_from};
 use wgrad::device::LossTensors;
 use wgrad::ndarray::{Array2, ArrayD, array};
 use wgrad::prelude::*;
-use wgrad::program::{DType, LinearInputs, LossInputs, Slot, TripletDistances};
+use wgrad::program::{DType, Form, LinearInputs, LossInputs, Slot, TripletDistances};
 use wgrad::spec::loss::TargetForm;
 use wgrad::train::EarlyStopping;
 use wgrad::{Error, Program, Result, Shape, Tensor};
@@ -446,5 +446,27 @@ fn early_stopping_without_a_number_to_compare_by_is_refused() {
         let early = EarlyStopping { patience: 1, min_delta, restore_best: false };
         let fit = Fit::epochs(3).early_stopping(early);
         says(trainer.fit(&data, fit), &["early_stopping", "min_delta", "finite"]);
+    }
+}
+
+#[test]
+fn indices_are_refused_where_an_op_takes_numbers() {
+    for device in devices() {
+        let numbers = device.tensor(&array![0.5, -1.0, 2.0]).unwrap();
+        let indices = device.classes(&[0, 1, 2]).unwrap();
+        let words = ["holds indices, not numbers"];
+        for f in [Activation::relu(), Activation::softmax(), Activation::dropout()] {
+            says(device.activation(f, &indices), &words);
+            says(device.activation_backward(f, &indices, &numbers), &words);
+            says(device.activation_backward(f, &numbers, &indices), &words);
+        }
+        let one = device.tensor(&array![0.5]).unwrap();
+        says(device.learned(Activation::prelu(), &indices, &one), &words);
+        let accuracy = Metric::BinaryAccuracy { threshold: 0.5 };
+        says(device.metric(accuracy, &indices, &numbers), &words);
+        says(device.metric(accuracy, &numbers, &indices), &["class indices"]);
+        let matrix = device.classes_of(&[3, 1], &[0, 1, 2]).unwrap();
+        let row = device.tensor(&array![[1.0, 2.0]]).unwrap();
+        says(device.matmul(&matrix, &row, Form::NN), &words);
     }
 }

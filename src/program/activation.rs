@@ -12,7 +12,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Parameter`] if f's parameters are not valid; [`Error::Shape`] if `x` has no axis that f works along, or
-    /// one of a length that does not suit f; [`Error::Unsupported`] if f has learned numbers.
+    /// one of a length that does not suit f; [`Error::Unsupported`] if f has learned numbers, and for indices.
     pub fn activation(&mut self, name: &str, f: Activation, x: Slot) -> Result<Slot> {
         self.apply(name, f.evaluated(), None, x)
     }
@@ -114,11 +114,12 @@ impl Program {
         (x, y): (Slot, Slot),
         grad_out: Slot,
     ) -> Result<Slot> {
-        let (wanted, found) = (self.activated(&f, x)?, self.shape(grad_out)?);
+        let op = format!("activation.{f}.backward");
+        let (wanted, found) = (self.activated(&f, x)?, self.numbers(&op, grad_out)?.shape);
         if wanted != found {
             let message =
                 format!("an upstream gradient of shape {found} for an output of {wanted}");
-            return Err(Error::shape(format!("activation.{f}.backward"), message));
+            return Err(Error::shape(op, message));
         }
         let saved = match f.saves() {
             Saves::Input => x,
@@ -133,15 +134,16 @@ impl Program {
     /// The shape of f's output.
     fn activated(&self, f: &Activation, x: Slot) -> Result<Shape> {
         f.validate()?;
-        let shape = self.shape(x)?;
+        let op = format!("activation.{f}");
+        let shape = self.numbers(&op, x)?.shape;
         if f.is_learned() {
             let message = "it has learned numbers; give them with Program::learned";
-            return Err(Error::unsupported(format!("activation.{f}"), message));
+            return Err(Error::unsupported(op, message));
         }
         let Some(dim) = f.dim() else { return Ok(shape) };
         let Some([_, len, _]) = shape.split(dim) else {
             let message = format!("a tensor of shape {shape} has no axis {dim}");
-            return Err(Error::shape(format!("activation.{f}"), message));
+            return Err(Error::shape(op, message));
         };
         let after = f.output_len(len)?;
         if after == len { Ok(shape) } else { shape.with_axis(dim, after) }
@@ -183,10 +185,10 @@ impl Program {
 
     fn check_learned(&self, f: &Activation, x: Slot, weight: Slot) -> Result<()> {
         f.validate()?;
-        let (x, weight) = (self.shape(x)?, self.shape(weight)?);
-        let op = || format!("activation.{f}");
+        let op = format!("activation.{f}");
+        let (x, weight) = (self.numbers(&op, x)?.shape, self.numbers(&op, weight)?.shape);
         let Some((numbers, channels)) = f.first_numbers(x.cols()) else {
-            return Err(Error::unsupported(op(), "it has no learned numbers"));
+            return Err(Error::unsupported(op, "it has no learned numbers"));
         };
         let wanted = numbers.len() * channels;
         if wanted == weight.len() {
@@ -197,6 +199,6 @@ impl Program {
             wanted,
             x.cols()
         );
-        Err(Error::shape(op(), message))
+        Err(Error::shape(op, message))
     }
 }

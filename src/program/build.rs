@@ -68,9 +68,10 @@ impl Program {
     /// The product into a new slot, as [`Product::of`].
     ///
     /// # Errors
-    /// [`Error::Shape`] if the inner sides differ or the batch axes do not broadcast.
+    /// [`Error::Shape`] if the inner sides differ or the batch axes do not broadcast; [`Error::Unsupported`] for indices.
     pub fn matmul(&mut self, name: &str, a: Slot, b: Slot, form: Form) -> Result<Slot> {
-        let shape = Product::shape(form, self.shape(a)?, self.shape(b)?)?;
+        let [left, right] = [a, b].map(|side| self.numbers("matmul", side));
+        let shape = Product::shape(form, left?.shape, right?.shape)?;
         let out = self.value(name, shape);
         self.ops.push(Op::MatMul { a, b, out, form });
         Ok(out)
@@ -81,7 +82,8 @@ impl Program {
     /// # Errors
     /// As [`Program::matmul`], also if `out` has another shape.
     pub fn matmul_into(&mut self, a: Slot, b: Slot, form: Form, out: Slot) -> Result<()> {
-        Product::into(form, self.shape(a)?, self.shape(b)?, self.shape(out)?)?;
+        let [left, right, product] = [a, b, out].map(|slot| self.numbers("matmul", slot));
+        Product::into(form, left?.shape, right?.shape, product?.shape)?;
         self.ops.push(Op::MatMul { a, b, out, form });
         Ok(())
     }
@@ -107,7 +109,7 @@ impl Program {
     }
 
     fn check_row(&self, op: &str, row: Slot, matrix: Slot) -> Result<()> {
-        let (row, matrix) = (self.shape(row)?, self.shape(matrix)?);
+        let (row, matrix) = (self.numbers(op, row)?.shape, self.numbers(op, matrix)?.shape);
         if row.len() == matrix.cols() {
             return Ok(());
         }
@@ -118,7 +120,7 @@ impl Program {
     }
 
     pub(super) fn check_same(&self, op: &str, a: Slot, b: Slot) -> Result<()> {
-        let (left, right) = (self.shape(a)?, self.shape(b)?);
+        let (left, right) = (self.numbers(op, a)?.shape, self.numbers(op, b)?.shape);
         if left == right {
             return Ok(());
         }

@@ -129,7 +129,7 @@ impl Program {
     }
 
     fn check_metric(&self, op: &str, metric: Metric, prediction: Slot, target: Slot) -> Result<()> {
-        let (scores, targets) = (self.slot(prediction)?, self.slot(target)?);
+        let (scores, targets) = (self.numbers(op, prediction)?, self.slot(target)?);
         if targets.dtype == DType::F32 {
             return self.check_same(op, prediction, target);
         }
