@@ -376,3 +376,33 @@ fn batches_of_ever_new_sizes_keep_few_kernels() {
     assert!(counts[4] > counts[0] + 4, "{counts:?}");
     assert!(counts.iter().all(|count| *count <= 48), "{counts:?}");
 }
+
+/// A device that computes nothing, of a certain class.
+fn nothing(device_type: wgpu::DeviceType) -> Device {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::NOOP;
+    let noop = wgpu::NoopBackendOptions {
+        enable: true,
+        device_type: Some(device_type),
+        ..Default::default()
+    };
+    descriptor.backend_options.noop = noop;
+    let instance = wgpu::Instance::new(descriptor);
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
+    let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+    Gpu::from_wgpu(&device, &queue).into()
+}
+
+#[test]
+fn a_step_of_three_thousand_layers_is_lowered() {
+    let hidden = |model: Sequential, _| model.dense(2).activation(Activation::tanh());
+    let model = (0..3000).fold(Sequential::new(2), hidden).dense(1);
+    for class in [wgpu::DeviceType::Cpu, wgpu::DeviceType::DiscreteGpu] {
+        let device = nothing(class);
+        let trainer =
+            Trainer::new(model.clone(), Loss::mse(), Optimizer::adam()).on(&device).unwrap();
+        let step = trainer.into_step(StepOptions::rows(16).fused()).unwrap();
+        let dispatches = step.plan().dispatches().len();
+        assert!((6000..40_000).contains(&dispatches), "{dispatches}");
+    }
+}

@@ -1,5 +1,6 @@
 //! What is done together: a whole step, or else a product with what surrounds it.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use super::Lowering;
@@ -58,6 +59,36 @@ pub(super) struct Joined {
     hidden: Option<Slot>,
 }
 
+/// How many ops of a training step look at each of its values.
+pub(super) struct Readers {
+    counts: Vec<usize>,
+    trains: bool,
+}
+
+impl Readers {
+    pub fn of(program: &Program) -> Self {
+        let trains = program.ops().iter().any(|op| matches!(op, Op::Update { .. }));
+        let mut counts = vec![0; program.slots().len()];
+        for op in program.ops() {
+            let read: HashSet<Slot> =
+                op.inputs().into_iter().map(|slot| root(program, slot)).collect();
+            for slot in read {
+                counts.get_mut(slot.0).into_iter().for_each(|count| *count += 1);
+            }
+        }
+        Self { counts, trains }
+    }
+
+    /// Whether only one op looks at a value: in a training step, whose values are nobody else's.
+    fn is_private(&self, program: &Program, slot: Slot) -> bool {
+        self.trains && self.counts.get(root(program, slot).0) == Some(&1)
+    }
+}
+
+fn root(program: &Program, slot: Slot) -> Slot {
+    program.slot(slot).map_or(slot, |info| info.root(slot))
+}
+
 /// How a program is lowered.
 ///
 /// # Errors
@@ -68,7 +99,8 @@ pub(in crate::gpu) fn prepare(
     weights: Option<&Weights>,
     views: &[(Slot, View)],
 ) -> Result<Plan> {
-    let whole = whole::prepare(gpu, program, weights, views)?.map(Box::new);
+    let readers = Readers::of(program);
+    let whole = whole::prepare(gpu, program, &readers, weights, views)?.map(Box::new);
     // Views of one buffer may be bound beside each other in ways that one dispatch must not.
     let apart = gpu.choices().fusion == Fusion::Never || !views.is_empty();
     let (mut joins, mut at) = (Vec::new(), 0);
@@ -85,7 +117,7 @@ pub(in crate::gpu) fn prepare(
             continue;
         }
         let end = if at < span.start { span.start } else { program.ops().len() };
-        let join = Join::at(gpu, program, at..end)?;
+        let join = Join::at(gpu, program, &readers, at..end)?;
         at += join.as_ref().map_or(1, |join| join.ops);
         joins.extend(join);
     }
@@ -124,15 +156,21 @@ impl Join {
     }
 
     /// What the dispatch of the first of some ops takes along, if anything.
-    fn at(gpu: &Gpu, program: &Program, ops: Range<usize>) -> Result<Option<Self>> {
+    fn at(
+        gpu: &Gpu,
+        program: &Program,
+        readers: &Readers,
+        ops: Range<usize>,
+    ) -> Result<Option<Self>> {
         let first = ops.start;
         let most = gpu.limits().max_storage_buffers_per_shader_stage as usize;
-        let one = Joined::at(gpu, program, ops.clone())?.filter(|one| one.buffers() <= most);
+        let one =
+            Joined::at(gpu, program, readers, ops.clone())?.filter(|one| one.buffers() <= most);
         let Some(one) = one else { return Ok(None) };
         let after = first + one.ops..ops.end;
         // The gradients by the parameters and by the input of a layer.
         let other = match one.form {
-            Form::TN if gpu.choices().class.joins() => Joined::at(gpu, program, after)?,
+            Form::TN if gpu.choices().class.joins() => Joined::at(gpu, program, readers, after)?,
             _ => None,
         };
         let other = other.filter(|two| {
@@ -146,7 +184,12 @@ impl Join {
 
 impl Joined {
     /// The product that some ops begin with, and what it can take along.
-    pub fn at(gpu: &Gpu, program: &Program, ops: Range<usize>) -> Result<Option<Self>> {
+    pub fn at(
+        gpu: &Gpu,
+        program: &Program,
+        readers: &Readers,
+        ops: Range<usize>,
+    ) -> Result<Option<Self>> {
         let mut rest = program.ops().iter().take(ops.end).skip(ops.start);
         let Some(&Op::MatMul { a, b, out, form }) = rest.next() else { return Ok(None) };
         let sides = [a, b, out].map(|slot| program.shape(slot));
@@ -180,7 +223,8 @@ impl Joined {
             // The compiler of a CPU adapter takes minutes for a long function at each of many results.
             let Tiling { each: [rows, cols], .. } = gpu.product(form, &product).0;
             let few = gpu.choices().class != Class::Cpu || rows * cols <= FEW;
-            joined.take(program, next, |f| Epilogue::takes(f) && (few || is_light(f)));
+            let is_private = |slot: Slot| readers.is_private(program, slot);
+            joined.take(next, is_private, |f| Epilogue::takes(f) && (few || is_light(f)));
         }
         Ok(Some(joined))
     }
@@ -198,12 +242,17 @@ impl Joined {
     }
 
     /// Takes an activation along, or the derivative of one.
-    fn take(&mut self, program: &Program, next: Option<&Op>, takes: impl Fn(&Activation) -> bool) {
+    fn take(
+        &mut self,
+        next: Option<&Op>,
+        is_private: impl Fn(Slot) -> bool,
+        takes: impl Fn(&Activation) -> bool,
+    ) {
         let [_, _, product] = &mut self.operands;
         match next {
             Some(Op::Activation { f, key: None, x, out }) if *x == *product && takes(f) => {
                 self.epilogue.activation = Some(*f);
-                if x != out && f.saves() != Saves::Input && is_private(program, *x) {
+                if x != out && f.saves() != Saves::Input && is_private(*x) {
                     self.hidden = Some(*x);
                 } else if x != out {
                     self.epilogue.keeps = true;
@@ -223,7 +272,7 @@ impl Joined {
                 && saved != grad_out
                 && !self.epilogue.bias
                 && takes(f)
-                && is_private(program, *grad_out) =>
+                && is_private(*grad_out) =>
             {
                 self.epilogue.derivative = Some(*f);
                 self.others.push(*saved);
@@ -234,14 +283,6 @@ impl Joined {
             _ => {}
         }
     }
-}
-
-/// Whether only one op looks at a value: in a training step, whose values are nobody else's.
-fn is_private(program: &Program, slot: Slot) -> bool {
-    let trains = program.ops().iter().any(|op| matches!(op, Op::Update { .. }));
-    let root = |slot: Slot| program.slot(slot).map_or(slot, |info| info.root(slot));
-    let reads = |op: &&Op| op.inputs().iter().any(|other| root(*other) == root(slot));
-    trains && program.ops().iter().filter(reads).count() == 1
 }
 
 impl Lowering<'_> {

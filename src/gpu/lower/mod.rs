@@ -92,11 +92,18 @@ impl Memory {
         let all = gpu.storage("scalars", len + partial, &[])?;
         let [scalars, partial] = all.split(len as u64 * 4);
         let mut next_scalar = 0;
+        let unseen: HashSet<Slot> = hidden.iter().copied().collect();
+        // Each piece of memory is made for the first of its values.
+        let pieces = (0..).zip(&shared);
+        let piece_of: HashMap<usize, (usize, usize)> = pieces
+            .flat_map(|(n, one)| one.slots.iter().map(move |slot| (slot.0, (n, one.len))))
+            .collect();
+        let mut made: HashMap<usize, Region> = HashMap::new();
         let mut slots: Vec<Option<Region>> = Vec::with_capacity(program.slots().len());
         for (number, slot) in program.slots().iter().enumerate() {
             slots.push(match (slot.place, views.get(&number)) {
                 (Place::Param(_) | Place::Grad(_) | Place::Same(_), _) => None,
-                _ if hidden.contains(&Slot(number)) => None,
+                _ if unseen.contains(&Slot(number)) => None,
                 (_, Some(view)) => Some(view.region.clone()),
                 (_, None) if figures.contains(&number) => {
                     let offset = next_scalar * PAD as u64 * 4;
@@ -104,12 +111,13 @@ impl Memory {
                     Some(Region { offset, bytes: PAD as u64 * 4, ..scalars.clone() })
                 }
                 (_, None) => {
-                    let one = shared.iter().find(|one| one.slots.contains(&Slot(number)));
-                    let others = one.iter().flat_map(|one| &one.slots);
-                    let before = others.filter_map(|other| slots.get(other.0)?.clone()).next();
+                    let piece = piece_of.get(&number);
+                    let before = piece.and_then(|(piece, _)| made.get(piece).cloned());
                     let what = format!("'{}' of shape {}", slot.name, slot.shape);
-                    let len = one.map_or(slot.shape.len(), |one| one.len);
-                    Some(before.map_or_else(|| gpu.storage(&what, len, &[]), Ok)?)
+                    let len = piece.map_or(slot.shape.len(), |(_, len)| *len);
+                    let region = before.map_or_else(|| gpu.storage(&what, len, &[]), Ok)?;
+                    made.extend(piece.map(|(piece, _)| (*piece, region.clone())));
+                    Some(region)
                 }
             });
         }

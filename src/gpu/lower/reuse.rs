@@ -1,5 +1,8 @@
 //! Which values of a training step lie in the same memory, because one is no longer needed when the other is made.
 
+use std::collections::{BTreeSet, HashSet};
+use std::ops::Range;
+
 use super::fusion::Plan;
 use crate::program::{Op, Place, Program, Slot};
 
@@ -9,8 +12,6 @@ pub(in crate::gpu) struct Shared {
     pub slots: Vec<Slot>,
     /// Numbers that the longest of them has.
     pub len: usize,
-    /// The last op that looks at any of them.
-    until: usize,
 }
 
 /// A value's life: the op that makes it and the last one that looks at it.
@@ -19,6 +20,15 @@ struct Life {
     len: usize,
     first: usize,
     last: usize,
+}
+
+/// What is known of a slot after some of a program's ops.
+#[derive(Clone, Copy)]
+struct Uses {
+    first: usize,
+    last: usize,
+    /// Whether the first op makes it as a whole, and nothing keeps it beyond the step.
+    passes: bool,
 }
 
 impl Plan {
@@ -30,50 +40,80 @@ impl Plan {
         {
             return Vec::new();
         }
-        let (hidden, runs) = (self.hidden(program), self.runs());
-        let dispatch = |op: usize| runs.iter().find(|ops| ops.contains(&op));
-        let slots = (0..program.slots().len()).map(Slot).filter(|slot| !hidden.contains(slot));
-        let mut lives: Vec<Life> = slots.filter_map(|slot| Life::of(program, slot)).collect();
+        let hidden: HashSet<Slot> = self.hidden(program).into_iter().collect();
+        let mut dispatches: Vec<Range<usize>> =
+            (0..program.ops().len()).map(|op| op..op + 1).collect();
+        for run in self.runs() {
+            let ops = dispatches.get_mut(run.clone()).unwrap_or_default();
+            ops.fill(run);
+        }
+        let mut lives: Vec<Life> =
+            lives(program).into_iter().filter(|life| !hidden.contains(&life.slot)).collect();
         for life in &mut lives {
             // A dispatch reads and writes all of its ops' values at once.
-            life.first = dispatch(life.first).map_or(life.first, |ops| ops.start);
-            life.last = dispatch(life.last).map_or(life.last, |ops| ops.end - 1);
+            life.first = dispatches.get(life.first).map_or(life.first, |ops| ops.start);
+            life.last = dispatches.get(life.last).map_or(life.last, |ops| ops.end - 1);
         }
         lives.sort_by_key(|life| life.first);
-        let mut all: Vec<Shared> = Vec::new();
-        for Life { slot, len, first, last } in lives {
-            let free = all.iter_mut().filter(|one| one.until < first);
-            let fit = |one: &&mut Shared| (one.len < len, one.len.abs_diff(len));
-            match free.min_by_key(fit) {
-                Some(one) => {
-                    one.slots.push(slot);
-                    (one.len, one.until) = (one.len.max(len), last);
-                }
-                None => all.push(Shared { slots: vec![slot], len, until: last }),
-            }
-        }
+        let mut all = arrange(lives);
         all.retain(|one| one.slots.len() > 1);
         all
     }
 }
 
-impl Life {
-    /// The life of a value that an op makes as a whole before any other looks at it. What a step records outlives it.
-    fn of(program: &Program, slot: Slot) -> Option<Self> {
-        let info = program.slot(slot).ok()?;
-        if info.place != Place::Value {
-            return None;
+/// Puts values into pieces of memory, those that are made first before the others.
+fn arrange(lives: Vec<Life>) -> Vec<Shared> {
+    let mut all: Vec<Shared> = Vec::new();
+    // Numbers of the pieces: by the op until which they are taken, and by how long the free ones are.
+    let mut taken: BTreeSet<(usize, usize)> = BTreeSet::new();
+    let mut free: BTreeSet<(usize, usize)> = BTreeSet::new();
+    for Life { slot, len, first, last } in lives {
+        let later = taken.split_off(&(first, 0));
+        let ended = std::mem::replace(&mut taken, later);
+        free.extend(ended.iter().filter_map(|(_, n)| Some((all.get(*n)?.len, *n))));
+        let longer = free.range((len, 0)..).next();
+        let longest = free.last().and_then(|(most, _)| free.range((*most, 0)..).next());
+        let number = match longer.or(longest).copied() {
+            Some(piece) => {
+                free.remove(&piece);
+                piece.1
+            }
+            None => {
+                all.push(Shared { slots: Vec::new(), len });
+                all.len() - 1
+            }
+        };
+        if let Some(one) = all.get_mut(number) {
+            one.slots.push(slot);
+            one.len = one.len.max(len);
         }
-        let root = |other: &Slot| program.slot(*other).map_or(*other, |info| info.root(*other));
-        let among = |slots: Vec<Slot>| slots.iter().any(|other| root(other) == slot);
-        let uses = |op: &Op| among(op.inputs()) || among(op.outputs());
-        if program.ops().iter().any(|op| op.concludes() && among(op.inputs())) {
-            return None;
-        }
-        let first = program.ops().iter().position(uses)?;
-        let last = program.ops().iter().rposition(uses)?;
-        let op = program.ops().get(first)?;
-        let makes = op.effects().writes.contains(&slot.into());
-        (makes && !among(op.inputs())).then_some(Self { slot, len: info.shape.len(), first, last })
+        taken.insert((last, number));
     }
+    all
+}
+
+/// The lives of the values that an op makes as a whole before any other looks at them. What a step records outlives it.
+fn lives(program: &Program) -> Vec<Life> {
+    let mut uses: Vec<Option<Uses>> = vec![None; program.slots().len()];
+    let root = |slot: Slot| program.slot(slot).map_or(slot, |info| info.root(slot));
+    for (number, op) in program.ops().iter().enumerate() {
+        let writes = op.effects().writes;
+        let mut touch = |slot: Slot, reads: bool| {
+            let own = root(slot);
+            let Some(place) = uses.get_mut(own.0) else { return };
+            let makes = !reads && writes.contains(&own.into());
+            let uses = place.get_or_insert(Uses { first: number, last: number, passes: makes });
+            uses.last = number;
+            uses.passes &= !(reads && op.concludes());
+        };
+        op.inputs().into_iter().for_each(|slot| touch(slot, true));
+        op.outputs().into_iter().for_each(|slot| touch(slot, false));
+    }
+    let slots = program.slots().iter().zip(uses).enumerate();
+    let lives = slots.filter_map(|(slot, (info, uses))| {
+        let Uses { first, last, .. } =
+            uses.filter(|uses| uses.passes && info.place == Place::Value)?;
+        Some(Life { slot: Slot(slot), len: info.shape.len(), first, last })
+    });
+    lives.collect()
 }

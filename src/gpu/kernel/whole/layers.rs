@@ -199,6 +199,18 @@ impl Whole {
         self.layers.iter().map(layer).sum::<u64>() + rows * self.figures.len() as u64 + head
     }
 
+    /// How many fours of sums an invocation has in the text of its weights' gradients.
+    pub fn sums(&self) -> u32 {
+        let layer = |placed: &Placed| match placed.layer {
+            Layer::Dense { inputs, outputs, .. } => {
+                let cut = self.cut(outputs as u32, fours(inputs) * 4, 4, 512);
+                cut.tiles().div_ceil(self.lanes) * cut.rows * cut.cols / 4
+            }
+            Layer::Activation { .. } => 0,
+        };
+        self.layers.iter().map(layer).sum()
+    }
+
     /// Floating-point operations of a step's products.
     pub fn flops(&self) -> u64 {
         let layer = |placed: &Placed| match placed.layer {

@@ -1,6 +1,7 @@
 //! Recognising the end of a training step's forward pass that is a plain chain of layers, and its backward pass: one
 //! dispatch can do both.
 
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use crate::error::Error;
@@ -12,6 +13,8 @@ use crate::spec::activation::{ActivationKind, Order};
 use crate::spec::loss::{LossKind, TargetForm};
 use crate::spec::{Activation, Loss, Metric, Reduction};
 
+/// The most layers with parameters: compilers take a while for each, and the longer the more there are.
+pub(super) const MOST_LAYERS: usize = 8;
 /// The most parameters of a first layer that takes many columns.
 const MOST_WEIGHTS: usize = 128 * 128;
 
@@ -36,7 +39,7 @@ pub(super) struct Chain {
     /// The gradient by what the first layer takes, if anything before it asks for it.
     pub emits: Option<Slot>,
     /// The ops that are part of it, by number.
-    pub ops: Vec<usize>,
+    pub ops: BTreeSet<usize>,
 }
 
 /// Why a program is no such step.
@@ -183,7 +186,6 @@ impl<'a> Reader<'a> {
     /// Checks that the backward pass is that of the layers, and gives the gradient by what the first of them takes, if the
     /// pass goes so far: it need not go beyond the first parameters.
     fn backward(&mut self, layers: &[Link], mut grad: Slot) -> Judged<Option<Slot>> {
-        let is_dense = |(layer, ..): &Link| matches!(layer, Layer::Dense { .. });
         let first = layers.iter().position(is_dense).ok_or("no layer has parameters")?;
         for (number, (layer, x, y)) in layers.iter().enumerate().rev() {
             match layer {
@@ -234,6 +236,10 @@ impl<'a> Reader<'a> {
     }
 }
 
+fn is_dense((layer, ..): &Link) -> bool {
+    matches!(layer, Layer::Dense { .. })
+}
+
 const OTHER: &str = "a backward pass of another form";
 
 impl Chain {
@@ -257,6 +263,10 @@ impl Chain {
             _ => return Err("it does not begin with a layer".into()),
         };
         let (layers, y) = reader.forward(first)?;
+        let dense = layers.iter().filter(|link| is_dense(link)).count();
+        if dense > MOST_LAYERS {
+            return Err(format!("{dense} layers; the most is {MOST_LAYERS}").into());
+        }
         let Some(Op::Loss { loss, reduction, inputs, value, gradients }) = reader.next() else {
             return Err("another op than a loss follows the layers".into());
         };
@@ -274,18 +284,18 @@ impl Chain {
         let classes = program.slot(target)?.dtype == DType::U32;
         let layout = Layout::of(loss, shape);
         let terms = layout.terms_per_sample(loss, *reduction);
-        let mut ops: Vec<usize> = (start..reader.at).collect();
+        let mut ops: BTreeSet<usize> = (start..reader.at).collect();
         let taken = [Some(target), inputs.weight, is_whole.then_some(first)];
         for (number, op) in program.ops().iter().enumerate().take(start) {
             if matches!(op, Op::Gather { out, .. } if taken.contains(&Some(*out))) {
-                ops.push(number);
+                ops.insert(number);
             }
         }
         let mut figures = vec![(*value, Figure::Loss)];
         for (number, op) in program.ops().iter().enumerate() {
             if let Some(figure) = reader.metric(op, y, target) {
                 figures.push(figure);
-                ops.push(number);
+                ops.insert(number);
             }
         }
         let chain = Self {
@@ -352,7 +362,7 @@ impl Chain {
 
     /// Fails if something else looks at what only the chain knows.
     fn check(self, program: &Program) -> Judged<Self> {
-        let hidden = self.hidden(program);
+        let hidden: HashSet<Slot> = self.hidden(program).into_iter().collect();
         // Another view of a slot is the slot.
         let root = |slot: Slot| program.slot(slot).map_or(slot, |info| info.root(slot));
         for (number, op) in program.ops().iter().enumerate() {

@@ -5,6 +5,7 @@ mod plan;
 
 use std::ops::Range;
 
+use super::fusion::Readers;
 use super::{Lowering, Memory, RING};
 use crate::error::{Error, Result};
 use crate::gpu::arena::Segment;
@@ -14,7 +15,7 @@ use crate::gpu::memory::Region;
 use crate::gpu::{Gpu, View, Weights};
 use crate::program::{Op, Program, Slot};
 use crate::spec::Optimizer;
-use chain::{Chain, Refusal};
+use chain::{Chain, MOST_LAYERS, Refusal};
 use plan::Site;
 
 /// The dispatch of a chain and the one that ends the step.
@@ -74,9 +75,10 @@ impl Plan {
 ///
 /// # Errors
 /// [`Error::Unsupported`] says why there is none if it must be the whole step.
-pub(in crate::gpu) fn prepare(
+pub(super) fn prepare(
     gpu: &Gpu,
     program: &Program,
+    readers: &Readers,
     weights: Option<&Weights>,
     views: &[(Slot, View)],
 ) -> Result<Option<Plan>> {
@@ -85,8 +87,12 @@ pub(in crate::gpu) fn prepare(
         return Ok(None);
     }
     let mut refusal = "it does not begin with a layer".to_string();
-    for (number, start) in Chain::starts(program).enumerate() {
-        match (Site { gpu, program, weights, views }).plan(start) {
+    let starts: Vec<usize> = Chain::starts(program).collect();
+    // Chains that begin long before the loss have too many layers.
+    let near = starts.len().saturating_sub(4 * MOST_LAYERS);
+    let worth = starts.iter().enumerate().filter(|(number, _)| *number == 0 || *number >= near);
+    for (number, &start) in worth {
+        match (Site { gpu, program, readers, weights, views }).plan(start) {
             Ok(plan) => return Ok(Some(plan)),
             Err(Refusal::Failed(error)) => return Err(error),
             Err(Refusal::Other(why)) if number == 0 => refusal = why,

@@ -5,7 +5,7 @@ use super::{Plan, Split};
 use crate::error::Result;
 use crate::gpu::choice::{Choices, Class, Fusion};
 use crate::gpu::kernel::whole::{Gathered, Layer, Parts, Room, Whole, place};
-use crate::gpu::lower::fusion::Joined;
+use crate::gpu::lower::fusion::{Joined, Readers};
 use crate::gpu::{Gpu, View, Weights};
 use crate::program::{Form, Op, Operand, Place, Program, Slot};
 use crate::shape::PAD;
@@ -14,6 +14,8 @@ use crate::spec::optimizer::Takes;
 
 /// The widest layer that is worth a whole step.
 const MOST_COLUMNS: usize = 128;
+/// The most fours of sums that an invocation has on an adapter that runs on a CPU, whose compiler takes minutes for more.
+const MOST_SUMS: u32 = 320;
 /// The most bytes of partial gradients.
 const MOST_PARTIAL: u64 = 64 << 20;
 /// llvmpipe ends an invocation's loops after 65 535 turns in all.
@@ -24,6 +26,7 @@ const MOST_TURNS: u64 = 50_000;
 pub(super) struct Site<'a> {
     pub gpu: &'a Gpu,
     pub program: &'a Program,
+    pub readers: &'a Readers,
     pub weights: Option<&'a Weights>,
     pub views: &'a [(Slot, View)],
 }
@@ -31,7 +34,7 @@ pub(super) struct Site<'a> {
 impl Site<'_> {
     /// The plan of the chain that begins with an op.
     pub fn plan(self, start: usize) -> Judged<Plan> {
-        let Self { gpu, program, weights, views } = self;
+        let Self { gpu, program, readers, weights, views } = self;
         let chain = Chain::of(program, start)?;
         let Choices { class, fusion, .. } = gpu.choices();
         if !chain.is_whole && (!class.joins() || fusion == Fusion::Whole || !views.is_empty()) {
@@ -60,7 +63,7 @@ impl Site<'_> {
         }
         let mut plan = Plan { chain, whole, optimizer, splits: Vec::new() };
         if plan.optimizer.is_some() {
-            plan.splits = splits(gpu, program, weights, &plan)?;
+            plan.splits = splits(gpu, program, readers, weights, &plan)?;
         }
         let hidden = plan.hidden(program);
         if views.iter().any(|(slot, _)| hidden.contains(slot)) {
@@ -151,6 +154,10 @@ impl Site<'_> {
             grad,
             memory,
         };
+        let sums = whole.sums();
+        if software && sums > MOST_SUMS {
+            return Err(format!("{sums} sums in an invocation; the most is {MOST_SUMS}").into());
+        }
         let wanted = if software { 8 } else { 256 };
         whole.groups = (blocks * whole.turns()).div_ceil(MOST_TURNS).max(wanted).min(blocks) as u32;
         let partial = u64::from(whole.groups) * u64::from(whole.stride()) * 4;
@@ -164,7 +171,13 @@ impl Site<'_> {
 }
 
 /// The gradients of the layers before a chain that products leave in parts.
-fn splits(gpu: &Gpu, program: &Program, weights: &Weights, plan: &Plan) -> Result<Vec<Split>> {
+fn splits(
+    gpu: &Gpu,
+    program: &Program,
+    readers: &Readers,
+    weights: &Weights,
+    plan: &Plan,
+) -> Result<Vec<Split>> {
     let mut splits = Vec::new();
     let mut at = plan.partial();
     let mut add = |slot: Slot, count: usize| -> Result<()> {
@@ -178,7 +191,8 @@ fn splits(gpu: &Gpu, program: &Program, weights: &Weights, plan: &Plan) -> Resul
         Ok(())
     };
     for number in plan.chain.span.end..program.ops().len() {
-        let Some(joined) = Joined::at(gpu, program, number..program.ops().len())? else { continue };
+        let ops = number..program.ops().len();
+        let Some(joined) = Joined::at(gpu, program, readers, ops)? else { continue };
         let count = joined.parts(gpu, program)?;
         if joined.form == Form::TN && count > 1 {
             let [.., out] = joined.operands;
