@@ -306,12 +306,12 @@ fn keeps(body: &[&str], name: &str) -> bool {
         ["+" | "-" | "*" | "/" | "%" | "&" | "|" | "^", "=", ..] => true,
         _ => false,
     };
-    (0..body.len()).filter(|at| body.get(*at) == Some(&name)).all(|at| {
+    !(0..body.len()).filter(|at| body.get(*at) == Some(&name)).any(|at| {
         let (before, after) = body.split_at(at);
         let bracketed = matches!(before, [.., other, "("] if !is_name(other)) || before == ["("];
         let closed = matches!(after, [_, ")", ..]);
         let address = before.last() == Some(&"&");
-        !address && !(bracketed && closed) && !changes(after.get(1..).unwrap_or_default())
+        address || (bracketed && closed) || changes(after.get(1..).unwrap_or_default())
     })
 }
 
