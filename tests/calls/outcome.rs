@@ -63,9 +63,9 @@ fn numbers(tensor: &Tensor) -> Result<Vec<f32>> {
 
 /// Plays a seed's sequence on a device.
 pub fn run(seed: u64, device: &Device, play: fn(&mut Draw, &Device, &mut Outcome)) -> Outcome {
-    let mut outcome = Outcome::default();
-    let played =
-        catch_unwind(AssertUnwindSafe(|| play(&mut Draw::new(seed), device, &mut outcome)));
+    let mut draw = Draw::new(seed);
+    let mut outcome = Outcome { hostile: draw.hostile, ..Outcome::default() };
+    let played = catch_unwind(AssertUnwindSafe(|| play(&mut draw, device, &mut outcome)));
     if let Err(panic) = played {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| text.to_string()));
