@@ -285,7 +285,7 @@ impl Trainer {
     ) -> Result<()> {
         let first = self.step - records.len() as u64;
         for (record, step) in records.iter().zip(first..) {
-            let rows = || steps.entry(step).rows;
+            let rows = || steps.step(step).rows;
             if let Some(message) =
                 wiring.improbable.iter().find_map(|share| share.found(record, rows()))
             {
