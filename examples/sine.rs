@@ -31,7 +31,7 @@ struct Cli {
 
 fn main() -> Result {
     let cli = Cli::parse();
-    let data = data::sine(1000);
+    let data = data::sine(1000)?;
     let weights = Initializer::normal().with("std", cli.scale)?;
     let mut model = Sequential::new(1);
     for width in &cli.hidden {

@@ -20,7 +20,7 @@ struct Cli {
 
 fn main() -> Result {
     let example = Example::new("spiral", Cli::parse().options)?;
-    let data = data::spiral(100, 3, example.seed());
+    let data = data::spiral(100, 3, example.seed())?;
     let model = Sequential::new(2).dense(64).activation(Activation::relu()).dense(3);
     let mut trainer =
         Trainer::new(model, Loss::cross_entropy(), Optimizer::adam().learning_rate(0.05))

@@ -151,7 +151,7 @@ fn noting(asked: &Arc<Mutex<BTreeSet<u64>>>) -> Schedule {
 
 #[test]
 fn schedules_are_asked_for_the_updates_that_run() {
-    let data = data::spiral(8, 3, 0);
+    let data = data::spiral(8, 3, 0).unwrap();
     for device in devices() {
         for parts in [vec![3], vec![1, 2], vec![1, 1, 1]] {
             let (rates, momenta) = <(Arc<_>, Arc<_>)>::default();

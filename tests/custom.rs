@@ -41,7 +41,7 @@ fn a_custom_activation_gives_the_same_on_both_engines() {
 #[test]
 fn a_network_with_a_custom_activation_trains_alike_on_both_engines_and_is_saved() {
     let f = log_cosh("log_cosh_layer");
-    let data = data::spiral(20, 3, 0);
+    let data = data::spiral(20, 3, 0).unwrap();
     let losses = devices().map(|device| {
         let model = Sequential::new(2).dense(16).activation(f).dense(3);
         let adam = Optimizer::adam().learning_rate(0.05);
@@ -168,7 +168,7 @@ fn a_custom_loss_gives_the_same_on_both_engines_and_trains() {
     let train = |device: &Device| {
         let model = Sequential::new(1).dense(8).activation(Activation::tanh()).dense(1);
         let mut trainer = Trainer::new(model, loss, Optimizer::adam()).on(device).unwrap();
-        trainer.fit(&data::sine(50), Fit::epochs(10)).unwrap().last().unwrap().loss
+        trainer.fit(&data::sine(50).unwrap(), Fit::epochs(10)).unwrap().last().unwrap().loss
     };
     let [cpu, gpu] = devices().map(|device| train(&device));
     assert!((cpu - gpu).abs() < 1e-5 * cpu, "{cpu} {gpu}");

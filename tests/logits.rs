@@ -150,7 +150,7 @@ fn losses_by_logits_take_weights_reductions_and_ignored_rows_as_those_of_probabi
 
 #[test]
 fn the_spiral_is_learnt_alike_by_softmax_and_by_cross_entropy_of_its_logits() {
-    let data = data::spiral(30, 3, 0);
+    let data = data::spiral(30, 3, 0).unwrap();
     let build = |last: Option<Activation>, loss| {
         let body = Sequential::new(2).dense(16).activation(Activation::relu()).dense(3);
         Trainer::new(last.into_iter().fold(body, Sequential::activation), loss, Optimizer::adam())

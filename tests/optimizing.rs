@@ -18,7 +18,8 @@ fn trainer(optimizer: Optimizer) -> wgrad::train::TrainerBuilder {
 
 #[test]
 fn every_optimizer_resumes_bit_for_bit() {
-    let (data, path) = (data::spiral(8, 3, 0), directory("optimizers").join("half.safetensors"));
+    let (data, path) =
+        (data::spiral(8, 3, 0).unwrap(), directory("optimizers").join("half.safetensors"));
     let mut count = 0;
     for device in devices() {
         for optimizer in Optimizer::all() {
@@ -41,7 +42,7 @@ fn every_optimizer_resumes_bit_for_bit() {
 
 #[test]
 fn frozen_layers_stay_and_decay_masks_and_rates_hold() {
-    let data = data::spiral(8, 3, 0);
+    let data = data::spiral(8, 3, 0).unwrap();
     for device in devices() {
         // Without a gradient's part in it: a learning rate of 1, decoupled decay 0.1, gradients clipped to nothing.
         let optimizer = Optimizer::sgd().learning_rate(1.0).weight_decay(0.1);
@@ -67,7 +68,7 @@ fn frozen_layers_stay_and_decay_masks_and_rates_hold() {
 
 #[test]
 fn no_optimizer_moves_the_running_means_of_a_batch_norm() {
-    let data = data::spiral(8, 3, 0);
+    let data = data::spiral(8, 3, 0).unwrap();
     // Before every layer with parameters the means depend on the data alone.
     let model = || Sequential::new(2).batch_norm().dense(3);
     for device in devices() {
@@ -88,7 +89,7 @@ fn no_optimizer_moves_the_running_means_of_a_batch_norm() {
 
 #[test]
 fn hyper_parameters_change_by_schedule_and_by_hand() {
-    let data = data::spiral(8, 3, 0);
+    let data = data::spiral(8, 3, 0).unwrap();
     let sgd = |momentum: f64| Optimizer::sgd().with("momentum", momentum).unwrap();
     for device in devices() {
         let run = |builder: wgrad::train::TrainerBuilder| {
@@ -116,7 +117,7 @@ fn hyper_parameters_change_by_schedule_and_by_hand() {
 
 #[test]
 fn a_plateau_lowers_the_rate_and_is_resumed() {
-    let data = data::spiral(8, 3, 0);
+    let data = data::spiral(8, 3, 0).unwrap();
     let path = directory("plateau").join("run.safetensors");
     // Nothing improves by half: a reduction every third epoch after the first.
     let plateau = Plateau { factor: 0.5, patience: 2, threshold: 0.5, ..Plateau::default() };
@@ -152,7 +153,7 @@ fn apart(a: &[(String, Vec<f32>)], b: &[(String, Vec<f32>)]) -> f32 {
 
 #[test]
 fn gathered_gradients_are_those_of_the_whole_batch() {
-    let data = data::spiral(8, 3, 0);
+    let data = data::spiral(8, 3, 0).unwrap();
     for device in devices() {
         let train = |builder: wgrad::train::TrainerBuilder, batch: usize| {
             let mut trainer = builder.on(&device).unwrap();
@@ -172,7 +173,7 @@ fn gathered_gradients_are_those_of_the_whole_batch() {
 
 #[test]
 fn each_tensors_gradient_is_clipped_by_its_own_norm() {
-    let data = data::spiral(8, 3, 0);
+    let data = data::spiral(8, 3, 0).unwrap();
     for device in devices() {
         let one = |builder: wgrad::train::TrainerBuilder| {
             let mut trainer = builder.on(&device).unwrap();
@@ -198,7 +199,7 @@ fn each_tensors_gradient_is_clipped_by_its_own_norm() {
 
 #[test]
 fn noise_on_gradients_has_its_deviation_and_is_the_same_on_both_devices() {
-    let data = data::spiral(8, 3, 0);
+    let data = data::spiral(8, 3, 0).unwrap();
     let wide = Sequential::new(2).dense(4000).activation(Activation::tanh()).dense(3);
     let sgd = Optimizer::sgd().learning_rate(1.0);
     let after: Vec<_> = devices()
@@ -228,7 +229,7 @@ fn noise_on_gradients_has_its_deviation_and_is_the_same_on_both_devices() {
 
 #[test]
 fn lbfgs_leaves_frozen_layers_alone_and_refuses_rates_of_their_own() {
-    let data = data::spiral(8, 3, 0);
+    let data = data::spiral(8, 3, 0).unwrap();
     let model =
         |layer: Dense| Sequential::new(2).layer(layer).activation(Activation::tanh()).dense(3);
     let lbfgs = Optimizer::lbfgs().learning_rate(0.5);
@@ -256,7 +257,7 @@ fn lbfgs_leaves_frozen_layers_alone_and_refuses_rates_of_their_own() {
 #[test]
 fn skipped_updates_leave_parameters_means_and_schedules_as_they_were() {
     use wgrad::train::Averaging;
-    let good = data::spiral(8, 3, 0);
+    let good = data::spiral(8, 3, 0).unwrap();
     let path = directory("skipped").join("run.safetensors");
     for device in devices() {
         for (value, gathered) in [(f32::NAN, 1), (f32::INFINITY, 3)] {
@@ -305,7 +306,7 @@ fn skipped_updates_leave_parameters_means_and_schedules_as_they_were() {
 #[test]
 fn means_of_the_parameters_are_those_of_their_formulas() {
     use wgrad::train::Averaging;
-    let data = data::spiral(8, 3, 0);
+    let data = data::spiral(8, 3, 0).unwrap();
     for device in devices() {
         for average in [
             Averaging::Ema { decay: 0.75 },
@@ -367,7 +368,7 @@ fn means_of_the_parameters_are_those_of_their_formulas() {
 
 #[test]
 fn schedule_free_and_asgd_give_their_own_means() {
-    let data = data::spiral(30, 3, 0);
+    let data = data::spiral(30, 3, 0).unwrap();
     for device in devices() {
         let optimizer = Optimizer::schedule_free_adamw().learning_rate(0.05);
         let early = trainer(optimizer).accumulate(3).accumulate_across_epochs();
@@ -389,7 +390,7 @@ fn schedule_free_and_asgd_give_their_own_means() {
 #[test]
 fn everything_around_the_update_resumes_bit_for_bit() {
     use wgrad::train::Averaging;
-    let data = data::spiral(8, 3, 0);
+    let data = data::spiral(8, 3, 0).unwrap();
     let path = directory("around").join("half.safetensors");
     for device in devices() {
         let start = |seed| {

@@ -406,7 +406,7 @@ fn class_weights_that_do_not_fit_are_refused_when_the_trainer_is_made() {
 
 #[test]
 fn a_schedule_that_leaves_its_parameters_range_is_refused_in_the_step_that_it_does() {
-    let data = data::spiral(4, 3, 0);
+    let data = data::spiral(4, 3, 0).unwrap();
     let adam = Optimizer::adam();
     for device in devices() {
         for (wrong, shown) in
@@ -439,7 +439,7 @@ fn linear() -> Sequential {
 
 #[test]
 fn early_stopping_without_a_number_to_compare_by_is_refused() {
-    let data = data::spiral(4, 3, 0);
+    let data = data::spiral(4, 3, 0).unwrap();
     for min_delta in [f64::NAN, f64::INFINITY] {
         let trainer = Trainer::new(linear(), Loss::cross_entropy(), Optimizer::adam());
         let mut trainer = trainer.on(&Device::cpu()).unwrap();

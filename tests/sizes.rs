@@ -57,7 +57,7 @@ fn networks_too_large_for_a_device_are_refused_before_their_weights_are_drawn() 
         let mut small = Trainer::new(Sequential::new(1).dense(1), Loss::mse(), Optimizer::sgd())
             .on(&device)
             .unwrap();
-        small.fit(&data::sine(10), Fit::epochs(1)).unwrap();
+        small.fit(&data::sine(10).unwrap(), Fit::epochs(1)).unwrap();
     }
 }
 
@@ -66,7 +66,7 @@ fn batches_too_large_for_the_reference_are_refused() {
     let model = Sequential::new(1).dense(1 << 20).dense(1);
     let builder = Trainer::new(model, Loss::mse(), Optimizer::sgd());
     let mut trainer = builder.on(&Device::cpu()).unwrap();
-    let data = data::sine(4096);
+    let data = data::sine(4096).unwrap();
     refused(trainer.evaluate(&data), "evaluation");
     refused(trainer.predict(data.inputs().view()), "prediction");
     refused(trainer.fit(&data, Fit::epochs(1)), "training");
@@ -94,6 +94,17 @@ fn tensors_too_large_for_a_device_are_refused() {
 }
 
 #[test]
+fn data_sets_too_large_are_refused() {
+    for rows in [usize::MAX, 1 << 33, (1 << 32) - 1, 1 << 31] {
+        refused(data::sine(rows), "sine");
+        refused(data::spiral(rows, 1, 0), "spiral");
+        refused(data::spiral(3, rows, 0), "spiral");
+        refused(data::spiral(rows, rows, 0), "spiral");
+    }
+    assert_eq!(data::spiral(3, 2, 0).unwrap().len(), 6);
+}
+
+#[test]
 fn blocks_lie_only_so_deep_in_one_another() {
     let nest = |depth: usize| {
         let first: Vec<Layer> = vec![Dense::new(2).into()];
@@ -110,7 +121,7 @@ fn blocks_lie_only_so_deep_in_one_another() {
         let model = Sequential::new(2).layer(nest(most)).dense(3);
         let builder = Trainer::new(model, Loss::cross_entropy(), Optimizer::sgd());
         let mut trainer = builder.on(&Device::cpu()).unwrap();
-        trainer.fit(&data::spiral(3, 3, 0), Fit::epochs(1)).unwrap();
+        trainer.fit(&data::spiral(3, 3, 0).unwrap(), Fit::epochs(1)).unwrap();
     };
     // As much as threads have in Rust and main has on Windows is less.
     std::thread::Builder::new().stack_size(2 << 20).spawn(run).unwrap().join().unwrap();

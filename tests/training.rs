@@ -141,7 +141,7 @@ fn batches_of_four_of_ten_rows_are_four_four_and_two_in_the_order_of_the_epoch()
 #[test]
 fn evaluation_in_several_chunks_is_the_figure_of_all_rows() {
     // More rows than one chunk has, and not a multiple of it.
-    let data = data::sine(9001);
+    let data = data::sine(9001).unwrap();
     for device in devices() {
         let mut trainer = nets::sine().on(&device);
         let predicted = trainer.predict(data.inputs().view()).unwrap();
@@ -227,7 +227,7 @@ fn early_stopping_waits_for_its_patience_and_restores_the_best() {
 
 #[test]
 fn a_validation_split_trains_on_the_rest_and_judges_by_the_share() {
-    let data = data::spiral(100, 3, 0);
+    let data = data::spiral(100, 3, 0).unwrap();
     let net = nets::spiral();
     let mut trainer = net.on(&Device::cpu());
     let history = trainer.fit(&data, Fit::epochs(20).validation_split(0.25)).unwrap();

@@ -55,7 +55,7 @@ fn running_statistics_are_averaged_by_their_layer_alone() {
 
 #[test]
 fn what_has_no_gradient_takes_no_part_in_norms_and_noise_and_a_resumed_run_is_the_same() {
-    let data = data::spiral(8, 3, 0);
+    let data = data::spiral(8, 3, 0).unwrap();
     let path = directory("statistics").join("half.safetensors");
     for device in devices() {
         let start = |seed| {

@@ -21,7 +21,7 @@ struct Cli {
 fn main() -> Result {
     let options = Cli::parse().options;
     let mut host = Host::new(&options.device)?;
-    let data = data::spiral(100, 3, options.seed);
+    let data = data::spiral(100, 3, options.seed)?;
     let Targets::Classes { labels, .. } = data.targets() else { return Err("no classes".into()) };
     let inputs: Vec<f32> = data.inputs().iter().copied().collect();
     let (points, classes) = (host.buffer(&inputs), host.buffer(labels));

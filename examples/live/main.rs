@@ -88,7 +88,7 @@ impl Running {
         config.present_mode = wgpu::PresentMode::Fifo;
         surface.configure(&device, &config);
 
-        let data = data::spiral(100, 3, cli.seed);
+        let data = data::spiral(100, 3, cli.seed)?;
         let Targets::Classes { labels, .. } = data.targets() else {
             return Err("no classes".into());
         };

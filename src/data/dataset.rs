@@ -194,7 +194,7 @@ impl Dataset {
     /// of rows, as `sample_weight` does in Keras; metrics count every row alike.
     ///
     /// ```
-    /// let data = wgrad::data::sine(3).weighted(vec![1.0, 0.0, 2.0])?;
+    /// let data = wgrad::data::sine(3)?.weighted(vec![1.0, 0.0, 2.0])?;
     /// assert_eq!(data.rows([2, 0])?.weights(), Some(&[2.0, 1.0][..]));
     /// # Ok::<(), wgrad::Error>(())
     /// ```
@@ -276,7 +276,7 @@ impl Dataset {
     /// The given rows, in the given order; a row may be given more than once. Ranges and index lists both do.
     ///
     /// ```
-    /// let data = wgrad::data::sine(100);
+    /// let data = wgrad::data::sine(100)?;
     /// assert_eq!(data.rows(90..100)?.len(), 10);
     /// assert_eq!(data.rows([3, 3, 7])?.len(), 3);
     /// assert!(data.rows([100]).is_err());

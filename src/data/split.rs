@@ -13,7 +13,7 @@ impl Dataset {
     /// is as said. The same seed gives the same split, everywhere. Both parts keep the order of the rows.
     ///
     /// ```
-    /// let (train, validation) = wgrad::data::spiral(100, 3, 0).split(0.75, 7)?;
+    /// let (train, validation) = wgrad::data::spiral(100, 3, 0)?.split(0.75, 7)?;
     /// assert_eq!((train.len(), validation.len()), (225, 75));
     /// # Ok::<(), wgrad::Error>(())
     /// ```
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn the_fraction_of_a_split_is_from_0_to_1() {
-        let data = data::sine(10);
+        let data = data::sine(10).unwrap();
         assert_eq!(data.split(0.0, 0).unwrap().0.len(), 0);
         assert_eq!(data.split(1.0, 0).unwrap().0, data);
         for fraction in [-0.1, 1.1, f64::NAN] {

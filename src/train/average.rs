@@ -44,7 +44,7 @@ impl Trainer {
     /// use wgrad::prelude::*;
     /// use wgrad::train::Averaging;
     ///
-    /// let data = data::spiral(20, 3, 0);
+    /// let data = data::spiral(20, 3, 0)?;
     /// let model = Sequential::new(2).dense(16).activation(Activation::relu()).dense(3);
     /// let mut trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam())
     ///     .average(Averaging::Ema { decay: 0.9 })

@@ -57,7 +57,7 @@ impl TrainerBuilder {
     /// ```
     /// use wgrad::prelude::*;
     ///
-    /// let data = data::spiral(20, 3, 0);
+    /// let data = data::spiral(20, 3, 0)?;
     /// let model = Sequential::new(2).dense(3);
     /// let mut trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::sgd())
     ///     .class_weights(&[1.0, 1.0, 5.0])
@@ -78,7 +78,7 @@ impl TrainerBuilder {
     /// ```
     /// use wgrad::prelude::*;
     ///
-    /// let data = data::spiral(20, 3, 0);
+    /// let data = data::spiral(20, 3, 0)?;
     /// let model = Sequential::new(2).dense(16).activation(Activation::relu()).dense(3);
     /// let mut trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam())
     ///     .linear_cross_entropy()

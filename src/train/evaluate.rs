@@ -116,7 +116,7 @@ impl Trainer {
     /// ```
     /// use wgrad::prelude::*;
     ///
-    /// let data = data::spiral(20, 3, 0);
+    /// let data = data::spiral(20, 3, 0)?;
     /// let model = Sequential::new(2).dense(3);
     /// let mut trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::sgd()).on(&Device::cpu())?;
     /// let matrix = trainer.confusion_matrix(&data)?;

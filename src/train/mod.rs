@@ -31,7 +31,7 @@ use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
 /// ```
 /// use wgrad::prelude::*;
 ///
-/// let data = data::spiral(100, 3, 0);
+/// let data = data::spiral(100, 3, 0)?;
 /// let model = Sequential::new(2).dense(64).activation(Activation::relu()).dense(3);
 /// let mut trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam().learning_rate(0.05))
 ///     .schedule(Schedule::inverse_time(5e-7)?)

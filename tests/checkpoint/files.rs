@@ -20,7 +20,7 @@ fn small(seed: u64) -> Trainer {
 /// A trainer with a seed of its own that has taken as many steps.
 fn trained(seed: u64) -> Trainer {
     let mut trainer = small(seed);
-    trainer.fit(&data::spiral(4, 3, 0), Fit::epochs(seed)).unwrap();
+    trainer.fit(&data::spiral(4, 3, 0).unwrap(), Fit::epochs(seed)).unwrap();
     trainer
 }
 
@@ -67,7 +67,7 @@ fn checkpoints_of_every_name_have_a_state_of_their_own() {
         let error = small(1).save(directory.join(name)).unwrap_err();
         assert!(matches!(error, Error::Checkpoint(_)), "{name}: {error}");
         let fit = Fit::epochs(1).checkpoint(directory.join(name), 1);
-        assert!(small(1).fit(&data::spiral(4, 3, 0), fit).is_err(), "{name}");
+        assert!(small(1).fit(&data::spiral(4, 3, 0).unwrap(), fit).is_err(), "{name}");
     }
 }
 
@@ -192,7 +192,8 @@ fn a_pair_of_the_first_format_is_loaded() {
         trainer.load(&path).unwrap();
         assert_eq!((trainer.step(), trainer.epoch()), (15, 5), "{weights}");
         assert_eq!(trainer.parameters().unwrap()[0].1[..2], [0.925_582_47, 0.583_480_24]);
-        let history = trainer.fit(&data::spiral(8, 3, 0), Fit::epochs(1).batch(10)).unwrap();
+        let history =
+            trainer.fit(&data::spiral(8, 3, 0).unwrap(), Fit::epochs(1).batch(10)).unwrap();
         assert_eq!(history.last().unwrap().rate, 0.02);
 
         // What is saved of it has the same state.
@@ -304,7 +305,7 @@ fn a_save_that_ended_between_the_two_files_is_noticed_and_mended() {
     fs::write(directory.join(partial(2)), &second[..second.len() / 2]).unwrap();
     fs::write(directory.join(partial(3)), &second).unwrap();
     loaded.load(&path).unwrap();
-    let history = loaded.fit(&data::spiral(4, 3, 0), Fit::epochs(1)).unwrap();
+    let history = loaded.fit(&data::spiral(4, 3, 0).unwrap(), Fit::epochs(1)).unwrap();
     assert_eq!(history.last().unwrap().rate, 0.5);
     assert_eq!(fs::read(&state).unwrap(), second);
     assert!(!directory.join(partial(3)).exists());

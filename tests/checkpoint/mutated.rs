@@ -130,7 +130,7 @@ fn trainer(seed: u64) -> Trainer {
 
 fn trained(seed: u64) -> Trainer {
     let mut trainer = trainer(seed);
-    trainer.fit(&data::spiral(4, 3, 0), Fit::epochs(3).batch(4)).unwrap();
+    trainer.fit(&data::spiral(4, 3, 0).unwrap(), Fit::epochs(3).batch(4)).unwrap();
     trainer
 }
 

@@ -11,7 +11,8 @@ fn builder(loss: Loss, optimizer: Optimizer) -> TrainerBuilder {
 
 #[test]
 fn the_optimizers_numbers_are_those_of_the_checkpoint() {
-    let (path, data) = (directory("numbers").join("run.safetensors"), data::spiral(8, 3, 0));
+    let (path, data) =
+        (directory("numbers").join("run.safetensors"), data::spiral(8, 3, 0).unwrap());
     let start = || builder(Loss::cross_entropy(), Optimizer::adam().learning_rate(0.01));
     for device in devices() {
         let mut whole = start().on(&device).unwrap();

@@ -74,7 +74,7 @@ fn with_batch_norms() -> Trainer {
 fn batch_counts_of_a_state_dict_are_passed_over_and_written() {
     let path = directory("batch_counts").join("model.safetensors");
     let mut trainer = with_batch_norms();
-    trainer.fit(&data::spiral(10, 3, 0), Fit::epochs(2).batch(10)).unwrap();
+    trainer.fit(&data::spiral(10, 3, 0).unwrap(), Fit::epochs(2).batch(10)).unwrap();
     trainer.save(&path).unwrap();
     let bytes = fs::read(&path).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();

@@ -50,7 +50,7 @@ fn networks_learn_by_sgd_with_the_four_storage_buffers_of_downlevel_limits() {
     assert_eq!(limits.max_storage_buffers_per_shader_stage, 4);
     let host = Host::with(wgpu::Limits::downlevel_defaults());
     let device: Device = Gpu::from_wgpu(&host.device, &host.queue).into();
-    let classes = data::spiral(20, 4, 0);
+    let classes = data::spiral(20, 4, 0).unwrap();
     for (loss, data) in [
         ("mse", simulated()),
         ("huber", simulated()),

@@ -86,7 +86,7 @@ const FIELDS: &[(&str, Set)] = fields![
 fn uses(host: &Host) -> Vec<(&'static str, Result<()>)> {
     let gpu = Gpu::from_wgpu(&host.device, &host.queue);
     let device = Device::from(gpu.clone());
-    let data = data::sine(20);
+    let data = data::sine(20).unwrap();
     let on = |fusion| {
         let gpu = gpu.choosing(Choices { fusion, ..gpu.choices() });
         let model = Sequential::new(1).dense(4).activation(Activation::tanh()).dense(1);

@@ -79,7 +79,7 @@ fn a_trainers_self_test_runs_the_kernels_that_its_fit_would() {
             assert!(matches!(check.verdict, Verdict::Passed(error) if error < 1e-5), "{check:?}");
         }
         assert_eq!(bits(&own), bits(&trainer(&gpu)));
-        assert!(own.self_test(&data::sine(5), 5).is_err());
+        assert!(own.self_test(&data::sine(5).unwrap(), 5).is_err());
         assert!(own.self_test(&simulated(), 0).is_err());
     }
 }

@@ -57,7 +57,7 @@ pub fn sine() -> Net {
     let adam = Optimizer::adam().learning_rate(0.005).with("eps", 1e-7).unwrap();
     let builder =
         Trainer::new(model, Loss::mse(), adam).schedule(Schedule::inverse_time(1e-3).unwrap());
-    Net { name: "sine", builder, data: data::sine(1000), batch: None }
+    Net { name: "sine", builder, data: data::sine(1000).unwrap(), batch: None }
 }
 
 /// The reference run of classification: 2-64-3, full batch.
@@ -66,7 +66,7 @@ pub fn spiral() -> Net {
     let adam = Optimizer::adam().learning_rate(0.05);
     let builder = Trainer::new(model, Loss::cross_entropy(), adam)
         .schedule(Schedule::inverse_time(5e-7).unwrap());
-    Net { name: "spiral", builder, data: data::spiral(100, 3, 0), batch: None }
+    Net { name: "spiral", builder, data: data::spiral(100, 3, 0).unwrap(), batch: None }
 }
 
 /// Everything random at once: dropout and shuffled batches of 10, of which the last has 6 rows. An epoch is 10 steps.

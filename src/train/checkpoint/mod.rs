@@ -65,7 +65,7 @@ impl Trainer {
     /// ```
     /// use wgrad::prelude::*;
     ///
-    /// let data = data::spiral(20, 3, 0);
+    /// let data = data::spiral(20, 3, 0)?;
     /// let model = Sequential::new(2).dense(16).activation(Activation::relu()).dense(3);
     /// let builder = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam());
     /// let mut trainer = builder.clone().on(&Device::cpu())?;

@@ -21,7 +21,7 @@ impl Trainer {
     /// # let Ok(gpu) = Gpu::new() else { return Ok(()) };
     /// let model = Sequential::new(2).dense(16).activation(Activation::tanh()).dense(3);
     /// let trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam()).on(&gpu.into())?;
-    /// let check = trainer.self_test(&data::spiral(10, 3, 0), 30)?;
+    /// let check = trainer.self_test(&data::spiral(10, 3, 0)?, 30)?;
     /// assert!(matches!(check.verdict, Verdict::Passed(_)), "{check:?}");
     /// # Ok::<(), wgrad::Error>(())
     /// ```
