@@ -71,21 +71,19 @@ fn shares(strata: &[Vec<usize>], fraction: f64, key: Key) -> Vec<usize> {
         2.. if fraction > 0.0 && fraction < 1.0 => rounded.clamp(1, total - 1),
         _ => rounded,
     };
-    let quotas: Vec<f64> = strata.iter().map(|stratum| fraction * stratum.len() as f64).collect();
-    let mut shares: Vec<usize> = quotas.iter().map(|quota| *quota as usize).collect();
-    let missing = wanted.saturating_sub(shares.iter().sum());
+    let quota = |stratum: &Vec<usize>| fraction * stratum.len() as f64;
+    let parts = strata.iter().map(quota).enumerate();
+    let mut parts: Vec<_> = parts.map(|(number, quota)| (number, quota, quota as usize)).collect();
+    let missing = wanted.saturating_sub(parts.iter().map(|(.., share)| share).sum());
     let count = strata.len() as u32;
     // Equal remainders in an order of their own, which no split of a stratum has.
     let drawn = |number: usize| key.permute(u32::MAX, number as u32, count);
-    let mut order: Vec<usize> = (0..strata.len()).collect();
-    let remainder = |number: &usize| quotas.get(*number).map_or(0.0, |quota| quota.fract());
-    order.sort_by(|a, b| {
-        remainder(b).total_cmp(&remainder(a)).then_with(|| drawn(*a).cmp(&drawn(*b)))
+    parts.sort_by(|(a, of_a, _), (b, of_b, _)| {
+        of_b.fract().total_cmp(&of_a.fract()).then_with(|| drawn(*a).cmp(&drawn(*b)))
     });
-    for number in order.into_iter().take(missing) {
-        shares.get_mut(number).into_iter().for_each(|share| *share += 1);
-    }
-    shares
+    parts.iter_mut().take(missing).for_each(|(.., share)| *share += 1);
+    parts.sort_by_key(|(number, ..)| *number);
+    parts.into_iter().map(|(.., share)| share).collect()
 }
 
 #[cfg(test)]

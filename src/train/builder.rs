@@ -176,42 +176,12 @@ impl TrainerBuilder {
     /// [`Error::Limit`] and [`Error::OutOfMemory`] if the network is too large for the device.
     pub fn on(self, device: &Device) -> Result<Trainer> {
         let network = self.model.build()?;
-        self.loss.validate()?;
-        self.optimizer.validate()?;
-        if !self.double_softmax {
-            check_output(&network, &self.loss)?;
-        }
-        if self.reduction == Reduction::None {
-            let message = "a loss to train by is one number; use Reduction::Mean or Reduction::Sum";
-            return Err(Error::unsupported("Trainer", message));
-        }
-        // Loss, penalty, and in a recorded step two figures about its targets.
-        let recorded = 4
-            + usize::from(self.around.skip_not_finite)
-            + usize::from(network.may_be_improbable(&self.loss))
-            + self.metrics.as_ref().map_or(1, Vec::len);
-        if recorded > Op::MAX_RECORDED {
-            let (needed, limit) = (recorded as u64, Op::MAX_RECORDED as u64);
-            let what = "recording loss, penalty, faults, skipped updates and metrics".to_string();
-            return Err(Error::Limit { what, needed, limit, unit: "figures" });
-        }
-        let optimizer = self.optimizer;
-        self.plateau.as_ref().map_or(Ok(()), Plateau::validate)?;
-        let others = self.others.into_iter().map(|(name, schedule)| {
-            let place = optimizer.place(&name).filter(|place| *place > 0);
-            place.map(|place| (place, schedule)).ok_or_else(|| {
-                let message = format!("{} has no parameter '{name}' to schedule", optimizer.name());
-                Error::unsupported("schedule_of", message)
-            })
-        });
-        let others = others.collect::<Result<Vec<_>>>()?;
-        let around = self.around;
-        around.validate()?;
+        self.check(&network)?;
+        let (optimizer, around, others) = (self.optimizer, self.around, self.scheduled()?);
         let extras = around.states().len();
         Weights::check(device, network.params(), optimizer.states().len() + extras)?;
         let initial = network.initial(self.seed);
         let weights = Weights::new(device, network.params(), &initial, &optimizer, extras)?;
-        check_class_weights(self.class_weights.as_deref().unwrap_or_default())?;
         let goal = Goal {
             loss: self.loss,
             reduction: self.reduction,
@@ -251,6 +221,46 @@ impl TrainerBuilder {
             self.seed,
         )?;
         Ok(trainer)
+    }
+
+    /// Fails for a setting that no network can be trained with, or not this one.
+    fn check(&self, network: &Network) -> Result<()> {
+        self.loss.validate()?;
+        self.optimizer.validate()?;
+        self.around.validate()?;
+        self.plateau.as_ref().map_or(Ok(()), Plateau::validate)?;
+        check_class_weights(self.class_weights.as_deref().unwrap_or_default())?;
+        if !self.double_softmax {
+            check_output(network, &self.loss)?;
+        }
+        if self.reduction == Reduction::None {
+            let message = "a loss to train by is one number; use Reduction::Mean or Reduction::Sum";
+            return Err(Error::unsupported("Trainer", message));
+        }
+        // Loss, penalty, and in a recorded step two figures about its targets.
+        let recorded = 4
+            + usize::from(self.around.skip_not_finite)
+            + usize::from(network.may_be_improbable(&self.loss))
+            + self.metrics.as_ref().map_or(1, Vec::len);
+        if recorded > Op::MAX_RECORDED {
+            let (needed, limit) = (recorded as u64, Op::MAX_RECORDED as u64);
+            let what = "recording loss, penalty, faults, skipped updates and metrics".to_string();
+            return Err(Error::Limit { what, needed, limit, unit: "figures" });
+        }
+        Ok(())
+    }
+
+    /// The schedules of hyper-parameters other than the learning rate, by their place.
+    fn scheduled(&self) -> Result<Vec<(usize, Schedule)>> {
+        let optimizer = self.optimizer;
+        let place = |(name, schedule): &(String, Schedule)| {
+            let place = optimizer.place(name).filter(|place| *place > 0);
+            place.map(|place| (place, schedule.clone())).ok_or_else(|| {
+                let message = format!("{} has no parameter '{name}' to schedule", optimizer.name());
+                Error::unsupported("schedule_of", message)
+            })
+        };
+        self.others.iter().map(place).collect()
     }
 }
 
