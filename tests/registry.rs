@@ -277,11 +277,14 @@ proptest! {
     }
 
     #[test]
-    fn every_number_survives_the_round_trip(bits in any::<u64>()) {
-        let value = f64::from_bits(bits);
-        let op = Activation::leaky_relu().with("alpha", value);
-        prop_assert_eq!(op.is_ok(), value.is_finite());
-        if let Ok(op) = op {
+    fn every_number_survives_the_round_trip(wide in any::<u64>(), narrow in any::<u32>()) {
+        let narrow = f64::from(f32::from_bits(narrow));
+        for value in [f64::from_bits(wide), narrow, narrow * (1.0 + 1e-12)] {
+            let op = Activation::leaky_relu().with("alpha", value);
+            let single = value as f32;
+            let fits = single.is_finite() && (single == 0.0) == (value == 0.0);
+            prop_assert_eq!(op.is_ok(), fits, "{}", value);
+            let Ok(op) = op else { continue };
             let back: Activation = op.to_string().parse().unwrap();
             prop_assert_eq!(back.get("alpha").map(f64::to_bits), op.get("alpha").map(f64::to_bits));
         }
