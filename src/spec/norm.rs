@@ -107,7 +107,7 @@ impl Normalization {
     /// Fails unless every parameter is in its range.
     ///
     /// # Errors
-    /// [`Error::Parameter`].
+    /// [`Error::Parameter`](crate::Error::Parameter).
     pub fn validate(&self) -> Result<()> {
         Range::NOT_NEGATIVE.check(self.name(), "eps", self.eps)?;
         Range::UNIT.check(self.name(), "momentum", self.momentum)
