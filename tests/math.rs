@@ -175,6 +175,29 @@ fn powers_of_positive_bases_are_right_for_every_exponent() {
 }
 
 #[test]
+fn powers_of_negative_bases_are_those_of_whole_exponents() {
+    for exponent in [-3.0f32, -2.0, -0.5, 0.0, 0.5, 1.0, 2.0, 3.0, 16_777_215.0, f32::INFINITY] {
+        let mut x = values::standard(1 << 12, &[FRAC_1_SQRT_2, SQRT_2]);
+        x.extend([-1.0, -2.0, -0.5, -1.5, f32::NEG_INFINITY]);
+        // C has 1 for an infinite power of -1, which no other base comes near.
+        x.retain(|&x| x != -1.0 || exponent.is_finite());
+        // C has 1 for NaN^0.
+        let power = |&x: &f32| match f64::from(x) {
+            x if x.is_nan() => x,
+            x => x.powf(f64::from(exponent)),
+        };
+        // Within 1e-6 of overflow the result may be infinite already.
+        x.retain(|x| !(0.999999..1.000001).contains(&(power(x).abs() / f64::from(f32::MAX))));
+        let want: Vec<f64> = x.iter().map(power).collect();
+        let apply = format!("fn raised(x: f32) -> f32 {{ return c_pow(x, {exponent:?}); }}");
+        let got = map_with(&apply.replace("inf", "infinity()"), "raised", &x);
+        let ulps = if exponent.abs() <= 10.0 { 4.0 } else { 16.0 };
+        let bound = |_| Tolerance::ulps(ulps);
+        check(&format!("c_pow {exponent}"), &x, &got, &want, bound).unwrap().assert();
+    }
+}
+
+#[test]
 fn nan_and_infinity_are_told_from_numbers_by_their_bits() {
     let x = [0.0, 1.0, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, -f32::NAN];
     let flags = "fn flags(x: f32) -> f32 { return f32(is_nan(x)) + 2.0 * f32(is_inf(x)); }";

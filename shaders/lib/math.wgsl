@@ -235,6 +235,15 @@ fn powp(base: f32, exponent: f32) -> f32 {
     return keep_nan(exponent, keep_nan(base, select(outside, inside, has_log(base))));
 }
 
+// base^exponent for any base, as C's pow has it: of a negative number only whole powers are numbers.
+fn c_pow(base: f32, exponent: f32) -> f32 {
+    let half = 0.5 * exponent;
+    let whole = trunc(exponent) == exponent;
+    let size = powp(select(base, abs(base), whole || is_inf(base)), exponent);
+    let odd = whole && trunc(half) != half;
+    return select(size, -size, odd && (bitcast<u32>(base) & SIGN_BIT) != 0u);
+}
+
 // tanh(x) = x + x z tanh_rest(z), z = x^2 <= 0.625^2 (so tanhshrink is -x z tanh_rest(z)). Form of Cephes' tanhf, own
 // minimax, 2^-26.8.
 fn tanh_rest(z: f32) -> f32 {

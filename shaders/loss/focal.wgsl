@@ -15,14 +15,14 @@ fn entropy(x: f32, t: f32) -> f32 {
 
 fn value(x: f32, t: f32) -> f32 {
     let wrong = t * sigmoid(-x) + (1.0 - t) * sigmoid(x);
-    return alpha_share(t) * powp(wrong, params.hyper.gamma) * entropy(x, t);
+    return alpha_share(t) * c_pow(wrong, params.hyper.gamma) * entropy(x, t);
 }
 
 fn gradient(x: f32, t: f32) -> f32 {
     let yes = sigmoid(x);
     let no = sigmoid(-x);
     let wrong = t * no + (1.0 - t) * yes;
-    let ratio = select(0.0, (1.0 - t - t) * yes * no / wrong, wrong > 0.0);
+    let ratio = select(0.0, (1.0 - t - t) * yes * no / wrong, wrong != 0.0);
     let steepness = (1.0 - t) * yes - t * no + params.hyper.gamma * ratio * entropy(x, t);
-    return alpha_share(t) * powp(wrong, params.hyper.gamma) * steepness;
+    return alpha_share(t) * c_pow(wrong, params.hyper.gamma) * steepness;
 }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use wgrad::program::StepEntry;
 use wgrad::{Loss, Reduction};
 
-use crate::support::losses::{HALF_ULP, Trial, losses, trials};
-use crate::support::run::{Case, count, folding_gpu, gpu, gpus};
+use crate::support::losses::{HALF_ULP, Target, Trial, losses, trials};
+use crate::support::run::{Case, count, folding_gpu, gpu, gpus, normal};
 use crate::support::tolerance::Tolerance;
 
 /// What each term may be off by, and each element of each gradient before it is scaled.
@@ -206,6 +206,25 @@ fn rows_beyond_a_short_batch_take_no_part_in_a_loss() {
 }
 
 #[test]
+fn targets_a_loss_is_not_made_for_are_the_references() {
+    for loss in losses() {
+        for mut trial in trials(loss, &[65, 7], false) {
+            let Target::Values(targets) = &mut trial.target else { continue };
+            *targets = normal(31, targets.len()).iter().map(|t| 2.0 * t).collect();
+            let mut case = Case::new(&trial.name(Reduction::None));
+            let (value, gradients) = trial.build(&mut case, Reduction::None);
+            let slots: Vec<_> = std::iter::once(value).chain(gradients).collect();
+            for outcome in case.run(gpu(), &slots) {
+                for (i, (&got, &want)) in outcome.got.iter().zip(&outcome.want).enumerate() {
+                    let near = Tolerance::ulps(1e3).floor(1e-4).accepts(got, want);
+                    assert!(near, "{loss}: element {i} is {got}, not {want}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn the_mean_of_nothing_is_zero() {
     for loss in losses() {
         for trial in trials(loss, &[3, 4], false) {
@@ -224,7 +243,7 @@ fn the_mean_of_nothing_is_zero() {
     // Nor is anything left where every target is to be ignored.
     let mut trial = trials("cross_entropy(ignore_index=2)".parse().unwrap(), &[3, 4], false).pop();
     let trial = trial.as_mut().unwrap();
-    trial.target = crate::support::losses::Target::Indices(vec![3], vec![2; 3]);
+    trial.target = Target::Indices(vec![3], vec![2; 3]);
     let mut case = Case::new("all ignored");
     let (value, _) = trial.build(&mut case, Reduction::Mean);
     let outcome = &case.run(gpu(), &[value])[0];

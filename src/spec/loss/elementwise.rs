@@ -222,7 +222,7 @@ map! { focal, Real to Unit, threshold: Some(0.0), kinks: |_, _| vec![],
     let (yes, no) = (x.sigmoid(), (-x).sigmoid());
     let wrong = t * no + (F::one() - t) * yes;
     let entropy = (F::one() - t) * x.softplus() + t * (-x).softplus();
-    let ratio = where_true(wrong > F::zero(), (F::one() - t - t) * yes * no / wrong);
+    let ratio = where_true(wrong != F::zero(), (F::one() - t - t) * yes * no / wrong);
     focal_alpha(*alpha, t) * wrong.powf(*gamma)
         * ((F::one() - t) * yes - t * no + *gamma * ratio * entropy)
 } }
