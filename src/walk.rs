@@ -2,6 +2,19 @@
 
 use crate::shape::{MAX_AXES, Shape};
 
+/// Changes the element of an index that is in range by construction; a debug build panics where it is not.
+pub(crate) fn change<T>(out: &mut [T], index: usize, change: impl FnOnce(&mut T)) {
+    debug_assert!(index < out.len(), "element {index} of {}", out.len());
+    if let Some(element) = out.get_mut(index) {
+        change(element);
+    }
+}
+
+/// The same, to a value.
+pub(crate) fn put<T>(out: &mut [T], index: usize, value: T) {
+    change(out, index, |element| *element = value);
+}
+
 /// Where a tensor's element of each index lies: `start` plus the index along each axis times that axis's step. A step
 /// of 0 repeats an element along its axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +31,7 @@ impl Strides {
         let mut steps = [0; MAX_AXES];
         let mut step = 1;
         for (axis, extent) in shape.extents().enumerate().rev() {
-            steps.get_mut(axis).into_iter().for_each(|place| *place = step);
+            put(&mut steps, axis, step);
             step *= extent;
         }
         Self { start: 0, steps }

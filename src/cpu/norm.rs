@@ -7,6 +7,7 @@ use crate::program::{NormOp, Slot, StepEntry};
 use crate::shape::Shape;
 use crate::spec::row::sum;
 use crate::spec::{Normalization, Real};
+use crate::walk::{change, put};
 
 /// The numbers that are normalized together: where they lie, and which weight each has.
 #[derive(Clone, Copy)]
@@ -83,7 +84,7 @@ pub(super) fn apply<F: Real>(
                     let scaled =
                         (x - mean) * scale * weight.map_or(F::one(), |weight| at(weight, w));
                     let y = scaled + bias.map_or(F::zero(), |bias| at(bias, w));
-                    out.get_mut(i).into_iter().for_each(|out| *out = y);
+                    put(out, i, y);
                 }
             }
             Ok(())
@@ -160,7 +161,7 @@ fn backward<F: Real>(
     let slope = average(&products);
     for (((i, w), g_here), y) in places.zip(upstream).zip(normal) {
         let gradient = scale * (g_here - shift - y * slope);
-        out.get_mut(i).into_iter().for_each(|out| *out = gradient);
-        sums.get_mut(w).into_iter().for_each(|sum| *sum = *sum + at(g, i) * y);
+        put(out, i, gradient);
+        change(sums, w, |sum| *sum = *sum + at(g, i) * y);
     }
 }

@@ -226,7 +226,10 @@ impl<F: Real> Interpreter<F> {
                 out.fill(F::zero());
                 let rows = out.chunks_mut(cols.max(1)).zip(targets).take(entry.rows as usize);
                 for (row, class) in rows {
-                    row.get_mut(*class as usize).into_iter().for_each(|place| *place = F::one());
+                    // A class that is none leaves its row 0.
+                    if let Some(place) = row.get_mut(*class as usize) {
+                        *place = F::one();
+                    }
                 }
                 Ok(())
             }

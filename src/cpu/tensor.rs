@@ -4,7 +4,7 @@ use super::ops::Memory;
 use crate::error::Result;
 use crate::program::TensorOp;
 use crate::spec::{Arithmetic, Real, Reduce};
-use crate::walk::Walk;
+use crate::walk::{Walk, put};
 
 /// Elements added one after the other before the sums are added: the error of a sum grows with its additions.
 const RUN: usize = 32;
@@ -18,7 +18,7 @@ pub(super) fn apply<F: Real>(
         TensorOp::Copy { x, out, walk, .. } if memory.holds_indices(*x)? => {
             let from = indices.get_mut(x.0).map(std::mem::take).unwrap_or_default();
             if let Some(to) = indices.get_mut(out.0) {
-                walk.each(|[i, j]| set(to, j, from.get(i).copied().unwrap_or(u32::MAX)));
+                walk.each(|[i, j]| put(to, j, from.get(i).copied().unwrap_or(u32::MAX)));
             }
             if let Some(place) = indices.get_mut(x.0) {
                 *place = from;
@@ -27,7 +27,7 @@ pub(super) fn apply<F: Real>(
         }
         TensorOp::Copy { x, out, walk, scale } => memory.write(*out, |memory, out| {
             let (x, scale) = (memory.read(*x)?, F::of(*scale));
-            walk.each(|[from, to]| set(out, to, at(x, from) * scale));
+            walk.each(|[from, to]| put(out, to, at(x, from) * scale));
             Ok(())
         }),
         TensorOp::Fill { out, value } => {
@@ -55,7 +55,7 @@ pub(super) fn apply<F: Real>(
         TensorOp::ReduceBackward { f, x, y, grad_out, grad_in, walk } => {
             memory.write(*grad_in, |memory, out| {
                 let (x, y, g) = (memory.read(*x)?, memory.read(*y)?, memory.read(*grad_out)?);
-                walk.each(|[i, j, to]| set(out, to, pull(*f, at(x, i), at(y, j), at(g, j))));
+                walk.each(|[i, j, to]| put(out, to, pull(*f, at(x, i), at(y, j), at(g, j))));
                 Ok(())
             })
         }
@@ -95,10 +95,6 @@ fn at<F: Real>(x: &[F], i: usize) -> F {
     x.get(i).copied().unwrap_or_default()
 }
 
-fn set<F: Copy>(out: &mut [F], i: usize, value: F) {
-    out.get_mut(i).into_iter().for_each(|place| *place = value);
-}
-
 fn arithmetic<F: Real>(f: Arithmetic, alpha: F, a: &[F], b: &[F], out: &mut [F], walk: &Walk<3>) {
     let combine = |a: F, b: F| match f {
         Arithmetic::Add => a + b,
@@ -110,7 +106,7 @@ fn arithmetic<F: Real>(f: Arithmetic, alpha: F, a: &[F], b: &[F], out: &mut [F],
         let operands = a.iter().zip(b);
         out.iter_mut().zip(operands).for_each(|(out, (&a, &b))| *out = combine(alpha * a, b));
     } else {
-        walk.each(|[i, j, to]| set(out, to, combine(alpha * at(a, i), at(b, j))));
+        walk.each(|[i, j, to]| put(out, to, combine(alpha * at(a, i), at(b, j))));
     }
 }
 

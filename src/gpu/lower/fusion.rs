@@ -14,6 +14,7 @@ use crate::gpu::{Gpu, View, Weights};
 use crate::program::{Form, Op, Product, Program, Slot};
 use crate::spec::Activation;
 use crate::spec::activation::{Order, Saves};
+use crate::walk::change;
 
 /// How many results of an invocation are few.
 const FEW: u32 = 32;
@@ -73,7 +74,7 @@ impl Readers {
             let read: HashSet<Slot> =
                 op.inputs().into_iter().map(|slot| root(program, slot)).collect();
             for slot in read {
-                counts.get_mut(slot.0).into_iter().for_each(|count| *count += 1);
+                change(&mut counts, slot.0, |count| *count += 1);
             }
         }
         Self { counts, trains }

@@ -6,6 +6,7 @@ use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
 use crate::spec::row::{RowPasses, Rows};
+use crate::walk::put;
 
 /// An activation that changes the length of an axis.
 #[derive(Debug)]
@@ -178,6 +179,6 @@ fn maxout_backward<F: Float>([pieces, ..]: &Values<F>, x: &[F], g: &[F], out: &m
     let pieces = pieces.as_f64() as usize;
     out.fill(F::zero());
     for ((group, out), &g) in x.chunks(pieces).zip(out.chunks_mut(pieces)).zip(g) {
-        out.get_mut(best(group)).into_iter().for_each(|out| *out = g);
+        put(out, best(group), g);
     }
 }

@@ -6,6 +6,7 @@ use super::{ActivationKind, Suiting, Tolerance};
 use crate::numeric::Float;
 use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
 use crate::spec::{Both, Real};
+use crate::walk::change;
 
 /// The most learned numbers a channel can have.
 pub const MAX_LEARNED: usize = 4;
@@ -97,8 +98,9 @@ impl LearnedKind {
         for (((&x, &g), out), (channel, p)) in x.iter().zip(grad_out).zip(grad_in).zip(numbered) {
             *out = g * derivative(x, p);
             let share = sensitivity(x, p).map(|s| (g * s).as_f64());
-            let sums = sums.get_mut(channel).into_iter().flatten();
-            sums.zip(share).for_each(|(sum, share)| *sum += share);
+            change(&mut sums, channel, |sums| {
+                sums.iter_mut().zip(share).for_each(|(sum, share)| *sum += share);
+            });
         }
         for (k, grads) in grad_weights.chunks_mut(channels.len().max(1)).enumerate() {
             for (grad, sums) in grads.iter_mut().zip(&sums) {

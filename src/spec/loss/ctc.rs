@@ -1,5 +1,7 @@
 //! Connectionist temporal classification: the reference, in logarithms and always in `f64`.
 
+use crate::walk::change;
+
 /// One sample: `time` rows of log-probabilities, `stride` numbers apart.
 pub(crate) struct Sequence<'a> {
     pub log_probs: &'a [f64],
@@ -111,7 +113,7 @@ impl Sequence<'_> {
                 let share = (at(row, state) + at(&backward, state) - total).exp();
                 let place = t * self.stride + self.class(state).min(self.classes);
                 if self.class(state) < self.classes {
-                    out.get_mut(place).into_iter().for_each(|out| *out -= scale * share);
+                    change(out, place, |out| *out -= scale * share);
                 }
             }
             after = Some(backward);

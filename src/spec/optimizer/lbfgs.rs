@@ -9,6 +9,7 @@
 use super::{MAX_SCALARS, OptimizerKind, Takes, fill};
 use crate::numeric::{Float, tree_sum};
 use crate::spec::Both;
+use crate::walk::put;
 
 /// The places of `numbers` before the products, as the shader has them.
 const ITERATIONS: usize = 0;
@@ -55,7 +56,7 @@ fn slot<F: Copy>(history: &[F], len: usize, slot: usize) -> &[F] {
     history.get(slot * len..(slot + 1) * len).unwrap_or_default()
 }
 
-fn put<F: Copy>(history: &mut [F], slot: usize, values: &[F]) {
+fn store<F: Copy>(history: &mut [F], slot: usize, values: &[F]) {
     let place = history.get_mut(slot * values.len()..(slot + 1) * values.len());
     place.into_iter().for_each(|place| place.copy_from_slice(values));
 }
@@ -77,7 +78,7 @@ impl<F: Float> Numbers<'_, F> {
     }
 
     fn set(&mut self, place: usize, value: F) {
-        self.all.get_mut(place).into_iter().for_each(|number| *number = value);
+        put(self.all, place, value);
     }
 
     fn whole(&self, place: usize) -> usize {
@@ -111,7 +112,7 @@ pub(crate) fn step<F: Float>(
     let head = numbers.whole(HEAD);
     for part in &mut *parts {
         let new: Vec<F> = part.grad.iter().zip(&*part.prev).map(|(&g, &old)| g - old).collect();
-        put(part.changes, head, &new);
+        store(part.changes, head, &new);
         part.prev.copy_from_slice(&part.grad);
     }
     if first {
@@ -126,7 +127,7 @@ pub(crate) fn step<F: Float>(
     let stays = along > -tolerance_change;
     for (part, direction) in parts.iter_mut().zip(direction) {
         let step: Vec<F> = direction.into_iter().map(|d| numbers.get(LENGTH) * d).collect();
-        put(part.steps, numbers.whole(HEAD), &step);
+        store(part.steps, numbers.whole(HEAD), &step);
         if !stays {
             part.param.iter_mut().zip(step).for_each(|(p, step)| *p = *p + step);
         }
@@ -195,7 +196,7 @@ fn direction<F: Float>(numbers: &Numbers<'_, F>, parts: &[Part<'_, F>]) -> (Vec<
                 + on_s * numbers.get(numbers.sy(j, i))
         });
         let value = -a - sum / numbers.get(numbers.sy(i, i));
-        on_s.get_mut(k).into_iter().for_each(|place| *place = value);
+        put(&mut on_s, k, value);
     }
     let directions: Vec<Vec<F>> = parts
         .iter()

@@ -5,6 +5,7 @@ use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, 
 use crate::numeric::{Float, tree_sum};
 use crate::spec::Both;
 use crate::spec::registry::Values;
+use crate::walk::change;
 
 /// Where the numbers of an element's row and column stand; a vector's elements are rows, and it has no columns.
 #[derive(Clone, Copy)]
@@ -44,7 +45,7 @@ fn settled<F: Float>(
         let grad = shared.sign * grad + shared.coupled * param;
         let term = term(grad, number(old, row), number(old, col));
         for line in [Some(row), (cols > 0).then_some(col)].into_iter().flatten() {
-            joined.get_mut(line).into_iter().for_each(|place| *place = join(*place, term));
+            change(&mut joined, line, |place| *place = join(*place, term));
         }
     }
     let len = |line: usize| if line < rows { cols.max(1) } else { rows };
