@@ -1,9 +1,6 @@
 // By a given mean and variance of each column.
 struct Hyper {
     eps: f32,
-    // 1 where there is one.
-    weights: f32,
-    biases: f32,
 }
 
 struct Params {
@@ -15,9 +12,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<f32>;
 @group(0) @binding(2) var<storage, read> mean: array<f32>;
-@group(0) @binding(3) var<storage, read> variance: array<f32>;
-@group(0) @binding(4) var<storage, read> weight: array<f32>;
-@group(0) @binding(5) var<storage, read> bias: array<f32>;
+@group(0) @binding(5) var<storage, read> variance: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
@@ -31,12 +26,6 @@ fn main(
         return;
     }
     let col = i % params.cols;
-    var result = (x[i] - mean[col]) * (1.0 / sqrt(variance[col] + params.hyper.eps));
-    if params.hyper.weights == 1.0 {
-        result *= weight[col];
-    }
-    if params.hyper.biases == 1.0 {
-        result += bias[col];
-    }
-    y[i] = result;
+    let normal = (x[i] - mean[col]) * (1.0 / sqrt(variance[col] + params.hyper.eps));
+    y[i] = normal * weight_of(col) + bias_of(col);
 }

@@ -1,9 +1,6 @@
 // A line is what is normalized together: a row, or a column of the rows that take part.
 struct Hyper {
     eps: f32,
-    // 1 where there is one.
-    weights: f32,
-    biases: f32,
     // Rows that take part for each one of the step.
     per_sample: f32,
     momentum: f32,

@@ -1,15 +1,11 @@
 @group(0) @binding(2) var<storage, read> x: array<f32>;
-@group(0) @binding(3) var<storage, read> weight: array<f32>;
 @group(0) @binding(4) var<storage, read> grad_out: array<f32>;
 @group(0) @binding(5) var<storage, read_write> grad_in: array<f32>;
 // Each element's share of the weights' gradients.
 @group(0) @binding(6) var<storage, read_write> shares: array<f32>;
 
 fn upstream(i: u32) -> f32 {
-    if params.hyper.weights == 1.0 {
-        return grad_out[i] * weight[column(i)];
-    }
-    return grad_out[i];
+    return grad_out[i] * weight_of(column(i));
 }
 
 fn run_row(whole: Row) {

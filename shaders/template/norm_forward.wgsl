@@ -1,6 +1,4 @@
 @group(0) @binding(2) var<storage, read> x: array<f32>;
-@group(0) @binding(3) var<storage, read> weight: array<f32>;
-@group(0) @binding(4) var<storage, read> bias: array<f32>;
 @group(0) @binding(5) var<storage, read_write> y: array<f32>;
 
 fn upstream(i: u32) -> f32 {
@@ -15,13 +13,8 @@ fn run_row(whole: Row) {
         let i = place(row, col);
         var result = 0.0;
         if col < row.cols {
-            result = (x[i] - line.mean) * line.scale;
-            if params.hyper.weights == 1.0 {
-                result *= weight[column(i)];
-            }
-            if params.hyper.biases == 1.0 {
-                result += bias[column(i)];
-            }
+            let column = column(i);
+            result = (x[i] - line.mean) * line.scale * weight_of(column) + bias_of(column);
         }
         y[i] = result;
     }

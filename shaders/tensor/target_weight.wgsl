@@ -5,14 +5,11 @@ struct Params {
     // Rows per sample.
     inner: u32,
     ignored: u32,
-    // 1: a weight per class.
-    class_weights: u32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> steps: Steps;
 @group(0) @binding(2) var<storage, read> target_class: array<u32>;
-@group(0) @binding(3) var<storage, read> class_weight: array<f32>;
 @group(0) @binding(4) var<storage, read_write> y: array<f32>;
 
 @compute @workgroup_size(64)
@@ -29,10 +26,7 @@ fn main(
     var weight = 0.0;
     let sample = row / params.inner;
     if sample < steps.entries[now()].rows && index < params.cols && index != params.ignored {
-        weight = 1.0;
-        if params.class_weights == 1u {
-            weight = class_weight[index];
-        }
+        weight = weight_of(index);
     }
     y[row] = weight;
 }

@@ -233,7 +233,7 @@ fn lower(
 
 /// A device that computes nothing.
 #[cfg(not(target_family = "wasm"))]
-fn nothing(class: wgpu::DeviceType, limits: &wgpu::Limits) -> Result<Gpu> {
+pub(crate) fn nothing(class: wgpu::DeviceType, limits: &wgpu::Limits) -> Result<Gpu> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::NOOP;
     descriptor.backend_options.noop =
@@ -266,4 +266,10 @@ fn lower_on(gpu: &Gpu, program: &Program) -> Result<Vec<Job>> {
     let mut lowering = Lowering::new(gpu, program, Some(&weights), memory);
     lowering.lower(&fused)?;
     Ok(lowering.jobs)
+}
+
+/// How many dispatches a program takes on such a device.
+#[cfg(all(test, not(target_family = "wasm")))]
+pub(crate) fn dispatches(gpu: &Gpu, program: &Program) -> Result<usize> {
+    Ok(lower_on(gpu, program)?.len())
 }

@@ -4,7 +4,7 @@ mod adapter;
 pub mod arena;
 mod budget;
 mod choice;
-mod draft;
+pub(crate) mod draft;
 mod identity;
 pub mod kernel;
 mod lower;

@@ -357,6 +357,11 @@ impl<K> Choice<K> {
         &self.values
     }
 
+    /// The parameters with their values, in the entry's order.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        self.entry.params.iter().map(|param| param.name).zip(self.values)
+    }
+
     /// Sets a parameter without a check; [`Choice::validate`] has the last word before anything runs.
     pub(crate) fn set(mut self, name: &str, value: f64) -> Self {
         for (param, place) in self.entry.params.iter().zip(&mut self.values) {

@@ -5,6 +5,8 @@ mod cases;
 #[cfg(test)]
 mod effects;
 mod fused;
+#[cfg(all(test, not(target_family = "wasm")))]
+mod lowering;
 
 use std::fmt;
 use std::ops::Range;

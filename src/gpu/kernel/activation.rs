@@ -99,6 +99,15 @@ pub fn backward(f: &Activation, rows: Rows) -> Kernel {
     }
 }
 
+/// What a backward kernel calls the tensor that forward saved, and the gradient that it writes.
+pub fn backward_names(f: &Activation) -> [&'static str; 2] {
+    match &f.entry().kind {
+        ActivationKind::Map(_) => ["saved", "y"],
+        ActivationKind::Row(_) | ActivationKind::Noise(_) => ["saved", "grad_in"],
+        ActivationKind::Fold(_) | ActivationKind::Learned(_) => ["x", "grad_in"],
+    }
+}
+
 /// `grad_in = grad_out f''(saved)`, if there is a second derivative.
 pub fn second(f: &Activation) -> Option<Kernel> {
     match &f.entry().kind {

@@ -1,8 +1,8 @@
 //! Every kernel: the ones that follow from registry entries, and the ones written whole.
 
 pub use super::loss::{
-    Parts, accuracy, agreement, check_classes, divide, loss, margin_pairs, one_hot, target_weight,
-    times_listed,
+    Parts, accuracy, agreement, check_classes, divide, loss, margin_pairs, one_hot, target_name,
+    target_weight, times_listed,
 };
 use super::{Access, Binding, Field, Kernel, Lanes, Part};
 use crate::spec::optimizer::Takes;
@@ -36,7 +36,7 @@ pub(super) const fn write(name: &'static str) -> Binding {
 }
 
 fn fields(names: &[&'static str]) -> Vec<Field> {
-    names.iter().map(|name| Field { name, words: 1 }).collect()
+    names.iter().copied().map(Field::word).collect()
 }
 
 /// Adds an op's own text and, if it has no parameters, the empty `Hyper`.
@@ -66,6 +66,16 @@ pub(super) fn whole(
         hyper: None,
         workgroup,
     }
+}
+
+/// The variables of an optimizer's state values.
+const STATES: [&str; 4] = ["state_a", "state_b", "state_c", "state_d"];
+
+/// The variables of all that an optimizer keeps, in the order of its states.
+pub fn state_names(optimizer: &Optimizer) -> impl Iterator<Item = &'static str> {
+    let lines = matches!(optimizer.entry().kind.takes, Takes::Lines { .. });
+    let own = optimizer.states().len() - usize::from(lines);
+    STATES.into_iter().take(own).chain(lines.then_some("lines"))
 }
 
 /// One update of an arena segment.
@@ -142,8 +152,7 @@ fn optimizer_kernel(optimizer: &Optimizer, what: &str, template: &'static str) -
     let common = shader!("template/optimizer_parts");
     let mut parts = vec![INDEX, MATH, STEP, OPTIMIZER_TYPES, common, template, access, kind.shader];
     let mut bindings = vec![read("steps"), read("blocks"), read("grad"), write("param")];
-    let names = ["state_a", "state_b", "state_c", "state_d"];
-    bindings.extend(names.into_iter().take(states).map(write));
+    bindings.extend(STATES.into_iter().take(states).map(write));
     if takes_lines {
         bindings.push(read("lines"));
         parts.push(shader!("template/optimizer_lines_of"));
@@ -383,7 +392,7 @@ pub fn record() -> Kernel {
     let parts = [STEP, NO_SCALARS, shader!("tensor/record")];
     let bindings = [write("steps"), read("scalars"), write("ring")];
     let mut kernel = whole("tensor.record", 1, &parts, &bindings, &["count", "capacity"]);
-    kernel.fields.extend([Field { name: "unused", words: 2 }, Field { name: "places", words: 8 }]);
+    kernel.fields.extend([Field::unused(2), Field { name: "places", words: 8 }]);
     kernel
 }
 

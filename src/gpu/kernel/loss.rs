@@ -95,7 +95,7 @@ impl Parts {
 }
 
 /// A binding, or its place.
-fn only(is_there: bool, binding: Binding) -> Binding {
+pub(super) fn only(is_there: bool, binding: Binding) -> Binding {
     let access = if is_there { binding.access } else { Access::Absent };
     Binding { access, ..binding }
 }
@@ -174,6 +174,11 @@ fn row_target(form: TargetForm) -> (&'static str, Binding) {
     }
 }
 
+/// The variable of a row's target.
+pub fn target_name(form: TargetForm) -> &'static str {
+    row_target(form).1.name
+}
+
 fn row_kernel(label: &str, row: &RowKind, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
     let (text, target) = row_target(form);
     let peak = if row.peak {
@@ -234,12 +239,17 @@ const fn lanes_text(lanes: Lanes) -> &'static str {
     }
 }
 
-/// The class weight of each target.
-pub fn target_weight() -> Kernel {
-    let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/target_weight")];
-    let bindings = [read("steps"), read("target_class"), read("class_weight"), write("y")];
-    let names = ["rows", "cols", "inner", "ignored", "class_weights"];
-    whole("tensor.target_weight", 64, &parts, &bindings, &names)
+/// The weight of each target: that of its class, or 1.
+pub fn target_weight(by_class: bool) -> Kernel {
+    let (weight, suffix) = match by_class {
+        true => (shader!("template/target_class_weight"), ".by_class"),
+        false => (shader!("template/target_no_class_weight"), ""),
+    };
+    let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/target_weight"), weight];
+    let class_weight = only(by_class, read("class_weight"));
+    let bindings = [read("steps"), read("target_class"), class_weight, write("y")];
+    let names = ["rows", "cols", "inner", "ignored"];
+    whole(&format!("tensor.target_weight{suffix}"), 64, &parts, &bindings, &names)
 }
 
 /// Numbers divided by one number.
@@ -287,10 +297,10 @@ pub fn agreement(lanes: Lanes) -> Kernel {
 }
 
 /// 1 or 0 per row: whether the largest score is the target's class.
-pub fn accuracy(classes: bool, lanes: Lanes) -> Kernel {
-    let (form, kind, right) = match classes {
-        true => (TargetForm::Class, "class", shader!("metric/right_class")),
-        false => (TargetForm::Values, "values", shader!("metric/right_values")),
+pub fn accuracy(form: TargetForm, lanes: Lanes) -> Kernel {
+    let (kind, right) = match form {
+        TargetForm::Class => ("class", shader!("metric/right_class")),
+        _ => ("values", shader!("metric/right_values")),
     };
     let (text, target) = row_target(form);
     let library = [INDEX, MATH, STEP, NO_SCALARS, shader!("metric/accuracy"), text, right];
@@ -339,11 +349,10 @@ pub fn all() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> = Loss::all()
         .flat_map(|entry| entry.target_forms().iter().flat_map(move |form| variants(&entry, *form)))
         .collect();
-    kernels.extend(
-        Lanes::ALL.into_iter().flat_map(|lanes| [true, false].map(|by| accuracy(by, lanes))),
-    );
+    let forms = [TargetForm::Class, TargetForm::Values];
+    kernels.extend(Lanes::ALL.into_iter().flat_map(|lanes| forms.map(|by| accuracy(by, lanes))));
     kernels.extend(Lanes::OF_BLOCKS.map(agreement));
-    let others = [one_hot(), check_classes(), target_weight(), divide(), times_listed()];
-    kernels.extend(others.into_iter().chain([margin_pairs()]));
+    kernels.extend([one_hot(), check_classes(), divide(), times_listed(), margin_pairs()]);
+    kernels.extend([true, false].map(target_weight));
     kernels
 }

@@ -47,6 +47,21 @@ pub struct Field {
     pub words: usize,
 }
 
+impl Field {
+    /// The name of a field that fills a gap.
+    pub const UNUSED: &'static str = "unused";
+
+    /// A field of one word.
+    pub(super) const fn word(name: &'static str) -> Self {
+        Self { name, words: 1 }
+    }
+
+    /// So many words that fill a gap.
+    pub(super) const fn unused(words: usize) -> Self {
+        Self { name: Self::UNUSED, words }
+    }
+}
+
 /// A text of a kernel.
 pub type Part = Cow<'static, str>;
 
@@ -74,8 +89,12 @@ const ALIGN: usize = 4;
 impl Kernel {
     /// How many storage buffers it binds.
     pub fn storage_buffers(&self) -> u64 {
-        let bound = |binding: &&Binding| binding.access != Access::Absent;
-        self.bindings.iter().filter(bound).count() as u64
+        self.bound().count() as u64
+    }
+
+    /// The storage bindings that this variant has.
+    pub fn bound(&self) -> impl Iterator<Item = &Binding> {
+        self.bindings.iter().filter(|binding| binding.access != Access::Absent)
     }
 
     /// What a device must have for it beyond the least that WebGPU offers.

@@ -9,8 +9,8 @@ const WALK: &str = shader!("lib/walk");
 /// A kernel whose parameters are a walk over several tensors.
 fn walking(mut kernel: Kernel) -> Kernel {
     kernel.parts.extend([INDEX, WALK].map(Into::into));
-    let word = |name| Field { name, words: 1 };
-    kernel.fields = vec![word("len"), word("rank"), word("alpha"), word("unused")];
+    kernel.fields = ["len", "rank", "alpha"].map(Field::word).to_vec();
+    kernel.fields.push(Field::unused(1));
     kernel.fields.extend([Field { name: "starts", words: 4 }, Field { name: "axes", words: 24 }]);
     kernel
 }

@@ -324,9 +324,10 @@ impl Lowering<'_> {
     }
 
     fn joined_draft(&self, product: &Joined) -> Result<Draft> {
-        let operands = product.others.iter().map(|slot| self.region(*slot));
-        let operands = operands.collect::<Result<_>>()?;
         let Joined { epilogue, sums, form, .. } = *product;
+        let named = epilogue.names().zip(&product.others);
+        let operands = named.map(|(name, slot)| Ok((name, self.region(*slot)?)));
+        let operands = operands.collect::<Result<_>>()?;
         self.draft(product.operands, form, Fused { epilogue, operands, sums })
     }
 }

@@ -1,6 +1,6 @@
 //! Matrix products.
 
-use super::{Lowering, groups};
+use super::{Call, Lowering, groups};
 use crate::error::Result;
 use crate::gpu::kernel::catalogue;
 use crate::gpu::kernel::matmul::{Epilogue, Pair, Variant};
@@ -11,8 +11,8 @@ use crate::program::{Form, Product, Slot};
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fused {
     pub epilogue: Epilogue,
-    /// What the epilogue reads and writes, in its order.
-    pub operands: Vec<Region>,
+    /// What the epilogue reads and writes.
+    pub operands: Vec<(&'static str, Region)>,
     /// Where the sums of the left operand's rows go.
     pub sums: Option<Slot>,
 }
@@ -20,8 +20,9 @@ pub(super) struct Fused {
 /// The dispatch of a product.
 pub(super) struct Draft {
     variant: Variant,
-    fields: Vec<u32>,
-    bindings: Vec<Region>,
+    bindings: Vec<(&'static str, Region)>,
+    sides: [usize; 4],
+    batch: [[usize; 4]; 3],
     groups: u64,
     flops: u64,
     /// What is left to be added up after it.
@@ -34,6 +35,16 @@ struct Sum {
     parts: usize,
     len: usize,
     to: Region,
+}
+
+impl Draft {
+    /// Gives a call its operands and sides, under the names that the call's kernel has for them.
+    fn given_to(&self, call: Call, own: impl Fn(&'static str) -> &'static str) -> Call {
+        let bindings = self.bindings.iter().map(|(name, region)| (own(name), region.clone()));
+        let sides = ["m", "k", "n", "depth"].map(&own).into_iter().zip(self.sides);
+        let batch = ["batch", "a_batch", "b_batch"].map(&own).into_iter().zip(self.batch);
+        call.bind_all(bindings).fields(sides).fields(batch)
+    }
 }
 
 impl Lowering<'_> {
@@ -77,22 +88,20 @@ impl Lowering<'_> {
         };
         let c = place(out, len)?;
         let row_sums = fused.sums.map(|slot| place(slot, m)).transpose()?;
-        let axes = [product.batch, product.a_strides, product.b_strides].into_iter().flatten();
-        let fields = [m, k, n, depth].into_iter().chain(axes);
-        let fields = fields.map(|field| field as u32).collect();
-        let mut bindings = vec![self.region(a)?, self.region(b)?, c];
+        let mut bindings = vec![("a", self.region(a)?), ("b", self.region(b)?), ("c", c)];
         bindings.extend(fused.operands);
-        bindings.extend(row_sums);
-        let flops = 2 * len as u64 * k as u64;
-        Ok(Draft { variant, fields, bindings, groups: tiles, flops, sums })
+        bindings.extend(row_sums.map(|sums| ("sums", sums)));
+        let (sides, flops) = ([m, k, n, depth], 2 * len as u64 * k as u64);
+        let batch = [product.batch, product.a_strides, product.b_strides];
+        Ok(Draft { variant, bindings, sides, batch, groups: tiles, flops, sums })
     }
 
     /// A product in a dispatch of its own.
     pub(super) fn product(&mut self, draft: Draft) -> Result<()> {
-        let Draft { variant, fields, bindings, groups, flops, sums } = draft;
-        let values = variant.epilogue.values();
-        self.push(variant.kernel(), &fields, &values, bindings, groups, flops)?;
-        self.sums(sums)
+        let call = self.call(draft.variant.kernel()).hyper(draft.variant.epilogue.pairs());
+        let call = draft.given_to(call, |name| name);
+        self.push(call.groups(draft.groups).flops(draft.flops))?;
+        self.sums(draft.sums)
     }
 
     /// Two products in one dispatch, if one can do both.
@@ -102,21 +111,24 @@ impl Lowering<'_> {
             self.product(first)?;
             return self.product(second);
         }
-        let groups = [first.groups as u32];
-        let fields = [second.fields, first.fields, groups.to_vec()].concat();
-        let bindings = [second.bindings, first.bindings].concat();
-        let values = pair.second.epilogue.values();
-        let (groups, flops) = (first.groups + second.groups, first.flops + second.flops);
-        self.push(pair.kernel(), &fields, &values, bindings, groups, flops)?;
+        let call = self.call(pair.kernel()).hyper(pair.second.epilogue.pairs());
+        let call = first.given_to(second.given_to(call, |name| name), Pair::of_first);
+        let call = call.field("first_groups", first.groups as usize);
+        self.push(call.groups(first.groups + second.groups).flops(first.flops + second.flops))?;
         self.sums(first.sums)?;
         self.sums(second.sums)
     }
 
     fn sums(&mut self, sums: Vec<Sum>) -> Result<()> {
         for Sum { from, parts, len, to } in sums {
-            let (fields, flops) = ([len as u32, parts as u32], (len * parts) as u64);
-            let (bindings, groups) = (vec![from, to], groups(len, 64));
-            self.push(catalogue::sum_parts(), &fields, &[], bindings, groups, flops)?;
+            let call = self
+                .call(catalogue::sum_parts())
+                .bind("x", &from)
+                .bind("y", &to)
+                .fields([("len", len), ("parts", parts)])
+                .groups(groups(len, 64))
+                .flops((len * parts) as u64);
+            self.push(call)?;
         }
         Ok(())
     }

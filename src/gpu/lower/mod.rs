@@ -1,6 +1,7 @@
 //! Lowering: each op of a program becomes one or a few jobs, a job being a kernel with everything it binds.
 
 mod activation;
+mod call;
 pub(super) mod fusion;
 mod loss;
 mod matmul;
@@ -17,12 +18,13 @@ mod whole;
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
-use super::kernel::{Access, Kernel};
+use super::kernel::Kernel;
 use super::memory::Region;
 use super::{Gpu, View, Weights};
 use crate::error::{Error, Result};
 use crate::program::{Op, Place, Program, Slot, SlotInfo};
 use crate::shape::{PAD, Shape, padded};
+use call::Call;
 use reuse::Shared;
 
 /// A dispatch before its pipeline and bind group exist.
@@ -30,6 +32,7 @@ use reuse::Shared;
 pub(super) struct Job {
     pub kernel: Kernel,
     pub words: Vec<u32>,
+    /// What its bindings bind, but for those that this variant of the kernel lacks.
     pub bindings: Vec<Region>,
     /// How many workgroups.
     pub groups: u64,
@@ -228,32 +231,15 @@ impl<'a> Lowering<'a> {
         Ok(region)
     }
 
-    fn push(
-        &mut self,
-        kernel: Kernel,
-        fields: &[u32],
-        hyper: &[f64],
-        bindings: Vec<Region>,
-        groups: u64,
-        flops: u64,
-    ) -> Result<()> {
-        // WebGPU refuses a buffer that one dispatch reads and writes through different bindings.
-        let bound = || {
-            let all = kernel.bindings.iter().zip(&bindings);
-            all.filter(|(binding, _)| binding.access != Access::Absent)
-        };
-        for (number, (binding, region)) in bound().enumerate() {
-            let others = bound().take(number);
-            for (other, other_region) in others.filter(|(_, other)| other.buffer == region.buffer) {
-                let mixed = binding.access != other.access;
-                if mixed || (binding.access == Access::ReadWrite && region.overlaps(other_region)) {
-                    let message = format!("'{}' and '{}' share a buffer", other.name, binding.name);
-                    return Err(Error::unsupported(&kernel.label, message));
-                }
-            }
-        }
-        let words = kernel.words(fields, hyper)?;
-        self.jobs.push(Job { kernel, words, bindings, groups, flops });
+    /// A call of a kernel that has been given the step's table, if it takes that.
+    fn call(&self, kernel: Kernel) -> Call {
+        let call = Call::new(kernel);
+        let steps = call.binds("steps").then_some(&self.memory.steps);
+        call.bind_some("steps", steps)
+    }
+
+    fn push(&mut self, call: Call) -> Result<()> {
+        self.jobs.push(call.job()?);
         Ok(())
     }
 }

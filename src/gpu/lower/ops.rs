@@ -59,10 +59,14 @@ impl Lowering<'_> {
             }
             Op::OneHot { target, out } => {
                 let shape = self.shape(*out)?;
-                let fields = [shape.len() as u32, shape.cols() as u32];
-                let bindings =
-                    vec![self.memory.steps.clone(), self.region(*target)?, self.region(*out)?];
-                self.push(catalogue::one_hot(), &fields, &[], bindings, groups(shape.len(), 64), 0)
+                let call = self
+                    .call(catalogue::one_hot())
+                    .bind("target_class", &self.region(*target)?)
+                    .bind("y", &self.region(*out)?)
+                    .field("len", shape.len())
+                    .field("cols", shape.cols())
+                    .groups(groups(shape.len(), 64));
+                self.push(call)
             }
             Op::CheckClasses { target, classes, ignored, count, first } => {
                 let shape = self.shape(*target)?;
@@ -70,12 +74,15 @@ impl Lowering<'_> {
                 let per_row = shape.len() / rows.max(1);
                 // Where none is to be ignored, a class that is no fault stands for it.
                 let ignored = ignored.unwrap_or(0);
-                let fields = [rows, *classes, ignored as usize, per_row].map(|word| word as u32);
                 self.check_turns("check_classes", shape.len().div_ceil(1024))?;
-                let places = [self.region(*count)?, self.region(*first)?];
-                let bindings =
-                    [&[self.memory.steps.clone(), self.region(*target)?], &places[..]].concat();
-                self.push(catalogue::check_classes(), &fields, &[], bindings, 1, 0)
+                let call = self
+                    .call(catalogue::check_classes())
+                    .bind("target_class", &self.region(*target)?)
+                    .bind("count", &self.region(*count)?)
+                    .bind("first_row", &self.region(*first)?)
+                    .fields([("rows", rows), ("cols", *classes), ("per_row", per_row)])
+                    .field("ignored", ignored);
+                self.push(call)
             }
             Op::Metric { metric, prediction, target, value } => {
                 self.metric(*metric, [*prediction, *target], *value)
@@ -101,24 +108,27 @@ impl Lowering<'_> {
         let cols = if self.shape(data)?.rank() == 1 { 1 } else { shape.cols() };
         let [key0, key1] = shuffle.map_or([0, 0], |key| key.0);
         let len = shape.len();
-        let fields =
-            [(len / cols.max(1)) as u32, cols as u32, key0, key1, u32::from(shuffle.is_some())];
-        let bindings = vec![self.memory.steps.clone(), self.region(data)?, self.region(out)?];
-        self.push(catalogue::gather(), &fields, &[], bindings, groups(len, 64), 0)
+        let call = self
+            .call(catalogue::gather())
+            .bind("data", &self.region(data)?)
+            .bind("y", &self.region(out)?)
+            .fields([("rows", len / cols.max(1)), ("cols", cols)])
+            .fields([("key0", key0), ("key1", key1)])
+            .field("shuffle", shuffle.is_some())
+            .groups(groups(len, 64));
+        self.push(call)
     }
 
     fn add_row(&mut self, row: Slot, out: Slot) -> Result<()> {
         let shape = self.shape(out)?;
-        let fields = [shape.len() as u32, shape.cols() as u32];
-        let bindings = vec![self.region(row)?, self.region(out)?];
-        self.push(
-            catalogue::add_row(),
-            &fields,
-            &[],
-            bindings,
-            groups(shape.len(), 64),
-            shape.len() as u64,
-        )
+        let call = self
+            .call(catalogue::add_row())
+            .bind("row", &self.region(row)?)
+            .bind("y", &self.region(out)?)
+            .fields([("len", shape.len()), ("cols", shape.cols())])
+            .groups(groups(shape.len(), 64))
+            .flops(shape.len() as u64);
+        self.push(call)
     }
 
     fn sum_rows(&mut self, x: Slot, out: Slot) -> Result<()> {
@@ -137,9 +147,14 @@ impl Lowering<'_> {
         loop {
             let blocks = rows.div_ceil(BLOCK).max(1);
             let y = if blocks > 1 { self.scratch(blocks * cols)? } else { out.clone() };
-            let fields = [rows as u32, cols as u32, BLOCK as u32];
-            let (count, flops) = (groups(cols, 32) * blocks as u64, (rows * cols) as u64);
-            self.push(catalogue::sum_rows(), &fields, &[], vec![x, y.clone()], count, flops)?;
+            let call = self
+                .call(catalogue::sum_rows())
+                .bind("x", &x)
+                .bind("y", &y)
+                .fields([("rows", rows), ("cols", cols), ("block", BLOCK)])
+                .groups(groups(cols, 32) * blocks as u64)
+                .flops((rows * cols) as u64);
+            self.push(call)?;
             if blocks == 1 {
                 return Ok(());
             }
@@ -177,9 +192,15 @@ impl Lowering<'_> {
     ) -> Result<()> {
         let Total { square, terms_per_row, rows } = total;
         let blocks = self.blocks(len);
-        let own = [offset as u32, u32::from(square), terms_per_row as u32, rows as u32];
-        let fields = [&blocks.fields[..], &own].concat();
-        let (bindings, count) = (vec![self.memory.steps.clone(), x, y], blocks.groups.max(1));
-        self.push(catalogue::sum(blocks.lanes), &fields, &[], bindings, count, len as u64)
+        let call = self
+            .call(catalogue::sum(blocks.lanes))
+            .bind("x", &x)
+            .bind("y", &y)
+            .fields(blocks.fields)
+            .fields([("offset", offset), ("terms_per_row", terms_per_row), ("rows", rows)])
+            .field("square", square)
+            .groups(blocks.groups.max(1))
+            .flops(len as u64);
+        self.push(call)
     }
 }

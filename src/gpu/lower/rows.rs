@@ -18,8 +18,8 @@ const VECTOR: usize = 8;
 
 /// How the kernels that give a sum per 1024 numbers go about them.
 pub(super) struct Blocks {
-    /// What their parameters begin with.
-    pub fields: [u32; 2],
+    /// How many numbers there are, and how many lanes share a block.
+    pub fields: [(&'static str, usize); 2],
     /// How the lanes of a block meet.
     pub lanes: Lanes,
     /// How many workgroups it takes.
@@ -64,9 +64,8 @@ impl Lowering<'_> {
     /// How `len` numbers are summed by blocks.
     pub(super) fn blocks(&self, len: usize) -> Blocks {
         let lanes = if self.gpu.choices().class == Class::Cpu { VECTOR } else { ROW };
-        let [len_word, lanes_word] = [len, lanes].map(|word| word as u32);
         let groups = groups(len, SUM * ROW / lanes);
-        Blocks { fields: [len_word, lanes_word], lanes: self.meeting(lanes), groups }
+        Blocks { fields: [("len", len), ("lanes", lanes)], lanes: self.meeting(lanes), groups }
     }
 
     /// How so many lanes of a row meet.

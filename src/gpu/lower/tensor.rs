@@ -1,7 +1,7 @@
 //! The ops that move, combine and reduce tensors.
 
 use super::rows::ROW;
-use super::{Lowering, groups};
+use super::{Call, Lowering, groups};
 use crate::error::Result;
 use crate::gpu::kernel::{Kernel, tensor as kernels};
 use crate::gpu::memory::Region;
@@ -21,75 +21,78 @@ impl Lowering<'_> {
     pub(super) fn tensor(&mut self, op: &TensorOp) -> Result<()> {
         match op {
             TensorOp::Copy { x, out, walk, scale } => {
-                self.walk(kernels::copy(), walk, *scale, &[*x, *out])
+                self.walk(kernels::copy(), walk, *scale, [("x", *x), ("y", *out)])
             }
             TensorOp::Fill { out, value } => {
                 let len = self.shape(*out)?.len();
-                let fields = [len as u32, (*value as f32).to_bits()];
-                self.elementwise(kernels::fill(), &fields, len, &[*out])
+                let call = self.elementwise(kernels::fill(), len, [("y", *out)])?;
+                self.push(call.field("value", *value as f32))
             }
             TensorOp::Arithmetic { f, alpha, a, b, out, walk } => {
-                self.walk(kernels::arithmetic(*f), walk, *alpha, &[*a, *b, *out])
+                let slots = [("a", *a), ("b", *b), ("y", *out)];
+                self.walk(kernels::arithmetic(*f), walk, *alpha, slots)
             }
             TensorOp::Reduce { f, x, out, split, scale } => {
                 self.reduce(*f, *split, *scale, self.region(*x)?, self.region(*out)?)
             }
             TensorOp::ReduceBackward { f, x, y, grad_out, grad_in, walk } => {
-                let slots = [*x, *y, *grad_out, *grad_in];
-                self.walk(kernels::reduce_backward(*f), walk, 1.0, &slots)
+                let slots = [("x", *x), ("y", *y), ("grad_out", *grad_out), ("grad_in", *grad_in)];
+                self.walk(kernels::reduce_backward(*f), walk, 1.0, slots)
             }
             TensorOp::GatherRows { table, index, out, cols } => {
                 let (len, rows) = (self.shape(*out)?.len(), self.shape(*table)?.len());
-                let fields = [len, *cols, rows / (*cols).max(1)].map(|word| word as u32);
-                self.elementwise(kernels::gather_rows(), &fields, len, &[*table, *index, *out])
+                let slots = [("table", *table), ("indices", *index), ("y", *out)];
+                let call = self.elementwise(kernels::gather_rows(), len, slots)?;
+                self.push(call.fields([("cols", *cols), ("rows", rows / (*cols).max(1))]))
             }
             TensorOp::ScatterAdd { x, index, out, cols } => {
                 self.scatter_add([*x, *index, *out], *cols)
             }
             TensorOp::ToIndex { x, out } => {
                 let len = self.shape(*out)?.len();
-                self.elementwise(kernels::to_index(), &[len as u32], len, &[*x, *out])
+                let call = self.elementwise(kernels::to_index(), len, [("x", *x), ("y", *out)])?;
+                self.push(call)
             }
         }
     }
 
     /// Writes zeros.
     pub(super) fn clear(&mut self, out: Region, len: usize) -> Result<()> {
-        self.push(kernels::fill(), &[len as u32, 0], &[], vec![out], groups(len, 64), 0)
+        let fill = self.call(kernels::fill()).bind("y", &out).field("len", len);
+        self.push(fill.field("value", 0.0).groups(groups(len, 64)))
     }
 
-    fn elementwise(
-        &mut self,
+    /// A kernel with one invocation per element, which knows how many there are.
+    fn elementwise<const N: usize>(
+        &self,
         kernel: Kernel,
-        fields: &[u32],
         len: usize,
-        slots: &[Slot],
-    ) -> Result<()> {
-        let bindings = slots.iter().map(|slot| self.region(*slot)).collect::<Result<_>>()?;
-        self.push(kernel, fields, &[], bindings, groups(len, 64), len as u64)
+        slots: [(&'static str, Slot); N],
+    ) -> Result<Call> {
+        let bound = |call: Call, (name, slot)| Ok(call.bind(name, &self.region(slot)?));
+        let call = slots.into_iter().try_fold(self.call(kernel), bound)?;
+        Ok(call.field("len", len).groups(groups(len, 64)).flops(len as u64))
     }
 
-    fn walk<const N: usize>(
+    fn walk<const N: usize, const SLOTS: usize>(
         &mut self,
         kernel: Kernel,
         walk: &Walk<N>,
         alpha: f64,
-        slots: &[Slot],
+        slots: [(&'static str, Slot); SLOTS],
     ) -> Result<()> {
-        let len = walk.len();
-        let vector = |steps: [usize; N], last: usize| {
-            let mut words = [0; 4];
-            words.iter_mut().zip(steps).for_each(|(word, step)| *word = step as u32);
-            let [x, y, z, _] = words;
-            [x, y, z, last as u32]
+        let four = |steps: [usize; N], last: usize| {
+            let mut words = [0, 0, 0, last];
+            words.iter_mut().take(3).zip(steps).for_each(|(word, step)| *word = step);
+            words
         };
-        let mut fields = vec![len as u32, walk.axes().len() as u32, (alpha as f32).to_bits(), 0];
-        fields.extend(vector(walk.starts(), 0));
-        for (extent, steps) in walk.axes() {
-            fields.extend(vector(*steps, *extent));
+        let mut axes = [[0; 4]; MAX_AXES];
+        for (axis, (extent, steps)) in axes.iter_mut().zip(walk.axes()) {
+            *axis = four(*steps, *extent);
         }
-        fields.resize(8 + 4 * MAX_AXES, 0);
-        self.elementwise(kernel, &fields, len, slots)
+        let call = self.elementwise(kernel, walk.len(), slots)?;
+        let call = call.field("rank", walk.axes().len()).field("alpha", alpha as f32);
+        self.push(call.field("starts", four(walk.starts(), 0)).field("axes", axes))
     }
 
     /// Reduces along the middle one of three axes, in as many rounds as it takes.
@@ -117,11 +120,16 @@ impl Lowering<'_> {
             };
             let y = if blocks > 1 { self.scratch(items)? } else { out.clone() };
             let scale = if blocks > 1 { 1.0 } else { scale };
-            let mut fields = [items, cols, inner, lanes, blocks, size].map(|n| n as u32).to_vec();
-            fields.push((scale as f32).to_bits());
-            let (count, flops) = (groups(items, ROW / lanes), (outer * cols * inner) as u64);
-            let kernel = kernels::reduce(f, self.meeting(lanes));
-            self.push(kernel, &fields, &[], vec![x, y.clone()], count, flops)?;
+            let call = self
+                .call(kernels::reduce(f, self.meeting(lanes)))
+                .bind("x", &x)
+                .bind("y", &y)
+                .fields([("items", items), ("cols", cols), ("inner", inner), ("lanes", lanes)])
+                .fields([("blocks", blocks), ("size", size)])
+                .field("scale", scale as f32)
+                .groups(groups(items, ROW / lanes))
+                .flops((outer * cols * inner) as u64);
+            self.push(call)?;
             if blocks == 1 {
                 return Ok(());
             }
@@ -129,17 +137,19 @@ impl Lowering<'_> {
         }
     }
 
-    fn scatter_add(&mut self, slots: [Slot; 3], cols: usize) -> Result<()> {
-        let [_, index, out] = slots;
+    fn scatter_add(&mut self, [x, index, out]: [Slot; 3], cols: usize) -> Result<()> {
         let (count, rows) = (self.shape(index)?.len(), self.shape(out)?.len() / cols.max(1));
         for begin in (0..count).step_by(CHUNK) {
             let end = (begin + CHUNK).min(count);
-            let fields = [begin, end, cols, rows].map(|word| word as u32);
-            let bindings =
-                slots.iter().map(|slot| self.region(*slot)).collect::<Result<Vec<_>>>()?;
-            let (tiles, flops) = (groups(cols, 64), ((end - begin) * cols) as u64);
-            let workgroups = (end - begin) as u64 * tiles;
-            self.push(kernels::scatter_add(), &fields, &[], bindings, workgroups, flops)?;
+            let call = self
+                .call(kernels::scatter_add())
+                .bind("x", &self.region(x)?)
+                .bind("indices", &self.region(index)?)
+                .bind("y", &self.region(out)?)
+                .fields([("begin", begin), ("end", end), ("cols", cols), ("rows", rows)])
+                .groups((end - begin) as u64 * groups(cols, 64))
+                .flops(((end - begin) * cols) as u64);
+            self.push(call)?;
         }
         Ok(())
     }

@@ -30,16 +30,17 @@ impl<'a> Lowering<'a> {
         let mut offset = 0;
         for (segment, count) in segments.iter().zip(&counts) {
             let blocks = self.blocks(segment.len);
-            let [len, lanes] = blocks.fields;
-            let fields = [len, lanes, offset as u32, u32::from(backward)];
-            let bindings = vec![
-                segment.blocks.clone(),
-                segment.params.clone(),
-                segment.grads.clone(),
-                partial.clone(),
-            ];
-            let kernel = catalogue::penalty(blocks.lanes);
-            self.push(kernel, &fields, &[], bindings, blocks.groups, 0)?;
+            let call = self
+                .call(catalogue::penalty(blocks.lanes))
+                .bind("blocks", &segment.blocks)
+                .bind("param", &segment.params)
+                .bind("grad", &segment.grads)
+                .bind("partial", &partial)
+                .fields(blocks.fields)
+                .field("offset", offset)
+                .field("backward", backward)
+                .groups(blocks.groups);
+            self.push(call)?;
             offset += count;
         }
         self.sum(partial, offset, self.region(value)?, Total::SUM)
@@ -47,16 +48,13 @@ impl<'a> Lowering<'a> {
 
     pub(super) fn clip_value(&mut self, limit: f64) -> Result<()> {
         for segment in self.segments()? {
-            let fields = [segment.len as u32, (limit as f32).to_bits()];
-            let bindings = vec![segment.grads.clone()];
-            self.push(
-                catalogue::clip_value(),
-                &fields,
-                &[],
-                bindings,
-                groups(segment.len, 256),
-                0,
-            )?;
+            let call = self
+                .call(catalogue::clip_value())
+                .bind("grad", &segment.grads)
+                .field("len", segment.len)
+                .field("limit", limit as f32)
+                .groups(groups(segment.len, 256));
+            self.push(call)?;
         }
         Ok(())
     }
@@ -75,9 +73,15 @@ impl<'a> Lowering<'a> {
         let total = self.scratch(1)?;
         self.sum(partial, offset, total.clone(), Total::SUM)?;
         for segment in segments {
-            let fields = [segment.len as u32, (max as f32).to_bits()];
-            let bindings = vec![total.clone(), segment.grads.clone(), self.region(norm)?];
-            self.push(catalogue::clip_norm(), &fields, &[], bindings, groups(segment.len, 256), 0)?;
+            let call = self
+                .call(catalogue::clip_norm())
+                .bind("squares", &total)
+                .bind("grad", &segment.grads)
+                .bind("norm", &self.region(norm)?)
+                .field("len", segment.len)
+                .field("max_norm", max as f32)
+                .groups(groups(segment.len, 256));
+            self.push(call)?;
         }
         Ok(())
     }
@@ -86,51 +90,74 @@ impl<'a> Lowering<'a> {
         let segments = self.segments()?;
         let counts: Vec<usize> =
             segments.iter().map(|segment| segment.len.div_ceil(1024)).collect();
-        let total = counts.iter().sum();
-        let partial = self.scratch(total)?;
+        let partial = self.scratch(counts.iter().sum())?;
         let mut offset = 0;
         for (segment, count) in segments.iter().zip(&counts) {
             let blocks = self.blocks(segment.len);
-            let [len, lanes] = blocks.fields;
-            let fields = [len, lanes, offset as u32];
-            let bindings = vec![segment.grads.clone(), partial.clone()];
-            let kernel = catalogue::count_not_finite(blocks.lanes);
-            self.push(kernel, &fields, &[], bindings, blocks.groups, 0)?;
+            let call = self
+                .call(catalogue::count_not_finite(blocks.lanes))
+                .bind("grad", &segment.grads)
+                .bind("partial", &partial)
+                .fields(blocks.fields)
+                .field("offset", offset)
+                .groups(blocks.groups);
+            self.push(call)?;
             offset += count;
         }
-        let bindings = vec![partial, self.memory.steps.clone(), self.region(skipped)?];
-        self.push(catalogue::skip(), &[total as u32], &[], bindings, 1, 0)
+        let call = self
+            .call(catalogue::skip())
+            .bind("partial", &partial)
+            .bind("skipped", &self.region(skipped)?)
+            .field("len", offset);
+        self.push(call)
     }
 
     pub(super) fn clip_each(&mut self, max: f64) -> Result<()> {
         for segment in self.segments()? {
             let blocks = segment.len / PAD;
-            let bindings = vec![segment.grads.clone(), segment.blocks.clone()];
-            let count = groups(blocks, 64);
-            self.push(catalogue::squares(), &[blocks as u32], &[], bindings, count, 0)?;
+            let squares = self
+                .call(catalogue::squares())
+                .bind("grad", &segment.grads)
+                .bind("blocks", &segment.blocks)
+                .field("blocks", blocks)
+                .groups(groups(blocks, 64));
+            self.push(squares)?;
             self.norms(segment)?;
-            let fields = [segment.len as u32, (max as f32).to_bits()];
-            let bindings = vec![segment.blocks.clone(), segment.grads.clone()];
-            self.push(catalogue::clip_each(), &fields, &[], bindings, groups(segment.len, 256), 0)?;
+            let clip = self
+                .call(catalogue::clip_each())
+                .bind("blocks", &segment.blocks)
+                .bind("grad", &segment.grads)
+                .field("len", segment.len)
+                .field("max_norm", max as f32)
+                .groups(groups(segment.len, 256));
+            self.push(clip)?;
         }
         Ok(())
     }
 
     /// The sums over each tensor of a segment, from the shares of its blocks.
     fn norms(&mut self, segment: &Segment) -> Result<()> {
-        let (tables, tensors) =
-            (vec![segment.tensors.clone(), segment.blocks.clone()], segment.count);
-        self.push(catalogue::norms(), &[tensors as u32], &[], tables, tensors as u64, 0)
+        let call = self
+            .call(catalogue::norms())
+            .bind("tensors", &segment.tensors)
+            .bind("blocks", &segment.blocks)
+            .field("tensors", segment.count)
+            .groups(segment.count as u64);
+        self.push(call)
     }
 
     pub(super) fn gradient_noise(&mut self, key: Key) -> Result<()> {
         let mut first = 0;
         for segment in self.segments()? {
-            let fields = [segment.len as u32, first, key.0[0], key.0[1]];
-            let bindings =
-                vec![self.memory.steps.clone(), segment.blocks.clone(), segment.grads.clone()];
-            let count = groups(segment.len, 64);
-            self.push(catalogue::gradient_noise(), &fields, &[], bindings, count, 0)?;
+            let [key0, key1] = key.0;
+            let call = self
+                .call(catalogue::gradient_noise())
+                .bind("blocks", &segment.blocks)
+                .bind("grad", &segment.grads)
+                .field("len", segment.len)
+                .fields([("first", first), ("key0", key0), ("key1", key1)])
+                .groups(groups(segment.len, 64));
+            self.push(call)?;
             first = first.wrapping_add(segment.len as u32);
         }
         Ok(())
@@ -138,28 +165,28 @@ impl<'a> Lowering<'a> {
 
     pub(super) fn accumulate(&mut self, state: usize) -> Result<()> {
         for segment in self.segments()? {
-            let bindings = vec![
-                self.memory.steps.clone(),
-                segment.grads.clone(),
-                state_of(segment, state)?.clone(),
-            ];
-            let count = groups(segment.len, 256);
-            self.push(catalogue::accumulate(), &[segment.len as u32], &[], bindings, count, 0)?;
+            let call = self
+                .call(catalogue::accumulate())
+                .bind("grad", &segment.grads)
+                .bind("sum", state_of(segment, state)?)
+                .field("len", segment.len)
+                .groups(groups(segment.len, 256));
+            self.push(call)?;
         }
         Ok(())
     }
 
     pub(super) fn average(&mut self, state: usize, follows: bool) -> Result<()> {
         for segment in self.segments()? {
-            let bindings = vec![
-                self.memory.steps.clone(),
-                segment.blocks.clone(),
-                segment.params.clone(),
-                state_of(segment, state)?.clone(),
-            ];
-            let fields = [segment.len as u32, u32::from(follows)];
-            let count = groups(segment.len, 256);
-            self.push(catalogue::average(), &fields, &[], bindings, count, 0)?;
+            let call = self
+                .call(catalogue::average())
+                .bind("blocks", &segment.blocks)
+                .bind("param", &segment.params)
+                .bind("mean", state_of(segment, state)?)
+                .field("len", segment.len)
+                .field("follows", follows)
+                .groups(groups(segment.len, 256));
+            self.push(call)?;
         }
         Ok(())
     }
@@ -177,9 +204,13 @@ impl<'a> Lowering<'a> {
         let states = optimizer.states().len();
         if kind.carried.is_some() {
             let carried = self.weights()?.carried.clone();
-            let place = loss.map_or(Ok(0), |loss| Ok((self.region(loss)?.offset / 4) as u32))?;
-            let bindings = vec![self.memory.steps.clone(), self.memory.scalars.clone(), carried];
-            self.push(catalogue::carry(optimizer), &[place], &[], bindings, 1, 0)?;
+            let place = loss.map_or(Ok(0), |loss| Ok((self.region(loss)?.offset / 4) as usize))?;
+            let call = self
+                .call(catalogue::carry(optimizer))
+                .bind("figures", &self.memory.scalars)
+                .bind("numbers", &carried)
+                .field("loss", place);
+            self.push(call)?;
         }
         let mut first = 0;
         for segment in self.segments()? {
@@ -190,29 +221,35 @@ impl<'a> Lowering<'a> {
                 );
                 return Err(Error::Internal(message));
             }
-            let mut bindings = vec![
-                self.memory.steps.clone(),
-                segment.blocks.clone(),
-                segment.grads.clone(),
-                segment.params.clone(),
-            ];
-            bindings.extend(segment.states.iter().take(states).cloned());
             let count = groups(segment.len, 256);
             // What is the same for all parameters is read once per invocation.
             let turns = self.gpu.choices().class.turns(count);
-            let fields = [segment.len as u32, first, key.0[0], key.0[1], turns as u32];
+            let [key0, key1] = key.0;
+            let call = |kernel| {
+                let states = catalogue::state_names(optimizer).zip(segment.states.iter().cloned());
+                self.call(kernel)
+                    .bind("blocks", &segment.blocks)
+                    .bind("grad", &segment.grads)
+                    .bind("param", &segment.params)
+                    .bind_all(states)
+                    .field("len", segment.len)
+                    .fields([("first", first), ("key0", key0), ("key1", key1)])
+                    .field("turns", turns as usize)
+            };
+            let apply = call(catalogue::optimizer(optimizer)).groups(count.div_ceil(turns));
+            let norms = kind.takes.norms();
+            let measure =
+                norms.then(|| call(catalogue::optimizer_measure(optimizer)).groups(count));
             let late = matches!(kind.takes, Takes::Lines { late: true, .. });
             let lines = self.lines(optimizer, segment)?;
             if !late {
                 self.settle_lines(segment, lines.as_ref())?;
             }
-            if kind.takes.norms() {
-                let measure = catalogue::optimizer_measure(optimizer);
-                self.push(measure, &fields, &[], bindings.clone(), count, 0)?;
+            if let Some(measure) = measure {
+                self.push(measure)?;
                 self.norms(segment)?;
             }
-            let kernel = catalogue::optimizer(optimizer);
-            self.push(kernel, &fields, &[], bindings, count.div_ceil(turns), 0)?;
+            self.push(apply)?;
             if late {
                 self.settle_lines(segment, lines.as_ref())?;
             }
@@ -224,11 +261,14 @@ impl<'a> Lowering<'a> {
     pub(super) fn direction(&mut self, optimizer: &Optimizer) -> Result<()> {
         for segment in self.segments()? {
             let missing = || Error::Internal(format!("no momentum for {optimizer}"));
-            let state = segment.states.first().ok_or_else(missing)?.clone();
-            let (blocks, grads) = (segment.blocks.clone(), segment.grads.clone());
-            let bindings = vec![self.memory.steps.clone(), blocks, grads, state];
-            let (kernel, count) = (catalogue::direction(optimizer), groups(segment.len, 256));
-            self.push(kernel, &[segment.len as u32], &[], bindings, count, 0)?;
+            let call = self
+                .call(catalogue::direction(optimizer))
+                .bind("blocks", &segment.blocks)
+                .bind("grad", &segment.grads)
+                .bind("state", segment.states.first().ok_or_else(missing)?)
+                .field("len", segment.len)
+                .groups(groups(segment.len, 256));
+            self.push(call)?;
         }
         Ok(())
     }
@@ -248,27 +288,44 @@ impl<'a> Lowering<'a> {
         let chunks = len.div_ceil(4096);
         let (grad, numbers) = (self.scratch(len)?, self.weights()?.carried.clone());
         let partial = self.scratch(5 * (slots + 1) * chunks)?;
-        let [kernel_gather, dots, solve, apply] = catalogue::history(optimizer);
-        let (table, param) = (self.memory.steps.clone(), segment.params.clone());
-        let bindings = vec![
-            table.clone(),
-            segment.blocks.clone(),
-            segment.grads.clone(),
-            param.clone(),
-            grad.clone(),
-        ];
-        self.push(kernel_gather, &[len as u32], &[], bindings, groups(len, 256), 0)?;
-        let history = [prev.clone(), steps.clone(), changes.clone()];
-        let bindings =
-            [&[table.clone(), grad.clone()], &history[..], &[numbers.clone(), partial.clone()]];
-        let fields = [len as u32, slots as u32, chunks as u32];
-        let flops = 10 * (slots * len) as u64;
-        self.push(dots, &fields, &[], bindings.concat(), ((slots + 1) * chunks) as u64, flops)?;
-        let bindings = vec![table.clone(), partial, numbers.clone()];
-        self.push(solve, &[slots as u32, chunks as u32], &[], bindings, 1, 0)?;
-        let bindings = [&[table, grad, numbers, param], &history[..]].concat();
-        let flops = 4 * (slots * len) as u64;
-        self.push(apply, &[len as u32, slots as u32], &[], bindings, groups(len, 64), flops)
+        let [gather, dots, solve, apply] = catalogue::history(optimizer);
+        let history = [("prev", prev), ("s", steps), ("y", changes)];
+        let history = history.map(|(name, region)| (name, region.clone()));
+        let gather = self
+            .call(gather)
+            .bind("blocks", &segment.blocks)
+            .bind("grad", &segment.grads)
+            .bind("param", &segment.params)
+            .bind("g", &grad)
+            .field("len", len)
+            .groups(groups(len, 256));
+        self.push(gather)?;
+        let dots = self
+            .call(dots)
+            .bind("g", &grad)
+            .bind_all(history.clone())
+            .bind("numbers", &numbers)
+            .bind("partial", &partial)
+            .fields([("len", len), ("slots", slots), ("chunks", chunks)])
+            .groups(((slots + 1) * chunks) as u64)
+            .flops(10 * (slots * len) as u64);
+        self.push(dots)?;
+        let solve = self
+            .call(solve)
+            .bind("partial", &partial)
+            .bind("numbers", &numbers)
+            .fields([("slots", slots), ("chunks", chunks)]);
+        self.push(solve)?;
+        let apply = self
+            .call(apply)
+            .bind("g", &grad)
+            .bind("numbers", &numbers)
+            .bind("param", &segment.params)
+            .bind_all(history)
+            .fields([("len", len), ("slots", slots)])
+            .groups(groups(len, 64))
+            .flops(4 * (slots * len) as u64);
+        self.push(apply)
     }
 
     /// The new numbers of rows and columns, and the old ones, of an optimizer that keeps any.
@@ -284,42 +341,45 @@ impl<'a> Lowering<'a> {
         let words: Vec<u32> = segment.strips.iter().flatten().copied().collect();
         let strips = self.scratch_of(words.len(), &words)?;
         let next = self.scratch(segment.lines)?;
-        let bindings = vec![
-            self.memory.steps.clone(),
-            segment.blocks.clone(),
-            segment.grads.clone(),
-            segment.params.clone(),
-            strips,
-            lines.clone(),
-            next.clone(),
-        ];
         let count = segment.strips.len();
-        let kernel = catalogue::optimizer_lines(optimizer);
-        self.push(kernel, &[count as u32], &[], bindings, count as u64, 0)?;
+        let call = self
+            .call(catalogue::optimizer_lines(optimizer))
+            .bind("blocks", &segment.blocks)
+            .bind("grad", &segment.grads)
+            .bind("param", &segment.params)
+            .bind("strips", &strips)
+            .bind("lines", lines)
+            .bind("next", &next)
+            .field("strips", count)
+            .groups(count as u64);
+        self.push(call)?;
         Ok(Some([next, lines.clone()]))
     }
 
     fn settle_lines(&mut self, segment: &Segment, lines: Option<&[Region; 2]>) -> Result<()> {
         let Some([next, lines]) = lines else { return Ok(()) };
-        let bindings = vec![
-            self.memory.steps.clone(),
-            segment.blocks.clone(),
-            segment.tensors.clone(),
-            next.clone(),
-            lines.clone(),
-        ];
-        let count = segment.count;
-        self.push(catalogue::settle_lines(), &[count as u32], &[], bindings, count as u64, 0)
+        let call = self
+            .call(catalogue::settle_lines())
+            .bind("blocks", &segment.blocks)
+            .bind("tensors", &segment.tensors)
+            .bind("next", next)
+            .bind("lines", lines)
+            .field("tensors", segment.count)
+            .groups(segment.count as u64);
+        self.push(call)
     }
 
     pub(super) fn record(&mut self, values: &[Slot]) -> Result<()> {
-        let mut fields = vec![values.len() as u32, RING as u32, 0, 0];
-        for slot in values {
-            fields.push((self.region(*slot)?.offset / 4) as u32);
+        let mut places = [0; Op::MAX_RECORDED];
+        for (place, slot) in places.iter_mut().zip(values) {
+            *place = (self.region(*slot)?.offset / 4) as usize;
         }
-        fields.resize(4 + Op::MAX_RECORDED, 0);
-        let bindings =
-            vec![self.memory.steps.clone(), self.memory.scalars.clone(), self.memory.ring.clone()];
-        self.push(catalogue::record(), &fields, &[], bindings, 1, 0)
+        let call = self
+            .call(catalogue::record())
+            .bind("scalars", &self.memory.scalars)
+            .bind("ring", &self.memory.ring)
+            .fields([("count", values.len()), ("capacity", RING as usize)])
+            .field("places", places);
+        self.push(call)
     }
 }

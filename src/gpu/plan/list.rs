@@ -103,10 +103,10 @@ fn bind(gpu: &Gpu, job: &Job, uniforms: Option<&Region>, offset: u64) -> Result<
     let pipeline = gpu.pipeline(&job.kernel)?;
     let uniforms = uniforms.ok_or_else(|| Error::Internal("no parameters".into()))?;
     let words = Region { offset, bytes: job.words.len() as u64 * 4, ..uniforms.clone() };
-    let bound = (1..).zip(job.kernel.bindings.iter().zip(&job.bindings));
-    let bound = bound.filter(|(_, (binding, _))| binding.access != Access::Absent);
+    let numbered = (1..).zip(&job.kernel.bindings);
+    let bound = numbered.filter(|(_, binding)| binding.access != Access::Absent);
     let entries: Vec<wgpu::BindGroupEntry<'_>> = std::iter::once((0, &words))
-        .chain(bound.map(|(number, (_, region))| (number, region)))
+        .chain(bound.zip(&job.bindings).map(|((number, _), region)| (number, region)))
         .map(|(binding, region)| wgpu::BindGroupEntry { binding, resource: region.binding() })
         .collect();
     let label = format!("wgrad {}", job.kernel.label);

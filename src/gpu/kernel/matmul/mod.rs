@@ -80,8 +80,8 @@ impl Epilogue {
     }
 
     /// The parameters of the function.
-    pub fn values(&self) -> crate::spec::registry::Values {
-        self.function().map(|f| *f.values()).unwrap_or_default()
+    pub fn pairs(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        self.function().into_iter().flat_map(|f| f.pairs().collect::<Vec<_>>())
     }
 
     fn name(&self) -> String {
@@ -95,6 +95,11 @@ impl Epilogue {
             let _ = write!(name, ".d_{}", f.name());
         }
         name
+    }
+
+    /// What it binds, in the order of [`Self::bindings`].
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.bindings().map(|binding| binding.name)
     }
 
     fn bindings(&self) -> impl Iterator<Item = Binding> {

@@ -1,6 +1,6 @@
 //! Two products in one dispatch: the gradients of a layer by its parameters and by its input.
 
-use super::Variant;
+use super::{FIELDS, Variant};
 use crate::gpu::kernel::names::renamed;
 use crate::gpu::kernel::{Binding, Field, Kernel};
 
@@ -17,16 +17,10 @@ pub struct Pair {
 const SUFFIX: &str = "_first";
 
 /// The first one's parameters, and how many workgroups do it.
-const OTHERS: [(&str, usize); 8] = [
-    ("first_m", 1),
-    ("first_k", 1),
-    ("first_n", 1),
-    ("first_depth", 1),
-    ("first_batch", 4),
-    ("first_a_batch", 4),
-    ("first_b_batch", 4),
-    ("first_groups", 1),
-];
+fn others() -> impl Iterator<Item = (&'static str, usize)> {
+    let own = FIELDS.into_iter().map(|(name, words)| (Pair::of_first(name), words));
+    own.chain([("first_groups", 1)])
+}
 
 const ENTRY: &str = "    let index = flat_workgroup(group, groups);
     if index < params.first_groups {
@@ -44,26 +38,41 @@ impl Pair {
         first.tiling.workgroup() == second.tiling.workgroup() && bytes <= workgroup_bytes
     }
 
+    /// The name that its kernel has for a binding or field of the first one.
+    pub fn of_first(name: &'static str) -> &'static str {
+        match name {
+            "a" => "a_first",
+            "b" => "b_first",
+            "c" => "c_first",
+            "sums" => "sums_first",
+            "m" => "first_m",
+            "k" => "first_k",
+            "n" => "first_n",
+            "depth" => "first_depth",
+            "batch" => "first_batch",
+            "a_batch" => "first_a_batch",
+            "b_batch" => "first_b_batch",
+            other => other,
+        }
+    }
+
     /// The kernel: it binds what the second one binds, then what the first one does.
     pub fn kernel(&self) -> Kernel {
         let Self { first, second } = self;
         let bindings = second.bindings();
         let own = first.bound(bindings.len() as u32 + 1) + &first.functions();
         let own = renamed(&own, SUFFIX).replace("params.", "params.first_");
-        let text = second.params(&OTHERS) + &second.bound(1) + &second.functions() + &own;
+        let text = second.params(&others().collect::<Vec<_>>())
+            + &second.bound(1)
+            + &second.functions()
+            + &own;
         let mut kernel = second.kernel_of(text + &second.entry(ENTRY));
-        let renamed = first.bindings().into_iter().map(|binding| Binding {
-            name: match binding.name {
-                "a" => "a_first",
-                "b" => "b_first",
-                "c" => "c_first",
-                _ => "sums_first",
-            },
-            ..binding
-        });
+        let renamed = first.bindings().into_iter();
+        let renamed =
+            renamed.map(|binding| Binding { name: Self::of_first(binding.name), ..binding });
         kernel.label = format!("{} beside {}", second.label(), first.label());
         kernel.bindings.extend(renamed);
-        kernel.fields.extend(OTHERS.map(|(name, words)| Field { name, words }));
+        kernel.fields.extend(others().map(|(name, words)| Field { name, words }));
         kernel
     }
 }

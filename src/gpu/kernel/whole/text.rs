@@ -21,7 +21,7 @@ impl Whole {
             label: "whole.step".to_string(),
             parts,
             bindings: self.bindings(),
-            fields: ["unused"].map(|name| Field { name, words: 1 }).to_vec(),
+            fields: vec![Field::unused(1)],
             hyper: None,
             workgroup: self.lanes,
         }

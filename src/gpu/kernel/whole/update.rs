@@ -97,7 +97,7 @@ impl Update {
             label: format!("whole.update.{label}"),
             parts,
             bindings: self.bindings(),
-            fields: ["unused"].map(|name| Field { name, words: 1 }).to_vec(),
+            fields: vec![Field::unused(1)],
             hyper: None,
             workgroup: 64,
         }

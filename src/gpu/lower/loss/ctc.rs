@@ -50,18 +50,19 @@ impl Lowering<'_> {
         let work = self.scratch(samples * ((time + 2) * (2 * places + 1) + places + 1))?;
         let divides = matches!(reduction, Reduction::Mean | Reduction::BatchMean);
         let grad = gradient.map_or_else(|| self.scratch(1), |slot| self.region(*slot))?;
-        let sizes = [time, samples, cols, places].map(|size| size as u32);
-        let means = [reduction == Reduction::Mean, divides].map(u32::from);
-        let bindings = [
-            self.memory.steps.clone(),
-            self.region(log_probs)?,
-            self.region(target)?,
-            self.region(lengths)?,
-            work,
-            terms.clone(),
-            grad.clone(),
-        ];
         let kernel = catalogue::loss(loss, TargetForm::ClassList, Rows::PLAIN, Parts::PLAIN);
+        let call = self
+            .call(kernel)
+            .bind("prediction", &self.region(log_probs)?)
+            .bind("target_list", &self.region(target)?)
+            .bind("lengths", &self.region(lengths)?)
+            .bind("work", &work)
+            .bind("values", &terms)
+            .bind("grad", &grad)
+            .fields([("time", time), ("samples", samples), ("classes", cols), ("places", places)])
+            .fields([("per_label", reduction == Reduction::Mean), ("mean", divides)])
+            .field("upstream", upstream as f32)
+            .hyper(loss.pairs());
         if gradient.is_some() {
             self.clear(grad, shape.len())?;
         }
@@ -70,9 +71,8 @@ impl Lowering<'_> {
         let forward = self.steps_of(loss.name(), forward)?;
         let backward = self.steps_of(loss.name(), backward)?;
         let mut run = |phase: Phase, [begin, end]: [usize; 2], groups: usize| {
-            let own = [phase as u32, (upstream as f32).to_bits(), begin as u32, end as u32];
-            let fields = [&sizes[..], &means, &own].concat();
-            self.push(kernel.clone(), &fields, loss.values(), bindings.to_vec(), groups as u64, 0)
+            let call = call.clone().field("phase", phase as u32);
+            self.push(call.fields([("begin", begin), ("end", end)]).groups(groups as u64))
         };
         let spans = spans(time, forward);
         spans.iter().try_for_each(|span| run(Phase::Forward, *span, samples))?;

@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::gpu::kernel::catalogue;
 use crate::program::{DType, Slot};
 use crate::spec::Metric;
+use crate::spec::loss::TargetForm;
 use crate::spec::metric::Mode;
 
 impl Lowering<'_> {
@@ -17,7 +18,7 @@ impl Lowering<'_> {
         value: Slot,
     ) -> Result<()> {
         let shape = self.shape(prediction)?;
-        let inputs = [self.memory.steps.clone(), self.region(prediction)?, self.region(target)?];
+        let (prediction, target_region) = (self.region(prediction)?, self.region(target)?);
         let out = self.region(value)?;
         if let Some(k) = metric.top() {
             let each = self.shape(value)?.rank() > 0;
@@ -28,14 +29,18 @@ impl Lowering<'_> {
             let rows = shape.rows();
             let terms = if each { out.clone() } else { self.scratch(rows)? };
             let classes = self.program.slot(target)?.dtype == DType::U32;
-            let bindings = [&inputs[..], std::slice::from_ref(&terms)].concat();
-            let k = k.min(shape.cols()) as u32;
+            let k = k.min(shape.cols());
             // Two loops, number by number.
             let lanes = self.row_lanes(&metric.to_string(), rows, shape.cols(), 2)?;
-            let fields = [rows as u32, shape.cols() as u32, k, lanes as u32];
-            let count = groups(rows, ROW / lanes);
-            let kernel = catalogue::accuracy(classes, self.meeting(lanes));
-            self.push(kernel, &fields, &[], bindings, count, 0)?;
+            let form = if classes { TargetForm::Class } else { TargetForm::Values };
+            let call = self
+                .call(catalogue::accuracy(form, self.meeting(lanes)))
+                .bind("prediction", &prediction)
+                .bind(catalogue::target_name(form), &target_region)
+                .bind("terms", &terms)
+                .fields([("rows", rows), ("cols", shape.cols()), ("k", k), ("lanes", lanes)])
+                .groups(groups(rows, ROW / lanes));
+            self.push(call)?;
             if each {
                 return Ok(());
             }
@@ -45,18 +50,25 @@ impl Lowering<'_> {
         let Some(agreement) = metric.agrees() else { return Ok(()) };
         let (blocks, count) = (self.blocks(shape.len()), shape.len().div_ceil(SUM));
         let partial = self.scratch(count)?;
-        let absent = self.or_unused(None);
-        let bindings = [&inputs[..], &[absent.clone(), partial.clone(), absent]].concat();
         let mode = match agreement.mode {
             Mode::Near => 0.0,
             Mode::Side => 1.0,
             Mode::Explained => 2.0,
             Mode::Outside => 3.0,
         };
-        let [len, lanes] = blocks.fields;
-        let fields = [len, lanes, shape.cols() as u32, 0, 0, 0, 0, 0];
-        let kernel = catalogue::agreement(blocks.lanes);
-        self.push(kernel, &fields, &[mode, agreement.limit], bindings, blocks.groups, 0)?;
+        // The rest of its parameters only a loss reads.
+        let unread = ["terms_per_row", "writes", "weights", "input", "upstream"];
+        let call = self
+            .call(catalogue::agreement(blocks.lanes))
+            .bind("prediction", &prediction)
+            .bind("target_values", &target_region)
+            .bind("values", &partial)
+            .fields(blocks.fields)
+            .field("cols", shape.cols())
+            .fields(unread.map(|name| (name, 0u32)))
+            .hyper([("mode", mode), ("limit", agreement.limit)])
+            .groups(blocks.groups);
+        self.push(call)?;
         let total = Total { square: false, terms_per_row: shape.cols(), rows: shape.rows() };
         self.sum(partial, count, out, total)
     }

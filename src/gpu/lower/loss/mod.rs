@@ -5,7 +5,7 @@ mod map;
 mod metric;
 mod row;
 
-use super::Lowering;
+use super::{Call, Lowering};
 use crate::error::Result;
 use crate::gpu::kernel::Kernel;
 use crate::gpu::kernel::catalogue::Parts;
@@ -39,6 +39,16 @@ pub(super) struct Classes {
 }
 
 impl Operands<'_> {
+    /// Gives a call of its kernel what every loss takes; `weight` is that of rows or elements.
+    fn bind(&self, call: Call, weight: Option<&Region>) -> Call {
+        let inputs = ["prediction", "second", "third"].into_iter().zip(&self.predictions);
+        call.bind_all(inputs.map(|(name, region)| (name, region.clone())))
+            .bind_some("weight", weight)
+            .bind_some("class_weight", self.class_weight.as_ref())
+            .field("upstream", self.upstream as f32)
+            .hyper(self.loss.pairs())
+    }
+
     /// What its kernels bind for value and gradient together.
     fn parts(&self, weight: bool) -> Parts {
         Parts { weight, class_weight: self.class_weight.is_some(), ..Parts::PLAIN }
@@ -98,11 +108,6 @@ impl Lowering<'_> {
             matches!(form, TargetForm::Class | TargetForm::ClassList) == (dtype == DType::U32)
         };
         Ok(forms.iter().find(classes).copied().unwrap_or(TargetForm::Values))
-    }
-
-    /// What stands in the place of a binding that is not there.
-    fn or_unused(&self, region: Option<&Region>) -> Region {
-        region.unwrap_or(&self.memory.steps).clone()
     }
 
     /// The dispatches of a loss with gradients by so many inputs: for each the input that its gradient is by, and what it

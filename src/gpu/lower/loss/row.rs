@@ -53,12 +53,15 @@ impl Lowering<'_> {
         rows: usize,
         out: Region,
     ) -> Result<()> {
-        let words = [rows, classes.count, classes.inner].map(|word| word as u32);
-        let weighted = u32::from(classes.weight.is_some());
-        let fields = [&words[..], &[classes.ignored.unwrap_or(u32::MAX), weighted]].concat();
-        let weight = self.or_unused(classes.weight.as_ref());
-        let bindings = vec![self.memory.steps.clone(), target, weight, out];
-        self.push(catalogue::target_weight(), &fields, &[], bindings, groups(rows, 64), 0)
+        let call = self
+            .call(catalogue::target_weight(classes.weight.is_some()))
+            .bind("target_class", &target)
+            .bind_some("class_weight", classes.weight.as_ref())
+            .bind("y", &out)
+            .fields([("rows", rows), ("cols", classes.count), ("inner", classes.inner)])
+            .field("ignored", classes.ignored.unwrap_or(u32::MAX))
+            .groups(groups(rows, 64));
+        self.push(call)
     }
 
     /// The sum of the weights of the targets.
@@ -70,8 +73,14 @@ impl Lowering<'_> {
     }
 
     fn divide(&mut self, x: Region, divisor: Region, rows: usize, out: Region) -> Result<()> {
-        let bindings = vec![x, divisor, out];
-        self.push(catalogue::divide(), &[rows as u32], &[], bindings, groups(rows, 64), 0)
+        let call = self
+            .call(catalogue::divide())
+            .bind("x", &x)
+            .bind("divisor", &divisor)
+            .bind("y", &out)
+            .field("len", rows)
+            .groups(groups(rows, 64));
+        self.push(call)
     }
 
     /// What the term of each target is multiplied by in the value.
@@ -103,12 +112,14 @@ impl Lowering<'_> {
         let (cols, len) = (layout.cols, layout.rows() * layout.cols);
         self.check_turns(loss.name(), cols + 1)?;
         let (times, pairs) = (self.scratch(len)?, self.scratch(2 * len)?);
-        let (fields, count) = ([len, cols].map(|word| word as u32), groups(len, 64));
-        let bindings = vec![list.clone(), times.clone()];
-        self.push(catalogue::times_listed(), &fields, &[], bindings, count, 0)?;
-        let bindings =
-            vec![self.or_unused(operands.predictions.first()), list, times, pairs.clone()];
-        self.push(catalogue::margin_pairs(), &fields, &[], bindings, count, 0)?;
+        let over = |kernel| {
+            let call = self.call(kernel).bind("target_list", &list).bind("times", &times);
+            call.fields([("len", len), ("cols", cols)]).groups(groups(len, 64))
+        };
+        let count = over(catalogue::times_listed());
+        let compare = over(catalogue::margin_pairs()).bind("pairs", &pairs);
+        self.push(count)?;
+        self.push(compare.bind_some("prediction", operands.predictions.first()))?;
         Ok(pairs)
     }
 
@@ -127,52 +138,33 @@ impl Lowering<'_> {
         let divided = has_weighted_mean(loss, *reduction, dtype, class_weight);
         let terms_per_sample = if divided { 0 } else { layout.terms_per_sample(loss, *reduction) };
         let (scaled, weight) = match scale {
-            Scale::None => (0, None),
+            Scale::None => (0u32, None),
             Scale::PerRow(region) => (1, Some(region)),
             Scale::Divisor(region) => (2, Some(region)),
         };
         let terms = if each { value.clone() } else { self.scratch(rows)? };
         let lanes = self.row_lanes(loss.name(), rows, layout.cols, 1)?;
-        // The second and third binding of a row: the target or another input, and whatever else the loss takes.
-        let [_, others @ ..] = &operands.predictions[..] else { return Ok(()) };
-        let mut more = operands.target.iter().chain(others);
-        let mut target = self.or_unused(more.next());
-        if *form == TargetForm::ClassList {
-            target = self.margin_pairs(operands, target)?;
-        }
-        let last = match more.next() {
-            Some(region) => Some(region.clone()),
-            None if loss.takes_class_weight() => {
-                Some(self.or_unused(operands.class_weight.as_ref()))
-            }
-            None => None,
+        let target = match (form, &operands.target) {
+            (TargetForm::ClassList, Some(list)) => Some(self.margin_pairs(operands, list.clone())?),
+            (_, target) => target.clone(),
         };
+        let target_name = catalogue::target_name(*form);
         let way = Rows::of(layout.cols, layout.inner, self.meeting(lanes));
         let kernel = |with| catalogue::loss(loss, *form, way, with);
         let parts = operands.parts(weight.is_some());
         for (input, with) in self.passes(parts, gradients.len(), kernel) {
-            let fields = [
-                rows as u32,
-                layout.cols as u32,
-                layout.inner as u32,
-                lanes as u32,
-                terms_per_sample as u32,
-                u32::from(with.gradient),
-                scaled,
-                input as u32,
-                (operands.upstream as f32).to_bits(),
-            ];
-            let mut bindings = vec![
-                self.memory.steps.clone(),
-                self.or_unused(operands.predictions.first()),
-                target.clone(),
-                self.or_unused(weight.as_ref()),
-                terms.clone(),
-                self.or_unused(gradients.get(input)),
-            ];
-            bindings.extend(last.clone());
-            let count = groups(rows, ROW / lanes);
-            self.push(kernel(with), &fields, loss.values(), bindings, count, 0)?;
+            let call = operands
+                .bind(self.call(kernel(with)), weight.as_ref())
+                .bind_some(target_name, target.as_ref())
+                .bind_some("values", with.value.then_some(&terms))
+                .bind_some("grad", gradients.get(input).filter(|_| with.gradient))
+                .fields([("rows", rows), ("cols", layout.cols), ("inner", layout.inner)])
+                .fields([("lanes", lanes), ("terms_per_sample", terms_per_sample)])
+                .field("writes", with.gradient)
+                .field("scaled", scaled)
+                .field("input", input)
+                .groups(groups(rows, ROW / lanes));
+            self.push(call)?;
         }
         if each {
             return Ok(());

@@ -10,6 +10,7 @@ use super::{Lowering, Memory, RING};
 use crate::error::{Error, Result};
 use crate::gpu::arena::Segment;
 use crate::gpu::choice::Fusion;
+use crate::gpu::kernel::catalogue::state_names;
 use crate::gpu::kernel::whole::{Figure, Parts, Source, Update, Whole};
 use crate::gpu::memory::Region;
 use crate::gpu::{Gpu, View, Weights};
@@ -133,18 +134,18 @@ impl Lowering<'_> {
 
     /// The layers of a chain forward, its loss, and the layers backward.
     fn chain(&mut self, Plan { chain, whole, .. }: &Plan, partial: Region) -> Result<()> {
-        let mut bindings = vec![
-            self.memory.steps.clone(),
-            self.segment()?.params.clone(),
-            self.region(chain.x.data)?,
-            self.region(chain.target.from.data)?,
-            partial,
-        ];
-        for slot in chain.weight.map(|weight| weight.data).into_iter().chain(chain.emits) {
-            bindings.push(self.region(slot)?);
-        }
-        let groups = u64::from(whole.groups);
-        self.push(whole.kernel(), &[0], &[], bindings, groups, whole.flops())
+        let region = |slot: Option<Slot>| slot.map(|slot| self.region(slot)).transpose();
+        let call = self
+            .call(whole.kernel())
+            .bind("param", &self.segment()?.params)
+            .bind("data", &self.region(chain.x.data)?)
+            .bind("targets", &self.region(chain.target.from.data)?)
+            .bind("partial", &partial)
+            .bind_some("row_weight", region(chain.weight.map(|weight| weight.data))?.as_ref())
+            .bind_some("dx", region(chain.emits)?.as_ref())
+            .groups(whole.groups.into())
+            .flops(whole.flops());
+        self.push(call)
     }
 
     /// The sums of the gradients, and where nothing comes between, the update and the end of the step.
@@ -173,17 +174,19 @@ impl Lowering<'_> {
             places: self.places(chain, optimizer.is_some())?,
             ring: RING as u32,
         };
-        let mut bindings = vec![self.memory.steps.clone()];
-        match optimizer {
-            Some(optimizer) => {
-                let arenas = [&segment.blocks, &segment.grads, &segment.params];
-                bindings.extend(arenas.into_iter().cloned());
-                bindings.extend(segment.states.iter().take(optimizer.states().len()).cloned());
-                bindings.extend([figures, self.memory.ring.clone()]);
-            }
-            None => bindings.extend([figures, segment.grads.clone()]),
-        }
-        self.push(update.kernel(), &[0], &[], bindings, update.workgroups(), 0)
+        let call = self
+            .call(update.kernel())
+            .bind("grad", &segment.grads)
+            .bind("partial", &figures)
+            .groups(update.workgroups());
+        let Some(optimizer) = optimizer else { return self.push(call) };
+        let states = state_names(optimizer).zip(segment.states.iter().cloned());
+        let call = call
+            .bind("blocks", &segment.blocks)
+            .bind("param", &segment.params)
+            .bind_all(states)
+            .bind("figures", &self.memory.ring);
+        self.push(call)
     }
 
     fn segment(&self) -> Result<&Segment> {

@@ -1,0 +1,3 @@
+fn weight_of(index: u32) -> f32 {
+    return 1.0;
+}
