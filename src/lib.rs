@@ -17,6 +17,7 @@ pub mod error;
 pub mod gpu;
 pub mod nn;
 pub mod numeric;
+pub mod ops;
 pub mod program;
 pub mod random;
 pub mod shape;

@@ -91,6 +91,11 @@ pub(crate) fn count<F: Float>(n: usize) -> F {
     F::of(n.to_f64().unwrap_or(f64::INFINITY))
 }
 
+/// The reciprocal of a count; of nothing, 0.
+pub(crate) fn share<F: Float>(n: usize) -> F {
+    if n == 0 { F::zero() } else { F::one() / count(n) }
+}
+
 /// The sum of `n` terms by a balanced tree, so that its rounding error grows with log2(n), not n.
 pub(crate) fn tree_sum<F: Float>(n: usize, term: &impl Fn(usize) -> F) -> F {
     fn range<F: Float>(from: usize, to: usize, term: &impl Fn(usize) -> F) -> F {

@@ -2,6 +2,12 @@
 
 use crate::shape::{MAX_AXES, Shape};
 
+/// The element of an index that is in range by construction; a debug build panics where it is not.
+pub(crate) fn at<T: Copy + Default>(x: &[T], index: usize) -> T {
+    debug_assert!(index < x.len(), "element {index} of {}", x.len());
+    x.get(index).copied().unwrap_or_default()
+}
+
 /// Changes the element of an index that is in range by construction; a debug build panics where it is not.
 pub(crate) fn change<T>(out: &mut [T], index: usize, change: impl FnOnce(&mut T)) {
     debug_assert!(index < out.len(), "element {index} of {}", out.len());

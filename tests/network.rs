@@ -3,6 +3,7 @@
 use wgrad::cpu::{Interpreter, Weights};
 use wgrad::gpu::{self, Plan};
 use wgrad::nn::{AdaptiveLogSoftmax, Around, Goal, Network, Norm, TargetKind, Wiring};
+use wgrad::ops::UpdateOp;
 use wgrad::prelude::*;
 use wgrad::program::{Op, StepEntry};
 use wgrad::random::{Key, Stream};
@@ -163,7 +164,7 @@ impl Case {
             .program
             .ops()
             .iter()
-            .position(|op| matches!(op, Op::Update { .. }))
+            .position(|op| matches!(op, Op::Update(UpdateOp::Update { .. })))
             .unwrap();
         cpu.run_until(update, &mut weights, &StepEntry::rows(ROWS)).unwrap();
         let loss =

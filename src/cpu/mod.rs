@@ -15,18 +15,16 @@
 //! # Ok::<(), wgrad::Error>(())
 //! ```
 
-mod activation;
-mod loss;
-mod norm;
-mod ops;
-mod tensor;
-mod update;
+mod memory;
+
+pub(crate) use memory::Memory;
+use memory::Progress;
 
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::program::{DType, Op, ParamInfo, Place, Program, Slot, StepEntry, StepRule};
-use crate::spec::optimizer::{Layout, Noise};
+use crate::program::{DType, ParamInfo, Place, Program, Slot, StepEntry, StepRule};
+use crate::spec::optimizer::Layout;
 use crate::spec::{Optimizer, Real};
 
 /// Parameters, their gradients and the optimizer's state, shared by the programs of one network.
@@ -89,12 +87,7 @@ pub struct Interpreter<F> {
     program: Program,
     values: Vec<Vec<F>>,
     indices: Vec<Vec<u32>>,
-    step: u64,
-    /// How many updates were skipped.
-    late: u64,
-    /// Whether this step's update is skipped.
-    skips: bool,
-    records: Vec<Vec<f32>>,
+    progress: Progress,
 }
 
 impl<F: Real> Interpreter<F> {
@@ -111,12 +104,13 @@ impl<F: Real> Interpreter<F> {
             program.slots().iter().map(sized(DType::F32)).map(|len| vec![F::zero(); len]).collect();
         let indices =
             program.slots().iter().map(sized(DType::U32)).map(|len| vec![0; len]).collect();
-        Self { program, values, indices, step: 0, late: 0, skips: false, records: Vec::new() }
+        Self { program, values, indices, progress: Progress::default() }
     }
 
     /// The same memory with the step counter at `step`.
     pub fn starting_at(self, step: u64) -> Self {
-        Self { step, ..self }
+        let progress = Progress { step, ..self.progress };
+        Self { progress, ..self }
     }
 
     /// The program.
@@ -126,7 +120,7 @@ impl<F: Real> Interpreter<F> {
 
     /// The number of the next step.
     pub fn step(&self) -> u64 {
-        self.step
+        self.progress.step
     }
 
     /// The next step's entry by a rule, with the numbers of the update that is due: those of an earlier step if updates
@@ -137,7 +131,7 @@ impl<F: Real> Interpreter<F> {
 
     /// As [`Interpreter::entry`], by any rule.
     pub(crate) fn due(&self, rule: &(impl StepRule + ?Sized)) -> StepEntry {
-        StepEntry::due(rule, self.step, self.late)
+        StepEntry::due(rule, self.progress.step, self.progress.late)
     }
 
     /// Writes a slot's values; fewer than the slot holds leave the rest as it is.
@@ -212,113 +206,17 @@ impl<F: Real> Interpreter<F> {
         weights.check(&self.program)?;
         // The op list moves out for the walk, so that ops can borrow the memory.
         let program = std::mem::replace(&mut self.program, Program::new("", Vec::new()));
-        let walk = program
-            .ops()
-            .iter()
-            .take(ops.end)
-            .skip(ops.start)
-            .try_for_each(|op| self.apply(&program, op, weights, entry));
+        let Self { values, indices, progress, .. } = self;
+        let mut memory = Memory { program: &program, entry, values, indices, weights, progress };
+        let mut run = program.ops().iter().take(ops.end).skip(ops.start);
+        let walk = run.try_for_each(|op| op.run(&mut memory));
         self.program = program;
         walk
     }
 
     /// The figures recorded since the last call, one row per step.
     pub fn take_records(&mut self) -> Vec<Vec<f32>> {
-        std::mem::take(&mut self.records)
-    }
-
-    fn record(&mut self, values: &[Slot]) {
-        let figure = |slot: &Slot| {
-            self.values.get(slot.0).and_then(|value| value.first()).map_or(0.0, |x| x.as_f64())
-        };
-        self.records.push(values.iter().map(|slot| figure(slot) as f32).collect());
-        self.step = self.step.saturating_add(1);
-    }
-
-    fn apply(
-        &mut self,
-        program: &Program,
-        op: &Op,
-        weights: &mut Weights<F>,
-        entry: &StepEntry,
-    ) -> Result<()> {
-        match op {
-            Op::Record { values } => {
-                self.record(values);
-                Ok(())
-            }
-            Op::Penalty { value, backward } => self.penalty(program, *value, *backward, weights),
-            Op::ClipValue { limit } => {
-                update::clip_value(weights, F::of(*limit));
-                Ok(())
-            }
-            Op::ClipNorm { max, norm } => {
-                let before = update::clip_norm(weights, F::of(*max));
-                write(program.slot(*norm)?, self.values.get_mut(norm.0), &[before])
-            }
-            Op::ClipEach { max } => {
-                update::clip_each(weights, F::of(*max));
-                Ok(())
-            }
-            Op::GradientNoise { .. }
-            | Op::Average { .. }
-            | Op::Direction { .. }
-            | Op::Update { .. }
-                if self.skips || entry.sign == 0.0 =>
-            {
-                Ok(())
-            }
-            Op::GradientNoise { key } => {
-                let noise = Noise { key: *key, step: self.step as u32, first: 0 };
-                update::gradient_noise(program, weights, F::of(entry.noise), noise);
-                Ok(())
-            }
-            Op::Accumulate { state } => {
-                update::accumulate(weights, *state, F::of(entry.gathered), entry.begins);
-                Ok(())
-            }
-            Op::SkipNotFinite { skipped } => {
-                let finite = weights.grads.iter().flatten().all(|grad| grad.is_finite());
-                self.skips = !finite && entry.sign != 0.0;
-                self.late += u64::from(self.skips);
-                let figure = if self.skips { F::one() } else { F::zero() };
-                write(program.slot(*skipped)?, self.values.get_mut(skipped.0), &[figure])
-            }
-            Op::Average { state, follows } => {
-                update::average(program, weights, *state, F::of(entry.share), *follows);
-                Ok(())
-            }
-            Op::Direction { .. } => {
-                update::direction(program, weights, entry);
-                Ok(())
-            }
-            Op::Update { optimizer, loss, key } => {
-                let loss = loss.and_then(|loss| self.values.get(loss.0)?.first().copied());
-                let noise = Noise { key: *key, step: self.step as u32, first: 0 };
-                update::update(
-                    program,
-                    optimizer,
-                    weights,
-                    entry,
-                    loss.unwrap_or(F::zero()),
-                    noise,
-                );
-                Ok(())
-            }
-            op => self.apply_tensor(program, op, weights, entry),
-        }
-    }
-
-    fn penalty(
-        &mut self,
-        program: &Program,
-        value: Slot,
-        backward: bool,
-        weights: &mut Weights<F>,
-    ) -> Result<()> {
-        let total = update::penalty(program, weights, backward);
-        let info = program.slot(value)?;
-        write(info, self.values.get_mut(value.0), &[total])
+        std::mem::take(&mut self.progress.records)
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::Device;
 use super::tensor::{Doubt, Tensor, wrong_count};
 use crate::error::Result;
-use crate::program::{Layout, LinearInputs, LinearLoss, LossInputs, TripletDistances};
+use crate::ops::loss::Layout;
+use crate::program::{LinearInputs, LinearLoss, LossInputs, TripletDistances};
 use crate::spec::{Loss, Metric, Reduction};
 
 /// What a loss takes; see [`LossInputs`].

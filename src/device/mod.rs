@@ -4,7 +4,7 @@ mod activation;
 mod algebra;
 mod executor;
 mod loss;
-mod self_test;
+pub(crate) mod self_test;
 mod tensor;
 
 pub(crate) use executor::{Executor, Weights};

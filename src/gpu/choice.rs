@@ -117,7 +117,7 @@ impl Class {
     }
 
     /// How many shares of a workgroup one takes after the other, where there are so many that all are busy anyway.
-    pub(super) fn turns(self, shares: u64) -> u64 {
+    pub(crate) fn turns(self, shares: u64) -> u64 {
         (shares / (4 * self.workgroups() as u64)).clamp(1, 8)
     }
 
@@ -210,7 +210,7 @@ impl Choices {
     }
 
     /// The tiling of a product, that which was measured if one was, and how much of its inner side a workgroup takes.
-    pub(super) fn product(&self, product: &Product, tuned: Option<MatMul>) -> (Tiling, usize) {
+    pub(crate) fn product(&self, product: &Product, tuned: Option<MatMul>) -> (Tiling, usize) {
         let Product { m, k, n, .. } = *product;
         let own = || self.class.tiling([m, k, n], self.subgroups);
         let tiling = match self.matmul.or(tuned).unwrap_or_else(own).tiling() {

@@ -7,6 +7,7 @@ use super::kernel::Kernel;
 use super::lower::{Job, Lowering, Memory, fusion};
 use super::{Choices, Fusion, Gpu, Tuning};
 use crate::error::{Error, Result};
+use crate::ops::UpdateOp;
 use crate::program::{Op, Program};
 
 /// How many state values a program may keep beside those of its optimizer.
@@ -255,7 +256,7 @@ pub(crate) fn nothing(class: wgpu::DeviceType, limits: &wgpu::Limits) -> Result<
 #[cfg(not(target_family = "wasm"))]
 fn lower_on(gpu: &Gpu, program: &Program) -> Result<Vec<Job>> {
     let optimizer = program.ops().iter().find_map(|op| match op {
-        Op::Update { optimizer, .. } => Some(optimizer),
+        Op::Update(UpdateOp::Update { optimizer, .. }) => Some(optimizer),
         _ => None,
     });
     let weights = Weights::new(gpu, program.params(), optimizer, EXTRAS)?;

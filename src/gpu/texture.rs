@@ -1,7 +1,7 @@
 //! Copies between the host's textures and tensors, converted on the device.
 
 use super::draft::{compute_needs, within};
-use super::kernel::catalogue::shader;
+use super::kernel::parts::shader;
 use super::memory::View;
 use super::{Gpu, Region};
 use crate::error::{Error, Result};

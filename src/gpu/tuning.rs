@@ -9,6 +9,7 @@ use super::choice::MatMul;
 use super::kernel::matmul::Tiling;
 use super::{Choices, Fusion, Gpu, Plan};
 use crate::error::{Error, Result};
+use crate::ops::LinearOp;
 use crate::program::{DType, Form, Op, Product, Program, StepEntry};
 use crate::shape::Shape;
 
@@ -95,7 +96,7 @@ impl Gpu {
     pub fn tune(&self, program: &Program) -> Result<Tuning> {
         let mut tuning = Tuning::default();
         for op in program.ops() {
-            let Op::MatMul { a, b, out, form } = op else { continue };
+            let Op::Linear(LinearOp::MatMul { a, b, out, form }) = op else { continue };
             let shapes = [a, b, out].map(|slot| program.shape(*slot));
             let [a, b, out] = shapes;
             let (a, b) = (a?, b?);
@@ -135,7 +136,7 @@ impl Gpu {
     }
 
     /// The tiling of a product, and how much of its inner side a workgroup takes.
-    pub(super) fn product(&self, form: Form, product: &Product) -> (Tiling, usize) {
+    pub(crate) fn product(&self, form: Form, product: &Product) -> (Tiling, usize) {
         self.choices().product(product, self.tuning.tiling(form, product))
     }
 

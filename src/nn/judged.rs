@@ -5,7 +5,8 @@ use super::build::{Part, Stage};
 use super::pass::{Trace, backward, forward};
 use super::programs::Goal;
 use crate::error::{Error, Result};
-use crate::program::{LinearGoal, LinearInputs, LossInputs, Program, Slot};
+use crate::ops::loss::LinearGoal;
+use crate::program::{LinearInputs, LossInputs, Program, Slot};
 use crate::spec::{Loss, Metric, Reduction};
 
 /// What outputs are judged by.

@@ -2,92 +2,28 @@
 //!
 //! A [`Program`] is the one meaning that both engines obey. It holds no GPU type and prints as text.
 
-mod activation;
-mod arithmetic;
-mod around;
-mod arrange;
 mod build;
 mod display;
 mod effect;
-mod index;
-mod linear_loss;
-mod loss;
-mod metric;
-mod norm;
 mod op;
-mod orthogonal;
-mod product;
+mod slot;
 mod step;
-mod tensor;
-mod triplet;
 mod values;
 mod weights;
 
-pub use around::Around;
+pub use crate::ops::linear::{Form, MAX_BATCH_AXES, Product};
+pub use crate::ops::loss::{LinearInputs, LinearLoss, LossInputs, TripletDistances};
+pub use crate::ops::update::Around;
 pub use effect::{Effects, Operand};
-pub(crate) use linear_loss::LinearGoal;
-pub use linear_loss::{LinearInputs, LinearLoss};
-pub use loss::LossInputs;
-pub(crate) use loss::{Layout, has_weighted_mean};
-pub use norm::NormOp;
-pub use op::{Form, Op};
-pub use product::{MAX_BATCH_AXES, Product};
+pub use op::Op;
+pub use slot::{DType, Place, Slot, SlotInfo};
 pub use step::{Averaging, LiveSteps, Refused, StepEntry, Steps};
 pub(crate) use step::{MAX_COUNT, StepRule};
-pub use tensor::TensorOp;
-pub use triplet::TripletDistances;
 pub(crate) use values::WeightValues;
 
 use crate::error::{Error, Result};
+use crate::ops::StepOp;
 use crate::shape::Shape;
-
-/// A named place for a tensor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Slot(pub(crate) usize);
-
-/// What a slot's elements are.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DType {
-    /// 32-bit floating point (the reference also runs it in 64 bits).
-    F32,
-    /// Indices: class targets.
-    U32,
-}
-
-/// Where a slot lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// The parameter of this index, shared between programs.
-    Param(usize),
-    /// The gradient of the parameter of this index, shared between programs.
-    Grad(usize),
-    /// Written by the caller.
-    Input,
-    /// Written by an op.
-    Value,
-    /// The place of another slot, which is not of this kind itself.
-    Same(Slot),
-}
-
-/// A slot's name, shape, type and place.
-#[derive(Clone, Debug, PartialEq)]
-pub struct SlotInfo {
-    /// Its name, unique only by number.
-    pub name: String,
-    /// Its shape.
-    pub shape: Shape,
-    /// Its element type.
-    pub dtype: DType,
-    /// Where it lives.
-    pub place: Place,
-}
-
-impl SlotInfo {
-    /// The slot whose place `own`, which this tells of, has: itself, unless it is another shape of another one.
-    pub(crate) fn root(&self, own: Slot) -> Slot {
-        if let Place::Same(root) = self.place { root } else { own }
-    }
-}
 
 /// A parameter tensor and the settings of its group.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,7 +114,7 @@ impl Program {
             .iter()
             .rev()
             .find_map(|op| match op {
-                Op::Record { values } => Some(values.as_slice()),
+                Op::Step(StepOp::Record { values }) => Some(values.as_slice()),
                 _ => None,
             })
             .unwrap_or_default()

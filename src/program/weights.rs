@@ -2,18 +2,19 @@
 
 use super::{Op, Program};
 use crate::error::{Error, Result};
+use crate::ops::UpdateOp;
 use crate::spec::optimizer::Layout;
 
 impl Op {
     /// The state values that it looks at, each with its layout.
     fn states(&self) -> Vec<(usize, Layout)> {
-        match self {
-            Self::Update { optimizer, .. } | Self::Direction { optimizer } => {
-                (0..optimizer.states().len())
-                    .map(|state| (state, optimizer.layout(state)))
-                    .collect()
-            }
-            Self::Accumulate { state, .. } | Self::Average { state, .. } => {
+        let Self::Update(op) = self else { return Vec::new() };
+        match op {
+            UpdateOp::Update { optimizer, .. } | UpdateOp::Direction { optimizer } => (0
+                ..optimizer.states().len())
+                .map(|state| (state, optimizer.layout(state)))
+                .collect(),
+            UpdateOp::Accumulate { state, .. } | UpdateOp::Average { state, .. } => {
                 vec![(*state, Layout::Elements)]
             }
             _ => Vec::new(),
@@ -22,7 +23,7 @@ impl Op {
 
     /// How many numbers it carries from step to step beside them.
     fn carried(&self) -> usize {
-        let Self::Update { optimizer, .. } = self else { return 0 };
+        let Self::Update(UpdateOp::Update { optimizer, .. }) = self else { return 0 };
         optimizer.initial_carried().iter().map(|(_, values)| values.len()).sum()
     }
 }

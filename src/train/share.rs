@@ -2,7 +2,8 @@
 
 use crate::data::{Dataset, Targets};
 use crate::nn::Goal;
-use crate::program::{DType, StepEntry, has_weighted_mean};
+use crate::ops::loss::has_weighted_mean;
+use crate::program::{DType, StepEntry};
 use crate::random::Key;
 
 /// What a batch counts for in the means over several.

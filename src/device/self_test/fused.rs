@@ -1,6 +1,7 @@
 //! What plans do together: products in every tiling of the device's with what they take along, and whole steps.
 
-use super::cases::{Case, goal};
+use super::Case;
+use super::cases::goal;
 use crate::error::Result;
 use crate::gpu::{Choices, Fusion, Gpu, MatMul};
 use crate::nn::{Around, Goal, Network, Sequential, TargetKind};

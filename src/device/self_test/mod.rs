@@ -1,6 +1,5 @@
 //! Kernels against the reference on the user's own device.
 
-mod algebra;
 mod cases;
 #[cfg(test)]
 mod effects;
@@ -14,10 +13,11 @@ use std::ops::Range;
 use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
 use crate::gpu::{self, Choices, Fusion, Gpu, Plan};
+use crate::ops::UpdateOp;
 use crate::program::{DType, Op, Operand, Place, Program, Slot, StepEntry, Steps, WeightValues};
 use crate::spec::Optimizer;
 
-pub(crate) use cases::Case;
+pub(crate) use crate::ops::case::Case;
 
 /// A result may differ from the `f64` reference by this share of itself and that share of the largest beside it: far more
 /// than rounding does, far less than a wrong driver.
@@ -174,7 +174,7 @@ impl Case {
 
     fn optimizer(program: &Program) -> Option<&Optimizer> {
         program.ops().iter().find_map(|op| match op {
-            Op::Update { optimizer, .. } => Some(optimizer),
+            Op::Update(UpdateOp::Update { optimizer, .. }) => Some(optimizer),
             _ => None,
         })
     }

@@ -23,7 +23,7 @@ pub(super) enum Arena {
 
 /// One segment: the same range of every arena.
 #[derive(Debug)]
-pub(super) struct Segment {
+pub(crate) struct Segment {
     /// In elements, padding included.
     pub len: usize,
     pub params: Region,
@@ -69,9 +69,9 @@ pub struct Weights {
     line_spans: Vec<Span>,
     /// How many numbers each of the optimizer's state values has for a tensor.
     layouts: Vec<Layout>,
-    pub(super) segments: Vec<Segment>,
+    pub(crate) segments: Vec<Segment>,
     /// What the optimizer carries from step to step beside its state.
-    pub(super) carried: Region,
+    pub(crate) carried: Region,
     carried_len: usize,
     /// Whether the parameters lie in a buffer of the host's.
     pub(super) hosted: bool,

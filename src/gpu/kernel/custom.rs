@@ -5,9 +5,11 @@ mod text;
 
 use std::sync::Arc;
 
-use super::catalogue::Parts;
-use super::{Kernel, Rows, activation, catalogue};
+use super::parts::MATH;
+use super::{Kernel, Rows};
 use crate::error::{Error, Result};
+use crate::ops::activation::kernels as activation;
+use crate::ops::loss::kernels::{self as loss_kernels, Parts};
 use crate::spec::loss::TargetForm;
 use crate::spec::{Activation, Loss};
 
@@ -104,7 +106,7 @@ impl Loss {
         check_kernel(
             name,
             &own,
-            &catalogue::loss(&loss, TargetForm::Values, Rows::PLAIN, Parts::PLAIN),
+            &loss_kernels::loss(&loss, TargetForm::Values, Rows::PLAIN, Parts::PLAIN),
         )?;
         Ok(loss)
     }
@@ -119,7 +121,7 @@ pub(crate) fn check_function(
     text: &str,
     beside: &[&str],
 ) -> Result<()> {
-    let rest = [beside, &[catalogue::MATH]].concat().join("\n");
+    let rest = [beside, &[MATH]].concat().join("\n");
     naga::function(name, function, arguments, text, &rest)
 }
 

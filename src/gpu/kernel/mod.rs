@@ -1,14 +1,11 @@
 //! Kernels: WGSL text by plain concatenation, with the bindings and parameter fields the host fills in.
 
-pub mod activation;
 pub mod catalogue;
 mod custom;
-mod loss;
 pub mod matmul;
 mod names;
-pub mod norm;
+pub mod parts;
 mod rows;
-pub mod tensor;
 mod trusted;
 pub mod whole;
 
@@ -52,12 +49,12 @@ impl Field {
     pub const UNUSED: &'static str = "unused";
 
     /// A field of one word.
-    pub(super) const fn word(name: &'static str) -> Self {
+    pub(crate) const fn word(name: &'static str) -> Self {
         Self { name, words: 1 }
     }
 
     /// So many words that fill a gap.
-    pub(super) const fn unused(words: usize) -> Self {
+    pub(crate) const fn unused(words: usize) -> Self {
         Self { name: Self::UNUSED, words }
     }
 }

@@ -1,6 +1,6 @@
 //! How row-wise kernels go about their rows.
 
-use super::catalogue::{REDUCE, shader};
+use super::parts::{REDUCE, shader};
 
 /// How a row-wise kernel reads its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Rows {
     }
 
     /// What it adds to a kernel's label.
-    pub(super) fn suffix(self) -> String {
+    pub(crate) fn suffix(self) -> String {
         let reads = match self.reads {
             Reads::One => "",
             Reads::Four => ".four",
@@ -60,11 +60,11 @@ impl Rows {
 }
 
 impl Lanes {
-    pub(super) const ALL: [Self; 4] = [Self::Workgroup, Self::One, Self::Subgroup, Self::Subgroups];
+    pub(crate) const ALL: [Self; 4] = [Self::Workgroup, Self::One, Self::Subgroup, Self::Subgroups];
     /// What blocks of 1024 numbers are summed by: more than one lane.
-    pub(super) const OF_BLOCKS: [Self; 3] = [Self::Workgroup, Self::Subgroup, Self::Subgroups];
+    pub(crate) const OF_BLOCKS: [Self; 3] = [Self::Workgroup, Self::Subgroup, Self::Subgroups];
 
-    pub(super) const fn suffix(self) -> &'static str {
+    pub(crate) const fn suffix(self) -> &'static str {
         match self {
             Self::One => ".one_lane",
             Self::Subgroup => ".subgroup",
@@ -74,7 +74,7 @@ impl Lanes {
     }
 
     /// The texts of sums and maxima over the lanes of a row.
-    pub(super) const fn texts(self) -> [&'static str; 2] {
+    pub(crate) const fn texts(self) -> [&'static str; 2] {
         let own = match self {
             Self::One => shader!("lib/lanes_one"),
             Self::Subgroup => shader!("lib/lanes_subgroup"),

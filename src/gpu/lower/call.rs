@@ -7,7 +7,7 @@ use crate::gpu::memory::Region;
 
 /// A kernel with its bindings, fields and parameters, in any order. [`Call::job`] fails unless each has been given, once.
 #[derive(Clone, Debug)]
-pub(super) struct Call {
+pub(crate) struct Call {
     kernel: Kernel,
     bindings: Vec<(&'static str, Region)>,
     fields: Vec<(&'static str, Vec<u64>)>,
@@ -17,7 +17,7 @@ pub(super) struct Call {
 }
 
 /// The value of a field.
-pub(super) trait Words {
+pub(crate) trait Words {
     /// Its words; one of more than 32 bits is refused.
     fn words(self) -> Vec<u64>;
 }
@@ -112,7 +112,7 @@ impl Call {
     /// [`Error::Internal`] for a name that is missing, double or none of the kernel's, or a field of other words;
     /// [`Error::Limit`] for a number of more than 32 bits; [`Error::Unsupported`] if memory is written through one binding
     /// that another one has.
-    pub fn job(self) -> Result<Job> {
+    pub(in crate::gpu) fn job(self) -> Result<Job> {
         let Self { kernel, bindings, fields, hyper, groups, flops } = self;
         let label = &kernel.label;
         let bindings = in_order(label, kernel.bound().map(|binding| binding.name), bindings)?;
@@ -198,9 +198,9 @@ mod tests {
     use super::Call;
     use crate::error::{Error, Result};
     use crate::gpu::draft;
-    use crate::gpu::kernel::tensor;
     use crate::gpu::lower::Job;
     use crate::gpu::memory::Region;
+    use crate::ops::arrange::kernels as tensor;
 
     fn memory() -> Result<Region> {
         let gpu = draft::nothing(wgpu::DeviceType::Cpu, &wgpu::Limits::default())?;
@@ -251,8 +251,7 @@ mod tests {
     #[test]
     fn memory_that_is_read_and_written_at_once_is_refused() {
         let x = memory().unwrap();
-        let call =
-            Call::new(crate::gpu::kernel::catalogue::sum_parts()).bind("x", &x).bind("y", &x);
+        let call = Call::new(crate::ops::linear::kernels::sum_parts()).bind("x", &x).bind("y", &x);
         let text = message(call.field("len", 1u32).field("parts", 1u32).job());
         assert!(text.contains("'x' and 'y' share a buffer"), "{text}");
     }

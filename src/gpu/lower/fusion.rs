@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::Lowering;
-use super::matmul::{Draft, Fused};
 use super::whole;
 use crate::error::Result;
 use crate::gpu::choice::{Class, Fusion};
 use crate::gpu::kernel::matmul::{Epilogue, Tiling};
 use crate::gpu::kernel::whole::is_light;
 use crate::gpu::{Gpu, View, Weights};
+use crate::ops::linear::{Draft, Fused};
+use crate::ops::{ActivationOp, LinearOp, UpdateOp};
 use crate::program::{Form, Op, Product, Program, Slot};
 use crate::spec::Activation;
 use crate::spec::activation::{Order, Saves};
@@ -68,7 +69,8 @@ pub(super) struct Readers {
 
 impl Readers {
     pub fn of(program: &Program) -> Self {
-        let trains = program.ops().iter().any(|op| matches!(op, Op::Update { .. }));
+        let trains =
+            program.ops().iter().any(|op| matches!(op, Op::Update(UpdateOp::Update { .. })));
         let mut counts = vec![0; program.slots().len()];
         for op in program.ops() {
             let read: HashSet<Slot> =
@@ -192,7 +194,9 @@ impl Joined {
         ops: Range<usize>,
     ) -> Result<Option<Self>> {
         let mut rest = program.ops().iter().take(ops.end).skip(ops.start);
-        let Some(&Op::MatMul { a, b, out, form }) = rest.next() else { return Ok(None) };
+        let Some(&Op::Linear(LinearOp::MatMul { a, b, out, form })) = rest.next() else {
+            return Ok(None);
+        };
         let sides = [a, b, out].map(|slot| program.shape(slot));
         let [a_shape, b_shape, out_shape] = sides;
         let product = Product::into(form, a_shape?, b_shape?, out_shape?)?;
@@ -206,14 +210,14 @@ impl Joined {
             hidden: None,
         };
         let mut next = rest.next();
-        if let Some(&Op::SumRows { x, out: sums }) = next
+        if let Some(&Op::Linear(LinearOp::SumRows { x, out: sums })) = next
             && form == Form::TN
             && x == a
             && product.count() == 1
         {
             (joined.sums, joined.ops) = (Some(sums), 2);
         } else if product.k <= JOINED || gpu.product(form, &product).1 >= product.k {
-            if let Some(&Op::AddRow { row, out: to }) = next
+            if let Some(&Op::Linear(LinearOp::AddRow { row, out: to })) = next
                 && to == out
             {
                 joined.epilogue.bias = true;
@@ -251,7 +255,9 @@ impl Joined {
     ) {
         let [_, _, product] = &mut self.operands;
         match next {
-            Some(Op::Activation { f, key: None, x, out }) if *x == *product && takes(f) => {
+            Some(Op::Activation(ActivationOp::Forward { f, key: None, x, out }))
+                if *x == *product && takes(f) =>
+            {
                 self.epilogue.activation = Some(*f);
                 if x != out && f.saves() != Saves::Input && is_private(*x) {
                     self.hidden = Some(*x);
@@ -262,14 +268,14 @@ impl Joined {
                 *product = *out;
                 self.ops += 1;
             }
-            Some(Op::ActivationBackward {
+            Some(Op::Activation(ActivationOp::Backward {
                 f,
                 order: Order::First,
                 key: None,
                 saved,
                 grad_out,
                 grad_in,
-            }) if *grad_out == *product
+            })) if *grad_out == *product
                 && saved != grad_out
                 && !self.epilogue.bias
                 && takes(f)
@@ -305,7 +311,7 @@ impl Lowering<'_> {
                         until = number + join.ops;
                         self.join(join)?;
                     }
-                    None => self.op(op)?,
+                    None => op.lower(self)?,
                 }
             }
         }

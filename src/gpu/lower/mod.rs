@@ -1,18 +1,13 @@
 //! Lowering: each op of a program becomes one or a few jobs, a job being a kernel with everything it binds.
 
-mod activation;
 mod call;
+mod elementwise;
 pub(super) mod fusion;
-mod loss;
-mod matmul;
-mod norm;
-mod ops;
 mod overlap;
 mod reuse;
 mod rows;
-mod tensor;
+mod sum;
 mod turns;
-mod weights;
 mod whole;
 
 use std::cell::RefCell;
@@ -24,8 +19,10 @@ use super::{Gpu, View, Weights};
 use crate::error::{Error, Result};
 use crate::program::{Op, Place, Program, Slot, SlotInfo};
 use crate::shape::{PAD, Shape, padded};
-use call::Call;
+pub(crate) use call::Call;
 use reuse::Shared;
+pub(crate) use rows::ROW;
+pub(crate) use sum::{SUM, Total};
 
 /// A dispatch before its pipeline and bind group exist.
 #[derive(Debug)]
@@ -40,11 +37,11 @@ pub(super) struct Job {
 }
 
 /// How many steps the metrics ring holds.
-pub(super) const RING: u64 = super::steps::CAPACITY;
+pub(crate) const RING: u64 = super::steps::CAPACITY;
 
 /// The memory of a program, which outlives its lowering.
 #[derive(Clone, Debug)]
-pub(super) struct Memory {
+pub(crate) struct Memory {
     /// Where each slot is; parameters and gradients lie in the arena.
     pub slots: Vec<Option<Region>>,
     /// The figures of a step, one per 256 bytes, so that its last kernel finds them in one place.
@@ -56,31 +53,31 @@ pub(super) struct Memory {
     /// What passes between ops that one dispatch does has none.
     pub hidden: Vec<Slot>,
     /// The values that lie in the same memory one after the other.
-    pub shared: Vec<Shared>,
+    pub(in crate::gpu) shared: Vec<Shared>,
     /// The slots that lie in buffers of the caller's.
     pub views: HashSet<usize>,
 }
 
 /// What lowering works on and what it has made so far.
-pub(super) struct Lowering<'a> {
-    pub gpu: &'a Gpu,
-    pub program: &'a Program,
-    pub weights: Option<&'a Weights>,
-    pub memory: Memory,
-    pub jobs: Vec<Job>,
+pub(crate) struct Lowering<'a> {
+    pub(crate) gpu: &'a Gpu,
+    pub(crate) program: &'a Program,
+    pub(in crate::gpu) weights: Option<&'a Weights>,
+    pub(crate) memory: Memory,
+    pub(in crate::gpu) jobs: Vec<Job>,
     /// How many jobs lie before each op.
-    pub marks: Vec<usize>,
+    pub(in crate::gpu) marks: Vec<usize>,
     /// The ops that a job does together with the op before.
-    pub inside: Vec<usize>,
+    pub(in crate::gpu) inside: Vec<usize>,
     /// Where gradients lie in parts until the parameters are updated.
-    pub partials: HashMap<Slot, Region>,
+    pub(crate) partials: HashMap<Slot, Region>,
     /// The memory for what passes between the kernels of single ops.
-    pub scratch: RefCell<Vec<Region>>,
+    pub(in crate::gpu) scratch: RefCell<Vec<Region>>,
 }
 
 impl Memory {
     /// Gives every slot its memory; `views` puts slots into the caller's buffers.
-    pub fn new(
+    pub(in crate::gpu) fn new(
         gpu: &Gpu,
         program: &Program,
         steps: Region,
@@ -179,7 +176,7 @@ pub(super) fn no_memory(program: &Program, info: &SlotInfo) -> Error {
 
 impl<'a> Lowering<'a> {
     /// Nothing lowered yet.
-    pub fn new(
+    pub(in crate::gpu) fn new(
         gpu: &'a Gpu,
         program: &'a Program,
         weights: Option<&'a Weights>,
@@ -191,23 +188,23 @@ impl<'a> Lowering<'a> {
     }
 
     /// Lowers every op.
-    pub fn lower(&mut self, plan: &fusion::Plan) -> Result<()> {
+    pub(in crate::gpu) fn lower(&mut self, plan: &fusion::Plan) -> Result<()> {
         match plan {
             fusion::Plan::Apart => self.joined(&[], None),
             fusion::Plan::Joined { joins, whole } => self.joined(joins, whole.as_deref()),
         }
     }
 
-    fn weights(&self) -> Result<&'a Weights> {
+    pub(crate) fn weights(&self) -> Result<&'a Weights> {
         let message = "it is over parameters; give it their weights";
         self.weights.ok_or_else(|| Error::unsupported(self.program.name(), message))
     }
 
-    fn shape(&self, slot: Slot) -> Result<Shape> {
+    pub(crate) fn shape(&self, slot: Slot) -> Result<Shape> {
         self.program.shape(slot)
     }
 
-    fn region(&self, slot: Slot) -> Result<Region> {
+    pub(crate) fn region(&self, slot: Slot) -> Result<Region> {
         match self.program.slot(slot)?.place {
             Place::Param(index) => self.weights()?.param(index),
             Place::Grad(index) => self.weights()?.grad(index),
@@ -220,25 +217,25 @@ impl<'a> Lowering<'a> {
     }
 
     /// Memory for what passes between the kernels of one op.
-    fn scratch(&self, len: usize) -> Result<Region> {
+    pub(crate) fn scratch(&self, len: usize) -> Result<Region> {
         self.scratch_of(len, &[])
     }
 
     /// The same with its first contents.
-    fn scratch_of(&self, len: usize, contents: &[u32]) -> Result<Region> {
+    pub(crate) fn scratch_of(&self, len: usize, contents: &[u32]) -> Result<Region> {
         let region = self.gpu.storage("scratch", len, contents)?;
         self.scratch.borrow_mut().push(region.clone());
         Ok(region)
     }
 
     /// A call of a kernel that has been given the step's table, if it takes that.
-    fn call(&self, kernel: Kernel) -> Call {
+    pub(crate) fn call(&self, kernel: Kernel) -> Call {
         let call = Call::new(kernel);
         let steps = call.binds("steps").then_some(&self.memory.steps);
         call.bind_some("steps", steps)
     }
 
-    fn push(&mut self, call: Call) -> Result<()> {
+    pub(crate) fn push(&mut self, call: Call) -> Result<()> {
         self.jobs.push(call.job()?);
         Ok(())
     }
@@ -251,6 +248,6 @@ fn figures(program: &Program) -> HashSet<usize> {
 }
 
 /// How many workgroups of `each` elements cover `len`.
-fn groups(len: usize, each: usize) -> u64 {
+pub(crate) fn groups(len: usize, each: usize) -> u64 {
     len.div_ceil(each) as u64
 }

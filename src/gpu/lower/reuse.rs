@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use super::fusion::Plan;
+use crate::ops::UpdateOp;
 use crate::program::{Op, Place, Program, Slot};
 
 /// The values of one piece of memory, in the order in which they are made.
@@ -36,7 +37,7 @@ impl Plan {
     /// which then grows.
     pub fn shared(&self, program: &Program) -> Vec<Shared> {
         if matches!(self, Self::Apart)
-            || !program.ops().iter().any(|op| matches!(op, Op::Update { .. }))
+            || !program.ops().iter().any(|op| matches!(op, Op::Update(UpdateOp::Update { .. })))
         {
             return Vec::new();
         }

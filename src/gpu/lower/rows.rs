@@ -1,6 +1,6 @@
 //! How many invocations share a row, and how.
 
-use super::ops::SUM;
+use super::sum::SUM;
 use super::{Lowering, groups, turns};
 use crate::error::Result;
 use crate::gpu::Class;
@@ -10,14 +10,14 @@ use crate::spec::Activation;
 use crate::spec::activation::ActivationKind;
 
 /// Invocations per workgroup of row-wise kernels.
-pub(super) const ROW: usize = 256;
+pub(crate) const ROW: usize = 256;
 /// How many workgroups are enough for a software adapter.
 const ENOUGH: usize = 8;
 /// The lanes of a vector of llvmpipe's.
 const VECTOR: usize = 8;
 
 /// How the kernels that give a sum per 1024 numbers go about them.
-pub(super) struct Blocks {
+pub(crate) struct Blocks {
     /// How many numbers there are, and how many lanes share a block.
     pub fields: [(&'static str, usize); 2],
     /// How the lanes of a block meet.
@@ -33,7 +33,7 @@ impl Lowering<'_> {
     ///
     /// # Errors
     /// As [`Lowering::check_turns`].
-    pub(super) fn row_lanes(
+    pub(crate) fn row_lanes(
         &self,
         what: &str,
         rows: usize,
@@ -52,7 +52,7 @@ impl Lowering<'_> {
     }
 
     /// The lanes of a row of an activation.
-    pub(super) fn activation_lanes(
+    pub(crate) fn activation_lanes(
         &self,
         f: &Activation,
         rows: usize,
@@ -62,14 +62,14 @@ impl Lowering<'_> {
     }
 
     /// How `len` numbers are summed by blocks.
-    pub(super) fn blocks(&self, len: usize) -> Blocks {
+    pub(crate) fn blocks(&self, len: usize) -> Blocks {
         let lanes = if self.gpu.choices().class == Class::Cpu { VECTOR } else { ROW };
         let groups = groups(len, SUM * ROW / lanes);
         Blocks { fields: [("len", len), ("lanes", lanes)], lanes: self.meeting(lanes), groups }
     }
 
     /// How so many lanes of a row meet.
-    pub(super) fn meeting(&self, lanes: usize) -> Lanes {
+    pub(crate) fn meeting(&self, lanes: usize) -> Lanes {
         let choices = self.gpu.choices();
         match (lanes, choices.class) {
             (1, _) => Lanes::One,
@@ -81,7 +81,7 @@ impl Lowering<'_> {
     }
 
     /// How a kernel goes about the rows of an activation.
-    pub(super) fn activation_rows(&self, f: &Activation, shape: Shape) -> Result<Rows> {
+    pub(crate) fn activation_rows(&self, f: &Activation, shape: Shape) -> Result<Rows> {
         if !matches!(f.entry().kind, ActivationKind::Row(_)) {
             return Ok(Rows::PLAIN);
         }

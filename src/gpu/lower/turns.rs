@@ -10,7 +10,7 @@ pub(super) const MOST: usize = 64_000;
 
 impl Lowering<'_> {
     /// Fails if an invocation would take more turns than a CPU adapter lets it.
-    pub(super) fn check_turns(&self, what: &str, turns: usize) -> Result<()> {
+    pub(crate) fn check_turns(&self, what: &str, turns: usize) -> Result<()> {
         if turns <= MOST || self.gpu.choices().class != Class::Cpu {
             return Ok(());
         }
@@ -19,7 +19,7 @@ impl Lowering<'_> {
     }
 
     /// How many steps of so many turns each a dispatch takes.
-    pub(super) fn steps_of(&self, what: &str, turns: usize) -> Result<usize> {
+    pub(crate) fn steps_of(&self, what: &str, turns: usize) -> Result<usize> {
         self.check_turns(what, turns)?;
         Ok((MOST / turns.max(1)).max(1))
     }

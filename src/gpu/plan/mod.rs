@@ -19,6 +19,7 @@ use super::staging::{Staging, Way};
 use super::steps::{Figures, StepTable};
 use super::{Gpu, Weights};
 use crate::error::{Error, Result};
+use crate::ops::StepOp;
 use crate::program::{Op, Program, Slot, SlotInfo, StepEntry, StepRule};
 use crate::shape::padded;
 use list::List;
@@ -82,7 +83,7 @@ impl Plan {
         first: u64,
         rule: Box<dyn StepRule + Send + Sync>,
     ) -> Result<Self> {
-        let counting = program.ops().iter().any(|op| matches!(op, Op::Record { .. }));
+        let counting = program.ops().iter().any(|op| matches!(op, Op::Step(StepOp::Record { .. })));
         let steps = StepTable::new(gpu, rule, first, counting)?;
         let views = roots(gpu, &program, views)?;
         weights.map_or(Ok(()), |weights| weights.check(gpu, &program))?;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::builtins;
 use crate::error::{Error, Result};
-use crate::gpu::kernel::catalogue::MATH;
 use crate::gpu::kernel::names;
+use crate::gpu::kernel::parts::MATH;
 
 /// The longest text, in bytes.
 const MOST_BYTES: usize = 16 << 10;

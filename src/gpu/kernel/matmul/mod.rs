@@ -8,7 +8,7 @@ mod pair;
 
 use std::fmt::Write as _;
 
-use super::catalogue::{INDEX, MATH, NO_HYPER, read, write};
+use super::parts::{INDEX, MATH, NO_HYPER, read, write};
 use super::{Binding, Field, Kernel};
 use crate::program::Form;
 use crate::spec::activation::ActivationKind;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::{Figure, Layer, Whole};
-use crate::gpu::kernel::catalogue::{INDEX, MATH, NO_SCALARS, RANDOM, STEP, read, shader, write};
 use crate::gpu::kernel::names::renamed;
+use crate::gpu::kernel::parts::{INDEX, MATH, NO_SCALARS, RANDOM, STEP, read, shader, write};
 use crate::gpu::kernel::{Access, Binding, Field, Kernel};
 use crate::spec::Activation;
 use crate::spec::activation::ActivationKind;

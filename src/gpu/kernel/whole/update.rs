@@ -3,10 +3,11 @@
 
 use std::fmt::Write as _;
 
-use crate::gpu::kernel::catalogue::{
-    INDEX, MATH, NO_SCALARS, OPTIMIZER_TYPES, STEP, formula, read, shader, write,
+use crate::gpu::kernel::parts::{
+    INDEX, MATH, NO_SCALARS, OPTIMIZER_TYPES, STEP, read, shader, write,
 };
 use crate::gpu::kernel::{Access, Binding, Field, Kernel};
+use crate::ops::update::kernels::formula;
 use crate::spec::Optimizer;
 
 /// Numbers that lie in parts, which are added up in the order of theirs.

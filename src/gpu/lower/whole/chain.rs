@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use crate::error::Error;
 use crate::gpu::kernel::whole::{Figure, Gathered, Layer, Target, known_activation, known_loss};
-use crate::program::{
-    DType, Form, Layout, LossInputs, Op, Place, Program, Slot, has_weighted_mean,
-};
+use crate::ops::loss::{Layout, has_weighted_mean};
+use crate::ops::{ActivationOp, LinearOp, LossOp, MetricOp, StepOp};
+use crate::program::{DType, Form, LossInputs, Op, Place, Program, Slot};
 use crate::spec::activation::{ActivationKind, Order};
 use crate::spec::loss::{LossKind, TargetForm};
 use crate::spec::{Activation, Loss, Metric, Reduction};
@@ -109,7 +109,7 @@ impl<'a> Reader<'a> {
     /// The gathers at the beginning: what they write, and what from.
     fn gathers(&mut self) -> Vec<(Slot, Gathered)> {
         let mut gathers = Vec::new();
-        while let Some(Op::Gather { data, out, shuffle }) = self.peek() {
+        while let Some(Op::Step(StepOp::Gather { data, out, shuffle })) = self.peek() {
             gathers.push((*out, Gathered { data: *data, chosen: true, shuffle: *shuffle }));
             self.at += 1;
         }
@@ -122,12 +122,14 @@ impl<'a> Reader<'a> {
         let mut current = x;
         loop {
             match self.peek() {
-                Some(&Op::MatMul { a, b, out, form: Form::NT }) if a == current => {
+                Some(&Op::Linear(LinearOp::MatMul { a, b, out, form: Form::NT }))
+                    if a == current =>
+                {
                     self.at += 1;
                     let weight = self.param(b).ok_or("a product with what is no parameter")?;
                     let shape = self.program.shape(b)?;
                     let bias = match self.peek() {
-                        Some(&Op::AddRow { row, out: to }) if to == out => {
+                        Some(&Op::Linear(LinearOp::AddRow { row, out: to })) if to == out => {
                             self.at += 1;
                             Some(self.param(row).ok_or("a bias that is no parameter")?)
                         }
@@ -138,12 +140,14 @@ impl<'a> Reader<'a> {
                     current = out;
                 }
                 // Outputs beside a loss of their logits: a whole step leaves no outputs.
-                Some(&Op::Activation { f, x, out, .. }) if x == current && self.is_judged(x) => {
+                Some(&Op::Activation(ActivationOp::Forward { f, x, out, .. }))
+                    if x == current && self.is_judged(x) =>
+                {
                     self.at += 1;
                     self.outputs = Some((f, out));
                     return Ok((layers, current));
                 }
-                Some(&Op::Activation { f, key, x, out }) if x == current => {
+                Some(&Op::Activation(ActivationOp::Forward { f, key, x, out })) if x == current => {
                     self.at += 1;
                     layers.push((self.activation(f, key, x)?, x, out));
                     current = out;
@@ -156,12 +160,12 @@ impl<'a> Reader<'a> {
     /// Whether the op after the next is the loss of this.
     fn is_judged(&self, x: Slot) -> bool {
         let after = self.program.ops().get(self.at + 1);
-        matches!(after, Some(Op::Loss { inputs, .. }) if inputs.predictions == [x])
+        matches!(after, Some(Op::Loss(LossOp::Loss { inputs, .. })) if inputs.predictions == [x])
     }
 
     /// The figure of a metric of these outputs, or of those beside their logits.
     fn metric(&self, op: &Op, y: Slot, wanted: Slot) -> Option<(Slot, Figure)> {
-        let &Op::Metric { metric, prediction, target, value } = op else { return None };
+        let &Op::Metric(MetricOp { metric, prediction, target, value }) = op else { return None };
         let metric = match self.outputs {
             Some((f, out)) if out == prediction => metric.of_logits(&f),
             _ => (prediction == y).then_some(metric),
@@ -191,19 +195,19 @@ impl<'a> Reader<'a> {
             match layer {
                 Layer::Dense { weight, bias, .. } => {
                     match self.next() {
-                        Some(&Op::MatMul { a, b, out, form: Form::TN })
+                        Some(&Op::Linear(LinearOp::MatMul { a, b, out, form: Form::TN }))
                             if a == grad && b == *x && self.grad(out) == Some(*weight) => {}
                         _ => return Err(OTHER.into()),
                     }
                     if bias.is_some() {
                         match self.next() {
-                            Some(&Op::SumRows { x, out })
+                            Some(&Op::Linear(LinearOp::SumRows { x, out }))
                                 if x == grad && self.grad(out) == *bias => {}
                             _ => return Err(OTHER.into()),
                         }
                     }
                     match self.peek() {
-                        Some(&Op::MatMul { a, b, out, form: Form::NN })
+                        Some(&Op::Linear(LinearOp::MatMul { a, b, out, form: Form::NN }))
                             if a == grad && self.param(b) == Some(*weight) =>
                         {
                             grad = out;
@@ -214,14 +218,14 @@ impl<'a> Reader<'a> {
                     }
                 }
                 Layer::Activation { f, key, .. } => match self.next() {
-                    Some(Op::ActivationBackward {
+                    Some(Op::Activation(ActivationOp::Backward {
                         f: g,
                         order: Order::First,
                         key: same,
                         saved,
                         grad_out,
                         grad_in,
-                    }) if g == f
+                    })) if g == f
                         && same == key
                         && *grad_out == grad
                         && [x, y, &grad].contains(&saved) =>
@@ -246,9 +250,14 @@ impl Chain {
     /// The ops at which a chain may begin, the longest one first.
     pub fn starts(program: &Program) -> impl Iterator<Item = usize> {
         let before = program.ops().iter().enumerate();
-        let before = before.take_while(|(_, op)| !matches!(op, Op::Loss { .. }));
-        let begins =
-            |op: &Op| matches!(op, Op::MatMul { form: Form::NT, .. } | Op::Activation { .. });
+        let before = before.take_while(|(_, op)| !matches!(op, Op::Loss(LossOp::Loss { .. })));
+        let begins = |op: &Op| {
+            matches!(
+                op,
+                Op::Linear(LinearOp::MatMul { form: Form::NT, .. })
+                    | Op::Activation(ActivationOp::Forward { .. })
+            )
+        };
         before.filter(move |(_, op)| begins(op)).map(|(number, _)| number)
     }
 
@@ -259,7 +268,10 @@ impl Chain {
         let is_whole = reader.at == start;
         reader.at = start;
         let first = match reader.peek() {
-            Some(Op::MatMul { a: x, .. } | Op::Activation { x, .. }) => *x,
+            Some(
+                Op::Linear(LinearOp::MatMul { a: x, .. })
+                | Op::Activation(ActivationOp::Forward { x, .. }),
+            ) => *x,
             _ => return Err("it does not begin with a layer".into()),
         };
         let (layers, y) = reader.forward(first)?;
@@ -267,7 +279,9 @@ impl Chain {
         if dense > MOST_LAYERS {
             return Err(format!("{dense} layers; the most is {MOST_LAYERS}").into());
         }
-        let Some(Op::Loss { loss, reduction, inputs, value, gradients }) = reader.next() else {
+        let Some(Op::Loss(LossOp::Loss { loss, reduction, inputs, value, gradients })) =
+            reader.next()
+        else {
             return Err("another op than a loss follows the layers".into());
         };
         let source = |slot: Slot| {
@@ -287,7 +301,7 @@ impl Chain {
         let mut ops: BTreeSet<usize> = (start..reader.at).collect();
         let taken = [Some(target), inputs.weight, is_whole.then_some(first)];
         for (number, op) in program.ops().iter().enumerate().take(start) {
-            if matches!(op, Op::Gather { out, .. } if taken.contains(&Some(*out))) {
+            if matches!(op, Op::Step(StepOp::Gather { out, .. }) if taken.contains(&Some(*out))) {
                 ops.insert(number);
             }
         }

@@ -10,10 +10,11 @@ use super::{Lowering, Memory, RING};
 use crate::error::{Error, Result};
 use crate::gpu::arena::Segment;
 use crate::gpu::choice::Fusion;
-use crate::gpu::kernel::catalogue::state_names;
 use crate::gpu::kernel::whole::{Figure, Parts, Source, Update, Whole};
 use crate::gpu::memory::Region;
 use crate::gpu::{Gpu, View, Weights};
+use crate::ops::update::kernels::state_names;
+use crate::ops::{StepOp, UpdateOp};
 use crate::program::{Op, Program, Slot};
 use crate::spec::Optimizer;
 use chain::{Chain, MOST_LAYERS, Refusal};
@@ -53,7 +54,8 @@ impl Plan {
 
     /// Whether an op is part of it.
     pub fn covers(&self, number: usize, op: &Op) -> bool {
-        let ends = matches!(op, Op::Update { .. } | Op::Record { .. });
+        let ends =
+            matches!(op, Op::Update(UpdateOp::Update { .. }) | Op::Step(StepOp::Record { .. }));
         self.chain.ops.contains(&number) || (self.optimizer.is_some() && ends)
     }
 
@@ -127,7 +129,7 @@ impl Lowering<'_> {
             return if plan.optimizer.is_none() { self.end(plan) } else { Ok(()) };
         }
         match self.program.ops().get(number) {
-            Some(Op::Update { .. }) => self.end(plan),
+            Some(Op::Update(UpdateOp::Update { .. })) => self.end(plan),
             _ => Ok(()),
         }
     }

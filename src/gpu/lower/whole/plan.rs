@@ -7,6 +7,7 @@ use crate::gpu::choice::{Choices, Class, Fusion};
 use crate::gpu::kernel::whole::{Gathered, Layer, Parts, Room, Whole, place};
 use crate::gpu::lower::fusion::{Joined, Readers};
 use crate::gpu::{Gpu, View, Weights};
+use crate::ops::{StepOp, UpdateOp};
 use crate::program::{Form, Op, Operand, Place, Program, Slot};
 use crate::shape::PAD;
 use crate::spec::Optimizer;
@@ -208,7 +209,12 @@ fn alone(program: &Program, chain: &Chain) -> Option<Optimizer> {
     let rest = program.ops().iter().enumerate();
     let rest: Vec<&Op> =
         rest.filter(|(number, _)| !chain.ops.contains(number)).map(|(_, op)| op).collect();
-    let [others @ .., Op::Update { optimizer, .. }, Op::Record { .. }] = &rest[..] else {
+    let [
+        others @ ..,
+        Op::Update(UpdateOp::Update { optimizer, .. }),
+        Op::Step(StepOp::Record { .. }),
+    ] = &rest[..]
+    else {
         return None;
     };
     let kind = &optimizer.entry().kind;

@@ -1,0 +1,103 @@
+//! The reference's memory while an op runs.
+
+use super::Weights;
+use crate::error::{Error, Result};
+use crate::program::{DType, Place, Program, Slot, StepEntry};
+use crate::spec::Real;
+use crate::walk::put;
+
+/// Where a slot's values are while an op runs.
+pub(crate) struct Memory<'a, F> {
+    pub program: &'a Program,
+    /// What the step brings.
+    pub entry: &'a StepEntry,
+    pub values: &'a mut Vec<Vec<F>>,
+    pub indices: &'a mut Vec<Vec<u32>>,
+    pub weights: &'a mut Weights<F>,
+    pub progress: &'a mut Progress,
+}
+
+/// How far a run has come.
+#[derive(Debug, Default)]
+pub(crate) struct Progress {
+    /// The number of the step.
+    pub step: u64,
+    /// How many updates were skipped.
+    pub late: u64,
+    /// Whether this step's update is skipped.
+    pub skips: bool,
+    /// The figures of the steps so far.
+    pub records: Vec<Vec<f32>>,
+}
+
+impl Progress {
+    /// Decides about this step's update.
+    pub fn skip(&mut self, skips: bool) {
+        self.skips = skips;
+        self.late += u64::from(skips);
+    }
+
+    /// Ends the step.
+    pub fn end(&mut self, figures: Vec<f32>) {
+        self.records.push(figures);
+        self.step = self.step.saturating_add(1);
+    }
+}
+
+impl<F: Real> Memory<'_, F> {
+    pub fn place(&mut self, slot: Slot) -> Result<&mut Vec<F>> {
+        let place = match self.program.slot(slot)?.place {
+            Place::Param(index) => self.weights.params.get_mut(index),
+            Place::Grad(index) => self.weights.grads.get_mut(index),
+            Place::Input | Place::Value => self.values.get_mut(slot.0),
+            Place::Same(root) => return self.place(root),
+        };
+        place.ok_or_else(|| {
+            Error::Internal(format!("slot {} of '{}' has no memory", slot.0, self.program.name()))
+        })
+    }
+
+    pub fn holds_indices(&self, slot: Slot) -> Result<bool> {
+        Ok(self.program.slot(slot)?.dtype == DType::U32)
+    }
+
+    pub fn read(&self, slot: Slot) -> Result<&[F]> {
+        let place = match self.program.slot(slot)?.place {
+            Place::Param(index) => self.weights.params.get(index),
+            Place::Grad(index) => self.weights.grads.get(index),
+            Place::Input | Place::Value => self.values.get(slot.0),
+            Place::Same(root) => return self.read(root),
+        };
+        Ok(place.map(Vec::as_slice).unwrap_or_default())
+    }
+
+    /// Runs `f` with the output moved out, so that it can read every other slot.
+    pub fn write(
+        &mut self,
+        out: Slot,
+        f: impl FnOnce(&Self, &mut [F]) -> Result<()>,
+    ) -> Result<()> {
+        let mut buffer = std::mem::take(self.place(out)?);
+        let outcome = f(self, &mut buffer);
+        *self.place(out)? = buffer;
+        outcome
+    }
+
+    /// The indices of a slot.
+    pub fn indices(&self, slot: Slot) -> &[u32] {
+        self.indices.get(slot.0).map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Runs `f` with the indices of the output moved out.
+    pub fn write_indices(
+        &mut self,
+        out: Slot,
+        f: impl FnOnce(&Self, &mut [u32]) -> Result<()>,
+    ) -> Result<()> {
+        let missing = || Error::Internal(format!("slot {} holds no indices", out.0));
+        let mut buffer = self.indices.get_mut(out.0).map(std::mem::take).ok_or_else(missing)?;
+        let outcome = f(self, &mut buffer);
+        put(self.indices, out.0, buffer);
+        outcome
+    }
+}

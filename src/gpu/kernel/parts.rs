@@ -1,0 +1,93 @@
+//! What kernels are put together from.
+
+use super::{Access, Binding, Field, Kernel, Lanes, Part};
+use crate::spec::registry::Entry;
+
+/// The text of a file of `shaders/`.
+macro_rules! shader {
+    ($path:literal) => {
+        include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $path, ".wgsl"))
+    };
+}
+pub(crate) use shader;
+
+pub(crate) const INDEX: &str = shader!("lib/index");
+pub(crate) const MATH: &str = shader!("lib/math");
+pub(crate) const RANDOM: &str = shader!("lib/random");
+pub(crate) const REDUCE: &str = shader!("lib/reduce");
+pub(crate) const STEP: &str = shader!("lib/step");
+pub(crate) const NO_SCALARS: &str = shader!("lib/no_scalars");
+pub(crate) const OPTIMIZER_TYPES: &str = shader!("template/optimizer_types");
+pub(crate) const NORMAL: &str = shader!("lib/normal");
+pub(crate) const NO_HYPER: &str = shader!("lib/no_hyper");
+
+pub(crate) const fn read(name: &'static str) -> Binding {
+    Binding { name, access: Access::Read }
+}
+
+pub(crate) const fn write(name: &'static str) -> Binding {
+    Binding { name, access: Access::ReadWrite }
+}
+
+fn fields(names: &[&'static str]) -> Vec<Field> {
+    names.iter().copied().map(Field::word).collect()
+}
+
+/// Adds an op's own text and, if it has no parameters, the empty `Hyper`.
+pub(crate) fn with_hyper<K>(mut kernel: Kernel, entry: &Entry<K>, shader: &'static str) -> Kernel {
+    kernel.parts.push(shader.into());
+    if entry.params.is_empty() {
+        kernel.parts.push(NO_HYPER.into());
+    }
+    kernel.hyper = Some(entry.params.iter().map(|param| param.name).collect());
+    kernel
+}
+
+pub(crate) fn whole(
+    label: &str,
+    workgroup: u32,
+    parts: &[&'static str],
+    bindings: &[Binding],
+    names: &[&'static str],
+) -> Kernel {
+    let parts = parts.iter().map(|part| Part::from(*part)).collect();
+    let bindings = bindings.to_vec();
+    Kernel {
+        label: label.to_string(),
+        parts,
+        bindings,
+        fields: fields(names),
+        hyper: None,
+        workgroup,
+    }
+}
+
+/// A binding, or its place.
+pub(crate) fn only(is_there: bool, binding: Binding) -> Binding {
+    let access = if is_there { binding.access } else { Access::Absent };
+    Binding { access, ..binding }
+}
+
+const WALK: &str = shader!("lib/walk");
+
+/// A kernel whose parameters are a walk over several tensors.
+pub(crate) fn walking(mut kernel: Kernel) -> Kernel {
+    kernel.parts.extend([INDEX, WALK].map(Into::into));
+    kernel.fields = ["len", "rank", "alpha"].map(Field::word).to_vec();
+    kernel.fields.push(Field::unused(1));
+    kernel.fields.extend([Field { name: "starts", words: 4 }, Field { name: "axes", words: 24 }]);
+    kernel
+}
+
+/// A sum per 1024 elements of what `parts` say.
+pub(crate) fn blocks(
+    label: &str,
+    lanes: Lanes,
+    parts: &[&'static str],
+    bindings: &[Binding],
+    names: &[&'static str],
+) -> Kernel {
+    let parts = [&[INDEX, shader!("lib/blocks")], parts, &lanes.texts()].concat();
+    let label = format!("{label}{}", lanes.suffix());
+    whole(&label, 256, &parts, bindings, &[&["len", "lanes"], names].concat())
+}

@@ -1,0 +1,39 @@
+//! Programs of the family.
+
+use crate::error::Result;
+use crate::ops::case::{COLS, Case, ROWS};
+use crate::program::DType;
+use crate::random::{Key, Stream};
+use crate::shape::Shape;
+use crate::spec::Activation;
+
+/// Every case.
+pub fn all() -> Result<Vec<Case>> {
+    Activation::all().map(activation).collect()
+}
+
+fn activation(f: Activation) -> Result<Case> {
+    let mut case = Case::new(format!("activation.{f}"));
+    let x = case.real(&[ROWS, COLS])?;
+    let grad = case.real(&[ROWS, f.output_len(COLS)?])?;
+    if let Some(values) = f.first_weights(COLS) {
+        let per_channel = if values.len() % COLS == 0 { COLS } else { 1 };
+        let extents = match values.len() / per_channel {
+            1 => vec![per_channel],
+            numbers => vec![numbers, per_channel],
+        };
+        let values = values.into_iter().map(|value| value as f32).collect();
+        let weight = case.input(&extents, values)?;
+        let d_weight = case.program.input("d weight", Shape::new(&extents)?, DType::F32);
+        case.program.learned("y", f, x, weight)?;
+        case.program.learned_backward("dx", f, (x, weight), grad, d_weight)?;
+        return Ok(case);
+    }
+    let key = Key::new(7, Stream::Dropout(0));
+    let y = case.program.activation_in_training("y", f, key, x)?;
+    case.program.activation_in_training_backward("dx", f, key, (x, y), grad)?;
+    if f.has_second() {
+        case.program.activation_second("second", f, (x, y), grad)?;
+    }
+    Ok(case)
+}

@@ -1,0 +1,183 @@
+//! The reference: along any axis, and with random numbers.
+
+use super::ActivationOp;
+use crate::cpu::Memory;
+use crate::error::{Error, Result};
+use crate::random::Key;
+use crate::shape::Shape;
+use crate::spec::activation::{ActivationKind, LearnedKind, Order};
+use crate::spec::{Activation, Real};
+
+impl ActivationOp {
+    /// Runs it.
+    pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
+        match self {
+            Self::Forward { f, key, x, out } => {
+                let shape = memory.program.shape(*x)?;
+                let draw = Draw { key: *key, step: memory.progress.step as u32 };
+                // In place the input moves out with the output.
+                let own = if x == out { Some(memory.read(*x)?.to_vec()) } else { None };
+                memory.write(*out, |memory, out| {
+                    let x = own.as_deref().map_or_else(|| memory.read(*x), Ok)?;
+                    forward(f, draw, shape, x, out);
+                    Ok(())
+                })
+            }
+            Self::Backward { f, order, key, saved, grad_out, grad_in } => {
+                let shape = memory.program.shape(*grad_in)?;
+                let draw = Draw { key: *key, step: memory.progress.step as u32 };
+                memory.write(*grad_in, |memory, out| {
+                    let (saved, grad_out) = (memory.read(*saved)?, memory.read(*grad_out)?);
+                    match order {
+                        Order::First => backward(f, draw, shape, saved, grad_out, out),
+                        Order::Second => f.second(saved, grad_out, out).ok_or_else(|| {
+                            Error::Internal(format!("{f} has no second derivative"))
+                        })?,
+                    }
+                    Ok(())
+                })
+            }
+            Self::Learned { f, x, weight, out } => {
+                let learned = learned(f)?;
+                memory.write(*out, |memory, out| {
+                    learned.forward(memory.read(*weight)?, memory.read(*x)?, out);
+                    Ok(())
+                })
+            }
+            Self::LearnedBackward { f, x, weight, grad_out, grad_in, grad_weight } => {
+                let learned = learned(f)?;
+                let mut grads = vec![F::zero(); memory.program.shape(*weight)?.len()];
+                memory.write(*grad_in, |memory, out| {
+                    let (weight, x) = (memory.read(*weight)?, memory.read(*x)?);
+                    learned.backward(weight, x, memory.read(*grad_out)?, out, &mut grads);
+                    Ok(())
+                })?;
+                memory.write(*grad_weight, |_, out| {
+                    out.copy_from_slice(&grads);
+                    Ok(())
+                })
+            }
+        }
+    }
+}
+
+/// What an op draws its random numbers from.
+#[derive(Clone, Copy)]
+struct Draw {
+    pub key: Option<Key>,
+    pub step: u32,
+}
+
+impl Draw {
+    fn uniform<F: Real>(self, element: usize) -> F {
+        F::of(self.key.map_or(0.0, |key| f64::from(key.uniform(self.step, element as u32))))
+    }
+
+    /// The scores of a random row-wise activation: x with Gumbel numbers added.
+    fn scores<F: Real>(self, x: &[F]) -> Option<Vec<F>> {
+        let key = self.key?;
+        let score = |(x, i): (&F, u32)| *x + F::of(key.gumbel(self.step, i));
+        Some(x.iter().zip(0u32..).map(score).collect())
+    }
+}
+
+fn forward<F: Real>(f: &Activation, draw: Draw, shape: Shape, x: &[F], out: &mut [F]) {
+    if let (ActivationKind::Noise(noise), Some(_)) = (&f.entry().kind, draw.key) {
+        let values = (noise.prepare)(f.values()).map(F::of);
+        let function = F::noise(&noise.passes).forward;
+        for (i, (&x, out)) in x.iter().zip(out).enumerate() {
+            *out = function(&values, x, draw.uniform(i));
+        }
+        return;
+    }
+    let scores = draw.scores(x);
+    let x = scores.as_deref().unwrap_or(x);
+    match rows(f, shape) {
+        None => f.forward(shape.cols(), x, out),
+        Some(rows) => {
+            let mut row = (vec![F::zero(); rows.len], vec![F::zero(); rows.out_len]);
+            for start in rows.starts() {
+                rows.load(x, start.0, &mut row.0);
+                f.forward(rows.len, &row.0, &mut row.1);
+                rows.store(&row.1, start.1, out);
+            }
+        }
+    }
+}
+
+fn backward<F: Real>(
+    f: &Activation,
+    draw: Draw,
+    shape: Shape,
+    saved: &[F],
+    grad_out: &[F],
+    out: &mut [F],
+) {
+    if let (ActivationKind::Noise(noise), Some(_)) = (&f.entry().kind, draw.key) {
+        let values = (noise.prepare)(f.values()).map(F::of);
+        let function = F::noise(&noise.passes).derivative;
+        for (i, ((&x, &g), out)) in saved.iter().zip(grad_out).zip(out).enumerate() {
+            *out = g * function(&values, x, draw.uniform(i));
+        }
+        return;
+    }
+    let scores = draw.scores(saved);
+    let saved = scores.as_deref().unwrap_or(saved);
+    match rows(f, shape) {
+        None => f.backward(shape.cols(), saved, grad_out, out),
+        Some(rows) => {
+            let mut row = [rows.len, rows.out_len, rows.len].map(|len| vec![F::zero(); len]);
+            let [saved_row, grad_row, out_row] = &mut row;
+            for start in rows.starts() {
+                rows.load(saved, start.0, saved_row);
+                rows.load(grad_out, start.1, grad_row);
+                f.backward(rows.len, saved_row, grad_row, out_row);
+                rows.store(out_row, start.0, out);
+            }
+        }
+    }
+}
+
+/// The entry of an activation with learned numbers.
+fn learned(f: &Activation) -> Result<&'static LearnedKind> {
+    match &f.entry().kind {
+        ActivationKind::Learned(learned) => Ok(learned),
+        _ => Err(Error::Internal(format!("{f} has no learned numbers"))),
+    }
+}
+
+/// Rows whose elements do not lie side by side.
+struct Rows {
+    outer: usize,
+    len: usize,
+    out_len: usize,
+    inner: usize,
+}
+
+/// The rows that an activation works along, unless they are those of the last axis.
+fn rows(f: &Activation, shape: Shape) -> Option<Rows> {
+    let [outer, len, inner] = shape.split(f.dim()?)?;
+    let out_len = f.output_len(len).unwrap_or(len);
+    let last = inner == 1 && len == shape.cols();
+    (!last).then_some(Rows { outer, len, out_len, inner })
+}
+
+impl Rows {
+    /// The first element of each row, before and after.
+    fn starts(&self) -> impl Iterator<Item = (usize, usize)> {
+        let Self { outer, len, out_len, inner } = *self;
+        (0..outer).flat_map(move |o| {
+            (0..inner).map(move |i| (o * len * inner + i, o * out_len * inner + i))
+        })
+    }
+
+    fn load<F: Real>(&self, from: &[F], start: usize, row: &mut [F]) {
+        let elements = from.iter().skip(start).step_by(self.inner.max(1));
+        row.iter_mut().zip(elements).for_each(|(place, x)| *place = *x);
+    }
+
+    fn store<F: Real>(&self, row: &[F], start: usize, to: &mut [F]) {
+        let places = to.iter_mut().skip(start).step_by(self.inner.max(1));
+        places.zip(row).for_each(|(place, x)| *place = *x);
+    }
+}

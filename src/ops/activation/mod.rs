@@ -1,0 +1,99 @@
+//! Activations: forward, backward, and those with learned numbers.
+
+mod build;
+pub(crate) mod cases;
+mod cpu;
+mod gpu;
+pub(crate) mod kernels;
+
+use crate::program::{Effects, Operand, Slot};
+use crate::random::Key;
+use crate::spec::Activation;
+use crate::spec::activation::Order;
+
+/// An activation or its gradient.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ActivationOp {
+    /// `out = f(x)`; in place if `out` is `x`.
+    Forward {
+        /// The function.
+        f: Activation,
+        /// The key of its random numbers, if it draws any.
+        key: Option<Key>,
+        /// Its input.
+        x: Slot,
+        /// Its output.
+        out: Slot,
+    },
+    /// `grad_in = f'(saved)^T grad_out`; `saved` is f's input or output, as its entry says.
+    Backward {
+        /// The function.
+        f: Activation,
+        /// Its first derivative, or in place of that its second.
+        order: Order,
+        /// The key of its random numbers, as forward.
+        key: Option<Key>,
+        /// What forward left for backward.
+        saved: Slot,
+        /// dL/dy.
+        grad_out: Slot,
+        /// dL/dx.
+        grad_in: Slot,
+    },
+    /// `out = f(x)` with learned numbers.
+    Learned {
+        /// The function.
+        f: Activation,
+        /// Its input.
+        x: Slot,
+        /// Its learned numbers.
+        weight: Slot,
+        /// Its output, of the same shape.
+        out: Slot,
+    },
+    /// The gradients of `f(x)` with learned numbers.
+    LearnedBackward {
+        /// The function.
+        f: Activation,
+        /// Its input.
+        x: Slot,
+        /// Its learned numbers.
+        weight: Slot,
+        /// dL/dy.
+        grad_out: Slot,
+        /// dL/dx.
+        grad_in: Slot,
+        /// dL/d(weight).
+        grad_weight: Slot,
+    },
+}
+
+impl ActivationOp {
+    /// The op's name.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Forward { f, .. } | Self::Learned { f, .. } => format!("activation.{f}.forward"),
+            Self::Backward { f, order: Order::First, .. } | Self::LearnedBackward { f, .. } => {
+                format!("activation.{f}.backward")
+            }
+            Self::Backward { f, .. } => format!("activation.{f}.second"),
+        }
+    }
+
+    /// What it reads and changes.
+    pub(crate) fn effects(&self) -> Effects {
+        let none = Effects::default();
+        match self {
+            Self::Forward { key, x, out, .. } => {
+                none.read([*x]).read(key.map(|_| Operand::Step)).write([*out])
+            }
+            Self::Backward { key, saved, grad_out, grad_in, .. } => {
+                none.read([*saved, *grad_out]).read(key.map(|_| Operand::Step)).write([*grad_in])
+            }
+            Self::Learned { x, weight, out, .. } => none.read([*x, *weight]).write([*out]),
+            Self::LearnedBackward { x, weight, grad_out, grad_in, grad_weight, .. } => {
+                none.read([*x, *weight, *grad_out]).write([*grad_in, *grad_weight])
+            }
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Adding arithmetic to a program.
+
+use super::ArithmeticOp;
+use crate::error::{Error, Result};
+use crate::program::{Op, Program, Slot};
+use crate::shape::Shape;
+use crate::spec::{Arithmetic, Reduce};
+use crate::walk::{Strides, Walk};
+
+impl Program {
+    /// `f(a, b)`, element by element, both repeated to their common shape by the rules of NumPy.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if the shapes have no common one; [`Error::Unsupported`] for indices.
+    pub fn arithmetic(&mut self, name: &str, f: Arithmetic, a: Slot, b: Slot) -> Result<Slot> {
+        self.scaled(name, f, 1.0, a, b)
+    }
+
+    /// `alpha x + y`, repeated as in [`Program::arithmetic`].
+    ///
+    /// # Errors
+    /// As [`Program::arithmetic`].
+    pub fn axpy(&mut self, name: &str, alpha: f64, x: Slot, y: Slot) -> Result<Slot> {
+        self.scaled(name, Arithmetic::Add, alpha, x, y)
+    }
+
+    fn scaled(&mut self, name: &str, f: Arithmetic, alpha: f64, a: Slot, b: Slot) -> Result<Slot> {
+        let shape = self.common(f.name(), a, b)?;
+        let out = self.value(name, shape);
+        let walk = self.walk_to(shape, [a, b])?;
+        self.push(Op::Arithmetic(ArithmeticOp { f, alpha, a, b, out, walk }));
+        Ok(out)
+    }
+
+    /// dL/da and dL/db of [`Program::arithmetic`] from dL/d(out).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if `grad_out` has not the shape of the result; otherwise as [`Program::arithmetic`].
+    pub fn arithmetic_backward(
+        &mut self,
+        name: &str,
+        f: Arithmetic,
+        (a, b): (Slot, Slot),
+        grad_out: Slot,
+    ) -> Result<[Slot; 2]> {
+        let common = self.common(f.name(), a, b)?;
+        self.check_shape(&format!("{}.backward", f.name()), grad_out, common)?;
+        let grads = match f {
+            Arithmetic::Add => [grad_out, grad_out],
+            Arithmetic::Sub => [grad_out, self.scale(name, grad_out, -1.0)?],
+            Arithmetic::Mul => [
+                self.arithmetic(name, Arithmetic::Mul, grad_out, b)?,
+                self.arithmetic(name, Arithmetic::Mul, grad_out, a)?,
+            ],
+            Arithmetic::Div => {
+                // d(a / b)/db = -(a / b) / b: neither b^2 nor 1 / b overflows on the way.
+                let by_a = self.arithmetic(name, Arithmetic::Div, grad_out, b)?;
+                let quotient = self.scaled(name, Arithmetic::Div, -1.0, a, b)?;
+                [by_a, self.arithmetic(name, Arithmetic::Mul, by_a, quotient)?]
+            }
+        };
+        let shapes = [self.shape(a)?, self.shape(b)?];
+        let [by_a, by_b] = grads;
+        Ok([self.sum_to(name, by_a, shapes[0])?, self.sum_to(name, by_b, shapes[1])?])
+    }
+
+    /// The sum of the products of all elements: one number.
+    ///
+    /// # Errors
+    /// As [`Program::arithmetic`].
+    pub fn dot(&mut self, name: &str, a: Slot, b: Slot) -> Result<Slot> {
+        let products = self.arithmetic(name, Arithmetic::Mul, a, b)?;
+        self.reduce(name, Reduce::Sum, products, &[])
+    }
+
+    /// Walks two operands, repeated, and a result of `shape`.
+    pub(crate) fn walk_to(&self, shape: Shape, operands: [Slot; 2]) -> Result<Walk<3>> {
+        let strides = |slot| {
+            let strides = Strides::broadcast(self.shape(slot)?, shape);
+            strides.ok_or_else(|| Error::Internal(format!("no walk to {shape}")))
+        };
+        let [a, b] = operands;
+        Ok(Walk::new(shape, [strides(a)?, strides(b)?, Strides::of(shape)]))
+    }
+
+    /// The shape that two operands repeat to.
+    fn common(&self, op: &str, a: Slot, b: Slot) -> Result<Shape> {
+        let (left, right) = (self.numbers(op, a)?.shape, self.numbers(op, b)?.shape);
+        let rank = left.rank().max(right.rank());
+        let padded = |shape: Shape| {
+            let missing = rank - shape.rank();
+            std::iter::repeat_n(1, missing).chain(shape.to_vec())
+        };
+        let pairs = padded(left).zip(padded(right));
+        let extents: Vec<usize> = pairs.map(|(a, b)| if a == 1 { b } else { a }).collect();
+        let shape = Shape::new(&extents)?;
+        let fits = |own| Strides::broadcast(own, shape).is_some();
+        if fits(left) && fits(right) {
+            return Ok(shape);
+        }
+        let message = format!("the shapes {left} and {right} have no common one to repeat to");
+        Err(Error::shape(op, message))
+    }
+}

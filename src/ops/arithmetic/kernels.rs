@@ -1,0 +1,23 @@
+//! The kernels.
+
+use crate::gpu::kernel::Kernel;
+use crate::gpu::kernel::parts::{read, shader, walking, whole, write};
+use crate::spec::Arithmetic;
+
+/// Arithmetic, element by element.
+pub fn arithmetic(f: Arithmetic) -> Kernel {
+    let op = match f {
+        Arithmetic::Add => shader!("arithmetic/add"),
+        Arithmetic::Sub => shader!("arithmetic/sub"),
+        Arithmetic::Mul => shader!("arithmetic/mul"),
+        Arithmetic::Div => shader!("arithmetic/div"),
+    };
+    let bindings = [read("a"), read("b"), write("y")];
+    let parts = [op, shader!("template/arithmetic")];
+    walking(whole(&format!("arithmetic.{}", f.name()), 64, &parts, &bindings, &[]))
+}
+
+/// Every kernel of the family.
+pub fn all() -> Vec<Kernel> {
+    Arithmetic::ALL.map(arithmetic).to_vec()
+}

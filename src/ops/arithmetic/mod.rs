@@ -1,0 +1,43 @@
+//! Arithmetic, element by element.
+
+mod build;
+pub(crate) mod cases;
+mod cpu;
+mod gpu;
+pub(crate) mod kernels;
+
+use crate::program::{Effects, Slot};
+use crate::spec::Arithmetic;
+use crate::walk::Walk;
+
+/// `out = f(alpha a, b)`, element by element. Knows no rows of a batch: every element takes part.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArithmeticOp {
+    /// The operation.
+    pub f: Arithmetic,
+    /// What `a` is multiplied by.
+    pub alpha: f64,
+    /// The left operand.
+    pub a: Slot,
+    /// The right operand.
+    pub b: Slot,
+    /// The result.
+    pub out: Slot,
+    /// The elements of `a`, `b` and `out`.
+    pub walk: Walk<3>,
+}
+
+impl ArithmeticOp {
+    /// The op's name.
+    pub fn name(&self) -> String {
+        match self.alpha {
+            1.0 => self.f.name().into(),
+            alpha => format!("{}(alpha={alpha})", self.f.name()),
+        }
+    }
+
+    /// What it reads and changes.
+    pub(crate) fn effects(&self) -> Effects {
+        Effects::default().read([self.a, self.b]).write([self.out])
+    }
+}

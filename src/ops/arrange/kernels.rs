@@ -1,0 +1,19 @@
+//! The kernels.
+
+use crate::gpu::kernel::Kernel;
+use crate::gpu::kernel::parts::{INDEX, read, shader, walking, whole, write};
+
+/// Copies elements.
+pub fn copy() -> Kernel {
+    walking(whole("tensor.copy", 64, &[shader!("tensor/copy")], &[read("x"), write("y")], &[]))
+}
+
+/// One number everywhere.
+pub fn fill() -> Kernel {
+    whole("tensor.fill", 64, &[INDEX, shader!("tensor/fill")], &[write("y")], &["len", "value"])
+}
+
+/// Every kernel of the family.
+pub fn all() -> Vec<Kernel> {
+    vec![copy(), fill()]
+}

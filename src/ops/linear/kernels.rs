@@ -1,0 +1,34 @@
+//! The kernels.
+
+use crate::gpu::kernel::Kernel;
+use crate::gpu::kernel::parts::{INDEX, read, shader, whole, write};
+
+/// The sum of the partial products of a split inner side, and beside it of the column sums.
+pub fn sum_parts() -> Kernel {
+    let bindings = [read("x"), write("y")];
+    let parts = [INDEX, shader!("matmul/sum_parts")];
+    whole("matmul.sum_parts", 64, &parts, &bindings, &["len", "parts"])
+}
+
+/// Adds one row to every row.
+pub fn add_row() -> Kernel {
+    let bindings = [read("row"), write("y")];
+    whole("tensor.add_row", 64, &[INDEX, shader!("tensor/add_row")], &bindings, &["len", "cols"])
+}
+
+/// Sums the rows of each block.
+pub fn sum_rows() -> Kernel {
+    let bindings = [read("x"), write("y")];
+    whole(
+        "tensor.sum_rows",
+        256,
+        &[INDEX, shader!("tensor/sum_rows")],
+        &bindings,
+        &["rows", "cols", "block"],
+    )
+}
+
+/// Every kernel of the family but the products, whose texts depend on the device.
+pub fn all() -> Vec<Kernel> {
+    vec![sum_parts(), add_row(), sum_rows()]
+}

@@ -1,0 +1,236 @@
+//! Adding losses to a program.
+
+use super::{Layout, LossInputs, LossOp};
+use crate::error::{Error, Result};
+use crate::program::{DType, Op, Program, Slot};
+use crate::shape::Shape;
+use crate::spec::loss::{ClassAxis, LossKind, TargetForm};
+use crate::spec::{Loss, Range, Reduction};
+
+impl Program {
+    pub(crate) fn push_loss(&mut self, op: LossOp) {
+        self.push(Op::Loss(op));
+    }
+
+    /// The value of a loss and, if asked for, its gradient by the prediction.
+    ///
+    /// # Errors
+    /// As [`Program::loss_of`].
+    pub fn loss(
+        &mut self,
+        loss: Loss,
+        reduction: Reduction,
+        (prediction, target): (Slot, Slot),
+        gradient: bool,
+    ) -> Result<(Slot, Option<Slot>)> {
+        let inputs = LossInputs::new(prediction, target);
+        let (value, gradients) = self.loss_of(loss, reduction, inputs, gradient)?;
+        Ok((value, gradients.first().copied()))
+    }
+
+    /// The value of a loss and, if asked for, its gradients by every differentiable input.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] if inputs, target and weights do not fit; [`Error::Unsupported`] for a target or weight that
+    /// the loss does not take; [`Error::Parameter`] for parameters not valid.
+    pub fn loss_of(
+        &mut self,
+        loss: Loss,
+        reduction: Reduction,
+        inputs: LossInputs,
+        gradients: bool,
+    ) -> Result<(Slot, Vec<Slot>)> {
+        loss.validate()?;
+        let shape = self.check_loss(&loss, &inputs)?;
+        let value = match reduction {
+            Reduction::None => self.terms_shape(&loss, shape)?,
+            _ => Shape::scalar(),
+        };
+        let value = self.value("loss", value);
+        let wanted = if gradients { inputs.predictions.len() } else { 0 };
+        let gradients: Vec<Slot> = (0..wanted).map(|_| self.value("d prediction", shape)).collect();
+        let outputs = gradients.clone();
+        self.push_loss(LossOp::Loss { loss, reduction, inputs, value, gradients });
+        Ok((value, outputs))
+    }
+
+    /// The shape of a loss's terms: that of the prediction, or without the axis of a row.
+    fn terms_shape(&self, loss: &Loss, shape: Shape) -> Result<Shape> {
+        if !loss.is_row_wise() {
+            return Ok(shape);
+        }
+        let rows = Layout::of(loss, shape).rows();
+        match class_axis(loss) {
+            Some(axis) if shape.rank() > 2 => without(shape, axis),
+            _ => Shape::new(&[rows]),
+        }
+    }
+
+    /// Checks the operands of a loss and gives the shape of its predictions.
+    pub(crate) fn check_loss(&self, loss: &Loss, inputs: &LossInputs) -> Result<Shape> {
+        let op = format!("loss.{loss}");
+        let count = loss.inputs();
+        let [first, others @ ..] = &inputs.predictions[..] else {
+            return Err(Error::shape(op, "there is no prediction"));
+        };
+        if others.len() + 1 != count {
+            let message = format!("{count} inputs are needed, {} were given", others.len() + 1);
+            return Err(Error::unsupported(op, message));
+        }
+        let shape = self.numbers(&op, *first)?.shape;
+        for other in others {
+            self.check_shape(&op, *other, shape)?;
+        }
+        Range::FINITE.check(&op, "upstream", inputs.upstream)?;
+        if loss.is_sequence() {
+            return self.check_sequences(op, shape, inputs).map(|()| shape);
+        }
+        if inputs.lengths.is_some() {
+            return Err(Error::unsupported(op, "the loss takes no lengths"));
+        }
+        self.check_loss_target(&op, loss, *first, inputs.target)?;
+        let layout = Layout::of(loss, shape);
+        if let Some(weight) = inputs.weight {
+            let given = self.numbers(&op, weight)?.shape;
+            let per_element = !loss.is_row_wise() && given == shape;
+            if !per_element && given.len() != layout.rows() {
+                let message = format!(
+                    "predictions of shape {shape} need {} weights, not {given}",
+                    layout.rows()
+                );
+                return Err(Error::shape(op, message));
+            }
+        }
+        if let Some(weight) = inputs.class_weight {
+            if !loss.takes_class_weight() {
+                return Err(Error::unsupported(op, "the loss takes no weight per class"));
+            }
+            let given = self.numbers(&op, weight)?.shape;
+            if given.len() != layout.cols {
+                let message = format!("{} classes need as many weights, not {given}", layout.cols);
+                return Err(Error::shape(op, message));
+            }
+        }
+        Ok(shape)
+    }
+
+    /// Checks the operands of a loss of sequences.
+    fn check_sequences(&self, op: String, shape: Shape, inputs: &LossInputs) -> Result<()> {
+        let samples = shape.axis(1).filter(|_| shape.rank() == 3);
+        let (Some(samples), Some(target), Some(lengths)) = (samples, inputs.target, inputs.lengths)
+        else {
+            let message = format!(
+                "log-probabilities (time, samples, classes), targets (samples, places) and lengths (samples, 2) are \
+                 needed; the first are {shape}"
+            );
+            return Err(Error::shape(op, message));
+        };
+        let (target, lengths) = (self.slot(target)?, self.slot(lengths)?);
+        let fits = target.dtype == DType::U32
+            && lengths.dtype == DType::U32
+            && target.shape.rank() == 2
+            && target.shape.rows() == samples
+            && lengths.shape.to_vec() == [samples, 2];
+        if !fits {
+            let message = format!(
+                "{samples} samples need class indices [{samples}, places] and lengths [{samples}, 2], not {} and {}",
+                target.shape, lengths.shape
+            );
+            return Err(Error::shape(op, message));
+        }
+        if inputs.weight.is_some() || inputs.class_weight.is_some() {
+            return Err(Error::unsupported(op, "the loss takes no weights"));
+        }
+        Ok(())
+    }
+
+    fn check_loss_target(
+        &self,
+        op: &str,
+        loss: &Loss,
+        prediction: Slot,
+        target: Option<Slot>,
+    ) -> Result<()> {
+        let forms = loss.target_forms();
+        let Some(target) = target else {
+            if forms == [TargetForm::Nothing] {
+                return Ok(());
+            }
+            return Err(Error::unsupported(op, "the loss needs a target"));
+        };
+        let shape = self.shape(prediction)?;
+        let (given, is_class) = (self.shape(target)?, self.slot(target)?.dtype == DType::U32);
+        let rows = Layout::of(loss, shape).rows();
+        let fits = |form: &TargetForm| match form {
+            TargetForm::Values => !is_class && given == shape,
+            TargetForm::ClassList => is_class && given == shape,
+            TargetForm::Number => !is_class && given.rank() <= 1 && given.len() == rows,
+            TargetForm::Class => {
+                is_class
+                    && given.len() == rows
+                    && given.is_empty() == shape.is_empty()
+                    && (shape.rank() <= 2
+                        || class_axis(loss).and_then(|axis| without(shape, axis).ok())
+                            == Some(given))
+            }
+            TargetForm::Nothing => false,
+        };
+        if forms.iter().any(fits) {
+            return Ok(());
+        }
+        let given =
+            format!("{} of shape {given}", if is_class { "class indices" } else { "numbers" });
+        let message = format!("predictions of shape {shape} take {}, not {given}", wanted(forms));
+        Err(Error::shape(op, message))
+    }
+
+    /// Counts the class targets that are no class below `classes`; gives their count and the first one's row.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the target holds class indices.
+    pub fn check_classes(
+        &mut self,
+        target: Slot,
+        classes: usize,
+        ignored: Option<u32>,
+    ) -> Result<[Slot; 2]> {
+        if self.slot(target)?.dtype != DType::U32 {
+            return Err(Error::shape("check_classes", "the target holds no class indices"));
+        }
+        let [count, first] =
+            ["faults", "first fault"].map(|name| self.value(name, Shape::scalar()));
+        self.push_loss(LossOp::CheckClasses { target, classes, ignored, count, first });
+        Ok([count, first])
+    }
+}
+
+/// The axis that a row runs along, if it is one.
+fn class_axis(loss: &Loss) -> Option<ClassAxis> {
+    match &loss.entry().kind {
+        LossKind::Row(row) if row.axis != ClassAxis::Sample => Some(row.axis),
+        _ => None,
+    }
+}
+
+/// A shape of more than two axes without the axis of its classes.
+fn without(shape: Shape, axis: ClassAxis) -> Result<Shape> {
+    let mut extents = shape.to_vec();
+    if axis == ClassAxis::Second && extents.len() > 1 {
+        extents.remove(1);
+    } else {
+        extents.pop();
+    }
+    Shape::new(&extents)
+}
+
+/// What a target can be, in words.
+fn wanted(forms: &[TargetForm]) -> String {
+    let name = |form: &TargetForm| match form {
+        TargetForm::Values => "numbers of the same shape",
+        TargetForm::Class => "a class index per row",
+        TargetForm::ClassList => "class indices of the same shape",
+        TargetForm::Number => "a number per row",
+        TargetForm::Nothing => "no target",
+    };
+    forms.iter().map(name).collect::<Vec<_>>().join(" or ")
+}

@@ -1,0 +1,467 @@
+//! The reference.
+
+use super::{LossInputs, LossOp};
+use crate::cpu::Memory;
+
+use crate::error::{Error, Result};
+use crate::numeric::{count, share, tree_sum};
+use crate::ops::loss::{Layout, has_weighted_mean};
+use crate::program::{DType, Program, Slot};
+use crate::shape::Shape;
+use crate::spec::loss::ctc::Sequence;
+use crate::spec::loss::{MapInputs, RowTarget, RowView, TargetForm};
+use crate::spec::registry::Values;
+use crate::spec::{Loss, Real, Reduction};
+
+impl LossOp {
+    /// Runs it.
+    pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
+        match self {
+            Self::Loss { loss, reduction, inputs, value, gradients } => {
+                for (input, gradient) in gradients.iter().enumerate() {
+                    memory.write(*gradient, |memory, out| {
+                        let batch = memory.batch(loss, *reduction, inputs)?;
+                        batch.gradient(input, out);
+                        Ok(())
+                    })?;
+                }
+                memory
+                    .write(*value, |memory, out| memory.batch(loss, *reduction, inputs)?.value(out))
+            }
+            Self::RowShares { target, class_weight, classes, ignored, reduction, out } => memory
+                .write(*out, |memory, out| {
+                    let targets = memory.indices(*target);
+                    let targets = targets.get(..memory.entry.rows as usize).unwrap_or(targets);
+                    let weights = class_weight.map(|slot| memory.read(slot)).transpose()?;
+                    let classes = Classes { count: *classes, ignored: *ignored, weights };
+                    classes.row_shares(targets, *reduction, out);
+                    Ok(())
+                }),
+            Self::OneHot { target, out } => {
+                let cols = memory.program.shape(*out)?.cols();
+                memory.write(*out, |memory, out| {
+                    out.fill(F::zero());
+                    let rows = out.chunks_mut(cols.max(1)).zip(memory.indices(*target));
+                    for (row, class) in rows.take(memory.entry.rows as usize) {
+                        // A class that is none leaves its row 0.
+                        if let Some(place) = row.get_mut(*class as usize) {
+                            *place = F::one();
+                        }
+                    }
+                    Ok(())
+                })
+            }
+            Self::CheckClasses { target, classes, ignored, count: place, first } => {
+                let targets = memory.indices(*target);
+                let shape = memory.program.shape(*target)?;
+                let per_row = shape.len() / shape.axis(0).unwrap_or(1).max(1);
+                let is_fault =
+                    |class: &u32| *class as usize >= *classes && Some(*class) != *ignored;
+                let faults: Vec<usize> = (0..)
+                    .zip(targets.iter().take((memory.entry.rows as usize).saturating_mul(per_row)))
+                    .filter_map(|(row, class)| is_fault(class).then_some(row))
+                    .collect();
+                let found = [faults.len(), faults.first().copied().unwrap_or(0)];
+                for (slot, figure) in [place, first].into_iter().zip(found) {
+                    memory.place(*slot)?.fill(count(figure));
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl<F: Real> Memory<'_, F> {
+    /// What a loss takes.
+    fn batch<'b>(
+        &'b self,
+        loss: &'b Loss,
+        reduction: Reduction,
+        inputs: &LossInputs,
+    ) -> Result<Batch<'b, F>> {
+        let mut predictions: [&[F]; 3] = [&[]; 3];
+        for (place, slot) in predictions.iter_mut().zip(&inputs.predictions) {
+            *place = self.read(*slot)?;
+        }
+        let optional = |slot: Option<Slot>| slot.map(|slot| self.read(slot)).transpose();
+        let target = match inputs.target {
+            None => Targets::Nothing,
+            Some(slot) => {
+                let target = Target { indices: self.indices, slot, program: self.program };
+                target.view(self.read(slot)?)?
+            }
+        };
+        let shape = inputs.predictions.first().map(|slot| self.program.shape(*slot)).transpose()?;
+        Ok(Batch {
+            loss,
+            reduction,
+            layout: Layout::of(loss, shape.unwrap_or(Shape::scalar())),
+            predictions,
+            target,
+            lengths: inputs.lengths.map(|slot| self.indices(slot)).unwrap_or_default(),
+            weight: optional(inputs.weight)?,
+            class_weight: optional(inputs.class_weight)?,
+            upstream: F::of(inputs.upstream),
+            samples: self.entry.rows as usize,
+        })
+    }
+}
+
+/// A target slot before it is known whether it holds values or class indices.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub indices: &'a [Vec<u32>],
+    pub slot: Slot,
+    pub program: &'a Program,
+}
+
+/// The targets of a batch.
+#[derive(Clone, Copy)]
+pub(crate) enum Targets<'a, F> {
+    Values(&'a [F]),
+    Classes(&'a [u32]),
+    Nothing,
+}
+
+impl<'a> Target<'a> {
+    pub fn view<'v, F>(&self, values: &'v [F]) -> Result<Targets<'v, F>>
+    where
+        'a: 'v,
+    {
+        Ok(match self.program.slot(self.slot)?.dtype {
+            DType::F32 => Targets::Values(values),
+            DType::U32 => Targets::Classes(
+                self.indices.get(self.slot.0).map(Vec::as_slice).unwrap_or_default(),
+            ),
+        })
+    }
+}
+
+impl<'a, F: Real> Targets<'a, F> {
+    /// The target of a row of scores, as metrics see it.
+    pub(crate) fn row(&self, row: usize, cols: usize) -> RowTarget<'a, F> {
+        match self {
+            Self::Values(values) => {
+                RowTarget::Values(values.get(row * cols..(row + 1) * cols).unwrap_or(&[]))
+            }
+            Self::Classes(classes) => {
+                RowTarget::Class(classes.get(row).copied().unwrap_or(u32::MAX))
+            }
+            Self::Nothing => RowTarget::Nothing,
+        }
+    }
+
+    pub(crate) fn values(&self) -> &'a [F] {
+        match self {
+            Self::Values(values) => values,
+            Self::Classes(_) | Self::Nothing => &[],
+        }
+    }
+}
+
+/// Everything a loss takes in one step.
+pub(crate) struct Batch<'a, F> {
+    pub loss: &'a Loss,
+    pub reduction: Reduction,
+    pub layout: Layout,
+    pub predictions: [&'a [F]; 3],
+    pub target: Targets<'a, F>,
+    /// Of sequences and their targets, pair by pair.
+    pub lengths: &'a [u32],
+    pub weight: Option<&'a [F]>,
+    pub class_weight: Option<&'a [F]>,
+    pub upstream: F,
+    /// How many samples take part, if there are as many.
+    pub samples: usize,
+}
+
+/// The classes of a loss and their weights.
+pub(crate) struct Classes<'a, F> {
+    pub count: usize,
+    pub ignored: Option<u32>,
+    pub weights: Option<&'a [F]>,
+}
+
+impl<F: Real> Classes<'_, F> {
+    /// The weight of a target: 0 if it is to be ignored or no class.
+    fn weight(&self, target: u32) -> F {
+        if Some(target) == self.ignored || target as usize >= self.count {
+            return F::zero();
+        }
+        let own = |weights: &[F]| weights.get(target as usize).copied().unwrap_or(F::zero());
+        self.weights.map_or(F::one(), own)
+    }
+
+    /// What the term of each target is multiplied by in the value.
+    pub fn row_shares(&self, targets: &[u32], reduction: Reduction, out: &mut [F]) {
+        let divisor: F = match reduction {
+            Reduction::None | Reduction::Sum => F::one(),
+            Reduction::Mean => targets.iter().map(|&target| self.weight(target)).sum(),
+            Reduction::BatchMean => F::of(targets.len() as f64),
+        };
+        let share = if divisor == F::zero() { F::zero() } else { F::one() / divisor };
+        let counts = Self { weights: None, ..*self };
+        out.fill(F::zero());
+        let pairs = out.iter_mut().zip(targets);
+        pairs.for_each(|(out, &target)| *out = counts.weight(target) * share);
+    }
+}
+
+/// A row of every operand that has one number per element, gathered where they do not lie side by side.
+#[derive(Default)]
+struct Gathered<F> {
+    inputs: [Vec<F>; 3],
+    values: Vec<F>,
+    classes: Vec<u32>,
+}
+
+impl<F: Real> Batch<'_, F> {
+    fn active_samples(&self) -> usize {
+        self.samples.min(self.layout.samples)
+    }
+
+    /// How many terms take part.
+    fn terms(&self) -> usize {
+        let Layout { cols, inner, .. } = self.layout;
+        self.active_samples() * if self.loss.is_row_wise() { inner } else { cols }
+    }
+
+    /// What a term of the value is multiplied by, before its own weight.
+    fn share(&self) -> F {
+        let dtype = matches!(self.target, Targets::Classes(_)).then_some(DType::U32);
+        let weighted =
+            has_weighted_mean(self.loss, self.reduction, dtype, self.class_weight.is_some());
+        if weighted {
+            let total = self.total_class_weight();
+            return if total == F::zero() { F::zero() } else { F::one() / total };
+        }
+        match self.layout.terms_per_sample(self.loss, self.reduction) {
+            0 => F::one(),
+            terms => share(self.active_samples() * terms),
+        }
+    }
+
+    /// The class weights of the targets that take part.
+    fn total_class_weight(&self) -> F {
+        let Targets::Classes(targets) = self.target else { return F::zero() };
+        let (ignored, weights) = (self.loss.ignore_index(), self.class_weight);
+        let classes = Classes { count: self.layout.cols, ignored, weights };
+        targets.iter().take(self.terms()).map(|&target| classes.weight(target)).sum()
+    }
+
+    /// The weight of each term.
+    fn weight(&self, term: usize) -> F {
+        let Some(weights) = self.weight else { return F::one() };
+        let per_element = weights.len() == self.predictions.first().map_or(0, |p| p.len());
+        let index = if self.loss.is_row_wise() || per_element {
+            term
+        } else {
+            term / self.layout.cols.max(1)
+        };
+        weights.get(index).copied().unwrap_or(F::zero())
+    }
+
+    fn weighted_terms(&self) -> Vec<F> {
+        let mut terms = vec![F::zero(); self.terms()];
+        if self.loss.is_sequence() {
+            self.sequences(|sample, sequence, _| {
+                let infinite = |term: f64| term.is_infinite() && self.drops_infinite();
+                let term = Some(sequence.run(None)).filter(|term| !infinite(*term)).unwrap_or(0.0);
+                if let Some(place) = terms.get_mut(sample) {
+                    *place = F::of(term / self.labels(sequence));
+                }
+            });
+        } else if let Some(map) = self.loss.map::<F>() {
+            self.by_column(&mut terms, |values, inputs, out| (map.terms)(values, inputs, out));
+            self.keep_nans(&mut terms);
+        } else if let Some(pass) = self.loss.row::<F>() {
+            let values = self.loss.values_as();
+            for (row, term) in terms.iter_mut().enumerate() {
+                let gathered = self.gather(row);
+                let view = self.view(row, &gathered);
+                let own = pass(&values, &view, None);
+                *term = view.nan().unwrap_or(own);
+            }
+        }
+        if self.weight.is_some() {
+            terms.iter_mut().enumerate().for_each(|(i, term)| *term = *term * self.weight(i));
+        }
+        terms
+    }
+
+    fn drops_infinite(&self) -> bool {
+        self.loss.get("zero_infinity") == Some(1.0)
+    }
+
+    /// What the mean divides a sequence's term by: the length of its target.
+    fn labels(&self, sequence: &Sequence<'_>) -> f64 {
+        if self.reduction == Reduction::Mean { sequence.target.len().max(1) as f64 } else { 1.0 }
+    }
+
+    /// Visits the sequences that take part: number, sequence, where its first row lies.
+    fn sequences(&self, mut visit: impl FnMut(usize, &Sequence<'_>, usize)) {
+        let [log_probs, ..] = self.predictions;
+        let Targets::Classes(targets) = self.target else { return };
+        let Layout { samples, cols, .. } = self.layout;
+        let time = log_probs.len() / (samples * cols).max(1);
+        let places = targets.len() / samples.max(1);
+        let log_probs: Vec<f64> = log_probs.iter().map(|x| x.as_f64()).collect();
+        for sample in 0..self.active_samples() {
+            let length = |which: usize| {
+                self.lengths.get(2 * sample + which).map_or(0, |&length| length as usize)
+            };
+            let target = targets.get(sample * places..(sample + 1) * places).unwrap_or_default();
+            let sequence = Sequence {
+                log_probs: log_probs.get(sample * cols..).unwrap_or_default(),
+                time: length(0).min(time),
+                stride: samples * cols,
+                classes: cols,
+                target: target.get(..length(1).min(places)).unwrap_or_default(),
+                blank: self.loss.get("blank").unwrap_or(0.0) as usize,
+            };
+            visit(sample, &sequence, sample * cols);
+        }
+    }
+
+    /// Calls an elementwise pass once over everything, or with weights per column once per element, its first
+    /// parameter times the column's weight.
+    fn by_column(&self, out: &mut [F], pass: impl Fn(&Values<F>, MapInputs<'_, F>, &mut [F])) {
+        let [first, second, _] = self.predictions;
+        let target = self.target.values();
+        let mut values = self.loss.values_as::<F>();
+        let Some(weights) = self.class_weight else {
+            let inputs = [first, target, second].map(|x| x.get(..out.len()).unwrap_or(x));
+            return pass(&values, inputs, out);
+        };
+        let [parameter, ..] = values;
+        for (i, out) in out.iter_mut().enumerate() {
+            let weight = weights.get(i % self.layout.cols.max(1)).copied().unwrap_or(F::one());
+            if let Some(place) = values.first_mut() {
+                *place = parameter * weight;
+            }
+            let inputs = [first, target, second].map(|x| x.get(i..=i).unwrap_or_default());
+            pass(&values, inputs, std::slice::from_mut(out));
+        }
+    }
+
+    /// Makes a result NaN where the loss takes one, whatever its formula sees of it.
+    fn keep_nans(&self, out: &mut [F]) {
+        let [first, second, _] = self.predictions;
+        for operand in [first, second, self.target.values()] {
+            let pairs = out.iter_mut().zip(operand);
+            pairs.for_each(|(out, &x)| *out = if x.is_nan() { x } else { *out });
+        }
+    }
+
+    fn place(&self, row: usize, col: usize) -> usize {
+        let Layout { cols, inner, .. } = self.layout;
+        (row / inner.max(1) * cols + col) * inner + row % inner.max(1)
+    }
+
+    fn gather(&self, row: usize) -> Gathered<F> {
+        let places = (0..self.layout.cols).map(|col| self.place(row, col));
+        let strided = self.layout.inner > 1;
+        let pick = |data: &[F]| -> Vec<F> {
+            if !strided {
+                return Vec::new();
+            }
+            places.clone().filter_map(|place| data.get(place).copied()).collect()
+        };
+        let classes = match self.target {
+            Targets::Classes(classes) if strided => {
+                places.clone().filter_map(|place| classes.get(place).copied()).collect()
+            }
+            _ => Vec::new(),
+        };
+        Gathered { inputs: self.predictions.map(pick), values: pick(self.target.values()), classes }
+    }
+
+    fn view<'b>(&'b self, row: usize, gathered: &'b Gathered<F>) -> RowView<'b, F> {
+        let range = row * self.layout.cols..(row + 1) * self.layout.cols;
+        let strided = self.layout.inner > 1;
+        let mut inputs: [&[F]; 3] = [&[]; 3];
+        for (place, (all, own)) in
+            inputs.iter_mut().zip(self.predictions.iter().zip(&gathered.inputs))
+        {
+            *place = if strided { own } else { all.get(range.clone()).unwrap_or_default() };
+        }
+        let target = match (self.target, self.loss.target_forms()) {
+            (Targets::Nothing, _) => RowTarget::Nothing,
+            (Targets::Values(values), [TargetForm::Number]) => {
+                RowTarget::Number(values.get(row).copied().unwrap_or(F::zero()))
+            }
+            (Targets::Values(_), _) if strided => RowTarget::Values(&gathered.values),
+            (Targets::Values(values), _) => {
+                RowTarget::Values(values.get(range).unwrap_or_default())
+            }
+            (Targets::Classes(_), [TargetForm::ClassList]) if strided => {
+                RowTarget::ClassList(&gathered.classes)
+            }
+            (Targets::Classes(classes), [TargetForm::ClassList]) => {
+                RowTarget::ClassList(classes.get(range).unwrap_or_default())
+            }
+            (Targets::Classes(classes), _) => {
+                RowTarget::Class(classes.get(row).copied().unwrap_or(u32::MAX))
+            }
+        };
+        RowView { inputs, target, class_weight: self.class_weight }
+    }
+
+    pub fn value(&self, out: &mut [F]) -> Result<()> {
+        let mut terms = self.weighted_terms();
+        if self.reduction == Reduction::None {
+            out.fill(F::zero());
+            let place = out
+                .get_mut(..terms.len())
+                .ok_or_else(|| Error::Internal("loss: no room for its terms".into()))?;
+            place.copy_from_slice(&terms);
+            return Ok(());
+        }
+        let share = self.share();
+        terms.iter_mut().for_each(|term| *term = *term * share);
+        out.fill(tree_sum(terms.len(), &|i| terms.get(i).copied().unwrap_or(F::zero())));
+        Ok(())
+    }
+
+    /// The gradient by the input of the given number.
+    pub fn gradient(&self, input: usize, out: &mut [F]) {
+        out.fill(F::zero());
+        let scale = self.upstream * self.share();
+        if self.loss.is_sequence() {
+            self.sequences(|_, sequence, place| {
+                let mut slopes = vec![0.0; sequence.log_probs.len()];
+                let scale = scale.as_f64() / self.labels(sequence);
+                sequence.run(Some((scale, &mut slopes)));
+                let rows = slopes.chunks(sequence.stride.max(1)).take(sequence.time).enumerate();
+                for (t, slopes) in rows {
+                    let from = place + t * sequence.stride;
+                    let out = out.get_mut(from..from + sequence.classes).unwrap_or_default();
+                    out.iter_mut().zip(slopes).for_each(|(out, slope)| *out = F::of(*slope));
+                }
+            });
+        } else if let Some(map) = self.loss.map::<F>() {
+            let active = self.terms();
+            let out = out.get_mut(..active).unwrap_or_default();
+            self.by_column(out, |values, inputs, out| (map.gradient)(values, inputs, input, out));
+            self.keep_nans(out);
+            out.iter_mut()
+                .enumerate()
+                .for_each(|(i, slope)| *slope = scale * self.weight(i) * *slope);
+        } else if let Some(pass) = self.loss.row::<F>() {
+            let values = self.loss.values_as();
+            let mut slopes = vec![F::zero(); self.layout.cols];
+            for row in 0..self.terms() {
+                let gathered = self.gather(row);
+                let view = self.view(row, &gathered);
+                pass(&values, &view, Some((input, &mut slopes)));
+                view.nan().into_iter().for_each(|nan| slopes.fill(nan));
+                let scale = scale * self.weight(row);
+                for (col, &slope) in slopes.iter().enumerate() {
+                    out.get_mut(self.place(row, col))
+                        .into_iter()
+                        .for_each(|out| *out = scale * slope);
+                }
+            }
+        }
+    }
+}

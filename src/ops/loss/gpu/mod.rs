@@ -1,0 +1,178 @@
+//! The dispatches.
+
+mod ctc;
+mod map;
+mod row;
+
+use crate::error::Result;
+use crate::gpu::kernel::Kernel;
+use crate::gpu::lower::{Call, Lowering, groups};
+use crate::gpu::memory::Region;
+use crate::ops::loss::Layout;
+use crate::ops::loss::LossOp;
+use crate::ops::loss::kernels::{self, Parts};
+use crate::program::{DType, LossInputs, Slot};
+use crate::spec::loss::TargetForm;
+use crate::spec::{Loss, Reduction};
+
+/// A loss with its operands in memory.
+struct Operands<'a> {
+    loss: &'a Loss,
+    reduction: Reduction,
+    layout: Layout,
+    form: TargetForm,
+    predictions: Vec<Region>,
+    target: Option<Region>,
+    weight: Option<Region>,
+    per_element: bool,
+    class_weight: Option<Region>,
+    upstream: f64,
+}
+
+/// The classes of a loss and their weights.
+#[derive(Clone)]
+pub(super) struct Classes {
+    pub weight: Option<Region>,
+    pub count: usize,
+    /// Rows per sample.
+    pub inner: usize,
+    pub ignored: Option<u32>,
+}
+
+impl Operands<'_> {
+    /// Gives a call of its kernel what every loss takes; `weight` is that of rows or elements.
+    fn bind(&self, call: Call, weight: Option<&Region>) -> Call {
+        let inputs = ["prediction", "second", "third"].into_iter().zip(&self.predictions);
+        call.bind_all(inputs.map(|(name, region)| (name, region.clone())))
+            .bind_some("weight", weight)
+            .bind_some("class_weight", self.class_weight.as_ref())
+            .field("upstream", self.upstream as f32)
+            .hyper(self.loss.pairs())
+    }
+
+    /// What its kernels bind for value and gradient together.
+    fn parts(&self, weight: bool) -> Parts {
+        Parts { weight, class_weight: self.class_weight.is_some(), ..Parts::PLAIN }
+    }
+}
+
+impl LossOp {
+    /// Adds its dispatches.
+    pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        match self {
+            Self::Loss { loss, reduction, inputs, value, gradients } => {
+                lowering.loss(loss, *reduction, inputs, *value, gradients)
+            }
+            Self::RowShares { target, class_weight, classes, ignored, reduction, out } => {
+                let classes = Classes {
+                    weight: class_weight.map(|slot| lowering.region(slot)).transpose()?,
+                    count: *classes,
+                    inner: 1,
+                    ignored: *ignored,
+                };
+                let rows = lowering.shape(*out)?.len();
+                let (target, out) = (lowering.region(*target)?, lowering.region(*out)?);
+                lowering.row_shares(&classes, target, rows, *reduction, out)
+            }
+            Self::OneHot { target, out } => {
+                let shape = lowering.shape(*out)?;
+                let call = lowering
+                    .call(kernels::one_hot())
+                    .bind("target_class", &lowering.region(*target)?)
+                    .bind("y", &lowering.region(*out)?)
+                    .field("len", shape.len())
+                    .field("cols", shape.cols())
+                    .groups(groups(shape.len(), 64));
+                lowering.push(call)
+            }
+            Self::CheckClasses { target, classes, ignored, count, first } => {
+                let shape = lowering.shape(*target)?;
+                let rows = shape.axis(0).unwrap_or(1);
+                let per_row = shape.len() / rows.max(1);
+                // Where none is to be ignored, a class that is no fault stands for it.
+                let ignored = ignored.unwrap_or(0);
+                lowering.check_turns("check_classes", shape.len().div_ceil(1024))?;
+                let call = lowering
+                    .call(kernels::check_classes())
+                    .bind("target_class", &lowering.region(*target)?)
+                    .bind("count", &lowering.region(*count)?)
+                    .bind("first_row", &lowering.region(*first)?)
+                    .fields([("rows", rows), ("cols", *classes), ("per_row", per_row)])
+                    .field("ignored", ignored);
+                lowering.push(call)
+            }
+        }
+    }
+}
+
+impl Lowering<'_> {
+    pub(super) fn loss(
+        &mut self,
+        loss: &Loss,
+        reduction: Reduction,
+        inputs: &LossInputs,
+        value: Slot,
+        gradients: &[Slot],
+    ) -> Result<()> {
+        let Some(&first) = inputs.predictions.first() else { return Ok(()) };
+        let shape = self.shape(first)?;
+        if let (true, Some(target), Some(lengths)) =
+            (loss.is_sequence(), inputs.target, inputs.lengths)
+        {
+            let operands = [first, target, lengths];
+            return self.ctc(loss, reduction, operands, value, gradients.first(), inputs.upstream);
+        }
+        let region = |slot: Option<Slot>| slot.map(|slot| self.region(slot)).transpose();
+        let regions = |slots: &[Slot]| -> Result<Vec<Region>> {
+            slots.iter().map(|slot| self.region(*slot)).collect()
+        };
+        let operands = Operands {
+            loss,
+            reduction,
+            layout: Layout::of(loss, shape),
+            form: self.target_form(loss, inputs.target)?,
+            predictions: regions(&inputs.predictions)?,
+            target: region(inputs.target)?,
+            weight: region(inputs.weight)?,
+            per_element: match inputs.weight {
+                Some(weight) => self.shape(weight)? == shape,
+                None => false,
+            },
+            class_weight: region(inputs.class_weight)?,
+            upstream: inputs.upstream,
+        };
+        let gradients = regions(gradients)?;
+        let value = self.region(value)?;
+        if loss.is_row_wise() {
+            self.row_loss(&operands, value, &gradients)
+        } else {
+            self.map_loss(&operands, value, &gradients, shape.len())
+        }
+    }
+
+    fn target_form(&self, loss: &Loss, target: Option<Slot>) -> Result<TargetForm> {
+        let forms = loss.target_forms();
+        let Some(target) = target else { return Ok(TargetForm::Nothing) };
+        let dtype = self.program.slot(target)?.dtype;
+        let classes = |form: &&TargetForm| {
+            matches!(form, TargetForm::Class | TargetForm::ClassList) == (dtype == DType::U32)
+        };
+        Ok(forms.iter().find(classes).copied().unwrap_or(TargetForm::Values))
+    }
+
+    /// The dispatches of a loss with gradients by so many inputs: for each the input that its gradient is by, and what it
+    /// binds. Value and first gradient go together unless that is more than the device binds.
+    fn passes(
+        &self,
+        parts: Parts,
+        gradients: usize,
+        kernel: impl Fn(Parts) -> Kernel,
+    ) -> Vec<(usize, Parts)> {
+        let most = u64::from(self.gpu.limits().max_storage_buffers_per_shader_stage);
+        let together = gradients > 0 && kernel(parts).storage_buffers() <= most;
+        let value = (0, Parts { gradient: together, ..parts });
+        let by = (usize::from(together)..gradients)
+            .map(|input| (input, Parts { value: false, ..parts }));
+        std::iter::once(value).chain(by).collect()
+    }
+}

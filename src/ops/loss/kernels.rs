@@ -1,0 +1,325 @@
+//! The kernels.
+
+use crate::gpu::kernel::parts::{
+    INDEX, MATH, NO_SCALARS, REDUCE, STEP, only, read, shader, whole, with_hyper, write,
+};
+use crate::gpu::kernel::{Binding, Kernel, Lanes, Reads, Rows};
+use crate::spec::Loss;
+use crate::spec::loss::{LossKind, MapKind, RowKind, TargetForm};
+
+const MAP_FIELDS: [&str; 8] =
+    ["len", "lanes", "cols", "terms_per_row", "writes", "weights", "input", "upstream"];
+
+const ROW_FIELDS: [&str; 9] =
+    ["rows", "cols", "inner", "lanes", "terms_per_sample", "writes", "scaled", "input", "upstream"];
+
+const CTC_FIELDS: [&str; 10] = [
+    "time",
+    "samples",
+    "classes",
+    "places",
+    "per_label",
+    "mean",
+    "phase",
+    "upstream",
+    "begin",
+    "end",
+];
+
+fn ctc(label: &str, shader: &'static str) -> Kernel {
+    let bindings = [
+        read("steps"),
+        read("prediction"),
+        read("target_list"),
+        read("lengths"),
+        write("work"),
+        write("values"),
+        write("grad"),
+    ];
+    let parts = [INDEX, MATH, REDUCE, STEP, NO_SCALARS, shader];
+    whole(label, 64, &parts, &bindings, &CTC_FIELDS)
+}
+
+/// What a kernel of a loss binds beside its predictions and target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// A weight per row or element, or a number to divide by.
+    pub weight: bool,
+    /// A weight per class or column.
+    pub class_weight: bool,
+    /// The terms or their partial sums.
+    pub value: bool,
+    /// The gradient by one input.
+    pub gradient: bool,
+}
+
+impl Parts {
+    /// Value and gradient without weights.
+    pub const PLAIN: Self =
+        Self { weight: false, class_weight: false, value: true, gradient: true };
+
+    /// What they add to a kernel's label.
+    fn suffix(self) -> String {
+        let names = [
+            (self.weight, ".weighted"),
+            (self.class_weight, ".by_class"),
+            (!self.gradient, ".value"),
+            (!self.value, ".gradient"),
+        ];
+        names.iter().filter(|(has, _)| *has).map(|(_, name)| *name).collect()
+    }
+
+    fn texts(self) -> [&'static str; 2] {
+        [
+            if self.weight {
+                shader!("template/loss_weight")
+            } else {
+                shader!("template/loss_no_weight")
+            },
+            if self.value {
+                shader!("template/loss_value")
+            } else {
+                shader!("template/loss_no_value")
+            },
+        ]
+    }
+
+    /// The bindings behind the target.
+    fn bindings(self) -> [Binding; 3] {
+        [
+            only(self.weight, read("weight")),
+            only(self.value, write("values")),
+            only(self.gradient, write("grad")),
+        ]
+    }
+}
+
+/// A loss's terms or partial sums, and its gradient by one input; `form` says what the target of a row-wise one is.
+/// One of several inputs and no target reads number by number.
+pub fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
+    let entry = loss.entry();
+    match &entry.kind {
+        LossKind::Map(map) => {
+            let label = format!("loss.{}{}{}", entry.name, rows.lanes.suffix(), with.suffix());
+            with_hyper(map_kernel(&label, map, rows.lanes, with), entry, map.shader)
+        }
+        LossKind::Ctc { shader } => Kernel {
+            hyper: Some(entry.params.iter().map(|param| param.name).collect()),
+            ..ctc(&format!("loss.{}", entry.name), shader)
+        },
+        LossKind::Row(row) => {
+            let suffix = match form {
+                _ if row.targets.len() == 1 => "",
+                TargetForm::Class => ".class",
+                _ => ".values",
+            };
+            let reads = if form == TargetForm::Nothing { Reads::One } else { rows.reads };
+            let rows = Rows { reads, lanes: meeting(row, rows.lanes) };
+            let label = format!("loss.{}{suffix}{}{}", entry.name, rows.suffix(), with.suffix());
+            with_hyper(row_kernel(&label, row, form, rows, with), entry, row.shader)
+        }
+    }
+}
+
+fn map_kernel(label: &str, map: &MapKind, lanes: Lanes, with: Parts) -> Kernel {
+    let weight = if with.class_weight {
+        shader!("template/loss_map_column_weight")
+    } else {
+        shader!("template/loss_map_no_column_weight")
+    };
+    let (access, last) = match map {
+        MapKind { inputs: 2, .. } => (vec![shader!("template/loss_map_two")], Some(read("second"))),
+        MapKind { column_weight: true, .. } => {
+            let last = only(with.class_weight, read("class_weight"));
+            (vec![shader!("template/loss_map_column"), weight], Some(last))
+        }
+        _ => (vec![shader!("template/loss_map_one")], None),
+    };
+    elementwise(label, &access, last, lanes, with)
+}
+
+pub(crate) fn elementwise(
+    label: &str,
+    access: &[&'static str],
+    last: Option<Binding>,
+    lanes: Lanes,
+    with: Parts,
+) -> Kernel {
+    let gradient = if with.gradient {
+        shader!("template/loss_gradient")
+    } else {
+        shader!("template/loss_no_gradient")
+    };
+    let library = [INDEX, MATH, STEP, NO_SCALARS, shader!("template/loss_map"), gradient];
+    let parts = [&library[..], &lanes.texts(), &with.texts(), access].concat();
+    let mut bindings = vec![read("steps"), read("prediction"), read("target_values")];
+    bindings.extend(with.bindings().into_iter().chain(last));
+    whole(label, 256, &parts, &bindings, &MAP_FIELDS)
+}
+
+/// The text that reads a row's target, and its binding.
+pub(crate) fn row_target(form: TargetForm) -> (&'static str, Binding) {
+    match form {
+        TargetForm::Values => (shader!("template/loss_row_values"), read("target_values")),
+        TargetForm::Class => (shader!("template/loss_row_class"), read("target_class")),
+        TargetForm::ClassList => (shader!("template/loss_row_class_list"), read("pairs")),
+        TargetForm::Number => (shader!("template/loss_row_number"), read("target_values")),
+        TargetForm::Nothing => (shader!("template/loss_row_nothing"), read("second")),
+    }
+}
+
+/// The variable of a row's target.
+pub fn target_name(form: TargetForm) -> &'static str {
+    row_target(form).1.name
+}
+
+fn row_kernel(label: &str, row: &RowKind, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
+    let (text, target) = row_target(form);
+    let peak = if row.peak {
+        shader!("template/loss_row_peak")
+    } else {
+        shader!("template/loss_row_no_peak")
+    };
+    let sums = if row.sums == 8 {
+        shader!("template/loss_sums_8")
+    } else {
+        shader!("template/loss_sums_4")
+    };
+    let (width, gradient) = match rows.reads {
+        Reads::One => (shader!("template/loss_row_one"), shader!("template/loss_row_one_gradient")),
+        Reads::Four => {
+            (shader!("template/loss_row_four"), shader!("template/loss_row_four_gradient"))
+        }
+    };
+    let gradient = if with.gradient { gradient } else { shader!("template/loss_row_no_gradient") };
+    let template = shader!("template/loss_row");
+    let library =
+        [INDEX, MATH, STEP, NO_SCALARS, template, width, gradient, lanes_text(rows.lanes)];
+    let own = [sums, peak, text];
+    let mut parts = [&library[..], &rows.lanes.texts(), &own, &with.texts()].concat();
+    let mut bindings = vec![read("steps"), read("prediction"), target];
+    bindings.extend(with.bindings());
+    match form {
+        TargetForm::Number => bindings.push(read("second")),
+        TargetForm::Nothing => bindings.push(read("third")),
+        _ if row.class_weight => {
+            parts.push(if with.class_weight {
+                shader!("template/loss_row_class_weight")
+            } else {
+                shader!("template/loss_row_no_class_weight")
+            });
+            bindings.push(only(with.class_weight, read("class_weight")));
+        }
+        _ => {}
+    }
+    whole(label, 256, &parts, &bindings, &ROW_FIELDS)
+}
+
+/// How the lanes of a loss's rows meet: eight sums a lane are no vector that a subgroup could add.
+fn meeting(row: &RowKind, lanes: Lanes) -> Lanes {
+    match lanes {
+        Lanes::Subgroup | Lanes::Subgroups if row.sums == 8 => Lanes::Workgroup,
+        lanes => lanes,
+    }
+}
+
+/// The sums over the lanes of a row.
+const fn lanes_text(lanes: Lanes) -> &'static str {
+    match lanes {
+        Lanes::One => shader!("template/loss_lanes_one"),
+        Lanes::Subgroup => shader!("template/loss_lanes_subgroup"),
+        Lanes::Subgroups => shader!("template/loss_lanes_subgroups"),
+        Lanes::Workgroup => shader!("template/loss_lanes_workgroup"),
+    }
+}
+
+/// The weight of each target: that of its class, or 1.
+pub fn target_weight(by_class: bool) -> Kernel {
+    let (weight, suffix) = match by_class {
+        true => (shader!("template/target_class_weight"), ".by_class"),
+        false => (shader!("template/target_no_class_weight"), ""),
+    };
+    let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/target_weight"), weight];
+    let class_weight = only(by_class, read("class_weight"));
+    let bindings = [read("steps"), read("target_class"), class_weight, write("y")];
+    let names = ["rows", "cols", "inner", "ignored"];
+    whole(&format!("tensor.target_weight{suffix}"), 64, &parts, &bindings, &names)
+}
+
+/// Numbers divided by one number.
+pub fn divide() -> Kernel {
+    let bindings = [read("x"), read("divisor"), write("y")];
+    whole("tensor.divide", 64, &[INDEX, shader!("tensor/divide")], &bindings, &["len"])
+}
+
+/// 1 at each row's class.
+pub fn one_hot() -> Kernel {
+    let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/one_hot")];
+    let bindings = [read("steps"), read("target_class"), write("y")];
+    whole("tensor.one_hot", 64, &parts, &bindings, &["len", "cols"])
+}
+
+/// How often each class stands in its row's list.
+pub fn times_listed() -> Kernel {
+    let bindings = [read("target_list"), write("times")];
+    let parts = [INDEX, shader!("tensor/times_listed")];
+    whole("tensor.times_listed", 64, &parts, &bindings, &["len", "cols"])
+}
+
+/// The pairs of a class that is listed and one that is not, within the margin.
+pub fn margin_pairs() -> Kernel {
+    let bindings = [read("prediction"), read("target_list"), read("times"), write("pairs")];
+    let parts = [INDEX, shader!("tensor/margin_pairs")];
+    whole("tensor.margin_pairs", 64, &parts, &bindings, &["len", "cols"])
+}
+
+/// How many targets are no class.
+pub fn check_classes() -> Kernel {
+    let parts = [STEP, NO_SCALARS, shader!("tensor/check_classes")];
+    let bindings = [read("steps"), read("target_class"), write("count"), write("first_row")];
+    whole("tensor.check_classes", 256, &parts, &bindings, &["rows", "cols", "ignored", "per_row"])
+}
+
+/// Kernels of a loss in which every part and its absence occurs.
+fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
+    let weighted = Parts { weight: true, class_weight: loss.takes_class_weight(), ..Parts::PLAIN };
+    let parts = [
+        Parts::PLAIN,
+        Parts { gradient: false, ..Parts::PLAIN },
+        Parts { value: false, ..Parts::PLAIN },
+        weighted,
+    ];
+    let plain = |rows, parts: &[Parts]| -> Vec<Kernel> {
+        parts.iter().map(|with| self::loss(loss, form, rows, *with)).collect()
+    };
+    let mut kernels = match loss.is_sequence() {
+        true => return plain(Rows::PLAIN, &[Parts::PLAIN]),
+        false => plain(Rows::PLAIN, &parts),
+    };
+    let LossKind::Row(row) = &loss.entry().kind else {
+        for lanes in [Lanes::Subgroup, Lanes::Subgroups] {
+            kernels.extend(plain(Rows { lanes, ..Rows::PLAIN }, &[Parts::PLAIN]));
+        }
+        return kernels;
+    };
+    // Some ways fall back to others.
+    let ways = Rows::all().skip(1).filter(|rows| {
+        let is_one = rows.reads == Reads::Four && form == TargetForm::Nothing;
+        !is_one && meeting(row, rows.lanes) == rows.lanes
+    });
+    kernels.extend(ways.flat_map(|rows| match rows.reads {
+        Reads::One => plain(rows, &[Parts { value: false, ..Parts::PLAIN }]),
+        Reads::Four => plain(rows, &[Parts::PLAIN, Parts { value: false, ..Parts::PLAIN }]),
+    }));
+    kernels
+}
+
+/// Every kernel of this module, of each loss the variants that between them have every text.
+pub fn all() -> Vec<Kernel> {
+    let mut kernels: Vec<Kernel> = Loss::all()
+        .flat_map(|entry| entry.target_forms().iter().flat_map(move |form| variants(&entry, *form)))
+        .collect();
+    kernels.extend([one_hot(), check_classes(), divide(), times_listed(), margin_pairs()]);
+    kernels.extend([true, false].map(target_weight));
+    kernels
+}

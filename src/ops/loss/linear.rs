@@ -1,0 +1,306 @@
+//! A linear layer and the cross entropy of its outputs, a few rows at a time.
+
+use super::{LossInputs, LossOp};
+use crate::error::{Error, Result};
+use crate::program::{DType, Form, Place, Program, Slot};
+use crate::shape::Shape;
+use crate::spec::{Arithmetic, Loss, Metric, Reduce, Reduction};
+
+/// What a linear layer with the cross entropy of its outputs takes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearInputs<T = Slot> {
+    /// The layer's inputs, (rows, features).
+    pub x: T,
+    /// Its weight, (classes, features).
+    pub weight: T,
+    /// Its bias, one number per class.
+    pub bias: Option<T>,
+    /// A class index per row.
+    pub target: T,
+    /// A weight per row.
+    pub row_weight: Option<T>,
+    /// A weight per class.
+    pub class_weight: Option<T>,
+    /// What the gradients are multiplied by: dL/d(value).
+    pub upstream: f64,
+    /// How many rows have their logits in memory at a time; unless given, as many as make the logits about as large as
+    /// the inputs are (Hsu et al. 2024, <https://arxiv.org/abs/2410.10989>).
+    pub rows_at_once: Option<usize>,
+}
+
+/// The value of the loss and its gradients, if they are wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearLoss<T = Slot> {
+    /// One number, or with [`Reduction::None`] one per row.
+    pub value: T,
+    /// By inputs, weight and, if there is one, bias.
+    pub gradients: Vec<T>,
+}
+
+impl<T> LinearInputs<T> {
+    /// Inputs, weight and target, with neither bias nor weights of rows and classes.
+    pub fn new(x: T, weight: T, target: T) -> Self {
+        let (bias, row_weight, class_weight, rows_at_once) = (None, None, None, None);
+        let upstream = 1.0;
+        Self { x, weight, bias, target, row_weight, class_weight, upstream, rows_at_once }
+    }
+
+    /// With a bias.
+    pub fn bias(self, bias: T) -> Self {
+        Self { bias: Some(bias), ..self }
+    }
+
+    /// With a weight per class.
+    pub fn class_weight(self, class_weight: T) -> Self {
+        Self { class_weight: Some(class_weight), ..self }
+    }
+}
+
+/// What a trainer asks of it: where the gradients go, of which those that are not wanted are not computed, and metrics.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LinearGoal {
+    /// By the inputs.
+    pub x: Option<Slot>,
+    /// By weight and, if there is one, bias.
+    pub parameters: Vec<Slot>,
+    /// Metrics of the logits, each a mean over rows.
+    pub metrics: Vec<Metric>,
+}
+
+/// Memory for some rows, used again for the next ones.
+struct Chunk {
+    rows: usize,
+    x: Slot,
+    target: Slot,
+    share: Slot,
+    logits: Slot,
+    terms: Slot,
+    /// The gradient by the logits, if any is wanted.
+    d_logits: Option<Slot>,
+    /// That by the inputs.
+    d_x: Option<Slot>,
+    /// The terms of metrics.
+    metrics: Vec<Slot>,
+}
+
+const OP: &str = "linear_cross_entropy";
+
+impl Program {
+    /// The cross entropy of `x weight^T + bias`, and its gradients, without the logits of all rows in memory: some rows
+    /// at a time, each in the same memory. Equal to a matrix product and [`Loss::cross_entropy`] of its result.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for another loss than `cross_entropy`; [`Error::Shape`] if the operands do not fit;
+    /// [`Error::Parameter`] for no row at once.
+    pub fn linear_cross_entropy(
+        &mut self,
+        loss: Loss,
+        reduction: Reduction,
+        inputs: &LinearInputs,
+        gradients: bool,
+    ) -> Result<LinearLoss> {
+        let mut goal = LinearGoal::default();
+        if gradients {
+            let parameters = [Some(inputs.weight), inputs.bias].into_iter().flatten();
+            let mut like = |name: &str, slot: Slot| Ok(self.value(name, self.shape(slot)?));
+            goal.x = Some(like("d x", inputs.x)?);
+            goal.parameters =
+                parameters.map(|slot| like("d parameter", slot)).collect::<Result<_>>()?;
+        }
+        let (value, _) = self.linear_loss(loss, reduction, inputs, &goal)?;
+        Ok(LinearLoss { value, gradients: goal.x.into_iter().chain(goal.parameters).collect() })
+    }
+
+    /// The value, and the metrics that the goal asks for, its gradients filled.
+    pub(crate) fn linear_loss(
+        &mut self,
+        loss: Loss,
+        reduction: Reduction,
+        inputs: &LinearInputs,
+        goal: &LinearGoal,
+    ) -> Result<(Slot, Vec<Slot>)> {
+        let [rows, features, classes] = self.check_linear(&loss, inputs)?;
+        let share = self.row_shares(&loss, reduction, inputs, classes)?;
+        let row = Shape::new(&[rows])?;
+        let terms = self.value("terms", row);
+        let metrics: Vec<Slot> =
+            goal.metrics.iter().map(|_| self.value("metric terms", row)).collect();
+        let mut parts = Vec::new();
+        for total in &goal.parameters {
+            parts.push((*total, self.value("part", self.shape(*total)?)));
+        }
+        let at_once = at_once(inputs.rows_at_once, [rows, features, classes]).min(rows.max(1));
+        let mut chunk = self.chunk([at_once, features, classes], goal)?;
+        for start in (0..rows).step_by(at_once) {
+            let range = start..(start + at_once).min(rows);
+            if range.len() < chunk.rows {
+                chunk = self.chunk([range.len(), features, classes], goal)?;
+            }
+            self.rows_into(inputs.x, range.clone(), chunk.x)?;
+            self.rows_into(inputs.target, range.clone(), chunk.target)?;
+            self.rows_into(share, range.clone(), chunk.share)?;
+            self.chunk_loss(loss, inputs, &chunk)?;
+            self.put_rows(chunk.terms, terms, range.clone())?;
+            for ((metric, some), all) in goal.metrics.iter().zip(&chunk.metrics).zip(&metrics) {
+                self.metric_terms(*metric, chunk.logits, chunk.target, *some)?;
+                self.put_rows(*some, *all, range.clone())?;
+            }
+            let Some(d_logits) = chunk.d_logits else { continue };
+            if let (Some(some), Some(all)) = (chunk.d_x, goal.x) {
+                self.matmul_into(d_logits, inputs.weight, Form::NN, some)?;
+                self.put_rows(some, all, range)?;
+            }
+            for (number, (total, part)) in parts.iter().enumerate() {
+                let to = if start == 0 { *total } else { *part };
+                if number == 0 {
+                    self.matmul_into(d_logits, chunk.x, Form::TN, to)?;
+                } else {
+                    self.sum_rows_into(d_logits, to)?;
+                }
+                if start > 0 {
+                    self.add_to(*part, *total)?;
+                }
+            }
+        }
+        if rows == 0 {
+            parts.iter().try_for_each(|(total, _)| self.fill_into(*total, 0.0))?;
+        }
+        let value = match reduction {
+            Reduction::None => terms,
+            _ => self.reduce("loss", Reduce::Sum, terms, &[])?,
+        };
+        let ignored = loss.ignore_index();
+        let means = metrics
+            .iter()
+            .map(|terms| self.mean_of_terms(*terms, inputs.target, classes, ignored))
+            .collect::<Result<_>>()?;
+        Ok((value, means))
+    }
+
+    /// Checks the operands; gives the numbers of rows, features and classes.
+    fn check_linear(&self, loss: &Loss, inputs: &LinearInputs) -> Result<[usize; 3]> {
+        loss.validate()?;
+        if loss.name() != Loss::cross_entropy().name() {
+            return Err(Error::unsupported(OP, format!("{loss} is not cross_entropy")));
+        }
+        let [x, weight] =
+            [self.numbers(OP, inputs.x)?.shape, self.numbers(OP, inputs.weight)?.shape];
+        let (&[rows, features], &[classes, taken]) = (&x.to_vec()[..], &weight.to_vec()[..]) else {
+            let message = format!("inputs {x} and weight {weight} must be matrices");
+            return Err(Error::shape(OP, message));
+        };
+        if features != taken {
+            let message =
+                format!("inputs {x} have {features} features, the weight {weight} takes {taken}");
+            return Err(Error::shape(OP, message));
+        }
+        let target = self.slot(inputs.target)?;
+        if target.dtype != DType::U32 || target.shape.to_vec() != [rows] {
+            let message = format!(
+                "{rows} rows take a class index each, not {:?} {}",
+                target.dtype, target.shape
+            );
+            return Err(Error::shape(OP, message));
+        }
+        for (what, slot) in [("bias", inputs.bias), ("class weight", inputs.class_weight)] {
+            let Some(slot) = slot else { continue };
+            let given = self.numbers(OP, slot)?.shape;
+            if given.to_vec() != [classes] {
+                let message = format!("{classes} classes need a {what} each, not {given}");
+                return Err(Error::shape(OP, message));
+            }
+        }
+        if let Some(slot) = inputs.row_weight {
+            let given = self.numbers(OP, slot)?.shape;
+            if given.to_vec() != [rows] {
+                let message = format!("{rows} rows need a weight each, not {given}");
+                return Err(Error::shape(OP, message));
+            }
+        }
+        if inputs.rows_at_once == Some(0) {
+            let (op, name) = (OP.to_string(), "rows_at_once".to_string());
+            return Err(Error::Parameter {
+                op,
+                name,
+                value: 0.0,
+                valid: "it must be at least 1".into(),
+            });
+        }
+        Ok([rows, features, classes])
+    }
+
+    /// What each row's term is multiplied by in the value; 0 in rows that take no part.
+    fn row_shares(
+        &mut self,
+        loss: &Loss,
+        reduction: Reduction,
+        inputs: &LinearInputs,
+        classes: usize,
+    ) -> Result<Slot> {
+        let shape = self.shape(inputs.target)?;
+        let out = self.value("shares", shape);
+        let &LinearInputs { target, class_weight, .. } = inputs;
+        let ignored = loss.ignore_index();
+        self.push_loss(LossOp::RowShares {
+            target,
+            class_weight,
+            classes,
+            ignored,
+            reduction,
+            out,
+        });
+        match inputs.row_weight {
+            Some(weight) => self.arithmetic("shares", Arithmetic::Mul, out, weight),
+            None => Ok(out),
+        }
+    }
+
+    fn chunk(&mut self, [rows, features, classes]: [usize; 3], goal: &LinearGoal) -> Result<Chunk> {
+        let (row, wide, scores) =
+            (Shape::new(&[rows])?, Shape::new(&[rows, features])?, Shape::new(&[rows, classes])?);
+        let goes_back = goal.x.is_some() || !goal.parameters.is_empty();
+        Ok(Chunk {
+            rows,
+            x: self.value("some x", wide),
+            target: self.add("some targets", row, DType::U32, Place::Value),
+            share: self.value("some shares", row),
+            logits: self.value("some logits", scores),
+            terms: self.value("some terms", row),
+            d_logits: goes_back.then(|| self.value("some d logits", scores)),
+            d_x: goal.x.map(|_| self.value("some d x", wide)),
+            metrics: goal.metrics.iter().map(|_| self.value("some metric terms", row)).collect(),
+        })
+    }
+
+    /// Logits, terms and the gradient by the logits of some rows.
+    fn chunk_loss(&mut self, loss: Loss, inputs: &LinearInputs, chunk: &Chunk) -> Result<()> {
+        self.matmul_into(chunk.x, inputs.weight, Form::NT, chunk.logits)?;
+        if let Some(bias) = inputs.bias {
+            self.add_row(bias, chunk.logits)?;
+        }
+        let taken = LossInputs {
+            weight: Some(chunk.share),
+            class_weight: inputs.class_weight,
+            upstream: inputs.upstream,
+            ..LossInputs::new(chunk.logits, chunk.target)
+        };
+        self.check_loss(&loss, &taken)?;
+        let gradients = chunk.d_logits.into_iter().collect();
+        let (reduction, value) = (Reduction::None, chunk.terms);
+        self.push_loss(LossOp::Loss { loss, reduction, inputs: taken, value, gradients });
+        Ok(())
+    }
+
+    /// `out += x`, both of one shape: as one long row.
+    fn add_to(&mut self, x: Slot, out: Slot) -> Result<()> {
+        let long = Shape::new(&[1, self.shape(x)?.len()])?;
+        let (row, sum) = (self.reshape(OP, x, long)?, self.reshape(OP, out, long)?);
+        self.add_row(row, sum)
+    }
+}
+
+/// How many rows have their logits in memory at a time.
+fn at_once(asked: Option<usize>, [rows, features, classes]: [usize; 3]) -> usize {
+    let parts = classes.div_ceil(features.max(1)).max(1);
+    asked.unwrap_or_else(|| rows.div_ceil(parts)).max(1)
+}

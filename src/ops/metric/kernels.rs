@@ -1,0 +1,37 @@
+//! The kernels.
+
+use crate::gpu::kernel::parts::{INDEX, MATH, NO_SCALARS, STEP, read, shader, whole, write};
+use crate::gpu::kernel::{Kernel, Lanes};
+use crate::ops::loss::kernels::{Parts, elementwise, row_target};
+use crate::spec::loss::TargetForm;
+
+/// 1 or 0 per element: whether prediction and target agree.
+pub fn agreement(lanes: Lanes) -> Kernel {
+    let with = Parts { gradient: false, ..Parts::PLAIN };
+    let label = format!("metric.agreement{}", lanes.suffix());
+    let mut kernel = elementwise(&label, &[shader!("metric/per_element")], None, lanes, with);
+    kernel.parts.push(shader!("metric/agreement").into());
+    kernel.hyper = Some(vec!["mode", "limit"]);
+    kernel
+}
+
+/// 1 or 0 per row: whether the largest score is the target's class.
+pub fn accuracy(form: TargetForm, lanes: Lanes) -> Kernel {
+    let (kind, right) = match form {
+        TargetForm::Class => ("class", shader!("metric/right_class")),
+        _ => ("values", shader!("metric/right_values")),
+    };
+    let (text, target) = row_target(form);
+    let library = [INDEX, MATH, STEP, NO_SCALARS, shader!("metric/accuracy"), text, right];
+    let parts = [&library[..], &lanes.texts()].concat();
+    let bindings = [read("steps"), read("prediction"), target, write("terms")];
+    let names = ["rows", "cols", "k", "lanes"];
+    whole(&format!("metric.accuracy.{kind}{}", lanes.suffix()), 256, &parts, &bindings, &names)
+}
+
+/// Every kernel of the family.
+pub fn all() -> Vec<Kernel> {
+    let forms = [TargetForm::Class, TargetForm::Values];
+    let of = |lanes| forms.map(|form| accuracy(form, lanes));
+    Lanes::ALL.into_iter().flat_map(of).chain(Lanes::OF_BLOCKS.map(agreement)).collect()
+}

@@ -1,0 +1,36 @@
+//! Metrics.
+
+mod build;
+pub(crate) mod cases;
+mod cpu;
+mod gpu;
+pub(crate) mod kernels;
+
+use crate::program::{Effects, Operand, Slot};
+use crate::spec::Metric;
+
+/// The mean of a metric over the rows that take part in this step, or of one that has a term for each row those terms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricOp {
+    /// The metric.
+    pub metric: Metric,
+    /// The predictions.
+    pub prediction: Slot,
+    /// The targets, as for losses.
+    pub target: Slot,
+    /// One number, or one per row.
+    pub value: Slot,
+}
+
+impl MetricOp {
+    /// The op's name.
+    pub fn name(&self) -> String {
+        format!("metric.{}", self.metric)
+    }
+
+    /// What it reads and changes.
+    pub(crate) fn effects(&self) -> Effects {
+        let read = [self.prediction, self.target];
+        Effects::default().read(read).read([Operand::Step]).write([self.value])
+    }
+}

@@ -1,0 +1,166 @@
+//! The ops, a folder per family: what an op takes and what it is called (`mod.rs`), how a program gets it (`build.rs`), the
+//! reference (`cpu.rs`), the kernels (`kernels.rs`), their dispatches (`gpu.rs`), and programs to try it on (`cases.rs`).
+
+pub mod activation;
+pub mod arithmetic;
+pub mod arrange;
+pub(crate) mod case;
+pub mod index;
+pub mod linear;
+pub mod loss;
+pub mod metric;
+pub mod norm;
+pub mod reduce;
+pub mod step;
+pub mod update;
+
+pub use activation::ActivationOp;
+pub use arithmetic::ArithmeticOp;
+pub use arrange::ArrangeOp;
+pub use index::IndexOp;
+pub use linear::LinearOp;
+pub use loss::LossOp;
+pub use metric::MetricOp;
+pub use norm::NormOp;
+pub use reduce::ReduceOp;
+pub use step::StepOp;
+pub use update::UpdateOp;
+
+use case::Case;
+
+use crate::cpu::Memory;
+use crate::error::Result;
+use crate::gpu::kernel::Kernel;
+use crate::gpu::lower::Lowering;
+use crate::program::Op;
+use crate::spec::Real;
+
+impl Op {
+    /// Runs it on the reference.
+    pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
+        match self {
+            Self::Step(op) => op.run(memory),
+            Self::Linear(op) => op.run(memory),
+            Self::Activation(op) => op.run(memory),
+            Self::Norm(op) => op.run(memory),
+            Self::Arithmetic(op) => op.run(memory),
+            Self::Arrange(op) => op.run(memory),
+            Self::Reduce(op) => op.run(memory),
+            Self::Index(op) => op.run(memory),
+            Self::Loss(op) => op.run(memory),
+            Self::Metric(op) => op.run(memory),
+            Self::Update(op) => op.run(memory),
+        }
+    }
+
+    /// Adds its dispatches.
+    pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
+        match self {
+            Self::Step(op) => op.lower(lowering),
+            Self::Linear(op) => op.lower(lowering),
+            Self::Activation(op) => op.lower(lowering),
+            Self::Norm(op) => op.lower(lowering),
+            Self::Arithmetic(op) => op.lower(lowering),
+            Self::Arrange(op) => op.lower(lowering),
+            Self::Reduce(op) => op.lower(lowering),
+            Self::Index(op) => op.lower(lowering),
+            Self::Loss(op) => op.lower(lowering),
+            Self::Metric(op) => op.lower(lowering),
+            Self::Update(op) => op.lower(lowering),
+        }
+    }
+}
+
+/// Every kernel whose text does not depend on the device.
+pub(crate) fn kernels() -> Vec<Kernel> {
+    let families = [
+        activation::kernels::all(),
+        arithmetic::kernels::all(),
+        arrange::kernels::all(),
+        index::kernels::all(),
+        linear::kernels::all(),
+        loss::kernels::all(),
+        metric::kernels::all(),
+        norm::kernels::all(),
+        reduce::kernels::all(),
+        step::kernels::all(),
+        update::kernels::all(),
+    ];
+    families.into_iter().flatten().collect()
+}
+
+/// Programs to try every op on.
+pub(crate) fn cases() -> Result<Vec<Case>> {
+    let families = [
+        activation::cases::all()?,
+        arithmetic::cases::all()?,
+        arrange::cases::all()?,
+        index::cases::all()?,
+        linear::cases::all()?,
+        loss::cases::all()?,
+        metric::cases::all()?,
+        norm::cases::all()?,
+        reduce::cases::all()?,
+        step::cases::all()?,
+        update::cases::all()?,
+    ];
+    Ok(families.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Every op; a new one does not compile before it stands here, nor pass before it has a case.
+    fn member(op: &Op) -> u32 {
+        match op {
+            Op::Step(StepOp::Gather { .. }) => 0,
+            Op::Step(StepOp::Record { .. }) => 1,
+            Op::Linear(LinearOp::MatMul { .. }) => 2,
+            Op::Linear(LinearOp::AddRow { .. }) => 3,
+            Op::Linear(LinearOp::SumRows { .. }) => 4,
+            Op::Activation(ActivationOp::Forward { .. }) => 5,
+            Op::Activation(ActivationOp::Backward { .. }) => 6,
+            Op::Activation(ActivationOp::Learned { .. }) => 7,
+            Op::Activation(ActivationOp::LearnedBackward { .. }) => 8,
+            Op::Norm(NormOp::Forward { .. }) => 9,
+            Op::Norm(NormOp::Track { .. }) => 10,
+            Op::Norm(NormOp::Evaluate { .. }) => 11,
+            Op::Norm(NormOp::Backward { .. }) => 12,
+            Op::Arithmetic(ArithmeticOp { .. }) => 13,
+            Op::Arrange(ArrangeOp::Copy { .. }) => 14,
+            Op::Arrange(ArrangeOp::Fill { .. }) => 15,
+            Op::Reduce(ReduceOp::Forward { .. }) => 16,
+            Op::Reduce(ReduceOp::Backward { .. }) => 17,
+            Op::Index(IndexOp::GatherRows { .. }) => 18,
+            Op::Index(IndexOp::ScatterAdd { .. }) => 19,
+            Op::Index(IndexOp::ToIndex { .. }) => 20,
+            Op::Loss(LossOp::Loss { .. }) => 21,
+            Op::Loss(LossOp::RowShares { .. }) => 22,
+            Op::Loss(LossOp::OneHot { .. }) => 23,
+            Op::Loss(LossOp::CheckClasses { .. }) => 24,
+            Op::Metric(MetricOp { .. }) => 25,
+            Op::Update(UpdateOp::Penalty { .. }) => 26,
+            Op::Update(UpdateOp::ClipValue { .. }) => 27,
+            Op::Update(UpdateOp::ClipNorm { .. }) => 28,
+            Op::Update(UpdateOp::ClipEach { .. }) => 29,
+            Op::Update(UpdateOp::GradientNoise { .. }) => 30,
+            Op::Update(UpdateOp::Accumulate { .. }) => 31,
+            Op::Update(UpdateOp::SkipNotFinite { .. }) => 32,
+            Op::Update(UpdateOp::Average { .. }) => 33,
+            Op::Update(UpdateOp::Direction { .. }) => 34,
+            Op::Update(UpdateOp::Update { .. }) => 35,
+        }
+    }
+
+    #[test]
+    fn every_op_has_a_case() {
+        let cases = cases().unwrap();
+        let seen = cases.iter().flat_map(|case| case.program.ops()).map(member);
+        let seen: BTreeSet<u32> = seen.collect();
+        let missing: Vec<u32> = (0..36).filter(|member| !seen.contains(member)).collect();
+        assert!(missing.is_empty(), "no case of {missing:?}");
+    }
+}

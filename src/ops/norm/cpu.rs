@@ -1,0 +1,167 @@
+//! The reference.
+
+use super::NormOp;
+use crate::cpu::Memory;
+use crate::error::Result;
+use crate::numeric::{count, share};
+use crate::program::{Slot, StepEntry};
+use crate::shape::Shape;
+use crate::spec::row::sum;
+use crate::spec::{Normalization, Real};
+use crate::walk::{change, put};
+
+/// The numbers that are normalized together: where they lie, and which weight each has.
+#[derive(Clone, Copy)]
+struct Lines {
+    shape: Shape,
+    across: bool,
+    /// How many rows take part.
+    rows: usize,
+}
+
+impl Lines {
+    fn new(f: &Normalization, shape: Shape, entry: &StepEntry) -> Self {
+        let across = f.is_across_rows();
+        let first = shape.axis(0).unwrap_or(1);
+        let rows = if across {
+            first.min(entry.rows as usize) * (shape.rows() / first.max(1))
+        } else {
+            shape.rows()
+        };
+        Self { shape, across, rows }
+    }
+
+    fn each(self) -> impl Iterator<Item = usize> {
+        0..if self.across { self.shape.cols() } else { self.rows }
+    }
+
+    /// Element and weight of each number of a line.
+    fn places(self, line: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
+        let cols = self.shape.cols();
+        let len = if self.across { self.rows } else { cols };
+        (0..len).map(
+            move |i| {
+                if self.across { (i * cols + line, line) } else { (line * cols + i, i) }
+            },
+        )
+    }
+}
+
+/// Mean and variance of a line, and how many numbers it has.
+fn statistics<F: Real>(f: &Normalization, numbers: &[F]) -> (F, F) {
+    let mean = if f.is_centred() { average(numbers) } else { F::zero() };
+    let squares: Vec<F> = numbers.iter().map(|&x| (x - mean) * (x - mean)).collect();
+    (mean, average(&squares))
+}
+
+fn average<F: Real>(numbers: &[F]) -> F {
+    sum(numbers) * share(numbers.len())
+}
+
+fn at<F: Real>(x: &[F], i: usize) -> F {
+    x.get(i).copied().unwrap_or_default()
+}
+
+fn optional<'a, F: Real>(memory: &'a Memory<'_, F>, slot: Option<Slot>) -> Result<Option<&'a [F]>> {
+    slot.map(|slot| memory.read(slot)).transpose()
+}
+
+impl NormOp {
+    /// Runs it.
+    pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
+        let shape = memory.program.shape(self.x())?;
+        let entry = memory.entry;
+        match self {
+            NormOp::Forward { f, x, weight, bias, out } => memory.write(*out, |memory, out| {
+                let (weight, bias) = (optional(memory, *weight)?, optional(memory, *bias)?);
+                let (x, lines) = (memory.read(*x)?, Lines::new(f, shape, entry));
+                out.fill(F::zero());
+                for line in lines.each() {
+                    let numbers: Vec<F> = lines.places(line).map(|(i, _)| at(x, i)).collect();
+                    let (mean, variance) = statistics(f, &numbers);
+                    let scale = F::one() / (variance + F::of(f.epsilon())).sqrt();
+                    for ((i, w), x) in lines.places(line).zip(numbers) {
+                        let scaled =
+                            (x - mean) * scale * weight.map_or(F::one(), |weight| at(weight, w));
+                        let y = scaled + bias.map_or(F::zero(), |bias| at(bias, w));
+                        put(out, i, y);
+                    }
+                }
+                Ok(())
+            }),
+            NormOp::Track { f, x, running } => {
+                let (lines, momentum) = (Lines::new(f, shape, entry), F::of(f.step()));
+                let mut found = Vec::new();
+                for line in lines.each().filter(|_| lines.rows > 0) {
+                    let x = memory.read(*x)?;
+                    let numbers: Vec<F> = lines.places(line).map(|(i, _)| at(x, i)).collect();
+                    found.push(statistics(f, &numbers));
+                }
+                let [mean, variance] = *running;
+                let toward = |old: F, new: F| old + momentum * (new - old);
+                let means = memory.place(mean)?.iter_mut().zip(&found);
+                means.for_each(|(old, (mean, _))| *old = toward(*old, *mean));
+                if lines.rows > 1 {
+                    let sample = count::<F>(lines.rows) / count::<F>(lines.rows - 1);
+                    let variances = memory.place(variance)?.iter_mut().zip(&found);
+                    variances.for_each(|(old, (_, of_all))| *old = toward(*old, *of_all * sample));
+                }
+                Ok(())
+            }
+            NormOp::Evaluate { f, x, running: [mean, variance], weight, bias, out } => memory
+                .write(*out, |memory, out| {
+                    let (weight, bias) = (optional(memory, *weight)?, optional(memory, *bias)?);
+                    let (mean, variance) = (memory.read(*mean)?, memory.read(*variance)?);
+                    let x = memory.read(*x)?;
+                    for (i, (out, &x)) in out.iter_mut().zip(x).enumerate() {
+                        let col = i % shape.cols().max(1);
+                        let scale = F::one() / (at(variance, col) + F::of(f.epsilon())).sqrt();
+                        let scaled = (x - at(mean, col)) * scale;
+                        let scaled = scaled * weight.map_or(F::one(), |weight| at(weight, col));
+                        *out = scaled + bias.map_or(F::zero(), |bias| at(bias, col));
+                    }
+                    Ok(())
+                }),
+            NormOp::Backward { f, x, weight, grad_out, grad_in, grad_weight } => {
+                let mut sums = vec![F::zero(); shape.cols()];
+                memory.write(*grad_in, |memory, out| {
+                    let weight = optional(memory, *weight)?;
+                    let (x, g) = (memory.read(*x)?, memory.read(*grad_out)?);
+                    out.fill(F::zero());
+                    let lines = Lines::new(f, shape, entry);
+                    for line in lines.each() {
+                        backward(f, lines.places(line), (x, weight, g), out, &mut sums);
+                    }
+                    Ok(())
+                })?;
+                let Some(grad_weight) = grad_weight else { return Ok(()) };
+                memory.place(*grad_weight)?.copy_from_slice(&sums);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The gradient along one line; adds that of the weights to `sums`.
+fn backward<F: Real>(
+    f: &Normalization,
+    places: impl Iterator<Item = (usize, usize)> + Clone,
+    (x, weight, g): (&[F], Option<&[F]>, &[F]),
+    out: &mut [F],
+    sums: &mut [F],
+) {
+    let numbers: Vec<F> = places.clone().map(|(i, _)| at(x, i)).collect();
+    let (mean, variance) = statistics(f, &numbers);
+    let scale = F::one() / (variance + F::of(f.epsilon())).sqrt();
+    let normal: Vec<F> = numbers.iter().map(|&x| (x - mean) * scale).collect();
+    let of = |(i, w): (usize, usize)| at(g, i) * weight.map_or(F::one(), |weight| at(weight, w));
+    let upstream: Vec<F> = places.clone().map(of).collect();
+    let products: Vec<F> = upstream.iter().zip(&normal).map(|(&g, &y)| g * y).collect();
+    let shift = if f.is_centred() { average(&upstream) } else { F::zero() };
+    let slope = average(&products);
+    for (((i, w), g_here), y) in places.zip(upstream).zip(normal) {
+        let gradient = scale * (g_here - shift - y * slope);
+        put(out, i, gradient);
+        change(sums, w, |sum| *sum = *sum + at(g, i) * y);
+    }
+}

@@ -1,0 +1,115 @@
+//! The kernels.
+
+use crate::gpu::kernel::parts::{INDEX, NO_SCALARS, STEP, only, read, shader, whole, write};
+use crate::gpu::kernel::{Binding, Kernel, Lanes};
+use crate::spec::norm::NormalizationKind;
+
+/// What a kernel of a whole normalization takes; the names are those of its `Hyper`.
+const HYPER: [&str; 3] = ["eps", "per_sample", "momentum"];
+
+/// What scales and shifts the normalized numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Affine {
+    /// A weight per column.
+    pub weight: bool,
+    /// A bias per column.
+    pub bias: bool,
+}
+
+impl Affine {
+    const BOTH: Self = Self { weight: true, bias: true };
+    const NONE: Self = Self { weight: false, bias: false };
+
+    /// Its texts.
+    fn texts(self) -> [&'static str; 2] {
+        [
+            if self.weight {
+                shader!("template/norm_weight")
+            } else {
+                shader!("template/norm_no_weight")
+            },
+            if self.bias {
+                shader!("template/norm_bias")
+            } else {
+                shader!("template/norm_no_bias")
+            },
+        ]
+    }
+
+    fn bindings(self) -> [Binding; 2] {
+        [only(self.weight, read("weight")), only(self.bias, read("bias"))]
+    }
+
+    fn suffix(self) -> String {
+        let parts = [(self.weight, ".no_weight"), (self.bias, ".no_bias")];
+        parts.iter().filter(|(there, _)| !there).map(|(_, name)| *name).collect()
+    }
+}
+
+fn lines(
+    kind: NormalizationKind,
+    lanes: Lanes,
+    what: &str,
+    templates: &[&'static str],
+    bindings: &[Binding],
+) -> Kernel {
+    let op = match kind {
+        NormalizationKind::LayerNorm => shader!("norm/layer_norm"),
+        NormalizationKind::RmsNorm => shader!("norm/rms_norm"),
+        NormalizationKind::BatchNorm => shader!("norm/batch_norm"),
+    };
+    let common = [INDEX, STEP, NO_SCALARS, shader!("lib/row"), shader!("template/norm")];
+    let parts = [&common[..], &lanes.texts(), &[op], templates].concat();
+    let bindings = [&[read("steps")], bindings].concat();
+    let names = ["rows", "cols", "inner", "lanes", "key0", "key1"];
+    let label = format!("norm.{}.{what}{}", kind.name(), lanes.suffix());
+    Kernel { hyper: Some(HYPER.to_vec()), ..whole(&label, 256, &parts, &bindings, &names) }
+}
+
+/// The normalized numbers.
+pub fn forward(kind: NormalizationKind, lanes: Lanes, affine: Affine) -> Kernel {
+    let [weight, bias] = affine.bindings();
+    let [weight_text, bias_text] = affine.texts();
+    let templates = [shader!("template/norm_forward"), weight_text, bias_text];
+    let what = format!("forward{}", affine.suffix());
+    lines(kind, lanes, &what, &templates, &[read("x"), weight, bias, write("y")])
+}
+
+/// The gradient, and each element's share of the weights' gradients.
+pub fn backward(kind: NormalizationKind, lanes: Lanes, weighted: bool) -> Kernel {
+    let affine = Affine { weight: weighted, bias: true };
+    let ([weight, _], [text, _]) = (affine.bindings(), affine.texts());
+    let bindings = [read("x"), weight, read("grad_out"), write("grad_in"), write("shares")];
+    let what = format!("backward{}", affine.suffix());
+    lines(kind, lanes, &what, &[shader!("template/norm_backward"), text], &bindings)
+}
+
+/// Moves running means.
+pub fn track(kind: NormalizationKind, lanes: Lanes) -> Kernel {
+    let bindings = [read("x"), write("mean"), write("variance")];
+    lines(kind, lanes, "track", &[shader!("template/norm_track")], &bindings)
+}
+
+/// By a given mean and variance.
+pub fn evaluate(affine: Affine) -> Kernel {
+    let [weight, bias] = affine.bindings();
+    let bindings = [read("x"), read("mean"), weight, bias, read("variance"), write("y")];
+    let parts = [&[INDEX, shader!("norm/evaluate")], &affine.texts()[..]].concat();
+    let label = format!("norm.batch_norm.evaluate{}", affine.suffix());
+    let kernel = whole(&label, 64, &parts, &bindings, &["len", "cols"]);
+    Kernel { hyper: Some(vec!["eps"]), ..kernel }
+}
+
+/// Every kernel of this file.
+pub fn all() -> Vec<Kernel> {
+    let of = |lanes| {
+        let track = track(NormalizationKind::BatchNorm, lanes);
+        let both = NormalizationKind::ALL
+            .map(|kind| [forward(kind, lanes, Affine::BOTH), backward(kind, lanes, true)]);
+        both.into_iter().flatten().chain([track])
+    };
+    let (kind, lanes) = (NormalizationKind::LayerNorm, Lanes::One);
+    let bare = [forward(kind, lanes, Affine::NONE), backward(kind, lanes, false)];
+    let evaluating = [Affine::BOTH, Affine::NONE].map(evaluate);
+    Lanes::ALL.into_iter().flat_map(of).chain(bare).chain(evaluating).collect()
+}

@@ -1,0 +1,59 @@
+//! Adding what goes by the step to a program.
+
+use super::StepOp;
+use crate::error::{Error, Result};
+use crate::program::{Op, Place, Program, Slot, SlotInfo};
+use crate::random::Key;
+use crate::shape::Shape;
+
+impl Program {
+    /// `batch` rows of `data`, chosen by the step's entry.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the batch is too large.
+    pub fn gather(
+        &mut self,
+        name: &str,
+        data: Slot,
+        batch: usize,
+        shuffle: Option<Key>,
+    ) -> Result<Slot> {
+        let SlotInfo { shape, dtype, .. } = self.slot(data)?.clone();
+        // Class targets have one number per row and no second axis.
+        let shape =
+            if shape.rank() == 1 { Shape::new(&[batch])? } else { shape.with_rows(batch)? };
+        let out = self.add(name, shape, dtype, Place::Value);
+        self.push(Op::Step(StepOp::Gather { data, out, shuffle }));
+        Ok(out)
+    }
+
+    /// Ends the step and records the given figures.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] for more than [`Op::MAX_RECORDED`]; [`Error::Shape`] if one is more than one number.
+    pub fn record(&mut self, values: &[Slot]) -> Result<()> {
+        if values.len() > Op::MAX_RECORDED {
+            let (needed, limit) = (values.len() as u64, Op::MAX_RECORDED as u64);
+            return Err(Error::Limit {
+                what: "record".to_string(),
+                needed,
+                limit,
+                unit: "figures",
+            });
+        }
+        for &value in values {
+            let shape = self.shape(value)?;
+            if shape.len() != 1 {
+                return Err(Error::shape("record", format!("a figure is one number, not {shape}")));
+            }
+        }
+        // What the caller writes, a parameter or a reshaped slot has no place among the figures.
+        let own = |program: &mut Self, value: &Slot| match program.slot(*value)?.place {
+            Place::Value => Ok(*value),
+            _ => program.copy("figure", *value),
+        };
+        let values = values.iter().map(|value| own(self, value)).collect::<Result<_>>()?;
+        self.push(Op::Step(StepOp::Record { values }));
+        Ok(())
+    }
+}

@@ -1,0 +1,25 @@
+//! The kernels.
+
+use crate::gpu::kernel::parts::{INDEX, NO_SCALARS, RANDOM, STEP, read, shader, whole, write};
+use crate::gpu::kernel::{Field, Kernel};
+
+/// Rows of a data set.
+pub fn gather() -> Kernel {
+    let parts = [INDEX, RANDOM, STEP, NO_SCALARS, shader!("tensor/gather")];
+    let names = ["rows", "cols", "key0", "key1", "shuffle"];
+    whole("tensor.gather", 64, &parts, &[read("steps"), read("data"), write("y")], &names)
+}
+
+/// Ends a step.
+pub fn record() -> Kernel {
+    let parts = [STEP, NO_SCALARS, shader!("tensor/record")];
+    let bindings = [write("steps"), read("scalars"), write("ring")];
+    let mut kernel = whole("tensor.record", 1, &parts, &bindings, &["count", "capacity"]);
+    kernel.fields.extend([Field::unused(2), Field { name: "places", words: 8 }]);
+    kernel
+}
+
+/// Every kernel of the family.
+pub fn all() -> Vec<Kernel> {
+    vec![gather(), record()]
+}

@@ -1,0 +1,52 @@
+//! The rows of a step's batch, and the end of a step.
+
+mod build;
+pub(crate) mod cases;
+mod cpu;
+mod gpu;
+pub(crate) mod kernels;
+
+use crate::program::{Effects, Operand, Slot};
+use crate::random::Key;
+
+/// What goes by the step's entry and counter.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StepOp {
+    /// `out` = rows of `data`, chosen by the step's entry; with a key, in that epoch's random order. Rows of `out`
+    /// beyond the step's row count become 0.
+    Gather {
+        /// All rows.
+        data: Slot,
+        /// The batch.
+        out: Slot,
+        /// The key of the order; without one the rows come in their own order.
+        shuffle: Option<Key>,
+    },
+    /// Ends a step: appends these numbers to the metrics ring and advances the step counter.
+    Record {
+        /// Up to [`Op::MAX_RECORDED`](crate::program::Op::MAX_RECORDED) slots of one number each.
+        values: Vec<Slot>,
+    },
+}
+
+impl StepOp {
+    /// The op's name.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Gather { shuffle: Some(_), .. } => "gather.shuffled".into(),
+            Self::Gather { .. } => "gather.in_order".into(),
+            Self::Record { .. } => "record".into(),
+        }
+    }
+
+    /// What it reads and changes.
+    pub(crate) fn effects(&self) -> Effects {
+        let none = Effects::default();
+        match self {
+            Self::Gather { data, out, .. } => {
+                none.read([*data]).read([Operand::Step]).write([*out])
+            }
+            Self::Record { values } => none.read(values.iter().copied()).update([Operand::Step]),
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The reference.
+
+use super::UpdateOp;
+use crate::cpu::{Memory, Weights};
+use crate::error::Result;
+use crate::numeric::tree_sum;
+use crate::program::{ParamInfo, Program, StepEntry};
+use crate::random::Key;
+use crate::shape::padded;
+use crate::spec::optimizer::{MAX_CARRIED, Noise, Scalars, Takes, lbfgs, muon, sides};
+use crate::spec::row::sum;
+use crate::spec::{Optimizer, Real};
+
+impl UpdateOp {
+    /// Runs it.
+    pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
+        let (program, entry) = (memory.program, memory.entry);
+        let noise = |key: &Key| Noise { key: *key, step: memory.progress.step as u32, first: 0 };
+        let waits = memory.progress.skips || entry.sign == 0.0;
+        match self {
+            Self::Penalty { value, backward } => {
+                let total = penalty(program, memory.weights, *backward);
+                memory.place(*value)?.fill(total);
+            }
+            Self::ClipValue { limit } => clip_value(memory.weights, F::of(*limit)),
+            Self::ClipNorm { max, norm } => {
+                let before = clip_norm(memory.weights, F::of(*max));
+                memory.place(*norm)?.fill(before);
+            }
+            Self::ClipEach { max } => clip_each(memory.weights, F::of(*max)),
+            Self::GradientNoise { .. }
+            | Self::Average { .. }
+            | Self::Direction { .. }
+            | Self::Update { .. }
+                if waits => {}
+            Self::GradientNoise { key } => {
+                let noise = noise(key);
+                gradient_noise(program, memory.weights, F::of(entry.noise), noise);
+            }
+            Self::Accumulate { state } => {
+                accumulate(memory.weights, *state, F::of(entry.gathered), entry.begins);
+            }
+            Self::SkipNotFinite { skipped } => {
+                let finite = memory.weights.grads.iter().flatten().all(|grad| grad.is_finite());
+                let skips = !finite && entry.sign != 0.0;
+                memory.progress.skip(skips);
+                memory.place(*skipped)?.fill(if skips { F::one() } else { F::zero() });
+            }
+            Self::Average { state, follows } => {
+                average(program, memory.weights, *state, F::of(entry.share), *follows);
+            }
+            Self::Direction { .. } => direction(program, memory.weights, entry),
+            Self::Update { optimizer, loss, key } => {
+                let noise = noise(key);
+                let loss = match loss {
+                    Some(loss) => memory.read(*loss)?.first().copied().unwrap_or(F::zero()),
+                    None => F::zero(),
+                };
+                update(program, optimizer, memory.weights, entry, loss, noise);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn penalty<F: Real>(program: &Program, weights: &mut Weights<F>, backward: bool) -> F {
+    let mut total = F::zero();
+    for (info, (param, grad)) in
+        program.params().iter().zip(weights.params.iter().zip(&mut weights.grads))
+    {
+        let (l1, l2) = (F::of(info.l1), F::of(info.l2));
+        if info.l1 == 0.0 && info.l2 == 0.0 {
+            continue;
+        }
+        let term = |p: F| l1 * p.abs() + l2 * p * p;
+        total = total + tree_sum(param.len(), &|i| param.get(i).map_or(F::zero(), |&p| term(p)));
+        if backward {
+            let slope = |p: F| l1 * p.sign() + F::of(2.0) * l2 * p;
+            grad.iter_mut().zip(param).for_each(|(grad, &p)| *grad = *grad + slope(p));
+        }
+    }
+    total
+}
+
+fn clip_value<F: Real>(weights: &mut Weights<F>, limit: F) {
+    weights.grads.iter_mut().flatten().for_each(|grad| *grad = grad.within(-limit, limit));
+}
+
+/// `torch.nn.utils.clip_grad_norm_`: gives the norm before clipping.
+fn clip_norm<F: Real>(weights: &mut Weights<F>, max: F) -> F {
+    let squares: Vec<F> = weights.grads.iter().map(|grads| square_sum(grads)).collect();
+    let norm = sum(&squares).sqrt();
+    let scale = clip_scale(norm, max);
+    weights.grads.iter_mut().flatten().for_each(|grad| *grad = *grad * scale);
+    norm
+}
+
+fn clip_each<F: Real>(weights: &mut Weights<F>, max: F) {
+    for grads in &mut weights.grads {
+        let scale = clip_scale(square_sum(grads).sqrt(), max);
+        grads.iter_mut().for_each(|grad| *grad = *grad * scale);
+    }
+}
+
+fn square_sum<F: Real>(grads: &[F]) -> F {
+    tree_sum(grads.len(), &|i| grads.get(i).map_or(F::zero(), |&g| g * g))
+}
+
+fn clip_scale<F: Real>(norm: F, max: F) -> F {
+    // A norm that is NaN changes nothing: what made it so stays as it is.
+    (max / (norm + F::of(1e-6))).min(F::one())
+}
+
+fn gradient_noise<F: Real>(
+    program: &Program,
+    weights: &mut Weights<F>,
+    deviation: F,
+    mut noise: Noise,
+) {
+    for (info, grads) in program.params().iter().zip(&mut weights.grads) {
+        let noisy = if info.has_gradient { grads.as_mut_slice() } else { &mut [] };
+        for (i, grad) in noisy.iter_mut().enumerate() {
+            *grad = *grad + deviation * noise.pair::<F>(i)[0];
+        }
+        noise.first = noise.first.wrapping_add(padded(info.shape.len()) as u32);
+    }
+}
+
+fn accumulate<F: Real>(weights: &mut Weights<F>, state: usize, share: F, begins: bool) {
+    let sums = weights.states.get_mut(state).into_iter().flatten();
+    for (sum, grad) in
+        sums.zip(&mut weights.grads).flat_map(|(sums, grads)| sums.iter_mut().zip(grads))
+    {
+        *sum = if begins { F::zero() } else { *sum } + share * *grad;
+        *grad = *sum;
+    }
+}
+
+fn average<F: Real>(
+    program: &Program,
+    weights: &mut Weights<F>,
+    state: usize,
+    share: F,
+    follows: bool,
+) {
+    if share == F::zero() {
+        return;
+    }
+    let means = weights.states.get_mut(state).into_iter().flatten();
+    for ((info, means), params) in program.params().iter().zip(means).zip(&mut weights.params) {
+        let copies = share == F::one() || !info.has_gradient;
+        for (mean, param) in means.iter_mut().zip(params) {
+            *mean = if copies { *param } else { *mean + share * (*param - *mean) };
+            if follows {
+                *param = *mean;
+            }
+        }
+    }
+}
+
+fn update<F: Real>(
+    program: &Program,
+    optimizer: &Optimizer,
+    weights: &mut Weights<F>,
+    entry: &StepEntry,
+    loss: F,
+    mut noise: Noise,
+) {
+    let kind = &optimizer.entry().kind;
+    let mut scalars = entry.scalars.map(F::of);
+    if let Some(carried) = &kind.carried {
+        let mut numbers = [F::zero(); MAX_CARRIED];
+        numbers.iter_mut().zip(&weights.carried).for_each(|(place, number)| *place = *number);
+        F::carry(&carried.passes)(&mut scalars, loss, &mut numbers);
+        weights.carried.iter_mut().zip(numbers).for_each(|(place, number)| *place = number);
+    }
+    if kind.takes == Takes::History {
+        return history(program, optimizer, weights, entry, &scalars);
+    }
+    let pass = F::update(&kind.passes);
+    for (index, info) in program.params().iter().enumerate() {
+        let shared = entry.shared(info, noise);
+        noise.first = noise.first.wrapping_add(padded(info.shape.len()) as u32);
+        // What is frozen stays, and so does its state: it may be something else's to move.
+        if info.multiplier == 0.0 {
+            continue;
+        }
+        let mut states: Vec<&mut [F]> = weights
+            .states
+            .iter_mut()
+            .take(optimizer.states().len())
+            .filter_map(|state| state.get_mut(index))
+            .map(Vec::as_mut_slice)
+            .collect();
+        if let (Some(params), Some(grads)) =
+            (weights.params.get_mut(index), weights.grads.get(index))
+        {
+            pass(&shared, &scalars, params, grads, &mut states);
+        }
+    }
+}
+
+/// What of the matrices is to be made orthogonal, in the place of their gradients.
+fn direction<F: Real>(program: &Program, weights: &mut Weights<F>, entry: &StepEntry) {
+    let scalars = entry.scalars.map(F::of);
+    let buffers = weights.states.first_mut().into_iter().flatten();
+    let tensors = program.params().iter().zip(&mut weights.grads).zip(buffers);
+    let takes_part = |info: &ParamInfo| sides(info.shape)[1] > 0 && info.multiplier != 0.0;
+    tensors
+        .filter(|((info, _), _)| takes_part(info))
+        .for_each(|((_, grads), buffers)| muon::direction(&scalars, grads, buffers));
+}
+
+/// The step of an optimizer that looks back over the whole network.
+fn history<F: Real>(
+    program: &Program,
+    optimizer: &Optimizer,
+    weights: &mut Weights<F>,
+    entry: &StepEntry,
+    scalars: &Scalars<F>,
+) {
+    let [_, decay, ..] = *scalars;
+    let [prev, steps, changes, ..] = weights.states.as_mut_slice() else { return };
+    let tensors = weights.params.iter_mut().zip(&weights.grads).zip(program.params());
+    let kept = prev.iter_mut().zip(steps).zip(changes);
+    let mut parts: Vec<_> = tensors
+        .zip(kept)
+        .map(|(((param, grad), info), ((prev, steps), changes))| {
+            let takes_part = if info.multiplier == 0.0 { F::zero() } else { F::one() };
+            let decay = if info.decays { decay } else { F::zero() };
+            let seen = |(&g, &p): (&F, &F)| takes_part * (F::of(entry.sign) * g + decay * p);
+            let grad = grad.iter().zip(&*param).map(seen).collect();
+            lbfgs::Part { grad, param, prev, steps, changes }
+        })
+        .collect();
+    lbfgs::step(scalars, &mut parts, &mut weights.carried, optimizer.slots());
+}
