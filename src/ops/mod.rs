@@ -1,10 +1,12 @@
 //! The ops, a folder per family: what an op takes and what it is called (`mod.rs`), how a program gets it (`build.rs`), the
-//! reference (`cpu.rs`), the kernels (`kernels.rs`), their dispatches (`gpu.rs`), and programs to try it on (`cases.rs`).
+//! reference (`cpu.rs`), the kernels (`kernels.rs`), their dispatches (`gpu.rs`), its gradient (`gradient.rs`), and programs to try it on (`cases.rs`).
 
 pub mod activation;
 pub mod arithmetic;
 pub mod arrange;
 pub(crate) mod case;
+#[cfg(test)]
+mod gradient_check;
 pub mod index;
 pub mod linear;
 pub mod loss;
@@ -32,7 +34,7 @@ use crate::cpu::Memory;
 use crate::error::Result;
 use crate::gpu::kernel::Kernel;
 use crate::gpu::lower::Lowering;
-use crate::program::Op;
+use crate::program::{Gradients, Op, Program};
 use crate::spec::Real;
 
 impl Op {
@@ -50,6 +52,23 @@ impl Op {
             Self::Loss(op) => op.run(memory),
             Self::Metric(op) => op.run(memory),
             Self::Update(op) => op.run(memory),
+        }
+    }
+
+    /// Adds the ops that take the gradient back through this one.
+    pub(crate) fn gradient(&self, program: &mut Program, grads: &mut Gradients) -> Result<()> {
+        match self {
+            Self::Step(op) => op.gradient(program, grads),
+            Self::Linear(op) => op.gradient(program, grads),
+            Self::Activation(op) => op.gradient(program, grads),
+            Self::Norm(op) => op.gradient(program, grads),
+            Self::Arithmetic(op) => op.gradient(program, grads),
+            Self::Arrange(op) => op.gradient(program, grads),
+            Self::Reduce(op) => op.gradient(program, grads),
+            Self::Index(op) => op.gradient(program, grads),
+            Self::Loss(op) => op.gradient(program, grads),
+            Self::Metric(op) => op.gradient(program, grads),
+            Self::Update(op) => op.gradient(program, grads),
         }
     }
 

@@ -5,6 +5,7 @@
 mod build;
 mod display;
 mod effect;
+mod gradient;
 mod op;
 mod slot;
 mod step;
@@ -15,6 +16,7 @@ pub use crate::ops::linear::{Form, MAX_BATCH_AXES, Product};
 pub use crate::ops::loss::{LinearInputs, LinearLoss, LossInputs, TripletDistances};
 pub use crate::ops::update::Around;
 pub use effect::{Effects, Operand};
+pub(crate) use gradient::Gradients;
 pub use op::Op;
 pub use slot::{DType, Place, Slot, SlotInfo};
 pub use step::{Averaging, LiveSteps, Refused, StepEntry, Steps};
@@ -65,6 +67,13 @@ impl Program {
     /// An empty program over the given parameters.
     pub fn new(name: impl Into<String>, params: Vec<ParamInfo>) -> Self {
         Self { name: name.into(), slots: Vec::new(), ops: Vec::new(), params }
+    }
+
+    /// The same with its first ops only.
+    #[cfg(test)]
+    pub(crate) fn until(&self, ops: usize) -> Self {
+        let ops = self.ops.iter().take(ops).cloned().collect();
+        Self { ops, ..self.clone() }
     }
 
     /// What the program is called.

@@ -16,7 +16,7 @@ pub enum DType {
 }
 
 /// Where a slot lives.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
     /// The parameter of this index, shared between programs.
     Param(usize),

@@ -172,7 +172,7 @@ impl Case {
         Ok(Verdict::Passed(duel.worst))
     }
 
-    fn optimizer(program: &Program) -> Option<&Optimizer> {
+    pub(crate) fn optimizer(program: &Program) -> Option<&Optimizer> {
         program.ops().iter().find_map(|op| match op {
             Op::Update(UpdateOp::Update { optimizer, .. }) => Some(optimizer),
             _ => None,

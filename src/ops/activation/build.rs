@@ -111,7 +111,7 @@ impl Program {
         self.differentiate(name, (f, Order::Second), None, (x, y), grad_out)
     }
 
-    fn differentiate(
+    pub(super) fn differentiate(
         &mut self,
         name: &str,
         (f, order): (Activation, Order),

@@ -4,7 +4,10 @@ mod build;
 pub(crate) mod cases;
 mod cpu;
 mod gpu;
+mod gradient;
 pub(crate) mod kernels;
+
+pub(crate) use gradient::add;
 
 use crate::program::{Effects, Slot};
 use crate::spec::Arithmetic;

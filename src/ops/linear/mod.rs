@@ -4,6 +4,7 @@ mod build;
 pub(crate) mod cases;
 mod cpu;
 mod gpu;
+mod gradient;
 pub(crate) mod kernels;
 mod product;
 

@@ -4,6 +4,7 @@ mod build;
 pub(crate) mod cases;
 mod cpu;
 mod gpu;
+mod gradient;
 mod inputs;
 pub(crate) mod kernels;
 mod linear;

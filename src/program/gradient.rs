@@ -1,0 +1,215 @@
+//! Gradients of a program: its ops backwards, each by the rule that stands beside it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::{DType, Op, Operand, Place, Program, Slot};
+use crate::error::{Error, Result};
+use crate::ops::arithmetic::add;
+
+/// What is known on the way back through a program.
+#[derive(Debug)]
+pub(crate) struct Gradients {
+    /// Of each slot the first one that has its memory.
+    owners: Vec<Slot>,
+    /// What depends on what the gradients are taken by.
+    needed: HashSet<Slot>,
+    /// The gradients so far.
+    of: HashMap<Slot, Slot>,
+    /// The last op that changes each slot.
+    changed: HashMap<Slot, usize>,
+    /// The op whose rule is at work.
+    at: usize,
+}
+
+impl Program {
+    /// Adds ops that give the gradients of `loss`, one number, by each of `wrt`, of their shapes: by the chain rule,
+    /// backwards through the ops that the program has so far. What `wrt` does not need is left out, and what `loss` does
+    /// not depend on has a gradient of zeros.
+    ///
+    /// An op's rule is made of ops, so gradients of gradients are programs too, as far as these have rules: arithmetic,
+    /// products, arranging, sums and rows by index have them without end; elementwise activations as far as their second
+    /// derivative; the gradients of other reductions, of normalizations, losses, row-wise and learned activations have none.
+    ///
+    /// ```
+    /// use wgrad::cpu::{Interpreter, Weights};
+    /// use wgrad::program::{DType, StepEntry};
+    /// use wgrad::{Arithmetic, Program, Reduce, Shape};
+    ///
+    /// // d(sum of x^3)/dx = 3 x^2, and by x again 6 x.
+    /// let mut program = Program::new("cubes", vec![]);
+    /// let x = program.input("x", Shape::new(&[2])?, DType::F32);
+    /// let square = program.arithmetic("square", Arithmetic::Mul, x, x)?;
+    /// let cube = program.arithmetic("cube", Arithmetic::Mul, square, x)?;
+    /// let sum = program.reduce("sum", Reduce::Sum, cube, &[])?;
+    /// let first = program.gradients(sum, &[x])?[0];
+    /// let sum = program.reduce("sum", Reduce::Sum, first, &[])?;
+    /// let second = program.gradients(sum, &[x])?[0];
+    /// let mut cpu = Interpreter::<f64>::new(program);
+    /// cpu.write(x, &[1.0, -2.0])?;
+    /// cpu.run(&mut Weights::default(), &StepEntry::rows(1))?;
+    /// assert_eq!(cpu.read(first)?, [3.0, 12.0]);
+    /// assert_eq!(cpu.read(second)?, [6.0, -12.0]);
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `loss` is one number; [`Error::Unsupported`] for indices, if an op on the way has no rule, or
+    /// if something is changed in place that a rule has to look at.
+    pub fn gradients(&mut self, loss: Slot, wrt: &[Slot]) -> Result<Vec<Slot>> {
+        let shape = self.numbers("gradients", loss)?.shape;
+        if shape.len() != 1 {
+            return Err(Error::shape("gradients", format!("a loss is one number, not {shape}")));
+        }
+        for slot in wrt {
+            self.numbers("gradients", *slot)?;
+        }
+        let ops = self.ops.clone();
+        let mut gradients = Gradients::new(self, &ops, wrt);
+        let seed = self.fill("d loss", shape, 1.0);
+        gradients.add(self, loss, seed)?;
+        for (number, op) in ops.iter().enumerate().rev() {
+            let mut changed = op.effects().changed().collect::<Vec<_>>().into_iter();
+            if changed
+                .any(|operand| slots(self, operand).iter().any(|slot| gradients.has(self, *slot)))
+            {
+                gradients.at = number;
+                op.gradient(self, &mut gradients)?;
+            }
+        }
+        let of = |slot: &Slot| {
+            let (shape, name) = (self.shape(*slot)?, gradients.name(self, *slot));
+            let found = gradients.get(self, *slot)?;
+            Ok(found.unwrap_or_else(|| self.fill(&name, shape, 0.0)))
+        };
+        wrt.iter().map(of).collect()
+    }
+}
+
+impl Gradients {
+    fn new(program: &Program, ops: &[Op], wrt: &[Slot]) -> Self {
+        let mut first = HashMap::new();
+        let owners = (0..program.slots.len()).map(Slot).map(|slot| {
+            let root = program.slots.get(slot.0).map_or(slot, |info| info.root(slot));
+            let place = program.slots.get(root.0).map(|info| info.place);
+            match place {
+                Some(Place::Param(_) | Place::Grad(_)) => *first.entry(place).or_insert(root),
+                _ => root,
+            }
+        });
+        let owners = owners.collect();
+        let (needed, of, changed) = (HashSet::new(), HashMap::new(), HashMap::new());
+        let mut gradients = Self { owners, needed, of, changed, at: 0 };
+        gradients.needed = wrt.iter().map(|slot| gradients.owner(program, *slot)).collect();
+        for (number, op) in ops.iter().enumerate() {
+            let effects = op.effects();
+            let mut seen = effects.seen().flat_map(|operand| slots(program, operand));
+            let depends = seen.any(|slot| gradients.needs(program, slot));
+            for slot in effects.changed().flat_map(|operand| slots(program, operand)) {
+                let owner = gradients.owner(program, slot);
+                gradients.changed.insert(owner, number);
+                if depends && program.slots.get(slot.0).is_some_and(|info| info.dtype == DType::F32)
+                {
+                    gradients.needed.insert(owner);
+                }
+            }
+        }
+        gradients
+    }
+
+    fn owner(&self, program: &Program, slot: Slot) -> Slot {
+        let own = || program.slots.get(slot.0).map_or(slot, |info| info.root(slot));
+        self.owners.get(slot.0).copied().unwrap_or_else(own)
+    }
+
+    /// What the gradient of a slot is called.
+    pub fn name(&self, program: &Program, slot: Slot) -> String {
+        format!("d {}", program.slots.get(slot.0).map_or("?", |info| info.name.as_str()))
+    }
+
+    /// Whether a gradient by the slot is of use.
+    pub fn needs(&self, program: &Program, slot: Slot) -> bool {
+        self.needed.contains(&self.owner(program, slot))
+    }
+
+    /// The gradient by a slot, in its shape, if the loss depends on it.
+    pub fn get(&self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
+        let Some(&found) = self.of.get(&self.owner(program, slot)) else { return Ok(None) };
+        let shape = program.shape(slot)?;
+        if program.shape(found)? == shape {
+            return Ok(Some(found));
+        }
+        program.reshape(&self.name(program, slot), found, shape).map(Some)
+    }
+
+    /// Whether the loss depends on a slot.
+    pub fn has(&self, program: &Program, slot: Slot) -> bool {
+        self.of.contains_key(&self.owner(program, slot))
+    }
+
+    /// The same of a slot that the op makes as a whole: what was there before has none.
+    pub fn take(&mut self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
+        let found = self.get(program, slot)?;
+        self.of.remove(&self.owner(program, slot));
+        Ok(found)
+    }
+
+    /// Adds to the gradient by a slot, if it is of use.
+    pub fn add(&mut self, program: &mut Program, slot: Slot, gradient: Slot) -> Result<()> {
+        let owner = self.owner(program, slot);
+        if !self.needed.contains(&owner) {
+            return Ok(());
+        }
+        let (name, shape) = (self.name(program, slot), program.shape(owner)?);
+        let mut sum = gradient;
+        if program.shape(sum)? != shape {
+            sum = program.reshape(&name, sum, shape)?;
+        }
+        if let Some(before) = self.of.get(&owner) {
+            sum = add(program, &name, *before, sum)?;
+        }
+        self.of.insert(owner, sum);
+        Ok(())
+    }
+
+    /// A slot whose value a rule looks at, as it was when the op ran.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] if a later op has changed it.
+    pub fn value(&self, program: &Program, slot: Slot) -> Result<Slot> {
+        let last = self.changed.get(&self.owner(program, slot)).copied().unwrap_or(0);
+        if last <= self.at {
+            return Ok(slot);
+        }
+        let info = program.slot(slot)?;
+        let message = format!("'{}' of shape {} is changed after it", info.name, info.shape);
+        let op = program.ops.get(self.at).map_or_else(String::new, Op::name);
+        Err(Error::unsupported(format!("the gradient of {op}"), message))
+    }
+
+    /// Fails if a gradient by one of these slots is of use.
+    pub fn refuse(&self, program: &Program, op: &str, slots: &[Slot]) -> Result<()> {
+        match slots.iter().find(|slot| self.needs(program, **slot)) {
+            None => Ok(()),
+            Some(slot) => {
+                let info = program.slot(*slot)?;
+                let message =
+                    format!("it has no gradient by '{}' of shape {}", info.name, info.shape);
+                Err(Error::unsupported(op, message))
+            }
+        }
+    }
+}
+
+/// The slots that an operand is, or holds.
+fn slots(program: &Program, operand: Operand) -> Vec<Slot> {
+    let all = (0..).map(Slot).zip(&program.slots);
+    let of = |is_part: fn(Place) -> bool| {
+        all.filter(|(_, info)| is_part(info.place)).map(|(slot, _)| slot).collect()
+    };
+    match operand {
+        Operand::Slot(slot) => vec![slot],
+        Operand::Params => of(|place| matches!(place, Place::Param(_))),
+        Operand::Grads => of(|place| matches!(place, Place::Grad(_))),
+        Operand::States | Operand::Step => Vec::new(),
+    }
+}
