@@ -49,3 +49,8 @@ pub mod prelude {
         Normalization, Optimizer, Reduce, Reduction, Schedule, Sequential, Trainer,
     };
 }
+
+/// Tries what the guide shows.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/adding-an-op.md")]
+mod adding_an_op {}

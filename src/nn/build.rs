@@ -1,7 +1,7 @@
 //! Checking layers one after the other: what each makes of the columns, and its parameters.
 
 use super::adaptive::Adaptive;
-use super::{Dense, Embedding, Layer, Norm};
+use super::{Custom, Dense, Embedding, Layer, Norm};
 use crate::error::{Error, Result};
 use crate::program::ParamInfo;
 use crate::shape::Shape;
@@ -38,6 +38,7 @@ pub(super) enum Part {
     },
     Residual(Vec<Stage>),
     Adaptive(Adaptive),
+    Custom(Custom),
 }
 
 /// How a parameter gets its first values.
@@ -103,6 +104,7 @@ impl Builder {
                 Err(Error::unsupported("embedding", "it takes indices; make it the first layer"))
             }
             Layer::AdaptiveLogSoftmax(layer) => self.adaptive(layer, cols, place),
+            Layer::Custom(layer) => self.custom(layer, cols, place),
             Layer::Residual(residual) => {
                 let layers = residual.layers()?;
                 let (stages, outputs) = self.stages(layers, cols, &format!("{place}."))?;

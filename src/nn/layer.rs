@@ -1,6 +1,6 @@
 //! Layers and their settings.
 
-use super::AdaptiveLogSoftmax;
+use super::{AdaptiveLogSoftmax, Custom};
 use crate::error::{Error, Result};
 use crate::spec::{Activation, Initializer, Normalization};
 
@@ -213,6 +213,8 @@ pub enum Layer {
     Residual(Residual),
     /// Log-probabilities of many classes.
     AdaptiveLogSoftmax(AdaptiveLogSoftmax),
+    /// A layer of the caller's own.
+    Custom(Custom),
 }
 
 impl Layer {
@@ -226,6 +228,7 @@ impl Layer {
                 format!("embedding({}, {})", embedding.count, embedding.dim)
             }
             Self::AdaptiveLogSoftmax(layer) => format!("adaptive_log_softmax({})", layer.classes),
+            Self::Custom(layer) => layer.name.clone(),
             Self::Residual(Residual { layers, .. }) => {
                 let names: Vec<String> = layers.iter().map(Self::name).collect();
                 format!("residual({})", names.join(", "))
@@ -261,5 +264,11 @@ impl From<Embedding> for Layer {
 impl From<AdaptiveLogSoftmax> for Layer {
     fn from(layer: AdaptiveLogSoftmax) -> Self {
         Self::AdaptiveLogSoftmax(layer)
+    }
+}
+
+impl From<Custom> for Layer {
+    fn from(layer: Custom) -> Self {
+        Self::Custom(layer)
     }
 }

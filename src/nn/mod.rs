@@ -3,6 +3,7 @@
 mod adaptive;
 mod around;
 mod build;
+mod custom;
 mod judged;
 mod layer;
 mod network;
@@ -10,6 +11,7 @@ mod pass;
 mod programs;
 
 pub use adaptive::AdaptiveLogSoftmax;
+pub use custom::Custom;
 pub use layer::{Dense, Embedding, Layer, Norm, Residual};
 pub use network::Network;
 pub(crate) use programs::order;

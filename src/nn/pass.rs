@@ -20,6 +20,8 @@ pub(super) struct Trace {
     inside: Vec<Trace>,
     /// What an adaptive softmax leaves.
     adaptive: Option<Saved>,
+    /// The number of the layer's first op.
+    first: usize,
 }
 
 impl Trace {
@@ -66,7 +68,7 @@ pub(super) fn forward(
 ) -> Result<(Slot, Vec<Trace>)> {
     let (mut current, mut traces) = (x, Vec::with_capacity(stages.len()));
     for stage in stages {
-        let name = format!("{}.y", stage.place);
+        let (name, first) = (format!("{}.y", stage.place), program.ops().len());
         let (mut index, mut inside, mut adaptive) = (None, Vec::new(), None);
         let y = match &stage.part {
             Part::Dense { bias } => {
@@ -108,13 +110,17 @@ pub(super) fn forward(
                 adaptive = Some(saved);
                 y
             }
+            Part::Custom(layer) => {
+                let params = stage.params(program)?;
+                layer.forward(program, current, &params)?
+            }
             Part::Residual(stages) => {
                 let (y, traces) = forward(stages, program, current, training)?;
                 inside = traces;
                 program.arithmetic(&name, Arithmetic::Add, current, y)?
             }
         };
-        traces.push(Trace { x: current, y, index, inside, adaptive });
+        traces.push(Trace { x: current, y, index, inside, adaptive, first });
         current = y;
     }
     Ok((current, traces))
@@ -219,6 +225,7 @@ impl Stage {
                 let saved = (trace.x, trace.adaptive.as_ref().ok_or_else(missing)?);
                 layer.backward(program, &name, saved, grad)?
             }
+            Part::Custom(_) => return self.pullback(program, trace, grad, last),
             Part::Residual(stages) => {
                 match backward(stages, program, &trace.inside, grad, (seed, through))? {
                     Some(branch) => program.arithmetic(&name, Arithmetic::Add, grad, branch)?,
@@ -227,6 +234,32 @@ impl Stage {
             }
         };
         Ok((!last).then_some(below))
+    }
+
+    /// The backward pass of a layer of the caller's own.
+    fn pullback(
+        &self,
+        program: &mut Program,
+        trace: &Trace,
+        grad: Slot,
+        last: bool,
+    ) -> Result<Option<Slot>> {
+        let mut wrt = self.params(program)?;
+        wrt.extend((!last).then_some(trace.x));
+        let mut grads = program.pullback(trace.first, (trace.y, grad), &wrt)?;
+        let below = if last { None } else { grads.pop() };
+        for (index, grad) in (self.first_param..).zip(grads) {
+            let out = program.grad(index)?;
+            program.copy_to(grad, out)?;
+        }
+        Ok(below)
+    }
+
+    /// The layer's own parameters.
+    fn params(&self, program: &mut Program) -> Result<Vec<Slot>> {
+        let Part::Custom(layer) = &self.part else { return Ok(Vec::new()) };
+        let own = self.first_param..self.first_param + layer.count();
+        own.map(|index| program.param(index)).collect()
     }
 
     /// What a layer's random numbers are drawn from.

@@ -60,14 +60,24 @@ impl Program {
         if shape.len() != 1 {
             return Err(Error::shape("gradients", format!("a loss is one number, not {shape}")));
         }
+        let seed = self.fill("d loss", shape, 1.0);
+        self.pullback(0, (loss, seed), wrt)
+    }
+
+    /// The gradients by each of `wrt` of what `y` comes to if its own is `upstream`, backwards to the op number `first`.
+    pub(crate) fn pullback(
+        &mut self,
+        first: usize,
+        (y, upstream): (Slot, Slot),
+        wrt: &[Slot],
+    ) -> Result<Vec<Slot>> {
         for slot in wrt {
             self.numbers("gradients", *slot)?;
         }
         let ops = self.ops.clone();
-        let mut gradients = Gradients::new(self, &ops, wrt);
-        let seed = self.fill("d loss", shape, 1.0);
-        gradients.add(self, loss, seed)?;
-        for (number, op) in ops.iter().enumerate().rev() {
+        let mut gradients = Gradients::new(self, (first, &ops), wrt);
+        gradients.add(self, y, upstream)?;
+        for (number, op) in ops.iter().enumerate().skip(first).rev() {
             let mut changed = op.effects().changed().collect::<Vec<_>>().into_iter();
             if changed
                 .any(|operand| slots(self, operand).iter().any(|slot| gradients.has(self, *slot)))
@@ -86,7 +96,7 @@ impl Program {
 }
 
 impl Gradients {
-    fn new(program: &Program, ops: &[Op], wrt: &[Slot]) -> Self {
+    fn new(program: &Program, (from, ops): (usize, &[Op]), wrt: &[Slot]) -> Self {
         let mut first = HashMap::new();
         let owners = (0..program.slots.len()).map(Slot).map(|slot| {
             let root = program.slots.get(slot.0).map_or(slot, |info| info.root(slot));
@@ -100,7 +110,7 @@ impl Gradients {
         let (needed, of, changed) = (HashSet::new(), HashMap::new(), HashMap::new());
         let mut gradients = Self { owners, needed, of, changed, at: 0 };
         gradients.needed = wrt.iter().map(|slot| gradients.owner(program, *slot)).collect();
-        for (number, op) in ops.iter().enumerate() {
+        for (number, op) in ops.iter().enumerate().skip(from) {
             let effects = op.effects();
             let mut seen = effects.seen().flat_map(|operand| slots(program, operand));
             let depends = seen.any(|slot| gradients.needs(program, slot));

@@ -257,6 +257,14 @@ impl Program {
         Ok(out)
     }
 
+    /// Copies the whole of `x` to the whole of `out`, which has its shape.
+    pub(crate) fn copy_to(&mut self, x: Slot, out: Slot) -> Result<()> {
+        let shape = self.shape(out)?;
+        self.check_shape("copy", x, shape)?;
+        self.copy_into(x, shape, out, Strides::of(shape));
+        Ok(())
+    }
+
     /// Copies what lies in `range` of the first axis of `x` to the whole of `out`.
     pub(crate) fn rows_into(&mut self, x: Slot, range: Range<usize>, out: Slot) -> Result<()> {
         let (part, from) = sliced("slice", self.shape(x)?, 0, &range)?;

@@ -1,0 +1,163 @@
+//! A layer of the caller's own.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::build::{Builder, Draw, Part, plain};
+use crate::error::{Error, Result};
+use crate::program::{DType, ParamInfo, Program, Slot};
+use crate::shape::Shape;
+use crate::spec::Initializer;
+
+type Forward = dyn Fn(&mut Program, Slot, &[Slot]) -> Result<Slot> + Send + Sync;
+
+/// A layer of your own: a function that adds ops to a program. Its gradients follow from the ops'
+/// ([`Program::gradients`]), so it trains on both engines and in a host's frame, and its parameters are saved and loaded
+/// as `<layer>.<name>`.
+///
+/// The function is given the program, the rows (rows, columns) and the parameters in the order in which they were added,
+/// and gives as many rows of `outputs` numbers. It is called for every program of the network, whatever the number of rows,
+/// and must add the same ops each time.
+///
+/// ```
+/// use wgrad::nn::Custom;
+/// use wgrad::{
+///     Activation, Arithmetic, Device, Fit, Initializer, Loss, Optimizer, Reduce, Sequential, Shape, Trainer, data,
+/// };
+///
+/// // How near a row is to each of 16 centres: exp(-|x - c|^2), as radial basis functions are.
+/// let radial = Custom::new("radial", 16, |program, x, params| {
+///     let rows = program.shape(x)?.rows();
+///     let x = program.reshape("x", x, Shape::new(&[rows, 1, 2])?)?;
+///     let apart = program.arithmetic("apart", Arithmetic::Sub, x, params[0])?;
+///     let squares = program.arithmetic("squares", Arithmetic::Mul, apart, apart)?;
+///     let distance = program.reduce("distance", Reduce::Sum, squares, &[-1])?;
+///     let minus = program.scale("minus", distance, -1.0)?;
+///     program.activation("near", Activation::exponential(), minus)
+/// })
+/// .param("centres", &[16, 2], Initializer::uniform());
+///
+/// let network = Sequential::new(2).layer(radial).dense(3);
+/// let mut trainer = Trainer::new(network, Loss::cross_entropy(), Optimizer::adam()).on(&Device::cpu())?;
+/// let history = trainer.fit(&data::spiral(10, 3, 0)?, Fit::epochs(3))?;
+/// assert_eq!(trainer.network().params()[0].name, "0.centres");
+/// # drop(history);
+/// # Ok::<(), wgrad::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Custom {
+    pub(super) name: String,
+    outputs: usize,
+    params: Vec<OwnParam>,
+    forward: Arc<Forward>,
+}
+
+/// A parameter before the layer has a place.
+#[derive(Clone, Debug, PartialEq)]
+struct OwnParam {
+    name: String,
+    extents: Vec<usize>,
+    initializer: Initializer,
+}
+
+impl Custom {
+    /// A layer without parameters that gives rows of `outputs` numbers.
+    pub fn new(
+        name: impl Into<String>,
+        outputs: usize,
+        forward: impl Fn(&mut Program, Slot, &[Slot]) -> Result<Slot> + Send + Sync + 'static,
+    ) -> Self {
+        Self { name: name.into(), outputs, params: Vec::new(), forward: Arc::new(forward) }
+    }
+
+    /// Adds a parameter. A matrix is drawn as a weight of shape (outputs, inputs), anything else as having as many of both
+    /// as its last axis.
+    pub fn param(mut self, name: &str, extents: &[usize], initializer: Initializer) -> Self {
+        let (name, extents) = (name.to_string(), extents.to_vec());
+        self.params.push(OwnParam { name, extents, initializer });
+        self
+    }
+
+    /// How many parameters it has.
+    pub(super) fn count(&self) -> usize {
+        self.params.len()
+    }
+
+    /// Adds the layer's ops; fails unless they give the rows that they should.
+    pub(super) fn forward(&self, program: &mut Program, x: Slot, params: &[Slot]) -> Result<Slot> {
+        let y = (self.forward)(program, x, params)?;
+        let (rows, found) = (program.shape(x)?.rows(), program.shape(y)?);
+        if found.to_vec() == [rows, self.outputs] && program.slot(y)?.dtype == DType::F32 {
+            return Ok(y);
+        }
+        let message =
+            format!("{rows} rows became {found}, not numbers of [{rows}, {}]", self.outputs);
+        Err(Error::shape(&self.name, message))
+    }
+}
+
+impl PartialEq for Custom {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.name, self.outputs, &self.params) == (&other.name, other.outputs, &other.params)
+            && Arc::ptr_eq(&self.forward, &other.forward)
+    }
+}
+
+impl fmt::Debug for Custom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, outputs, params, .. } = self;
+        let mut text = f.debug_struct("Custom");
+        let text = text.field("name", name).field("outputs", outputs).field("params", params);
+        text.finish_non_exhaustive()
+    }
+}
+
+impl Builder {
+    pub(super) fn custom(
+        &mut self,
+        layer: &Custom,
+        cols: usize,
+        place: &str,
+    ) -> Result<(Part, usize)> {
+        let mut infos = Vec::with_capacity(layer.params.len());
+        for (number, param) in layer.params.iter().enumerate() {
+            let OwnParam { name, extents, initializer } = param;
+            let taken = layer.params.iter().take(number).any(|other| other.name == *name);
+            let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            if taken || name.is_empty() || !name.chars().all(is_word) {
+                let message = format!(
+                    "'{name}' is no name for a parameter: letters, digits and _, each once"
+                );
+                return Err(Error::unsupported(&layer.name, message));
+            }
+            initializer.validate()?;
+            if initializer.needs_matrix() && extents.len() != 2 {
+                let message = format!("{} draws a matrix, not {extents:?}", initializer.name());
+                return Err(Error::unsupported(&layer.name, message));
+            }
+            let info = plain(format!("{place}.{name}"), Shape::new(extents)?);
+            let last = extents.last().copied().unwrap_or(1);
+            let (fan_out, fan_in) = match extents[..] {
+                [outputs, inputs] => (outputs, inputs),
+                _ => (last, last),
+            };
+            infos.push(info.clone());
+            let initializer = *initializer;
+            self.param(info, Draw::Random { initializer, fan_in, fan_out });
+        }
+        try_out(layer, cols, infos)?;
+        Ok((Part::Custom(layer.clone()), layer.outputs))
+    }
+}
+
+/// Adds the layer to a program of two rows, and its gradient, so that what is wrong shows when the network is built.
+fn try_out(layer: &Custom, cols: usize, infos: Vec<ParamInfo>) -> Result<()> {
+    let count = infos.len();
+    let mut program = Program::new(&layer.name, infos);
+    let x = program.input("x", Shape::new(&[2, cols])?, DType::F32);
+    let params = (0..count).map(|index| program.param(index)).collect::<Result<Vec<_>>>()?;
+    let y = layer.forward(&mut program, x, &params)?;
+    let upstream = program.input("dy", program.shape(y)?, DType::F32);
+    let wrt: Vec<Slot> = std::iter::once(x).chain(params).collect();
+    program.pullback(0, (y, upstream), &wrt).map(drop)
+}
