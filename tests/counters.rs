@@ -2,7 +2,7 @@
 
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
@@ -40,31 +40,60 @@ fn a_callback_or_checkpoint_every_so_many_epochs_that_none_is_reached_lets_fit_r
     }
 }
 
-/// The state beside a checkpoint with another text in one of its fields.
-fn with_field(state: &std::path::Path, name: &str, value: &str) {
-    let bytes = std::fs::read(state).unwrap();
-    let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
-    let mut fields = header.metadata().clone().unwrap();
-    assert!(fields.insert(name.to_string(), value.to_string()).is_some(), "{name}");
-    let tensors = SafeTensors::deserialize(&bytes).unwrap();
-    let bytes = safetensors::serialize(tensors.iter(), Some(fields)).unwrap();
-    std::fs::write(state, bytes).unwrap();
+/// The checksum of a state by its description: FNV-1a over every part after its length, fields and tensors by name.
+fn checksum(fields: &BTreeMap<String, String>, tensors: &SafeTensors) -> String {
+    let byte = |sum: u64, byte: &u8| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
+    let part = |sum: u64, bytes: &[u8]| {
+        let length = (bytes.len() as u64).to_le_bytes();
+        length.iter().chain(bytes).fold(sum, byte)
+    };
+    let field =
+        |sum, (name, text): (&String, &String)| part(part(sum, name.as_bytes()), text.as_bytes());
+    let sum = fields.iter().fold(0xcbf2_9ce4_8422_2325, field);
+    let tensors = tensors.iter().collect::<BTreeMap<_, _>>();
+    let sum = tensors.iter().fold(sum, |sum, (name, tensor)| {
+        let kind = format!("{:?} {:?}", tensor.dtype(), tensor.shape());
+        part(part(part(sum, name.as_bytes()), kind.as_bytes()), tensor.data())
+    });
+    format!("{sum:016x}")
+}
+
+/// A checkpoint with this count in a field, and the checksum that fits it, so that nothing else can be refused.
+fn counting_to(bytes: &[u8], name: &str, count: u64) -> Vec<u8> {
+    let (_, header) = SafeTensors::read_metadata(bytes).unwrap();
+    let mut fields: BTreeMap<_, _> = header.metadata().clone().unwrap().into_iter().collect();
+    let tensors = SafeTensors::deserialize(bytes).unwrap();
+    fields.remove("checksum");
+    if name == "skipped" {
+        // Earlier versions wrote it in place of these.
+        fields.retain(|name, _| name != "updates" && name != "gathered");
+    } else {
+        assert!(fields.contains_key(name), "{name}");
+    }
+    fields.insert(name.to_string(), count.to_string());
+    fields.insert("checksum".to_string(), checksum(&fields, &tensors));
+    safetensors::serialize(tensors.iter(), Some(fields.into_iter().collect())).unwrap()
 }
 
 #[test]
-fn a_checkpoint_with_more_steps_or_epochs_than_can_be_is_refused_and_the_trainer_unchanged() {
-    let directory = directory("counts");
-    let (path, net) = (directory.join("run.safetensors"), nets::spiral());
-    for field in ["step", "epoch"] {
-        let mut trainer = net.on(&Device::cpu());
-        net.train(&mut trainer, 2);
-        trainer.save(&path).unwrap();
-        let before = (bits(&trainer), trainer.step(), trainer.epoch());
-        with_field(&directory.join("run.state.safetensors"), field, &u64::MAX.to_string());
-        let message = trainer.load(&path).unwrap_err().to_string();
-        assert!(message.starts_with("checkpoint: ") && message.contains("run.state"), "{message}");
-        assert_eq!((bits(&trainer), trainer.step(), trainer.epoch()), before);
-        net.train(&mut trainer, 2);
+fn a_checkpoint_with_more_of_anything_counted_than_can_be_is_refused_and_the_trainer_unchanged() {
+    let (net, most) = (nets::spiral(), 1_u64 << 53);
+    let mut trainer = net.on(&Device::cpu());
+    net.train(&mut trainer, 2);
+    let whole = trainer.to_bytes().unwrap();
+    for name in ["step", "epoch", "updates", "gathered", "skipped"] {
+        for count in [most + 1, u64::MAX] {
+            let before = (bits(&trainer), trainer.step(), trainer.epoch());
+            let error = trainer.load_bytes(&counting_to(&whole, name, count)).unwrap_err();
+            let why = format!("its field '{name}' is {count}, above {most}");
+            let message = error.to_string();
+            assert!(message.starts_with("checkpoint: ") && message.contains(&why), "{message}");
+            assert_eq!((bits(&trainer), trainer.step(), trainer.epoch()), before);
+            net.train(&mut trainer, 1);
+        }
+        // The largest is taken: what refused the others is the bound.
+        trainer.load_bytes(&counting_to(&whole, name, most)).unwrap();
+        trainer.load_bytes(&whole).unwrap();
     }
 }
 
