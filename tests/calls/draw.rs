@@ -30,7 +30,7 @@ const NUMBERS: [f64; 16] = [
 #[derive(Clone, Debug)]
 pub struct Draw {
     state: u64,
-    /// Whether numbers are drawn that overflow, vanish or are none: what they give is not compared.
+    /// Whether numbers are drawn that overflow, vanish or are none.
     pub hostile: bool,
 }
 
