@@ -4,6 +4,7 @@ mod support;
 
 use ndarray::Array2;
 use safetensors::SafeTensors;
+use support::adapter::{Adapter, fresh};
 use support::run::{count, featured_gpu, normal, uniform};
 use wgrad::data::Targets;
 use wgrad::gpu::{Choices, Class, Fusion, MatMul};
@@ -353,23 +354,24 @@ fn numbers_that_are_not_finite_reach_a_fused_step() {
     }
 }
 
+/// How many compute pipelines there are.
+fn pipelines(instance: &wgpu::Instance) -> usize {
+    instance.generate_report().unwrap().hub_report().compute_pipelines.num_allocated
+}
+
 #[test]
 fn batches_of_ever_new_sizes_keep_few_kernels() {
-    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
-    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
-    let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
+    let Adapter { instance, device, queue, .. } = fresh();
     let gpu = Gpu::from_wgpu(&device, &queue);
     let gpu = gpu.choosing(Choices { fusion: Fusion::Whole, ..gpu.choices() });
     let model = Sequential::new(1).dense(2).activation(Activation::tanh()).dense(1);
     let mut trainer = Trainer::new(model, Loss::mse(), Optimizer::sgd()).on(&gpu.into()).unwrap();
-    let pipelines =
-        || instance.generate_report().unwrap().hub_report().compute_pipelines.num_allocated;
     let mut counts = Vec::new();
     for rows in 1..=40 {
         let x = Array2::from_elem((rows, 1), 0.5);
         let data = Dataset::new(x.clone(), x).unwrap();
         trainer.fit(&data, Fit::epochs(1)).unwrap();
-        counts.push(pipelines());
+        counts.push(pipelines(&instance));
     }
     println!("{counts:?}");
     // Each size has two kernels of its own.

@@ -7,6 +7,8 @@ const HELP: &str = "install a software one with `apt-get install mesa-vulkan-dri
 
 /// A device with default limits and no features, the least that the library must work on.
 pub struct Adapter {
+    /// Counts what is made of it.
+    pub instance: wgpu::Instance,
     pub info: wgpu::AdapterInfo,
     pub device: wgpu::Device,
     pub queue: wgpu::Queue,
@@ -63,7 +65,7 @@ async fn open(wanted: &str, descriptor: &wgpu::DeviceDescriptor<'_>) -> Result<A
         .request_device(descriptor)
         .await
         .map_err(|error| format!("{}: {error}", info.name))?;
-    Ok(Adapter { info, device, queue })
+    Ok(Adapter { instance, info, device, queue })
 }
 
 fn preference(device_type: wgpu::DeviceType) -> u8 {
