@@ -9,6 +9,7 @@ use support::run::{count, featured_gpu, normal, uniform};
 use wgrad::data::Targets;
 use wgrad::gpu::{Choices, Class, Fusion, MatMul};
 use wgrad::prelude::*;
+use wgrad::program::Form;
 use wgrad::random::{Key, Stream};
 use wgrad::train::{StepOptions, TrainerBuilder};
 
@@ -379,8 +380,8 @@ fn batches_of_ever_new_sizes_keep_few_kernels() {
     assert!(counts.iter().all(|count| *count <= 48), "{counts:?}");
 }
 
-/// A device that computes nothing, of a certain class.
-fn nothing(device_type: wgpu::DeviceType) -> Device {
+/// A device that computes nothing, of a certain class, and what counts what is made of it.
+fn nothing(device_type: wgpu::DeviceType) -> (wgpu::Instance, Gpu) {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::NOOP;
     let noop = wgpu::NoopBackendOptions {
@@ -392,7 +393,36 @@ fn nothing(device_type: wgpu::DeviceType) -> Device {
     let instance = wgpu::Instance::new(descriptor);
     let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
     let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
-    Gpu::from_wgpu(&device, &queue).into()
+    let gpu = Gpu::from_wgpu(&device, &queue);
+    (instance, gpu)
+}
+
+#[test]
+fn every_kernel_of_a_product_stays_whatever_steps_there_are() {
+    let (instance, gpu) = nothing(wgpu::DeviceType::Cpu);
+    let products = || {
+        for matmul in MatMul::ALL {
+            let gpu = gpu.choosing(Choices { matmul: Some(matmul), ..gpu.choices() });
+            let device = Device::from(gpu);
+            let x = device.tensor(&Array2::from_elem((8, 8), 0.5).into_dyn()).unwrap();
+            for form in [Form::NN, Form::NT, Form::TN] {
+                drop(device.matmul(&x, &x, form));
+            }
+        }
+        pipelines(&instance)
+    };
+    // More than there may be of whole steps.
+    let count = products();
+    assert!(count > 32, "{count}");
+    let whole = gpu.choosing(Choices { fusion: Fusion::Whole, ..gpu.choices() });
+    let trainer = Trainer::new(Sequential::new(1).dense(1), Loss::mse(), Optimizer::sgd());
+    for rows in 1..=40 {
+        let trainer = trainer.clone().on(&whole.clone().into()).unwrap();
+        trainer.into_step(StepOptions::rows(rows).fused()).unwrap();
+    }
+    let with_steps = pipelines(&instance);
+    assert!(with_steps >= count + 32, "{with_steps} and {count}");
+    assert_eq!(products(), with_steps);
 }
 
 #[test]
@@ -400,7 +430,7 @@ fn a_step_of_three_thousand_layers_is_lowered() {
     let hidden = |model: Sequential, _| model.dense(2).activation(Activation::tanh());
     let model = (0..3000).fold(Sequential::new(2), hidden).dense(1);
     for class in [wgpu::DeviceType::Cpu, wgpu::DeviceType::DiscreteGpu] {
-        let device = nothing(class);
+        let device = nothing(class).1.into();
         let trainer =
             Trainer::new(model.clone(), Loss::mse(), Optimizer::adam()).on(&device).unwrap();
         let step = trainer.into_step(StepOptions::rows(16).fused()).unwrap();

@@ -49,10 +49,10 @@ pub struct Gpu {
 /// The texts of a kernel, and whether all checks stay.
 type Text = (Vec<Part>, bool);
 
-/// How many pipelines of kernels written out in `shaders/` are kept: more than there are for one device.
-const MOST_WRITTEN: usize = 1024;
-/// How many of generated kernels are, whose number has no end: each step of other sizes has its own, of some MiB.
-const MOST_GENERATED: usize = 32;
+/// How many pipelines of kernels that suit any size are kept: more than there are for one device.
+const MOST_KEPT: usize = 1024;
+/// How many of whole steps are, whose number has no end: each step of other sizes has its own, of some MiB.
+const MOST_OF_STEPS: usize = 32;
 
 #[derive(Debug)]
 struct Shared {
@@ -61,7 +61,8 @@ struct Shared {
     queue: wgpu::Queue,
     info: wgpu::AdapterInfo,
     limits: wgpu::Limits,
-    /// By the texts they are made of, written and generated: two ops of the caller's own may have one name.
+    /// By the texts they are made of, those of any size and those of whole steps: two ops of the caller's own may have one
+    /// name.
     pipelines: [Mutex<Recent<Text, Pipeline>>; 2],
     /// The host's, if it gave one.
     cache: Option<wgpu::PipelineCache>,
@@ -146,7 +147,7 @@ impl Gpu {
         cache: Option<wgpu::PipelineCache>,
     ) -> Self {
         let (info, limits) = (device.adapter_info(), device.limits());
-        let pipelines = [MOST_WRITTEN, MOST_GENERATED].map(Recent::new).map(Mutex::new);
+        let pipelines = [MOST_KEPT, MOST_OF_STEPS].map(Recent::new).map(Mutex::new);
         let choices = Choices::of(&info, device.features());
         let id = DeviceId::next();
         let shared = Shared { id, device, queue, info, limits, pipelines, cache, lost };
@@ -254,8 +255,8 @@ impl Gpu {
     fn pipeline(&self, kernel: &Kernel) -> Result<Arc<Pipeline>> {
         let checked = self.choices.checked;
         let key = (kernel.parts.clone(), checked);
-        let [written, generated] = &self.shared.pipelines;
-        let pipelines = if kernel.is_generated() { generated } else { written };
+        let [kept, of_steps] = &self.shared.pipelines;
+        let pipelines = if kernel.is_of_a_step() { of_steps } else { kept };
         let mut pipelines = pipelines.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pipeline) = pipelines.get(&key) {
             return Ok(pipeline);

@@ -108,9 +108,9 @@ impl Kernel {
         Trust::of(self) == Trust::None
     }
 
-    /// Whether a generator of the library made a part of it.
-    pub fn is_generated(&self) -> bool {
-        self.parts.iter().any(|part| matches!(part, Part::Owned(_)))
+    /// Whether it is written for a step of certain sizes, so that there is no end to how many there are.
+    pub(super) fn is_of_a_step(&self) -> bool {
+        self.label.starts_with("whole.")
     }
 
     /// The whole WGSL module.
