@@ -6,6 +6,7 @@ use ndarray::Array2;
 use safetensors::SafeTensors;
 use support::adapter::{Adapter, fresh};
 use support::run::{count, featured_gpu, normal, uniform};
+use wgpu::DeviceType;
 use wgrad::data::Targets;
 use wgrad::gpu::{Choices, Class, Fusion, MatMul};
 use wgrad::prelude::*;
@@ -381,7 +382,7 @@ fn batches_of_ever_new_sizes_keep_few_kernels() {
 }
 
 /// A device that computes nothing, of a certain class, and what counts what is made of it.
-fn nothing(device_type: wgpu::DeviceType) -> (wgpu::Instance, Gpu) {
+fn nothing(device_type: DeviceType) -> (wgpu::Instance, Gpu) {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::NOOP;
     let noop = wgpu::NoopBackendOptions {
@@ -399,7 +400,7 @@ fn nothing(device_type: wgpu::DeviceType) -> (wgpu::Instance, Gpu) {
 
 #[test]
 fn every_kernel_of_a_product_stays_whatever_steps_there_are() {
-    let (instance, gpu) = nothing(wgpu::DeviceType::Cpu);
+    let (instance, gpu) = nothing(DeviceType::Cpu);
     let products = || {
         for matmul in MatMul::ALL {
             let gpu = gpu.choosing(Choices { matmul: Some(matmul), ..gpu.choices() });
@@ -425,11 +426,47 @@ fn every_kernel_of_a_product_stays_whatever_steps_there_are() {
     assert_eq!(products(), with_steps);
 }
 
+/// The dispatches of a step of a regression, or why it is refused.
+fn lowered(class: Class, fusion: Fusion, widths: &[usize]) -> Result<usize, String> {
+    let (_, gpu) = nothing(DeviceType::Cpu);
+    let device = gpu.choosing(Choices { class, fusion, ..gpu.choices() }).into();
+    let hidden =
+        |model: Sequential, width: &usize| model.dense(*width).activation(Activation::tanh());
+    let model = widths.iter().fold(Sequential::new(2), hidden).dense(1);
+    let trainer = Trainer::new(model, Loss::mse(), Optimizer::adam()).on(&device).unwrap();
+    let step = trainer.into_step(StepOptions::rows(16).fused());
+    step.map(|step| step.plan().dispatches().len()).map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_whole_step_has_at_most_eight_layers_with_parameters() {
+    for fusion in [Fusion::Whole, Fusion::Auto] {
+        assert_eq!(lowered(Class::Cpu, fusion, &[3; 7]), Ok(2), "{fusion:?}");
+    }
+    let message = lowered(Class::Cpu, Fusion::Whole, &[3; 8]).unwrap_err();
+    assert!(message.contains("9 layers; the most is 8"), "{message}");
+    assert!(lowered(Class::Cpu, Fusion::Auto, &[3; 8]).unwrap() > 2);
+}
+
+#[test]
+fn a_whole_step_on_a_cpu_has_at_most_320_sums_in_an_invocation() {
+    // Tiles make the sums jump: just below the bound, and the next above it.
+    let (few, many) = ([96, 80, 12], [96, 80, 13]);
+    for fusion in [Fusion::Whole, Fusion::Auto] {
+        assert_eq!(lowered(Class::Cpu, fusion, &few), Ok(2), "{fusion:?}");
+    }
+    let message = lowered(Class::Cpu, Fusion::Whole, &many).unwrap_err();
+    assert!(message.contains("337 sums in an invocation; the most is 320"), "{message}");
+    assert!(lowered(Class::Cpu, Fusion::Auto, &many).unwrap() > 2);
+    // The compilers of GPUs take what they get.
+    assert_eq!(lowered(Class::Discrete, Fusion::Whole, &many), Ok(2));
+}
+
 #[test]
 fn a_step_of_three_thousand_layers_is_lowered() {
     let hidden = |model: Sequential, _| model.dense(2).activation(Activation::tanh());
     let model = (0..3000).fold(Sequential::new(2), hidden).dense(1);
-    for class in [wgpu::DeviceType::Cpu, wgpu::DeviceType::DiscreteGpu] {
+    for class in [DeviceType::Cpu, DeviceType::DiscreteGpu] {
         let device = nothing(class).1.into();
         let trainer =
             Trainer::new(model.clone(), Loss::mse(), Optimizer::adam()).on(&device).unwrap();
