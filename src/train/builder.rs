@@ -123,7 +123,8 @@ impl TrainerBuilder {
         self
     }
 
-    /// Scales the gradients before the update so that their norm over all parameters is at most `max`.
+    /// Scales the gradients before the update so that their norm over all parameters is at most `max`. A norm that is NaN
+    /// clips nothing: the NaN stays where it is.
     pub fn clip_norm(mut self, max: f64) -> Self {
         self.around.clip_norm = Some(max);
         self

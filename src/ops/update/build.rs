@@ -31,7 +31,8 @@ impl Program {
         Ok(())
     }
 
-    /// Scales the gradients so that their norm over all parameters is at most `max`; gives the norm before.
+    /// Scales the gradients so that their norm over all parameters is at most `max`; gives the norm before. A norm that is
+    /// NaN clips nothing: the NaN stays where it is.
     ///
     /// # Errors
     /// [`Error::Parameter`] unless the maximum is a positive number.
