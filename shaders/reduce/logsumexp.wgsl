@@ -19,8 +19,9 @@ fn finish(total: f32, top: f32) -> f32 {
 }
 
 fn pull(x: f32, y: f32, grad_out: f32) -> f32 {
-    if is_inf(y) {
-        return select(0.0, grad_out, is_same(x, y));
+    // Infinity less itself.
+    if is_inf(y) && is_same(x, y) {
+        return not_a_number();
     }
     return grad_out * safe_exp(x - y);
 }

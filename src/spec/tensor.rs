@@ -55,7 +55,7 @@ pub enum Reduce {
     Amax,
     /// The smallest; NaN if there is one. Its gradient is shared evenly among equals.
     Amin,
-    /// log(sum exp(x)), without overflow; of nothing -inf.
+    /// log(sum exp(x)), without overflow; of nothing -inf. Where it is infinite, its gradient is NaN at the infinities.
     Logsumexp,
     /// sum |x|; of nothing 0.
     L1Norm,

@@ -56,6 +56,31 @@ fn reductions_have_a_gradient_where_their_numbers_are_equal() {
 }
 
 #[test]
+fn a_log_of_a_sum_that_is_infinite_has_the_gradient_of_pytorch() {
+    let (infinity, nan) = (f32::INFINITY, f32::NAN);
+    let numbers =
+        [[-infinity; 4], [infinity, 1.0, -infinity, infinity], [-infinity, 0.0, 0.0, 0.0]];
+    let mut case = Case::new("logsumexp");
+    let x = case.input(&SHAPE, &numbers.concat());
+    let y = case.program.reduce("y", Reduce::Logsumexp, x, &[-1]).unwrap();
+    let g = case.input(&[3], &[6.0; 3]);
+    let dx = case.program.reduce_backward("dx", Reduce::Logsumexp, (x, y), g, &[-1]).unwrap();
+    let [values, gradients] = &case.run(gpu(), &[y, dx])[..] else { panic!("two outputs") };
+    assert_eq!(values.got[..2], [-infinity, infinity]);
+    assert_eq!(values.want[..2], [f64::NEG_INFINITY, f64::INFINITY]);
+    // torch.logsumexp(x, -1).backward(torch.full((3,), 6.0))
+    let want = [[nan; 4], [nan, 0.0, 0.0, nan], [0.0, 2.0, 2.0, 2.0]].concat();
+    for (place, want) in want.into_iter().enumerate() {
+        let (got, reference) = (gradients.got[place], gradients.want[place]);
+        let near = |x: f64| (x - f64::from(want)).abs() < 1e-5 || (x.is_nan() && want.is_nan());
+        assert!(
+            near(f64::from(got)) && near(reference),
+            "{place}: {got} and {reference}, not {want}"
+        );
+    }
+}
+
+#[test]
 fn a_nan_among_the_numbers_makes_the_gradient_of_the_largest_nan() {
     for f in [Reduce::Amax, Reduce::Amin, Reduce::MaxNorm] {
         let mut case = Case::new(f.name());
