@@ -4,6 +4,7 @@ mod adaptive;
 mod around;
 mod build;
 mod custom;
+mod figures;
 mod judged;
 mod layer;
 mod network;
@@ -12,10 +13,11 @@ mod programs;
 
 pub use adaptive::AdaptiveLogSoftmax;
 pub use custom::Custom;
+pub use figures::{Record, RecordLayout};
 pub use layer::{Dense, Embedding, Layer, Norm, Residual};
 pub use network::Network;
 pub(crate) use programs::order;
-pub use programs::{Faults, Goal, Improbable, TargetKind, Wiring};
+pub use programs::{Goal, TargetKind, Wiring};
 
 pub use crate::program::Around;
 use crate::spec::{Activation, Normalization};

@@ -1,10 +1,11 @@
 //! The programs of a network: a training step, an evaluation and a prediction.
 
+use super::figures::{RecordLayout, Recorder};
 use super::judged::{Answers, Judged};
 use super::pass::Trace;
 use super::{Around, Layer, Network};
 use crate::error::Result;
-use crate::program::{DType, Op, Program, Slot};
+use crate::program::{DType, Program, Slot};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::{Loss, Metric, Optimizer, Reduction};
@@ -71,45 +72,6 @@ impl Goal {
     }
 }
 
-/// Figures of a step that tell of indices beyond what they are indices of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Faults {
-    /// The figure that counts them.
-    pub count: usize,
-    /// The figure that names the first one's place.
-    pub first: usize,
-    /// What they are: targets or features.
-    pub what: &'static str,
-    /// They must be below this.
-    pub limit: usize,
-}
-
-/// A figure of a step that tells which share of numbers are no probabilities, where the loss takes such.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Improbable {
-    /// The figure.
-    pub figure: usize,
-    /// What they are: predictions or targets.
-    pub what: &'static str,
-    /// How many of them a row has.
-    pub cols: usize,
-    /// The loss.
-    pub loss: &'static str,
-}
-
-impl Improbable {
-    /// Says how many numbers of a step over so many rows were no probabilities, if any.
-    pub(crate) fn found(&self, record: &[f32; Op::MAX_RECORDED], rows: u32) -> Option<String> {
-        let Self { figure, what, cols, loss } = *self;
-        let share = record.get(figure).copied().map(f64::from).filter(|share| *share > 0.0)?;
-        let all = f64::from(rows) * cols as f64;
-        let count = (share * all).round().max(1.0);
-        Some(format!(
-            "{count} of {all} {what} lie outside 0 to 1, where {loss} takes probabilities"
-        ))
-    }
-}
-
 /// A program and the slots its caller writes and reads.
 #[derive(Clone, Debug)]
 pub struct Wiring {
@@ -128,12 +90,8 @@ pub struct Wiring {
     /// The gradient of the loss by the network's output, in a training step; by what an activation at its end takes, where
     /// the loss is taken of that.
     pub grad: Option<Slot>,
-    /// Which recorded figures tell of indices that are none.
-    pub faults: Vec<Faults>,
-    /// Which recorded figures tell of numbers that are no probabilities.
-    pub improbable: Vec<Improbable>,
-    /// Which recorded figure is 1 in steps whose update was skipped.
-    pub skipped: Option<usize>,
+    /// Where the recorded figures stand.
+    pub record: RecordLayout,
     /// The gradient by the inputs, if the goal asks for it.
     pub grad_x: Option<Slot>,
     /// Up to which op the forward pass goes, and up to which the backward pass; the update follows.
@@ -143,22 +101,9 @@ pub struct Wiring {
 impl Wiring {
     fn new(program: Program, x: Slot, y: Slot) -> Self {
         let parts = [program.ops().len(); 2];
-        let (target, weight, grad, grad_x, skipped) = (None, None, None, None, None);
-        let (faults, improbable, constants) = (Vec::new(), Vec::new(), Vec::new());
-        Self {
-            program,
-            x,
-            target,
-            weight,
-            constants,
-            y,
-            grad,
-            faults,
-            improbable,
-            skipped,
-            grad_x,
-            parts,
-        }
+        let (target, weight, grad, grad_x) = (None, None, None, None);
+        let (constants, record) = (Vec::new(), RecordLayout::default());
+        Self { program, x, target, weight, constants, y, grad, record, grad_x, parts }
     }
 }
 
@@ -192,18 +137,14 @@ impl Network {
         let class_weight = constants.first().map(|(slot, _)| *slot);
         let answers = Answers { target: batch_target, weight: batch_weight, class_weight };
         let judged = self.judged(&mut program, goal, batch_x, answers, Some(seed))?;
-        let mut figures = vec![judged.loss];
-        if program.has_penalty() {
-            figures.push(program.penalty(true));
-        }
-        figures.extend(judged.metrics(&mut program, goal, batch_target)?);
+        let mut figures = Recorder::default();
+        figures.loss(judged.loss);
+        figures.penalty(&mut program, true);
+        figures.metrics(judged.metrics(&mut program, goal, batch_target)?);
         let Judged { y, loss, traces, grad, grad_x, forward, .. } = judged;
-        let improbable =
-            self.improbable(&mut program, goal, [y, batch_target], goal.checked, &mut figures)?;
-        let mut faults = Vec::new();
+        self.improbable(&mut program, goal, [y, batch_target], goal.checked, &mut figures)?;
         let mut check = |program: &mut Program, slot, what, limit, ignored| -> Result<()> {
-            faults.push(Faults { count: figures.len(), first: figures.len() + 1, what, limit });
-            figures.extend(program.check_classes(slot, limit, ignored)?);
+            figures.faults(program.check_classes(slot, limit, ignored)?, what, limit);
             Ok(())
         };
         if goal.checked && target == TargetKind::Class {
@@ -216,14 +157,11 @@ impl Network {
             check(&mut program, index, "features", count, None)?;
         }
         let parts = [forward, program.ops().len()];
-        let skipped = goal.around.update(&mut program, optimizer, Some(loss), seed)?;
-        figures.extend(skipped);
-        let skipped = skipped.map(|_| figures.len() - 1);
-        program.record(&figures)?;
-        let target = Some(all);
+        figures.skipped(goal.around.update(&mut program, optimizer, Some(loss), seed)?);
+        let record = figures.end(&mut program)?;
         let wiring = Wiring::new(program, x, y);
-        let wiring = Wiring { target, weight, constants, improbable, ..wiring };
-        Ok(Wiring { grad, grad_x, faults, skipped, parts, ..wiring })
+        let wiring = Wiring { target: Some(all), weight, constants, ..wiring };
+        Ok(Wiring { grad, grad_x, record, parts, ..wiring })
     }
 
     /// A training step whose gradient by the network's output the caller writes after the forward pass. The loss of the goal has no part in it.
@@ -244,14 +182,12 @@ impl Network {
         let (y, traces) = self.forward(&mut program, x, Some(seed))?;
         let forward = program.ops().len();
         let grad_x = self.backward(&mut program, &traces, grad, seed, goal.through)?;
-        let mut figures = vec![];
-        if program.has_penalty() {
-            figures.push(program.penalty(true));
-        }
+        let mut figures = Recorder::default();
+        figures.penalty(&mut program, true);
         let parts = [forward, program.ops().len()];
-        figures.extend(goal.around.update(&mut program, optimizer, None, seed)?);
-        program.record(&figures)?;
-        Ok(Wiring { grad: Some(grad), grad_x, parts, ..Wiring::new(program, x, y) })
+        figures.skipped(goal.around.update(&mut program, optimizer, None, seed)?);
+        let record = figures.end(&mut program)?;
+        Ok(Wiring { grad: Some(grad), grad_x, record, parts, ..Wiring::new(program, x, y) })
     }
 
     /// Loss, penalty and metrics over up to `rows` rows, nothing changed.
@@ -267,16 +203,14 @@ impl Network {
         let class_weight = constants.first().map(|(slot, _)| *slot);
         let answers = Answers { target, weight, class_weight };
         let judged = self.judged(&mut program, goal, x, answers, None)?;
-        let mut figures = vec![judged.loss];
-        if program.has_penalty() {
-            figures.push(program.penalty(false));
-        }
-        figures.extend(judged.metrics(&mut program, goal, target)?);
-        let improbable =
-            self.improbable(&mut program, goal, [judged.y, target], false, &mut figures)?;
-        program.record(&figures)?;
+        let mut figures = Recorder::default();
+        figures.loss(judged.loss);
+        figures.penalty(&mut program, false);
+        figures.metrics(judged.metrics(&mut program, goal, target)?);
+        self.improbable(&mut program, goal, [judged.y, target], false, &mut figures)?;
+        let record = figures.end(&mut program)?;
         let wiring = Wiring::new(program, x, judged.y);
-        Ok(Wiring { target: Some(target), weight, constants, improbable, ..wiring })
+        Ok(Wiring { target: Some(target), weight, constants, record, ..wiring })
     }
 
     /// Adds the figures of predictions and, if nobody has checked them, targets that are no probabilities.
@@ -286,19 +220,19 @@ impl Network {
         goal: &Goal,
         [y, target]: [Slot; 2],
         checked: bool,
-        figures: &mut Vec<Slot>,
-    ) -> Result<Vec<Improbable>> {
+        figures: &mut Recorder,
+    ) -> Result<()> {
         let (cols, loss) = (self.outputs(), goal.loss.name());
         let values = program.slot(target)?.dtype == DType::F32;
         let targets = (goal.loss.takes_probabilities() && checked && values).then_some(target);
         let predictions = self.may_be_improbable(&goal.loss).then_some(y);
         let asked = [("predictions", predictions), ("targets", targets)];
         let asked = asked.into_iter().filter_map(|(what, slot)| Some((what, slot?)));
-        let add = |(what, slot): (&'static str, Slot)| {
-            figures.push(program.metric(Metric::OutsideUnit, slot, slot)?);
-            Ok(Improbable { figure: figures.len() - 1, what, cols, loss })
-        };
-        asked.map(add).collect()
+        for (what, slot) in asked {
+            let share = program.metric(Metric::OutsideUnit, slot, slot)?;
+            figures.improbable(share, what, cols, loss);
+        }
+        Ok(())
     }
 
     /// Whether the outputs may be no probabilities although the loss takes such.

@@ -3,7 +3,7 @@
 use super::Trainer;
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
-use crate::nn::{Around, Goal, Layer, Network, Sequential};
+use crate::nn::{Around, Goal, Layer, Network, RecordLayout, Sequential};
 use crate::program::{Averaging, Op};
 use crate::spec::schedule::{Plateau, PlateauState};
 use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
@@ -238,11 +238,10 @@ impl TrainerBuilder {
             let message = "a loss to train by is one number; use Reduction::Mean or Reduction::Sum";
             return Err(Error::unsupported("Trainer", message));
         }
-        // Loss, penalty, and in a recorded step two figures about its targets.
-        let recorded = 4
-            + usize::from(self.around.skip_not_finite)
-            + usize::from(network.may_be_improbable(&self.loss))
-            + self.metrics.as_ref().map_or(1, Vec::len);
+        let (skips, metrics) =
+            (self.around.skip_not_finite, self.metrics.as_ref().map_or(1, Vec::len));
+        let may_be_improbable = network.may_be_improbable(&self.loss);
+        let recorded = RecordLayout::most(metrics, skips, may_be_improbable);
         if recorded > Op::MAX_RECORDED {
             let (needed, limit) = (recorded as u64, Op::MAX_RECORDED as u64);
             let what = "recording loss, penalty, faults, skipped updates and metrics".to_string();

@@ -47,16 +47,16 @@ impl<'a> Evaluator<'a> {
             }
             let records = self.executor.run(&mut trainer.weights, 1).await?;
             let rows = (end - start) as u32;
-            let shares = self.wiring.improbable.iter();
-            let found = |record| shares.clone().find_map(|share| share.found(record, rows));
-            if let Some(message) = records.iter().find_map(found) {
+            let layout = &self.wiring.record;
+            let found = records.iter().find_map(|record| layout.improbable(record, rows));
+            if let Some(message) = found {
                 return Err(Error::Target { op: "evaluate".into(), message });
             }
             let shares = Shares::of(&trainer.goal, self.data).rows(start..end);
-            records.iter().for_each(|figures| totals.add(figures, rows, shares));
+            records.iter().for_each(|record| totals.add(layout, record, rows, shares));
         }
         self.resident = len <= self.rows;
-        Ok(totals.evaluation(&trainer.goal, self.wiring.program.has_penalty()))
+        Ok(totals.evaluation(&trainer.goal))
     }
 }
 

@@ -11,8 +11,8 @@ use super::share::Shares;
 use crate::data::Dataset;
 use crate::device::Executor;
 use crate::error::{Error, Result};
-use crate::nn::{Goal, Wiring, order};
-use crate::program::{Op, StepRule, Steps};
+use crate::nn::{Goal, Record, RecordLayout, Wiring, order};
+use crate::program::{StepRule, Steps};
 use crate::spec::Range;
 use crate::spec::schedule::improves;
 
@@ -230,9 +230,7 @@ impl Trainer {
             let stop = fit.next_stop(done, evaluator.is_some() || self.plateau.is_some());
             let steps = (stop - done).saturating_mul(live.read().per_epoch());
             let records = executor.run(&mut self.weights, steps).await?;
-            let has_penalty = wiring.program.has_penalty();
-            let figures = (has_penalty, wiring.skipped);
-            let epochs = self.epochs_of(data, &records, (&*live.read(), late), figures);
+            let epochs = self.epochs_of(data, &records, (&*live.read(), late), &wiring.record);
             late += epochs.iter().map(|epoch| epoch.skipped).sum::<u64>();
             history.epochs.extend(epochs);
             (self.step, self.epoch) =
@@ -280,15 +278,13 @@ impl Trainer {
     fn check_probabilities(
         &self,
         wiring: &Wiring,
-        records: &[[f32; Op::MAX_RECORDED]],
+        records: &[Record],
         steps: &Steps,
     ) -> Result<()> {
         let first = self.step - records.len() as u64;
         for (record, step) in records.iter().zip(first..) {
-            let rows = || steps.step(step).rows;
-            if let Some(message) =
-                wiring.improbable.iter().find_map(|share| share.found(record, rows()))
-            {
+            let rows = steps.step(step).rows;
+            if let Some(message) = wiring.record.improbable(record, rows) {
                 return Err(Error::Target { op: format!("training step {step}"), message });
             }
         }
@@ -299,9 +295,9 @@ impl Trainer {
     fn epochs_of(
         &self,
         data: &Dataset,
-        records: &[[f32; Op::MAX_RECORDED]],
+        records: &[Record],
         (steps, mut late): (&Steps, u64),
-        (has_penalty, skipped): (bool, Option<usize>),
+        layout: &RecordLayout,
     ) -> Vec<Epoch> {
         let shares = Shares::of(&self.goal, data);
         let order = order(self.seed, steps.total, steps.batch);
@@ -310,17 +306,14 @@ impl Trainer {
         for (number, records) in records.chunks(per_epoch).enumerate() {
             let first = self.step + (number * per_epoch) as u64;
             let mut totals = Totals::default();
-            let skips = |figures: &[f32; Op::MAX_RECORDED]| {
-                skipped.and_then(|place| figures.get(place)).is_some_and(|figure| *figure > 0.0)
-            };
-            let skipped = records.iter().filter(|figures| skips(figures)).count() as u64;
+            let skipped = records.iter().filter(|record| layout.skipped(record)).count() as u64;
             late += skipped;
             let (updates, _) = steps.progress(first + records.len() as u64, late);
             for (figures, step) in records.iter().zip(first..) {
                 let entry = steps.step(step);
-                totals.add(figures, entry.rows, shares.step(&entry, order));
+                totals.add(layout, figures, entry.rows, shares.step(&entry, order));
             }
-            let figures = totals.evaluation(&self.goal, has_penalty);
+            let figures = totals.evaluation(&self.goal);
             epochs.push(Epoch {
                 epoch: self.epoch + number as u64,
                 loss: figures.loss(),

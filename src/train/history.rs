@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::share::Share;
-use crate::nn::Goal;
+use crate::nn::{Goal, Record, RecordLayout};
 use crate::program::Op;
 use crate::spec::{Metric, Reduction};
 
@@ -107,30 +107,30 @@ pub(super) struct Totals {
     losses: [f64; 2],
     /// The sum of the penalties.
     penalties: f64,
-    /// The rows that metrics count, and the sums of the figures after the loss by them.
+    /// The rows that metrics count, and the sums of the metrics by them.
     counted: f64,
-    figures: [f64; Op::MAX_RECORDED],
+    metrics: [f64; Op::MAX_RECORDED],
 }
 
 impl Totals {
-    pub fn add(&mut self, figures: &[f32; Op::MAX_RECORDED], rows: u32, batch: Share) {
-        let [loss, penalty, ..] = figures.map(f64::from);
+    pub fn add(&mut self, layout: &RecordLayout, record: &Record, rows: u32, batch: Share) {
+        let (loss, penalty) = (layout.loss(record), layout.penalty(record));
         let [sum, by_share] = self.losses;
         self.losses = [sum + loss, by_share + loss * batch.loss];
         self.shares += batch.loss;
         self.rows += f64::from(rows);
         self.penalties += penalty * f64::from(rows);
         self.counted += batch.counted;
-        for (total, figure) in self.figures.iter_mut().zip(figures) {
-            *total += f64::from(*figure) * batch.counted;
+        for (total, metric) in self.metrics.iter_mut().zip(layout.metrics(record)) {
+            *total += metric * batch.counted;
         }
     }
 
-    /// The loss and the means of the others, told apart as a program of this goal records them.
-    pub fn evaluation(&self, goal: &Goal, has_penalty: bool) -> Evaluation {
+    /// The loss and the means of the others.
+    pub fn evaluation(&self, goal: &Goal) -> Evaluation {
         // Without a row that counts, the mean of nothing is 0.
         let counted = if self.counted == 0.0 { 1.0 } else { self.counted };
-        let means = self.figures.into_iter().map(|total| total / counted);
+        let means = self.metrics.into_iter().map(|total| total / counted);
         let [sum, by_share] = self.losses;
         let data_loss = match goal.reduction {
             Reduction::Sum => sum,
@@ -138,9 +138,8 @@ impl Totals {
             _ if self.shares == 0.0 => by_share,
             _ => by_share / self.shares,
         };
-        let penalty = if has_penalty { self.penalties / self.rows } else { 0.0 };
-        let before = 1 + usize::from(has_penalty);
-        let metrics = goal.metrics.iter().map(Metric::to_string).zip(means.skip(before)).collect();
+        let penalty = if self.penalties == 0.0 { 0.0 } else { self.penalties / self.rows };
+        let metrics = goal.metrics.iter().map(Metric::to_string).zip(means).collect();
         Evaluation { data_loss, penalty, metrics }
     }
 }

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use super::TrainingStep;
 use crate::error::{Error, Result};
-use crate::nn::Faults;
-use crate::program::Op;
+use crate::nn::Record;
 
 /// What one step recorded.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,15 +50,10 @@ impl Metrics<'_> {
     pub fn try_all(&mut self) -> Result<Vec<StepFigures>> {
         let records = self.step.plan.try_figures()?;
         records.iter().try_for_each(|(step, record)| self.step.check_targets(*step, record))?;
-        let penalty = usize::from(self.step.plan.program().has_penalty());
-        // A step by the host's gradient has neither loss nor metrics.
-        let judged = !self.step.by_gradient;
-        let count = if judged { self.step.trainer.goal.metrics.len() } else { 0 };
+        let layout = &self.step.record;
         let figures = records.into_iter().map(|(step, record)| {
-            let mut numbers = record.into_iter().map(f64::from);
-            let loss = if judged { numbers.next().unwrap_or(f64::NAN) } else { f64::NAN };
-            let penalty = numbers.by_ref().take(penalty).sum();
-            StepFigures { step, loss, penalty, metrics: numbers.take(count).collect() }
+            let (loss, penalty) = (layout.loss(&record), layout.penalty(&record));
+            StepFigures { step, loss, penalty, metrics: layout.metrics(&record).collect() }
         });
         Ok(figures.collect())
     }
@@ -77,25 +71,18 @@ impl TrainingStep {
     /// As [`Plan::records`](crate::gpu::Plan::records); [`Error::Target`] if class targets of these steps were no class,
     /// with how many and the first one's row, which added nothing to the gradient; or if [`Loss::bce`](crate::Loss::bce) or
     /// [`Loss::categorical_cross_entropy`](crate::Loss::categorical_cross_entropy) met numbers outside 0 to 1, with how many.
-    pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
+    pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<Record>> {
         let first = steps.start;
         let records = self.plan.records(steps).await?;
         (first..).zip(&records).try_for_each(|(step, record)| self.check_targets(step, record))?;
         Ok(records)
     }
 
-    fn check_targets(&self, step: u64, record: &[f32; Op::MAX_RECORDED]) -> Result<()> {
-        let op = || format!("training step {step}");
-        let rows = self.options.rows as u32;
-        if let Some(message) = self.improbable.iter().find_map(|share| share.found(record, rows)) {
-            return Err(Error::Target { op: op(), message });
+    fn check_targets(&self, step: u64, record: &Record) -> Result<()> {
+        let (layout, rows) = (&self.record, self.options.rows as u32);
+        match layout.improbable(record, rows).or_else(|| layout.fault(record)) {
+            None => Ok(()),
+            Some(message) => Err(Error::Target { op: format!("training step {step}"), message }),
         }
-        let figure = |place: usize| record.get(place).copied().unwrap_or(0.0);
-        let found = self.faults.iter().find(|faults| figure(faults.count) > 0.0);
-        let Some(Faults { count, first, what, limit }) = found else { return Ok(()) };
-        let (count, first) = (figure(*count), figure(*first));
-        let message =
-            format!("{count} {what} are no indices below {limit}; the first is at place {first}");
-        Err(Error::Target { op: op(), message })
     }
 }

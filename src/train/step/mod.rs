@@ -16,7 +16,7 @@ use super::Trainer;
 use crate::device::Weights;
 use crate::error::{Error, Result};
 use crate::gpu::{Budget, Choices, Fusion, MemoryUse, Plan, Profile, Region, Snapshots, View};
-use crate::nn::{Faults, Goal, Improbable, Layer, Wiring};
+use crate::nn::{Goal, Layer, RecordLayout, Wiring};
 use crate::program::{LiveSteps, Slot, Steps};
 use crate::spec::Activation;
 
@@ -36,8 +36,7 @@ pub struct TrainingStep {
     slots: Slots,
     inputs: Region,
     /// Which figures tell of indices that are none.
-    faults: Vec<Faults>,
-    improbable: Vec<Improbable>,
+    record: RecordLayout,
     parts: [usize; 2],
     /// The part of a step that was recorded last.
     part: Part,
@@ -113,8 +112,7 @@ impl TrainingStep {
             return Err(Error::empty("into_step", "a batch needs at least one row"));
         }
         let wiring = trainer.wire(&options, by_gradient)?;
-        let (parts, faults, improbable) = (wiring.parts, wiring.faults, wiring.improbable);
-        let Wiring { x, target, y, grad, grad_x, constants, .. } = wiring;
+        let Wiring { x, target, y, grad, grad_x, constants, record, parts, .. } = wiring;
         let slots = Slots { x, target, y, grad, grad_x };
         let live = trainer.steps(options.rows).across_epochs().live();
         if let Some((buffer, offset)) = &options.parameters {
@@ -142,8 +140,7 @@ impl TrainingStep {
             by_gradient,
             slots,
             inputs,
-            faults,
-            improbable,
+            record,
             parts,
             part: Part::Update,
             snapshots,
