@@ -3,7 +3,7 @@
 mod support;
 
 use support::golden::{Case as Golden, load};
-use support::run::{Case, gpu};
+use support::run::{Case, Outcome, gpu};
 use support::tolerance::Tolerance;
 use support::weights::{Duel, Pair, bounds, param, worst};
 use wgrad::program::{DType, LinearInputs, LossInputs, Slot, TripletDistances};
@@ -213,24 +213,77 @@ fn triplets(golden: &Golden) -> (Case, Vec<Slot>) {
     (case, std::iter::once(value).chain(by).collect())
 }
 
-/// The loss through log_softmax: PyTorch's gradient by the log-probabilities themselves is not their derivative.
-fn check_sequences(golden: &Golden, loss: Loss, reduction: Reduction) {
-    let name = &golden.name;
-    let mut case = Case::new(name);
-    let x = case.input(&shape(golden, "x"), &golden.tensor("x").f32());
+/// The loss and its gradient through log_softmax: PyTorch's by the log-probabilities themselves is not their derivative.
+fn run_sequences(golden: &Golden, loss: Loss, (extents, x): (&[usize], &[f32])) -> [Outcome; 2] {
+    let mut case = Case::new(&golden.name);
+    let x = case.input(extents, x);
     let mut indices =
         |role: &str| case.indices(&shape(golden, role), &golden.tensor(role).labels());
     let (target, lengths) = (indices("lists"), indices("lengths"));
     let log_softmax = Activation::log_softmax();
     let log_probs = case.program.activation("log p", log_softmax, x).unwrap();
     let inputs = LossInputs::new(log_probs, target).lengths(lengths);
-    let (value, gradients) = case.program.loss_of(loss, reduction, inputs, true).unwrap();
+    let (value, gradients) = case.program.loss_of(loss, reduction(golden), inputs, true).unwrap();
     let saved = (x, log_probs);
     let dx = case.program.activation_backward("dx", log_softmax, saved, gradients[0]).unwrap();
-    for (outcome, role) in case.run(gpu(), &[value, dx]).iter().zip(["y", "grad_in"]) {
+    let mut outcomes = case.run(gpu(), &[value, dx]).into_iter();
+    [outcomes.next().unwrap(), outcomes.next().unwrap()]
+}
+
+fn check_sequences(golden: &Golden, loss: Loss) {
+    let (name, x) = (&golden.name, golden.tensor("x"));
+    let outcomes = run_sequences(golden, loss, (&x.shape, &x.f32()));
+    for (outcome, role) in outcomes.iter().zip(["y", "grad_in"]) {
         let wanted = &golden.tensor(role).values;
         check_reference(&format!("{name}, {role}"), &outcome.want, wanted, 1e-12, 1.0);
         check_gpu(name, &outcome.got, wanted, |_| Tolerance::ulps(32.0).floor(2e-6));
+    }
+}
+
+/// The logits that `tools/golden/ctc_long.py` makes by a recipe.
+fn logits(recipe: &[f64], extents: &[usize]) -> Vec<f32> {
+    let [seed, deviation, shift] = recipe else { panic!("{recipe:?}") };
+    let word = |i: u64| {
+        let z = (i + 1 + ((*seed as u64) << 32)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        let z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    };
+    let parts = |i: u64| (0..4).map(move |part| (word(i) >> (16 * part)) & 0xffff);
+    let number = |i: usize| {
+        let sum: u64 = (3 * i as u64..3 * i as u64 + 3).flat_map(parts).sum();
+        let x = (sum as f64 / 65536.0 - 6.0) * deviation;
+        (if i.is_multiple_of(extents[2]) { x + shift } else { x }) as f32
+    };
+    (0..extents.iter().product()).map(number).collect()
+}
+
+#[test]
+fn sequences_as_long_as_speech_have_pytorchs_values_and_gradients() {
+    let cases = load("ctc_long");
+    assert_eq!(cases.len(), 15);
+    for golden in &cases {
+        let extents: Vec<usize> =
+            golden.tensor("extents").labels().iter().map(|&extent| extent as usize).collect();
+        let x = logits(&golden.tensor("recipe").values, &extents);
+        let [value, gradient] = run_sequences(golden, Loss::ctc(), (&extents, &x));
+        let (name, wanted) = (&golden.name, &golden.tensor("y").values);
+        check_reference(name, &value.want, wanted, 1e-12, 1.0);
+        // A few roundings a time step.
+        let steps = extents[0] as f64;
+        check_gpu(name, &value.got, wanted, |i| {
+            Tolerance::ulps(0.0).floor(6e-8 * steps * (1.0 + wanted[i].abs()))
+        });
+        let wanted = &golden.tensor("grad_in").values;
+        let largest = wanted.iter().fold(0.0_f64, |most, want| most.max(want.abs()));
+        let places = golden.tensor("places").labels();
+        let (mut want, mut got) = (Vec::new(), Vec::new());
+        for place in places {
+            want.push(gradient.want[place as usize]);
+            got.push(gradient.got[place as usize]);
+        }
+        check_reference(name, &want, wanted, 1e-9, largest);
+        check_gpu(name, &got, wanted, |_| Tolerance::ulps(0.0).floor(4e-7 * steps * largest));
     }
 }
 
@@ -242,7 +295,7 @@ fn check_loss(golden: &Golden) {
     }
     let reduction = reduction(golden);
     if loss.is_sequence() {
-        return check_sequences(golden, loss, reduction);
+        return check_sequences(golden, loss);
     }
     let mut case = Case::new(name);
     let mut input =

@@ -8,6 +8,7 @@ from importlib.metadata import version
 import activations
 import activations_jax
 import algebra
+import ctc_long
 import losses
 import losses_composed
 import optimizers
@@ -45,6 +46,7 @@ against torch's own op; `categorical_cross_entropy`, which torch does not have, 
 `log_cosh`, `hinge` and `focal` those of optax (the first and third also in torch). `muon` is torch's own code with float64 in the place of bfloat16. `optimizers_papers` is of no package:
 its formulas are written in numpy from the papers that the script names. `torch_mlp` is no golden file of
 this kind but a state_dict in float32, as torch saves it; its outputs are of this kind.
+`ctc_long` stores neither its logits, which `tools/golden/ctc_long.py` says how to make, nor more than a sample of each gradient.
 """
 
 
@@ -59,6 +61,7 @@ def main():
         (activations, "activations"),
         (activations_jax, "activations_jax"),
         (algebra, "algebra"),
+        (ctc_long, "ctc_long"),
         (losses, "losses"),
         (losses_composed, "losses_composed"),
         (optimizers, "optimizers"),
