@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::gpu::Class;
 
 /// The most turns of an invocation; the rest is for trees over lanes.
-pub(super) const MOST: usize = 64_000;
+pub(in crate::gpu::lower) const MOST: usize = 64_000;
 
 impl Lowering<'_> {
     /// Fails if an invocation would take more turns than a CPU adapter lets it.

@@ -154,6 +154,9 @@ impl<'a> Lowering<'a> {
 
     /// The sums over each tensor of a segment, from the shares of its blocks.
     fn norms(&mut self, segment: &Segment) -> Result<()> {
+        let longest = self.program.params().iter().map(|param| param.shape.len()).max();
+        // Two loops over the tensor's blocks.
+        self.check_turns("the norm of a tensor", 2 * longest.unwrap_or(0).div_ceil(256 * PAD))?;
         let call = self
             .call(kernels::norms())
             .bind("tensors", &segment.tensors)
@@ -297,6 +300,8 @@ impl<'a> Lowering<'a> {
         };
         let (len, slots) = (segment.len, optimizer.slots());
         let chunks = len.div_ceil(4096);
+        // The kernel that solves adds up the chunks of each product.
+        self.check_turns(optimizer.name(), (5 * (slots + 1)).div_ceil(256) * chunks)?;
         let (grad, numbers) = (self.scratch(len)?, self.weights()?.carried.clone());
         let partial = self.scratch(5 * (slots + 1) * chunks)?;
         let [gather, dots, solve, apply] = kernels::history(optimizer);

@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::gpu::choice::{Choices, Class, Fusion};
 use crate::gpu::kernel::whole::{Gathered, Layer, Parts, Room, Whole, place};
 use crate::gpu::lower::fusion::{Joined, Readers};
+use crate::gpu::lower::turns;
 use crate::gpu::{Gpu, View, Weights};
 use crate::ops::{StepOp, UpdateOp};
 use crate::program::{Form, Op, Operand, Place, Program, Slot};
@@ -161,6 +162,11 @@ impl Site<'_> {
         }
         let wanted = if software { 8 } else { 256 };
         whole.groups = (blocks * whole.turns()).div_ceil(MOST_TURNS).max(wanted).min(blocks) as u32;
+        // The update adds the groups up one by one.
+        if software && whole.groups as usize > turns::MOST {
+            let (groups, most) = (whole.groups, turns::MOST);
+            return Err(format!("{groups} partial gradients to add up; the most is {most}").into());
+        }
         let partial = u64::from(whole.groups) * u64::from(whole.stride()) * 4;
         if partial > MOST_PARTIAL.min(gpu.limits().max_storage_buffer_binding_size) {
             let message =
