@@ -455,7 +455,7 @@ fn sin_of(angle: Angle, quarters: u32) -> f32 {
     return from_bits(bitcast<u32>(y) ^ ((quadrant & 2u) << 30u));
 }
 
-// sin(a b + quarters * pi/2) of the exact product; NaN for infinity. Error 1.54 | 1.54 or 1e-9.
+// sin(a b + quarters * pi/2) of the exact product; NaN for infinity. Error 2.21 | 2.21 or 1e-9.
 fn sin_product(a: f32, b: f32, quarters: u32) -> f32 {
     let product = a * b;
     var angle = near_angle(product, product_rest(a, b, product));
