@@ -117,7 +117,7 @@ impl Program {
         Ok(self.slot(slot)?.shape)
     }
 
-    /// The figures recorded by a step: the slots of the last [`Op::Record`].
+    /// The figures recorded by a step: the slots of the last [`StepOp::Record`].
     pub fn recorded(&self) -> &[Slot] {
         self.ops
             .iter()

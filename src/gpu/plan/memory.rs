@@ -75,7 +75,7 @@ impl Plan {
     /// | scratch | what passes between the kernels of one op |
     /// | kernel parameters | uniforms |
     /// | step table | what varies by step, 1024 steps ahead |
-    /// | figures | loss and metrics of the last 1024 steps ([`Op::Record`]) |
+    /// | figures | loss and metrics of the last 1024 steps ([`StepOp::Record`](crate::ops::StepOp::Record)) |
     /// | staging | what the host uploads, and what comes back to it |
     ///
     /// ```

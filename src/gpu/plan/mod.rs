@@ -385,7 +385,7 @@ impl Plan {
         text
     }
 
-    /// Whether the program counts steps, that is, ends with [`Op::Record`].
+    /// Whether the program counts steps, that is, ends with [`StepOp::Record`](crate::ops::StepOp::Record).
     pub fn is_counting(&self) -> bool {
         self.counting
     }

@@ -97,7 +97,7 @@ impl Epilogue {
         name
     }
 
-    /// What it binds, in the order of [`Self::bindings`].
+    /// The names of what it binds, in order.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.bindings().map(|binding| binding.name)
     }
