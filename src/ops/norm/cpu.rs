@@ -8,7 +8,7 @@ use crate::program::{Slot, StepEntry};
 use crate::shape::Shape;
 use crate::spec::row::sum;
 use crate::spec::{Normalization, Real};
-use crate::walk::{change, put};
+use crate::walk::{at, change, put};
 
 /// The numbers that are normalized together: where they lie, and which weight each has.
 #[derive(Clone, Copy)]
@@ -58,77 +58,60 @@ fn average<F: Real>(numbers: &[F]) -> F {
     sum(numbers) * share(numbers.len())
 }
 
-fn at<F: Real>(x: &[F], i: usize) -> F {
-    x.get(i).copied().unwrap_or_default()
-}
-
 fn optional<'a, F: Real>(memory: &'a Memory<'_, F>, slot: Option<Slot>) -> Result<Option<&'a [F]>> {
     slot.map(|slot| memory.read(slot)).transpose()
+}
+
+/// What scales and shifts the normalized numbers of each column.
+struct Affine<'a, F> {
+    weight: Option<&'a [F]>,
+    bias: Option<&'a [F]>,
+}
+
+impl<'a, F: Real> Affine<'a, F> {
+    fn of(memory: &'a Memory<'_, F>, weight: Option<Slot>, bias: Option<Slot>) -> Result<Self> {
+        Ok(Self { weight: optional(memory, weight)?, bias: optional(memory, bias)? })
+    }
+
+    fn apply(&self, normal: F, column: usize) -> F {
+        let scaled = normal * self.weight.map_or(F::one(), |weight| at(weight, column));
+        scaled + self.bias.map_or(F::zero(), |bias| at(bias, column))
+    }
 }
 
 impl NormOp {
     /// Runs it.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         let shape = memory.program.shape(self.x())?;
-        let entry = memory.entry;
+        let lines = |f| Lines::new(f, shape, memory.entry);
         match self {
-            NormOp::Forward { f, x, weight, bias, out } => memory.write(*out, |memory, out| {
-                let (weight, bias) = (optional(memory, *weight)?, optional(memory, *bias)?);
-                let (x, lines) = (memory.read(*x)?, Lines::new(f, shape, entry));
-                out.fill(F::zero());
-                for line in lines.each() {
-                    let numbers: Vec<F> = lines.places(line).map(|(i, _)| at(x, i)).collect();
-                    let (mean, variance) = statistics(f, &numbers);
-                    let scale = F::one() / (variance + F::of(f.epsilon())).sqrt();
-                    for ((i, w), x) in lines.places(line).zip(numbers) {
-                        let scaled =
-                            (x - mean) * scale * weight.map_or(F::one(), |weight| at(weight, w));
-                        let y = scaled + bias.map_or(F::zero(), |bias| at(bias, w));
-                        put(out, i, y);
-                    }
-                }
-                Ok(())
-            }),
-            NormOp::Track { f, x, running } => {
-                let (lines, momentum) = (Lines::new(f, shape, entry), F::of(f.step()));
-                let mut found = Vec::new();
-                for line in lines.each().filter(|_| lines.rows > 0) {
-                    let x = memory.read(*x)?;
-                    let numbers: Vec<F> = lines.places(line).map(|(i, _)| at(x, i)).collect();
-                    found.push(statistics(f, &numbers));
-                }
-                let [mean, variance] = *running;
-                let toward = |old: F, new: F| old + momentum * (new - old);
-                let means = memory.place(mean)?.iter_mut().zip(&found);
-                means.for_each(|(old, (mean, _))| *old = toward(*old, *mean));
-                if lines.rows > 1 {
-                    let sample = count::<F>(lines.rows) / count::<F>(lines.rows - 1);
-                    let variances = memory.place(variance)?.iter_mut().zip(&found);
-                    variances.for_each(|(old, (_, of_all))| *old = toward(*old, *of_all * sample));
-                }
-                Ok(())
+            Self::Forward { f, x, weight, bias, out } => {
+                let lines = lines(f);
+                memory.write(*out, |memory, out| {
+                    let affine = Affine::of(memory, *weight, *bias)?;
+                    forward(f, lines, memory.read(*x)?, &affine, out);
+                    Ok(())
+                })
             }
-            NormOp::Evaluate { f, x, running: [mean, variance], weight, bias, out } => memory
-                .write(*out, |memory, out| {
-                    let (weight, bias) = (optional(memory, *weight)?, optional(memory, *bias)?);
+            Self::Track { f, x, running } => track(memory, f, lines(f), *x, *running),
+            Self::Evaluate { f, x, running: [mean, variance], weight, bias, out } => {
+                memory.write(*out, |memory, out| {
+                    let affine = Affine::of(memory, *weight, *bias)?;
                     let (mean, variance) = (memory.read(*mean)?, memory.read(*variance)?);
-                    let x = memory.read(*x)?;
-                    for (i, (out, &x)) in out.iter_mut().zip(x).enumerate() {
-                        let col = i % shape.cols().max(1);
-                        let scale = F::one() / (at(variance, col) + F::of(f.epsilon())).sqrt();
-                        let scaled = (x - at(mean, col)) * scale;
-                        let scaled = scaled * weight.map_or(F::one(), |weight| at(weight, col));
-                        *out = scaled + bias.map_or(F::zero(), |bias| at(bias, col));
+                    for (i, (out, &x)) in out.iter_mut().zip(memory.read(*x)?).enumerate() {
+                        let column = i % shape.cols().max(1);
+                        let scale = F::one() / (at(variance, column) + F::of(f.epsilon())).sqrt();
+                        *out = affine.apply((x - at(mean, column)) * scale, column);
                     }
                     Ok(())
-                }),
-            NormOp::Backward { f, x, weight, grad_out, grad_in, grad_weight } => {
-                let mut sums = vec![F::zero(); shape.cols()];
+                })
+            }
+            Self::Backward { f, x, weight, grad_out, grad_in, grad_weight } => {
+                let (lines, mut sums) = (lines(f), vec![F::zero(); shape.cols()]);
                 memory.write(*grad_in, |memory, out| {
                     let weight = optional(memory, *weight)?;
                     let (x, g) = (memory.read(*x)?, memory.read(*grad_out)?);
                     out.fill(F::zero());
-                    let lines = Lines::new(f, shape, entry);
                     for line in lines.each() {
                         backward(f, lines.places(line), (x, weight, g), out, &mut sums);
                     }
@@ -140,6 +123,49 @@ impl NormOp {
             }
         }
     }
+}
+
+fn forward<F: Real>(
+    f: &Normalization,
+    lines: Lines,
+    x: &[F],
+    affine: &Affine<'_, F>,
+    out: &mut [F],
+) {
+    out.fill(F::zero());
+    for line in lines.each() {
+        let numbers: Vec<F> = lines.places(line).map(|(i, _)| at(x, i)).collect();
+        let (mean, variance) = statistics(f, &numbers);
+        let scale = F::one() / (variance + F::of(f.epsilon())).sqrt();
+        for ((i, column), x) in lines.places(line).zip(numbers) {
+            put(out, i, affine.apply((x - mean) * scale, column));
+        }
+    }
+}
+
+/// Moves the running statistics.
+fn track<F: Real>(
+    memory: &mut Memory<'_, F>,
+    f: &Normalization,
+    lines: Lines,
+    x: Slot,
+    [mean, variance]: [Slot; 2],
+) -> Result<()> {
+    let mut found = Vec::new();
+    for line in lines.each().filter(|_| lines.rows > 0) {
+        let x = memory.read(x)?;
+        let numbers: Vec<F> = lines.places(line).map(|(i, _)| at(x, i)).collect();
+        found.push(statistics(f, &numbers));
+    }
+    let toward = |old: F, new: F| old + F::of(f.step()) * (new - old);
+    let means = memory.place(mean)?.iter_mut().zip(&found);
+    means.for_each(|(old, (mean, _))| *old = toward(*old, *mean));
+    if lines.rows > 1 {
+        let sample = count::<F>(lines.rows) / count::<F>(lines.rows - 1);
+        let variances = memory.place(variance)?.iter_mut().zip(&found);
+        variances.for_each(|(old, (_, of_all))| *old = toward(*old, *of_all * sample));
+    }
+    Ok(())
 }
 
 /// The gradient along one line; adds that of the weights to `sums`.
