@@ -402,3 +402,13 @@ fn long_rows_with_a_nan_do_not_stop_the_reference() {
         }
     }
 }
+
+#[test]
+fn an_infinite_score_has_no_sparsemax() {
+    let mut case = Case::new("sparsemax");
+    let x = case.input(&[1, 4], &[0.5, f32::INFINITY, -0.25, 0.125]);
+    let y = case.program.activation("y", Activation::sparsemax(), x).unwrap();
+    let Outcome { got, want } = &case.run(gpu(), &[y])[0];
+    assert!(got.iter().all(|y| y.is_nan()), "{got:?}");
+    assert!(want.iter().all(|y| y.is_nan()), "{want:?}");
+}

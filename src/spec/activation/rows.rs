@@ -133,6 +133,9 @@ fn sparsemax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
         return y.fill(*nan);
     }
     let top = maximum(x);
+    if top == F::infinity() {
+        return y.fill(F::nan());
+    }
     let mut sorted: Vec<F> = x.iter().map(|&x| x - top).collect();
     sorted.sort_unstable_by(|a, b| b.as_f64().total_cmp(&a.as_f64()));
     let (mut total, mut threshold) = (F::zero(), -F::one());
