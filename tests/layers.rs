@@ -95,6 +95,9 @@ fn a_layer_trains_in_a_hosts_frame() {
     let network = Sequential::new(2).layer(radial(2, 16)).dense(3);
     let data = data::spiral(20, 3, 0).unwrap();
     let mut step = trainer(network, nets::gpu()).into_step(data.len()).unwrap();
+    let text = step.plan().program().to_string();
+    let copied = |line: &str| line.contains("d 0.centres:") && line.contains("= copy(");
+    assert!(text.contains("d 0.centres:") && !text.lines().any(copied), "{text}");
     let mut losses = Vec::new();
     for _ in 0..50 {
         let mut encoder = gpu().device().create_command_encoder(&Default::default());

@@ -246,11 +246,15 @@ impl Stage {
     ) -> Result<Option<Slot>> {
         let mut wrt = self.params(program)?;
         wrt.extend((!last).then_some(trace.x));
+        let before = program.slots().len();
         let mut grads = program.pullback(trace.first, (trace.y, grad), &wrt)?;
         let below = if last { None } else { grads.pop() };
         for (index, grad) in (self.first_param..).zip(grads) {
-            let out = program.grad(index)?;
-            program.copy_to(grad, out)?;
+            // What the rules made is made in place; what was there before, or serves two parameters, is copied.
+            if !program.place_grad(grad, index, before) {
+                let out = program.grad(index)?;
+                program.copy_to(grad, out)?;
+            }
         }
         Ok(below)
     }

@@ -34,6 +34,16 @@ impl Program {
         Slot(self.slots.len() - 1)
     }
 
+    /// Lets a value made after the first `before` slots be the gradient of a parameter of as many numbers; says whether it
+    /// is now.
+    pub(crate) fn place_grad(&mut self, slot: Slot, index: usize, before: usize) -> bool {
+        let len = self.params.get(index).map(|param| param.shape.len());
+        let root = self.slots.get(slot.0).map_or(slot, |info| info.root(slot));
+        let info = self.slots.get_mut(root.0).filter(|_| root.0 >= before);
+        let info = info.filter(|info| info.place == Place::Value && Some(info.shape.len()) == len);
+        info.map(|info| info.place = Place::Grad(index)).is_some()
+    }
+
     pub(crate) fn value(&mut self, name: &str, shape: Shape) -> Slot {
         self.add(name, shape, DType::F32, Place::Value)
     }
