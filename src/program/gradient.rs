@@ -78,7 +78,8 @@ impl Program {
         let mut gradients = Gradients::new(self, (first, &ops), wrt);
         gradients.add(self, y, upstream)?;
         for (number, op) in ops.iter().enumerate().skip(first).rev() {
-            let mut changed = op.effects().changed().collect::<Vec<_>>().into_iter();
+            let effects = op.effects();
+            let mut changed = effects.changed();
             if changed
                 .any(|operand| slots(self, operand).iter().any(|slot| gradients.has(self, *slot)))
             {

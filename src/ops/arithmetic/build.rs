@@ -1,6 +1,7 @@
 //! Adding arithmetic to a program.
 
 use super::ArithmeticOp;
+use super::gradient::by_operands;
 use crate::error::{Error, Result};
 use crate::program::{Op, Program, Slot};
 use crate::shape::Shape;
@@ -24,7 +25,14 @@ impl Program {
         self.scaled(name, Arithmetic::Add, alpha, x, y)
     }
 
-    fn scaled(&mut self, name: &str, f: Arithmetic, alpha: f64, a: Slot, b: Slot) -> Result<Slot> {
+    pub(super) fn scaled(
+        &mut self,
+        name: &str,
+        f: Arithmetic,
+        alpha: f64,
+        a: Slot,
+        b: Slot,
+    ) -> Result<Slot> {
         let shape = self.common(f.name(), a, b)?;
         let out = self.value(name, shape);
         let walk = self.walk_to(shape, [a, b])?;
@@ -45,22 +53,9 @@ impl Program {
     ) -> Result<[Slot; 2]> {
         let common = self.common(f.name(), a, b)?;
         self.check_shape(&format!("{}.backward", f.name()), grad_out, common)?;
-        let grads = match f {
-            Arithmetic::Add => [grad_out, grad_out],
-            Arithmetic::Sub => [grad_out, self.scale(name, grad_out, -1.0)?],
-            Arithmetic::Mul => [
-                self.arithmetic(name, Arithmetic::Mul, grad_out, b)?,
-                self.arithmetic(name, Arithmetic::Mul, grad_out, a)?,
-            ],
-            Arithmetic::Div => {
-                // d(a / b)/db = -(a / b) / b: neither b^2 nor 1 / b overflows on the way.
-                let by_a = self.arithmetic(name, Arithmetic::Div, grad_out, b)?;
-                let quotient = self.scaled(name, Arithmetic::Div, -1.0, a, b)?;
-                [by_a, self.arithmetic(name, Arithmetic::Mul, by_a, quotient)?]
-            }
-        };
+        let by = by_operands(self, [name; 2], (f, 1.0), [a, b], grad_out, [true; 2])?;
+        let [by_a, by_b] = by.map(|by| by.unwrap_or(grad_out));
         let shapes = [self.shape(a)?, self.shape(b)?];
-        let [by_a, by_b] = grads;
         Ok([self.sum_to(name, by_a, shapes[0])?, self.sum_to(name, by_b, shapes[1])?])
     }
 

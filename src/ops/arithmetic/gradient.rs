@@ -10,69 +10,62 @@ impl ArithmeticOp {
     pub(crate) fn gradient(&self, program: &mut Program, grads: &mut Gradients) -> Result<()> {
         let Self { f, alpha, a, b, out, .. } = *self;
         let Some(g) = grads.take(program, out)? else { return Ok(()) };
-        for (operand, is_left) in [(a, true), (b, false)] {
-            if grads.needs(program, operand) {
-                let name = grads.name(program, operand);
-                let full = match is_left {
-                    true => by_left(program, grads, &name, (f, alpha, b), g)?,
-                    false => by_right(program, grads, &name, (f, alpha, a, b), g)?,
-                };
-                let shape = program.shape(operand)?;
-                let sum = program.sum_to(&name, full, shape)?;
-                grads.add(program, operand, sum)?;
-            }
+        let operands = [a, b];
+        let wanted = operands.map(|operand| grads.needs(program, operand));
+        let [by_a, by_b] = wanted;
+        let is_linear = matches!(f, Arithmetic::Add | Arithmetic::Sub);
+        if !is_linear && by_b {
+            grads.value(program, a)?;
+        }
+        if !is_linear && (by_a || f == Arithmetic::Div) {
+            grads.value(program, b)?;
+        }
+        let [of_a, of_b] = operands.map(|operand| grads.name(program, operand));
+        let names = [of_a.as_str(), of_b.as_str()];
+        let full = by_operands(program, names, (f, alpha), operands, g, wanted)?;
+        for ((operand, name), full) in operands.into_iter().zip(names).zip(full) {
+            let Some(full) = full else { continue };
+            let shape = program.shape(operand)?;
+            let sum = program.sum_to(name, full, shape)?;
+            grads.add(program, operand, sum)?;
         }
         Ok(())
     }
 }
 
-fn scaled(program: &mut Program, name: &str, x: Slot, factor: f64) -> Result<Slot> {
-    if factor == 1.0 { Ok(x) } else { program.scale(name, x, factor) }
-}
-
-/// By a of `f(alpha a, b)`.
-fn by_left(
+/// The gradients of `f(alpha a, b)` by a and by b, in its own shape, as far as they are wanted.
+pub(super) fn by_operands(
     program: &mut Program,
-    grads: &Gradients,
-    name: &str,
-    (f, alpha, b): (Arithmetic, f64, Slot),
+    [of_a, of_b]: [&str; 2],
+    (f, alpha): (Arithmetic, f64),
+    [a, b]: [Slot; 2],
     g: Slot,
-) -> Result<Slot> {
-    let full = match f {
-        Arithmetic::Add | Arithmetic::Sub => g,
-        Arithmetic::Mul | Arithmetic::Div => {
-            let b = grads.value(program, b)?;
-            program.arithmetic(name, f, g, b)?
-        }
+    [by_a, by_b]: [bool; 2],
+) -> Result<[Option<Slot>; 2]> {
+    // Division by b is part of both.
+    let first = match f {
+        Arithmetic::Add | Arithmetic::Sub => Some(g),
+        Arithmetic::Mul if !by_a => None,
+        Arithmetic::Mul | Arithmetic::Div => Some(program.arithmetic(of_a, f, g, b)?),
     };
-    scaled(program, name, full, alpha)
-}
-
-/// By b of `f(alpha a, b)`.
-fn by_right(
-    program: &mut Program,
-    grads: &Gradients,
-    name: &str,
-    (f, alpha, a, b): (Arithmetic, f64, Slot, Slot),
-    g: Slot,
-) -> Result<Slot> {
-    match f {
-        Arithmetic::Add => Ok(g),
-        Arithmetic::Sub => program.scale(name, g, -1.0),
-        Arithmetic::Mul => {
-            let a = grads.value(program, a)?;
-            let full = program.arithmetic(name, Arithmetic::Mul, g, a)?;
-            scaled(program, name, full, alpha)
-        }
+    let second = match f {
+        _ if !by_b => None,
+        Arithmetic::Add => Some(g),
+        Arithmetic::Sub => Some(program.scale(of_b, g, -1.0)?),
+        Arithmetic::Mul if alpha == 1.0 => Some(program.arithmetic(of_b, f, g, a)?),
+        Arithmetic::Mul => Some(program.scaled(of_b, f, alpha, a, g)?),
         Arithmetic::Div => {
             // d(a / b)/db = -(a / b) / b: neither b^2 nor 1 / b overflows on the way.
-            let (a, b) = (grads.value(program, a)?, grads.value(program, b)?);
-            let part = program.arithmetic(name, Arithmetic::Div, g, b)?;
-            let quotient = program.arithmetic(name, Arithmetic::Div, a, b)?;
-            let full = program.arithmetic(name, Arithmetic::Mul, part, quotient)?;
-            program.scale(name, full, -alpha)
+            let quotient = program.scaled(of_b, f, -alpha, a, b)?;
+            let part = first.unwrap_or(g);
+            Some(program.arithmetic(of_b, Arithmetic::Mul, part, quotient)?)
         }
-    }
+    };
+    let first = match first.filter(|_| by_a) {
+        Some(first) if alpha != 1.0 => Some(program.scale(of_a, first, alpha)?),
+        first => first,
+    };
+    Ok([first, second])
 }
 
 /// The sum of two gradients of one shape.

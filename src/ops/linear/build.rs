@@ -42,11 +42,7 @@ impl Program {
         let (left, right) = (self.shape(a)?, self.shape(b)?);
         let op = format!("matmul.{}.backward", form.name());
         self.check_shape(&op, grad_out, Product::shape(form, left, right)?)?;
-        let (by_a, by_b) = match form {
-            Form::NN => ((grad_out, b, Form::NT), (a, grad_out, Form::TN)),
-            Form::NT => ((grad_out, b, Form::NN), (grad_out, a, Form::TN)),
-            Form::TN => ((b, grad_out, Form::NT), (a, grad_out, Form::NN)),
-        };
+        let [by_a, by_b] = form.gradients(a, b, grad_out);
         let by_a = self.matmul(name, by_a.0, by_a.1, by_a.2)?;
         let by_b = self.matmul(name, by_b.0, by_b.1, by_b.2)?;
         Ok([self.sum_to(name, by_a, left)?, self.sum_to(name, by_b, right)?])

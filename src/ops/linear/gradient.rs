@@ -11,11 +11,7 @@ impl LinearOp {
         match *self {
             Self::MatMul { a, b, out, form } => {
                 let Some(g) = grads.take(program, out)? else { return Ok(()) };
-                let (by_a, by_b) = match form {
-                    Form::NN => ((g, b, Form::NT), (a, g, Form::TN)),
-                    Form::NT => ((g, b, Form::NN), (g, a, Form::TN)),
-                    Form::TN => ((b, g, Form::NT), (a, g, Form::NN)),
-                };
+                let [by_a, by_b] = form.gradients(a, b, g);
                 for (by, other, product) in [(a, b, by_a), (b, a, by_b)] {
                     if grads.needs(program, by) {
                         grads.value(program, other)?;

@@ -37,6 +37,15 @@ impl Form {
         }
     }
 
+    /// The products that are the gradients by a and by b of one of this form whose own gradient is `g`.
+    pub(crate) const fn gradients(self, a: Slot, b: Slot, g: Slot) -> [(Slot, Slot, Self); 2] {
+        match self {
+            Self::NN => [(g, b, Self::NT), (a, g, Self::TN)],
+            Self::NT => [(g, b, Self::NN), (g, a, Self::TN)],
+            Self::TN => [(b, g, Self::NT), (a, g, Self::NN)],
+        }
+    }
+
     /// (m, k, n) of a product of an (ar, ac) by a (br, bc) matrix, if their inner sides agree.
     pub const fn sides(
         self,

@@ -12,6 +12,19 @@ impl Program {
         self.push(Op::Loss(op));
     }
 
+    /// What each row's term is multiplied by, into `out`.
+    pub(crate) fn row_shares(
+        &mut self,
+        (target, classes, ignored): (Slot, usize, Option<u32>),
+        class_weight: Option<Slot>,
+        reduction: Reduction,
+        out: Slot,
+    ) -> Slot {
+        let op = LossOp::RowShares { target, class_weight, classes, ignored, reduction, out };
+        self.push_loss(op);
+        out
+    }
+
     /// The value of a loss and, if asked for, its gradient by the prediction.
     ///
     /// # Errors

@@ -120,7 +120,7 @@ impl Program {
         goal: &LinearGoal,
     ) -> Result<(Slot, Vec<Slot>)> {
         let [rows, features, classes] = self.check_linear(&loss, inputs)?;
-        let share = self.row_shares(&loss, reduction, inputs, classes)?;
+        let share = self.weighted_shares(&loss, reduction, inputs, classes)?;
         let row = Shape::new(&[rows])?;
         let terms = self.value("terms", row);
         let metrics: Vec<Slot> =
@@ -230,7 +230,7 @@ impl Program {
     }
 
     /// What each row's term is multiplied by in the value; 0 in rows that take no part.
-    fn row_shares(
+    fn weighted_shares(
         &mut self,
         loss: &Loss,
         reduction: Reduction,
@@ -239,16 +239,8 @@ impl Program {
     ) -> Result<Slot> {
         let shape = self.shape(inputs.target)?;
         let out = self.value("shares", shape);
-        let &LinearInputs { target, class_weight, .. } = inputs;
-        let ignored = loss.ignore_index();
-        self.push_loss(LossOp::RowShares {
-            target,
-            class_weight,
-            classes,
-            ignored,
-            reduction,
-            out,
-        });
+        let targets = (inputs.target, classes, loss.ignore_index());
+        self.row_shares(targets, inputs.class_weight, reduction, out);
         match inputs.row_weight {
             Some(weight) => self.arithmetic("shares", Arithmetic::Mul, out, weight),
             None => Ok(out),

@@ -67,16 +67,8 @@ impl Program {
         reduction: Reduction,
         shape: Shape,
     ) -> Slot {
-        let (out, class_weight) = (self.value("counted", shape), None);
-        self.push_loss(LossOp::RowShares {
-            target,
-            class_weight,
-            classes,
-            ignored,
-            reduction,
-            out,
-        });
-        out
+        let out = self.value("counted", shape);
+        self.row_shares((target, classes, ignored), None, reduction, out)
     }
 
     /// A metric's term for each row, for metrics that have one.

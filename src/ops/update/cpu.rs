@@ -2,7 +2,7 @@
 
 use super::UpdateOp;
 use crate::cpu::{Memory, Weights};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::numeric::tree_sum;
 use crate::program::{ParamInfo, Program, StepEntry};
 use crate::random::Key;
@@ -38,7 +38,7 @@ impl UpdateOp {
                 gradient_noise(program, memory.weights, F::of(entry.noise), noise);
             }
             Self::Accumulate { state } => {
-                accumulate(memory.weights, *state, F::of(entry.gathered), entry.begins);
+                accumulate(memory.weights, *state, F::of(entry.gathered), entry.begins)?;
             }
             Self::SkipNotFinite { skipped } => {
                 let finite = memory.weights.grads.iter().flatten().all(|grad| grad.is_finite());
@@ -47,7 +47,7 @@ impl UpdateOp {
                 memory.place(*skipped)?.fill(if skips { F::one() } else { F::zero() });
             }
             Self::Average { state, follows } => {
-                average(program, memory.weights, *state, F::of(entry.share), *follows);
+                average(program, memory.weights, *state, F::of(entry.share), *follows)?;
             }
             Self::Direction { .. } => direction(program, memory.weights, entry),
             Self::Update { optimizer, loss, key } => {
@@ -126,14 +126,25 @@ fn gradient_noise<F: Real>(
     }
 }
 
-fn accumulate<F: Real>(weights: &mut Weights<F>, state: usize, share: F, begins: bool) {
-    let sums = weights.states.get_mut(state).into_iter().flatten();
+fn state_of<F>(states: &mut [Vec<Vec<F>>], state: usize) -> Result<&mut Vec<Vec<F>>> {
+    let missing = || Error::Internal(format!("the weights have no state value {state}"));
+    states.get_mut(state).ok_or_else(missing)
+}
+
+fn accumulate<F: Real>(
+    weights: &mut Weights<F>,
+    state: usize,
+    share: F,
+    begins: bool,
+) -> Result<()> {
+    let sums = state_of(&mut weights.states, state)?.iter_mut();
     for (sum, grad) in
         sums.zip(&mut weights.grads).flat_map(|(sums, grads)| sums.iter_mut().zip(grads))
     {
         *sum = if begins { F::zero() } else { *sum } + share * *grad;
         *grad = *sum;
     }
+    Ok(())
 }
 
 fn average<F: Real>(
@@ -142,11 +153,11 @@ fn average<F: Real>(
     state: usize,
     share: F,
     follows: bool,
-) {
+) -> Result<()> {
     if share == F::zero() {
-        return;
+        return Ok(());
     }
-    let means = weights.states.get_mut(state).into_iter().flatten();
+    let means = state_of(&mut weights.states, state)?.iter_mut();
     for ((info, means), params) in program.params().iter().zip(means).zip(&mut weights.params) {
         let copies = share == F::one() || !info.has_gradient;
         for (mean, param) in means.iter_mut().zip(params) {
@@ -156,6 +167,7 @@ fn average<F: Real>(
             }
         }
     }
+    Ok(())
 }
 
 fn update<F: Real>(

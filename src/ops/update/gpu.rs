@@ -3,7 +3,7 @@
 use super::{UpdateOp, kernels};
 use crate::error::{Error, Result};
 use crate::gpu::arena::Segment;
-use crate::gpu::lower::{Lowering, Total, groups};
+use crate::gpu::lower::{Lowering, SUM, Total, groups};
 use crate::gpu::memory::Region;
 use crate::program::Slot;
 use crate::random::Key;
@@ -39,28 +39,38 @@ impl<'a> Lowering<'a> {
         Ok(&self.weights()?.segments)
     }
 
-    fn penalty(&mut self, value: Slot, backward: bool) -> Result<()> {
+    /// A number per block of every segment, one after the other; gives them and how many there are.
+    fn per_block(
+        &mut self,
+        mut push: impl FnMut(&mut Self, &'a Segment, &Region, usize) -> Result<()>,
+    ) -> Result<(Region, usize)> {
         let segments = self.segments()?;
-        let counts: Vec<usize> =
-            segments.iter().map(|segment| segment.len.div_ceil(1024)).collect();
-        let partial = self.scratch(counts.iter().sum())?;
+        let count = |segment: &Segment| segment.len.div_ceil(SUM);
+        let partial = self.scratch(segments.iter().map(count).sum())?;
         let mut offset = 0;
-        for (segment, count) in segments.iter().zip(&counts) {
-            let blocks = self.blocks(segment.len);
-            let call = self
+        for segment in segments {
+            push(self, segment, &partial, offset)?;
+            offset += count(segment);
+        }
+        Ok((partial, offset))
+    }
+
+    fn penalty(&mut self, value: Slot, backward: bool) -> Result<()> {
+        let (partial, count) = self.per_block(|lowering, segment, partial, offset| {
+            let blocks = lowering.blocks(segment.len);
+            let call = lowering
                 .call(kernels::penalty(blocks.lanes))
                 .bind("blocks", &segment.blocks)
                 .bind("param", &segment.params)
                 .bind("grad", &segment.grads)
-                .bind("partial", &partial)
+                .bind("partial", partial)
                 .fields(blocks.fields)
                 .field("offset", offset)
                 .field("backward", backward)
                 .groups(blocks.groups);
-            self.push(call)?;
-            offset += count;
-        }
-        self.sum(partial, offset, self.region(value)?, Total::SUM)
+            lowering.push(call)
+        })?;
+        self.sum(partial, count, self.region(value)?, Total::SUM)
     }
 
     fn clip_value(&mut self, limit: f64) -> Result<()> {
@@ -77,19 +87,14 @@ impl<'a> Lowering<'a> {
     }
 
     fn clip_norm(&mut self, max: f64, norm: Slot) -> Result<()> {
-        let segments = self.segments()?;
-        let counts: Vec<usize> =
-            segments.iter().map(|segment| segment.len.div_ceil(1024)).collect();
-        let partial = self.scratch(counts.iter().sum())?;
-        let mut offset = 0;
-        for (segment, count) in segments.iter().zip(&counts) {
+        let (partial, count) = self.per_block(|lowering, segment, partial, offset| {
             let squares = Total { square: true, ..Total::SUM };
-            self.sum_round(segment.grads.clone(), segment.len, partial.clone(), offset, squares)?;
-            offset += count;
-        }
+            let (grads, len) = (segment.grads.clone(), segment.len);
+            lowering.sum_round(grads, len, partial.clone(), offset, squares)
+        })?;
         let total = self.scratch(1)?;
-        self.sum(partial, offset, total.clone(), Total::SUM)?;
-        for segment in segments {
+        self.sum(partial, count, total.clone(), Total::SUM)?;
+        for segment in self.segments()? {
             let call = self
                 .call(kernels::clip_norm())
                 .bind("squares", &total)
@@ -104,28 +109,22 @@ impl<'a> Lowering<'a> {
     }
 
     fn skip_not_finite(&mut self, skipped: Slot) -> Result<()> {
-        let segments = self.segments()?;
-        let counts: Vec<usize> =
-            segments.iter().map(|segment| segment.len.div_ceil(1024)).collect();
-        let partial = self.scratch(counts.iter().sum())?;
-        let mut offset = 0;
-        for (segment, count) in segments.iter().zip(&counts) {
-            let blocks = self.blocks(segment.len);
-            let call = self
+        let (partial, count) = self.per_block(|lowering, segment, partial, offset| {
+            let blocks = lowering.blocks(segment.len);
+            let call = lowering
                 .call(kernels::count_not_finite(blocks.lanes))
                 .bind("grad", &segment.grads)
-                .bind("partial", &partial)
+                .bind("partial", partial)
                 .fields(blocks.fields)
                 .field("offset", offset)
                 .groups(blocks.groups);
-            self.push(call)?;
-            offset += count;
-        }
+            lowering.push(call)
+        })?;
         let call = self
             .call(kernels::skip())
             .bind("partial", &partial)
             .bind("skipped", &self.region(skipped)?)
-            .field("len", offset);
+            .field("len", count);
         self.push(call)
     }
 
