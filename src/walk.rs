@@ -117,6 +117,27 @@ impl<const N: usize> Walk<N> {
         &self.axes
     }
 
+    /// Whether two walks visit no element of one of the tensors in common, as far as that shows: as runs of elements, or as
+    /// runs of those that lie `step` apart.
+    pub fn is_apart(&self, other: &Self, tensor: usize) -> bool {
+        let steps = self.axes.iter().map(|(_, steps)| at(steps, tensor)).filter(|step| *step > 0);
+        steps.chain([usize::MAX]).any(|step| {
+            match (self.residues(tensor, step), other.residues(tensor, step)) {
+                (Some(a), Some(b)) => a.end <= b.start || b.end <= a.start,
+                _ => false,
+            }
+        })
+    }
+
+    /// What the elements of a tensor leave when divided by a step, unless they begin anew.
+    fn residues(&self, tensor: usize, step: usize) -> Option<std::ops::Range<usize>> {
+        let start = at(&self.starts, tensor) % step;
+        let axes = self.axes.iter().map(|(extent, steps)| (*extent, at(steps, tensor)));
+        let across = axes.filter(|(_, own)| own % step != 0);
+        let last = across.map(|(extent, own)| own * extent.saturating_sub(1)).sum::<usize>();
+        (start + last < step).then_some(start..start + last + 1)
+    }
+
     /// Calls `visit` with the tensors' elements of every index.
     pub fn each(&self, mut visit: impl FnMut([usize; N])) {
         each(&self.axes, self.starts, &mut visit);
@@ -165,6 +186,36 @@ mod tests {
         assert_eq!(seen, [[0, 0], [0, 1], [0, 2], [1, 3], [1, 4], [1, 5]]);
         assert_eq!(Strides::broadcast(shape(&[2]), wanted), None);
         assert_eq!(Strides::broadcast(shape(&[1, 2, 3]), wanted), None);
+    }
+
+    #[test]
+    fn walks_that_are_apart_share_no_element() {
+        let all = shape(&[4, 6, 5]);
+        let own = Strides::of(all);
+        let part = |from: [usize; 3], extents: [usize; 3]| {
+            let start = from.iter().zip(own.steps).map(|(from, step)| from * step).sum();
+            Walk::new(shape(&extents), [Strides { start, ..own }])
+        };
+        let mut parts = Vec::new();
+        for axis in 0..3 {
+            let whole = [4, 6, 5];
+            for from in 0..whole[axis] {
+                for extent in 1..=whole[axis] - from {
+                    let (mut begin, mut extents) = ([0; 3], whole);
+                    (begin[axis], extents[axis]) = (from, extent);
+                    parts.push((axis, part(begin, extents)));
+                }
+            }
+        }
+        for (axis, a) in &parts {
+            for (other, b) in &parts {
+                let mut seen = [0; 120];
+                [a, b].iter().for_each(|walk| walk.each(|[at]| seen[at] += 1));
+                let apart = !seen.contains(&2);
+                assert!(apart || !a.is_apart(b, 0), "{a:?} and {b:?}");
+                assert!(axis != other || a.is_apart(b, 0) == apart, "{a:?} and {b:?}");
+            }
+        }
     }
 
     #[test]

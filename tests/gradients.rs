@@ -2,7 +2,7 @@
 
 mod support;
 
-use support::run::{Case, gpu, normal};
+use support::run::{Case, Outcome, gpu, normal};
 use wgrad::cpu::{Interpreter, Weights};
 use wgrad::program::{DType, Form, LossInputs, Slot, StepEntry};
 use wgrad::random::{Key, Stream};
@@ -222,4 +222,53 @@ fn what_has_no_gradient_is_refused_by_name() {
     let sum = program.reduce("sum", Reduce::Sum, y, &[]).unwrap();
     let changed = message(program.gradients(sum, &[x]));
     assert!(changed.contains("'y' of shape [4, 3] is changed after it"), "{changed}");
+}
+
+#[test]
+fn what_an_op_makes_has_a_gradient_like_what_it_takes() {
+    let mut case = Case::new("intermediate");
+    let x = case.input(&[2, 3], &normal(7, 6));
+    let program = &mut case.program;
+    let y = program.activation("y", Activation::tanh(), x).unwrap();
+    let z = program.arithmetic("z", Arithmetic::Mul, y, y).unwrap();
+    let left = program.slice("left", z, 1, 0..2).unwrap();
+    let all = program.concatenate("all", &[left, z], 1).unwrap();
+    let loss = program.reduce("loss", Reduce::Sum, all, &[]).unwrap();
+    let grads = program.gradients(loss, &[z, y, x, loss]).unwrap();
+    let outcomes = case.run(gpu(), &grads);
+    for is_gpu in [false, true] {
+        let read = |outcome: &Outcome| match is_gpu {
+            true => outcome.got.clone(),
+            false => outcome.want.iter().map(|x| *x as f32).collect(),
+        };
+        let [by_z, by_y, by_x, by_loss] = [0, 1, 2, 3].map(|number| read(&outcomes[number]));
+        assert_eq!(by_z, [2.0, 2.0, 1.0, 2.0, 2.0, 1.0]);
+        assert_eq!(by_loss, [1.0]);
+        for (((x, by_z), by_y), by_x) in normal(7, 6).iter().zip(by_z).zip(by_y).zip(by_x) {
+            let y = x.tanh();
+            assert!((by_y - 2.0 * y * by_z).abs() < 1e-5, "{by_y} at {x}");
+            assert!((by_x - by_y * (1.0 - y * y)).abs() < 1e-5, "{by_x} at {x}");
+        }
+    }
+}
+
+#[test]
+fn gradients_of_parts_are_put_together_without_sums() {
+    let build = |bounds: [usize; 4]| {
+        let mut program = Program::new("parts", vec![]);
+        let x = program.input("x", Shape::new(&[4, 6]).unwrap(), DType::F32);
+        let parts = bounds.windows(2).map(|ends| program.slice("part", x, 1, ends[0]..ends[1]));
+        let parts: Vec<Slot> = parts.collect::<Result<_>>().unwrap();
+        let parts = parts.into_iter().map(|part| program.activation("y", Activation::tanh(), part));
+        let parts: Vec<Slot> = parts.collect::<Result<_>>().unwrap();
+        let all = program.concatenate("all", &parts, 1).unwrap();
+        let loss = program.reduce("loss", Reduce::Sum, all, &[]).unwrap();
+        let before = program.ops().len();
+        program.gradients(loss, &[x]).unwrap();
+        let added: Vec<String> = program.ops()[before..].iter().map(|op| op.name()).collect();
+        ["fill(0)", "copy", "add"].map(|name| added.iter().filter(|op| *op == name).count())
+    };
+    // The sum's is one copy; each part is taken out of a tensor and put into another.
+    assert_eq!(build([0, 2, 3, 6]), [0, 7, 0]);
+    assert_eq!(build([0, 2, 3, 5]), [1, 7, 0]);
 }

@@ -4,7 +4,7 @@ use super::build::{Builder, Draw, Part, plain};
 use crate::error::{Error, Result};
 use crate::program::{Form, Program, Slot};
 use crate::shape::Shape;
-use crate::spec::{Activation, Arithmetic, Initializer, Reduce};
+use crate::spec::{Activation, Arithmetic, Initializer};
 
 /// Log-probabilities of many classes, frequent ones first, for [`Loss::nll`](crate::Loss::nll): the head scores the
 /// classes below the first cutoff and one place for each cluster of the others; a cluster scores its own classes from
@@ -111,30 +111,18 @@ impl Builder {
     }
 }
 
-/// What forward leaves for backward.
-#[derive(Clone, Debug)]
-pub(super) struct Saved {
-    /// Scores and log-probabilities of the head.
-    head: (Slot, Slot),
-    /// Features, scores and log-probabilities of each cluster.
-    tails: Vec<(Slot, (Slot, Slot))>,
-}
-
 impl Adaptive {
     fn shortlist(&self) -> usize {
         self.bounds.first().copied().unwrap_or(0)
     }
 
-    /// Each cluster's number, classes and first parameter.
-    fn clusters(&self) -> impl Iterator<Item = (usize, std::ops::Range<usize>, usize)> {
+    /// Each cluster's number and first parameter.
+    fn clusters(&self) -> impl Iterator<Item = (usize, usize)> {
         let first = self.head + 1 + usize::from(self.bias);
-        let ranges = self.bounds.iter().zip(self.bounds.iter().skip(1));
-        ranges
-            .enumerate()
-            .map(move |(number, (begin, end))| (number, *begin..*end, first + 2 * number))
+        (0..self.bounds.len().saturating_sub(1)).map(move |number| (number, first + 2 * number))
     }
 
-    pub fn forward(&self, program: &mut Program, name: &str, x: Slot) -> Result<(Slot, Saved)> {
+    pub fn forward(&self, program: &mut Program, name: &str, x: Slot) -> Result<Slot> {
         let (f, shortlist) = (Activation::log_softmax(), self.shortlist());
         let weight = program.param(self.head)?;
         let scores = program.matmul(name, x, weight, Form::NT)?;
@@ -144,8 +132,7 @@ impl Adaptive {
         }
         let logs = program.activation(name, f, scores)?;
         let mut parts = vec![program.slice(name, logs, -1, 0..shortlist)?];
-        let mut tails = Vec::new();
-        for (number, _, param) in self.clusters() {
+        for (number, param) in self.clusters() {
             let (down, up) = (program.param(param)?, program.param(param + 1)?);
             let features = program.matmul(name, x, down, Form::NT)?;
             let scores = program.matmul(name, features, up, Form::NT)?;
@@ -153,48 +140,7 @@ impl Adaptive {
             let place = shortlist + number;
             let cluster = program.slice(name, logs, -1, place..place + 1)?;
             parts.push(program.arithmetic(name, Arithmetic::Add, own, cluster)?);
-            tails.push((features, (scores, own)));
         }
-        let y = program.concatenate(name, &parts, -1)?;
-        Ok((y, Saved { head: (scores, logs), tails }))
-    }
-
-    /// Fills the gradients of the parameters; gives dL/dx.
-    pub fn backward(
-        &self,
-        program: &mut Program,
-        name: &str,
-        (x, saved): (Slot, &Saved),
-        grad: Slot,
-    ) -> Result<Slot> {
-        let f = Activation::log_softmax();
-        let mut parts = vec![program.slice(name, grad, -1, 0..self.shortlist())?];
-        let column = Shape::new(&[program.shape(x)?.rows(), 1])?;
-        let mut below = Vec::new();
-        for ((_, classes, param), (features, logs)) in self.clusters().zip(&saved.tails) {
-            let own = program.slice(name, grad, -1, classes)?;
-            let sum = program.reduce(name, Reduce::Sum, own, &[-1])?;
-            parts.push(program.reshape(name, sum, column)?);
-            let scores = program.activation_backward(name, f, *logs, own)?;
-            let (d_down, d_up) = (program.grad(param)?, program.grad(param + 1)?);
-            let (down, up) = (program.param(param)?, program.param(param + 1)?);
-            program.matmul_into(scores, *features, Form::TN, d_up)?;
-            let features = program.matmul(name, scores, up, Form::NN)?;
-            program.matmul_into(features, x, Form::TN, d_down)?;
-            below.push(program.matmul(name, features, down, Form::NN)?);
-        }
-        let logs = program.concatenate(name, &parts, -1)?;
-        let scores = program.activation_backward(name, f, saved.head, logs)?;
-        let (weight, d_weight) = (program.param(self.head)?, program.grad(self.head)?);
-        program.matmul_into(scores, x, Form::TN, d_weight)?;
-        if self.bias {
-            let d_bias = program.grad(self.head + 1)?;
-            program.sum_rows_into(scores, d_bias)?;
-        }
-        let mut total = program.matmul(name, scores, weight, Form::NN)?;
-        for part in below {
-            total = program.arithmetic(name, Arithmetic::Add, total, part)?;
-        }
-        Ok(total)
+        program.concatenate(name, &parts, -1)
     }
 }

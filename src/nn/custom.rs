@@ -159,5 +159,5 @@ fn try_out(layer: &Custom, cols: usize, infos: Vec<ParamInfo>) -> Result<()> {
     let y = layer.forward(&mut program, x, &params)?;
     let upstream = program.input("dy", program.shape(y)?, DType::F32);
     let wrt: Vec<Slot> = std::iter::once(x).chain(params).collect();
-    program.pullback(0, (y, upstream), &wrt).map(drop)
+    program.pullback((y, upstream), &wrt).map(drop)
 }

@@ -2,7 +2,7 @@
 
 use super::Network;
 use super::build::{Part, Stage};
-use super::pass::{Trace, backward, forward};
+use super::pass::{forward, last};
 use super::programs::Goal;
 use crate::error::{Error, Result};
 use crate::ops::loss::LinearGoal;
@@ -26,7 +26,6 @@ pub(super) struct Judged {
     pub loss: Slot,
     /// Metrics that are there already, for later there are no outputs.
     metrics: Option<Vec<Slot>>,
-    pub traces: Vec<Trace>,
     /// The gradients by outputs (or the logits that the loss is taken of) and inputs, as far as there are any.
     pub grad: Option<Slot>,
     pub grad_x: Option<Slot>,
@@ -34,12 +33,11 @@ pub(super) struct Judged {
     pub forward: usize,
 }
 
-/// What a loss is taken of, and the layers below that.
-struct Head<'a> {
+/// What a loss is taken of.
+struct Head {
     prediction: Slot,
     loss: Loss,
     reduction: Reduction,
-    below: &'a [Trace],
 }
 
 impl Network {
@@ -55,33 +53,36 @@ impl Network {
         if goal.linear_cross_entropy {
             return self.judged_with_last(program, goal, x, answers, training);
         }
-        let (y, traces) = self.forward(program, x, training)?;
-        let forward = program.ops().len();
+        let values = self.forward(program, x, training)?;
+        let (y, forward) = (last(&values)?, program.ops().len());
         let Answers { target, weight, class_weight } = answers;
         let of = |y| LossInputs { weight, class_weight, ..LossInputs::new(y, target) };
         program.check_loss(&goal.loss, &of(y))?;
-        let Head { prediction, loss, reduction, below } = self.head(goal, y, &traces);
+        let Head { prediction, loss, reduction } = self.head(goal, y, &values);
         let (loss, gradients) =
             program.loss_of(loss, reduction, of(prediction), training.is_some())?;
         let grad = gradients.first().copied();
-        let grad_x = match (grad, training) {
-            (Some(grad), Some(seed)) => self.backward(program, below, grad, seed, goal.through)?,
-            _ => None,
+        let grad_x = match grad {
+            Some(grad) => {
+                let (params, x) = (0..self.params().len(), goal.through.then_some(x));
+                self.backward(program, (prediction, grad), params, x)?
+            }
+            None => None,
         };
-        Ok(Judged { y, loss, metrics: None, traces, grad, grad_x, forward })
+        Ok(Judged { y, loss, metrics: None, grad, grad_x, forward })
     }
 
     /// What the loss is taken of: the outputs, or what makes them, where the last layer and the loss are one with a loss of
     /// that.
-    fn head<'a>(&self, goal: &Goal, y: Slot, traces: &'a [Trace]) -> Head<'a> {
+    fn head(&self, goal: &Goal, y: Slot, values: &[Slot]) -> Head {
         let of_logits = || {
             let Part::Activation(output) = &self.stages.last()?.part else { return None };
             let (loss, reduction) = goal.loss.of_logits(output, goal.reduction)?;
-            let (last, below) = traces.split_last()?;
-            Some(Head { prediction: last.x, loss, reduction, below })
+            let [.., prediction, _] = values else { return None };
+            Some(Head { prediction: *prediction, loss, reduction })
         };
         let Goal { loss, reduction, .. } = *goal;
-        of_logits().unwrap_or(Head { prediction: y, loss, reduction, below: traces })
+        of_logits().unwrap_or(Head { prediction: y, loss, reduction })
     }
 
     fn judged_with_last(
@@ -93,7 +94,7 @@ impl Network {
         training: Option<u64>,
     ) -> Result<Judged> {
         let (below, first, has_bias) = self.below_last()?;
-        let (y, traces) = forward(below, program, x, training)?;
+        let y = last(&forward(below, program, x, training)?)?;
         let forward = program.ops().len();
         let Answers { target, weight: row_weight, class_weight } = answers;
         let weight = program.param(first)?;
@@ -110,11 +111,11 @@ impl Network {
             }
         }
         let (loss, metrics) = program.linear_loss(goal.loss, goal.reduction, &inputs, &wanted)?;
-        if let (Some(grad), Some(seed)) = (wanted.x, training) {
-            backward(below, program, &traces, grad, (seed, false))?;
+        if let Some(grad) = wanted.x {
+            self.backward(program, (y, grad), 0..first, None)?;
         }
         let (grad, grad_x) = (None, None);
-        Ok(Judged { y, loss, metrics: Some(metrics), traces, grad, grad_x, forward })
+        Ok(Judged { y, loss, metrics: Some(metrics), grad, grad_x, forward })
     }
 
     /// The layers below the last one, its first parameter, and whether it has a bias.

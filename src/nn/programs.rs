@@ -2,10 +2,11 @@
 
 use super::figures::{RecordLayout, Recorder};
 use super::judged::{Answers, Judged};
-use super::pass::Trace;
+use super::pass::last;
 use super::{Around, Layer, Network};
 use crate::error::Result;
-use crate::program::{DType, Program, Slot};
+use crate::ops::IndexOp;
+use crate::program::{DType, Op, Program, Slot};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::{Loss, Metric, Optimizer, Reduction};
@@ -141,7 +142,7 @@ impl Network {
         figures.loss(judged.loss);
         figures.penalty(&mut program, true);
         figures.metrics(judged.metrics(&mut program, goal, batch_target)?);
-        let Judged { y, loss, traces, grad, grad_x, forward, .. } = judged;
+        let Judged { y, loss, grad, grad_x, forward, .. } = judged;
         self.improbable(&mut program, goal, [y, batch_target], goal.checked, &mut figures)?;
         let mut check = |program: &mut Program, slot, what, limit, ignored| -> Result<()> {
             figures.faults(program.check_classes(slot, limit, ignored)?, what, limit);
@@ -152,7 +153,7 @@ impl Network {
             check(&mut program, batch_target, "targets", self.outputs(), ignored)?;
         }
         if let (true, Some(index), Some(count)) =
-            (goal.checked, Trace::indices(&traces), self.index_count())
+            (goal.checked, indices(&program), self.index_count())
         {
             check(&mut program, index, "features", count, None)?;
         }
@@ -179,9 +180,10 @@ impl Network {
         let mut program = Program::new("train by gradient", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let grad = program.input("d y", Shape::new(&[rows, self.outputs()])?, DType::F32);
-        let (y, traces) = self.forward(&mut program, x, Some(seed))?;
+        let y = last(&self.forward(&mut program, x, Some(seed))?)?;
         let forward = program.ops().len();
-        let grad_x = self.backward(&mut program, &traces, grad, seed, goal.through)?;
+        let (params, wanted) = (0..self.params().len(), goal.through.then_some(x));
+        let grad_x = self.backward(&mut program, (y, grad), params, wanted)?;
         let mut figures = Recorder::default();
         figures.penalty(&mut program, true);
         let parts = [forward, program.ops().len()];
@@ -251,7 +253,7 @@ impl Network {
         let mut program = Program::new("confusion", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let target = TargetKind::Class.input(&mut program, rows)?;
-        let (y, _) = self.forward(&mut program, x, None)?;
+        let y = last(&self.forward(&mut program, x, None)?)?;
         let matrix = program.confusion_matrix_ignoring(y, target, ignored)?;
         Ok(Wiring { target: Some(target), ..Wiring::new(program, x, matrix) })
     }
@@ -263,7 +265,15 @@ impl Network {
     pub fn inference(&self, rows: usize) -> Result<Wiring> {
         let mut program = Program::new("predict", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
-        let (y, _) = self.forward(&mut program, x, None)?;
+        let y = last(&self.forward(&mut program, x, None)?)?;
         Ok(Wiring::new(program, x, y))
     }
+}
+
+/// The indices that an embedding takes from the input.
+fn indices(program: &Program) -> Option<Slot> {
+    program.ops().iter().find_map(|op| match op {
+        Op::Index(IndexOp::ToIndex { out, .. }) => Some(*out),
+        _ => None,
+    })
 }

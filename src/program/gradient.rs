@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::{DType, Op, Operand, Place, Program, Slot};
 use crate::error::{Error, Result};
 use crate::ops::arithmetic::add;
+use crate::walk::Walk;
 
 /// What is known on the way back through a program.
 #[derive(Debug)]
@@ -15,6 +16,10 @@ pub(crate) struct Gradients {
     needed: HashSet<Slot>,
     /// The gradients so far.
     of: HashMap<Slot, Slot>,
+    /// Those by what an op made whose rule has been applied.
+    made: HashMap<Slot, Slot>,
+    /// Parts of gradients in places that differ, not put together yet.
+    parts: HashMap<Slot, Vec<(Slot, Walk<2>)>>,
     /// The last op that changes each slot.
     changed: HashMap<Slot, usize>,
     /// The op whose rule is at work.
@@ -61,13 +66,12 @@ impl Program {
             return Err(Error::shape("gradients", format!("a loss is one number, not {shape}")));
         }
         let seed = self.fill("d loss", shape, 1.0);
-        self.pullback(0, (loss, seed), wrt)
+        self.pullback((loss, seed), wrt)
     }
 
-    /// The gradients by each of `wrt` of what `y` comes to if its own is `upstream`, backwards to the op number `first`.
+    /// The gradients by each of `wrt` of what `y` comes to if its own is `upstream`.
     pub(crate) fn pullback(
         &mut self,
-        first: usize,
         (y, upstream): (Slot, Slot),
         wrt: &[Slot],
     ) -> Result<Vec<Slot>> {
@@ -75,9 +79,9 @@ impl Program {
             self.numbers("gradients", *slot)?;
         }
         let ops = self.ops.clone();
-        let mut gradients = Gradients::new(self, (first, &ops), wrt);
+        let mut gradients = Gradients::new(self, &ops, wrt);
         gradients.add(self, y, upstream)?;
-        for (number, op) in ops.iter().enumerate().skip(first).rev() {
+        for (number, op) in ops.iter().enumerate().rev() {
             let effects = op.effects();
             let mut changed = effects.changed();
             if changed
@@ -89,7 +93,7 @@ impl Program {
         }
         let of = |slot: &Slot| {
             let (shape, name) = (self.shape(*slot)?, gradients.name(self, *slot));
-            let found = gradients.get(self, *slot)?;
+            let found = gradients.whole(self, *slot)?;
             Ok(found.unwrap_or_else(|| self.fill(&name, shape, 0.0)))
         };
         wrt.iter().map(of).collect()
@@ -97,7 +101,7 @@ impl Program {
 }
 
 impl Gradients {
-    fn new(program: &Program, (from, ops): (usize, &[Op]), wrt: &[Slot]) -> Self {
+    fn new(program: &Program, ops: &[Op], wrt: &[Slot]) -> Self {
         let mut first = HashMap::new();
         let owners = (0..program.slots.len()).map(Slot).map(|slot| {
             let root = program.slots.get(slot.0).map_or(slot, |info| info.root(slot));
@@ -108,10 +112,10 @@ impl Gradients {
             }
         });
         let owners = owners.collect();
-        let (needed, of, changed) = (HashSet::new(), HashMap::new(), HashMap::new());
-        let mut gradients = Self { owners, needed, of, changed, at: 0 };
+        let (needed, of, made, parts, changed) = Default::default();
+        let mut gradients = Self { owners, needed, of, made, parts, changed, at: 0 };
         gradients.needed = wrt.iter().map(|slot| gradients.owner(program, *slot)).collect();
-        for (number, op) in ops.iter().enumerate().skip(from) {
+        for (number, op) in ops.iter().enumerate() {
             let effects = op.effects();
             let mut seen = effects.seen().flat_map(|operand| slots(program, operand));
             let depends = seen.any(|slot| gradients.needs(program, slot));
@@ -143,8 +147,27 @@ impl Gradients {
     }
 
     /// The gradient by a slot, in its shape, if the loss depends on it.
-    pub fn get(&self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
-        let Some(&found) = self.of.get(&self.owner(program, slot)) else { return Ok(None) };
+    pub fn get(&mut self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
+        let owner = self.owner(program, slot);
+        self.join(program, owner)?;
+        self.shaped(program, slot, self.of.get(&owner).copied())
+    }
+
+    /// The same at the end of the way back: what came before the op that makes the slot has no part in it.
+    fn whole(&mut self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
+        match self.made.get(&self.owner(program, slot)).copied() {
+            Some(found) => self.shaped(program, slot, Some(found)),
+            None => self.get(program, slot),
+        }
+    }
+
+    fn shaped(
+        &self,
+        program: &mut Program,
+        slot: Slot,
+        found: Option<Slot>,
+    ) -> Result<Option<Slot>> {
+        let Some(found) = found else { return Ok(None) };
         let shape = program.shape(slot)?;
         if program.shape(found)? == shape {
             return Ok(Some(found));
@@ -154,13 +177,16 @@ impl Gradients {
 
     /// Whether the loss depends on a slot.
     pub fn has(&self, program: &Program, slot: Slot) -> bool {
-        self.of.contains_key(&self.owner(program, slot))
+        let owner = self.owner(program, slot);
+        self.of.contains_key(&owner) || self.parts.contains_key(&owner)
     }
 
     /// The same of a slot that the op makes as a whole: what was there before has none.
     pub fn take(&mut self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
-        let found = self.get(program, slot)?;
-        self.of.remove(&self.owner(program, slot));
+        let (found, owner) = (self.get(program, slot)?, self.owner(program, slot));
+        if let Some(whole) = self.of.remove(&owner) {
+            self.made.entry(owner).or_insert(whole);
+        }
         Ok(found)
     }
 
@@ -180,6 +206,41 @@ impl Gradients {
         }
         self.of.insert(owner, sum);
         Ok(())
+    }
+
+    /// Adds to some elements of the gradient by a slot: a walk over the part and the slot says to which.
+    pub fn add_part(
+        &mut self,
+        program: &mut Program,
+        slot: Slot,
+        part: Slot,
+        walk: Walk<2>,
+    ) -> Result<()> {
+        let owner = self.owner(program, slot);
+        if !self.needed.contains(&owner) {
+            return Ok(());
+        }
+        let others = self.parts.entry(owner).or_default();
+        if others.iter().any(|(_, other)| !walk.is_apart(other, 1)) {
+            self.join(program, owner)?;
+        }
+        self.parts.entry(owner).or_default().push((part, walk));
+        Ok(())
+    }
+
+    /// Puts the parts of a gradient together, zeros around them.
+    fn join(&mut self, program: &mut Program, owner: Slot) -> Result<()> {
+        let Some(parts) = self.parts.remove(&owner) else { return Ok(()) };
+        let (name, shape) = (self.name(program, owner), program.shape(owner)?);
+        let covered: usize = parts.iter().map(|(_, walk)| walk.len()).sum();
+        let out = match covered == shape.len() {
+            true => program.value(&name, shape),
+            false => program.fill(&name, shape, 0.0),
+        };
+        for (part, walk) in parts {
+            program.push_copy(part, out, walk, 1.0);
+        }
+        self.add(program, owner, out)
     }
 
     /// A slot whose value a rule looks at, as it was when the op ran.

@@ -194,7 +194,16 @@ impl Joined {
         ops: Range<usize>,
     ) -> Result<Option<Self>> {
         let mut rest = program.ops().iter().take(ops.end).skip(ops.start);
-        let Some(&Op::Linear(LinearOp::MatMul { a, b, out, form })) = rest.next() else {
+        let mut next = rest.next();
+        // A layer's gradient by its bias, which has what the product by its weight has loaded.
+        let summed = match next {
+            Some(&Op::Linear(LinearOp::SumRows { x, out })) => {
+                next = rest.next();
+                Some((x, out))
+            }
+            _ => None,
+        };
+        let Some(&Op::Linear(LinearOp::MatMul { a, b, out, form })) = next else {
             return Ok(None);
         };
         let sides = [a, b, out].map(|slot| program.shape(slot));
@@ -210,11 +219,10 @@ impl Joined {
             hidden: None,
         };
         let mut next = rest.next();
-        if let Some(&Op::Linear(LinearOp::SumRows { x, out: sums })) = next
-            && form == Form::TN
-            && x == a
-            && product.count() == 1
-        {
+        if let Some((x, sums)) = summed {
+            if form != Form::TN || x != a || product.count() != 1 {
+                return Ok(None);
+            }
             (joined.sums, joined.ops) = (Some(sums), 2);
         } else if product.k <= JOINED || gpu.product(form, &product).1 >= product.k {
             if let Some(&Op::Linear(LinearOp::AddRow { row, out: to })) = next

@@ -214,7 +214,7 @@ impl Program {
         let from = Shape::new(&[outer, 1, length * inner])?;
         let strides = Strides::broadcast(from, seen).ok_or_else(limit)?;
         let walk = Walk::new(seen, [strides, Strides::of(seen)]);
-        self.push(Op::Arrange(ArrangeOp::Copy { x, out, walk, scale: 1.0 }));
+        self.push_copy(x, out, walk, 1.0);
         Ok(out)
     }
 
@@ -253,8 +253,13 @@ impl Program {
     ) -> Result<Slot> {
         let out = self.value(name, shape);
         let walk = Walk::new(shape, [strides, Strides::of(shape)]);
-        self.push(Op::Arrange(ArrangeOp::Copy { x, out, walk, scale }));
+        self.push_copy(x, out, walk, scale);
         Ok(out)
+    }
+
+    /// Copies elements of `x`, times a factor, to those of `out` that a walk over both visits with them.
+    pub(crate) fn push_copy(&mut self, x: Slot, out: Slot, walk: Walk<2>, scale: f64) {
+        self.push(Op::Arrange(ArrangeOp::Copy { x, out, walk, scale }));
     }
 
     /// Copies the whole of `x` to the whole of `out`, which has its shape.
@@ -269,7 +274,7 @@ impl Program {
     pub(crate) fn rows_into(&mut self, x: Slot, range: Range<usize>, out: Slot) -> Result<()> {
         let (part, from) = sliced("slice", self.shape(x)?, 0, &range)?;
         let walk = Walk::new(part, [from, Strides::of(part)]);
-        self.push(Op::Arrange(ArrangeOp::Copy { x, out, walk, scale: 1.0 }));
+        self.push_copy(x, out, walk, 1.0);
         Ok(())
     }
 
@@ -283,7 +288,7 @@ impl Program {
     /// All of `x`, of `shape`, to the elements of `out` that `strides` says.
     fn copy_into(&mut self, x: Slot, shape: Shape, out: Slot, strides: Strides) {
         let walk = Walk::new(shape, [Strides::of(shape), strides]);
-        self.push(Op::Arrange(ArrangeOp::Copy { x, out, walk, scale: 1.0 }));
+        self.push_copy(x, out, walk, 1.0);
     }
 }
 

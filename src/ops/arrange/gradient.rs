@@ -2,7 +2,7 @@
 
 use super::ArrangeOp;
 use crate::error::Result;
-use crate::program::{Gradients, Op, Program, Slot};
+use crate::program::{Gradients, Program, Slot};
 use crate::shape::{MAX_AXES, Shape};
 use crate::spec::Reduce;
 use crate::walk::{Strides, Walk};
@@ -20,9 +20,7 @@ impl ArrangeOp {
                 };
                 let Some(g) = g else { return Ok(()) };
                 if grads.needs(program, *x) {
-                    let name = grads.name(program, *x);
-                    let grad = copied(program, &name, (walk, *scale), *x, g)?;
-                    grads.add(program, *x, grad)?;
+                    copied(program, grads, (walk, *scale), *x, g)?;
                 }
                 Ok(())
             }
@@ -39,35 +37,36 @@ fn strides(walk: &Walk<2>, tensor: impl Fn([usize; 2]) -> usize, kept: &[usize])
     Strides { start: tensor(walk.starts()), steps }
 }
 
-/// dL/dx of a copy: what of dL/d(out) it wrote, summed where it read an element more than once, in the places it read.
+/// Adds dL/dx of a copy: what of dL/d(out) it wrote, summed where it read an element more than once, in the places it read.
 fn copied(
     program: &mut Program,
-    name: &str,
+    grads: &mut Gradients,
     (walk, scale): (&Walk<2>, f64),
     x: Slot,
     g: Slot,
-) -> Result<Slot> {
-    let extents: Vec<usize> = walk.axes().iter().map(|(extent, _)| *extent).collect();
-    let (all, shape) = ((0..extents.len()).collect::<Vec<_>>(), program.shape(x)?);
-    let copy = |program: &mut Program, x: Slot, out: Slot, seen: Shape, strides, scale| {
-        let walk = Walk::new(seen, strides);
-        program.push(Op::Arrange(ArrangeOp::Copy { x, out, walk, scale }));
-    };
-    let seen = Shape::new(&extents)?;
-    let mut part = program.value(name, seen);
+) -> Result<()> {
+    let (name, extents) = (grads.name(program, x), walk.axes().iter().map(|(extent, _)| *extent));
+    let seen = Shape::new(&extents.collect::<Vec<_>>())?;
+    let all: Vec<usize> = (0..seen.rank()).collect();
     let from = strides(walk, |[_, out]| out, &all);
-    copy(program, g, part, seen, [from, Strides::of(seen)], scale);
+    let is_all = seen.len() == program.shape(g)?.len() && from == Strides::of(seen);
+    let mut part = match is_all && scale == 1.0 {
+        true => program.reshape(&name, g, seen)?,
+        false => {
+            let part = program.value(&name, seen);
+            program.push_copy(g, part, Walk::new(seen, [from, Strides::of(seen)]), scale);
+            part
+        }
+    };
     let is_repeated = |axis: &usize| walk.axes().get(*axis).is_some_and(|(_, [x, _])| *x == 0);
     let (repeated, kept): (Vec<usize>, Vec<usize>) = all.iter().partition(|axis| is_repeated(axis));
     if !repeated.is_empty() {
         let dims: Vec<isize> = repeated.iter().map(|axis| *axis as isize).collect();
-        part = program.reduce(name, Reduce::Sum, part, &dims)?;
+        part = program.reduce(&name, Reduce::Sum, part, &dims)?;
     }
     let (seen, to) = (program.shape(part)?, strides(walk, |[x, _]| x, &kept));
-    if seen.len() == shape.len() && to == Strides::of(seen) {
-        return program.reshape(name, part, shape);
+    if seen.len() == program.shape(x)?.len() && to == Strides::of(seen) {
+        return grads.add(program, x, part);
     }
-    let out = program.fill(name, shape, 0.0);
-    copy(program, part, out, seen, [Strides::of(seen), to], 1.0);
-    Ok(out)
+    grads.add_part(program, x, part, Walk::new(seen, [Strides::of(seen), to]))
 }

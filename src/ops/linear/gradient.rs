@@ -12,7 +12,7 @@ impl LinearOp {
             Self::MatMul { a, b, out, form } => {
                 let Some(g) = grads.take(program, out)? else { return Ok(()) };
                 let [by_a, by_b] = form.gradients(a, b, g);
-                for (by, other, product) in [(a, b, by_a), (b, a, by_b)] {
+                for (by, other, product) in [(b, a, by_b), (a, b, by_a)] {
                     if grads.needs(program, by) {
                         grads.value(program, other)?;
                         let (name, shape) = (grads.name(program, by), program.shape(by)?);

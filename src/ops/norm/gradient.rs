@@ -21,13 +21,13 @@ impl NormOp {
                     }
                     None => None,
                 };
+                by_bias(program, grads, bias, g)?;
                 let name = grads.name(program, x);
                 let grad = program.normalize_backward(&name, f, (x, weight), g, grad_weight)?;
-                grads.add(program, x, grad)?;
                 if let (Some(weight), Some(grad)) = (weight, grad_weight) {
                     grads.add(program, weight, grad)?;
                 }
-                by_bias(program, grads, bias, g)
+                grads.add(program, x, grad)
             }
             Self::Track { x, running: [mean, variance], .. } => {
                 grads.refuse(program, &self.name(), &[x, mean, variance])

@@ -194,17 +194,17 @@ impl<'a> Reader<'a> {
         for (number, (layer, x, y)) in layers.iter().enumerate().rev() {
             match layer {
                 Layer::Dense { weight, bias, .. } => {
-                    match self.next() {
-                        Some(&Op::Linear(LinearOp::MatMul { a, b, out, form: Form::TN }))
-                            if a == grad && b == *x && self.grad(out) == Some(*weight) => {}
-                        _ => return Err(OTHER.into()),
-                    }
                     if bias.is_some() {
                         match self.next() {
                             Some(&Op::Linear(LinearOp::SumRows { x, out }))
                                 if x == grad && self.grad(out) == *bias => {}
                             _ => return Err(OTHER.into()),
                         }
+                    }
+                    match self.next() {
+                        Some(&Op::Linear(LinearOp::MatMul { a, b, out, form: Form::TN }))
+                            if a == grad && b == *x && self.grad(out) == Some(*weight) => {}
+                        _ => return Err(OTHER.into()),
                     }
                     match self.peek() {
                         Some(&Op::Linear(LinearOp::MatMul { a, b, out, form: Form::NN }))

@@ -197,9 +197,11 @@ fn splits(
         splits.push(Split { slot, parts });
         Ok(())
     };
-    for number in plan.chain.span.end..program.ops().len() {
-        let ops = number..program.ops().len();
-        let Some(joined) = Joined::at(gpu, program, readers, ops)? else { continue };
+    let mut number = plan.chain.span.end;
+    while number < program.ops().len() {
+        let joined = Joined::at(gpu, program, readers, number..program.ops().len())?;
+        number += joined.as_ref().map_or(1, |joined| joined.ops);
+        let Some(joined) = joined else { continue };
         let count = joined.parts(gpu, program)?;
         if joined.form == Form::TN && count > 1 {
             let [.., out] = joined.operands;
