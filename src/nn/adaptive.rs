@@ -1,10 +1,11 @@
 //! The adaptive softmax: frequent classes in a small layer, rare ones in clusters behind it.
 
-use super::build::{Builder, Draw, Part, plain};
+use super::Custom;
 use crate::error::{Error, Result};
 use crate::program::{Form, Program, Slot};
-use crate::shape::Shape;
 use crate::spec::{Activation, Arithmetic, Initializer};
+
+const NAME: &str = "adaptive_log_softmax";
 
 /// Log-probabilities of many classes, frequent ones first, for [`Loss::nll`](crate::Loss::nll): the head scores the
 /// classes below the first cutoff and one place for each cluster of the others; a cluster scores its own classes from
@@ -48,99 +49,79 @@ impl AdaptiveLogSoftmax {
         Self { head_bias: true, ..self }
     }
 
-    /// Where head and clusters begin and end.
-    fn bounds(&self) -> Vec<usize> {
-        self.cutoffs.iter().copied().chain([self.classes]).collect()
-    }
-}
-
-/// A checked layer of this kind.
-#[derive(Clone, Debug)]
-pub(super) struct Adaptive {
-    /// The number of the first parameter.
-    head: usize,
-    bias: bool,
-    /// The end of the head, then those of the clusters.
-    bounds: Vec<usize>,
-}
-
-impl Builder {
-    pub(super) fn adaptive(
-        &mut self,
-        layer: &AdaptiveLogSoftmax,
-        cols: usize,
-        place: &str,
-    ) -> Result<(Part, usize)> {
-        let (op, bounds) = ("adaptive_log_softmax", layer.bounds());
-        let rising = bounds.iter().zip(bounds.iter().skip(1)).all(|(before, next)| before < next);
-        if layer.cutoffs.is_empty() || !rising || bounds.first() == Some(&0) {
-            let message = format!(
-                "cutoffs {:?} must rise from at least 1 and stay below the {} classes",
-                layer.cutoffs, layer.classes
-            );
-            return Err(Error::shape(op, message));
-        }
-        if !(layer.div_value >= 1.0 && layer.div_value.is_finite()) {
-            let (name, value) = ("div_value".to_string(), layer.div_value);
-            let valid = "it must be a finite number, 1 or greater".to_string();
-            return Err(Error::Parameter { op: op.to_string(), name, value, valid });
-        }
-        let clusters = layer.cutoffs.len();
-        let first = bounds.first().copied().unwrap_or(1);
-        let head = self.matrix(format!("{place}.head.weight"), [first + clusters, cols])?;
-        if layer.head_bias {
-            let shape = Shape::new(&[first + clusters])?;
-            let info = plain(format!("{place}.head.bias"), shape);
-            self.param(info, Draw::Repeated { values: vec![0.0], times: shape.len() });
+    /// The layer over rows of `cols` numbers: a function over a program, as any layer of the caller's own.
+    pub(super) fn over(&self, cols: usize) -> Result<Custom> {
+        let bounds = self.bounds()?;
+        let (weights, bias) = (Initializer::xavier_uniform(), self.head_bias);
+        let shortlist = bounds.first().copied().unwrap_or(0);
+        let head = shortlist + self.cutoffs.len();
+        let forward = move |program: &mut Program, x: Slot, params: &[Slot]| {
+            log_softmax(program, x, params, (shortlist, bias))
+        };
+        let mut layer = Custom::new(NAME, self.classes, forward);
+        layer = layer.param("head.weight", &[head, cols], weights);
+        if bias {
+            layer = layer.param("head.bias", &[head], Initializer::zeros());
         }
         let mut features = cols as f64;
         for (number, (begin, end)) in bounds.iter().zip(bounds.iter().skip(1)).enumerate() {
-            features /= layer.div_value;
+            features /= self.div_value;
             let inner = (features as usize).max(1);
-            self.matrix(format!("{place}.tail.{number}.0.weight"), [inner, cols])?;
-            self.matrix(format!("{place}.tail.{number}.1.weight"), [end - begin, inner])?;
+            layer = layer.param(&format!("tail.{number}.0.weight"), &[inner, cols], weights).param(
+                &format!("tail.{number}.1.weight"),
+                &[end - begin, inner],
+                weights,
+            );
         }
-        let adaptive = Adaptive { head, bias: layer.head_bias, bounds };
-        Ok((Part::Adaptive(adaptive), layer.classes))
+        Ok(layer)
     }
 
-    fn matrix(&mut self, name: String, extents: [usize; 2]) -> Result<usize> {
-        let ([fan_out, fan_in], initializer) = (extents, Initializer::xavier_uniform());
-        let info = plain(name, Shape::new(&extents)?);
-        Ok(self.param(info, Draw::Random { initializer, fan_in, fan_out }))
+    /// Where the head and the clusters end.
+    fn bounds(&self) -> Result<Vec<usize>> {
+        let bounds: Vec<usize> = self.cutoffs.iter().copied().chain([self.classes]).collect();
+        let rising = bounds.iter().zip(bounds.iter().skip(1)).all(|(before, next)| before < next);
+        if self.cutoffs.is_empty() || !rising || bounds.first() == Some(&0) {
+            let message = format!(
+                "cutoffs {:?} must rise from at least 1 and stay below the {} classes",
+                self.cutoffs, self.classes
+            );
+            return Err(Error::shape(NAME, message));
+        }
+        if !(self.div_value >= 1.0 && self.div_value.is_finite()) {
+            let (name, value) = ("div_value".to_string(), self.div_value);
+            let valid = "it must be a finite number, 1 or greater".to_string();
+            return Err(Error::Parameter { op: NAME.to_string(), name, value, valid });
+        }
+        Ok(bounds)
     }
 }
 
-impl Adaptive {
-    fn shortlist(&self) -> usize {
-        self.bounds.first().copied().unwrap_or(0)
+/// The log-probabilities of all classes: those of the head's own, and of each cluster's among themselves plus the cluster's.
+fn log_softmax(
+    program: &mut Program,
+    x: Slot,
+    params: &[Slot],
+    (shortlist, bias): (usize, bool),
+) -> Result<Slot> {
+    let missing = || Error::Internal(format!("{NAME} without its parameters"));
+    let (head, mut clusters) = params.split_first().ok_or_else(missing)?;
+    let f = Activation::log_softmax();
+    let scores = program.matmul("scores", x, *head, Form::NT)?;
+    if bias {
+        let (bias, others) = clusters.split_first().ok_or_else(missing)?;
+        program.add_row(*bias, scores)?;
+        clusters = others;
     }
-
-    /// Each cluster's number and first parameter.
-    fn clusters(&self) -> impl Iterator<Item = (usize, usize)> {
-        let first = self.head + 1 + usize::from(self.bias);
-        (0..self.bounds.len().saturating_sub(1)).map(move |number| (number, first + 2 * number))
-    }
-
-    pub fn forward(&self, program: &mut Program, name: &str, x: Slot) -> Result<Slot> {
-        let (f, shortlist) = (Activation::log_softmax(), self.shortlist());
-        let weight = program.param(self.head)?;
-        let scores = program.matmul(name, x, weight, Form::NT)?;
-        if self.bias {
-            let bias = program.param(self.head + 1)?;
-            program.add_row(bias, scores)?;
+    let logs = program.activation("logs", f, scores)?;
+    let mut parts = vec![program.slice("shortlist", logs, -1, 0..shortlist)?];
+    for (place, cluster) in (shortlist..).zip(clusters.chunks_exact(2)) {
+        let mut own = x;
+        for weight in cluster {
+            own = program.matmul("scores", own, *weight, Form::NT)?;
         }
-        let logs = program.activation(name, f, scores)?;
-        let mut parts = vec![program.slice(name, logs, -1, 0..shortlist)?];
-        for (number, param) in self.clusters() {
-            let (down, up) = (program.param(param)?, program.param(param + 1)?);
-            let features = program.matmul(name, x, down, Form::NT)?;
-            let scores = program.matmul(name, features, up, Form::NT)?;
-            let own = program.activation(name, f, scores)?;
-            let place = shortlist + number;
-            let cluster = program.slice(name, logs, -1, place..place + 1)?;
-            parts.push(program.arithmetic(name, Arithmetic::Add, own, cluster)?);
-        }
-        program.concatenate(name, &parts, -1)
+        let own = program.activation("logs", f, own)?;
+        let cluster = program.slice("cluster", logs, -1, place..place + 1)?;
+        parts.push(program.arithmetic("logs", Arithmetic::Add, own, cluster)?);
     }
+    program.concatenate("logs", &parts, -1)
 }

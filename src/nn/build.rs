@@ -1,6 +1,5 @@
 //! Checking layers one after the other: what each makes of the columns, and its parameters.
 
-use super::adaptive::Adaptive;
 use super::{Custom, Dense, Embedding, Layer, Norm};
 use crate::error::{Error, Result};
 use crate::program::ParamInfo;
@@ -37,7 +36,6 @@ pub(super) enum Part {
         dim: usize,
     },
     Residual(Vec<Stage>),
-    Adaptive(Adaptive),
     Custom(Custom),
 }
 
@@ -103,7 +101,7 @@ impl Builder {
             Layer::Embedding(_) => {
                 Err(Error::unsupported("embedding", "it takes indices; make it the first layer"))
             }
-            Layer::AdaptiveLogSoftmax(layer) => self.adaptive(layer, cols, place),
+            Layer::AdaptiveLogSoftmax(layer) => self.custom(&layer.over(cols)?, cols, place),
             Layer::Custom(layer) => self.custom(layer, cols, place),
             Layer::Residual(residual) => {
                 let layers = residual.layers()?;
@@ -119,7 +117,7 @@ impl Builder {
         }
     }
 
-    pub(super) fn param(&mut self, info: ParamInfo, draw: Draw) -> usize {
+    fn param(&mut self, info: ParamInfo, draw: Draw) -> usize {
         self.params.push(info);
         self.draws.push(draw);
         self.params.len() - 1
@@ -216,6 +214,24 @@ impl Builder {
         Ok((Part::Norm { f: norm.f, weight, bias, running }, cols))
     }
 
+    fn custom(&mut self, layer: &Custom, cols: usize, place: &str) -> Result<(Part, usize)> {
+        let mut infos = Vec::with_capacity(layer.count());
+        for (name, shape, initializer) in layer.params()? {
+            let (fan_out, fan_in) = match shape.to_vec()[..] {
+                [outputs, inputs] => (outputs, inputs),
+                ref extents => {
+                    let last = extents.last().copied().unwrap_or(1);
+                    (last, last)
+                }
+            };
+            let info = plain(format!("{place}.{name}"), shape);
+            self.param(info.clone(), Draw::Random { initializer, fan_in, fan_out });
+            infos.push(info);
+        }
+        layer.try_out(cols, infos)?;
+        Ok((Part::Custom(layer.clone()), layer.outputs()))
+    }
+
     fn embedding(
         &mut self,
         embedding: &Embedding,
@@ -241,7 +257,7 @@ impl Builder {
 }
 
 /// A parameter without settings of its own.
-pub(super) fn plain(name: String, shape: Shape) -> ParamInfo {
+fn plain(name: String, shape: Shape) -> ParamInfo {
     ParamInfo { name, shape, l1: 0.0, l2: 0.0, multiplier: 1.0, decays: true, has_gradient: true }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::build::{Builder, Draw, Part, plain};
 use crate::error::{Error, Result};
 use crate::program::{DType, ParamInfo, Program, Slot};
 use crate::shape::Shape;
@@ -83,6 +82,46 @@ impl Custom {
         self.params.len()
     }
 
+    /// How many numbers it makes of a row.
+    pub(super) fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Its parameters: names, shapes and initializers.
+    pub(super) fn params(&self) -> Result<Vec<(String, Shape, Initializer)>> {
+        let checked = |(number, param): (usize, &OwnParam)| {
+            let OwnParam { name, extents, initializer } = param;
+            let taken = self.params.iter().take(number).any(|other| other.name == *name);
+            let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
+            let is_word = |word: &str| !word.is_empty() && word.chars().all(is_letter);
+            if taken || !name.split('.').all(is_word) {
+                let message = format!(
+                    "'{name}' is no name for a parameter: letters, digits and _, or several such with points between, each once"
+                );
+                return Err(Error::unsupported(&self.name, message));
+            }
+            initializer.validate()?;
+            if initializer.needs_matrix() && extents.len() != 2 {
+                let message = format!("{} draws a matrix, not {extents:?}", initializer.name());
+                return Err(Error::unsupported(&self.name, message));
+            }
+            Ok((name.clone(), Shape::new(extents)?, *initializer))
+        };
+        self.params.iter().enumerate().map(checked).collect()
+    }
+
+    /// Adds the layer to a program of two rows, and its gradient, so that what is wrong shows when the network is built.
+    pub(super) fn try_out(&self, cols: usize, params: Vec<ParamInfo>) -> Result<()> {
+        let count = params.len();
+        let mut program = Program::new(&self.name, params);
+        let x = program.input("x", Shape::new(&[2, cols])?, DType::F32);
+        let params = (0..count).map(|index| program.param(index)).collect::<Result<Vec<_>>>()?;
+        let y = self.forward(&mut program, x, &params)?;
+        let upstream = program.input("dy", program.shape(y)?, DType::F32);
+        let wrt: Vec<Slot> = std::iter::once(x).chain(params).collect();
+        program.pullback((y, upstream), &wrt).map(drop)
+    }
+
     /// Adds the layer's ops; fails unless they give the rows that they should.
     pub(super) fn forward(&self, program: &mut Program, x: Slot, params: &[Slot]) -> Result<Slot> {
         let y = (self.forward)(program, x, params)?;
@@ -110,54 +149,4 @@ impl fmt::Debug for Custom {
         let text = text.field("name", name).field("outputs", outputs).field("params", params);
         text.finish_non_exhaustive()
     }
-}
-
-impl Builder {
-    pub(super) fn custom(
-        &mut self,
-        layer: &Custom,
-        cols: usize,
-        place: &str,
-    ) -> Result<(Part, usize)> {
-        let mut infos = Vec::with_capacity(layer.params.len());
-        for (number, param) in layer.params.iter().enumerate() {
-            let OwnParam { name, extents, initializer } = param;
-            let taken = layer.params.iter().take(number).any(|other| other.name == *name);
-            let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
-            if taken || name.is_empty() || !name.chars().all(is_word) {
-                let message = format!(
-                    "'{name}' is no name for a parameter: letters, digits and _, each once"
-                );
-                return Err(Error::unsupported(&layer.name, message));
-            }
-            initializer.validate()?;
-            if initializer.needs_matrix() && extents.len() != 2 {
-                let message = format!("{} draws a matrix, not {extents:?}", initializer.name());
-                return Err(Error::unsupported(&layer.name, message));
-            }
-            let info = plain(format!("{place}.{name}"), Shape::new(extents)?);
-            let last = extents.last().copied().unwrap_or(1);
-            let (fan_out, fan_in) = match extents[..] {
-                [outputs, inputs] => (outputs, inputs),
-                _ => (last, last),
-            };
-            infos.push(info.clone());
-            let initializer = *initializer;
-            self.param(info, Draw::Random { initializer, fan_in, fan_out });
-        }
-        try_out(layer, cols, infos)?;
-        Ok((Part::Custom(layer.clone()), layer.outputs))
-    }
-}
-
-/// Adds the layer to a program of two rows, and its gradient, so that what is wrong shows when the network is built.
-fn try_out(layer: &Custom, cols: usize, infos: Vec<ParamInfo>) -> Result<()> {
-    let count = infos.len();
-    let mut program = Program::new(&layer.name, infos);
-    let x = program.input("x", Shape::new(&[2, cols])?, DType::F32);
-    let params = (0..count).map(|index| program.param(index)).collect::<Result<Vec<_>>>()?;
-    let y = layer.forward(&mut program, x, &params)?;
-    let upstream = program.input("dy", program.shape(y)?, DType::F32);
-    let wrt: Vec<Slot> = std::iter::once(x).chain(params).collect();
-    program.pullback((y, upstream), &wrt).map(drop)
 }

@@ -106,7 +106,6 @@ impl Stage {
                 let shape = program.shape(x)?;
                 program.reshape(&name, rows, Shape::new(&[shape.rows(), shape.cols() * dim])?)
             }
-            Part::Adaptive(layer) => layer.forward(program, &name, x),
             Part::Custom(layer) => {
                 let own = self.first_param..self.first_param + layer.count();
                 let params = own.map(|index| program.param(index)).collect::<Result<Vec<_>>>()?;
