@@ -2,8 +2,8 @@
 
 use super::Network;
 use super::build::{Part, Stage};
+use super::goal::Goal;
 use super::pass::{forward, last};
-use super::programs::Goal;
 use crate::error::{Error, Result};
 use crate::ops::loss::LinearGoal;
 use crate::program::{LinearInputs, LossInputs, Program, Slot};

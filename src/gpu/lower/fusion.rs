@@ -1,28 +1,13 @@
 //! What is done together: a whole step, or else a product with what surrounds it.
 
-use std::collections::HashSet;
 use std::ops::Range;
 
-use super::Lowering;
-use super::whole;
+use super::joins::{Join, Readers};
+use super::{Lowering, whole};
 use crate::error::Result;
-use crate::gpu::choice::{Class, Fusion};
-use crate::gpu::kernel::matmul::{Epilogue, Tiling};
-use crate::gpu::kernel::whole::is_light;
+use crate::gpu::choice::Fusion;
 use crate::gpu::{Gpu, View, Weights};
-use crate::ops::linear::{Draft, Fused};
-use crate::ops::{ActivationOp, LinearOp, UpdateOp};
-use crate::program::{Form, Op, Product, Program, Slot};
-use crate::spec::Activation;
-use crate::spec::activation::{Order, Saves};
-use crate::walk::change;
-
-/// How many results of an invocation are few.
-const FEW: u32 = 32;
-
-/// The longest inner side that one workgroup sums for the sake of what it then takes along: sums of parts would need
-/// dispatches of their own for that.
-const JOINED: usize = 2048;
+use crate::program::{Program, Slot};
 
 /// How the ops of a program become dispatches.
 #[derive(Debug)]
@@ -36,60 +21,6 @@ pub(in crate::gpu) enum Plan {
         /// A whole step, or the last layers of one.
         whole: Option<Box<whole::Plan>>,
     },
-}
-
-/// What one dispatch does: a product with the ops after it, or the products of a layer backward.
-#[derive(Debug)]
-pub(in crate::gpu) struct Join {
-    first: usize,
-    ops: usize,
-    product: Joined,
-    /// The other one of a layer backward, by its input.
-    other: Option<Joined>,
-}
-
-/// A product together with the ops after it.
-#[derive(Debug)]
-pub(super) struct Joined {
-    pub ops: usize,
-    pub operands: [Slot; 3],
-    pub form: Form,
-    epilogue: Epilogue,
-    /// What the epilogue reads and writes, in its order.
-    others: Vec<Slot>,
-    pub sums: Option<Slot>,
-    hidden: Option<Slot>,
-}
-
-/// How many ops of a training step look at each of its values.
-pub(super) struct Readers {
-    counts: Vec<usize>,
-    trains: bool,
-}
-
-impl Readers {
-    pub fn of(program: &Program) -> Self {
-        let trains =
-            program.ops().iter().any(|op| matches!(op, Op::Update(UpdateOp::Update { .. })));
-        let mut counts = vec![0; program.slots().len()];
-        for op in program.ops() {
-            let read: HashSet<Slot> =
-                op.inputs().into_iter().map(|slot| root(program, slot)).collect();
-            for slot in read {
-                change(&mut counts, slot.0, |count| *count += 1);
-            }
-        }
-        Self { counts, trains }
-    }
-
-    /// Whether only one op looks at a value: in a training step, whose values are nobody else's.
-    fn is_private(&self, program: &Program, slot: Slot) -> bool {
-        self.trains && self.counts.get(root(program, slot).0) == Some(&1)
-    }
-}
-
-fn root(program: &Program, slot: Slot) -> Slot {
-    program.slot(slot).map_or(slot, |info| info.root(slot))
 }
 
 /// How a program is lowered.
@@ -121,7 +52,7 @@ pub(in crate::gpu) fn prepare(
         }
         let end = if at < span.start { span.start } else { program.ops().len() };
         let join = Join::at(gpu, program, &readers, at..end)?;
-        at += join.as_ref().map_or(1, |join| join.ops);
+        at = join.as_ref().map_or(at + 1, |join| join.span().end);
         joins.extend(join);
     }
     Ok(Plan::Joined { joins, whole })
@@ -131,8 +62,7 @@ impl Plan {
     /// The slots that get no memory.
     pub fn hidden(&self, program: &Program) -> Vec<Slot> {
         let Self::Joined { joins, whole } = self else { return Vec::new() };
-        let products = joins.iter().flat_map(Join::products);
-        let mut hidden: Vec<Slot> = products.filter_map(|product| product.hidden).collect();
+        let mut hidden: Vec<Slot> = joins.iter().flat_map(Join::hidden).collect();
         hidden.extend(whole.iter().flat_map(|whole| whole.hidden(program)));
         hidden
     }
@@ -148,155 +78,8 @@ impl Plan {
     /// The ops that one dispatch does, each of these several.
     pub fn runs(&self) -> Vec<Range<usize>> {
         let Self::Joined { joins, whole } = self else { return Vec::new() };
-        let joins = joins.iter().map(|join| join.first..join.first + join.ops);
+        let joins = joins.iter().map(Join::span);
         joins.chain(whole.iter().map(|whole| whole.span())).collect()
-    }
-}
-
-impl Join {
-    fn products(&self) -> impl Iterator<Item = &Joined> {
-        std::iter::once(&self.product).chain(&self.other)
-    }
-
-    /// What the dispatch of the first of some ops takes along, if anything.
-    fn at(
-        gpu: &Gpu,
-        program: &Program,
-        readers: &Readers,
-        ops: Range<usize>,
-    ) -> Result<Option<Self>> {
-        let first = ops.start;
-        let most = gpu.limits().max_storage_buffers_per_shader_stage as usize;
-        let one =
-            Joined::at(gpu, program, readers, ops.clone())?.filter(|one| one.buffers() <= most);
-        let Some(one) = one else { return Ok(None) };
-        let after = first + one.ops..ops.end;
-        // The gradients by the parameters and by the input of a layer.
-        let other = match one.form {
-            Form::TN if gpu.choices().class.joins() => Joined::at(gpu, program, readers, after)?,
-            _ => None,
-        };
-        let other = other.filter(|two| {
-            let same = two.operands.first() == one.operands.first();
-            two.form == Form::NN && same && one.buffers() + two.buffers() <= most
-        });
-        let ops = one.ops + other.as_ref().map_or(0, |two| two.ops);
-        Ok((ops > 1).then_some(Self { first, ops, product: one, other }))
-    }
-}
-
-impl Joined {
-    /// The product that some ops begin with, and what it can take along.
-    pub fn at(
-        gpu: &Gpu,
-        program: &Program,
-        readers: &Readers,
-        ops: Range<usize>,
-    ) -> Result<Option<Self>> {
-        let mut rest = program.ops().iter().take(ops.end).skip(ops.start);
-        let mut next = rest.next();
-        // A layer's gradient by its bias, which has what the product by its weight has loaded.
-        let summed = match next {
-            Some(&Op::Linear(LinearOp::SumRows { x, out })) => {
-                next = rest.next();
-                Some((x, out))
-            }
-            _ => None,
-        };
-        let Some(&Op::Linear(LinearOp::MatMul { a, b, out, form })) = next else {
-            return Ok(None);
-        };
-        let sides = [a, b, out].map(|slot| program.shape(slot));
-        let [a_shape, b_shape, out_shape] = sides;
-        let product = Product::into(form, a_shape?, b_shape?, out_shape?)?;
-        let mut joined = Self {
-            ops: 1,
-            operands: [a, b, out],
-            form,
-            epilogue: Epilogue::default(),
-            others: Vec::new(),
-            sums: None,
-            hidden: None,
-        };
-        let mut next = rest.next();
-        if let Some((x, sums)) = summed {
-            if form != Form::TN || x != a || product.count() != 1 {
-                return Ok(None);
-            }
-            (joined.sums, joined.ops) = (Some(sums), 2);
-        } else if product.k <= JOINED || gpu.product(form, &product).1 >= product.k {
-            if let Some(&Op::Linear(LinearOp::AddRow { row, out: to })) = next
-                && to == out
-            {
-                joined.epilogue.bias = true;
-                joined.others.push(row);
-                joined.ops += 1;
-                next = rest.next();
-            }
-            // The compiler of a CPU adapter takes minutes for a long function at each of many results.
-            let Tiling { each: [rows, cols], .. } = gpu.product(form, &product).0;
-            let few = gpu.choices().class != Class::Cpu || rows * cols <= FEW;
-            let is_private = |slot: Slot| readers.is_private(program, slot);
-            joined.take(next, is_private, |f| Epilogue::takes(f) && (few || is_light(f)));
-        }
-        Ok(Some(joined))
-    }
-
-    /// Into how many parts its inner side is cut.
-    pub fn parts(&self, gpu: &Gpu, program: &Program) -> Result<usize> {
-        let [a, b, out] = self.operands.map(|slot| program.shape(slot));
-        let product = Product::into(self.form, a?, b?, out?)?;
-        Ok(product.k.div_ceil(gpu.product(self.form, &product).1))
-    }
-
-    /// How many storage buffers its dispatch binds.
-    fn buffers(&self) -> usize {
-        3 + self.others.len() + usize::from(self.sums.is_some())
-    }
-
-    /// Takes an activation along, or the derivative of one.
-    fn take(
-        &mut self,
-        next: Option<&Op>,
-        is_private: impl Fn(Slot) -> bool,
-        takes: impl Fn(&Activation) -> bool,
-    ) {
-        let [_, _, product] = &mut self.operands;
-        match next {
-            Some(Op::Activation(ActivationOp::Forward { f, key: None, x, out }))
-                if *x == *product && takes(f) =>
-            {
-                self.epilogue.activation = Some(*f);
-                if x != out && f.saves() != Saves::Input && is_private(*x) {
-                    self.hidden = Some(*x);
-                } else if x != out {
-                    self.epilogue.keeps = true;
-                    self.others.push(*x);
-                }
-                *product = *out;
-                self.ops += 1;
-            }
-            Some(Op::Activation(ActivationOp::Backward {
-                f,
-                order: Order::First,
-                key: None,
-                saved,
-                grad_out,
-                grad_in,
-            })) if *grad_out == *product
-                && saved != grad_out
-                && !self.epilogue.bias
-                && takes(f)
-                && is_private(*grad_out) =>
-            {
-                self.epilogue.derivative = Some(*f);
-                self.others.push(*saved);
-                self.hidden = Some(*grad_out);
-                *product = *grad_in;
-                self.ops += 1;
-            }
-            _ => {}
-        }
     }
 }
 
@@ -314,9 +97,9 @@ impl Lowering<'_> {
             if let Some(whole) = whole.filter(|whole| whole.covers(number, op)) {
                 self.whole(whole, number)?;
             } else if number >= until {
-                match joins.next_if(|join| join.first == number) {
+                match joins.next_if(|join| join.span().start == number) {
                     Some(join) => {
-                        until = number + join.ops;
+                        until = join.span().end;
                         self.join(join)?;
                     }
                     None => op.lower(self)?,
@@ -324,24 +107,5 @@ impl Lowering<'_> {
             }
         }
         Ok(())
-    }
-
-    fn join(&mut self, join: &Join) -> Result<()> {
-        let product = self.joined_draft(&join.product)?;
-        match &join.other {
-            None => self.product(product),
-            Some(other) => {
-                let other = self.joined_draft(other)?;
-                self.pair(product, other)
-            }
-        }
-    }
-
-    fn joined_draft(&self, product: &Joined) -> Result<Draft> {
-        let Joined { epilogue, sums, form, .. } = *product;
-        let named = epilogue.names().zip(&product.others);
-        let operands = named.map(|(name, slot)| Ok((name, self.region(*slot)?)));
-        let operands = operands.collect::<Result<_>>()?;
-        self.draft(product.operands, form, Fused { epilogue, operands, sums })
     }
 }

@@ -3,6 +3,7 @@
 mod call;
 mod elementwise;
 pub(super) mod fusion;
+mod joins;
 mod overlap;
 mod reuse;
 mod rows;

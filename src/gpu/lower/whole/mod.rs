@@ -5,7 +5,7 @@ mod plan;
 
 use std::ops::Range;
 
-use super::fusion::Readers;
+use super::joins::Readers;
 use super::{Lowering, Memory, RING};
 use crate::error::{Error, Result};
 use crate::gpu::arena::Segment;

@@ -5,7 +5,7 @@ use super::{Plan, Split};
 use crate::error::Result;
 use crate::gpu::choice::{Choices, Class, Fusion};
 use crate::gpu::kernel::whole::{Gathered, Layer, Parts, Room, Whole, place};
-use crate::gpu::lower::fusion::{Joined, Readers};
+use crate::gpu::lower::joins::{Joined, Readers};
 use crate::gpu::lower::turns;
 use crate::gpu::{Gpu, View, Weights};
 use crate::ops::{StepOp, UpdateOp};
