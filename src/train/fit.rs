@@ -1,7 +1,7 @@
 //! The training loop.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Trainer;
 use super::checkpoint::check_path;
@@ -12,7 +12,7 @@ use crate::data::Dataset;
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::nn::{Goal, Record, RecordLayout, Wiring, order};
-use crate::program::{StepRule, Steps};
+use crate::program::{LiveSteps, StepRule, Steps};
 use crate::spec::Range;
 use crate::spec::schedule::improves;
 
@@ -112,6 +112,24 @@ impl<'a> Fit<'a> {
             .unwrap_or(self.epochs)
             .min(self.epochs)
     }
+
+    /// Calls back after an epoch if it is time, or it is the last one.
+    fn tell(&mut self, epoch: &Epoch, done: u64, stopped: bool) -> ControlFlow<()> {
+        match &mut self.callback {
+            Some((every, callback))
+                if stopped || done == self.epochs || (done - 1) % *every == 0 =>
+            {
+                callback(epoch)
+            }
+            _ => ControlFlow::Continue(()),
+        }
+    }
+
+    /// Where a checkpoint is to be saved now.
+    fn due_checkpoint(&self, done: u64) -> Option<&Path> {
+        let due = self.checkpoint.as_ref().filter(|(every, _)| done % every == 0);
+        due.map(|(_, path)| path.as_path())
+    }
 }
 
 impl std::fmt::Debug for Fit<'_> {
@@ -132,6 +150,10 @@ struct Watch {
 }
 
 impl Watch {
+    fn new(early: EarlyStopping) -> Self {
+        Self { early, best: f64::INFINITY, since: 0, params: None }
+    }
+
     /// Takes an epoch's loss; says whether it is the best so far.
     fn improves(&mut self, loss: f64) -> bool {
         let better = improves(loss, self.best, self.early.min_delta);
@@ -221,8 +243,7 @@ impl Trainer {
         executor.write_all(&wiring.constants)?;
         upload(&mut executor, &wiring, data, 0, data.len())?;
 
-        let mut watch =
-            fit.early.map(|early| Watch { early, best: f64::INFINITY, since: 0, params: None });
+        let mut watch = fit.early.map(Watch::new);
         let mut history = History::default();
         let (mut done, mut late) = (0, 0);
         let mut stopped = false;
@@ -244,26 +265,9 @@ impl Trainer {
             };
             let Some(last) = history.epochs.last_mut() else { break };
             last.validation = evaluation;
-            let loss = last.validation.as_ref().map_or(last.loss, Evaluation::loss);
-            if let Some(watch) = &mut watch {
-                if watch.improves(loss) && watch.early.restore_best {
-                    watch.params = Some(self.weights.read_params().await?);
-                }
-                stopped = watch.since > watch.early.patience;
-            }
-            if let Some(plateau) = &self.plateau {
-                self.plateau_state.observe(plateau, loss);
-                live.write().scale = self.plateau_state.scale;
-            }
-            let ends = done == fit.epochs || stopped;
-            if let Some((every, callback)) = &mut fit.callback
-                && (ends || (done - 1) % *every == 0)
-            {
-                stopped |= callback(last).is_break();
-            }
-            if let Some((every, path)) = &fit.checkpoint
-                && done % every == 0
-            {
+            stopped = self.judge(last, &mut watch, &live).await?;
+            stopped |= fit.tell(last, done, stopped).is_break();
+            if let Some(path) = fit.due_checkpoint(done) {
                 self.save_async(path).await?;
             }
         }
@@ -272,6 +276,25 @@ impl Trainer {
             self.weights.write_params(&best)?;
         }
         Ok(history)
+    }
+
+    /// Tells those that look at an epoch's loss; says whether training is to stop.
+    async fn judge(
+        &mut self,
+        epoch: &Epoch,
+        watch: &mut Option<Watch>,
+        live: &LiveSteps,
+    ) -> Result<bool> {
+        let loss = epoch.validation.as_ref().map_or(epoch.loss, Evaluation::loss);
+        if let Some(plateau) = &self.plateau {
+            self.plateau_state.observe(plateau, loss);
+            live.write().scale = self.plateau_state.scale;
+        }
+        let Some(watch) = watch else { return Ok(false) };
+        if watch.improves(loss) && watch.early.restore_best {
+            watch.params = Some(self.weights.read_params().await?);
+        }
+        Ok(watch.since > watch.early.patience)
     }
 
     /// Fails if predictions of the steps done last were no probabilities.

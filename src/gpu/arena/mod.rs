@@ -44,6 +44,32 @@ pub(crate) struct Segment {
 }
 
 impl Segment {
+    /// A segment of `len` numbers with these tensors, each with where it and its lines lie, without the optimizer's state;
+    /// with strips if that has numbers for lines.
+    fn new(
+        gpu: &Gpu,
+        len: usize,
+        own: &[(Span, Span, &ParamInfo)],
+        by_lines: bool,
+    ) -> Result<Self> {
+        let tensors = own.iter().flat_map(|(span, ..)| [span.offset, padded(span.len)]);
+        let tensors: Vec<u32> = tensors.map(|n| (n / PAD) as u32).collect();
+        let mut blocks = Vec::with_capacity(len / PAD * BLOCK);
+        own.iter().for_each(|(_, lines, param)| blocks.extend(blocks_of(param, lines.offset)));
+        let strips = own.iter().flat_map(|(span, _, param)| strips_of(param, span.offset));
+        Ok(Self {
+            len,
+            params: gpu.storage("parameters", len, &[])?,
+            grads: gpu.storage("gradients", len, &[])?,
+            states: Vec::new(),
+            lines: 0,
+            blocks: gpu.storage("parameter settings", blocks.len(), &blocks)?,
+            strips: strips.filter(|_| by_lines).collect(),
+            tensors: gpu.storage("tensors", tensors.len(), &tensors)?,
+            count: own.len(),
+        })
+    }
+
     fn region(&self, arena: Arena) -> Option<&Region> {
         match arena {
             Arena::Params => Some(&self.params),
@@ -112,41 +138,23 @@ impl Weights {
             .map(|optimizer| (0..initial.len()).map(|state| optimizer.layout(state)).collect())
             .unwrap_or_default();
         let segments = lens.iter().zip(line_lens).enumerate().map(|(number, (&len, lines))| {
-            let own = || {
-                let places = spans.iter().zip(&line_spans).zip(params);
-                places.filter(move |((span, _), _)| span.segment == number)
-            };
-            let tensors: Vec<u32> = own()
-                .flat_map(|((span, _), _)| [span.offset, padded(span.len)])
-                .map(|n| (n / PAD) as u32)
-                .collect();
-            let mut blocks = Vec::with_capacity(len / PAD * BLOCK);
-            own().for_each(|((_, lines), param)| blocks.extend(blocks_of(param, lines.offset)));
-            let strips = own().flat_map(|((span, _), param)| strips_of(param, span.offset));
+            let places = spans.iter().zip(&line_spans).zip(params);
+            let own = places.filter(|((span, _), _)| span.segment == number);
+            let own: Vec<_> = own.map(|((span, lines), param)| (*span, *lines, param)).collect();
             let state_len = |state: usize| match layouts.get(state) {
                 Some(Layout::Lines) => lines,
                 Some(Layout::Slots(slots)) => slots * len,
                 _ => len,
             };
-            Ok(Segment {
-                len,
-                params: gpu.storage("parameters", len, &[])?,
-                grads: gpu.storage("gradients", len, &[])?,
-                states: (0..initial.len() + extras)
-                    .map(|state| {
-                        let name = optimizer.and_then(|optimizer| optimizer.states().get(state));
-                        let what = name.map_or("a state value".into(), |name| {
-                            format!("the state value '{name}'")
-                        });
-                        gpu.storage(&what, state_len(state), &[])
-                    })
-                    .collect::<Result<_>>()?,
-                lines,
-                blocks: gpu.storage("parameter settings", blocks.len(), &blocks)?,
-                strips: strips.filter(|_| layouts.contains(&Layout::Lines)).collect(),
-                tensors: gpu.storage("tensors", tensors.len(), &tensors)?,
-                count: own().count(),
-            })
+            let state = |state: usize| {
+                let name = optimizer.and_then(|optimizer| optimizer.states().get(state));
+                let what =
+                    name.map_or("a state value".into(), |name| format!("the state value '{name}'"));
+                gpu.storage(&what, state_len(state), &[])
+            };
+            let states = (0..initial.len() + extras).map(state).collect::<Result<_>>()?;
+            let by_lines = layouts.contains(&Layout::Lines);
+            Ok(Segment { states, lines, ..Segment::new(gpu, len, &own, by_lines)? })
         });
         let segments = segments.collect::<Result<_>>()?;
         let carried = optimizer.map(Optimizer::initial_carried).unwrap_or_default();

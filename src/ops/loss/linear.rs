@@ -150,17 +150,7 @@ impl Program {
                 self.matmul_into(d_logits, inputs.weight, Form::NN, some)?;
                 self.put_rows(some, all, range)?;
             }
-            for (number, (total, part)) in parts.iter().enumerate() {
-                let to = if start == 0 { *total } else { *part };
-                if number == 0 {
-                    self.matmul_into(d_logits, chunk.x, Form::TN, to)?;
-                } else {
-                    self.sum_rows_into(d_logits, to)?;
-                }
-                if start > 0 {
-                    self.add_to(*part, *total)?;
-                }
-            }
+            self.add_parts(d_logits, chunk.x, &parts, start == 0)?;
         }
         if rows == 0 {
             parts.iter().try_for_each(|(total, _)| self.fill_into(*total, 0.0))?;
@@ -175,6 +165,27 @@ impl Program {
             .map(|terms| self.mean_of_terms(*terms, inputs.target, classes, ignored))
             .collect::<Result<_>>()?;
         Ok((value, means))
+    }
+
+    /// What some rows give to the gradients by weight and bias: the first rows directly, others through a part.
+    fn add_parts(
+        &mut self,
+        d_logits: Slot,
+        x: Slot,
+        parts: &[(Slot, Slot)],
+        is_first: bool,
+    ) -> Result<()> {
+        for (number, (total, part)) in parts.iter().enumerate() {
+            let to = if is_first { *total } else { *part };
+            match number {
+                0 => self.matmul_into(d_logits, x, Form::TN, to)?,
+                _ => self.sum_rows_into(d_logits, to)?,
+            }
+            if !is_first {
+                self.add_to(*part, *total)?;
+            }
+        }
+        Ok(())
     }
 
     /// Checks the operands; gives the numbers of rows, features and classes.

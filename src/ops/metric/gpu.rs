@@ -24,36 +24,12 @@ impl Lowering<'_> {
         value: Slot,
     ) -> Result<()> {
         let shape = self.shape(prediction)?;
-        let (prediction, target_region) = (self.region(prediction)?, self.region(target)?);
-        let out = self.region(value)?;
         if let Some(k) = metric.top() {
-            let each = self.shape(value)?.rank() > 0;
-            if shape.is_empty() {
-                // Without classes none is right.
-                return self.clear(out, if each { shape.rows() } else { 1 });
-            }
-            let rows = shape.rows();
-            let terms = if each { out.clone() } else { self.scratch(rows)? };
-            let classes = self.program.slot(target)?.dtype == DType::U32;
-            let k = k.min(shape.cols());
-            // Two loops, number by number.
-            let lanes = self.row_lanes(&metric.to_string(), rows, shape.cols(), 2)?;
-            let form = if classes { TargetForm::Class } else { TargetForm::Values };
-            let call = self
-                .call(kernels::accuracy(form, self.meeting(lanes)))
-                .bind("prediction", &prediction)
-                .bind(target_name(form), &target_region)
-                .bind("terms", &terms)
-                .fields([("rows", rows), ("cols", shape.cols()), ("k", k), ("lanes", lanes)])
-                .groups(groups(rows, ROW / lanes));
-            self.push(call)?;
-            if each {
-                return Ok(());
-            }
-            let total = Total { square: false, terms_per_row: 1, rows: shape.rows() };
-            return self.sum(terms, rows, out, total);
+            return self.right_rows((metric, k), [prediction, target], value);
         }
         let Some(agreement) = metric.agrees() else { return Ok(()) };
+        let [prediction, target, out] = [prediction, target, value].map(|slot| self.region(slot));
+        let (prediction, target, out) = (prediction?, target?, out?);
         let (blocks, count) = (self.blocks(shape.len()), shape.len().div_ceil(SUM));
         let partial = self.scratch(count)?;
         let mode = match agreement.mode {
@@ -67,7 +43,7 @@ impl Lowering<'_> {
         let call = self
             .call(kernels::agreement(blocks.lanes))
             .bind("prediction", &prediction)
-            .bind("target_values", &target_region)
+            .bind("target_values", &target)
             .bind("values", &partial)
             .fields(blocks.fields)
             .field("cols", shape.cols())
@@ -77,5 +53,42 @@ impl Lowering<'_> {
         self.push(call)?;
         let total = Total { square: false, terms_per_row: shape.cols(), rows: shape.rows() };
         self.sum(partial, count, out, total)
+    }
+
+    /// Which rows have their class among the k of the highest scores: each, or their share.
+    fn right_rows(
+        &mut self,
+        (metric, k): (Metric, usize),
+        [prediction, target]: [Slot; 2],
+        value: Slot,
+    ) -> Result<()> {
+        let shape = self.shape(prediction)?;
+        let (each, out) = (self.shape(value)?.rank() > 0, self.region(value)?);
+        if shape.is_empty() {
+            // Without classes none is right.
+            return self.clear(out, if each { shape.rows() } else { 1 });
+        }
+        let rows = shape.rows();
+        let terms = if each { out.clone() } else { self.scratch(rows)? };
+        let form = match self.program.slot(target)?.dtype {
+            DType::U32 => TargetForm::Class,
+            DType::F32 => TargetForm::Values,
+        };
+        // Two loops, number by number.
+        let lanes = self.row_lanes(&metric.to_string(), rows, shape.cols(), 2)?;
+        let (prediction, target) = (self.region(prediction)?, self.region(target)?);
+        let (cols, k) = (shape.cols(), k.min(shape.cols()));
+        let call = self
+            .call(kernels::accuracy(form, self.meeting(lanes)))
+            .bind("prediction", &prediction)
+            .bind(target_name(form), &target)
+            .bind("terms", &terms)
+            .fields([("rows", rows), ("cols", cols), ("k", k), ("lanes", lanes)])
+            .groups(groups(rows, ROW / lanes));
+        self.push(call)?;
+        if each {
+            return Ok(());
+        }
+        self.sum(terms, rows, out, Total { square: false, terms_per_row: 1, rows })
     }
 }

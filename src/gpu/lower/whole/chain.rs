@@ -92,6 +92,15 @@ impl<'a> Reader<'a> {
         op
     }
 
+    /// What the next op takes, if it is a layer's.
+    fn input(&self) -> Option<Slot> {
+        match self.peek()? {
+            Op::Linear(LinearOp::MatMul { a: x, .. })
+            | Op::Activation(ActivationOp::Forward { x, .. }) => Some(*x),
+            _ => None,
+        }
+    }
+
     fn param(&self, slot: Slot) -> Option<usize> {
         match self.program.slot(slot).ok()?.place {
             Place::Param(index) => Some(index),
@@ -244,6 +253,16 @@ fn is_dense((layer, ..): &Link) -> bool {
     matches!(layer, Layer::Dense { .. })
 }
 
+/// Fails if there are more layers with parameters than compilers are quick with.
+fn few(layers: &[Link]) -> Judged<()> {
+    match layers.iter().filter(|link| is_dense(link)).count() {
+        dense if dense > MOST_LAYERS => {
+            Err(format!("{dense} layers; the most is {MOST_LAYERS}").into())
+        }
+        _ => Ok(()),
+    }
+}
+
 const OTHER: &str = "a backward pass of another form";
 
 impl Chain {
@@ -267,18 +286,9 @@ impl Chain {
         let gathers = reader.gathers();
         let is_whole = reader.at == start;
         reader.at = start;
-        let first = match reader.peek() {
-            Some(
-                Op::Linear(LinearOp::MatMul { a: x, .. })
-                | Op::Activation(ActivationOp::Forward { x, .. }),
-            ) => *x,
-            _ => return Err("it does not begin with a layer".into()),
-        };
+        let first = reader.input().ok_or("it does not begin with a layer")?;
         let (layers, y) = reader.forward(first)?;
-        let dense = layers.iter().filter(|link| is_dense(link)).count();
-        if dense > MOST_LAYERS {
-            return Err(format!("{dense} layers; the most is {MOST_LAYERS}").into());
-        }
+        few(&layers)?;
         let Some(Op::Loss(LossOp::Loss { loss, reduction, inputs, value, gradients })) =
             reader.next()
         else {
@@ -300,17 +310,15 @@ impl Chain {
         let terms = layout.terms_per_sample(loss, *reduction);
         let mut ops: BTreeSet<usize> = (start..reader.at).collect();
         let taken = [Some(target), inputs.weight, is_whole.then_some(first)];
-        for (number, op) in program.ops().iter().enumerate().take(start) {
-            if matches!(op, Op::Step(StepOp::Gather { out, .. }) if taken.contains(&Some(*out))) {
-                ops.insert(number);
-            }
-        }
         let mut figures = vec![(*value, Figure::Loss)];
         for (number, op) in program.ops().iter().enumerate() {
-            if let Some(figure) = reader.metric(op, y, target) {
-                figures.push(figure);
+            let gathered =
+                matches!(op, Op::Step(StepOp::Gather { out, .. }) if taken.contains(&Some(*out)));
+            let figure = reader.metric(op, y, target);
+            if figure.is_some() || (gathered && number < start) {
                 ops.insert(number);
             }
+            figures.extend(figure);
         }
         let chain = Self {
             span: start..reader.at,
