@@ -31,9 +31,16 @@ impl Program {
     /// backwards through the ops that the program has so far. What `wrt` does not need is left out, and what `loss` does
     /// not depend on has a gradient of zeros.
     ///
-    /// An op's rule is made of ops, so gradients of gradients are programs too, as far as these have rules: arithmetic,
-    /// products, arranging, sums and rows by index have them without end; elementwise activations as far as their second
-    /// derivative; the gradients of other reductions, of normalizations, losses, row-wise and learned activations have none.
+    /// A rule is made of ops, so gradients of gradients are programs too, as far as these ops have rules:
+    ///
+    /// | ops | gradient | of the gradient | and so on |
+    /// |---|---|---|---|
+    /// | arithmetic, matrix products, sums and means, copies, slices, concatenation, rows by index | yes | yes | yes |
+    /// | elementwise activations | yes | by their input with [a second derivative](crate::Activation::has_second) | no |
+    /// | row-wise and learned activations, other reductions, normalizations, losses by the prediction | yes | no | no |
+    /// | running statistics by the rows, losses by target or weight, metrics, updates | no | no | no |
+    ///
+    /// What a rule would need and does not exist is an error that names the op.
     ///
     /// ```
     /// use wgrad::cpu::{Interpreter, Weights};
