@@ -1,5 +1,7 @@
 //! The macros that declare the tables of the registry.
 
+use super::registry::Entry;
+
 /// Declares a table: one constructor and one static entry per op, in the order written, and `ENTRIES`.
 macro_rules! entries {
     ($kind:ty; $($name:ident {
@@ -40,17 +42,48 @@ macro_rules! entries {
 }
 pub(crate) use entries;
 
-/// Declares a family of a single table.
+/// Declares a family by its tables, in the order of its listing.
 macro_rules! registry {
-    ($kind:ty, $family:literal; $($table:tt)*) => {
-        crate::spec::entries::entries! { $kind; $($table)* }
-
+    ($kind:ty, $family:literal, $tables:expr) => {
         impl Kind for $kind {
             const FAMILY: &'static str = $family;
+
             fn all() -> &'static [&'static Entry<Self>] {
-                ENTRIES
+                const TABLES: &[&[&Entry<$kind>]] = &$tables;
+                static ALL: [&Entry<$kind>; crate::spec::entries::total(TABLES)] =
+                    crate::spec::entries::join(TABLES);
+                &ALL
             }
         }
     };
 }
 pub(crate) use registry;
+
+/// How many entries the tables have together.
+#[allow(clippy::indexing_slicing, reason = "runs while compiling")]
+pub(crate) const fn total<K>(tables: &[&[&'static Entry<K>]]) -> usize {
+    let (mut total, mut table) = (0, 0);
+    while table < tables.len() {
+        total += tables[table].len();
+        table += 1;
+    }
+    total
+}
+
+/// The entries of the tables, of which there are `N`.
+#[allow(clippy::indexing_slicing, reason = "runs while compiling")]
+pub(crate) const fn join<K, const N: usize>(
+    tables: &[&[&'static Entry<K>]],
+) -> [&'static Entry<K>; N] {
+    let mut all = [tables[0][0]; N];
+    let (mut place, mut table, mut row) = (0, 0, 0);
+    while place < N {
+        if row == tables[table].len() {
+            (table, row) = (table + 1, 0);
+        } else {
+            all[place] = tables[table][row];
+            (place, row) = (place + 1, row + 1);
+        }
+    }
+    all
+}

@@ -2,7 +2,7 @@
 
 use super::Activation;
 use super::activation::leaky_gain;
-use super::registry::{Alias, Choice, Entry, Kind, Param, Range, Values, registry};
+use super::registry::{Alias, Choice, Entry, Kind, Param, Range, Values, entries, registry};
 use crate::random::{Key, Stream};
 
 /// An initializer with its parameters, such as `Initializer::normal().with("std", 0.1)`.
@@ -94,7 +94,9 @@ const GAIN: Param = Param::new("gain", 1.0, Range::POSITIVE);
 const RELU_GAIN: Param = Param::new("gain", std::f64::consts::SQRT_2, Range::POSITIVE);
 const FAN_OUT: Param = Param::new("fan_out", 0.0, Range::FLAG);
 
-registry! { InitializerKind, "initializer";
+registry! { InitializerKind, "initializer", [ENTRIES] }
+
+entries! { InitializerKind;
     zeros {
         aliases: [],
         params: [],

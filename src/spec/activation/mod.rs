@@ -14,9 +14,7 @@ pub(crate) use initializer::leaky_gain;
 pub use learned::{Learned, LearnedKind, LearnedPasses, MAX_LEARNED};
 pub use noise::{Noise, NoiseKind, NoisePasses};
 
-use std::sync::LazyLock;
-
-use super::registry::{Choice, Entry, Kind, Values};
+use super::registry::{Choice, Entry, Kind, Values, registry};
 use super::row::RowKind;
 use super::{Both, Initializer, Real};
 use crate::error::{Error, Result};
@@ -49,16 +47,8 @@ pub enum ActivationKind {
     Learned(LearnedKind),
 }
 
-impl Kind for ActivationKind {
-    const FAMILY: &'static str = "activation";
-
-    fn all() -> &'static [&'static Entry<Self>] {
-        static ALL: LazyLock<Vec<&'static Entry<ActivationKind>>> = LazyLock::new(|| {
-            [table::ENTRIES, rows::ENTRIES, noise::ENTRIES, learned::ENTRIES, fold::ENTRIES]
-                .concat()
-        });
-        &ALL
-    }
+registry! { ActivationKind, "activation",
+    [table::ENTRIES, rows::ENTRIES, noise::ENTRIES, learned::ENTRIES, fold::ENTRIES]
 }
 
 /// What backward needs from forward.

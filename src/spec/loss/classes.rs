@@ -1,16 +1,86 @@
 //! The row-wise losses of class scores.
 
-use super::row::{ClassAxis, TargetForm};
-use super::row::{Gradient, RowKind, RowTarget, RowView, row, total, write};
+use std::ops::Bound::Excluded;
+
+use super::LossKind;
+use super::row::{ClassAxis, Gradient, RowKind, RowTarget, RowView, TargetForm, row, total, write};
 use crate::numeric::{Float, count};
 use crate::spec::Both;
-use crate::spec::registry::Values;
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
 use crate::spec::row::maximum;
 
-row! { cross_entropy, peak: true, sums: 4, inputs: 1, axis: Second, targets: [Class, Values],
-class_weight: true, weighted_mean: true, cross_entropy_pass }
+const CLIP: Range = Range::new(Excluded(0.0), Excluded(0.5));
+/// A number that `f32` holds exactly, a class or not, or -1 for none.
+const INDEX: Range = Range::whole(-16_777_216.0, 16_777_216.0);
 
-fn cross_entropy_pass<F: Float>(
+entries! { LossKind;
+    cross_entropy {
+        aliases: [Alias::of("softmax_cross_entropy"), Alias::of("cross")],
+        params: [Param::new("label_smoothing", 0.0, Range::BELOW_ONE), Param::new("ignore_index", -1.0, INDEX)],
+        formula: "-sum_j w_j t_j log softmax(x)_j per row of logits",
+        source: "torch.nn.CrossEntropyLoss; gradient softmax(x) sum(w t) - w t; ignore_index -1 ignores nothing",
+        kind: row!(cross_entropy, peak: true, sums: 4, inputs: 1, axis: Second, targets: [Class, Values],
+            class_weight: true, weighted_mean: true),
+    }
+    categorical_cross_entropy {
+        aliases: [Alias::of("cce")],
+        params: [Param::new("clip", 1e-7, CLIP)],
+        formula: "-sum_j w_j t_j log(clamp(y_j, clip, 1 - clip)) per row of probabilities",
+        source: "Keras CategoricalCrossentropy without renormalisation; gradient 0 where the clamp holds",
+        kind: row!(categorical_cross_entropy, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Class, Values],
+            class_weight: true, weighted_mean: false),
+    }
+    nll {
+        aliases: [Alias::of("negative_log_likelihood")],
+        params: [Param::new("ignore_index", -1.0, INDEX)],
+        formula: "-w_c x_c per row of log-probabilities, c the target's class",
+        source: "torch.nn.NLLLoss; ignore_index -1 ignores nothing",
+        kind: row!(nll, peak: false, sums: 4, inputs: 1, axis: Second, targets: [Class], class_weight: true, weighted_mean: true),
+    }
+    categorical_hinge {
+        aliases: [],
+        params: [],
+        formula: "max(0, 1 + max_j (1 - t_j) y_j - sum_j t_j y_j) per row",
+        source: "keras.losses.CategoricalHinge; equal largest scores share the gradient, which is 0 at the kink",
+        kind: row!(categorical_hinge, peak: true, sums: 4, inputs: 1, axis: Last, targets: [Class, Values],
+            class_weight: false, weighted_mean: false),
+    }
+    multi_margin {
+        aliases: [],
+        params: [
+            Param::new("p", 1.0, Range::whole(1.0, 2.0)),
+            Param::new("margin", 1.0, Range::FINITE),
+        ],
+        formula: "w_c / C sum_(j not c) max(0, margin - x_c + x_j)^p per row, c the target's class",
+        source: "torch.nn.MultiMarginLoss; gradient 0 at the kink",
+        kind: row!(multi_margin, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Class], class_weight: true, weighted_mean: false),
+    }
+    multilabel_margin {
+        aliases: [],
+        params: [],
+        formula: "1 / C sum_(c in t, j not in t) max(0, 1 - x_c + x_j) per row",
+        source: "torch.nn.MultiLabelMarginLoss; gradient 0 at the kink; a list of classes ends with u32::MAX",
+        kind: row!(multilabel_margin, peak: false, sums: 4, inputs: 1, axis: Last, targets: [ClassList], class_weight: false,
+            weighted_mean: false),
+    }
+    multilabel_soft_margin {
+        aliases: [],
+        params: [],
+        formula: "1 / C sum_j w_j (t_j log(1 + exp(-x_j)) + (1 - t_j) log(1 + exp(x_j))) per row",
+        source: "torch.nn.MultiLabelSoftMarginLoss",
+        kind: row!(multilabel_soft_margin, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Values], class_weight: true,
+            weighted_mean: false),
+    }
+    dice {
+        aliases: [],
+        params: [Param::new("smoothing", 1.0, Range::POSITIVE)],
+        formula: "1 - (2 sum(y t) + smoothing) / (sum(y) + sum(t) + smoothing) per sample",
+        source: "Milletari et al. 2016, V-Net, with sums in place of squares",
+        kind: row!(dice, peak: false, sums: 4, inputs: 1, axis: Sample, targets: [Values], class_weight: false, weighted_mean: false),
+    }
+}
+
+fn cross_entropy<F: Float>(
     [smoothing, ignored, ..]: &Values<F>,
     row: &RowView<'_, F>,
     gradient: Gradient<'_, F>,
@@ -45,13 +115,7 @@ fn cross_entropy_pass<F: Float>(
     })
 }
 
-row! { nll, peak: false, sums: 4, inputs: 1, axis: Second, targets: [Class], class_weight: true, weighted_mean: true, nll_pass }
-
-fn nll_pass<F: Float>(
-    [ignored, ..]: &Values<F>,
-    row: &RowView<'_, F>,
-    gradient: Gradient<'_, F>,
-) -> F {
+fn nll<F: Float>([ignored, ..]: &Values<F>, row: &RowView<'_, F>, gradient: Gradient<'_, F>) -> F {
     let [x, ..] = row.inputs;
     let class = row.class();
     let weight = if row.is_class(*ignored) { F::zero() } else { row.class_weight(class) };
@@ -59,10 +123,7 @@ fn nll_pass<F: Float>(
     x.get(class).filter(|_| weight != F::zero()).map_or(F::zero(), |&x| -weight * x)
 }
 
-row! { categorical_cross_entropy, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Class, Values],
-class_weight: true, weighted_mean: false, categorical_cross_entropy_pass }
-
-fn categorical_cross_entropy_pass<F: Float>(
+fn categorical_cross_entropy<F: Float>(
     [clip, ..]: &Values<F>,
     row: &RowView<'_, F>,
     gradient: Gradient<'_, F>,
@@ -80,10 +141,7 @@ fn categorical_cross_entropy_pass<F: Float>(
     })
 }
 
-row! { categorical_hinge, peak: true, sums: 4, inputs: 1, axis: Last, targets: [Class, Values],
-class_weight: false, weighted_mean: false, categorical_hinge_pass }
-
-fn categorical_hinge_pass<F: Float>(
+fn categorical_hinge<F: Float>(
     _: &Values<F>,
     row: &RowView<'_, F>,
     gradient: Gradient<'_, F>,
@@ -103,10 +161,7 @@ fn categorical_hinge_pass<F: Float>(
     value.max(F::zero())
 }
 
-row! { multi_margin, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Class], class_weight: true, weighted_mean: false,
-multi_margin_pass }
-
-fn multi_margin_pass<F: Float>(
+fn multi_margin<F: Float>(
     [p, margin, ..]: &Values<F>,
     row: &RowView<'_, F>,
     gradient: Gradient<'_, F>,
@@ -143,10 +198,7 @@ fn multi_margin_pass<F: Float>(
         })
 }
 
-row! { multilabel_margin, peak: false, sums: 4, inputs: 1, axis: Last, targets: [ClassList], class_weight: false,
-weighted_mean: false, multilabel_margin_pass }
-
-fn multilabel_margin_pass<F: Float>(
+fn multilabel_margin<F: Float>(
     _: &Values<F>,
     row: &RowView<'_, F>,
     gradient: Gradient<'_, F>,
@@ -174,10 +226,7 @@ fn multilabel_margin_pass<F: Float>(
     share * wrong.iter().map(|&wrong| per_wrong(wrong)).sum::<F>()
 }
 
-row! { multilabel_soft_margin, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Values], class_weight: true,
-weighted_mean: false, multilabel_soft_margin_pass }
-
-fn multilabel_soft_margin_pass<F: Float>(
+fn multilabel_soft_margin<F: Float>(
     _: &Values<F>,
     row: &RowView<'_, F>,
     gradient: Gradient<'_, F>,
@@ -195,14 +244,7 @@ fn multilabel_soft_margin_pass<F: Float>(
         })
 }
 
-row! { dice, peak: false, sums: 4, inputs: 1, axis: Sample, targets: [Values], class_weight: false, weighted_mean: false,
-dice_pass }
-
-fn dice_pass<F: Float>(
-    [smooth, ..]: &Values<F>,
-    row: &RowView<'_, F>,
-    gradient: Gradient<'_, F>,
-) -> F {
+fn dice<F: Float>([smooth, ..]: &Values<F>, row: &RowView<'_, F>, gradient: Gradient<'_, F>) -> F {
     let [y, ..] = row.inputs;
     let two = F::of(2.0);
     let common = two * total(y, |i, y| y * row.target_weight(i)) + *smooth;

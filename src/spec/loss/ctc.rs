@@ -1,6 +1,21 @@
 //! Connectionist temporal classification: the reference, in logarithms and always in `f64`.
 
+use super::LossKind;
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range, entries};
 use crate::walk::change;
+
+/// Class 0 or a later one that `f32` holds exactly.
+const CLASS: Range = Range::whole(0.0, 16_777_216.0);
+
+entries! { LossKind;
+    ctc {
+        aliases: [Alias::of("connectionist_temporal_classification")],
+        params: [Param::new("blank", 0.0, CLASS), Param::new("zero_infinity", 0.0, Range::FLAG)],
+        formula: "-log of the summed probability of every path that gives the target, per sequence; the mean divides each by its target's length",
+        source: "torch.nn.CTCLoss; Graves et al. 2006; the gradient is the derivative by the log-probabilities, 0 where the loss is infinite",
+        kind: LossKind::Ctc { shader: include_str!("../../../shaders/loss/ctc.wgsl") },
+    }
+}
 
 /// One sample: `time` rows of log-probabilities, `stride` numbers apart.
 pub(crate) struct Sequence<'a> {

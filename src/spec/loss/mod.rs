@@ -5,14 +5,15 @@ pub(crate) mod ctc;
 mod custom;
 mod elementwise;
 mod logits;
+mod map;
 mod row;
-mod table;
 mod vectors;
 
+pub use map::{Map, MapInputs, MapKind, MapPasses};
 pub use row::{ClassAxis, Row, RowKind, RowPasses, RowTarget, RowView, TargetForm};
 
-use super::registry::{Choice, Values};
-use super::{Both, Real};
+use super::Real;
+use super::registry::{Choice, Entry, Kind, registry};
 
 /// A loss with its parameters, such as `Loss::mse()` or `"cross_entropy(label_smoothing=0.1)".parse()`.
 ///
@@ -64,6 +65,8 @@ pub enum LossKind {
     },
 }
 
+registry! { LossKind, "loss", [elementwise::ENTRIES, classes::ENTRIES, vectors::ENTRIES, ctc::ENTRIES] }
+
 /// The numbers that a prediction or a target may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
@@ -77,46 +80,6 @@ pub enum Domain {
     Positive,
     /// Greater than -1.
     AboveMinusOne,
-}
-
-/// An elementwise loss.
-#[derive(Debug)]
-pub struct MapKind {
-    /// The WGSL functions `value` and `gradient`.
-    pub shader: &'static str,
-    /// How many differentiable inputs it has: 1, the prediction, or 2.
-    pub inputs: usize,
-    /// Whether it takes a weight per column, which multiplies its first parameter.
-    pub column_weight: bool,
-    /// What the first prediction, the target and a second input may be.
-    pub domain: [Domain; 3],
-    /// Where the gradient jumps, as values of the prediction, for a target and a second input.
-    pub kinks: fn(&Values, [f64; 2]) -> Vec<f64>,
-    /// How an output says yes, for losses of a yes-or-no target: the prediction from which on the answer is yes.
-    pub threshold: Option<f64>,
-    /// The reference.
-    pub passes: MapPasses,
-}
-
-/// The reference of an elementwise loss for both number types.
-pub type MapPasses = Both<Map<f32>, Map<f64>>;
-
-/// Slices of equal length: prediction, target, and for losses of two inputs the second one.
-pub type MapInputs<'a, F> = [&'a [F]; 3];
-
-/// The reference of an elementwise loss over contiguous slices of equal length.
-#[derive(Clone, Copy)]
-pub struct Map<F: 'static> {
-    /// `terms = value(prediction, target, second)`.
-    pub terms: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, &mut [F]) + Send + Sync),
-    /// The derivative of each term by the input of the given number.
-    pub gradient: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, usize, &mut [F]) + Send + Sync),
-}
-
-impl std::fmt::Debug for MapPasses {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MapPasses")
-    }
 }
 
 impl Loss {

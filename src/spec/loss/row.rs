@@ -154,23 +154,21 @@ pub(super) fn total<F: Float>(x: &[F], term: impl Fn(usize, F) -> F) -> F {
     tree_sum(x.len(), &|i| term(i, x[i]))
 }
 
-/// A row-wise loss, as a function of the same name; so is its shader file.
+/// A row-wise loss from the function and the shader file of this name.
 macro_rules! row {
     ($name:ident, peak: $peak:literal, sums: $sums:literal, inputs: $inputs:literal, axis: $axis:ident, targets: [$($form:ident),*],
-     class_weight: $class_weight:literal, weighted_mean: $weighted:literal, $pass:ident) => {
-        pub(super) const fn $name() -> super::LossKind {
-            super::LossKind::Row(RowKind {
-                shader: include_str!(concat!("../../../shaders/loss/", stringify!($name), ".wgsl")),
-                peak: $peak,
-                sums: $sums,
-                inputs: $inputs,
-                axis: ClassAxis::$axis,
-                targets: &[$(TargetForm::$form),*],
-                class_weight: $class_weight,
-                weighted_mean: $weighted,
-                passes: Both { f32: $pass::<f32>, f64: $pass::<f64> },
-            })
-        }
+     class_weight: $class_weight:literal, weighted_mean: $weighted:literal $(,)?) => {
+        LossKind::Row(RowKind {
+            shader: include_str!(concat!("../../../shaders/loss/", stringify!($name), ".wgsl")),
+            peak: $peak,
+            sums: $sums,
+            inputs: $inputs,
+            axis: ClassAxis::$axis,
+            targets: &[$(TargetForm::$form),*],
+            class_weight: $class_weight,
+            weighted_mean: $weighted,
+            passes: Both { f32: $name::<f32>, f64: $name::<f64> },
+        })
     };
 }
 pub(super) use row;

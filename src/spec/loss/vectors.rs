@@ -1,15 +1,58 @@
 //! The row-wise losses of vectors: angles, distances, triplets.
 
-use super::row::{ClassAxis, TargetForm};
-use super::row::{Gradient, RowKind, RowTarget, RowView, row, total, write};
+use std::ops::Bound::{Included, Unbounded};
+
+use super::LossKind;
+use super::row::{ClassAxis, Gradient, RowKind, RowTarget, RowView, TargetForm, row, total, write};
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::Values;
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
 
-row! { cosine_similarity_loss, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Values], class_weight: false,
-weighted_mean: false, cosine_similarity_loss_pass }
+entries! { LossKind;
+    cosine_similarity_loss {
+        aliases: [Alias::of("cosine_distance")],
+        params: [Param::new("eps", 1e-8, Range::POSITIVE)],
+        formula: "1 - y t / (max(|y|, eps) max(|t|, eps)) per row",
+        source: "torch.nn.CosineSimilarity",
+        kind: row!(cosine_similarity_loss, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Values], class_weight: false,
+            weighted_mean: false),
+    }
+    cosine_embedding {
+        aliases: [],
+        params: [Param::new("margin", 0.0, Range::new(Included(-1.0), Included(1.0)))],
+        formula: "1 - cos(a, b) if t = 1, max(0, cos(a, b) - margin) if t = -1, per row",
+        source: "torch.nn.CosineEmbeddingLoss: 1e-12 added to both squared norms",
+        kind: row!(cosine_embedding, peak: false, sums: 4, inputs: 2, axis: Last, targets: [Number], class_weight: false,
+            weighted_mean: false),
+    }
+    triplet_margin {
+        aliases: [Alias::of("triplet_margin_with_distance")],
+        params: [
+            Param::new("margin", 1.0, Range::POSITIVE),
+            Param::new("p", 2.0, Range::new(Included(1.0), Unbounded)),
+            Param::new("eps", 1e-6, Range::NOT_NEGATIVE),
+            Param::new("swap", 0.0, Range::FLAG),
+        ],
+        formula: "max(0, |a - p + eps|_p - |a - n + eps|_p + margin) per row; swap takes |p - n + eps|_p if that is less",
+        source: "torch.nn.TripletMarginLoss; p = 1 and 2 are the l1 and l2 distance; gradient 0 at distance 0 and at the kink",
+        kind: row!(triplet_margin, peak: false, sums: 4, inputs: 3, axis: Last, targets: [Nothing], class_weight: false,
+            weighted_mean: false),
+    }
+    triplet_margin_cosine {
+        aliases: [],
+        params: [
+            Param::new("margin", 1.0, Range::POSITIVE),
+            Param::new("eps", 1e-8, Range::POSITIVE),
+            Param::new("swap", 0.0, Range::FLAG),
+        ],
+        formula: "max(0, cos(a, n) - cos(a, p) + margin) per row; swap takes cos(p, n) if that is more",
+        source: "torch.nn.TripletMarginWithDistanceLoss with the distance 1 - cosine_similarity",
+        kind: row!(triplet_margin_cosine, peak: false, sums: 8, inputs: 3, axis: Last, targets: [Nothing], class_weight: false,
+            weighted_mean: false),
+    }
+}
 
-fn cosine_similarity_loss_pass<F: Float>(
+fn cosine_similarity_loss<F: Float>(
     [eps, ..]: &Values<F>,
     row: &RowView<'_, F>,
     gradient: Gradient<'_, F>,
@@ -49,10 +92,7 @@ impl<F: Float> Cosine<F> {
     }
 }
 
-row! { cosine_embedding, peak: false, sums: 4, inputs: 2, axis: Last, targets: [Number], class_weight: false,
-weighted_mean: false, cosine_embedding_pass }
-
-fn cosine_embedding_pass<F: Float>(
+fn cosine_embedding<F: Float>(
     [margin, ..]: &Values<F>,
     row: &RowView<'_, F>,
     gradient: Gradient<'_, F>,
@@ -99,10 +139,7 @@ fn triplet<F: Float>([ap, an, pn]: [F; 3], margin: F, swap: bool) -> ([F; 3], F)
 const PAIRS: [[(usize, usize, bool); 2]; 3] =
     [[(0, 1, true), (1, 2, true)], [(0, 0, false), (2, 2, true)], [(1, 0, false), (2, 1, false)]];
 
-row! { triplet_margin, peak: false, sums: 4, inputs: 3, axis: Last, targets: [Nothing], class_weight: false,
-weighted_mean: false, triplet_margin_pass }
-
-fn triplet_margin_pass<F: Float>(
+fn triplet_margin<F: Float>(
     [margin, p, eps, swap, ..]: &Values<F>,
     row: &RowView<'_, F>,
     gradient: Gradient<'_, F>,
@@ -136,10 +173,7 @@ fn triplet_margin_pass<F: Float>(
     value
 }
 
-row! { triplet_margin_cosine, peak: false, sums: 8, inputs: 3, axis: Last, targets: [Nothing], class_weight: false,
-weighted_mean: false, triplet_margin_cosine_pass }
-
-fn triplet_margin_cosine_pass<F: Float>(
+fn triplet_margin_cosine<F: Float>(
     [margin, eps, swap, ..]: &Values<F>,
     row: &RowView<'_, F>,
     gradient: Gradient<'_, F>,

@@ -1,30 +1,92 @@
 //! Optimizers that keep a mean of the points they pass.
 
+use super::params::{BETA2, COUPLED, MAXIMIZE, POSITIVE_BELOW_ONE, decay, eps, lr};
 use super::{
     Carried, MAX_CARRIED, MAX_STATES, Mean, OptimizerKind, Scalars, Shared, Takes, fill, optimizer,
     update_slices,
 };
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::Values;
+use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
 
-/// As in PyTorch, each update's rate is made ready by the one before.
-pub(super) const ASGD: OptimizerKind = OptimizerKind {
-    late: true,
-    ..optimizer!("asgd", states: ["ax"], count: |_| 1, init: |_| [0.0; 4],
-        scalars: [rate, lambda, power, before, mu],
-        [_, _, _, _, lambda, alpha, t0, ..], t, lr => {
-            [lr, *lambda, -alpha, t - 1.0, 1.0 / (t - 1.0 - t0).max(1.0)]
+entries! { OptimizerKind;
+    asgd {
+        aliases: [],
+        params: [
+            lr(1e-2), decay(0.0), COUPLED, MAXIMIZE,
+            Param::new("lambd", 1e-4, Range::NOT_NEGATIVE),
+            Param::new("alpha", 0.75, Range::NOT_NEGATIVE),
+            Param::new("t0", 1e6, Range::NOT_NEGATIVE),
+        ],
+        formula: "eta = lr / (1 + lambd lr (t - 1))^alpha; p = p (1 - lambd eta) - eta g; ax is the mean of p after step t0",
+        source: "torch.optim.ASGD, whose rate under a schedule is that of the step before; Polyak and Juditsky 1992",
+        // As in PyTorch, each update's rate is made ready by the one before.
+        kind: OptimizerKind {
+            late: true,
+            ..optimizer!("asgd", states: ["ax"], count: |_| 1, init: |_| [0.0; 4],
+                scalars: [rate, lambda, power, before, mu],
+                [_, _, _, _, lambda, alpha, t0, ..], t, lr => {
+                    [lr, *lambda, -alpha, t - 1.0, 1.0 / (t - 1.0 - t0).max(1.0)]
+                },
+                param, grad, state, tensor tensor => {
+                    let rate = tensor.multiplier * rate;
+                    let eta = rate * (F::one() + lambda * rate * before).powf(power);
+                    let delta = eta * (lambda * param + grad);
+                    state[0] = if mu == F::one() { param - delta } else { state[0] + mu * (param - delta - state[0]) };
+                    delta
+                })
         },
-        param, grad, state, tensor tensor => {
-            let rate = tensor.multiplier * rate;
-            let eta = rate * (F::one() + lambda * rate * before).powf(power);
-            let delta = eta * (lambda * param + grad);
-            state[0] = if mu == F::one() { param - delta } else { state[0] + mu * (param - delta - state[0]) };
-            delta
-        }
-    )
-};
+    }
+    schedule_free_sgd {
+        aliases: [],
+        params: [
+            lr(1.0), decay(0.0), MAXIMIZE,
+            Param::new("beta1", 0.9, POSITIVE_BELOW_ONE),
+            Param::new("weight_lr_power", 2.0, Range::NOT_NEGATIVE),
+        ],
+        formula: "z -= lr (g + weight_decay p); x = lerp(z, x, 1 - c), c = w / sum w, w = (largest lr)^weight_lr_power; \
+            p = lerp(z, x, beta1)",
+        source: "optax.contrib.schedule_free_sgd; Defazio et al. 2024",
+        kind: OptimizerKind {
+            carried: SHARE,
+            ..optimizer!("schedule_free_sgd", states: ["z"], count: |_| 1, init: |_| [0.0; 4],
+                scalars: [rate, beta1, decay, power, is_first, share],
+                [_, decay, _, beta1, power, ..], t, lr => [lr, *beta1, *decay, *power, if t == 1.0 { 1.0 } else { 0.0 }, 0.0],
+                param, grad, state, tensor tensor => {
+                    let old = if is_first == F::one() { param } else { state[0] };
+                    state[0] = old - tensor.multiplier * rate * (grad + decay * tensor.decays * param);
+                    towards_mean(param, old, state[0], beta1, share)
+                })
+        },
+    }
+    schedule_free_adamw {
+        aliases: [],
+        params: [
+            lr(2.5e-3), decay(0.0), MAXIMIZE,
+            Param::new("beta1", 0.9, POSITIVE_BELOW_ONE),
+            Param::new("weight_lr_power", 2.0, Range::NOT_NEGATIVE),
+            BETA2, eps(1e-8),
+        ],
+        formula: "as schedule_free_sgd with g / (sqrt(v / (1 - beta2^t)) + eps) for g, v = lerp(g^2, v, beta2)",
+        source: "optax.contrib.schedule_free_adamw; Defazio et al. 2024",
+        kind: OptimizerKind {
+            carried: SHARE,
+            ..optimizer!("schedule_free_adamw", states: ["z", "exp_avg_sq"], count: |_| 2, init: |_| [0.0; 4],
+                scalars: [rate, beta1, decay, power, is_first, share, beta2, one_minus_beta2, root_correction, eps],
+                [_, decay, _, beta1, power, beta2, eps, ..], t, lr => [
+                    lr, *beta1, *decay, *power, if t == 1.0 { 1.0 } else { 0.0 }, 0.0,
+                    *beta2, 1.0 - beta2, (1.0 - beta2.powf(t)).sqrt(), *eps,
+                ],
+                param, grad, state, tensor tensor => {
+                    let old = if is_first == F::one() { param } else { state[0] };
+                    state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
+                    let direction = grad / (state[1].sqrt() / root_correction + eps) + decay * tensor.decays * param;
+                    state[0] = old - tensor.multiplier * rate * direction;
+                    towards_mean(param, old, state[0], beta1, share)
+                })
+        },
+    }
+}
 
 /// The newest point's share of the weighted mean, the weight being a power of the largest rate so far.
 fn share<F: Float>(scalars: &mut Scalars<F>, _loss: F, numbers: &mut [F; MAX_CARRIED]) {
@@ -49,37 +111,6 @@ fn towards_mean<F: Float>(param: F, old: F, next: F, beta1: F, share: F) -> F {
     let mean = (param - (F::one() - beta1) * old) / beta1;
     param - next - beta1 * (F::one() - share) * (mean - next)
 }
-
-pub(super) const SCHEDULE_FREE_SGD: OptimizerKind = OptimizerKind {
-    carried: SHARE,
-    ..optimizer!("schedule_free_sgd", states: ["z"], count: |_| 1, init: |_| [0.0; 4],
-        scalars: [rate, beta1, decay, power, is_first, share],
-        [_, decay, _, beta1, power, ..], t, lr => [lr, *beta1, *decay, *power, if t == 1.0 { 1.0 } else { 0.0 }, 0.0],
-        param, grad, state, tensor tensor => {
-            let old = if is_first == F::one() { param } else { state[0] };
-            state[0] = old - tensor.multiplier * rate * (grad + decay * tensor.decays * param);
-            towards_mean(param, old, state[0], beta1, share)
-        }
-    )
-};
-
-pub(super) const SCHEDULE_FREE_ADAMW: OptimizerKind = OptimizerKind {
-    carried: SHARE,
-    ..optimizer!("schedule_free_adamw", states: ["z", "exp_avg_sq"], count: |_| 2, init: |_| [0.0; 4],
-        scalars: [rate, beta1, decay, power, is_first, share, beta2, one_minus_beta2, root_correction, eps],
-        [_, decay, _, beta1, power, beta2, eps, ..], t, lr => [
-            lr, *beta1, *decay, *power, if t == 1.0 { 1.0 } else { 0.0 }, 0.0,
-            *beta2, 1.0 - beta2, (1.0 - beta2.powf(t)).sqrt(), *eps,
-        ],
-        param, grad, state, tensor tensor => {
-            let old = if is_first == F::one() { param } else { state[0] };
-            state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
-            let direction = grad / (state[1].sqrt() / root_correction + eps) + decay * tensor.decays * param;
-            state[0] = old - tensor.multiplier * rate * direction;
-            towards_mean(param, old, state[0], beta1, share)
-        }
-    )
-};
 
 /// The mean that an optimizer of this file keeps.
 pub(super) fn mean(name: &str) -> Option<(&'static str, Mean)> {

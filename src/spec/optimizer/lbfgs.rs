@@ -6,9 +6,11 @@
 //! reads the history twice, whatever its length: four dispatches. A history of m pairs has m + 1 slots, one of them for the
 //! newest pair, which belongs to the history only once its curvature is known to be positive.
 
+use super::params::{MAXIMIZE, decay, lr};
 use super::{MAX_SCALARS, OptimizerKind, Takes, fill};
 use crate::numeric::{Float, tree_sum};
 use crate::spec::Both;
+use crate::spec::registry::{Choice, Entry, Param, Range, entries};
 use crate::walk::put;
 
 /// The places of `numbers` before the products, as the shader has them.
@@ -19,26 +21,41 @@ const LENGTH: usize = 3;
 const SCALE: usize = 4;
 const FIRST: usize = 8;
 
+entries! { OptimizerKind;
+    lbfgs {
+        aliases: [],
+        params: [
+            lr(1.0), decay(0.0), MAXIMIZE,
+            Param::new("history_size", 100.0, Range::whole(1.0, 200.0)),
+            Param::new("tolerance_grad", 1e-7, Range::NOT_NEGATIVE),
+            Param::new("tolerance_change", 1e-9, Range::NOT_NEGATIVE),
+        ],
+        formula: "p += lr d, at first min(1, 1 / sum |g|) lr d; d = -H g, H the inverse Hessian of the last pairs of steps s and \
+            gradient changes y with s . y > 1e-10, around s . y / y . y",
+        source: "torch.optim.LBFGS with max_iter=1 and no line search; Liu and Nocedal 1989; four dispatches; a network of one \
+            arena segment, rates of tensors 0 or 1",
+        kind: OptimizerKind {
+            shader: include_str!("../../../shaders/optimizer/lbfgs.wgsl"),
+            takes: Takes::History,
+            carried: None,
+            states: &["prev_flat_grad", "old_stps", "old_dirs"],
+            state_count: |_| 3,
+            state_init: |_| [0.0; 4],
+            scalars: &["rate", "decay", "tolerance_grad", "tolerance_change"],
+            schedule: |[_, decay, _, _, tolerance_grad, tolerance_change, ..], _, lr| {
+                fill([lr, *decay, *tolerance_grad, *tolerance_change])
+            },
+            late: false,
+            // The formula is not one of a tensor alone.
+            passes: Both { f32: |_, _, _, _, _| {}, f64: |_, _, _, _, _| {} },
+        },
+    }
+}
+
 /// How many numbers a history of so many slots needs.
 pub(crate) const fn len(slots: usize) -> usize {
     FIRST + 2 * slots * slots + 2 * slots + 1
 }
-
-pub(super) const LBFGS: OptimizerKind = OptimizerKind {
-    shader: include_str!("../../../shaders/optimizer/lbfgs.wgsl"),
-    takes: Takes::History,
-    carried: None,
-    states: &["prev_flat_grad", "old_stps", "old_dirs"],
-    state_count: |_| 3,
-    state_init: |_| [0.0; 4],
-    scalars: &["rate", "decay", "tolerance_grad", "tolerance_change"],
-    schedule: |[_, decay, _, _, tolerance_grad, tolerance_change, ..], _, lr| {
-        fill([lr, *decay, *tolerance_grad, *tolerance_change])
-    },
-    late: false,
-    // The formula is not one of a tensor alone.
-    passes: Both { f32: |_, _, _, _, _| {}, f64: |_, _, _, _, _| {} },
-};
 
 /// One tensor's part in a step. The history is slot by slot.
 #[derive(Debug)]

@@ -8,11 +8,11 @@ mod lines;
 mod momentum;
 pub(crate) mod muon;
 mod norms;
+mod params;
 mod santa;
-mod table;
 
 use super::Both;
-use super::registry::{Choice, Values};
+use super::registry::{Choice, Entry, Kind, Values, registry};
 use crate::numeric::{Float, tree_sum};
 use crate::random::Key;
 use crate::shape::Shape;
@@ -66,6 +66,11 @@ pub struct OptimizerKind {
     /// The reference.
     pub passes: UpdatePasses,
 }
+
+registry! { OptimizerKind, "optimizer", [
+    momentum::ENTRIES, adaptive::ENTRIES, adam::ENTRIES, averaged::ENTRIES, norms::ENTRIES, lbfgs::ENTRIES,
+    muon::ENTRIES, lines::ENTRIES, santa::ENTRIES,
+] }
 
 /// What an update formula takes beyond one element's parameter, gradient and state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,64 @@
 //! optax. An update of a network is two dispatches per arena segment, one before the iterations and one after, and per
 //! matrix three to begin with and six for each of `ns_steps`.
 
+use super::params::{BETA1, BETA2, MAXIMIZE, decay, eps, lr};
 use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, update_slices};
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::Values;
+use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
+
+entries! { OptimizerKind;
+    muon {
+        aliases: [],
+        params: [
+            lr(1e-3), decay(0.1), MAXIMIZE,
+            Param::new("momentum", 0.95, Range::UNIT),
+            Param::new("nesterov", 1.0, Range::FLAG),
+            Param::new("adjust_lr", 0.0, Range::whole(0.0, 2.0)),
+            Param::new("ns_steps", 5.0, Range::whole(1.0, 99.0)),
+            eps(1e-7),
+            Param::new("a", 3.4445, Range::POSITIVE),
+            Param::new("b", -4.775, Range::FINITE),
+            Param::new("c", 2.0315, Range::POSITIVE),
+            BETA1, BETA2,
+            Param::new("adam_eps", 1e-8, Range::NOT_NEGATIVE),
+        ],
+        formula: "matrices: m = lerp(g, m, momentum), u = m, or lerp(g, m, momentum) with nesterov; x = u / |u|, ns_steps times \
+            x = a x + (b x x^T + c (x x^T)^2) x; p -= lr weight_decay p + lr f x; vectors: adamw",
+        source: "torch.optim.Muon in float32, f by adjust_lr 0: sqrt(max(1, rows / cols)), 1: 0.2 sqrt(max(rows, cols)), \
+            2: sqrt(rows / cols); adamw for the others as optax; Jordan 2024; 2 dispatches per segment and 3 + 6 ns_steps \
+            or a few more per matrix",
+        kind: OptimizerKind {
+            takes: Takes::Orthogonal,
+            ..optimizer!("muon", states: ["momentum_buffer", "exp_avg_sq"], count: |_| 2, init: |_| [0.0; 4],
+                scalars: [
+                    rate, decay, rule, momentum, nesterov, step_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps
+                ],
+                [_, decay, _, momentum, nesterov, rule, _, _, _, _, _, beta1, beta2, eps, ..], t, lr => [
+                    lr,
+                    *decay,
+                    *rule,
+                    *momentum,
+                    *nesterov,
+                    lr / (1.0 - beta1.powf(t)),
+                    1.0 - beta1,
+                    *beta2,
+                    1.0 - beta2,
+                    (1.0 - beta2.powf(t)).sqrt(),
+                    *eps,
+                ],
+                param, grad, state, tensor tensor => {
+                    let decayed = rate * decay * tensor.decays * param;
+                    if tensor.sides[1] > 0 {
+                        return tensor.multiplier * (rate * shape_factor(tensor.sides, rule) * grad + decayed);
+                    }
+                    state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
+                    state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
+                    tensor.multiplier * (step_size * state[0] / (state[1].sqrt() / root_correction + eps) + decayed)
+                })
+        },
+    }
+}
 
 /// The factor of the rate by the sides of the matrix: torch's `original`, `match_rms_adamw`, `spectral_unclamped`.
 fn shape_factor<F: Float>([rows, cols]: [usize; 2], rule: F) -> F {
@@ -26,34 +80,3 @@ pub(crate) fn direction<F: Float>(scalars: &Scalars<F>, grads: &mut [F], buffers
         *grad = if nesterov == F::one() { ahead } else { *buffer };
     }
 }
-
-pub(super) const MUON: OptimizerKind = OptimizerKind {
-    takes: Takes::Orthogonal,
-    ..optimizer!("muon", states: ["momentum_buffer", "exp_avg_sq"], count: |_| 2, init: |_| [0.0; 4],
-        scalars: [
-            rate, decay, rule, momentum, nesterov, step_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps
-        ],
-        [_, decay, _, momentum, nesterov, rule, _, _, _, _, _, beta1, beta2, eps, ..], t, lr => [
-            lr,
-            *decay,
-            *rule,
-            *momentum,
-            *nesterov,
-            lr / (1.0 - beta1.powf(t)),
-            1.0 - beta1,
-            *beta2,
-            1.0 - beta2,
-            (1.0 - beta2.powf(t)).sqrt(),
-            *eps,
-        ],
-        param, grad, state, tensor tensor => {
-            let decayed = rate * decay * tensor.decays * param;
-            if tensor.sides[1] > 0 {
-                return tensor.multiplier * (rate * shape_factor(tensor.sides, rule) * grad + decayed);
-            }
-            state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
-            state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
-            tensor.multiplier * (step_size * state[0] / (state[1].sqrt() / root_correction + eps) + decayed)
-        }
-    )
-};

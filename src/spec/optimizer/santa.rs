@@ -7,10 +7,48 @@
 //! the old u; here, so that no finite input gives an infinity, by at least `least`. An element rests until its first
 //! gradient other than 0; that step has no old g and takes the new one.
 
+use super::params::{COUPLED, MAXIMIZE, decay, lr};
 use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, update_slices};
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::Values;
+use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
+
+entries! { OptimizerKind;
+    santa_e {
+        aliases: [],
+        params: [
+            lr(1e-2), decay(0.0), COUPLED, MAXIMIZE,
+            Param::new("sigma", 0.95, Range::BELOW_ONE),
+            Param::new("lambda", 1e-8, Range::POSITIVE),
+            Param::new("c", 5.0, Range::NOT_NEGATIVE),
+            Param::new("burn_in", 100.0, Range::NOT_NEGATIVE),
+            Param::new("gamma", 0.5, Range::NOT_NEGATIVE),
+            Param::new("n", 16.0, Range::POSITIVE),
+            Param::new("least", 1e-3, Range::POSITIVE),
+        ],
+        formula: "Euler's scheme: u = (1 - alpha) u - lr g' g + while t < burn_in, heat (1 - g'/g' now) / u + noise; p += g' u",
+        source: "Chen et al. 2016, algorithm 1; g' = 1 / sqrt(lambda + sqrt(v)), heat = lr / t^gamma, n minibatches; \
+            on gradients of about 1 the Euler steps diverge from rates of about 1e-3 on",
+        kind: SANTA_E,
+    }
+    santa_sss {
+        aliases: [],
+        params: [
+            lr(1e-2), decay(0.0), COUPLED, MAXIMIZE,
+            Param::new("sigma", 0.95, Range::BELOW_ONE),
+            Param::new("lambda", 1e-8, Range::POSITIVE),
+            Param::new("c", 5.0, Range::NOT_NEGATIVE),
+            Param::new("burn_in", 100.0, Range::NOT_NEGATIVE),
+            Param::new("gamma", 0.5, Range::NOT_NEGATIVE),
+            Param::new("n", 16.0, Range::POSITIVE),
+            Param::new("least", 1e-3, Range::POSITIVE),
+        ],
+        formula: "the symmetric splitting scheme: half a step of p, half a damping of u, the kick, and the halves again",
+        source: "Chen et al. 2016, algorithm 2; parameters as santa_e",
+        // The same by symmetric splitting.
+        kind: OptimizerKind { schedule: |values, t, lr| fill(numbers(values, t, lr, 1.0)), ..SANTA_E },
+    }
+}
 
 /// The numbers of step t for both schemes.
 fn numbers(
@@ -58,7 +96,7 @@ fn begin<F: Float>(
     }
 }
 
-pub(super) const SANTA_E: OptimizerKind = optimizer!("santa", states: ["square_avg", "alpha", "u"], count: |_| 3,
+const SANTA_E: OptimizerKind = optimizer!("santa", states: ["square_avg", "alpha", "u"], count: |_| 3,
     init: |_| [0.0; 4],
     scalars: [rate, sigma, square_share, lambda, start_root, heat, explores, least, splits, c],
     values, t, lr => numbers(values, t, lr, 0.0),
@@ -87,7 +125,3 @@ pub(super) const SANTA_E: OptimizerKind = optimizer!("santa", states: ["square_a
         if splits { -half * scale * (old + momentum) } else { -scale * momentum }
     }
 );
-
-/// The same by symmetric splitting.
-pub(super) const SANTA_SSS: OptimizerKind =
-    OptimizerKind { schedule: |values, t, lr| fill(numbers(values, t, lr, 1.0)), ..SANTA_E };

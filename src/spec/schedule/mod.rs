@@ -10,7 +10,7 @@ use std::sync::Arc;
 pub(crate) use plateau::improves;
 pub use plateau::{Plateau, PlateauState};
 
-use super::registry::{Choice, Values};
+use super::registry::{Choice, Entry, Kind, Values, registry};
 use crate::error::{Error, Result};
 
 /// What a schedule is: the value at a step, from the base value and the number of updates already done.
@@ -18,6 +18,8 @@ use crate::error::{Error, Result};
 pub struct ScheduleKind {
     rate: fn(&Values, f64, f64) -> f64,
 }
+
+registry! { ScheduleKind, "schedule", [table::ENTRIES] }
 
 type Closure = dyn Fn(u64, f64) -> f64 + Send + Sync;
 

@@ -4,9 +4,9 @@
 use std::f64::consts::PI;
 
 use super::ScheduleKind;
-use crate::spec::registry::{Alias, Choice, Entry, Kind, Param, Range, Values, registry};
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
 
-registry! { ScheduleKind, "schedule";
+entries! { ScheduleKind;
     constant {
         aliases: [],
         params: [],

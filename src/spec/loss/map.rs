@@ -1,0 +1,134 @@
+//! What an elementwise loss is: one term per element.
+
+use super::Domain;
+use crate::spec::Both;
+use crate::spec::registry::Values;
+
+/// An elementwise loss.
+#[derive(Debug)]
+pub struct MapKind {
+    /// The WGSL functions `value` and `gradient`.
+    pub shader: &'static str,
+    /// How many differentiable inputs it has: 1, the prediction, or 2.
+    pub inputs: usize,
+    /// Whether it takes a weight per column, which multiplies its first parameter.
+    pub column_weight: bool,
+    /// What the first prediction, the target and a second input may be.
+    pub domain: [Domain; 3],
+    /// Where the gradient jumps, as values of the prediction, for a target and a second input.
+    pub kinks: fn(&Values, [f64; 2]) -> Vec<f64>,
+    /// How an output says yes, for losses of a yes-or-no target: the prediction from which on the answer is yes.
+    pub threshold: Option<f64>,
+    /// The reference.
+    pub passes: MapPasses,
+}
+
+/// The reference of an elementwise loss for both number types.
+pub type MapPasses = Both<Map<f32>, Map<f64>>;
+
+/// Slices of equal length: prediction, target, and for losses of two inputs the second one.
+pub type MapInputs<'a, F> = [&'a [F]; 3];
+
+/// The reference of an elementwise loss over contiguous slices of equal length.
+#[derive(Clone, Copy)]
+pub struct Map<F: 'static> {
+    /// `terms = value(prediction, target, second)`.
+    pub terms: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, &mut [F]) + Send + Sync),
+    /// The derivative of each term by the input of the given number.
+    pub gradient: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, usize, &mut [F]) + Send + Sync),
+}
+
+impl std::fmt::Debug for MapPasses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("MapPasses")
+    }
+}
+
+/// An elementwise loss of one input from its two formulas, written once for `f32` and `f64`.
+macro_rules! map {
+    ($file:literal, $prediction:ident to $target:ident, threshold: $threshold:expr, column_weight: $column:expr,
+     kinks: |$kp:pat_param, $kt:pat_param| $kinks:expr,
+     |$p:pat_param, $y:pat_param, $t:pat_param| $value:expr,
+     |$q:pat_param, $gy:pat_param, $gt:pat_param| $gradient:expr $(,)?) => {{
+        fn value<F: Float>($p: &Values<F>, $y: F, $t: F) -> F {
+            $value
+        }
+        fn slope<F: Float>($q: &Values<F>, $gy: F, $gt: F) -> F {
+            $gradient
+        }
+        fn terms<F: Float>(p: &Values<F>, [y, t, _]: MapInputs<'_, F>, out: &mut [F]) {
+            out.iter_mut().zip(y.iter().zip(t)).for_each(|(out, (&y, &t))| *out = value(p, y, t));
+        }
+        fn gradient<F: Float>(p: &Values<F>, [y, t, _]: MapInputs<'_, F>, _: usize, out: &mut [F]) {
+            out.iter_mut().zip(y.iter().zip(t)).for_each(|(out, (&y, &t))| *out = slope(p, y, t));
+        }
+        fn kinks($kp: &Values, [$kt, _]: [f64; 2]) -> Vec<f64> {
+            $kinks
+        }
+        LossKind::Map(MapKind {
+            shader: include_str!(concat!("../../../shaders/loss/", $file, ".wgsl")),
+            inputs: 1,
+            column_weight: $column,
+            domain: [Domain::$prediction, Domain::$target, Domain::Real],
+            kinks,
+            threshold: $threshold,
+            passes: Both {
+                f32: Map { terms: &terms::<f32>, gradient: &gradient::<f32> },
+                f64: Map { terms: &terms::<f64>, gradient: &gradient::<f64> },
+            },
+        })
+    }};
+    ($file:literal, $prediction:ident to $target:ident, threshold: $threshold:expr, $($rest:tt)*) => {
+        map!($file, $prediction to $target, threshold: $threshold, column_weight: false, $($rest)*)
+    };
+    ($file:literal, $prediction:ident to $target:ident, $($rest:tt)*) => {
+        map!($file, $prediction to $target, threshold: None, column_weight: false, $($rest)*)
+    };
+}
+pub(super) use map;
+
+/// A loss of two inputs a and b: the derivatives come as a pair.
+macro_rules! pair {
+    ($file:literal, ($first:ident, $second:ident) to $target:ident,
+     kinks: |$kp:pat_param, $kt:pat_param, $kb:pat_param| $kinks:expr,
+     |$p:pat_param, $a:pat_param, $b:pat_param, $t:pat_param| $value:expr,
+     |$q:pat_param, $ga:pat_param, $gb:pat_param, $gt:pat_param| $gradient:expr $(,)?) => {{
+        fn value<F: Float>($p: &Values<F>, $a: F, $b: F, $t: F) -> F {
+            $value
+        }
+        fn slopes<F: Float>($q: &Values<F>, $ga: F, $gb: F, $gt: F) -> (F, F) {
+            $gradient
+        }
+        fn terms<F: Float>(p: &Values<F>, [a, t, b]: MapInputs<'_, F>, out: &mut [F]) {
+            let inputs = a.iter().zip(b).zip(t);
+            out.iter_mut().zip(inputs).for_each(|(out, ((&a, &b), &t))| *out = value(p, a, b, t));
+        }
+        fn gradient<F: Float>(
+            p: &Values<F>,
+            [a, t, b]: MapInputs<'_, F>,
+            input: usize,
+            out: &mut [F],
+        ) {
+            for (out, ((&a, &b), &t)) in out.iter_mut().zip(a.iter().zip(b).zip(t)) {
+                let (by_a, by_b) = slopes(p, a, b, t);
+                *out = if input == 0 { by_a } else { by_b };
+            }
+        }
+        fn kinks($kp: &Values, [$kt, $kb]: [f64; 2]) -> Vec<f64> {
+            $kinks
+        }
+        LossKind::Map(MapKind {
+            shader: include_str!(concat!("../../../shaders/loss/", $file, ".wgsl")),
+            inputs: 2,
+            column_weight: false,
+            domain: [Domain::$first, Domain::$target, Domain::$second],
+            kinks,
+            threshold: None,
+            passes: Both {
+                f32: Map { terms: &terms::<f32>, gradient: &gradient::<f32> },
+                f64: Map { terms: &terms::<f64>, gradient: &gradient::<f64> },
+            },
+        })
+    }};
+}
+pub(super) use pair;

@@ -1,0 +1,30 @@
+//! Parameters and ranges that optimizers share.
+
+use std::ops::Bound::{Excluded, Included, Unbounded};
+
+use crate::spec::registry::{Param, Range};
+
+pub(super) const fn lr(default: f64) -> Param {
+    Param::new("lr", default, Range::NOT_NEGATIVE)
+}
+
+pub(super) const fn decay(default: f64) -> Param {
+    Param::new("weight_decay", default, Range::NOT_NEGATIVE)
+}
+
+pub(super) const fn eps(default: f64) -> Param {
+    Param::new("eps", default, Range::NOT_NEGATIVE)
+}
+
+pub(super) const COUPLED: Param = Param::new("decoupled", 0.0, Range::FLAG);
+pub(super) const DECOUPLED: Param = Param::new("decoupled", 1.0, Range::FLAG);
+pub(super) const MAXIMIZE: Param = Param::new("maximize", 0.0, Range::FLAG);
+pub(super) const BETA1: Param = Param::new("beta1", 0.9, Range::BELOW_ONE);
+pub(super) const BETA2: Param = Param::new("beta2", 0.999, Range::BELOW_ONE);
+pub(super) const AMSGRAD: Param = Param::new("amsgrad", 0.0, Range::FLAG);
+
+pub(super) const POSITIVE_BELOW_ONE: Range = Range::new(Excluded(0.0), Excluded(1.0));
+pub(super) const ABOVE_ONE: Range = Range::new(Excluded(1.0), Unbounded);
+pub(super) const UP_TO_ONE: Range = Range::new(Excluded(0.0), Included(1.0));
+pub(super) const FROM_ONE: Range = Range::new(Included(1.0), Unbounded);
+pub(super) const NOT_POSITIVE: Range = Range::new(Unbounded, Included(0.0));
