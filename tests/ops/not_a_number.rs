@@ -13,7 +13,7 @@ use wgrad::{
     Activation, Arithmetic, Loss, Normalization, Optimizer, Program, Reduce, Reduction, Shape,
 };
 
-use super::optimizer::CONFIGURATIONS;
+use super::optimizer::configurations;
 use crate::support::losses::{Target, Trial, losses, trials};
 use crate::support::run::{Case, Outcome, featured_gpu, gpu, normal};
 use crate::support::weights::{Duel, Pair, param};
@@ -265,7 +265,7 @@ fn updates(optimizer: Optimizer, gradient: Option<(usize, usize)>, loss: f32) ->
 
 #[test]
 fn a_nan_gradient_is_a_nan_parameter_in_every_optimizer() {
-    each(CONFIGURATIONS, |name| {
+    each(configurations(), |name| {
         let optimizer: Optimizer = name.parse().unwrap();
         let clean = updates(optimizer, None, 2.0);
         for (tensor, place) in [(0, 20), (1, 65), (2, 0)] {

@@ -4,10 +4,12 @@ use wgrad::program::{DType, ParamInfo};
 use wgrad::random::{Key, Stream};
 use wgrad::{Loss, Optimizer, Program, Reduction, Shape};
 
+use crate::support::options::changed;
 use crate::support::run::{folding_gpu, gpu, gpus, normal};
 use crate::support::weights::{Duel, Pair, bounds, param, worst};
 
-pub const CONFIGURATIONS: &[&str] = &[
+/// Optimizers that are not among them are tried with each parameter changed in turn.
+const LISTED: &[&str] = &[
     "sgd(lr=0.1)",
     "sgd(lr=0.01, momentum=0.9)",
     "sgd(lr=0.01, momentum=0.9, nesterov=1, weight_decay=0.1)",
@@ -161,6 +163,15 @@ pub const CONFIGURATIONS: &[&str] = &[
     "santa_sss(weight_decay=0.1, sigma=0.9, maximize=1, lr=0.001)",
 ];
 
+/// At least four for each optimizer.
+pub fn configurations() -> Vec<String> {
+    let listed: Vec<Optimizer> = LISTED.iter().map(|name| name.parse().unwrap()).collect();
+    let is_listed = |op: &Optimizer| listed.iter().any(|other| other.name() == op.name());
+    let left = Optimizer::all().filter(|op| !is_listed(op));
+    let left = left.flat_map(|op| [op].into_iter().chain(changed(op, &[])));
+    LISTED.iter().map(|name| name.to_string()).chain(left.map(|op| op.to_string())).collect()
+}
+
 const STEPS: u64 = 100;
 
 fn params() -> Vec<ParamInfo> {
@@ -236,12 +247,13 @@ fn run(name: &str) -> usize {
 
 #[test]
 fn every_optimizer_follows_the_reference_for_100_steps() {
+    let all = configurations();
     for entry in Optimizer::all() {
-        let of_entry = |name: &&&str| name.parse::<Optimizer>().unwrap().name() == entry.name();
-        let count = CONFIGURATIONS.iter().filter(of_entry).count();
+        let of_entry = |name: &&String| name.parse::<Optimizer>().unwrap().name() == entry.name();
+        let count = all.iter().filter(of_entry).count();
         assert!(count >= 4, "{entry} has {count} configurations");
     }
-    let checks: usize = CONFIGURATIONS.iter().map(|name| run(name)).sum();
+    let checks: usize = all.iter().map(|name| run(name)).sum();
     println!("{checks} values");
 }
 

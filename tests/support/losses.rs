@@ -7,6 +7,7 @@ use wgrad::{Loss, Reduction};
 use super::loss_inputs::{
     class_lists, draw, near_copies, put, put_hard, row_predictions, soft_rows,
 };
+use super::options::changed;
 use super::run::{Case, uniform};
 
 pub const HALF_ULP: f64 = 1.0 / (1u64 << 24) as f64;
@@ -34,7 +35,7 @@ pub struct Trial {
     pub upstream: f64,
 }
 
-/// Every loss with its default parameters and others.
+/// Every loss with its default parameters and others, at least one for each parameter.
 pub fn losses() -> Vec<Loss> {
     let others = [
         "smooth_l1(beta=0.25)",
@@ -66,8 +67,10 @@ pub fn losses() -> Vec<Loss> {
         "triplet_margin_cosine(swap=1, margin=0.5)",
         "triplet_margin_cosine(eps=0.5)",
     ];
-    let losses: Vec<Loss> =
-        Loss::all().chain(others.into_iter().map(|name| name.parse().unwrap())).collect();
+    let others = others.map(|name| name.parse().unwrap());
+    let rows = Loss::all().filter(|loss| !loss.is_sequence());
+    let left = rows.flat_map(|loss| changed(loss, &others));
+    let losses: Vec<Loss> = Loss::all().chain(others).chain(left).collect();
     assert!(losses.len() >= 60);
     losses
 }

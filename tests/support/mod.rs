@@ -8,6 +8,7 @@ pub mod loss_inputs;
 pub mod losses;
 pub mod measured;
 pub mod nets;
+pub mod options;
 pub mod reflect;
 pub mod run;
 pub mod tolerance;
