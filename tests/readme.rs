@@ -1,4 +1,4 @@
-//! The README's tables of ops are those of the registry.
+//! The README's tables of ops are those of the registry, and the guide shows what there is.
 
 mod support;
 
@@ -163,4 +163,23 @@ fn the_tables_of_ops_in_the_readme_are_those_of_the_registry() {
     } else {
         assert_eq!(readme, wanted, "run WGRAD_UPDATE=1 cargo test --test readme");
     }
+}
+
+#[test]
+fn the_guide_shows_the_files_as_they_are() {
+    let read = |path: &str| {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    };
+    let lines = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
+    let guide = read("docs/adding-an-op.md");
+    // A block of code after a line that ends with the name of a file.
+    let parts: Vec<&str> = guide.split("`:\n\n```").collect();
+    for pair in parts.windows(2) {
+        let path = pair[0].rsplit('`').next().unwrap();
+        let (_, code) = pair[1].split_once('\n').unwrap();
+        let (code, _) = code.split_once("```").unwrap();
+        assert!(lines(&read(path)).contains(&lines(code)), "{path} has no\n{code}");
+    }
+    assert_eq!(parts.len(), 7, "an activation, a loss and an optimizer, each two files");
 }
