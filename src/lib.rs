@@ -22,6 +22,7 @@ pub mod program;
 pub mod random;
 pub mod shape;
 pub mod spec;
+mod time;
 pub mod train;
 pub mod walk;
 

@@ -202,7 +202,7 @@ impl Plan {
 /// Notes how long after now the commands are found done.
 #[cfg(not(target_family = "wasm"))]
 fn when_done(encoder: &wgpu::CommandEncoder, steps: u64, found: Arc<Mutex<Vec<(u64, Duration)>>>) {
-    let recorded = std::time::Instant::now();
+    let recorded = crate::time::Instant::now();
     encoder.on_submitted_work_done(move || {
         let time = (steps, recorded.elapsed());
         found.lock().unwrap_or_else(PoisonError::into_inner).push(time);

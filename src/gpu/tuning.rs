@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
-use std::time::Instant;
 
 use super::choice::MatMul;
 use super::kernel::matmul::Tiling;
@@ -12,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::ops::LinearOp;
 use crate::program::{DType, Form, Op, Product, Program, StepEntry};
 use crate::shape::Shape;
+use crate::time::Instant;
 
 /// Rounds of a measurement, of which the fastest counts.
 const ROUNDS: usize = 5;

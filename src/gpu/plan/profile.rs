@@ -178,7 +178,7 @@ impl Plan {
     /// The mean time of a step by the host's clock.
     #[cfg(not(target_family = "wasm"))]
     async fn time_of_a_step(&mut self, steps: u64) -> Result<Duration> {
-        let begin = std::time::Instant::now();
+        let begin = crate::time::Instant::now();
         for _ in 0..steps {
             self.run(1)?;
             self.gpu.wait("profile", None)?;

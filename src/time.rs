@@ -1,0 +1,47 @@
+//! The clock of the target: that of `std` has none in a browser and panics.
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use std::time::Instant;
+
+#[cfg(target_family = "wasm")]
+pub(crate) use web_time::Instant;
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    /// The lines of the source files of a folder and those below it that do not compile or run in a browser.
+    fn native_lines(folder: &Path) -> Vec<String> {
+        let mut found = Vec::new();
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                found.append(&mut native_lines(&path));
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap();
+            let is_native = |line: &&str| {
+                line.contains("std::time") && line.contains("Instant")
+                    || ["SystemTime", "std::thread"].iter().any(|name| line.contains(name))
+            };
+            found
+                .extend(text.lines().filter(is_native).map(|l| format!("{}: {l}", path.display())));
+        }
+        found
+    }
+
+    #[test]
+    fn nothing_else_takes_the_clock_of_std_or_starts_threads() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let own = root.join("time.rs").display().to_string();
+        let mut found = native_lines(&root);
+        let before = found.len();
+        found.retain(|line| !line.starts_with(&own));
+        assert!(
+            found.is_empty(),
+            "use crate::time::Instant, and no threads:\n{}",
+            found.join("\n")
+        );
+        assert!(before > 0, "not even {own} names it");
+    }
+}
