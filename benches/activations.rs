@@ -1,5 +1,5 @@
 //! How fast the kernels of activations are: every elementwise one beside the copy kernel (`identity`), in one run on one
-//! adapter, and row-wise ones over short and long rows. Prints a table. `cargo bench --bench activations`;
+//! adapter, and row-wise ones over short and long rows. Prints a table. `cargo bench -p wgrad-benches --bench activations`;
 //! `WGRAD_DEVICE` names the adapter, a number as argument sets the elements in millions (32 without one, 1 on a software
 //! adapter), a name measures that op alone.
 

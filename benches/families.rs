@@ -1,5 +1,5 @@
 //! Times of single ops and of a training step, on the CPU reference and, if there is one, an adapter.
-//! `cargo bench --bench families`; `WGRAD_DEVICE` names the adapter.
+//! `cargo bench -p wgrad-benches --bench families`; `WGRAD_DEVICE` names the adapter.
 
 use std::hint::black_box;
 

@@ -1,5 +1,5 @@
 //! How fast the updates are: bytes moved per parameter as counted, and bandwidth beside the copy kernel's (`identity`), in
-//! one run on one adapter. Prints a table. `cargo bench --bench optimizers`; `WGRAD_DEVICE` names the adapter, a number as
+//! one run on one adapter. Prints a table. `cargo bench -p wgrad-benches --bench optimizers`; `WGRAD_DEVICE` names the adapter, a number as
 //! argument sets the parameters in millions (16 without one, 1 on a software adapter), a name measures that optimizer
 //! alone.
 

@@ -1,5 +1,5 @@
 //! What a device can do, and what wgrad makes of it, in one run: the device's own ceilings, kernels as a share of them,
-//! training steps. `cargo bench --bench report`; `-- --quick` takes less, `-- --json` prints one JSON object. The words left
+//! training steps. `cargo bench -p wgrad-benches --bench report`; `-- --quick` takes less, `-- --json` prints one JSON object. The words left
 //! over choose sections. `WGRAD_DEVICE` names the adapter.
 
 use std::time::{Duration, Instant};

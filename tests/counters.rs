@@ -1,6 +1,6 @@
 //! Steps, epochs and updates are counted: any count that a caller can give is taken or refused.
 
-mod support;
+use crate::support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;

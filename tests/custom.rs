@@ -1,6 +1,6 @@
 //! Ops of the caller's own: used wherever a built-in one is, refused with the fault shown in the caller's text.
 
-mod support;
+use crate::support;
 
 use support::nets::{bits, devices};
 use support::run::{Case, gpu, normal};

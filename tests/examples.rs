@@ -18,7 +18,7 @@ fn examples() -> &'static Path {
             other => other,
         };
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--examples", "--profile", profile]);
+        cargo.args(["build", "--quiet", "--workspace", "--examples", "--profile", profile]);
         cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
         assert!(cargo.status().unwrap().success(), "{cargo:?}");
         place.join("examples")

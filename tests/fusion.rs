@@ -1,6 +1,6 @@
 //! Training steps in few dispatches do what the ops do one by one, over random architectures.
 
-mod support;
+use crate::support;
 
 use ndarray::Array2;
 use safetensors::SafeTensors;

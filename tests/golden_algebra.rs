@@ -1,6 +1,6 @@
 //! Arithmetic, reductions, normalizations and embeddings of both engines against PyTorch's golden vectors.
 
-mod support;
+use crate::support;
 
 use support::golden::{Case as Golden, load};
 use support::run::{Case, gpu};

@@ -1,6 +1,6 @@
 //! The golden files are there, whole, and say what can be worked out by hand.
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeSet;
 

@@ -1,6 +1,6 @@
 //! Both engines against PyTorch's golden vectors.
 
-mod support;
+use crate::support;
 
 use support::golden::{Case as Golden, load};
 use support::run::{Case, Outcome, gpu};

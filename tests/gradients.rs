@@ -1,6 +1,6 @@
 //! Gradients of programs: random graphs against central differences in `f64`, and both engines against each other.
 
-mod support;
+use crate::support;
 
 use support::run::{Case, Outcome, gpu, normal};
 use wgrad::cpu::{Interpreter, Weights};

@@ -1,6 +1,6 @@
 //! Rows that a loss ignores count nowhere.
 
-mod support;
+use crate::support;
 
 use ndarray::{Array2, array};
 use support::nets::devices;

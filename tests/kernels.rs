@@ -1,6 +1,6 @@
 //! Every kernel is valid WGSL, and its bindings, parameters and sizes are those the host fills in. Needs no GPU.
 
-mod support;
+use crate::support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -170,7 +170,7 @@ fn every_kernel_fits_the_least_a_device_may_offer() {
 
 /// The files of a shader folder and their texts.
 fn files(folder: &str) -> BTreeMap<String, String> {
-    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders").join(folder);
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shaders").join(folder);
     let listing = std::fs::read_dir(path).expect("the shader folder");
     listing
         .map(|file| {

@@ -1,6 +1,6 @@
 //! Layers of the caller's own.
 
-mod support;
+use crate::support;
 
 use support::nets;
 use support::run::gpu;

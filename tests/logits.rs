@@ -1,6 +1,6 @@
 //! Networks that end in probabilities learn by their logits.
 
-mod support;
+use crate::support;
 
 use ndarray::{Array2, array};
 use support::kernel::read_back;

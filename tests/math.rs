@@ -1,6 +1,6 @@
 //! `shaders/lib` on a device, against `f64` references and the host's random numbers.
 
-mod support;
+use crate::support;
 
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_PI_4, SQRT_2};
 

@@ -1,6 +1,6 @@
 //! Matrix products by every tiling, exact on whole numbers and bounded on others.
 
-mod support;
+use crate::support;
 
 use support::run::{Case, Outcome, count, featured_gpu, folding_gpu, gpu, normal};
 use wgrad::gpu::{Choices, Class, Gpu, MatMul, Plan, Tuning};

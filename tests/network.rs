@@ -8,7 +8,7 @@ use wgrad::prelude::*;
 use wgrad::program::{Op, StepEntry};
 use wgrad::random::{Key, Stream};
 
-mod support;
+use crate::support;
 
 const ROWS: usize = 7;
 

@@ -1,6 +1,6 @@
 //! Optimizers over networks of unusual sizes: one number, a thousand tensors, more than one binding holds.
 
-mod support;
+use crate::support;
 
 use support::run::{gpu, normal};
 use support::weights::{Duel, param, worst};

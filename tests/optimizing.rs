@@ -1,6 +1,6 @@
 //! Optimizers in whole training runs: resumed, in parameter groups, with hyper-parameters that change.
 
-mod support;
+use crate::support;
 
 use std::ops::ControlFlow;
 

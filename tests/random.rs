@@ -1,6 +1,6 @@
 //! `shaders/lib/random.wgsl` draws the bits of `src/random.rs`, and `index.wgsl` counts every invocation once.
 
-mod support;
+use crate::support;
 
 use support::kernel::{INDEX, RANDOM, run};
 use wgrad::random::{Key, Stream, unit};

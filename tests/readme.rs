@@ -1,6 +1,6 @@
 //! The README's tables of ops are those of the registry, and the guide shows what there is.
 
-mod support;
+use crate::support;
 
 use std::collections::BTreeSet;
 
@@ -10,7 +10,7 @@ use wgrad::spec::activation::{ActivationKind, Saves};
 use wgrad::spec::{Choice, Kind, initializer, schedule};
 use wgrad::{Activation, Loss, Optimizer};
 
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
 
 fn names<K: Kind>(op: &Choice<K>) -> [String; 3] {
     let entry = op.entry();
@@ -161,14 +161,17 @@ fn the_tables_of_ops_in_the_readme_are_those_of_the_registry() {
     if std::env::var_os("WGRAD_UPDATE").is_some() {
         std::fs::write(PATH, &wanted).unwrap();
     } else {
-        assert_eq!(readme, wanted, "run WGRAD_UPDATE=1 cargo test --test readme");
+        assert_eq!(
+            readme, wanted,
+            "run WGRAD_UPDATE=1 cargo test -p wgrad-tests --test suite readme"
+        );
     }
 }
 
 #[test]
 fn the_guide_shows_the_files_as_they_are() {
     let read = |path: &str| {
-        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let root = std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
         std::fs::read_to_string(root.join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
     };
     let lines = |text: &str| text.lines().map(str::trim).collect::<Vec<_>>().join("\n");

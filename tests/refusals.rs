@@ -1,6 +1,6 @@
 //! Bad input is an error that names the op, the shapes or values and the limit, and leaves everything as it was.
 
-mod support;
+use crate::support;
 
 use support::nets::{self, bits, devices};
 use support::run;

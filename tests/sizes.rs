@@ -1,6 +1,6 @@
 //! What a caller can make huge is refused before it is drawn or built: here no allocation of more than a gibibyte is to be had.
 
-mod support;
+use crate::support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 

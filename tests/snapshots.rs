@@ -1,7 +1,7 @@
-//! The text of a training program and of its dispatches. `WGRAD_SNAPSHOTS=1 cargo test --test snapshots` writes the
+//! The text of a training program and of its dispatches. `WGRAD_SNAPSHOTS=1 cargo test -p wgrad-tests --test suite snapshots` writes the
 //! files anew; look at their difference before it is committed.
 
-mod support;
+use crate::support;
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ fn step() -> (wgrad::nn::Network, Wiring, Steps) {
 /// Compares with a committed file, or writes it.
 #[track_caller]
 fn compare(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name);
     if std::env::var("WGRAD_SNAPSHOTS").is_ok_and(|value| value == "1") {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
@@ -49,7 +49,7 @@ fn compare(name: &str, text: &str) {
     assert!(
         text == wanted,
         "tests/snapshots/{name} is\n{wanted}\nbut the text is now\n{text}\n\
-         WGRAD_SNAPSHOTS=1 cargo test --test snapshots writes it anew"
+         WGRAD_SNAPSHOTS=1 cargo test -p wgrad-tests --test suite snapshots writes it anew"
     );
 }
 

@@ -1,6 +1,6 @@
 //! The comparison that every device test rests on, itself tested.
 
-mod support;
+use crate::support;
 
 use support::tolerance::{Tolerance, check, ulp};
 use support::values;

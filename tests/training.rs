@@ -1,6 +1,6 @@
 //! Whole training runs: both devices agree, runs repeat bit for bit, batches and stopping do what they say.
 
-mod support;
+use crate::support;
 
 use std::cell::Cell;
 use std::ops::ControlFlow;

@@ -1,6 +1,6 @@
 //! What happens to gradients and parameters around an update: what takes part in it, and which steps are gathered for one.
 
-mod support;
+use crate::support;
 
 use support::nets::{bits, devices, directory};
 use wgrad::data::Targets;

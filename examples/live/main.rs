@@ -1,7 +1,7 @@
 //! A window in whose frames a network is trained: the decision field of three spiral arms, drawn from the live buffers, while
 //! keys change the learning rate, the activation and the optimizer.
 //!
-//! `cargo run --release --example live --features live`
+//! `cargo run --release -p live`
 
 #[path = "../host/mod.rs"]
 mod host;

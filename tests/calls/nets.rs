@@ -9,8 +9,8 @@ use wgrad::prelude::*;
 use wgrad::program::Averaging;
 use wgrad::train::{EarlyStopping, TrainerBuilder};
 
-use crate::draw::Draw;
-use crate::outcome::Outcome;
+use super::draw::Draw;
+use super::outcome::Outcome;
 use crate::support::nets;
 
 /// How far figures of the engines may be apart, by the steps before: each amplifies what rounding there was. Behind a norm

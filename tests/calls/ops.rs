@@ -15,8 +15,8 @@ use wgrad::{
     Tensor,
 };
 
-use crate::draw::Draw;
-use crate::outcome::Outcome;
+use super::draw::Draw;
+use super::outcome::Outcome;
 use crate::support::loss_inputs;
 
 /// How far sums and functions of the engines may be apart.

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use wgrad::{Device, Error, Result, Tensor};
 
-use crate::draw::Draw;
+use super::draw::Draw;
 use crate::support::tolerance::Tolerance;
 
 /// A call, and the numbers it gave.

@@ -165,7 +165,7 @@ fn folders_and_devices_are_refused_and_nothing_is_left_behind() {
     assert_eq!(entries(&directory), ["folder", "run", "run.trainer-state"]);
 }
 
-const OLD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/checkpoint_1.safetensors");
+const OLD: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/checkpoint_1.safetensors");
 
 /// The trainer that the old checkpoint was saved from.
 fn old_trainer() -> Trainer {

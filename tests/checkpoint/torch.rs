@@ -14,7 +14,7 @@ fn perceptron() -> Sequential {
     Sequential::new(5).dense(16).activation(Activation::relu()).dense(3)
 }
 
-const TORCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/torch_mlp.safetensors");
+const TORCH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/torch_mlp.safetensors");
 
 #[test]
 fn the_weights_of_pytorch_give_the_outputs_of_pytorch() {

@@ -3,7 +3,7 @@
 use wgrad::spec::initializer::InitializerKind;
 use wgrad::{Activation, Dense, Initializer, Sequential};
 
-use crate::complete;
+use super::complete;
 
 /// Mean, standard deviation, least and largest.
 fn statistics(draws: &[f32]) -> [f64; 4] {

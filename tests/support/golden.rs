@@ -88,7 +88,7 @@ pub fn load(name: &str) -> Vec<Case> {
 pub fn try_load(name: &str) -> Result<Vec<Case>, String> {
     let path = format!("tests/golden/{name}.safetensors");
     let refuse = |message: String| format!("{path}: {message}; it is made by `{COMMAND}`");
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join(&path);
+    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(&path);
     let bytes = std::fs::read(place).map_err(|error| refuse(error.to_string()))?;
     parse(&bytes).map_err(refuse)
 }

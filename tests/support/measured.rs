@@ -1,11 +1,11 @@
 //! Measured errors of the kernels, committed in `tests/measured/activations.csv`: op, which derivative, adapter, the worst
-//! error in units in the last place. `WGRAD_MEASURE=1 cargo test --test ops activation` measures this run's adapter anew.
+//! error in units in the last place. `WGRAD_MEASURE=1 cargo test -p wgrad-tests --test suite ops activation` measures this run's adapter anew.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/measured/activations.csv");
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/measured/activations.csv");
 const HEAD: &str = "op,derivative,adapter,ulp";
 
 /// The worst error by op, number of the derivative and adapter.

@@ -1,8 +1,5 @@
 //! Look-up, parameters, text forms, schedules and initializers.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod initializers;
 mod schedules;
 

@@ -1,8 +1,7 @@
 //! Random calls of the public interface, valid and hostile, on both engines: none panics, none is an internal error, both
 //! refuse the same with the same kind of error, and what both give is the same.
 
-#[path = "../support/mod.rs"]
-mod support;
+use crate::support;
 
 mod draw;
 mod nets;

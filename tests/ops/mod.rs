@@ -1,8 +1,5 @@
 //! Every op on the device against the `f64` reference.
 
-#[path = "../support/mod.rs"]
-mod support;
-
 mod activation;
 mod algebra;
 mod composed;

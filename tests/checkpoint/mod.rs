@@ -1,7 +1,6 @@
 //! Checkpoints: what is resumed goes on bit for bit, what is damaged or foreign is refused, and PyTorch reads them.
 
-#[path = "../support/mod.rs"]
-mod support;
+use crate::support;
 
 mod bytes;
 mod files;

@@ -1,0 +1,31 @@
+//! The tests on the public interface, in one program: what one of them has compiled for a device, the others find there.
+
+mod calls;
+mod checkpoint;
+mod counters;
+mod custom;
+mod fusion;
+mod golden_algebra;
+mod golden_files;
+mod golden_ops;
+mod gradients;
+mod ignored;
+mod kernels;
+mod layers;
+mod logits;
+mod math;
+mod matmul;
+mod network;
+mod ops;
+mod optimizer_sizes;
+mod optimizing;
+mod random;
+mod readme;
+mod refusals;
+mod registry;
+mod sizes;
+mod snapshots;
+mod support;
+mod tolerance;
+mod training;
+mod transforms;
