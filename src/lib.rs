@@ -1,14 +1,4 @@
 #![doc = include_str!("../README.md")]
-#![deny(missing_docs, unsafe_code)]
-#![warn(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::todo,
-    clippy::unimplemented,
-    clippy::unreachable,
-    clippy::unwrap_used
-)]
 
 pub mod cpu;
 pub mod data;
