@@ -1,3 +1,5 @@
+// alpha_dropout: a z + b while training, z = x or, with probability rate, -1.758; a and b keep selu's mean 0 and
+// variance 1
 struct Hyper {
     rate: f32,
     scale: f32,

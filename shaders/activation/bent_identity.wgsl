@@ -1,3 +1,4 @@
+// bent_identity: (sqrt(x^2 + 1) - 1) / 2 + x
 // x / (sqrt(x^2 + 1) + add) without overflow: (sqrt(x^2 + 1) - 1) / x = x / (sqrt(x^2 + 1) + 1) cancels nothing.
 fn slope(x: f32, add: f32) -> f32 {
     let c = clamp(x, -1e18, 1e18);

@@ -1,3 +1,4 @@
+// celu: max(0, x) + min(0, alpha * (exp(x / alpha) - 1))
 struct Hyper {
     alpha: f32,
 }

@@ -1,3 +1,4 @@
+// crelu: max(0, x), then max(0, -x): doubles the axis
 struct Hyper {
     dim: f32,
 }

@@ -1,3 +1,4 @@
+// dropout: 0 with probability rate, else x / (1 - rate), while training; else x
 struct Hyper {
     rate: f32,
     scale: f32,

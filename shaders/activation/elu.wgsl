@@ -1,3 +1,4 @@
+// elu: x if x > 0 else alpha * (exp(x) - 1)
 struct Hyper {
     alpha: f32,
 }

@@ -1,3 +1,4 @@
+// exponential: exp(x)
 fn forward(x: f32) -> f32 {
     return safe_exp(x);
 }

@@ -1,3 +1,4 @@
+// gaussian: exp(-x^2)
 fn forward(x: f32) -> f32 {
     return exp_minus_square(x);
 }

@@ -1,3 +1,4 @@
+// geglu: a * gelu(b), a and b the halves of the axis
 struct Hyper {
     dim: f32,
 }

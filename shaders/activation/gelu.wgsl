@@ -1,3 +1,4 @@
+// gelu: x * Phi(x), Phi the standard normal distribution function
 fn forward(x: f32) -> f32 {
     return gelu_value(x);
 }

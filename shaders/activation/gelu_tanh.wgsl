@@ -1,3 +1,4 @@
+// gelu_tanh: x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2
 // (1 + tanh(u)) / 2 = sigmoid(2 u), which keeps its accuracy in the tail; 2 u = x (LINEAR + CUBIC x^2).
 const LINEAR: f32 = 1.5957691216057308;
 const CUBIC: f32 = 0.07135481627260025;

@@ -1,3 +1,4 @@
+// glu: a / (1 + exp(-b)), a and b the halves of the axis
 struct Hyper {
     dim: f32,
 }

@@ -1,3 +1,5 @@
+// gumbel_softmax: softmax((x + n) / tau) along dim, n = -log(-log u) drawn while training; with hard 1 at the largest,
+// else 0
 struct Hyper {
     tau: f32,
     hard: f32,

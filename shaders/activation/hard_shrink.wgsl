@@ -1,3 +1,4 @@
+// hard_shrink: 0 if -lambda <= x <= lambda else x
 struct Hyper {
     lambda: f32,
 }

@@ -1,3 +1,4 @@
+// hard_sigmoid: clamp(slope * x + offset, 0, 1)
 struct Hyper {
     slope: f32,
     offset: f32,

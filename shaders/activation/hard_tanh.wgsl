@@ -1,3 +1,4 @@
+// hard_tanh: clamp(x, min, max)
 struct Hyper {
     min: f32,
     max: f32,

@@ -1,3 +1,4 @@
+// hardmax: 1 at the first largest x along dim, else 0
 struct Hyper {
     dim: f32,
 }

@@ -1,3 +1,4 @@
+// identity: x
 fn forward(x: f32) -> f32 {
     return x;
 }

@@ -1,3 +1,4 @@
+// leaky_relu: x if x > 0 else alpha * x
 struct Hyper {
     alpha: f32,
 }

@@ -1,3 +1,4 @@
+// learned_swish: x / (1 + exp(-b x)), b learned
 struct Hyper {
     beta: f32,
     per_channel: f32,

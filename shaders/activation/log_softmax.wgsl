@@ -1,3 +1,4 @@
+// log_softmax: x_i - log(sum_j exp(x_j)) along dim
 struct Hyper {
     dim: f32,
 }

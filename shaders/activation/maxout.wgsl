@@ -1,3 +1,4 @@
+// maxout: the largest of each group of pieces neighbours on the axis
 struct Hyper {
     pieces: f32,
     dim: f32,

@@ -1,3 +1,4 @@
+// mish: x * tanh(log(1 + exp(x)))
 // t = tanh(log(1 + exp(x))) and 1 - t^2 as fractions of e = exp(-|x|): neither overflows nor cancels.
 fn tanh_softplus(x: f32) -> vec2<f32> {
     let e = exp_minus(magnitude_within(x, EXP_END), 0.0);

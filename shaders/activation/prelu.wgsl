@@ -1,3 +1,4 @@
+// prelu: x if x > 0 else w x, w learned
 struct Hyper {
     init: f32,
     per_channel: f32,

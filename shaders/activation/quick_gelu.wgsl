@@ -1,3 +1,4 @@
+// quick_gelu: x / (1 + exp(-1.702 x))
 fn forward(x: f32) -> f32 {
     return keep_nan(x, max(x, -1e4) * sigmoid(1.702 * x));
 }

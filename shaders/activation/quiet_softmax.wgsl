@@ -1,3 +1,4 @@
+// quiet_softmax: exp(x_i) / (1 + sum_j exp(x_j)) along dim
 struct Hyper {
     dim: f32,
 }

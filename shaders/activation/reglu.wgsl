@@ -1,3 +1,4 @@
+// reglu: a * max(0, b), a and b the halves of the axis
 struct Hyper {
     dim: f32,
 }

@@ -1,3 +1,4 @@
+// relu: max(0, x)
 fn forward(x: f32) -> f32 {
     return select(x, 0.0, x <= 0.0);
 }

@@ -1,3 +1,4 @@
+// relu6: min(max(0, x), 6)
 fn forward(x: f32) -> f32 {
     return keep_nan(x, clamp(x, 0.0, 6.0));
 }

@@ -1,3 +1,4 @@
+// rrelu: x if x > 0 else a x, a drawn from [lower, upper) while training, else their mean
 struct Hyper {
     lower: f32,
     span: f32,

@@ -1,3 +1,4 @@
+// shrink: x + bias if x < -lambda, x - bias if x > lambda, else 0
 struct Hyper {
     lambda: f32,
     bias: f32,

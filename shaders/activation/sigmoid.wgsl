@@ -1,3 +1,4 @@
+// sigmoid: 1 / (1 + exp(-x))
 fn forward(x: f32) -> f32 {
     return sigmoid(x);
 }

@@ -1,3 +1,4 @@
+// silu: x / (1 + exp(-beta * x))
 struct Hyper {
     beta: f32,
 }

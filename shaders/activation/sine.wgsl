@@ -1,3 +1,4 @@
+// sine: sin(omega * x)
 struct Hyper {
     omega: f32,
 }

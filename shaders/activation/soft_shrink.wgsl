@@ -1,3 +1,4 @@
+// soft_shrink: sign(x) * max(|x| - lambda, 0)
 struct Hyper {
     lambda: f32,
 }

@@ -1,3 +1,4 @@
+// softmax: exp(x_i / temperature) / sum_j exp(x_j / temperature) along dim
 struct Hyper {
     temperature: f32,
     dim: f32,

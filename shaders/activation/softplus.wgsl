@@ -1,3 +1,4 @@
+// softplus: log(1 + exp(beta * x)) / beta
 struct Hyper {
     beta: f32,
 }

@@ -1,3 +1,4 @@
+// softsign: x / (1 + |x|)
 fn forward(x: f32) -> f32 {
     let a = abs(x);
     // 1 / a, for a / a is NaN at the infinities.

@@ -1,3 +1,4 @@
+// sparsemax: max(x_i - t, 0) along dim, t such that the sum is 1
 struct Hyper {
     dim: f32,
 }

@@ -1,3 +1,4 @@
+// squareplus: (x + sqrt(x^2 + b)) / 2
 struct Hyper {
     b: f32,
 }

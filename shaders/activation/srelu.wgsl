@@ -1,3 +1,4 @@
+// srelu: tl + al (x - tl) if x <= tl, tr + ar (x - tr) if x >= tr, else x; tl, al, tr, ar learned per column
 struct Hyper {
     left_threshold: f32,
     left_slope: f32,

@@ -1,3 +1,4 @@
+// tanh: (exp(x) - exp(-x)) / (exp(x) + exp(-x))
 fn forward(x: f32) -> f32 {
     return safe_tanh(x);
 }

@@ -1,3 +1,4 @@
+// tanh_exp: x * tanh(exp(x))
 fn forward(x: f32) -> f32 {
     return keep_nan(x, max(x, -1e4) * safe_tanh(safe_exp(x)));
 }

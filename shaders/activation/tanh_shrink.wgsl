@@ -1,3 +1,4 @@
+// tanh_shrink: x - tanh(x)
 // Near 0 the difference cancels; tanh x = x / (1 + w) with the continued fraction w gives it without subtracting.
 fn forward(x: f32) -> f32 {
     let z = min(x * x, 1.0);

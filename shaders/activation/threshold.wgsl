@@ -1,3 +1,4 @@
+// threshold: x if x > threshold else value
 struct Hyper {
     threshold: f32,
     value: f32,

@@ -1,3 +1,4 @@
+// thresholded_relu: x if x > theta else 0
 struct Hyper {
     theta: f32,
 }

@@ -1,3 +1,4 @@
+// bce: -(t * max(log y, -100) + (1 - t) * max(log(1 - y), -100)), y clipped to eps .. 1 - eps
 struct Hyper {
     eps: f32,
 }

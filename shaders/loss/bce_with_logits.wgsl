@@ -1,3 +1,4 @@
+// bce_with_logits: (1 - t) x + (1 + (pos_weight - 1) t) log(1 + exp(-x))
 struct Hyper {
     pos_weight: f32,
 }

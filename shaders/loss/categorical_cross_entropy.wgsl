@@ -1,3 +1,4 @@
+// categorical_cross_entropy: -sum_j w_j t_j log(clamp(y_j, clip, 1 - clip)) per row of probabilities
 struct Hyper {
     clip: f32,
 }

@@ -1,3 +1,4 @@
+// categorical_hinge: max(0, 1 + max_j (1 - t_j) y_j - sum_j t_j y_j) per row
 const SLACK = 0.0;
 
 // A score as far as it is not the target's.

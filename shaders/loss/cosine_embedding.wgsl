@@ -1,3 +1,4 @@
+// cosine_embedding: 1 - cos(a, b) if t = 1, max(0, cos(a, b) - margin) if t = -1, per row
 struct Hyper {
     margin: f32,
 }

@@ -1,3 +1,4 @@
+// cosine_similarity_loss: 1 - y t / (max(|y|, eps) max(|t|, eps)) per row
 struct Hyper {
     eps: f32,
 }

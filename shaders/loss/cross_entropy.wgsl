@@ -1,3 +1,4 @@
+// cross_entropy: -sum_j w_j t_j log softmax(x)_j per row of logits
 struct Hyper {
     label_smoothing: f32,
     ignore_index: f32,

@@ -1,3 +1,5 @@
+// ctc: -log of the summed probability of every path that gives the target, per sequence; the mean divides each by its
+// target's length
 // Connectionist temporal classification, one workgroup per sample. The states of a sample are its target's classes with
 // blanks before, between and after. Forward and backward variables are logarithms, kept near 0: of the forward ones the
 // largest of each time step is taken out, of the backward ones that of their sums with the forward ones, so that the

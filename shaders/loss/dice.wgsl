@@ -1,3 +1,4 @@
+// dice: 1 - (2 sum(y t) + smoothing) / (sum(y) + sum(t) + smoothing) per sample
 struct Hyper {
     smoothing: f32,
 }

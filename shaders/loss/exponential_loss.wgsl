@@ -1,3 +1,4 @@
+// exponential_loss: exp(-t y), t = 1 or -1
 fn value(y: f32, t: f32) -> f32 {
     return safe_exp(-t * y);
 }

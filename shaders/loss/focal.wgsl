@@ -1,3 +1,4 @@
+// focal: (alpha t + (1 - alpha) (1 - t)) q^gamma bce_with_logits(x, t), q = t + (1 - 2 t) sigmoid(x)
 struct Hyper {
     alpha: f32,
     gamma: f32,

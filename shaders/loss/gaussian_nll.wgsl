@@ -1,3 +1,4 @@
+// gaussian_nll: (log v + (x - t)^2 / v) / 2, v = max(variance, eps); full adds log(2 pi) / 2
 struct Hyper {
     full: f32,
     eps: f32,

@@ -1,3 +1,4 @@
+// hinge_embedding: x if t = 1, max(0, margin - x) if t = -1
 struct Hyper {
     margin: f32,
 }

@@ -1,3 +1,4 @@
+// huber: (y - t)^2 / 2 if |y - t| <= delta else delta (|y - t| - delta / 2)
 struct Hyper {
     delta: f32,
 }

@@ -1,3 +1,4 @@
+// kl_div: t (log t - x), 0 log 0 = 0; exp(t) (t - x) with log_target
 struct Hyper {
     log_target: f32,
 }

@@ -1,3 +1,4 @@
+// l1: |y - t|
 fn value(y: f32, t: f32) -> f32 {
     return abs(y - t);
 }

@@ -1,3 +1,4 @@
+// log_cosh: log(cosh(y - t))
 // Below 1 from cosh a - 1 = expm1(-a)^2 / (2 exp(-a)).
 fn value(y: f32, t: f32) -> f32 {
     let a = abs(y - t);

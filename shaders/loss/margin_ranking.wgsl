@@ -1,3 +1,4 @@
+// margin_ranking: max(0, margin - t (a - b)), t = 1 or -1
 struct Hyper {
     margin: f32,
 }

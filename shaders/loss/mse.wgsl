@@ -1,3 +1,4 @@
+// mse: (y - t)^2
 fn value(y: f32, t: f32) -> f32 {
     return (y - t) * (y - t);
 }

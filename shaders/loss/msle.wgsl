@@ -1,3 +1,4 @@
+// msle: (log(1 + y) - log(1 + t))^2, both at least -1 + 1e-7
 // log(1 + x), x at least -1 + 1e-7: no f32 is that near, but its logarithm is.
 fn floored_log1p(x: f32) -> f32 {
     return select(log1p(x), -16.11809565095832, 1.0 + x < 1e-7);

@@ -1,3 +1,4 @@
+// multi_margin: w_c / C sum_(j not c) max(0, margin - x_c + x_j)^p per row, c the target's class
 struct Hyper {
     p: f32,
     margin: f32,

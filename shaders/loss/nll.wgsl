@@ -1,3 +1,4 @@
+// nll: -w_c x_c per row of log-probabilities, c the target's class
 struct Hyper {
     ignore_index: f32,
 }

@@ -1,3 +1,5 @@
+// poisson_nll: exp(x) - t x, or x - t log(x + eps) without log_input; full adds t log t - t + log(2 pi t) / 2 where t
+// > 1
 struct Hyper {
     log_input: f32,
     full: f32,

@@ -1,3 +1,4 @@
+// quantile: tau (t - y) if t > y else (1 - tau) (y - t)
 struct Hyper {
     tau: f32,
 }

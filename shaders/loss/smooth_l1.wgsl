@@ -1,3 +1,4 @@
+// smooth_l1: (y - t)^2 / (2 beta) if |y - t| < beta else |y - t| - beta / 2
 struct Hyper {
     beta: f32,
 }

@@ -1,3 +1,5 @@
+// triplet_margin: max(0, |a - p + eps|_p - |a - n + eps|_p + margin) per row; swap takes |p - n + eps|_p if that is
+// less
 struct Hyper {
     margin: f32,
     p: f32,

@@ -1,3 +1,4 @@
+// triplet_margin_cosine: max(0, cos(a, n) - cos(a, p) + margin) per row; swap takes cos(p, n) if that is more
 struct Hyper {
     margin: f32,
     eps: f32,

@@ -1,3 +1,5 @@
+// adabelief: m = lerp(g, m, beta1); s = lerp((g - m)^2, s, beta2) + eps_root; p -= lr m / (1 - beta1^t) / (sqrt(s / (1
+// - beta2^t)) + eps)
 struct Scalars {
     step_size: f32,
     one_minus_beta1: f32,

@@ -1,3 +1,4 @@
+// adabound: as adam, each step size clamped to final_lr (1 - 1 / (gamma t + 1)) .. final_lr (1 + 1 / (gamma t))
 struct Scalars {
     step_size: f32,
     one_minus_beta1: f32,

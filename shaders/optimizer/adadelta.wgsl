@@ -1,3 +1,4 @@
+// adadelta: v = lerp(g^2, v, rho); d = sqrt(u + eps) / sqrt(v + eps) g; u = lerp(d^2, u, rho); p -= lr d
 struct Scalars {
     rate: f32,
     rho: f32,

@@ -1,3 +1,6 @@
+// adafactor: w = t^beta2_decay; rows and columns: r = lerp(r, mean g^2, w); v = r_row r_col / max(mean of rows, eps1),
+// in a vector v = lerp(v, g^2, w); u = g / sqrt(max(v, eps1^2)); p -= min(lr, 1 / sqrt(t)) max(eps2, rms(p)) u /
+// max(1, rms(u) / d)
 struct Scalars {
     rate: f32,
     most: f32,

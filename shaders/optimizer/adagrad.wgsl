@@ -1,3 +1,4 @@
+// adagrad: s = s + g^2; p -= lr / (1 + (t - 1) lr_decay) * g / (sqrt(s) + eps)
 struct Scalars {
     rate: f32,
     eps: f32,

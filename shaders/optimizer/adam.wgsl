@@ -1,3 +1,4 @@
+// adam: m = lerp(g, m, beta1); v = lerp(g^2, v, beta2); p -= lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)
 struct Scalars {
     step_size: f32,
     one_minus_beta1: f32,

@@ -1,3 +1,4 @@
+// adamax: m = lerp(g, m, beta1); u = max(beta2 u, |g| + eps); p -= lr / (1 - beta1^t) m / u
 struct Scalars {
     step_size: f32,
     one_minus_beta1: f32,

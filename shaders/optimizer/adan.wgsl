@@ -1,3 +1,5 @@
+// adan: d = g - g before; m = lerp(g, m, beta1); v = lerp(d, v, beta2); n = lerp((g + w d)^2, n, beta3); p -= lr (m' +
+// w v') / (sqrt(n' + eps_root) + eps), each ' over 1 - beta^t
 struct Scalars {
     mean_step: f32,
     change_step: f32,

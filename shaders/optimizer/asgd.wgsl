@@ -1,3 +1,4 @@
+// asgd: eta = lr / (1 + lambd lr (t - 1))^alpha; p = p (1 - lambd eta) - eta g; ax is the mean of p after step t0
 struct Scalars {
     rate: f32,
     lambda: f32,

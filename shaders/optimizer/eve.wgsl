@@ -1,3 +1,5 @@
+// eve: as adam with lr / d; d = lerp(clamp(|f - f before| / (min(f, f before) - least_loss), 1/c, c), d, beta3), f the
+// loss, d = 1 at first
 struct Scalars {
     step_size: f32,
     one_minus_beta1: f32,

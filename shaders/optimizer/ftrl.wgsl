@@ -1,3 +1,5 @@
+// ftrl: n += g^2; z += g + 2 l2_shrinkage p - (n^-k - (n before)^-k) / lr p; p = (clamp(z, -l1, l1) - z) / (n^-k / lr
+// + 2 l2 + beta / lr), k = learning_rate_power
 struct Scalars {
     rate: f32,
     power: f32,

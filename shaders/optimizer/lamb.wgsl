@@ -1,3 +1,4 @@
+// lamb: u = adam's step + weight_decay p; p -= lr |p| / |u| u, norms over the tensor, 1 where one is 0
 struct Scalars {
     rate: f32,
     one_minus_beta1: f32,

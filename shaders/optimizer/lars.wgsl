@@ -1,3 +1,4 @@
+// lars: u = g + weight_decay p; b = momentum b + lr trust_coefficient |p| / (|u| + eps) u; p -= b
 struct Scalars {
     rate: f32,
     decay: f32,

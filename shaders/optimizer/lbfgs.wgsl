@@ -1,3 +1,5 @@
+// lbfgs: p += lr d, at first min(1, 1 / sum |g|) lr d; d = -H g, H the inverse Hessian of the last pairs of steps s
+// and gradient changes y with s . y > 1e-10, around s . y / y . y
 struct Scalars {
     rate: f32,
     decay: f32,

@@ -1,3 +1,4 @@
+// lion: p -= lr (sign(lerp(g, m, beta1)) + weight_decay p); m = lerp(g, m, beta2)
 struct Scalars {
     rate: f32,
     beta1: f32,

@@ -1,3 +1,5 @@
+// muon: matrices: m = lerp(g, m, momentum), u = m, or lerp(g, m, momentum) with nesterov; x = u / |u|, ns_steps times
+// x = a x + (b x x^T + c (x x^T)^2) x; p -= lr weight_decay p + lr f x; vectors: adamw
 struct Scalars {
     rate: f32,
     decay: f32,

@@ -1,3 +1,4 @@
+// nadam: as adam with m replaced by its look-ahead, the momentum at step t beta1 (1 - 0.96^(t momentum_decay) / 2)
 struct Scalars {
     grad_step: f32,
     mean_step: f32,

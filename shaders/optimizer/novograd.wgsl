@@ -1,3 +1,5 @@
+// novograd: v = lerp(|g|^2, v, beta2), at first |g|^2; m = beta1 m + g / (sqrt(v + eps_root) + eps) + weight_decay p;
+// p -= lr m
 struct Scalars {
     rate: f32,
     decay: f32,

@@ -1,3 +1,4 @@
+// radam: as adam, its step rectified by the variance of v, and without v while that is not tractable
 struct Scalars {
     plain_step: f32,
     rectified_step: f32,

@@ -1,3 +1,4 @@
+// rmsprop: v = alpha v + (1 - alpha) g^2; p -= lr g / (sqrt(v) + eps); centered subtracts the squared mean from v
 struct Scalars {
     rate: f32,
     alpha: f32,

@@ -1,3 +1,4 @@
+// rmsprop_graves: n = lerp(g^2, n, rho); a = lerp(g, a, rho); d = momentum d + lr g / sqrt(n - a^2 + eps); p -= d
 struct Scalars {
     rate: f32,
     rho: f32,

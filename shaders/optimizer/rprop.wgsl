@@ -1,3 +1,4 @@
+// rprop: the step grows by eta_plus while g keeps its sign and shrinks by eta_minus when it turns; p -= sign(g) step
 struct Scalars {
     rate: f32,
     eta_minus: f32,

@@ -1,3 +1,4 @@
+// santa_e and santa_sss: one step of the thermostat, by Euler's scheme or by symmetric splitting
 struct Scalars {
     rate: f32,
     sigma: f32,

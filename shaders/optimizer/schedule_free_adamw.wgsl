@@ -1,3 +1,4 @@
+// schedule_free_adamw: as schedule_free_sgd with g / (sqrt(v / (1 - beta2^t)) + eps) for g, v = lerp(g^2, v, beta2)
 struct Scalars {
     rate: f32,
     beta1: f32,

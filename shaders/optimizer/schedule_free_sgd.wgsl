@@ -1,3 +1,5 @@
+// schedule_free_sgd: z -= lr (g + weight_decay p); x = lerp(z, x, 1 - c), c = w / sum w, w = (largest
+// lr)^weight_lr_power; p = lerp(z, x, beta1)
 struct Scalars {
     rate: f32,
     beta1: f32,

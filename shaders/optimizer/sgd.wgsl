@@ -1,3 +1,4 @@
+// sgd: b = momentum b + (1 - dampening) g; p -= lr b, or lr (g + momentum b) with nesterov
 struct Scalars {
     rate: f32,
     momentum: f32,

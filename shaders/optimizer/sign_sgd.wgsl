@@ -1,3 +1,4 @@
+// sign_sgd: p -= lr sign(g)
 struct Scalars {
     rate: f32,
 }

@@ -1,3 +1,4 @@
+// signum: m = lerp(g, m, beta); p -= lr sign(m)
 struct Scalars {
     rate: f32,
     beta: f32,

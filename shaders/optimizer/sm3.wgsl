@@ -1,3 +1,5 @@
+// sm3: s = beta2 min(row, col) + w g^2, w = 1 - beta2 or, at 1, 1; each row and column takes the largest s in it; m =
+// lerp(g / sqrt(s + eps), m, beta1), 0 where s is 0; p -= lr m
 struct Scalars {
     rate: f32,
     beta1: f32,

@@ -1,3 +1,5 @@
+// smorms3: r = 1 / (memory + 1); a = lerp(a, g, r); n = lerp(n, g^2, r); x = a^2 / (n + eps); p -= min(lr, x) g /
+// (sqrt(n) + eps); memory = 1 + memory (1 - x)
 struct Scalars {
     rate: f32,
     eps: f32,

@@ -1,3 +1,5 @@
+// sparse_adam: as adam, eps beside sqrt(v) alone, in rows whose gradient is not all 0 (in a vector, elements); the
+// others, their m and v rest
 struct Scalars {
     step_size: f32,
     one_minus_beta1: f32,

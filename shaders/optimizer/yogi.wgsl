@@ -1,3 +1,5 @@
+// yogi: m = lerp(g, m, beta1); v -= (1 - beta2) sign(v - g^2) g^2; p -= lr m / (1 - beta1^t) / (sqrt(v / (1 -
+// beta2^t)) + eps)
 struct Scalars {
     step_size: f32,
     one_minus_beta1: f32,

@@ -290,3 +290,37 @@ proptest! {
         }
     }
 }
+
+fn shaders_of_entries<K: Kind>() -> usize {
+    let folder = format!("{}/../shaders/{}", env!("CARGO_MANIFEST_DIR"), K::FAMILY);
+    let mut files: BTreeSet<String> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|file| file.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let count = files.len();
+    for entry in K::all() {
+        let file = format!("{}.wgsl", entry.name);
+        // Entries of one formula share the shader of the first of them.
+        if !files.remove(&file) {
+            continue;
+        }
+        let text = std::fs::read_to_string(format!("{folder}/{file}")).unwrap();
+        let comments = text.lines().map_while(|line| line.strip_prefix("// "));
+        let head = comments.collect::<Vec<_>>().join(" ");
+        let wanted = format!("{}: {}", entry.name, entry.formula);
+        assert!(head.starts_with(&wanted), "{file} begins with '{head}', not with '{wanted}'");
+    }
+    files.retain(|file| *file != "santa.wgsl");
+    assert!(files.is_empty(), "no entry is called {files:?}");
+    count
+}
+
+#[test]
+fn a_shader_begins_with_the_formula_of_its_entry() {
+    let counts = [
+        shaders_of_entries::<ActivationKind>(),
+        shaders_of_entries::<LossKind>(),
+        shaders_of_entries::<OptimizerKind>(),
+    ];
+    assert!(counts.iter().sum::<usize>() > 100, "{counts:?}");
+}

@@ -244,7 +244,8 @@ pub(super) fn masked(value: &str, width: u32) -> String {
 /// Whether a function is so short that it can stand wherever a result is stored.
 pub fn is_light(f: &Activation) -> bool {
     let ActivationKind::Map(map) = &f.entry().kind else { return false };
-    let words: Vec<&str> = tokens(map.shader).collect();
+    let code = map.shader.lines().filter(|line| !line.trim_start().starts_with("//"));
+    let words: Vec<&str> = code.flat_map(tokens).collect();
     let known = ["forward", "derivative", "second", "select", "max", "min", "abs", "clamp", "f32"];
     let calls = words.windows(2).filter(|two| matches!(two, [_, "("]));
     let is_word = |word: &str| word.starts_with(|c: char| c.is_ascii_alphabetic());
