@@ -2,8 +2,9 @@
 //! loops: the work is shared or cut, or the size refused.
 
 use wgrad::gpu::{Class, Plan};
-use wgrad::program::{LossInputs, Slot, StepEntry};
-use wgrad::{Activation, Error, Loss, Reduce, Reduction};
+use wgrad::program::{Form, LossInputs, Slot, StepEntry};
+use wgrad::spec::activation::ActivationKind;
+use wgrad::{Activation, Error, Loss, Metric, Normalization, Reduce, Reduction};
 
 use crate::support::run::{Case, gpu, normal};
 
@@ -139,4 +140,95 @@ fn what_one_invocation_would_have_to_do_alone_is_refused_where_loops_end() {
         let error = refusal(case);
         assert!(matches!(&error, Error::Limit { what, .. } if what.contains(name)), "{error}");
     }
+}
+
+/// More than 256 invocations of one workgroup can look at, each in as many turns as llvmpipe allows.
+const LONG: usize = 17_000_000;
+
+/// Numbers in which a tail that nobody looked at shows: all positive, the last the largest.
+fn long() -> Vec<f32> {
+    let mut data: Vec<f32> = (0..LONG).map(|i| (i % 1021) as f32 / 1021.0).collect();
+    data[LONG - 1] = 2.0;
+    data
+}
+
+/// Runs a case of long tensors: what it gives is right, or the size is refused as one.
+fn walked(name: &str, case: Case, outputs: &[Slot], refused: &mut Vec<String>) {
+    let entry = StepEntry::rows(usize::MAX);
+    match Plan::new(gpu(), case.program.clone(), None, &[], 0, move |_| entry) {
+        Err(Error::Limit { .. }) => refused.push(name.to_string()),
+        Err(error) => panic!("{name}: {error}"),
+        Ok(plan) => {
+            drop(plan);
+            for outcome in case.run(gpu(), outputs) {
+                let largest = outcome.want.iter().fold(0.0f64, |most, x| most.max(x.abs()));
+                outcome.close(name, 64.0, 1e-4 * largest);
+            }
+        }
+    }
+}
+
+#[test]
+#[ignore = "minutes: rows and columns of 17 million numbers through every op whose loops grow with them"]
+fn every_op_along_an_axis_looks_at_all_of_it_or_refuses() {
+    let (data, mut refused) = (long(), Vec::new());
+    let ones = vec![1.0; LONG];
+    for f in Activation::all().filter(|f| matches!(f.entry().kind, ActivationKind::Row(_))) {
+        let mut case = Case::new(f.name());
+        let (x, g) = (case.input(&[1, LONG], &data), case.input(&[1, LONG], &ones));
+        let f = f.evaluated();
+        if f != Activation::identity() {
+            let y = case.program.activation("y", f, x).unwrap();
+            let dx = case.program.activation_backward("dx", f, (x, y), g).unwrap();
+            walked(&f.to_string(), case, &[y, dx], &mut refused);
+        }
+    }
+    for f in Reduce::ALL {
+        for shape in [[1, LONG], [LONG, 1]] {
+            let mut case = Case::new(f.name());
+            let x = case.input(&shape, &data);
+            let dim = if shape[0] == 1 { 1 } else { 0 };
+            let y = case.program.reduce("y", f, x, &[dim]).unwrap();
+            walked(&format!("{f:?} of {shape:?}"), case, &[y], &mut refused);
+        }
+    }
+    for f in [Normalization::layer_norm(), Normalization::rms_norm()] {
+        let mut case = Case::new(f.name());
+        let (x, g) = (case.input(&[1, LONG], &data), case.input(&[1, LONG], &ones));
+        let y = case.program.normalize("y", f, x, None, None).unwrap();
+        let dx = case.program.normalize_backward("dx", f, (x, None), g, None).unwrap();
+        walked(f.name(), case, &[y, dx], &mut refused);
+    }
+    for loss in [Loss::mse(), Loss::cross_entropy(), Loss::nll(), Loss::multi_margin()] {
+        let mut case = Case::new(loss.name());
+        let x = case.input(&[1, LONG], &data);
+        let target = match loss.name() {
+            "mse" => case.input(&[1, LONG], &ones),
+            _ => case.classes(&[LONG as u32 - 2]),
+        };
+        let inputs = LossInputs::new(x, target);
+        let (value, grads) = case.program.loss_of(loss, Reduction::Mean, inputs, true).unwrap();
+        walked(loss.name(), case, &[value, grads[0]], &mut refused);
+    }
+    for form in [Form::NN, Form::NT, Form::TN] {
+        let mut case = Case::new("product");
+        let [rows, cols] = [[1, LONG], [LONG, 1]];
+        let (a, b) = match form {
+            Form::NN => (case.input(&rows, &data), case.input(&cols, &ones)),
+            Form::NT => (case.input(&rows, &data), case.input(&rows, &ones)),
+            Form::TN => (case.input(&cols, &data), case.input(&cols, &ones)),
+        };
+        let y = case.program.matmul("y", a, b, form).unwrap();
+        walked(&format!("product {form:?}"), case, &[y], &mut refused);
+    }
+    let mut case = Case::new("sum_rows");
+    let (x, sum) = (case.input(&[LONG, 1], &data), case.input(&[1], &[0.0]));
+    case.program.sum_rows_into(x, sum).unwrap();
+    walked("sum_rows", case, &[sum], &mut refused);
+    let mut case = Case::new("accuracy");
+    let (x, target) = (case.input(&[1, LONG], &data), case.classes(&[LONG as u32 - 1]));
+    let y = case.program.metric(Metric::Accuracy, x, target).unwrap();
+    walked("accuracy", case, &[y], &mut refused);
+    println!("refused: {refused:?}");
+    assert!(refused.len() < 20, "{refused:?}");
 }
