@@ -59,7 +59,7 @@ fn main() -> Result<()> {
     println!("{:<18} {:>9} {:>7} {:>9} {:>7}", "", "GB/s", "/ copy", "backward", "/ copy");
     let mut least = f64::INFINITY;
     for f in Activation::all().filter(|f| is_wanted(f.name())) {
-        if !matches!(f.entry().kind, ActivationKind::Map(_)) {
+        if !matches!(f.entry().kind, ActivationKind::Elementwise(_)) {
             continue;
         }
         let (there, back) = (seconds(&gpu, f, &[len], false)?, seconds(&gpu, f, &[len], true)?);

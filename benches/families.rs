@@ -6,7 +6,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use wgrad::cpu::{Interpreter, Weights};
 use wgrad::gpu::{Gpu, Plan};
-use wgrad::nn::{Around, Goal, TargetKind};
+use wgrad::nn::{GradientTransforms, Objective, TargetKind};
 use wgrad::prelude::*;
 use wgrad::program::{DType, Form, StepEntry};
 use wgrad::{Program, Shape};
@@ -78,19 +78,24 @@ fn sine_step(criterion: &mut Criterion) {
         Sequential::new(1).dense(64).activation(relu()).dense(64).activation(relu()).dense(1);
     let network = model.build().expect("the model is right");
     let metrics = vec![Metric::RegressionAccuracy { tolerance: 0.003 }];
-    let goal = Goal {
+    let objective = Objective {
         loss: Loss::mse(),
         reduction: Reduction::Mean,
         metrics,
-        around: Around { clip_value: None, clip_norm: None, ..Around::default() },
+        transforms: GradientTransforms {
+            clip_value: None,
+            clip_norm: None,
+            ..GradientTransforms::default()
+        },
         weighted: false,
         class_weights: None,
         linear_cross_entropy: false,
         checked: false,
         through: false,
     };
-    let wiring = network.training(&goal, Optimizer::adam(), TargetKind::Values(1), (1000, 1000), 0);
-    let program = wiring.expect("the goal fits the model").program;
+    let io =
+        network.training(&objective, Optimizer::adam(), TargetKind::Values(1), (1000, 1000), 0);
+    let program = io.expect("the goal fits the model").program;
     let mut group = criterion.benchmark_group("sine step");
     group.sample_size(20);
     let zeros = || {

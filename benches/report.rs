@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value, json};
 use wgrad::cpu::Interpreter;
 use wgrad::gpu::{Choices, Fusion, Gpu, Plan, Weights};
-use wgrad::nn::{Around, Goal, Network, TargetKind, Wiring};
+use wgrad::nn::{GradientTransforms, Network, Objective, ProgramIo, TargetKind};
 use wgrad::prelude::*;
 use wgrad::program::{DType, Form, StepEntry, Steps};
 use wgrad::{Program, Result, Shape};
@@ -239,13 +239,13 @@ fn adam(report: &mut Report, ceiling: f64) -> Result<()> {
 }
 
 /// The training steps of the examples, and one too wide to be a whole step.
-fn networks() -> Result<Vec<(&'static str, Network, Wiring, usize)>> {
+fn networks() -> Result<Vec<(&'static str, Network, ProgramIo, usize)>> {
     let relu = Activation::relu;
-    let goal = |loss, metric| Goal {
+    let objective = |loss, metric| Objective {
         loss,
         reduction: Reduction::Mean,
         metrics: vec![metric],
-        around: Around::default(),
+        transforms: GradientTransforms::default(),
         weighted: false,
         class_weights: None,
         linear_cross_entropy: false,
@@ -258,29 +258,30 @@ fn networks() -> Result<Vec<(&'static str, Network, Wiring, usize)>> {
     let spiral = Sequential::new(2).dense(64).activation(relu()).dense(3);
     let digits = Sequential::new(64).dense(64).activation(relu()).dense(10);
     let wide = Sequential::new(784).dense(512).activation(relu()).dense(128).activation(relu());
-    let class = || goal(Loss::cross_entropy(), Metric::Accuracy);
+    let class = || objective(Loss::cross_entropy(), Metric::Accuracy);
     let cases = [
-        ("sine", sine, goal(Loss::mse(), near), TargetKind::Values(1), (1000, 1000)),
+        ("sine", sine, objective(Loss::mse(), near), TargetKind::Values(1), (1000, 1000)),
         ("spiral", spiral, class(), TargetKind::Class, (300, 300)),
         ("digits", digits, class(), TargetKind::Class, (1797, 128)),
         ("wide", wide.dense(10), class(), TargetKind::Class, (128, 128)),
     ];
-    let build = |(name, model, goal, target, rows): (&'static str, Sequential, Goal, _, _)| {
-        let network = model.build()?;
-        let wiring = network.training(&goal, Optimizer::adam(), target, rows, 0)?;
-        Ok((name, network, wiring, rows.1))
-    };
+    let build =
+        |(name, model, objective, target, rows): (&'static str, Sequential, Objective, _, _)| {
+            let network = model.build()?;
+            let io = network.training(&objective, Optimizer::adam(), target, rows, 0)?;
+            Ok((name, network, io, rows.1))
+        };
     cases.into_iter().map(build).collect()
 }
 
 fn steps(report: &mut Report) -> Result<()> {
-    for (name, network, wiring, batch) in networks()? {
-        let rows = wiring.program.shape(wiring.x)?.rows();
+    for (name, network, io, batch) in networks()? {
+        let rows = io.program.shape(io.x)?.rows();
         let rule = Steps { batch, ..Steps::new(Optimizer::adam(), rows) };
         for fusion in [Fusion::Auto, Fusion::Layers, Fusion::Never] {
             let gpu = report.gpu.choosing(Choices { fusion, ..report.gpu.choices() });
             let weights = Weights::new(&gpu, network.params(), Some(&Optimizer::adam()), 0)?;
-            let (program, rule) = (wiring.program.clone(), rule.clone());
+            let (program, rule) = (io.program.clone(), rule.clone());
             let mut plan =
                 Plan::new(&gpu, program, Some(&weights), &[], 0, move |step| rule.entry(step))?;
             let each = report.plan_seconds(&mut plan)? * 1e6;
@@ -288,7 +289,7 @@ fn steps(report: &mut Report) -> Result<()> {
             let dispatches = plan.dispatches().len() as f64;
             report.add(&format!("{name} step, fusion {fusion:?}: dispatches"), dispatches, "");
         }
-        let mut cpu = Interpreter::<f32>::new(wiring.program);
+        let mut cpu = Interpreter::<f32>::new(io.program);
         let mut weights = wgrad::cpu::Weights::new(
             network.params(),
             network.initial(0),
@@ -339,11 +340,11 @@ fn checks(report: &mut Report) -> Result<()> {
             program.activation("y", Activation::gelu(), x).map(drop)
         })
     };
-    let (name, network, wiring, rows) = networks()?.swap_remove(0);
+    let (name, network, io, rows) = networks()?.swap_remove(0);
     let step = |gpu: &Gpu| {
         let weights = Weights::new(gpu, network.params(), Some(&Optimizer::adam()), 0)?;
         let rule = Steps::new(Optimizer::adam(), rows);
-        let program = wiring.program.clone();
+        let program = io.program.clone();
         Plan::new(gpu, program, Some(&weights), &[], 0, move |step| rule.entry(step))
     };
     let ratio = time(report, &product)?;
@@ -359,14 +360,14 @@ fn checks(report: &mut Report) -> Result<()> {
 /// groups.
 fn recording(report: &mut Report) -> Result<()> {
     const STEPS: u64 = 64;
-    let (name, network, wiring, rows) = networks()?.swap_remove(0);
+    let (name, network, io, rows) = networks()?.swap_remove(0);
     let fusion = Fusion::Never;
     let gpu = report.gpu.choosing(Choices { fusion, ..report.gpu.choices() });
     let optimizer = Optimizer::adam();
     let weights = Weights::new(&gpu, network.params(), Some(&optimizer), 0)?;
     let rule = Steps::new(optimizer, rows);
     let mut plan =
-        Plan::new(&gpu, wiring.program, Some(&weights), &[], 0, move |step| rule.entry(step))?;
+        Plan::new(&gpu, io.program, Some(&weights), &[], 0, move |step| rule.entry(step))?;
     let rounds = if report.options.quick { 10 } else { 50 };
     let per_round = (STEPS as usize * plan.dispatches().len()) as f64;
     let mut least = [f64::INFINITY; 2];

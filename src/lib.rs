@@ -10,6 +10,7 @@ pub mod numeric;
 pub mod ops;
 pub mod program;
 pub mod random;
+mod renamed;
 pub mod shape;
 pub mod spec;
 mod time;

@@ -164,11 +164,11 @@ fn a_recorded_step_allocates_nothing_beside_what_wgpu_does() {
         Sequential::new(2).dense(16).activation(Activation::tanh()).dense(1).build().unwrap();
     let optimizer = Optimizer::adam();
     let weights = Weights::new(&gpu, network.params(), Some(&optimizer), 0).unwrap();
-    let goal = wgrad::nn::Goal {
+    let objective = wgrad::nn::Objective {
         loss: Loss::mse(),
         reduction: Reduction::Mean,
         metrics: vec![],
-        around: wgrad::nn::Around::default(),
+        transforms: wgrad::nn::GradientTransforms::default(),
         weighted: false,
         class_weights: None,
         linear_cross_entropy: false,
@@ -176,7 +176,7 @@ fn a_recorded_step_allocates_nothing_beside_what_wgpu_does() {
         through: false,
     };
     let target = wgrad::nn::TargetKind::Values(1);
-    let program = network.training(&goal, optimizer, target, (24, 24), 0).unwrap().program;
+    let program = network.training(&objective, optimizer, target, (24, 24), 0).unwrap().program;
     let rule =
         Steps { schedule: Schedule::inverse_time(1e-3).unwrap(), ..Steps::new(optimizer, 24) };
     let build = || {

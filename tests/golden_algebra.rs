@@ -6,7 +6,7 @@ use support::golden::{Case as Golden, load};
 use support::run::{Case, gpu};
 use support::tolerance::Tolerance;
 use wgrad::cpu::{Interpreter, Weights};
-use wgrad::nn::{AdaptiveLogSoftmax, Around, Goal, TargetKind};
+use wgrad::nn::{AdaptiveLogSoftmax, GradientTransforms, Objective, TargetKind};
 use wgrad::program::{Form, Slot, StepEntry};
 use wgrad::{Arithmetic, Loss, Normalization, Optimizer, Reduce, Reduction, Sequential, Shape};
 
@@ -163,11 +163,11 @@ fn adaptive(golden: &Golden) -> usize {
     let layer = AdaptiveLogSoftmax::new(11, &[3, 7]).div_value(2.0);
     let layer = if count == 6 { layer.head_bias() } else { layer };
     let network = Sequential::new(8).layer(layer).build().unwrap();
-    let goal = Goal {
+    let objective = Objective {
         loss: Loss::nll(),
         reduction: Reduction::Mean,
         metrics: Vec::new(),
-        around: Around::default(),
+        transforms: GradientTransforms::default(),
         weighted: false,
         class_weights: None,
         linear_cross_entropy: false,
@@ -175,10 +175,10 @@ fn adaptive(golden: &Golden) -> usize {
         through: false,
     };
     let optimizer = Optimizer::sgd();
-    let wiring = network.training(&goal, optimizer, TargetKind::Class, (5, 5), 0).unwrap();
-    let mut cpu = Interpreter::<f64>::new(wiring.program);
-    cpu.write(wiring.x, &numbers("x")).unwrap();
-    cpu.write_indices(wiring.target.unwrap(), &golden.tensor("index").labels()).unwrap();
+    let io = network.training(&objective, optimizer, TargetKind::Class, (5, 5), 0).unwrap();
+    let mut cpu = Interpreter::<f64>::new(io.program);
+    cpu.write(io.x, &numbers("x")).unwrap();
+    cpu.write_indices(io.target.unwrap(), &golden.tensor("index").labels()).unwrap();
     let mut weights = Weights::new(network.params(), params, None, 0);
     cpu.run(&mut weights, &StepEntry::rows(5)).unwrap();
     let close = |got: &[f64], role: &str| {
@@ -196,7 +196,7 @@ fn adaptive(golden: &Golden) -> usize {
     let grads = weights.grads.iter().enumerate().map(|(i, grad)| close(grad, &format!("grad.{i}")));
     let loss = f64::from(cpu.take_records()[0][0]);
     assert!((loss - numbers("loss")[0]).abs() < 1e-6, "{loss}");
-    grads.sum::<usize>() + close(cpu.read(wiring.y).unwrap(), "y")
+    grads.sum::<usize>() + close(cpu.read(io.y).unwrap(), "y")
 }
 
 #[test]

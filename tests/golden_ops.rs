@@ -53,15 +53,15 @@ fn chosen(golden: &Golden) -> Activation {
 }
 
 fn check_activation(golden: &Golden) {
-    let (name, f) = (&golden.name, chosen(golden).evaluated());
-    if f.is_learned() {
-        return check_learned(golden, f);
+    let (name, f) = (&golden.name, chosen(golden).eval_mode());
+    if f.is_parametric() {
+        return check_parametric(golden, f);
     }
     let (forward, backward, saves) = match &f.entry().kind {
-        ActivationKind::Map(map) => (map.forward, map.derivative, map.saves),
+        ActivationKind::Elementwise(map) => (map.forward, map.derivative, map.saves),
         ActivationKind::Row(row) => (row.forward, row.backward, row.saves),
         // A slope that crosses zero: the floor.
-        ActivationKind::Fold(fold) => (fold.bound, fold.bound.or(2e-6), Saves::Input),
+        ActivationKind::AxisResize(fold) => (fold.bound, fold.bound.or(2e-6), Saves::Input),
         _ => panic!("{name}"),
     };
     let (x, g) = (golden.tensor("x"), golden.tensor("grad_out"));
@@ -103,7 +103,7 @@ fn check_activation(golden: &Golden) {
     });
 }
 
-fn check_learned(golden: &Golden, f: Activation) {
+fn check_parametric(golden: &Golden, f: Activation) {
     let name = &golden.name;
     let mut case = Case::new(name);
     let x = case.input(&shape(golden, "x"), &golden.tensor("x").f32());
@@ -111,8 +111,8 @@ fn check_learned(golden: &Golden, f: Activation) {
     let upstream = case.input(&shape(golden, "x"), &golden.tensor("grad_out").f32());
     let d_weight = golden.tensor("learned").values.iter().map(|_| 0.0).collect::<Vec<f32>>();
     let d_weight = case.input(&shape(golden, "learned"), &d_weight);
-    let y = case.program.learned("y", f, x, weight).unwrap();
-    let dx = case.program.learned_backward("dx", f, (x, weight), upstream, d_weight).unwrap();
+    let y = case.program.parametric("y", f, x, weight).unwrap();
+    let dx = case.program.parametric_backward("dx", f, (x, weight), upstream, d_weight).unwrap();
     let outcomes = case.run(gpu(), &[y, dx, d_weight]);
     for (outcome, role) in outcomes.iter().zip(["y", "grad_in", "grad_learned"]) {
         let wanted = &golden.tensor(role).values;

@@ -5,7 +5,7 @@ use crate::support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use support::reflect::{Member, Reflection};
-use wgrad::gpu::kernel::{Access, Kernel, catalogue};
+use wgrad::gpu::kernel::{Access, Kernel, registry};
 use wgrad::program::StepEntry;
 use wgrad::spec::activation::ActivationKind;
 use wgrad::spec::loss::LossKind;
@@ -14,7 +14,7 @@ use wgrad::spec::{Entry, Kind as _};
 
 /// Every kernel with its reflection; an emptied catalogue fails.
 fn kernels() -> Vec<(Kernel, Reflection)> {
-    let kernels = catalogue::all();
+    let kernels = registry::all();
     assert!(kernels.len() >= 50, "only {} kernels", kernels.len());
     let reflect = |kernel: Kernel| {
         let reflection = Reflection::of(&kernel);
@@ -40,7 +40,7 @@ fn every_kernel_is_valid_and_has_one_entry_point_of_its_workgroup_size() {
 
 #[test]
 fn labels_are_unique_and_name_a_family() {
-    let labels: Vec<String> = catalogue::all().into_iter().map(|kernel| kernel.label).collect();
+    let labels: Vec<String> = registry::all().into_iter().map(|kernel| kernel.label).collect();
     let families = [
         "activation.",
         "arithmetic.",
@@ -148,7 +148,7 @@ fn an_optimizers_scalars_are_the_entrys_in_order() {
     for (kernel, reflection) in kernels() {
         let Some(rest) = kernel.label.strip_prefix("optimizer.") else { continue };
         let name = rest.split('.').next().unwrap_or_default();
-        let names = catalogue::scalar_names(name).expect("the label names an entry");
+        let names = registry::scalar_names(name).expect("the label names an entry");
         let scalars = reflection.named("Scalars").expect("a Scalars struct");
         let members = reflection.members(scalars);
         let expected: Vec<_> = names.iter().copied().zip((0..).step_by(4)).collect();
@@ -200,14 +200,14 @@ fn check_files(folder: &str, entries: &[(&'static str, &'static str)]) {
 #[test]
 fn every_shader_file_belongs_to_an_entry_and_every_entry_to_a_file() {
     let activation = |kind: &'static ActivationKind| match kind {
-        ActivationKind::Map(map) => map.shader,
+        ActivationKind::Elementwise(map) => map.shader,
         ActivationKind::Row(row) => row.shader,
-        ActivationKind::Noise(noise) => noise.shader,
-        ActivationKind::Fold(fold) => fold.shader,
-        ActivationKind::Learned(learned) => learned.shader,
+        ActivationKind::Stochastic(noise) => noise.shader,
+        ActivationKind::AxisResize(fold) => fold.shader,
+        ActivationKind::Parametric(parametric) => parametric.shader,
     };
     let loss = |kind: &'static LossKind| match kind {
-        LossKind::Map(map) => map.shader,
+        LossKind::Elementwise(map) => map.shader,
         LossKind::Row(row) => row.shader,
         LossKind::Ctc { shader } => shader,
     };

@@ -2,7 +2,9 @@
 
 use wgrad::cpu::{Interpreter, Weights};
 use wgrad::gpu::{self, Plan};
-use wgrad::nn::{AdaptiveLogSoftmax, Around, Goal, Network, Norm, TargetKind, Wiring};
+use wgrad::nn::{
+    AdaptiveLogSoftmax, GradientTransforms, Network, Norm, Objective, ProgramIo, TargetKind,
+};
 use wgrad::ops::UpdateOp;
 use wgrad::prelude::*;
 use wgrad::program::{Op, StepEntry};
@@ -16,7 +18,7 @@ const ROWS: usize = 7;
 struct Case {
     name: String,
     network: Network,
-    wiring: Wiring,
+    io: ProgramIo,
     params: Vec<Vec<f32>>,
     inputs: Vec<f32>,
     values: Vec<f32>,
@@ -31,18 +33,22 @@ fn numbers(stream: u32, len: usize) -> Vec<f32> {
 fn case(model: Sequential, loss: Loss, target: TargetKind, clip: Option<f64>) -> Case {
     let network = model.build().unwrap();
     let metrics = vec![];
-    let goal = Goal {
+    let objective = Objective {
         loss,
         reduction: Reduction::Mean,
         metrics,
-        around: Around { clip_value: None, clip_norm: clip, ..Around::default() },
+        transforms: GradientTransforms {
+            clip_value: None,
+            clip_norm: clip,
+            ..GradientTransforms::default()
+        },
         weighted: false,
         class_weights: None,
         linear_cross_entropy: false,
         checked: false,
         through: false,
     };
-    let wiring = network.training(&goal, Optimizer::sgd(), target, (ROWS, ROWS), 3).unwrap();
+    let io = network.training(&objective, Optimizer::sgd(), target, (ROWS, ROWS), 3).unwrap();
     let outputs = network.outputs();
     let probabilities = loss.name() == "bce" || loss.name() == "bce_with_logits";
     let values = numbers(2, ROWS * outputs);
@@ -55,7 +61,7 @@ fn case(model: Sequential, loss: Loss, target: TargetKind, clip: Option<f64>) ->
         labels: (0..ROWS).map(|row| (row * 5 % outputs) as u32).collect(),
         values,
         network,
-        wiring,
+        io,
     }
 }
 
@@ -111,7 +117,7 @@ fn cases() -> Vec<Case> {
         let model = Sequential::new(4).dense(8).activation(f).dense(3);
         cases.push(case(model, Loss::mse(), TargetKind::Values(3), None));
     }
-    // Learned numbers before any other parameter.
+    // Parametric numbers before any other parameter.
     let first = Sequential::new(4).activation(Activation::srelu()).maxout(3, 2);
     cases.push(case(first, Loss::mse(), TargetKind::Values(3), None));
     // A small eps would make the slope of a row of nearly equal numbers too steep to be differenced.
@@ -151,24 +157,23 @@ impl Case {
     /// Loss and penalty at these parameters, and the gradients.
     fn run(&self, params: &[Vec<f64>]) -> (f64, Vec<Vec<f64>>) {
         let wide = |values: &[f32]| values.iter().map(|v| f64::from(*v)).collect::<Vec<_>>();
-        let mut cpu = Interpreter::<f64>::new(self.wiring.program.clone());
-        cpu.write(self.wiring.x, &wide(&self.inputs)).unwrap();
-        let target = self.wiring.target.unwrap();
-        match self.wiring.program.slot(target).unwrap().dtype {
+        let mut cpu = Interpreter::<f64>::new(self.io.program.clone());
+        cpu.write(self.io.x, &wide(&self.inputs)).unwrap();
+        let target = self.io.target.unwrap();
+        match self.io.program.slot(target).unwrap().dtype {
             wgrad::program::DType::F32 => cpu.write(target, &wide(&self.values)).unwrap(),
             wgrad::program::DType::U32 => cpu.write_indices(target, &self.labels).unwrap(),
         }
         let mut weights = self.weights(params);
         let update = self
-            .wiring
+            .io
             .program
             .ops()
             .iter()
             .position(|op| matches!(op, Op::Update(UpdateOp::Update { .. })))
             .unwrap();
         cpu.run_until(update, &mut weights, &StepEntry::rows(ROWS)).unwrap();
-        let loss =
-            self.wiring.program.recorded().iter().map(|slot| cpu.read(*slot).unwrap()[0]).sum();
+        let loss = self.io.program.recorded().iter().map(|slot| cpu.read(*slot).unwrap()[0]).sum();
         (loss, weights.grads)
     }
 
@@ -224,18 +229,18 @@ fn a_device_fills_the_same_gradients_as_the_reference() {
             let region = weights.param(index).unwrap();
             gpu.queue().write_buffer(&region.buffer, region.offset, bytemuck::cast_slice(param));
         }
-        let program = case.wiring.program.clone();
+        let program = case.io.program.clone();
         // A rate of 0: the parameters stay, the gradients are left to look at.
         let mut plan =
             Plan::new(gpu, program, Some(&weights), &[], 0, |_| StepEntry::rows(ROWS)).unwrap();
-        plan.write(case.wiring.x, &case.inputs).unwrap();
-        let target = case.wiring.target.unwrap();
+        plan.write(case.io.x, &case.inputs).unwrap();
+        let target = case.io.target.unwrap();
         plan.write(target, &case.values)
             .or_else(|_| plan.write_indices(target, &case.labels))
             .unwrap();
         plan.run(1).unwrap();
         let figures = pollster::block_on(plan.records(0..1)).unwrap()[0];
-        let recorded = case.wiring.program.recorded().len();
+        let recorded = case.io.program.recorded().len();
         let got: f64 = figures.iter().take(recorded).map(|figure| f64::from(*figure)).sum();
         assert!(
             (got - loss).abs() <= 1e-5 * loss.abs(),

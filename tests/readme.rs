@@ -51,7 +51,7 @@ fn short(x: f64) -> String {
 /// An elementwise activation's value and derivative at minus and plus infinity and the derivative at NaN, as the
 /// reference has them.
 fn limits(f: &Activation) -> String {
-    if !matches!(f.entry().kind, ActivationKind::Map(_)) {
+    if !matches!(f.entry().kind, ActivationKind::Elementwise(_)) {
         return String::new();
     }
     let at = |x: f64| {
@@ -68,7 +68,7 @@ fn limits(f: &Activation) -> String {
 
 /// The absolute errors that always pass, of the value, the derivative and the second derivative.
 fn floors(f: &Activation) -> [f64; 3] {
-    let ActivationKind::Map(map) = &f.entry().kind else { return [0.0; 3] };
+    let ActivationKind::Elementwise(map) = &f.entry().kind else { return [0.0; 3] };
     let second = map.second.as_ref().map_or(0.0, |second| second.bound.floor);
     [map.forward.floor, map.derivative.floor, second]
 }

@@ -462,7 +462,7 @@ fn indices_are_refused_where_an_op_takes_numbers() {
             says(device.activation_backward(f, &numbers, &indices), &words);
         }
         let one = device.tensor(&array![0.5]).unwrap();
-        says(device.learned(Activation::prelu(), &indices, &one), &words);
+        says(device.parametric(Activation::prelu(), &indices, &one), &words);
         let accuracy = Metric::BinaryAccuracy { threshold: 0.5 };
         says(device.metric(accuracy, &indices, &numbers), &words);
         says(device.metric(accuracy, &numbers, &indices), &["class indices"]);

@@ -7,12 +7,12 @@ use std::path::Path;
 
 use support::nets;
 use wgrad::gpu::{Plan, Weights};
-use wgrad::nn::{Around, Goal, TargetKind, Wiring};
+use wgrad::nn::{GradientTransforms, Objective, ProgramIo, TargetKind};
 use wgrad::prelude::*;
 use wgrad::program::Steps;
 
 /// A step with every part that a step can have: dropout, penalties, both clippings, a shuffled batch.
-fn step() -> (wgrad::nn::Network, Wiring, Steps) {
+fn step() -> (wgrad::nn::Network, ProgramIo, Steps) {
     let network = Sequential::new(5)
         .layer(Dense::new(8).l1(1e-4, 0.0).l2(1e-3, 1e-3))
         .activation(Activation::gelu())
@@ -20,11 +20,15 @@ fn step() -> (wgrad::nn::Network, Wiring, Steps) {
         .layer(Dense::new(3).no_bias())
         .build()
         .unwrap();
-    let goal = Goal {
+    let objective = Objective {
         loss: Loss::cross_entropy(),
         reduction: Reduction::Mean,
         metrics: vec![Metric::Accuracy],
-        around: Around { clip_value: Some(1.0), clip_norm: Some(0.5), ..Around::default() },
+        transforms: GradientTransforms {
+            clip_value: Some(1.0),
+            clip_norm: Some(0.5),
+            ..GradientTransforms::default()
+        },
         weighted: false,
         class_weights: None,
         linear_cross_entropy: false,
@@ -32,9 +36,9 @@ fn step() -> (wgrad::nn::Network, Wiring, Steps) {
         through: false,
     };
     let (optimizer, rows, batch) = (Optimizer::adamw(), 10, 4);
-    let wiring = network.training(&goal, optimizer, TargetKind::Class, (rows, batch), 0).unwrap();
+    let io = network.training(&objective, optimizer, TargetKind::Class, (rows, batch), 0).unwrap();
     let steps = Steps { batch, ..Steps::new(optimizer, rows) };
-    (network, wiring, steps)
+    (network, io, steps)
 }
 
 /// Compares with a committed file, or writes it.
@@ -60,11 +64,11 @@ fn the_text_of_a_training_program_is_as_committed() {
 
 #[test]
 fn the_dispatches_of_a_training_step_are_as_committed() {
-    let (network, wiring, steps) = step();
+    let (network, io, steps) = step();
     let device = nets::gpu();
     let gpu = device.gpu().unwrap();
     let weights = Weights::new(gpu, network.params(), Some(&steps.optimizer), 0).unwrap();
     let rule = move |step| steps.entry(step);
-    let plan = Plan::new(gpu, wiring.program, Some(&weights), &[], 0, rule).unwrap();
+    let plan = Plan::new(gpu, io.program, Some(&weights), &[], 0, rule).unwrap();
     compare("dispatches.txt", &plan.explain());
 }

@@ -47,24 +47,24 @@ fn xs() -> impl Iterator<Item = f32> {
 fn row(f: &Activation, x: f32) -> (Vec<f32>, usize, &'static str) {
     match (&f.entry().kind, f.name()) {
         (ActivationKind::Row(_), _) => (vec![x, 0.0, 1.0], 0, "of the row (x, 0, 1)"),
-        (ActivationKind::Fold(_), "crelu") => (vec![x], 0, "of the row (x)"),
-        (ActivationKind::Fold(_), "maxout") => (vec![x, 0.5], 0, "of the row (x, 1/2)"),
-        (ActivationKind::Fold(_), _) => (vec![1.0, x], 1, "of the row (1, x)"),
+        (ActivationKind::AxisResize(_), "crelu") => (vec![x], 0, "of the row (x)"),
+        (ActivationKind::AxisResize(_), "maxout") => (vec![x, 0.5], 0, "of the row (x, 1/2)"),
+        (ActivationKind::AxisResize(_), _) => (vec![1.0, x], 1, "of the row (1, x)"),
         _ => (vec![x], 0, ""),
     }
 }
 
 pub fn activation(device: &Device, f: Activation) -> Result<Graph> {
     let default = Activation::all().find(|other| other.name() == f.name()).unwrap_or(f);
-    let f = default.evaluated();
+    let f = default.eval_mode();
     let (first, place, note) = row(&f, 0.0);
     let cols = first.len();
     let rows: Vec<f32> = xs().flat_map(|x| row(&f, x).0).collect();
     let x = device.tensor(&Array2::from_shape_vec((POINTS, cols), rows)?)?;
-    let weight = f.first_weights(cols).map(|w| w.into_iter().map(|w| w as f32).collect());
+    let weight = f.initial_weights(cols).map(|w| w.into_iter().map(|w| w as f32).collect());
     let weight = weight.map(|w: Array1<f32>| device.tensor(&w)).transpose()?;
     let y = match &weight {
-        Some(weight) => device.learned(f, &x, weight)?,
+        Some(weight) => device.parametric(f, &x, weight)?,
         None => device.activation(f, &x)?,
     };
     let values = y.read()?;
@@ -81,7 +81,7 @@ pub fn activation(device: &Device, f: Activation) -> Result<Graph> {
         upstream.column_mut(col).fill(1.0f32);
         let upstream = device.tensor(&upstream)?;
         let slopes = match &weight {
-            Some(weight) => device.learned_backward(f, &x, weight, &upstream)?.0,
+            Some(weight) => device.parametric_backward(f, &x, weight, &upstream)?.0,
             None => device.activation_backward(f, &x, &upstream)?,
         };
         let slopes = slopes.read()?;
@@ -98,7 +98,7 @@ pub fn activation(device: &Device, f: Activation) -> Result<Graph> {
 
 /// An elementwise loss of one prediction against it, for two targets; none for the others.
 pub fn loss(device: &Device, loss: Loss) -> Option<Result<Graph>> {
-    let LossKind::Map(map) = &loss.entry().kind else { return None };
+    let LossKind::Elementwise(map) = &loss.entry().kind else { return None };
     let [prediction, target, _] = map.domain;
     (map.inputs == 1).then(|| loss_graph(device, loss, prediction, target))
 }

@@ -50,7 +50,7 @@ impl<F: Real> Memory<'_, F> {
             Place::Param(index) => self.weights.params.get_mut(index),
             Place::Grad(index) => self.weights.grads.get_mut(index),
             Place::Input | Place::Value => self.values.get_mut(slot.0),
-            Place::Same(root) => return self.place(root),
+            Place::Alias(base) => return self.place(base),
         };
         place.ok_or_else(|| {
             Error::Internal(format!("slot {} of '{}' has no memory", slot.0, self.program.name()))
@@ -66,7 +66,7 @@ impl<F: Real> Memory<'_, F> {
             Place::Param(index) => self.weights.params.get(index),
             Place::Grad(index) => self.weights.grads.get(index),
             Place::Input | Place::Value => self.values.get(slot.0),
-            Place::Same(root) => return self.read(root),
+            Place::Alias(base) => return self.read(base),
         };
         Ok(place.map(Vec::as_slice).unwrap_or_default())
     }

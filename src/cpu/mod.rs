@@ -140,7 +140,7 @@ impl<F: Real> Interpreter<F> {
     /// [`Error::Shape`] if there are more values than the slot holds.
     pub fn write(&mut self, slot: Slot, data: &[F]) -> Result<()> {
         let info = self.program.slot(slot)?.clone();
-        write(&info, self.values.get_mut(info.root(slot).0), data)
+        write(&info, self.values.get_mut(info.base(slot).0), data)
     }
 
     /// Writes a slot's indices.
@@ -157,8 +157,8 @@ impl<F: Real> Interpreter<F> {
     /// # Errors
     /// [`Error::Unsupported`] for a slot of another program.
     pub fn read(&self, slot: Slot) -> Result<&[F]> {
-        let root = self.program.slot(slot)?.root(slot);
-        Ok(self.values.get(root.0).map(Vec::as_slice).unwrap_or_default())
+        let base = self.program.slot(slot)?.base(slot);
+        Ok(self.values.get(base.0).map(Vec::as_slice).unwrap_or_default())
     }
 
     /// A slot's indices.

@@ -109,22 +109,22 @@ impl Device {
         })
     }
 
-    /// `f(x)` with learned numbers, see [`Program::learned`](crate::Program::learned).
+    /// `f(x)` with learned numbers, see [`Program::parametric`](crate::Program::parametric).
     ///
     /// # Errors
-    /// As [`Program::learned`](crate::Program::learned).
-    pub fn learned(&self, f: Activation, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
+    /// As [`Program::parametric`](crate::Program::parametric).
+    pub fn parametric(&self, f: Activation, x: &Tensor, weight: &Tensor) -> Result<Tensor> {
         self.one(&[x, weight], |program, slots| match slots {
-            [x, weight] => program.learned("y", f, *x, *weight),
+            [x, weight] => program.parametric("y", f, *x, *weight),
             _ => Err(wrong_count()),
         })
     }
 
-    /// dL/dx and dL/d(weight) of [`Device::learned`] from dL/dy.
+    /// dL/dx and dL/d(weight) of [`Device::parametric`] from dL/dy.
     ///
     /// # Errors
-    /// As [`Program::learned_backward`](crate::Program::learned_backward).
-    pub fn learned_backward(
+    /// As [`Program::parametric_backward`](crate::Program::parametric_backward).
+    pub fn parametric_backward(
         &self,
         f: Activation,
         x: &Tensor,
@@ -135,7 +135,8 @@ impl Device {
             [x, weight, grad_out] => {
                 let grad_weight = program.input("d weight", program.shape(*weight)?, DType::F32);
                 let inputs = (*x, *weight);
-                let grad_in = program.learned_backward("dx", f, inputs, *grad_out, grad_weight)?;
+                let grad_in =
+                    program.parametric_backward("dx", f, inputs, *grad_out, grad_weight)?;
                 Ok(vec![grad_in, grad_weight])
             }
             _ => Err(wrong_count()),

@@ -39,7 +39,7 @@ const REMEMBERED: usize = 64;
 
 /// What is known of how long a step takes.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct StepBudget {
     clock: Clock,
     /// How many steps the next recording may have, not yet rounded.
     steps: f64,
@@ -93,7 +93,7 @@ impl Stamps {
     }
 }
 
-impl Pace {
+impl StepBudget {
     fn new(gpu: &Gpu) -> Result<Self> {
         let clock = if gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
             Clock::Stamps(Box::new(Stamps::new(gpu)?))
@@ -161,12 +161,12 @@ impl Plan {
             let message = "a budget of no time holds no step; do not record then";
             return Err(Error::unsupported("encode_within", message));
         }
-        let mut pace = match self.pace.take() {
-            Some(pace) => pace,
-            None => Pace::new(self.gpu())?,
+        let mut step_budget = match self.step_budget.take() {
+            Some(step_budget) => step_budget,
+            None => StepBudget::new(self.gpu())?,
         };
-        let outcome = self.encode_paced(encoder, budget, &mut pace);
-        self.pace = Some(pace);
+        let outcome = self.encode_paced(encoder, budget, &mut step_budget);
+        self.step_budget = Some(step_budget);
         outcome
     }
 
@@ -174,12 +174,12 @@ impl Plan {
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
         budget: Duration,
-        pace: &mut Pace,
+        step_budget: &mut StepBudget,
     ) -> Result<u64> {
-        pace.settle(budget)?;
-        pace.steps = pace.steps.min(self.most_steps() as f64 / 4.0).max(1.0);
-        let steps = pace.steps as u64;
-        match &mut pace.clock {
+        step_budget.settle(budget)?;
+        step_budget.steps = step_budget.steps.min(self.most_steps() as f64 / 4.0).max(1.0);
+        let steps = step_budget.steps as u64;
+        match &mut step_budget.clock {
             Clock::Stamps(stamps) => {
                 let writes = wgpu::ComputePassTimestampWrites {
                     query_set: &stamps.queries,

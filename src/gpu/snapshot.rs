@@ -1,7 +1,7 @@
 //! What a training run can go on from, brought back through the host's own submits.
 
 use super::Weights;
-use super::staging::{Downloads, Fate};
+use super::staging::{Downloads, LeaseState};
 use super::{Gpu, Plan};
 use crate::error::Result;
 use crate::program::WeightValues;
@@ -37,7 +37,7 @@ impl Snapshots {
 
     /// Whether a snapshot has not come back yet.
     pub fn is_under_way(&self) -> bool {
-        self.downloads.under_way().any(|(fate, ())| fate == Fate::Out)
+        self.downloads.under_way().any(|(state, ())| state == LeaseState::Out)
     }
 
     /// Records the copy of everything that changes from step to step.

@@ -34,19 +34,19 @@ pub(super) struct Staging {
 pub(super) struct Slot {
     buffer: wgpu::Buffer,
     way: Way,
-    turn: Mutex<Turn>,
+    record: Mutex<LeaseRecord>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Turn {
+struct LeaseRecord {
     /// How often the buffer was lent.
     number: u64,
-    fate: Fate,
+    state: LeaseState,
 }
 
 /// What became of a loan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum LeaseState {
     /// In an encoder, or in flight.
     Out,
     /// Its commands are done.
@@ -61,7 +61,7 @@ pub(super) enum Fate {
 
 /// A buffer lent to one encoder.
 #[derive(Clone, Debug)]
-pub(super) struct Loan {
+pub(super) struct Lease {
     slot: Arc<Slot>,
     number: u64,
 }
@@ -73,26 +73,26 @@ type Back<'a, T> = (T, Option<&'a [u32]>);
 #[derive(Debug)]
 pub(super) struct Downloads<T> {
     staging: Staging,
-    under_way: Vec<(Loan, u64, T)>,
+    under_way: Vec<(Lease, u64, T)>,
     /// What came back last; kept, so that nothing is allocated for it.
     words: Vec<u32>,
 }
 
 /// Held by the callback of one loan; dropped without an answer if the encoder is.
-struct Ticket(Option<Loan>);
+struct LeaseGuard(Option<Lease>);
 
-impl Ticket {
-    fn resolve(mut self, fate: Fate) {
-        if let Some(loan) = self.0.take() {
-            loan.slot.turn().fate = fate;
+impl LeaseGuard {
+    fn resolve(mut self, state: LeaseState) {
+        if let Some(lease) = self.0.take() {
+            lease.slot.record().state = state;
         }
     }
 }
 
-impl Drop for Ticket {
+impl Drop for LeaseGuard {
     fn drop(&mut self) {
-        if let Some(loan) = self.0.take() {
-            loan.slot.turn().fate = Fate::Dropped;
+        if let Some(lease) = self.0.take() {
+            lease.slot.record().state = LeaseState::Dropped;
         }
     }
 }
@@ -117,7 +117,8 @@ impl Staging {
 
     /// Whether no buffer can be lent until one comes back.
     pub fn is_exhausted(&self) -> bool {
-        self.slots.len() >= MOST && self.slots.iter().all(|slot| slot.turn().fate == Fate::Out)
+        self.slots.len() >= MOST
+            && self.slots.iter().all(|slot| slot.record().state == LeaseState::Out)
     }
 
     /// A buffer of at least `bytes` that nobody has.
@@ -126,7 +127,9 @@ impl Staging {
         if let Some(slot) = self.slots.iter().find(fits) {
             return Ok(slot.clone());
         }
-        self.slots.retain(|slot| !matches!(slot.turn().fate, Fate::Dropped | Fate::Failed));
+        self.slots.retain(|slot| {
+            !matches!(slot.record().state, LeaseState::Dropped | LeaseState::Failed)
+        });
         if self.slots.len() >= MOST {
             // One that is free is too small, and makes way.
             self.slots.iter().position(|slot| slot.is_free()).map(|at| self.slots.swap_remove(at));
@@ -160,8 +163,8 @@ impl Staging {
             mapped_at_creation: self.way == Way::Up,
         };
         let buffer = self.gpu.scoped(label, || self.gpu.device().create_buffer(&descriptor))?;
-        let turn = Mutex::new(Turn { number: 0, fate: Fate::Idle });
-        let slot = Arc::new(Slot { buffer, way: self.way, turn });
+        let record = Mutex::new(LeaseRecord { number: 0, state: LeaseState::Idle });
+        let slot = Arc::new(Slot { buffer, way: self.way, record });
         self.slots.push(slot.clone());
         Ok(slot)
     }
@@ -173,7 +176,7 @@ impl Staging {
         words: &[u32],
         target: &wgpu::Buffer,
         runs: &[[u64; 3]],
-    ) -> Result<Loan> {
+    ) -> Result<Lease> {
         let bytes = words.len() as u64 * 4;
         let slot = self.free(bytes)?;
         slot.buffer
@@ -188,16 +191,16 @@ impl Staging {
     }
 
     /// Puts the first `words` words that a loan has brought into `into`, in the place of what was there.
-    fn collect(&self, loan: &Loan, words: u64, into: &mut Vec<u32>) -> Result<()> {
+    fn collect(&self, lease: &Lease, words: u64, into: &mut Vec<u32>) -> Result<()> {
         let lost = |error: wgpu::MapRangeError| self.gpu.note_lost(format!("{error} (download)"));
         {
-            let view = loan.slot.buffer.get_mapped_range(..words * 4).map_err(lost)?;
+            let view = lease.slot.buffer.get_mapped_range(..words * 4).map_err(lost)?;
             into.clear();
             // What is mapped need not be aligned in a browser.
             into.extend(view.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>));
         }
-        loan.slot.buffer.unmap();
-        loan.slot.turn().fate = Fate::Idle;
+        lease.slot.buffer.unmap();
+        lease.slot.record().state = LeaseState::Idle;
         Ok(())
     }
 }
@@ -236,22 +239,22 @@ impl<T> Downloads<T> {
     }
 
     /// What has not been taken yet, in the order of recording.
-    pub fn under_way(&self) -> impl Iterator<Item = (Fate, &T)> {
-        self.under_way.iter().map(|(loan, _, note)| (loan.fate(), note))
+    pub fn under_way(&self) -> impl Iterator<Item = (LeaseState, &T)> {
+        self.under_way.iter().map(|(lease, _, note)| (lease.state(), note))
     }
 
     /// Takes the oldest that is not under way any more. Never waits.
     pub fn next(&mut self) -> Result<Option<Back<'_, T>>> {
-        let back = |(loan, ..): &(Loan, u64, T)| loan.fate() != Fate::Out;
+        let back = |(lease, ..): &(Lease, u64, T)| lease.state() != LeaseState::Out;
         let Some(at) = self.under_way.iter().position(back) else { return Ok(None) };
-        let (loan, words, note) = self.under_way.remove(at);
-        match loan.fate() {
-            Fate::Dropped => Ok(Some((note, None))),
-            Fate::Failed => {
+        let (lease, words, note) = self.under_way.remove(at);
+        match lease.state() {
+            LeaseState::Dropped => Ok(Some((note, None))),
+            LeaseState::Failed => {
                 Err(self.staging.gpu.note_lost("a download did not come back".to_string()))
             }
             _ => {
-                self.staging.collect(&loan, words, &mut self.words)?;
+                self.staging.collect(&lease, words, &mut self.words)?;
                 Ok(Some((note, Some(&self.words))))
             }
         }
@@ -260,43 +263,43 @@ impl<T> Downloads<T> {
 
 impl Slot {
     /// Nothing that can go wrong happens under the lock, so a poisoned one is whole.
-    fn turn(&self) -> MutexGuard<'_, Turn> {
-        self.turn.lock().unwrap_or_else(PoisonError::into_inner)
+    fn record(&self) -> MutexGuard<'_, LeaseRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn is_free(&self) -> bool {
-        match self.turn().fate {
-            Fate::Idle => true,
+        match self.record().state {
+            LeaseState::Idle => true,
             // What was uploaded needs no taking.
-            Fate::Done => self.way == Way::Up,
-            Fate::Out | Fate::Dropped | Fate::Failed => false,
+            LeaseState::Done => self.way == Way::Up,
+            LeaseState::Out | LeaseState::Dropped | LeaseState::Failed => false,
         }
     }
 
-    fn lend(self: &Arc<Self>, encoder: &wgpu::CommandEncoder) -> Loan {
+    fn lend(self: &Arc<Self>, encoder: &wgpu::CommandEncoder) -> Lease {
         let number = {
-            let mut turn = self.turn();
-            *turn = Turn { number: turn.number + 1, fate: Fate::Out };
-            turn.number
+            let mut record = self.record();
+            *record = LeaseRecord { number: record.number + 1, state: LeaseState::Out };
+            record.number
         };
-        let loan = Loan { slot: self.clone(), number };
-        let ticket = Ticket(Some(loan.clone()));
+        let lease = Lease { slot: self.clone(), number };
+        let ticket = LeaseGuard(Some(lease.clone()));
         let mode = match self.way {
             Way::Up => wgpu::MapMode::Write,
             Way::Down => wgpu::MapMode::Read,
         };
         encoder.map_buffer_on_submit(&self.buffer, mode, .., move |outcome| {
-            ticket.resolve(if outcome.is_ok() { Fate::Done } else { Fate::Failed });
+            ticket.resolve(if outcome.is_ok() { LeaseState::Done } else { LeaseState::Failed });
         });
-        loan
+        lease
     }
 }
 
-impl Loan {
+impl Lease {
     /// What became of it so far.
-    pub fn fate(&self) -> Fate {
-        let turn = *self.slot.turn();
+    pub fn state(&self) -> LeaseState {
+        let record = *self.slot.record();
         // A buffer that was lent again had come back.
-        if turn.number == self.number { turn.fate } else { Fate::Done }
+        if record.number == self.number { record.state } else { LeaseState::Done }
     }
 }

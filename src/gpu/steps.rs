@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use super::Gpu;
 use super::memory::Region;
-use super::staging::{Downloads, Fate, Loan, Staging, Way};
+use super::staging::{Downloads, Lease, LeaseState, Staging, Way};
 use crate::error::{Error, Result};
 use crate::program::{MAX_COUNT, Op, StepEntry, StepRule};
 
@@ -34,7 +34,7 @@ const PREPARED: (usize, u64) = (4, 32);
 pub(super) type Rule = Box<dyn StepRule + Send + Sync>;
 
 /// The figures of one step.
-pub(super) type Figures = [f32; Op::MAX_RECORDED];
+pub(super) type StepMetrics = [f32; Op::MAX_RECORDED];
 
 /// The table, the rule it is filled by, and what is under way.
 pub(super) struct StepTable {
@@ -48,7 +48,7 @@ pub(super) struct StepTable {
     uploads: Staging,
     downloads: Downloads<Recording>,
     /// The entries under way, each with the first step that they are of.
-    entries: Vec<(Loan, u64)>,
+    entries: Vec<(Lease, u64)>,
     /// Room for what goes up, so that recording allocates nothing.
     words: Vec<u32>,
 }
@@ -62,7 +62,7 @@ struct Known {
     /// The first step whose figures have not come back.
     seen: u64,
     /// What has come back and was not taken yet.
-    figures: VecDeque<(u64, Figures)>,
+    figures: VecDeque<(u64, StepMetrics)>,
 }
 
 /// A recording that the device has not done yet, as far as we know.
@@ -128,7 +128,7 @@ impl StepTable {
 
     /// The first step not yet recorded; a recording that was dropped does not count.
     pub fn next(&self) -> u64 {
-        let dropped = self.downloads.under_way().filter(|(fate, _)| *fate == Fate::Dropped);
+        let dropped = self.downloads.under_way().filter(|(state, _)| *state == LeaseState::Dropped);
         self.next - dropped.map(|(_, recording)| recording.steps).sum::<u64>()
     }
 
@@ -195,8 +195,8 @@ impl StepTable {
         let [a, b] = self.copies(from, end, [0, 0]);
         let [c, d] = self.copies(due.start, due.end.max(due.start), [end - from, self.capacity]);
         let runs = [a, b, c, d];
-        let loan = self.uploads.upload(encoder, &self.words, &self.region.buffer, &runs)?;
-        self.entries.push((loan, from));
+        let lease = self.uploads.upload(encoder, &self.words, &self.region.buffer, &runs)?;
+        self.entries.push((lease, from));
         Ok(())
     }
 
@@ -248,10 +248,10 @@ impl StepTable {
                 None => self.next -= recording.steps,
             }
         }
-        if self.entries.iter().any(|(loan, _)| loan.fate() == Fate::Failed) {
+        if self.entries.iter().any(|(lease, _)| lease.state() == LeaseState::Failed) {
             return Err(self.gpu.note_lost("a recording did not come back".to_string()));
         }
-        self.entries.retain(|(loan, _)| loan.fate() == Fate::Out);
+        self.entries.retain(|(lease, _)| lease.state() == LeaseState::Out);
         if self.capacity > 1 && self.oldest().is_none() {
             // Whatever was recorded is done or gone.
             self.next = self.known.confirmed;
@@ -261,7 +261,7 @@ impl StepTable {
     }
 
     /// The figures that came back since they were taken last, oldest first; never more than [`CAPACITY`].
-    pub fn take_figures(&mut self) -> Result<Vec<(u64, Figures)>> {
+    pub fn take_figures(&mut self) -> Result<Vec<(u64, StepMetrics)>> {
         self.settle()?;
         Ok(self.known.figures.drain(..).collect())
     }

@@ -1,8 +1,8 @@
 //! Copies between the host's textures and tensors, converted on the device.
 
-use super::draft::{compute_needs, within};
 use super::kernel::parts::shader;
 use super::memory::View;
+use super::requirements::{compute_needs, within};
 use super::{Gpu, Region};
 use crate::error::{Error, Result};
 use crate::program::DType;

@@ -41,7 +41,7 @@ pub(super) enum Part {
 
 /// How a parameter gets its first values.
 #[derive(Clone, Debug)]
-pub(super) enum Draw {
+pub(super) enum InitSource {
     Random {
         initializer: Initializer,
         fan_in: usize,
@@ -58,7 +58,7 @@ pub(super) enum Draw {
 #[derive(Debug, Default)]
 pub(super) struct Builder {
     pub params: Vec<ParamInfo>,
-    pub draws: Vec<Draw>,
+    pub sources: Vec<InitSource>,
     number: usize,
 }
 
@@ -117,9 +117,9 @@ impl Builder {
         }
     }
 
-    fn param(&mut self, info: ParamInfo, draw: Draw) -> usize {
+    fn param(&mut self, info: ParamInfo, draw: InitSource) -> usize {
         self.params.push(info);
-        self.draws.push(draw);
+        self.sources.push(draw);
         self.params.len() - 1
     }
 
@@ -158,7 +158,7 @@ impl Builder {
             initializer.validate()?;
             let (name, shape) = (format!("{place}.{part}"), Shape::new(&extents)?);
             let info = ParamInfo { l1, l2, multiplier, decays, ..plain(name, shape) };
-            self.param(info, Draw::Random { initializer, fan_in, fan_out });
+            self.param(info, InitSource::Random { initializer, fan_in, fan_out });
         }
         Ok((Part::Dense { bias: biases.is_some() }, fan_out))
     }
@@ -188,7 +188,7 @@ impl Builder {
                 numbers => Shape::new(&[numbers, channels])?,
             };
             let values = values.into_iter().map(|value| value as f32).collect();
-            let draw = Draw::Repeated { values, times: channels };
+            let draw = InitSource::Repeated { values, times: channels };
             self.param(plain(format!("{place}.weight"), shape), draw);
         }
         Ok((Part::Activation(*f), f.output_len(cols)?))
@@ -197,13 +197,13 @@ impl Builder {
     fn norm(&mut self, norm: &Norm, cols: usize, place: &str) -> Result<(Part, usize)> {
         norm.f.validate()?;
         let shape = Shape::new(&[cols])?;
-        let mut add = |part: &str, value: f32, learned: bool| {
+        let mut add = |part: &str, value: f32, parametric: bool| {
             let info = plain(format!("{place}.{part}"), shape);
-            let info = match learned {
+            let info = match parametric {
                 true => ParamInfo { decays: norm.decays, ..info },
                 false => ParamInfo { multiplier: 0.0, decays: false, has_gradient: false, ..info },
             };
-            self.param(info, Draw::Repeated { values: vec![value], times: cols })
+            self.param(info, InitSource::Repeated { values: vec![value], times: cols })
         };
         let weight = norm.weight.then(|| add("weight", 1.0, true));
         let bias = norm.bias.then(|| add("bias", 0.0, true));
@@ -225,7 +225,7 @@ impl Builder {
                 }
             };
             let info = plain(format!("{place}.{name}"), shape);
-            self.param(info.clone(), Draw::Random { initializer, fan_in, fan_out });
+            self.param(info.clone(), InitSource::Random { initializer, fan_in, fan_out });
             infos.push(info);
         }
         layer.try_out(cols, infos)?;
@@ -249,7 +249,7 @@ impl Builder {
         }
         initializer.validate()?;
         let info = plain(format!("{place}.weight"), Shape::new(&[count, dim])?);
-        let draw = Draw::Random { initializer, fan_in: count, fan_out: dim };
+        let draw = InitSource::Random { initializer, fan_in: count, fan_out: dim };
         self.param(ParamInfo { decays, ..info }, draw);
         let outputs = Shape::new(&[cols, dim])?.len();
         Ok((Part::Embedding { count, dim }, outputs))

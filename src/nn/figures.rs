@@ -15,13 +15,13 @@ pub struct RecordLayout {
     penalty: Option<usize>,
     metrics: Range<usize>,
     improbable: Vec<Improbable>,
-    faults: Vec<Faults>,
+    faults: Vec<InvalidIndices>,
     skipped: Option<usize>,
 }
 
 /// Figures that tell of indices beyond what they are indices of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Faults {
+struct InvalidIndices {
     /// The figure that counts them, before the one that names the first one's place.
     count: usize,
     /// What they are: targets or features.
@@ -88,7 +88,7 @@ impl RecordLayout {
     /// Says how many indices of a step were none, and where the first of them stands, if any.
     pub fn fault(&self, record: &Record) -> Option<String> {
         let found = self.faults.iter().find(|faults| figure(record, faults.count) > 0.0);
-        found.map(|&Faults { count, what, limit }| {
+        found.map(|&InvalidIndices { count, what, limit }| {
             let (count, first) = (figure(record, count), figure(record, count + 1));
             format!("{count} {what} are no indices below {limit}; the first is at place {first}")
         })
@@ -135,7 +135,7 @@ impl Recorder {
     pub fn faults(&mut self, [count, first]: [Slot; 2], what: &'static str, limit: usize) {
         let count = self.add(count);
         self.add(first);
-        self.layout.faults.push(Faults { count, what, limit });
+        self.layout.faults.push(InvalidIndices { count, what, limit });
     }
 
     /// Whether the update was skipped.

@@ -1,28 +1,40 @@
 //! Networks: a stack of layers that becomes a program.
 
 mod adaptive;
-mod around;
 mod build;
 mod custom;
 mod figures;
-mod goal;
-mod judged;
 mod layer;
+mod loss_head;
 mod network;
+mod objective;
 mod pass;
 mod programs;
+mod transforms;
 
 pub use adaptive::AdaptiveLogSoftmax;
 pub use custom::Custom;
 pub use figures::{Record, RecordLayout};
-pub use goal::{Goal, TargetKind};
 pub use layer::{Dense, Embedding, Layer, Norm, Residual};
 pub use network::Network;
-pub use programs::Wiring;
+pub use objective::{Objective, TargetKind};
+pub use programs::ProgramIo;
 pub(crate) use programs::order;
 
-pub use crate::program::Around;
+pub use crate::program::GradientTransforms;
 use crate::spec::{Activation, Normalization};
+
+/// The former name of [`Objective`].
+#[deprecated(since = "0.1.0", note = "renamed to `Objective`")]
+pub type Goal = Objective;
+
+/// The former name of [`ProgramIo`].
+#[deprecated(since = "0.1.0", note = "renamed to `ProgramIo`")]
+pub type Wiring = ProgramIo;
+
+/// The former name of [`GradientTransforms`].
+#[deprecated(since = "0.1.0", note = "renamed to `GradientTransforms`")]
+pub type Around = GradientTransforms;
 
 /// A stack of layers over rows of a fixed number of features.
 ///

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Layer;
-use super::build::{Builder, Draw, Part, Stage};
+use super::build::{Builder, InitSource, Part, Stage};
 use crate::error::{Error, Result};
 use crate::program::ParamInfo;
 use crate::shape::padded;
@@ -16,7 +16,7 @@ pub struct Network {
     outputs: usize,
     layers: Vec<Layer>,
     params: Vec<ParamInfo>,
-    draws: Vec<Draw>,
+    sources: Vec<InitSource>,
     pub(super) stages: Vec<Stage>,
 }
 
@@ -33,14 +33,14 @@ impl Network {
         }
         let mut builder = Builder::default();
         let (stages, outputs) = builder.stages(&layers, inputs, "")?;
-        let Builder { params, draws, .. } = builder;
+        let Builder { params, sources, .. } = builder;
         if params.is_empty() {
             return Err(Error::empty(
                 "Sequential",
                 "a network needs at least one layer with parameters",
             ));
         }
-        Ok(Self { inputs, outputs, layers, params, draws, stages })
+        Ok(Self { inputs, outputs, layers, params, sources, stages })
     }
 
     /// The same network with another activation in the place of one that, like it, has no learned numbers. Parameters
@@ -52,7 +52,7 @@ impl Network {
     pub fn with_activation(&self, index: usize, f: Activation) -> Result<Self> {
         let mut layers = self.layers.clone();
         match layers.get_mut(index) {
-            Some(Layer::Activation(old)) if !old.is_learned() && !f.is_learned() => *old = f,
+            Some(Layer::Activation(old)) if !old.is_parametric() && !f.is_parametric() => *old = f,
             _ => {
                 let message = format!("layer {index} is no activation that {f} could replace");
                 return Err(Error::unsupported("with_activation", message));
@@ -120,12 +120,12 @@ impl Network {
 
     /// The parameters' first values: the same bits for the same seed, whatever the device.
     pub fn initial(&self, seed: u64) -> Vec<Vec<f32>> {
-        let parameters = self.params.iter().zip(&self.draws).zip(0u32..);
-        let draw = |((param, draw), index): ((&ParamInfo, &Draw), u32)| match draw {
-            Draw::Random { initializer, fan_in, fan_out } => {
+        let parameters = self.params.iter().zip(&self.sources).zip(0u32..);
+        let draw = |((param, draw), index): ((&ParamInfo, &InitSource), u32)| match draw {
+            InitSource::Random { initializer, fan_in, fan_out } => {
                 initializer.draw(seed, index, *fan_in, *fan_out, param.shape.len())
             }
-            Draw::Repeated { values, times } => {
+            InitSource::Repeated { values, times } => {
                 values.iter().flat_map(|value| std::iter::repeat_n(*value, *times)).collect()
             }
         };

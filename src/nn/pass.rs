@@ -127,14 +127,14 @@ impl Stage {
         training: Option<u64>,
     ) -> Result<Slot> {
         match training {
-            _ if f.is_learned() => {
+            _ if f.is_parametric() => {
                 let weight = program.param(self.first_param)?;
-                program.learned(name, f, x, weight)
+                program.parametric(name, f, x, weight)
             }
             Some(seed) if f.is_random() => {
                 program.activation_in_training(name, f, self.key(seed), x)
             }
-            _ if f.evaluated() == Activation::identity() => Ok(x),
+            _ if f.eval_mode() == Activation::identity() => Ok(x),
             _ => program.activation(name, f, x),
         }
     }

@@ -1,8 +1,8 @@
 //! The programs of a network: a training step, an evaluation and a prediction.
 
 use super::figures::{RecordLayout, Recorder};
-use super::goal::{Goal, TargetKind};
-use super::judged::{Answers, Judged};
+use super::loss_head::{LossHead, LossTargets};
+use super::objective::{Objective, TargetKind};
 use super::pass::last;
 use super::{Layer, Network};
 use crate::error::Result;
@@ -19,7 +19,7 @@ pub(crate) fn order(seed: u64, rows: usize, batch: usize) -> Option<Key> {
 
 /// A program and the slots its caller writes and reads.
 #[derive(Clone, Debug)]
-pub struct Wiring {
+pub struct ProgramIo {
     /// The program.
     pub program: Program,
     /// The rows: for training the whole data set.
@@ -43,7 +43,7 @@ pub struct Wiring {
     pub parts: [usize; 2],
 }
 
-impl Wiring {
+impl ProgramIo {
     fn new(program: Program, x: Slot, y: Slot) -> Self {
         let parts = [program.ops().len(); 2];
         let (target, weight, grad, grad_x) = (None, None, None, None);
@@ -60,16 +60,16 @@ impl Network {
     /// [`Error::Shape`](crate::Error::Shape) if the target does not fit the loss or the network's output.
     pub fn training(
         &self,
-        goal: &Goal,
+        objective: &Objective,
         optimizer: Optimizer,
         target: TargetKind,
         (rows, batch): (usize, usize),
         seed: u64,
-    ) -> Result<Wiring> {
+    ) -> Result<ProgramIo> {
         let mut program = Program::new("train", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let all = target.input(&mut program, rows)?;
-        let weight = goal.weight(&mut program, rows)?;
+        let weight = objective.weight(&mut program, rows)?;
         let order = order(seed, rows, batch);
         let mut batched = |name: &str, slot| match order {
             Some(_) => program.gather(name, slot, batch, order),
@@ -78,35 +78,41 @@ impl Network {
         let batch_x = batched("batch x", x)?;
         let batch_target = batched("batch target", all)?;
         let batch_weight = weight.map(|weight| batched("batch weight", weight)).transpose()?;
-        let constants: Vec<_> = goal.class_weight(&mut program)?.into_iter().collect();
+        let constants: Vec<_> = objective.class_weight(&mut program)?.into_iter().collect();
         let class_weight = constants.first().map(|(slot, _)| *slot);
-        let answers = Answers { target: batch_target, weight: batch_weight, class_weight };
-        let judged = self.judged(&mut program, goal, batch_x, answers, Some(seed))?;
+        let targets = LossTargets { target: batch_target, weight: batch_weight, class_weight };
+        let loss_head = self.loss_head(&mut program, objective, batch_x, targets, Some(seed))?;
         let mut figures = Recorder::default();
-        figures.loss(judged.loss);
+        figures.loss(loss_head.loss);
         figures.penalty(&mut program, true);
-        figures.metrics(judged.metrics(&mut program, goal, batch_target)?);
-        let Judged { y, loss, grad, grad_x, forward, .. } = judged;
-        self.improbable(&mut program, goal, [y, batch_target], goal.checked, &mut figures)?;
+        figures.metrics(loss_head.metrics(&mut program, objective, batch_target)?);
+        let LossHead { y, loss, grad, grad_x, forward, .. } = loss_head;
+        self.improbable(
+            &mut program,
+            objective,
+            [y, batch_target],
+            objective.checked,
+            &mut figures,
+        )?;
         let mut check = |program: &mut Program, slot, what, limit, ignored| -> Result<()> {
             figures.faults(program.check_classes(slot, limit, ignored)?, what, limit);
             Ok(())
         };
-        if goal.checked && target == TargetKind::Class {
-            let ignored = goal.loss.ignore_index();
+        if objective.checked && target == TargetKind::Class {
+            let ignored = objective.loss.ignore_index();
             check(&mut program, batch_target, "targets", self.outputs(), ignored)?;
         }
         if let (true, Some(index), Some(count)) =
-            (goal.checked, indices(&program), self.index_count())
+            (objective.checked, indices(&program), self.index_count())
         {
             check(&mut program, index, "features", count, None)?;
         }
         let parts = [forward, program.ops().len()];
-        figures.skipped(goal.around.update(&mut program, optimizer, Some(loss), seed)?);
+        figures.skipped(objective.transforms.update(&mut program, optimizer, Some(loss), seed)?);
         let record = figures.end(&mut program)?;
-        let wiring = Wiring::new(program, x, y);
-        let wiring = Wiring { target: Some(all), weight, constants, ..wiring };
-        Ok(Wiring { grad, grad_x, record, parts, ..wiring })
+        let io = ProgramIo::new(program, x, y);
+        let io = ProgramIo { target: Some(all), weight, constants, ..io };
+        Ok(ProgramIo { grad, grad_x, record, parts, ..io })
     }
 
     /// A training step whose gradient by the network's output the caller writes after the forward pass. The loss of the goal has no part in it.
@@ -116,62 +122,67 @@ impl Network {
     /// [`Error::Unsupported`](crate::Error::Unsupported) for an optimizer that takes the loss.
     pub fn training_by_gradient(
         &self,
-        goal: &Goal,
+        objective: &Objective,
         optimizer: Optimizer,
         rows: usize,
         seed: u64,
-    ) -> Result<Wiring> {
+    ) -> Result<ProgramIo> {
         let mut program = Program::new("train by gradient", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let grad = program.input("d y", Shape::new(&[rows, self.outputs()])?, DType::F32);
         let y = last(&self.forward(&mut program, x, Some(seed))?)?;
         let forward = program.ops().len();
-        let (params, wanted) = (0..self.params().len(), goal.through.then_some(x));
+        let (params, wanted) = (0..self.params().len(), objective.through.then_some(x));
         let grad_x = self.backward(&mut program, (y, grad), params, wanted)?;
         let mut figures = Recorder::default();
         figures.penalty(&mut program, true);
         let parts = [forward, program.ops().len()];
-        figures.skipped(goal.around.update(&mut program, optimizer, None, seed)?);
+        figures.skipped(objective.transforms.update(&mut program, optimizer, None, seed)?);
         let record = figures.end(&mut program)?;
-        Ok(Wiring { grad: Some(grad), grad_x, record, parts, ..Wiring::new(program, x, y) })
+        Ok(ProgramIo { grad: Some(grad), grad_x, record, parts, ..ProgramIo::new(program, x, y) })
     }
 
     /// Loss, penalty and metrics over up to `rows` rows, nothing changed.
     ///
     /// # Errors
     /// As [`Network::training`].
-    pub fn evaluation(&self, goal: &Goal, target: TargetKind, rows: usize) -> Result<Wiring> {
+    pub fn evaluation(
+        &self,
+        objective: &Objective,
+        target: TargetKind,
+        rows: usize,
+    ) -> Result<ProgramIo> {
         let mut program = Program::new("evaluate", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let target = target.input(&mut program, rows)?;
-        let weight = goal.weight(&mut program, rows)?;
-        let constants: Vec<_> = goal.class_weight(&mut program)?.into_iter().collect();
+        let weight = objective.weight(&mut program, rows)?;
+        let constants: Vec<_> = objective.class_weight(&mut program)?.into_iter().collect();
         let class_weight = constants.first().map(|(slot, _)| *slot);
-        let answers = Answers { target, weight, class_weight };
-        let judged = self.judged(&mut program, goal, x, answers, None)?;
+        let targets = LossTargets { target, weight, class_weight };
+        let loss_head = self.loss_head(&mut program, objective, x, targets, None)?;
         let mut figures = Recorder::default();
-        figures.loss(judged.loss);
+        figures.loss(loss_head.loss);
         figures.penalty(&mut program, false);
-        figures.metrics(judged.metrics(&mut program, goal, target)?);
-        self.improbable(&mut program, goal, [judged.y, target], false, &mut figures)?;
+        figures.metrics(loss_head.metrics(&mut program, objective, target)?);
+        self.improbable(&mut program, objective, [loss_head.y, target], false, &mut figures)?;
         let record = figures.end(&mut program)?;
-        let wiring = Wiring::new(program, x, judged.y);
-        Ok(Wiring { target: Some(target), weight, constants, record, ..wiring })
+        let io = ProgramIo::new(program, x, loss_head.y);
+        Ok(ProgramIo { target: Some(target), weight, constants, record, ..io })
     }
 
     /// Adds the figures of predictions and, if nobody has checked them, targets that are no probabilities.
     fn improbable(
         &self,
         program: &mut Program,
-        goal: &Goal,
+        objective: &Objective,
         [y, target]: [Slot; 2],
         checked: bool,
         figures: &mut Recorder,
     ) -> Result<()> {
-        let (cols, loss) = (self.outputs(), goal.loss.name());
+        let (cols, loss) = (self.outputs(), objective.loss.name());
         let values = program.slot(target)?.dtype == DType::F32;
-        let targets = (goal.loss.takes_probabilities() && checked && values).then_some(target);
-        let predictions = self.may_be_improbable(&goal.loss).then_some(y);
+        let targets = (objective.loss.takes_probabilities() && checked && values).then_some(target);
+        let predictions = self.may_be_improbable(&objective.loss).then_some(y);
         let asked = [("predictions", predictions), ("targets", targets)];
         let asked = asked.into_iter().filter_map(|(what, slot)| Some((what, slot?)));
         for (what, slot) in asked {
@@ -193,24 +204,24 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) for more elements than a tensor can have.
-    pub fn confusion(&self, rows: usize, ignored: Option<u32>) -> Result<Wiring> {
+    pub fn confusion(&self, rows: usize, ignored: Option<u32>) -> Result<ProgramIo> {
         let mut program = Program::new("confusion", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let target = TargetKind::Class.input(&mut program, rows)?;
         let y = last(&self.forward(&mut program, x, None)?)?;
         let matrix = program.confusion_matrix_ignoring(y, target, ignored)?;
-        Ok(Wiring { target: Some(target), ..Wiring::new(program, x, matrix) })
+        Ok(ProgramIo { target: Some(target), ..ProgramIo::new(program, x, matrix) })
     }
 
     /// The network's output for `rows` rows.
     ///
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) for more elements than a tensor can have.
-    pub fn inference(&self, rows: usize) -> Result<Wiring> {
+    pub fn inference(&self, rows: usize) -> Result<ProgramIo> {
         let mut program = Program::new("predict", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let y = last(&self.forward(&mut program, x, None)?)?;
-        Ok(Wiring::new(program, x, y))
+        Ok(ProgramIo::new(program, x, y))
     }
 }
 

@@ -38,8 +38,8 @@ impl Program {
     /// is now.
     pub(crate) fn place_grad(&mut self, slot: Slot, index: usize, before: usize) -> bool {
         let len = self.params.get(index).map(|param| param.shape.len());
-        let root = self.slots.get(slot.0).map_or(slot, |info| info.root(slot));
-        let info = self.slots.get_mut(root.0).filter(|_| root.0 >= before);
+        let base = self.slots.get(slot.0).map_or(slot, |info| info.base(slot));
+        let info = self.slots.get_mut(base.0).filter(|_| base.0 >= before);
         let info = info.filter(|info| info.place == Place::Value && Some(info.shape.len()) == len);
         info.map(|info| info.place = Place::Grad(index)).is_some()
     }

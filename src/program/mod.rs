@@ -14,7 +14,7 @@ mod weights;
 
 pub use crate::ops::linear::{Form, MAX_BATCH_AXES, Product};
 pub use crate::ops::loss::{LinearInputs, LinearLoss, LossInputs, TripletDistances};
-pub use crate::ops::update::Around;
+pub use crate::ops::update::GradientTransforms;
 pub use effect::{Effects, Operand};
 pub(crate) use gradient::Gradients;
 pub use op::Op;

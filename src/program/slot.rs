@@ -27,7 +27,7 @@ pub enum Place {
     /// Written by an op.
     Value,
     /// The place of another slot, which is not of this kind itself.
-    Same(Slot),
+    Alias(Slot),
 }
 
 /// A slot's name, shape, type and place.
@@ -45,7 +45,7 @@ pub struct SlotInfo {
 
 impl SlotInfo {
     /// The slot whose place `own`, which this tells of, has: itself, unless it is another shape of another one.
-    pub(crate) fn root(&self, own: Slot) -> Slot {
-        if let Place::Same(root) = self.place { root } else { own }
+    pub(crate) fn base(&self, own: Slot) -> Slot {
+        if let Place::Alias(base) = self.place { base } else { own }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{Around, ParamInfo};
+use super::{GradientTransforms, ParamInfo};
 use crate::error::{Error, Result};
 use crate::numeric::Float;
 use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor, sides};
@@ -178,7 +178,7 @@ impl StepRule for Steps {
     }
 
     fn update(&self, update: u64) -> StepEntry {
-        let Around { average, noise, .. } = self.around;
+        let GradientTransforms { average, noise, .. } = self.transforms;
         let mut values = *self.optimizer.values();
         let mut refused = None;
         for (place, schedule) in &self.others {
@@ -236,7 +236,7 @@ pub struct Steps {
     /// What the learning rate is multiplied by besides.
     pub scale: f64,
     /// What happens around the updates.
-    pub around: Around,
+    pub transforms: GradientTransforms,
     /// How many updates were done before the first step.
     pub first_update: u64,
     /// How many steps before the first one are gathered for the update that is due, where groups go on across epochs.
@@ -322,7 +322,7 @@ impl Steps {
             schedule: Schedule::constant(),
             others: Vec::new(),
             scale: 1.0,
-            around: Around::default(),
+            transforms: GradientTransforms::default(),
             first_update: 0,
             gathered: 0,
             total,
@@ -340,7 +340,7 @@ impl Steps {
 
     /// The same rule for steps that know no epochs: groups go on until they are full.
     pub(crate) fn across_epochs(self) -> Self {
-        Self { around: Around { across_epochs: true, ..self.around }, ..self }
+        Self { transforms: GradientTransforms { across_epochs: true, ..self.transforms }, ..self }
     }
 
     /// How many steps an epoch has.
@@ -368,13 +368,13 @@ impl Steps {
 
     /// Where a step stands in its group: the last of an epoch is as short as it must be, unless groups go on across epochs.
     pub(crate) fn place(&self, step: u64) -> GroupPlace {
-        let (group, per_epoch) = (self.around.group(), self.per_epoch().max(1));
+        let (group, per_epoch) = (self.transforms.group(), self.per_epoch().max(1));
         let since = step.saturating_sub(self.first_step);
-        let (epochs, length) = match self.around.across_epochs {
+        let (epochs, length) = match self.transforms.across_epochs {
             true => (0, u64::MAX),
             false => (since / per_epoch, per_epoch),
         };
-        let gathered = if self.around.across_epochs { self.gathered } else { 0 };
+        let gathered = if self.transforms.across_epochs { self.gathered } else { 0 };
         let in_epoch = (since - epochs * per_epoch).saturating_add(gathered);
         let number = in_epoch % group;
         let before = epochs.saturating_mul(length.div_ceil(group)).saturating_add(in_epoch / group);

@@ -47,7 +47,7 @@ pub trait Real: Float {
     /// The functions of an activation with noise.
     fn noise(passes: &activation::NoisePasses) -> &activation::Noise<Self>;
     /// The functions of an activation with learned numbers.
-    fn learned(passes: &activation::LearnedPasses) -> &activation::Learned<Self>;
+    fn parametric(passes: &activation::LearnedPasses) -> &activation::Parametric<Self>;
     /// The passes of a row-wise activation.
     fn rows(passes: &row::RowPasses) -> &row::Rows<Self>;
     /// The passes of an elementwise loss.
@@ -72,7 +72,7 @@ macro_rules! real {
             fn noise(passes: &activation::NoisePasses) -> &activation::Noise<Self> {
                 &passes.$float
             }
-            fn learned(passes: &activation::LearnedPasses) -> &activation::Learned<Self> {
+            fn parametric(passes: &activation::LearnedPasses) -> &activation::Parametric<Self> {
                 &passes.$float
             }
             fn rows(passes: &row::RowPasses) -> &row::Rows<Self> {

@@ -17,7 +17,7 @@ pub struct RowKind {
     /// What backward takes.
     pub saves: Saves,
     /// What takes its place outside training, if it is random.
-    pub evaluated: Option<fn(&Values) -> Activation>,
+    pub eval_mode: Option<fn(&Values) -> Activation>,
     /// The error allowed to forward.
     pub forward: Tolerance,
     /// The error allowed to backward, relative to the row's largest term.

@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 impl Trainer {
     /// The names of the state values kept per parameter: the optimizer's, then those around it.
     pub(super) fn state_names(&self) -> Vec<&'static str> {
-        let around = self.goal.around.states();
-        self.optimizer.states().iter().copied().chain(around).collect()
+        let transforms = self.objective.transforms.states();
+        self.optimizer.states().iter().copied().chain(transforms).collect()
     }
 
     fn state_named(&self, name: &str) -> Option<usize> {

@@ -3,7 +3,7 @@
 use super::Trainer;
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
-use crate::nn::{Around, Goal, Layer, Network, RecordLayout, Sequential};
+use crate::nn::{GradientTransforms, Layer, Network, Objective, RecordLayout, Sequential};
 use crate::program::{Averaging, Op};
 use crate::spec::schedule::{Plateau, PlateauState};
 use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
@@ -24,7 +24,7 @@ pub struct TrainerBuilder {
     pub(super) class_weights: Option<Vec<f32>>,
     pub(super) linear_cross_entropy: bool,
     pub(super) double_softmax: bool,
-    pub(super) around: Around,
+    pub(super) transforms: GradientTransforms,
 }
 
 impl TrainerBuilder {
@@ -119,20 +119,20 @@ impl TrainerBuilder {
 
     /// Clamps every gradient to [-limit, limit] before the update.
     pub fn clip_value(mut self, limit: f64) -> Self {
-        self.around.clip_value = Some(limit);
+        self.transforms.clip_value = Some(limit);
         self
     }
 
     /// Scales the gradients before the update so that their norm over all parameters is at most `max`. A norm that is NaN
     /// clips nothing: the NaN stays where it is.
     pub fn clip_norm(mut self, max: f64) -> Self {
-        self.around.clip_norm = Some(max);
+        self.transforms.clip_norm = Some(max);
         self
     }
 
     /// Scales each tensor's gradient before the update so that its own norm is at most `max`.
     pub fn clip_each(mut self, max: f64) -> Self {
-        self.around.clip_each = Some(max);
+        self.transforms.clip_each = Some(max);
         self
     }
 
@@ -140,7 +140,7 @@ impl TrainerBuilder {
     /// optimizer's state and averages stay, and neither schedules nor bias corrections move on.
     /// [`Epoch::skipped`](super::Epoch::skipped) counts them.
     pub fn skip_not_finite(mut self) -> Self {
-        self.around.skip_not_finite = true;
+        self.transforms.skip_not_finite = true;
         self
     }
 
@@ -148,25 +148,25 @@ impl TrainerBuilder {
     /// [`Trainer::fit`] begins to gather anew, and at its end there is an update by the mean of what it has gathered,
     /// however few steps that is of. Steps recorded with [`Trainer::into_step`] know no epochs.
     pub fn accumulate(mut self, steps: u64) -> Self {
-        self.around.accumulate = Some(steps);
+        self.transforms.accumulate = Some(steps);
         self
     }
 
     /// Lets [`TrainerBuilder::accumulate`] go on from one epoch to the next: every update is by as many steps.
     pub fn accumulate_across_epochs(mut self) -> Self {
-        self.around.across_epochs = true;
+        self.transforms.across_epochs = true;
         self
     }
 
     /// Adds normal noise of variance `eta / (1 + t)^gamma` to the gradients of update t (Neelakantan et al. 2015).
     pub fn gradient_noise(mut self, eta: f64, gamma: f64) -> Self {
-        self.around.noise = Some([eta, gamma]);
+        self.transforms.noise = Some([eta, gamma]);
         self
     }
 
     /// Keeps a mean of the parameters; see [`Trainer::with_averaged`].
     pub fn average(mut self, average: Averaging) -> Self {
-        self.around.average = Some(average);
+        self.transforms.average = Some(average);
         self
     }
 
@@ -178,16 +178,16 @@ impl TrainerBuilder {
     pub fn on(self, device: &Device) -> Result<Trainer> {
         let network = self.model.build()?;
         self.check(&network)?;
-        let (optimizer, around, others) = (self.optimizer, self.around, self.scheduled()?);
-        let extras = around.states().len();
+        let (optimizer, transforms, others) = (self.optimizer, self.transforms, self.scheduled()?);
+        let extras = transforms.states().len();
         Weights::check(device, network.params(), optimizer.states().len() + extras)?;
         let initial = network.initial(self.seed);
         let weights = Weights::new(device, network.params(), &initial, &optimizer, extras)?;
-        let goal = Goal {
+        let objective = Objective {
             loss: self.loss,
             reduction: self.reduction,
             metrics: self.metrics.clone().unwrap_or_default(),
-            around,
+            transforms,
             weighted: false,
             class_weights: self.class_weights,
             linear_cross_entropy: self.linear_cross_entropy,
@@ -196,7 +196,7 @@ impl TrainerBuilder {
         };
         let mut trainer = Trainer {
             network,
-            goal,
+            objective,
             metrics_chosen: self.metrics.is_some(),
             optimizer,
             schedule: self.schedule,
@@ -215,7 +215,7 @@ impl TrainerBuilder {
         trainer.begin_mean(&initial)?;
         // Whatever is wrong with loss and clipping shows now, not in the first fit.
         trainer.network.training(
-            &trainer.goal,
+            &trainer.objective,
             optimizer,
             trainer.natural_target(),
             (1, 1),
@@ -228,7 +228,7 @@ impl TrainerBuilder {
     fn check(&self, network: &Network) -> Result<()> {
         self.loss.validate()?;
         self.optimizer.validate()?;
-        self.around.validate()?;
+        self.transforms.validate()?;
         self.plateau.as_ref().map_or(Ok(()), Plateau::validate)?;
         check_class_weights(self.class_weights.as_deref().unwrap_or_default())?;
         if !self.double_softmax {
@@ -239,7 +239,7 @@ impl TrainerBuilder {
             return Err(Error::unsupported("Trainer", message));
         }
         let (skips, metrics) =
-            (self.around.skip_not_finite, self.metrics.as_ref().map_or(1, Vec::len));
+            (self.transforms.skip_not_finite, self.metrics.as_ref().map_or(1, Vec::len));
         let may_be_improbable = network.may_be_improbable(&self.loss);
         let recorded = RecordLayout::most(metrics, skips, may_be_improbable);
         if recorded > Op::MAX_RECORDED {

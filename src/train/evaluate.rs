@@ -8,7 +8,7 @@ use super::share::Shares;
 use crate::data::{Dataset, Targets};
 use crate::device::Executor;
 use crate::error::{Error, Result};
-use crate::nn::{TargetKind, Wiring};
+use crate::nn::{ProgramIo, TargetKind};
 use crate::program::StepEntry;
 
 /// The most rows in one chunk.
@@ -17,7 +17,7 @@ const MOST_ROWS: usize = 4096;
 /// An evaluation ready to be run again and again over the same data.
 pub(super) struct Evaluator<'a> {
     data: &'a Dataset,
-    wiring: Wiring,
+    io: ProgramIo,
     executor: Executor,
     rows: usize,
     resident: bool,
@@ -26,15 +26,15 @@ pub(super) struct Evaluator<'a> {
 impl<'a> Evaluator<'a> {
     pub fn new(trainer: &Trainer, data: &'a Dataset, target: TargetKind) -> Result<Self> {
         let (len, rows) = (data.len(), data.len().min(MOST_ROWS));
-        let goal = trainer.goal_for(data);
-        let wiring = trainer.network.evaluation(&goal, target, rows)?;
+        let objective = trainer.goal_for(data);
+        let io = trainer.network.evaluation(&objective, target, rows)?;
         let chunks = len.div_ceil(rows) as u64;
         let rule =
             move |step: u64| StepEntry::rows(rows.min(len - (step % chunks) as usize * rows));
         let mut executor =
-            Executor::new(wiring.program.clone(), &trainer.weights, &trainer.device, 0, rule)?;
-        executor.write_all(&wiring.constants)?;
-        Ok(Self { data, wiring, executor, rows, resident: false })
+            Executor::new(io.program.clone(), &trainer.weights, &trainer.device, 0, rule)?;
+        executor.write_all(&io.constants)?;
+        Ok(Self { data, io, executor, rows, resident: false })
     }
 
     pub async fn run(&mut self, trainer: &mut Trainer) -> Result<Evaluation> {
@@ -43,36 +43,36 @@ impl<'a> Evaluator<'a> {
         for start in (0..len).step_by(self.rows) {
             let end = (start + self.rows).min(len);
             if !self.resident {
-                upload(&mut self.executor, &self.wiring, self.data, start, end)?;
+                upload(&mut self.executor, &self.io, self.data, start, end)?;
             }
             let records = self.executor.run(&mut trainer.weights, 1).await?;
             let rows = (end - start) as u32;
-            let layout = &self.wiring.record;
+            let layout = &self.io.record;
             let found = records.iter().find_map(|record| layout.improbable(record, rows));
             if let Some(message) = found {
                 return Err(Error::Target { op: "evaluate".into(), message });
             }
-            let shares = Shares::of(&trainer.goal, self.data).rows(start..end);
+            let shares = Shares::of(&trainer.objective, self.data).rows(start..end);
             records.iter().for_each(|record| totals.add(layout, record, rows, shares));
         }
         self.resident = len <= self.rows;
-        Ok(totals.evaluation(&trainer.goal))
+        Ok(totals.evaluation(&trainer.objective))
     }
 }
 
 /// Writes rows of a data set to a program's inputs.
 pub(super) fn upload(
     executor: &mut Executor,
-    wiring: &Wiring,
+    io: &ProgramIo,
     data: &Dataset,
     start: usize,
     end: usize,
 ) -> Result<()> {
-    executor.write(wiring.x, rows_of(data.inputs(), start, end))?;
-    if let (Some(slot), Some(weights)) = (wiring.weight, data.weights()) {
+    executor.write(io.x, rows_of(data.inputs(), start, end))?;
+    if let (Some(slot), Some(weights)) = (io.weight, data.weights()) {
         executor.write(slot, weights.get(start..end).unwrap_or_default())?;
     }
-    match (wiring.target, data.targets()) {
+    match (io.target, data.targets()) {
         (Some(target), Targets::Values(values)) => {
             executor.write(target, rows_of(values, start, end))
         }
@@ -142,16 +142,16 @@ impl Trainer {
         }
         let (len, classes) = (data.len(), self.network.outputs());
         let rows = len.min(MOST_ROWS);
-        let wiring = self.network.confusion(rows, self.goal.loss.ignore_index())?;
+        let io = self.network.confusion(rows, self.objective.loss.ignore_index())?;
         let mut counts = Array2::zeros((classes, classes));
         for start in (0..len).step_by(rows) {
             let end = (start + rows).min(len);
             let rule = move |_: u64| StepEntry::rows(end - start);
             let mut executor =
-                Executor::new(wiring.program.clone(), &self.weights, &self.device, 0, rule)?;
-            upload(&mut executor, &wiring, data, start, end)?;
+                Executor::new(io.program.clone(), &self.weights, &self.device, 0, rule)?;
+            upload(&mut executor, &io, data, start, end)?;
             executor.run(&mut self.weights, 1).await?;
-            let matrix = executor.read(wiring.y).await?;
+            let matrix = executor.read(io.y).await?;
             counts.iter_mut().zip(matrix).for_each(|(count, found)| *count += found as u64);
         }
         Ok(counts)
@@ -182,16 +182,15 @@ impl Trainer {
         let outputs = self.network.outputs();
         let mut values = Vec::with_capacity(len * outputs);
         let rows = len.clamp(1, MOST_ROWS);
-        let wiring = self.network.inference(rows)?;
+        let io = self.network.inference(rows)?;
         let rule = move |_: u64| StepEntry::rows(rows);
-        let mut executor =
-            Executor::new(wiring.program.clone(), &self.weights, &self.device, 0, rule)?;
+        let mut executor = Executor::new(io.program.clone(), &self.weights, &self.device, 0, rule)?;
         for start in (0..len).step_by(rows) {
             let end = (start + rows).min(len);
             let chunk: Vec<f32> = inputs.slice(s![start..end, ..]).iter().copied().collect();
-            executor.write(wiring.x, &chunk)?;
+            executor.write(io.x, &chunk)?;
             executor.run(&mut self.weights, 1).await?;
-            values.extend(executor.read(wiring.y).await?.into_iter().take((end - start) * outputs));
+            values.extend(executor.read(io.y).await?.into_iter().take((end - start) * outputs));
         }
         Array2::from_shape_vec((len, outputs), values)
             .map_err(|error| Error::Internal(error.to_string()))

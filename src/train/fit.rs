@@ -11,7 +11,7 @@ use super::share::Shares;
 use crate::data::Dataset;
 use crate::device::Executor;
 use crate::error::{Error, Result};
-use crate::nn::{Goal, Record, RecordLayout, Wiring, order};
+use crate::nn::{Objective, ProgramIo, Record, RecordLayout, order};
 use crate::program::{LiveSteps, StepRule, Steps};
 use crate::spec::Range;
 use crate::spec::schedule::improves;
@@ -207,16 +207,16 @@ impl Trainer {
     }
 
     /// The program of training on batches of so many rows of this data, and how many they have.
-    pub(super) fn wiring(&self, op: &str, data: &Dataset, batch: usize) -> Result<(Wiring, usize)> {
+    pub(super) fn io(&self, op: &str, data: &Dataset, batch: usize) -> Result<(ProgramIo, usize)> {
         let target = self.check(op, data)?;
         let batch = batch.min(data.len());
         if batch == 0 {
             return Err(parameter(op, "batch", 0.0, "it must be at least 1"));
         }
-        let goal = Goal { metrics: self.metrics_for(data), ..self.goal_for(data) };
+        let objective = Objective { metrics: self.metrics_for(data), ..self.goal_for(data) };
         let rows = (data.len(), batch);
-        let wiring = self.network.training(&goal, self.optimizer, target, rows, self.seed)?;
-        Ok((wiring, batch))
+        let io = self.network.training(&objective, self.optimizer, target, rows, self.seed)?;
+        Ok((io, batch))
     }
 
     async fn run_epochs(
@@ -229,19 +229,19 @@ impl Trainer {
             Range::FINITE.check("early_stopping", "min_delta", early.min_delta)?;
         }
         let batch = fit.batch.unwrap_or(data.len());
-        let (wiring, batch) = self.wiring("fit", data, batch)?;
+        let (io, batch) = self.io("fit", data, batch)?;
         self.settle_metrics(data);
         let mut evaluator = match validation {
             Some(data) => Some(Evaluator::new(self, data, self.check("validation", data)?)?),
             None => None,
         };
         let live = Steps { batch, ..self.steps(data.len()) }.live();
-        let program = wiring.program.clone();
+        let program = io.program.clone();
         let mut executor =
             Executor::new(program, &self.weights, &self.device, self.step, live.clone())?;
         self.dispatches = executor.plan().map(|plan| plan.dispatches().len());
-        executor.write_all(&wiring.constants)?;
-        upload(&mut executor, &wiring, data, 0, data.len())?;
+        executor.write_all(&io.constants)?;
+        upload(&mut executor, &io, data, 0, data.len())?;
 
         let mut watch = fit.early.map(Watch::new);
         let mut history = History::default();
@@ -251,14 +251,14 @@ impl Trainer {
             let stop = fit.next_stop(done, evaluator.is_some() || self.plateau.is_some());
             let steps = (stop - done).saturating_mul(live.read().per_epoch());
             let records = executor.run(&mut self.weights, steps).await?;
-            let epochs = self.epochs_of(data, &records, (&*live.read(), late), &wiring.record);
+            let epochs = self.epochs_of(data, &records, (&*live.read(), late), &io.record);
             late += epochs.iter().map(|epoch| epoch.skipped).sum::<u64>();
             history.epochs.extend(epochs);
             (self.step, self.epoch) =
                 (self.step + records.len() as u64, self.epoch + (stop - done));
             (self.updates, self.gathered) = live.read().progress(self.step, late);
             done = stop;
-            self.check_probabilities(&wiring, &records, &live.read())?;
+            self.check_probabilities(&io, &records, &live.read())?;
             let evaluation = match &mut evaluator {
                 Some(evaluator) => Some(evaluator.run(self).await?),
                 None => None,
@@ -298,16 +298,11 @@ impl Trainer {
     }
 
     /// Fails if predictions of the steps done last were no probabilities.
-    fn check_probabilities(
-        &self,
-        wiring: &Wiring,
-        records: &[Record],
-        steps: &Steps,
-    ) -> Result<()> {
+    fn check_probabilities(&self, io: &ProgramIo, records: &[Record], steps: &Steps) -> Result<()> {
         let first = self.step - records.len() as u64;
         for (record, step) in records.iter().zip(first..) {
             let rows = steps.step(step).rows;
-            if let Some(message) = wiring.record.improbable(record, rows) {
+            if let Some(message) = io.record.improbable(record, rows) {
                 return Err(Error::Target { op: format!("training step {step}"), message });
             }
         }
@@ -322,7 +317,7 @@ impl Trainer {
         (steps, mut late): (&Steps, u64),
         layout: &RecordLayout,
     ) -> Vec<Epoch> {
-        let shares = Shares::of(&self.goal, data);
+        let shares = Shares::of(&self.objective, data);
         let order = order(self.seed, steps.total, steps.batch);
         let per_epoch = steps.per_epoch().max(1) as usize;
         let mut epochs = Vec::with_capacity(records.len() / per_epoch);
@@ -336,7 +331,7 @@ impl Trainer {
                 let entry = steps.step(step);
                 totals.add(layout, figures, entry.rows, shares.step(&entry, order));
             }
-            let figures = totals.evaluation(&self.goal);
+            let figures = totals.evaluation(&self.objective);
             epochs.push(Epoch {
                 epoch: self.epoch + number as u64,
                 loss: figures.loss(),

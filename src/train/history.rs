@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::share::Share;
-use crate::nn::{Goal, Record, RecordLayout};
+use crate::nn::{Objective, Record, RecordLayout};
 use crate::program::Op;
 use crate::spec::{Metric, Reduction};
 
@@ -127,19 +127,19 @@ impl Totals {
     }
 
     /// The loss and the means of the others.
-    pub fn evaluation(&self, goal: &Goal) -> Evaluation {
+    pub fn evaluation(&self, objective: &Objective) -> Evaluation {
         // Without a row that counts, the mean of nothing is 0.
         let counted = if self.counted == 0.0 { 1.0 } else { self.counted };
         let means = self.metrics.into_iter().map(|total| total / counted);
         let [sum, by_share] = self.losses;
-        let data_loss = match goal.reduction {
+        let data_loss = match objective.reduction {
             Reduction::Sum => sum,
             // The mean of nothing is 0.
             _ if self.shares == 0.0 => by_share,
             _ => by_share / self.shares,
         };
         let penalty = if self.penalties == 0.0 { 0.0 } else { self.penalties / self.rows };
-        let metrics = goal.metrics.iter().map(Metric::to_string).zip(means).collect();
+        let metrics = objective.metrics.iter().map(Metric::to_string).zip(means).collect();
         Evaluation { data_loss, penalty, metrics }
     }
 }

@@ -20,7 +20,7 @@ use ndarray::{Array2, ArrayView2};
 use crate::data::{Dataset, Targets};
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
-use crate::nn::{Around, Goal, Network, Sequential, TargetKind};
+use crate::nn::{GradientTransforms, Network, Objective, Sequential, TargetKind};
 pub use crate::program::Averaging;
 use crate::program::Steps;
 use crate::spec::schedule::{Plateau, PlateauState};
@@ -46,7 +46,7 @@ use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
 #[derive(Debug)]
 pub struct Trainer {
     network: Network,
-    goal: Goal,
+    objective: Objective,
     metrics_chosen: bool,
     optimizer: Optimizer,
     schedule: Schedule,
@@ -91,7 +91,7 @@ impl Trainer {
             class_weights: None,
             linear_cross_entropy: false,
             double_softmax: false,
-            around: Around::default(),
+            transforms: GradientTransforms::default(),
         }
     }
 
@@ -131,7 +131,7 @@ impl Trainer {
             schedule: self.schedule.clone(),
             others: self.others.clone(),
             scale: self.plateau_state.scale,
-            around: self.goal.around,
+            transforms: self.objective.transforms,
             first_update: self.updates,
             gathered: self.gathered,
             first_step: self.step,
@@ -176,7 +176,7 @@ impl Trainer {
 
     /// The targets that the loss naturally takes.
     fn natural_target(&self) -> TargetKind {
-        if self.goal.loss.takes_classes() {
+        if self.objective.loss.takes_classes() {
             TargetKind::Class
         } else {
             TargetKind::Values(self.network.outputs())
@@ -196,7 +196,7 @@ impl Trainer {
             return Err(Error::shape(call, message));
         }
         self.check_indices(call, data.inputs().view())?;
-        let loss = self.goal.loss;
+        let loss = self.objective.loss;
         match data.targets() {
             Targets::Values(values) if values.ncols() != outputs => {
                 let message = format!(
@@ -251,20 +251,20 @@ impl Trainer {
     }
 
     /// The goal, with weights if the data has any.
-    fn goal_for(&self, data: &Dataset) -> Goal {
-        Goal { weighted: data.weights().is_some(), ..self.goal.clone() }
+    fn goal_for(&self, data: &Dataset) -> Objective {
+        Objective { weighted: data.weights().is_some(), ..self.objective.clone() }
     }
 
     /// Takes metrics that suit the loss and this data, unless they were chosen.
     fn settle_metrics(&mut self, data: &Dataset) {
-        self.goal.metrics = self.metrics_for(data);
+        self.objective.metrics = self.metrics_for(data);
     }
 
     fn metrics_for(&self, data: &Dataset) -> Vec<Metric> {
-        if self.metrics_chosen || !self.goal.metrics.is_empty() {
-            return self.goal.metrics.clone();
+        if self.metrics_chosen || !self.objective.metrics.is_empty() {
+            return self.objective.metrics.clone();
         }
-        vec![Metric::suiting(&self.goal.loss, data.target_variance().sqrt())]
+        vec![Metric::suiting(&self.objective.loss, data.target_variance().sqrt())]
     }
 }
 

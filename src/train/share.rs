@@ -1,7 +1,7 @@
 //! What each batch counts for in the loss over several.
 
 use crate::data::{Dataset, Targets};
-use crate::nn::Goal;
+use crate::nn::Objective;
 use crate::ops::loss::has_weighted_mean;
 use crate::program::{DType, StepEntry};
 use crate::random::Key;
@@ -26,16 +26,16 @@ pub(super) struct Shares<'a> {
 }
 
 impl<'a> Shares<'a> {
-    pub fn of(goal: &'a Goal, data: &'a Dataset) -> Self {
-        let class_weights = goal.class_weights.as_deref();
+    pub fn of(objective: &'a Objective, data: &'a Dataset) -> Self {
+        let class_weights = objective.class_weights.as_deref();
         let labels = match data.targets() {
             Targets::Classes { labels, .. } => Some(labels.as_slice()),
             Targets::Values(_) => None,
         };
         let dtype = labels.map(|_| DType::U32);
         let weighted =
-            has_weighted_mean(&goal.loss, goal.reduction, dtype, class_weights.is_some());
-        let ignored = goal.loss.ignore_index();
+            has_weighted_mean(&objective.loss, objective.reduction, dtype, class_weights.is_some());
+        let ignored = objective.loss.ignore_index();
         let asked = weighted || ignored.is_some();
         Self { labels: labels.filter(|_| asked), weighted, class_weights, ignored }
     }

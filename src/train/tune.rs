@@ -16,9 +16,9 @@ impl Trainer {
     /// [`Error::DeviceLost`](crate::Error::DeviceLost).
     #[cfg(not(target_family = "wasm"))]
     pub fn tune(&mut self, data: &Dataset, batch: usize) -> Result<()> {
-        let (wiring, _) = self.wiring("tune", data, batch)?;
+        let (io, _) = self.io("tune", data, batch)?;
         let Device::Gpu(gpu) = &self.device else { return Ok(()) };
-        let tuning = gpu.tune(&wiring.program)?;
+        let tuning = gpu.tune(&io.program)?;
         self.device = gpu.tuned(tuning).into();
         Ok(())
     }

@@ -248,8 +248,8 @@ fn activations(draw: &mut Draw, device: &Device, pool: &Pool, outcome: &mut Outc
         2 => one(device.activation_in_training(f, key, &x)),
         3 => one(device.activation_in_training_backward(f, key, &x, &g)),
         4 => one(device.activation_second(f, &x, &g)),
-        5 => one(device.learned(f, &x, &weight)),
-        _ => two(device.learned_backward(f, &x, &weight, &g)),
+        5 => one(device.parametric(f, &x, &weight)),
+        _ => two(device.parametric_backward(f, &x, &weight, &g)),
     };
     outcome.tensors(1e-3, made);
 }
@@ -264,7 +264,7 @@ fn losses(draw: &mut Draw, device: &Device, pool: &Pool, outcome: &mut Outcome) 
     let seed = draw.below(1 << 16) as u64;
     let [x, values] = match &loss.entry().kind {
         // Numbers that the loss is defined for.
-        LossKind::Map(map) if !draw.hostile => [0, 1].map(|input| {
+        LossKind::Elementwise(map) if !draw.hostile => [0, 1].map(|input| {
             let numbers =
                 loss_inputs::draw(map.domain[input], seed + input as u64, x.shape().len());
             let array = ArrayD::from_shape_vec(IxDyn(&shape), numbers).unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use wgrad::gpu::kernel::catalogue;
+use wgrad::gpu::kernel::registry;
 use wgrad::gpu::{Plan, View, Weights};
 use wgrad::prelude::*;
 use wgrad::program::{DType, Form, Slot, StepEntry};
@@ -213,7 +213,7 @@ fn figures_that_are_not_there_words_that_do_not_fit_and_texts_that_do_not_compil
     buffer.destroy();
     let options = wgrad::train::StepOptions::rows(ROWS).inputs(gone);
     blames(trainer(&gpu).into_step(options), &["destroyed"]);
-    let fill = catalogue::all().into_iter().find(|kernel| kernel.label == "tensor.fill").unwrap();
+    let fill = registry::all().into_iter().find(|kernel| kernel.label == "tensor.fill").unwrap();
     blames(fill.words(&[1, 2, 3], &[]), &["tensor.fill", "3", "2"]);
     let mut broken = fill;
     broken.parts.push("fn oops() -> f32 { return 1u; }".into());

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use wgrad::gpu::kernel::catalogue;
+use wgrad::gpu::kernel::registry;
 use wgrad::gpu::{Budget, Plan, TextureCopy, View, Weights};
 use wgrad::ndarray::{Array2, array};
 use wgrad::prelude::*;
@@ -63,9 +63,9 @@ impl Things {
         let network = model().build().unwrap();
         let optimizer = Optimizer::adam();
         let weights = Weights::new(&gpu, network.params(), Some(&optimizer), 0).unwrap();
-        let wiring = network.inference(ROWS).unwrap();
+        let io = network.inference(ROWS).unwrap();
         let rule = |_| StepEntry::rows(ROWS);
-        let plan = Plan::new(&gpu, wiring.program, Some(&weights), &[], 0, rule).unwrap();
+        let plan = Plan::new(&gpu, io.program, Some(&weights), &[], 0, rule).unwrap();
         let tensor = device.tensor(&Array2::<f32>::ones((ROWS, 2))).unwrap();
         let buffer = gpu.device().create_buffer(&wgpu::BufferDescriptor {
             label: Some("host"),
@@ -88,7 +88,7 @@ impl Things {
         });
         let copy = TextureCopy::new(&gpu, &image, &tall(&view)).unwrap();
         let encoder = gpu.device().create_command_encoder(&Default::default());
-        let x = wiring.x;
+        let x = io.x;
         Self {
             gpu,
             device,
@@ -150,7 +150,7 @@ const CALLS: &[(&str, Call)] = &[
     ("plan.read", |t| wait(t.plan.read(t.x))),
     ("rebind", |t| t.plan.rebind(Some(&t.weights), t.x, &t.view)),
     ("compile", |t| {
-        let kernels = catalogue::all();
+        let kernels = registry::all();
         t.gpu.compile(kernels.iter().find(|kernel| kernel.label == "tensor.fill").unwrap())
     }),
     ("texture", |t| TextureCopy::new(&t.gpu, &t.image, &tall(&t.view)).map(drop)),
@@ -255,7 +255,7 @@ fn a_mistake_of_the_hosts_device_that_lives_is_not_taken_for_a_loss() {
     let host = Host::on(adapter::fresh());
     let gpu = Gpu::from_wgpu(&host.device, &host.queue);
     let mut things = Things::new(&gpu, "alive");
-    let kernels = catalogue::all();
+    let kernels = registry::all();
     let mut kernel = kernels.into_iter().find(|kernel| kernel.label == "tensor.fill").unwrap();
     kernel.parts.push("fn oops() -> f32 { return 1u; }".into());
     let error = gpu.compile(&kernel).unwrap_err();

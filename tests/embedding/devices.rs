@@ -113,10 +113,12 @@ const CALLS: &[(&str, Call)] = &[
     ("activation_second", |on, t| {
         on.activation_second(Activation::tanh(), &t.matrix(), &t.matrix()).map(drop)
     }),
-    ("learned", |on, t| on.learned(Activation::prelu(), &t.matrix(), &t.numbers(&[1])).map(drop)),
+    ("learned", |on, t| {
+        on.parametric(Activation::prelu(), &t.matrix(), &t.numbers(&[1])).map(drop)
+    }),
     ("learned_backward", |on, t| {
         let (x, weight) = (t.matrix(), t.numbers(&[1]));
-        on.learned_backward(Activation::prelu(), &x, &weight, &t.matrix()).map(drop)
+        on.parametric_backward(Activation::prelu(), &x, &weight, &t.matrix()).map(drop)
     }),
     ("loss", |on, t| on.loss(Loss::mse(), Reduction::Sum, &t.matrix(), &t.matrix()).map(drop)),
     ("loss_of", |on, t| {

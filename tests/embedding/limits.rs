@@ -2,8 +2,8 @@
 
 use std::sync::atomic::Ordering;
 
-use wgrad::gpu::kernel::catalogue;
-use wgrad::nn::{Around, Goal, TargetKind};
+use wgrad::gpu::kernel::registry;
+use wgrad::nn::{GradientTransforms, Objective, TargetKind};
 use wgrad::prelude::*;
 use wgrad::{Error, Program};
 
@@ -18,11 +18,11 @@ fn training(inputs: usize, rows: usize, optimizer: Optimizer) -> Program {
         .dense(1)
         .build()
         .unwrap();
-    let goal = Goal {
+    let objective = Objective {
         loss: Loss::mse(),
         reduction: Reduction::Mean,
         metrics: vec![],
-        around: Around::default(),
+        transforms: GradientTransforms::default(),
         weighted: false,
         class_weights: None,
         linear_cross_entropy: false,
@@ -30,7 +30,7 @@ fn training(inputs: usize, rows: usize, optimizer: Optimizer) -> Program {
         through: false,
     };
     let target = TargetKind::Values(1);
-    network.training(&goal, optimizer, target, (rows, rows), 0).unwrap().program
+    network.training(&objective, optimizer, target, (rows, rows), 0).unwrap().program
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn with_downlevel_limits_every_kernel_compiles_or_says_which_limit_it_needs() {
     let host = Host::with(wgpu::Limits::downlevel_defaults());
     let gpu = Gpu::from_wgpu(&host.device, &host.queue);
     let (mut compiled, mut refused) = (0, 0);
-    for kernel in catalogue::all() {
+    for kernel in registry::all() {
         match gpu.compile(&kernel) {
             Ok(()) => compiled += 1,
             Err(Error::Limit { what, needed, limit: 4, unit }) => {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use wgpu::Limits;
-use wgrad::gpu::kernel::catalogue;
+use wgrad::gpu::kernel::registry;
 use wgrad::gpu::{Choices, Fusion, TextureCopy, View};
 use wgrad::ndarray::array;
 use wgrad::prelude::*;
@@ -171,7 +171,7 @@ fn with_any_limit_lowered_a_device_works_or_the_limit_is_named() {
 
 #[test]
 fn with_the_limits_of_a_kernel_lowered_every_kernel_compiles_or_names_the_limit() {
-    let kernels = catalogue::all();
+    let kernels = registry::all();
     let of_kernels = FIELDS.iter().filter(|(name, _)| {
         ["max_compute_", "max_uniform_", "max_storage_buffers", "max_bind"]
             .iter()

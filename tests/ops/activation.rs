@@ -1,7 +1,7 @@
 //! Elementwise activations over the number line.
 
 use wgrad::Activation;
-use wgrad::spec::activation::{self, ActivationKind, MapKind, Order, Saves};
+use wgrad::spec::activation::{self, ActivationKind, ElementwiseKind, Order, Saves};
 
 use crate::support::measured;
 use crate::support::run::{Case, Outcome, count, gpu, normal};
@@ -9,10 +9,10 @@ use crate::support::tolerance::{Report, Tolerance, check};
 use crate::support::values;
 
 /// Every elementwise activation with its default parameters, and with others if it has any.
-fn maps() -> Vec<(Activation, &'static MapKind)> {
+fn maps() -> Vec<(Activation, &'static ElementwiseKind)> {
     let mut cases = Vec::new();
     for f in Activation::all() {
-        let ActivationKind::Map(map) = &f.entry().kind else { continue };
+        let ActivationKind::Elementwise(map) = &f.entry().kind else { continue };
         cases.push((f, map));
         if let Some(param) = f.entry().params.first() {
             // Exact in `f32`, so that both engines have the same.
@@ -24,7 +24,7 @@ fn maps() -> Vec<(Activation, &'static MapKind)> {
     cases
 }
 
-fn inputs(f: &Activation, map: &MapKind, bound: &activation::Tolerance) -> Vec<f32> {
+fn inputs(f: &Activation, map: &ElementwiseKind, bound: &activation::Tolerance) -> Vec<f32> {
     let kinks: Vec<f32> = (map.kinks)(f.values()).iter().map(|&kink| kink as f32).collect();
     let mut x = values::standard(count(1 << 17, 1 << 20), &kinks);
     let scale = f.get("omega").unwrap_or(1.0);
@@ -92,7 +92,12 @@ fn every_elementwise_activation_is_within_its_bound_of_the_reference() {
 }
 
 /// The derivative of an order on the device against the reference.
-fn derivative(f: Activation, map: &MapKind, bound: &activation::Tolerance, order: Order) -> Report {
+fn derivative(
+    f: Activation,
+    map: &ElementwiseKind,
+    bound: &activation::Tolerance,
+    order: Order,
+) -> Report {
     let mut saved = inputs(&f, map, bound);
     if map.saves == Saves::Output {
         // Only values that the function can give.
@@ -115,14 +120,15 @@ fn derivative(f: Activation, map: &MapKind, bound: &activation::Tolerance, order
 
 #[test]
 fn every_derivative_of_an_elementwise_activation_is_within_its_bound() {
-    let first =
-        |(f, map): (Activation, &MapKind)| (f, derivative(f, map, &map.derivative, Order::First));
+    let first = |(f, map): (Activation, &ElementwiseKind)| {
+        (f, derivative(f, map, &map.derivative, Order::First))
+    };
     assert_all(1, &maps().into_iter().map(first).collect::<Vec<_>>());
 }
 
 #[test]
 fn every_second_derivative_is_within_its_bound() {
-    let second = |(f, map): (Activation, &MapKind)| {
+    let second = |(f, map): (Activation, &ElementwiseKind)| {
         map.second.as_ref().map(|second| (f, derivative(f, map, &second.bound, Order::Second)))
     };
     let reports: Vec<(Activation, Report)> = maps().into_iter().filter_map(second).collect();

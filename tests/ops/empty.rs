@@ -148,9 +148,9 @@ fn products_sums_and_normalizations_of_nothing_agree() {
         }
         let f = Activation::prelu();
         let slope = p.fill("slope", Shape::new(&[1]).unwrap(), 0.25);
-        slots.push(p.learned("prelu", f, x, slope).unwrap());
+        slots.push(p.parametric("prelu", f, x, slope).unwrap());
         let by_slope = p.fill("d slope", Shape::new(&[1]).unwrap(), 3.0);
-        slots.push(p.learned_backward("dx", f, (x, slope), x, by_slope).unwrap());
+        slots.push(p.parametric_backward("dx", f, (x, slope), x, by_slope).unwrap());
         slots.push(by_slope);
         check(case, &slots);
     }

@@ -3,7 +3,7 @@
 use ndarray::Array2;
 use wgrad::data::{Dataset, Targets};
 use wgrad::gpu::{Choices, Fusion, Gpu, Plan, Weights};
-use wgrad::nn::{Around, Dense, Goal, TargetKind};
+use wgrad::nn::{Dense, GradientTransforms, Objective, TargetKind};
 use wgrad::program::Steps;
 use wgrad::{Activation, Device, Fit, Loss, Metric, Optimizer, Reduction, Sequential, Trainer};
 
@@ -86,11 +86,11 @@ fn bytes(gpu: &Gpu, is_training: bool, linear_cross_entropy: bool) -> u64 {
     let (rows, classes) = (1024, 2048);
     let network =
         Sequential::new(8).dense(16).activation(Activation::relu()).dense(classes).build().unwrap();
-    let goal = Goal {
+    let objective = Objective {
         loss: Loss::cross_entropy(),
         reduction: Reduction::Mean,
         metrics: vec![Metric::Accuracy],
-        around: Around::default(),
+        transforms: GradientTransforms::default(),
         weighted: false,
         class_weights: None,
         linear_cross_entropy,
@@ -98,14 +98,14 @@ fn bytes(gpu: &Gpu, is_training: bool, linear_cross_entropy: bool) -> u64 {
         through: false,
     };
     let optimizer = Optimizer::sgd();
-    let wiring = match is_training {
-        true => network.training(&goal, optimizer, TargetKind::Class, (rows, rows), 0),
-        false => network.evaluation(&goal, TargetKind::Class, rows),
+    let io = match is_training {
+        true => network.training(&objective, optimizer, TargetKind::Class, (rows, rows), 0),
+        false => network.evaluation(&objective, TargetKind::Class, rows),
     };
     let weights = Weights::new(gpu, network.params(), Some(&optimizer), 0).unwrap();
     let rule = Steps::new(optimizer, rows);
     let rule = move |step| rule.entry(step);
-    let plan = Plan::new(gpu, wiring.unwrap().program, Some(&weights), &[], 0, rule).unwrap();
+    let plan = Plan::new(gpu, io.unwrap().program, Some(&weights), &[], 0, rule).unwrap();
     plan.memory().bytes("values") + plan.memory().bytes("scratch")
 }
 

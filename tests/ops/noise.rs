@@ -1,7 +1,7 @@
 //! Activations that draw random numbers, and those that change an axis or learn, against the reference.
 
 use wgrad::random::{Key, Stream};
-use wgrad::spec::activation::{ActivationKind, LearnedKind};
+use wgrad::spec::activation::{ActivationKind, ParametricKind};
 use wgrad::{Activation, Shape};
 
 use crate::support::nets;
@@ -124,7 +124,7 @@ fn outside_training_nothing_is_random() {
         ("gumbel_softmax(hard=1)", "hardmax"),
     ] {
         let (f, plain): (Activation, Activation) = (f.parse().unwrap(), plain.parse().unwrap());
-        assert_eq!(f.evaluated(), plain);
+        assert_eq!(f.eval_mode(), plain);
         let mut case = Case::new("evaluated");
         let x = case.input(&[4, 5], &normal(1, 20));
         let (y, z) = (
@@ -144,7 +144,7 @@ fn activations_that_change_an_axis_are_within_their_bounds() {
     folds.push("maxout(pieces=1)".parse().unwrap());
     folds.push("maxout(pieces=6)".parse().unwrap());
     for f in folds {
-        let ActivationKind::Fold(fold) = &f.entry().kind else { continue };
+        let ActivationKind::AxisResize(fold) = &f.entry().kind else { continue };
         for (gpu, rows, cols) in [
             (gpu(), 1, 6),
             (gpu(), 257, 66),
@@ -175,12 +175,12 @@ fn activations_that_change_an_axis_are_within_their_bounds() {
 }
 
 /// Every activation with learned numbers, with one channel and with one per column, and numbers that differ by channel.
-fn learned() -> Vec<(Activation, &'static LearnedKind)> {
+fn parametric() -> Vec<(Activation, &'static ParametricKind)> {
     let mut cases = Vec::new();
     for f in Activation::all() {
-        let ActivationKind::Learned(learned) = &f.entry().kind else { continue };
-        cases.push((f, learned));
-        cases.extend(f.with("per_channel", 1.0).map(|f| (f, learned)));
+        let ActivationKind::Parametric(parametric) = &f.entry().kind else { continue };
+        cases.push((f, parametric));
+        cases.extend(f.with("per_channel", 1.0).map(|f| (f, parametric)));
     }
     assert_eq!(cases.len(), 5);
     cases
@@ -189,10 +189,10 @@ fn learned() -> Vec<(Activation, &'static LearnedKind)> {
 #[test]
 fn learned_activations_and_their_gradients_are_the_references() {
     let mut checks = 0;
-    for (f, kind) in learned() {
+    for (f, kind) in parametric() {
         for (rows, cols) in [(1, 1), (7, 5), (257, 65), (9001, 3), (0, 4), (3, 1000)] {
             let name = format!("{f} [{rows}, {cols}]");
-            let first = f.first_weights(cols).unwrap();
+            let first = f.initial_weights(cols).unwrap();
             let weight: Vec<f32> = first
                 .iter()
                 .zip(normal(3, first.len()))
@@ -204,8 +204,8 @@ fn learned_activations_and_their_gradients_are_the_references() {
             let numbers = case.input(&[weight.len()], &weight);
             let upstream = case.input(&[rows, cols], &normal(2, rows * cols));
             let d_weight = case.input(&[weight.len()], &vec![9.0; weight.len()]);
-            let y = case.program.learned("y", f, slot, numbers).unwrap();
-            let dx = case.program.learned_backward("dx", f, (slot, numbers), upstream, d_weight);
+            let y = case.program.parametric("y", f, slot, numbers).unwrap();
+            let dx = case.program.parametric_backward("dx", f, (slot, numbers), upstream, d_weight);
             let outcomes = case.run(gpu(), &[y, dx.unwrap(), d_weight]);
             let bound = Tolerance::ulps(kind.bound.ulps + 8.0).floor(1e-6);
             checks += near(&name, &outcomes[0], bound);
@@ -227,8 +227,8 @@ fn single_calls_on_tensors_take_noise_and_learned_numbers_on_both_devices() {
         let x = device.tensor(&array![[-2.0f32, 1.0], [3.0, -4.0]]).unwrap();
         let g = device.tensor(&Array2::from_elem((2, 2), 1.0f32)).unwrap();
         let w = device.tensor(&array![0.5f32]).unwrap();
-        let y = device.learned(Activation::prelu(), &x, &w).unwrap();
-        let (dx, dw) = device.learned_backward(Activation::prelu(), &x, &w, &g).unwrap();
+        let y = device.parametric(Activation::prelu(), &x, &w).unwrap();
+        let (dx, dw) = device.parametric_backward(Activation::prelu(), &x, &w, &g).unwrap();
         assert_eq!(y.read().unwrap(), array![[-1.0, 1.0], [3.0, -2.0]].into_dyn());
         assert_eq!(dx.read().unwrap(), array![[0.5, 1.0], [1.0, 0.5]].into_dyn());
         assert_eq!(dw.read().unwrap(), array![-6.0].into_dyn());

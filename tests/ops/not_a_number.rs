@@ -168,12 +168,12 @@ const PLACE: usize = COLS + 2;
 fn activation(case: &mut Case, f: Activation, x: &[f32], g: Option<&[f32]>) -> Vec<Slot> {
     let key = Key([3, 5]);
     let x = case.input(&[4, COLS], x);
-    let weight = f.first_weights(COLS).map(|weight| {
+    let weight = f.initial_weights(COLS).map(|weight| {
         let weight: Vec<f32> = weight.into_iter().map(|w| w as f32).collect();
         case.input(&[weight.len()], &weight)
     });
     let y = match weight {
-        Some(weight) => case.program.learned("y", f, x, weight),
+        Some(weight) => case.program.parametric("y", f, x, weight),
         None => case.program.activation_in_training("y", f, key, x),
     };
     let y = y.unwrap();
@@ -184,7 +184,7 @@ fn activation(case: &mut Case, f: Activation, x: &[f32], g: Option<&[f32]>) -> V
         Some(weight) => {
             let len = case.program.shape(weight).unwrap();
             let by_weight = case.program.fill("d weight", len, 0.0);
-            case.program.learned_backward("dx", f, (x, weight), g, by_weight)
+            case.program.parametric_backward("dx", f, (x, weight), g, by_weight)
         }
         None => case.program.activation_in_training_backward("dx", f, key, (x, y), g),
     };
@@ -204,7 +204,7 @@ fn a_nan_that_an_activation_takes_is_one_in_its_element_or_row_on_both_engines()
         let forward = spread(&format!("{name} forward"), &outcomes[0], &outcomes[2]);
         match &f.entry().kind {
             ActivationKind::Row(_) => assert_eq!(forward, row.clone().collect::<Vec<_>>(), "{f}"),
-            ActivationKind::Fold(_) => {
+            ActivationKind::AxisResize(_) => {
                 assert!(!forward.is_empty() && forward.len() <= 2, "{f}: {forward:?}");
             }
             _ => assert_eq!(forward, [PLACE], "{f}"),

@@ -188,7 +188,7 @@ fn check_axis(f: Activation, shape: &[usize], dim: isize) -> usize {
         x.into_iter().map(f64::from).collect()
     });
     let (x, mut wanted) = (numbers(rows), vec![0.0; out.len()]);
-    f.evaluated().forward(before[1], &x, &mut wanted);
+    f.eval_mode().forward(before[1], &x, &mut wanted);
     let want: Vec<f64> = gathered(&outcomes[0].want, after);
     assert!(wanted.iter().zip(&want).all(|(a, b)| (a - b).abs() < 1e-12), "{name}");
     outcomes.iter().map(|outcome| outcome.got.len()).sum()

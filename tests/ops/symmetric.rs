@@ -133,7 +133,7 @@ fn losses_have_a_gradient_where_everything_is_equal() {
 #[test]
 fn activations_have_a_gradient_at_zero() {
     for f in Activation::all() {
-        if f.is_random() || matches!(f.entry().kind, ActivationKind::Learned(_)) {
+        if f.is_random() || matches!(f.entry().kind, ActivationKind::Parametric(_)) {
             continue;
         }
         for f in [Some(f), f.with("b", 0.0).ok(), f.with("beta", 0.0).ok()].into_iter().flatten() {

@@ -89,7 +89,7 @@ pub fn trials(loss: Loss, shape: &[usize], hard: bool) -> Vec<Trial> {
         upstream: 1.0,
     };
     match &loss.entry().kind {
-        LossKind::Map(map) => {
+        LossKind::Elementwise(map) => {
             let [first, target, second] = map.domain;
             let first = if loss.get("log_input") == Some(0.0) { Domain::Positive } else { first };
             let mut x = draw(first, 1, len);

@@ -1,7 +1,7 @@
 //! Every case: those of the ops, and networks.
 
 use crate::error::Result;
-use crate::nn::{Around, Goal, Network, Sequential, TargetKind, Wiring};
+use crate::nn::{GradientTransforms, Network, Objective, ProgramIo, Sequential, TargetKind};
 use crate::ops;
 use crate::ops::case::{Case, draw, soft_rows};
 use crate::program::{Averaging, DType, Slot, Steps};
@@ -13,27 +13,27 @@ impl Case {
     pub fn training(
         name: impl Into<String>,
         network: &Network,
-        wiring: &Wiring,
+        io: &ProgramIo,
         rule: Steps,
         loss: &Loss,
     ) -> Result<Self> {
-        let mut case = Self { program: wiring.program.clone(), rule, steps: 2, ..Self::new(name) };
+        let mut case = Self { program: io.program.clone(), rule, steps: 2, ..Self::new(name) };
         case.rule.first_step = 0;
         case.rule.first_epoch = 0;
         (case.rule.first_update, case.rule.gathered) = (0, 0);
         case.params = network.initial(0);
-        let len = |slot: Slot| wiring.program.shape(slot).map(|shape| shape.len());
+        let len = |slot: Slot| io.program.shape(slot).map(|shape| shape.len());
         let x = match network.index_count() {
-            Some(count) => (0..len(wiring.x)?).map(|i| (i * 7 % count.max(1)) as f32).collect(),
-            None => draw(Domain::Real, 1, len(wiring.x)?),
+            Some(count) => (0..len(io.x)?).map(|i| (i * 7 % count.max(1)) as f32).collect(),
+            None => draw(Domain::Real, 1, len(io.x)?),
         };
-        case.numbers.push((wiring.x, x));
-        if let Some(weight) = wiring.weight {
+        case.numbers.push((io.x, x));
+        if let Some(weight) = io.weight {
             case.numbers.push((weight, draw(Domain::Unit, 2, len(weight)?)));
         }
-        case.numbers.extend(wiring.constants.iter().cloned());
-        match wiring.target {
-            Some(target) if wiring.program.slot(target)?.dtype == DType::U32 => {
+        case.numbers.extend(io.constants.iter().cloned());
+        match io.target {
+            Some(target) if io.program.slot(target)?.dtype == DType::U32 => {
                 let count = network.outputs().max(1);
                 let classes = (0..len(target)?).map(|row| (row * 5 % count) as u32).collect();
                 case.indices.push((target, classes));
@@ -44,7 +44,7 @@ impl Case {
             }
             // The gradient is the caller's.
             None => {
-                if let Some(grad) = wiring.grad {
+                if let Some(grad) = io.grad {
                     case.numbers.push((grad, draw(Domain::Real, 4, len(grad)?)));
                 }
             }
@@ -56,7 +56,7 @@ impl Case {
 /// Target numbers that a loss takes.
 fn targets(loss: &Loss, len: usize, cols: usize) -> Vec<f32> {
     match &loss.entry().kind {
-        LossKind::Map(map) => draw(map.domain[1], 3, len),
+        LossKind::Elementwise(map) => draw(map.domain[1], 3, len),
         _ => soft_rows(len, cols),
     }
 }
@@ -68,12 +68,12 @@ pub(crate) fn all() -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-pub(crate) fn goal(loss: Loss, around: Around) -> Goal {
-    Goal {
+pub(crate) fn objective(loss: Loss, transforms: GradientTransforms) -> Objective {
+    Objective {
         loss,
         reduction: Reduction::Mean,
         metrics: vec![],
-        around,
+        transforms,
         weighted: false,
         class_weights: None,
         linear_cross_entropy: false,
@@ -91,7 +91,7 @@ fn everything_around() -> Result<Case> {
         .dropout(0.25)
         .layer(dense(4))
         .build()?;
-    let around = Around {
+    let transforms = GradientTransforms {
         accumulate: Some(2),
         across_epochs: false,
         skip_not_finite: true,
@@ -103,10 +103,10 @@ fn everything_around() -> Result<Case> {
     };
     let (loss, optimizer) = (Loss::cross_entropy(), Optimizer::adamw());
     let class_weights = Some((1..=network.outputs()).map(|class| class as f32 / 4.0).collect());
-    let goal = Goal { weighted: true, class_weights, ..goal(loss, around) };
-    let wiring = network.training(&goal, optimizer, TargetKind::Class, (20, 8), 3)?;
-    let rule = Steps { batch: 8, around, ..Steps::new(optimizer, 20) };
-    Case::training("training", &network, &wiring, rule, &loss)
+    let objective = Objective { weighted: true, class_weights, ..objective(loss, transforms) };
+    let io = network.training(&objective, optimizer, TargetKind::Class, (20, 8), 3)?;
+    let rule = Steps { batch: 8, transforms, ..Steps::new(optimizer, 20) };
+    Case::training("training", &network, &io, rule, &loss)
 }
 
 /// Every kind of layer.
@@ -121,6 +121,12 @@ fn layers() -> Result<Case> {
         .build()?;
     let (loss, optimizer) = (Loss::mse(), Optimizer::sgd());
     let target = TargetKind::Values(3);
-    let wiring = network.training(&goal(loss, Around::default()), optimizer, target, (9, 9), 0)?;
-    Case::training("layers", &network, &wiring, Steps::new(optimizer, 9), &loss)
+    let io = network.training(
+        &objective(loss, GradientTransforms::default()),
+        optimizer,
+        target,
+        (9, 9),
+        0,
+    )?;
+    Case::training("layers", &network, &io, Steps::new(optimizer, 9), &loss)
 }

@@ -58,9 +58,9 @@ impl Run {
     /// Overwrites what an op is about to make.
     fn spoil(&mut self, op: &Op) {
         let program = self.interpreter.program().clone();
-        let seen: Vec<_> = op.effects().seen().map(|operand| root(&program, operand)).collect();
+        let seen: Vec<_> = op.effects().seen().map(|operand| base(&program, operand)).collect();
         for operand in op.effects().writes {
-            let Operand::Slot(slot) = root(&program, operand) else { continue };
+            let Operand::Slot(slot) = base(&program, operand) else { continue };
             let info = program.slot(slot).unwrap();
             match info.place {
                 _ if seen.contains(&Operand::Slot(slot)) => {}
@@ -75,21 +75,21 @@ impl Run {
     }
 }
 
-fn root(program: &Program, operand: Operand) -> Operand {
+fn base(program: &Program, operand: Operand) -> Operand {
     let Operand::Slot(slot) = operand else { return operand };
-    Operand::Slot(program.slot(slot).unwrap().root(slot))
+    Operand::Slot(program.slot(slot).unwrap().base(slot))
 }
 
 /// Whether an op says that it changes a place.
 fn may_change(program: &Program, op: &Op, place: Operand) -> bool {
-    let kind = |operand| match root(program, operand) {
+    let kind = |operand| match base(program, operand) {
         Operand::Slot(slot) => Some(program.slot(slot).unwrap().place),
         _ => None,
     };
     op.effects().changed().any(|operand| match place {
         Operand::Params if matches!(kind(operand), Some(Place::Param(_))) => true,
         Operand::Grads if matches!(kind(operand), Some(Place::Grad(_))) => true,
-        _ => root(program, operand) == root(program, place),
+        _ => base(program, operand) == base(program, place),
     })
 }
 

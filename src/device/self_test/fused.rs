@@ -1,10 +1,10 @@
 //! What plans do together: products in every tiling of the device's with what they take along, and whole steps.
 
 use super::Case;
-use super::cases::goal;
+use super::cases::objective;
 use crate::error::Result;
 use crate::gpu::{Choices, Fusion, Gpu, MatMul};
-use crate::nn::{Around, Goal, Network, Sequential, TargetKind};
+use crate::nn::{GradientTransforms, Network, Objective, Sequential, TargetKind};
 use crate::program::{Form, Steps};
 use crate::spec::{Activation, Loss, Metric, Optimizer};
 
@@ -45,17 +45,17 @@ fn products(matmul: MatMul) -> Result<Case> {
 fn steps(
     name: String,
     network: &Network,
-    goal: &Goal,
+    objective: &Objective,
     optimizer: Optimizer,
     (rows, batch): (usize, usize),
 ) -> Result<Case> {
-    let target = match goal.loss.takes_classes() {
+    let target = match objective.loss.takes_classes() {
         true => TargetKind::Class,
         false => TargetKind::Values(network.outputs()),
     };
-    let wiring = network.training(goal, optimizer, target, (rows, batch), 3)?;
-    let rule = Steps { batch, around: goal.around, ..Steps::new(optimizer, rows) };
-    Case::training(name, network, &wiring, rule, &goal.loss)
+    let io = network.training(objective, optimizer, target, (rows, batch), 3)?;
+    let rule = Steps { batch, transforms: objective.transforms, ..Steps::new(optimizer, rows) };
+    Case::training(name, network, &io, rule, &objective.loss)
 }
 
 /// Products that take along a bias and an activation, stored or not, its derivative, and the gradient of a bias. The
@@ -68,21 +68,21 @@ fn layers(matmul: MatMul) -> Result<Case> {
         .activation(Activation::relu())
         .dense(7)
         .build()?;
-    let goal = goal(Loss::mse(), Around::default());
+    let objective = objective(Loss::mse(), GradientTransforms::default());
     let name = format!("fused layers, {matmul:?}");
-    steps(name, &network, &goal, Optimizer::sgd(), (72, 72))
+    steps(name, &network, &objective, Optimizer::sgd(), (72, 72))
 }
 
 /// All of a classifier's step, its update too.
 fn whole_step() -> Result<Case> {
     let network = Sequential::new(2).dense(19).activation(Activation::relu()).dense(3).build()?;
-    let goal = Goal {
+    let objective = Objective {
         metrics: vec![Metric::Accuracy],
         checked: false,
         through: false,
-        ..goal(Loss::cross_entropy(), Around::default())
+        ..objective(Loss::cross_entropy(), GradientTransforms::default())
     };
-    steps("whole step".into(), &network, &goal, Optimizer::adam(), (61, 61))
+    steps("whole step".into(), &network, &objective, Optimizer::adam(), (61, 61))
 }
 
 /// A step too wide to be a whole one; its sums over the rows come in parts.
@@ -94,8 +94,12 @@ fn last_layers() -> Result<Case> {
         .activation(Activation::silu())
         .dense(3)
         .build()?;
-    let goal = Goal { checked: false, through: false, ..goal(Loss::mse(), Around::default()) };
-    steps("wide step".into(), &network, &goal, Optimizer::adam(), (520, 520))
+    let objective = Objective {
+        checked: false,
+        through: false,
+        ..objective(Loss::mse(), GradientTransforms::default())
+    };
+    steps("wide step".into(), &network, &objective, Optimizer::adam(), (520, 520))
 }
 
 /// Weighted rows of a shuffled batch, dropout.
@@ -106,20 +110,21 @@ fn gathered() -> Result<Case> {
         .dropout(0.25)
         .dense(4)
         .build()?;
-    let goal = Goal {
+    let objective = Objective {
         weighted: true,
         checked: false,
         through: false,
-        ..goal(Loss::huber(), Around::default())
+        ..objective(Loss::huber(), GradientTransforms::default())
     };
     let momentum = Optimizer::sgd().with("momentum", 0.9)?;
-    steps("whole step of a batch".into(), &network, &goal, momentum, (40, 16))
+    steps("whole step of a batch".into(), &network, &objective, momentum, (40, 16))
 }
 
 /// A whole step up to its gradients, which are clipped before the update.
 fn clipped() -> Result<Case> {
     let network = Sequential::new(3).dense(8).activation(Activation::tanh()).dense(2).build()?;
-    let around = Around { clip_norm: Some(0.25), ..Around::default() };
-    let goal = Goal { checked: false, through: false, ..goal(Loss::mse(), around) };
-    steps("whole step, clipped".into(), &network, &goal, Optimizer::rmsprop(), (24, 24))
+    let transforms = GradientTransforms { clip_norm: Some(0.25), ..GradientTransforms::default() };
+    let objective =
+        Objective { checked: false, through: false, ..objective(Loss::mse(), transforms) };
+    steps("whole step, clipped".into(), &network, &objective, Optimizer::rmsprop(), (24, 24))
 }

@@ -2,11 +2,11 @@
 
 use super::{cases, fused};
 use crate::error::Result;
-use crate::gpu::{Choices, Fusion, Gpu, draft};
+use crate::gpu::{Choices, Fusion, Gpu, requirements};
 
 fn devices() -> [Result<Gpu>; 2] {
     let classes = [wgpu::DeviceType::DiscreteGpu, wgpu::DeviceType::Cpu];
-    classes.map(|class| draft::nothing(class, &wgpu::Limits::default()))
+    classes.map(|class| requirements::nothing(class, &wgpu::Limits::default()))
 }
 
 #[test]
@@ -15,7 +15,7 @@ fn every_case_lowers_on_a_device_that_computes_nothing() {
         let gpu = gpu.unwrap();
         let gpu = gpu.choosing(Choices { fusion: Fusion::Never, ..gpu.choices() });
         for case in cases::all().unwrap() {
-            let dispatches = draft::dispatches(&gpu, &case.program);
+            let dispatches = requirements::dispatches(&gpu, &case.program);
             assert!(dispatches.unwrap() > 0, "{}", case.name);
         }
     }
@@ -25,7 +25,7 @@ fn every_case_lowers_on_a_device_that_computes_nothing() {
 fn every_fused_case_lowers_on_a_device_that_computes_nothing() {
     for gpu in devices() {
         for (gpu, case) in fused::all(&gpu.unwrap()).unwrap() {
-            let dispatches = draft::dispatches(&gpu, &case.program);
+            let dispatches = requirements::dispatches(&gpu, &case.program);
             assert!(dispatches.unwrap() > 0, "{}", case.name);
         }
     }

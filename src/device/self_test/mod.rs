@@ -244,12 +244,12 @@ impl<'a> Duel<'a> {
         let mut in_arena = ops.iter().any(changes_arenas);
         for slot in ops.iter().flat_map(Op::outputs) {
             let info = program.slot(slot)?;
-            let root = info.root(slot);
-            match (program.slot(root)?.place, info.dtype) {
+            let base = info.base(slot);
+            match (program.slot(base)?.place, info.dtype) {
                 (Place::Param(_) | Place::Grad(_), _) => in_arena = true,
-                _ if self.plan.stored(root).is_none() => {}
+                _ if self.plan.stored(base).is_none() => {}
                 (_, dtype) => {
-                    let difference = self.slot(root, dtype).await?;
+                    let difference = self.slot(base, dtype).await?;
                     if difference.is_some() {
                         return Ok(difference.map(|text| format!("'{}', {text}", info.name)));
                     }

@@ -1,10 +1,10 @@
 //! Kernels: WGSL text by plain concatenation, with the bindings and parameter fields the host fills in.
 
-pub mod catalogue;
 mod custom;
 pub mod matmul;
 mod names;
 pub mod parts;
+pub mod registry;
 mod rows;
 mod trusted;
 pub mod whole;

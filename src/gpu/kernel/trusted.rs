@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use super::{Kernel, Part, catalogue};
+use super::{Kernel, Part, registry};
 
 /// What is known of a kernel's text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ impl Trust {
     pub fn of(kernel: &Kernel) -> Self {
         static TEXTS: OnceLock<HashSet<Part>> = OnceLock::new();
         let texts = TEXTS.get_or_init(|| {
-            catalogue::written().into_iter().flat_map(|kernel| kernel.parts).collect()
+            registry::written().into_iter().flat_map(|kernel| kernel.parts).collect()
         });
         let is_generated = |part: &Part| matches!(part, Part::Owned(_));
         let is_known = |part: &Part| is_generated(part) || texts.contains(part);

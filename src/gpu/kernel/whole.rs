@@ -14,7 +14,7 @@ use crate::spec::activation::{ActivationKind, Saves};
 use crate::spec::loss::{LossKind, TargetForm};
 use crate::spec::{Activation, Kind as _, Loss, Metric};
 
-pub use layers::is_light;
+pub use layers::is_cheap_to_inline;
 pub use update::{Parts, Source, Update};
 
 /// A layer of a chain.
@@ -94,7 +94,7 @@ pub fn known_loss(loss: &Loss) -> bool {
             let others = ["own_class", "prediction_at", "target_values"];
             others.iter().any(|name| row.shader.contains(name))
         }
-        LossKind::Map(_) | LossKind::Ctc { .. } => false,
+        LossKind::Elementwise(_) | LossKind::Ctc { .. } => false,
     };
     known && !indexes
 }
@@ -203,5 +203,5 @@ pub fn place(
 }
 
 fn is_noise(f: &Activation) -> bool {
-    matches!(f.entry().kind, ActivationKind::Noise(_))
+    matches!(f.entry().kind, ActivationKind::Stochastic(_))
 }

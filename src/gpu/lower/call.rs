@@ -197,13 +197,13 @@ fn check_overlaps(kernel: &Kernel, bindings: &[Region]) -> Result<()> {
 mod tests {
     use super::Call;
     use crate::error::{Error, Result};
-    use crate::gpu::draft;
     use crate::gpu::lower::Job;
     use crate::gpu::memory::Region;
+    use crate::gpu::requirements;
     use crate::ops::arrange::kernels as tensor;
 
     fn memory() -> Result<Region> {
-        let gpu = draft::nothing(wgpu::DeviceType::Cpu, &wgpu::Limits::default())?;
+        let gpu = requirements::nothing(wgpu::DeviceType::Cpu, &wgpu::Limits::default())?;
         gpu.storage("memory", 64, &[])
     }
 

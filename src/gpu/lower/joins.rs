@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::gpu::Gpu;
 use crate::gpu::choice::Class;
 use crate::gpu::kernel::matmul::{Epilogue, Tiling};
-use crate::gpu::kernel::whole::is_light;
-use crate::ops::linear::{Draft, Fused};
+use crate::gpu::kernel::whole::is_cheap_to_inline;
+use crate::ops::linear::{Fused, MatmulDispatch};
 use crate::ops::{ActivationOp, LinearOp, UpdateOp};
 use crate::program::{Form, Op, Product, Program, Slot};
 use crate::spec::Activation;
@@ -59,7 +59,7 @@ impl Readers {
         let mut counts = vec![0; program.slots().len()];
         for op in program.ops() {
             let read: HashSet<Slot> =
-                op.inputs().into_iter().map(|slot| root(program, slot)).collect();
+                op.inputs().into_iter().map(|slot| base(program, slot)).collect();
             for slot in read {
                 change(&mut counts, slot.0, |count| *count += 1);
             }
@@ -69,12 +69,12 @@ impl Readers {
 
     /// Whether only one op looks at a value: in a training step, whose values are nobody else's.
     fn is_private(&self, program: &Program, slot: Slot) -> bool {
-        self.trains && self.counts.get(root(program, slot).0) == Some(&1)
+        self.trains && self.counts.get(base(program, slot).0) == Some(&1)
     }
 }
 
-fn root(program: &Program, slot: Slot) -> Slot {
-    program.slot(slot).map_or(slot, |info| info.root(slot))
+fn base(program: &Program, slot: Slot) -> Slot {
+    program.slot(slot).map_or(slot, |info| info.base(slot))
 }
 
 impl Join {
@@ -171,7 +171,7 @@ impl Joined {
             let Tiling { each: [rows, cols], .. } = gpu.product(form, &product).0;
             let few = gpu.choices().class != Class::Cpu || rows * cols <= FEW;
             let is_private = |slot: Slot| readers.is_private(program, slot);
-            joined.take(next, is_private, |f| Epilogue::takes(f) && (few || is_light(f)));
+            joined.take(next, is_private, |f| Epilogue::takes(f) && (few || is_cheap_to_inline(f)));
         }
         Ok(Some(joined))
     }
@@ -236,21 +236,21 @@ impl Joined {
 
 impl Lowering<'_> {
     pub(super) fn join(&mut self, join: &Join) -> Result<()> {
-        let product = self.joined_draft(&join.product)?;
+        let product = self.joined_dispatch(&join.product)?;
         match &join.other {
             None => self.product(product),
             Some(other) => {
-                let other = self.joined_draft(other)?;
+                let other = self.joined_dispatch(other)?;
                 self.pair(product, other)
             }
         }
     }
 
-    fn joined_draft(&self, product: &Joined) -> Result<Draft> {
+    fn joined_dispatch(&self, product: &Joined) -> Result<MatmulDispatch> {
         let Joined { epilogue, sums, form, .. } = *product;
         let named = epilogue.names().zip(&product.others);
         let operands = named.map(|(name, slot)| Ok((name, self.region(*slot)?)));
         let operands = operands.collect::<Result<_>>()?;
-        self.draft(product.operands, form, Fused { epilogue, operands, sums })
+        self.matmul_dispatch(product.operands, form, Fused { epilogue, operands, sums })
     }
 }

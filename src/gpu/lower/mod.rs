@@ -103,7 +103,7 @@ impl Memory {
         let mut slots: Vec<Option<Region>> = Vec::with_capacity(program.slots().len());
         for (number, slot) in program.slots().iter().enumerate() {
             slots.push(match (slot.place, views.get(&number)) {
-                (Place::Param(_) | Place::Grad(_) | Place::Same(_), _) => None,
+                (Place::Param(_) | Place::Grad(_) | Place::Alias(_), _) => None,
                 _ if unseen.contains(&Slot(number)) => None,
                 (_, Some(view)) => Some(view.region.clone()),
                 (_, None) if figures.contains(&number) => {
@@ -157,17 +157,17 @@ pub(super) fn viewed(gpu: &Gpu, program: &Program, slot: Slot, view: &View) -> R
         );
         return Err(Error::shape(program.name(), message));
     }
-    let root = info.root(slot);
-    match program.slot(root)?.place {
+    let base = info.base(slot);
+    match program.slot(base)?.place {
         Place::Param(_) | Place::Grad(_) => Err(no_memory(program, info)),
-        _ => Ok(root),
+        _ => Ok(base),
     }
 }
 
 /// Why a slot has no memory of its own.
 pub(super) fn no_memory(program: &Program, info: &SlotInfo) -> Error {
-    let root = if let Place::Same(root) = info.place { program.slot(root).ok() } else { None };
-    let why = match root.unwrap_or(info).place {
+    let base = if let Place::Alias(base) = info.place { program.slot(base).ok() } else { None };
+    let why = match base.unwrap_or(info).place {
         Place::Param(_) => "lies among the parameters; see Trainer::move_parameters",
         Place::Grad(_) => "lies among the gradients of the parameters",
         _ => "stays within a dispatch that does several ops; choose Fusion::Never",
@@ -213,7 +213,7 @@ impl<'a> Lowering<'a> {
                 let region = self.memory.slots.get(slot.0).cloned().flatten();
                 region.ok_or_else(|| Error::Internal(format!("slot {} has no memory", slot.0)))
             }
-            Place::Same(root) => self.region(root),
+            Place::Alias(base) => self.region(base),
         }
     }
 

@@ -66,11 +66,11 @@ fn changed(program: &Program) -> HashSet<Operand> {
 /// The memory that an operand is part of.
 fn whole(program: &Program, operand: Operand) -> Operand {
     let Operand::Slot(slot) = operand else { return operand };
-    let root = program.slot(slot).map_or(slot, |info| info.root(slot));
-    match program.slot(root).map(|info| info.place) {
+    let base = program.slot(slot).map_or(slot, |info| info.base(slot));
+    match program.slot(base).map(|info| info.place) {
         Ok(Place::Param(_)) => Operand::Params,
         Ok(Place::Grad(_)) => Operand::Grads,
-        _ => Operand::Slot(root),
+        _ => Operand::Slot(base),
     }
 }
 

@@ -96,11 +96,11 @@ fn arrange(lives: Vec<Life>) -> Vec<Shared> {
 /// The lives of the values that an op makes as a whole before any other looks at them. What a step records outlives it.
 fn lives(program: &Program) -> Vec<Life> {
     let mut uses: Vec<Option<Uses>> = vec![None; program.slots().len()];
-    let root = |slot: Slot| program.slot(slot).map_or(slot, |info| info.root(slot));
+    let base = |slot: Slot| program.slot(slot).map_or(slot, |info| info.base(slot));
     for (number, op) in program.ops().iter().enumerate() {
         let writes = op.effects().writes;
         let mut touch = |slot: Slot, reads: bool| {
-            let own = root(slot);
+            let own = base(slot);
             let Some(place) = uses.get_mut(own.0) else { return };
             let makes = !reads && writes.contains(&own.into());
             let uses = place.get_or_insert(Uses { first: number, last: number, passes: makes });

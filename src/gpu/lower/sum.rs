@@ -2,7 +2,7 @@
 
 use super::Lowering;
 use crate::error::Result;
-use crate::gpu::kernel::catalogue;
+use crate::gpu::kernel::registry;
 use crate::gpu::memory::Region;
 
 /// Elements per block of the summing kernels.
@@ -55,7 +55,7 @@ impl Lowering<'_> {
         let Total { square, terms_per_row, rows } = total;
         let blocks = self.blocks(len);
         let call = self
-            .call(catalogue::sum(blocks.lanes))
+            .call(registry::sum(blocks.lanes))
             .bind("x", &x)
             .bind("y", &y)
             .fields(blocks.fields)

@@ -100,8 +100,8 @@ impl Plan {
         used.add("kernel parameters", uniforms);
         used.add("step table", self.memory.steps.bytes);
         used.add("figures", self.memory.scalars.bytes + self.memory.ring.bytes);
-        let pace = self.pace.as_ref().map_or(0, |pace| pace.bytes());
-        used.add("staging", self.uploads.bytes() + self.steps.staging_bytes() + pace);
+        let step_budget = self.step_budget.as_ref().map_or(0, |step_budget| step_budget.bytes());
+        used.add("staging", self.uploads.bytes() + self.steps.staging_bytes() + step_budget);
         used
     }
 }

@@ -12,11 +12,11 @@ pub use profile::{Profile, ProfileRow};
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use super::budget::Pace;
+use super::budget::StepBudget;
 use super::lower::{Memory, RING, fusion, no_memory, viewed};
 use super::memory::{Region, View};
 use super::staging::{Staging, Way};
-use super::steps::{Figures, StepTable};
+use super::steps::{StepMetrics, StepTable};
 use super::{Gpu, Weights};
 use crate::error::{Error, Result};
 use crate::ops::StepOp;
@@ -48,7 +48,7 @@ pub struct Plan {
     /// For what the host uploads through its own encoders.
     uploads: Staging,
     /// Once steps were recorded within a budget.
-    pub(super) pace: Option<Pace>,
+    pub(super) step_budget: Option<StepBudget>,
     /// Where parameters, gradients and state are, if it has any.
     arenas: MemoryUse,
 }
@@ -85,14 +85,14 @@ impl Plan {
     ) -> Result<Self> {
         let counting = program.ops().iter().any(|op| matches!(op, Op::Step(StepOp::Record { .. })));
         let steps = StepTable::new(gpu, rule, first, counting)?;
-        let views = roots(gpu, &program, views)?;
+        let views = bases(gpu, &program, views)?;
         weights.map_or(Ok(()), |weights| weights.check(gpu, &program))?;
         let fused = fusion::prepare(gpu, &program, weights, &views)?;
         let memory = Memory::new(gpu, &program, steps.region.clone(), &views, &fused)?;
         let list = List::new(gpu, &program, weights, memory.clone(), &fused)?;
         let (gpu, uploads) = (gpu.clone(), Staging::new(gpu, Way::Up));
         let arenas = weights.map(Weights::memory).unwrap_or_default();
-        Ok(Self { gpu, program, list, memory, steps, counting, uploads, pace: None, arenas })
+        Ok(Self { gpu, program, list, memory, steps, counting, uploads, step_budget: None, arenas })
     }
 
     /// A plan of the ops that `build` adds to a program over the given tensors, for single ops in a host's encoder: the
@@ -137,13 +137,13 @@ impl Plan {
     /// # Errors
     /// As [`Plan::new`]; the plan is then unchanged.
     pub fn rebind(&mut self, weights: Option<&Weights>, slot: Slot, view: &View) -> Result<()> {
-        let root = viewed(&self.gpu, &self.program, slot, view)?;
+        let base = viewed(&self.gpu, &self.program, slot, view)?;
         let mut memory = self.memory.clone();
-        let Some(Some(region)) = memory.slots.get_mut(root.0) else {
+        let Some(Some(region)) = memory.slots.get_mut(base.0) else {
             return Err(no_memory(&self.program, self.program.slot(slot)?));
         };
         *region = view.region.clone();
-        memory.views.insert(root.0);
+        memory.views.insert(base.0);
         self.list = self.listed(&self.program, weights, &memory)?;
         self.memory = memory;
         Ok(())
@@ -283,7 +283,7 @@ impl Plan {
     /// [`Error::DeviceLost`].
     pub fn try_figures(&mut self) -> Result<Vec<(u64, [f32; Op::MAX_RECORDED])>> {
         self.gpu.check_alive()?;
-        let figures: Vec<(u64, Figures)> = self.steps.take_figures()?;
+        let figures: Vec<(u64, StepMetrics)> = self.steps.take_figures()?;
         Ok(figures)
     }
 
@@ -392,15 +392,15 @@ impl Plan {
 }
 
 /// The views by the slots whose memory they are.
-fn roots(gpu: &Gpu, program: &Program, views: &[(Slot, View)]) -> Result<Vec<(Slot, View)>> {
-    let mut roots: Vec<(Slot, View)> = Vec::with_capacity(views.len());
+fn bases(gpu: &Gpu, program: &Program, views: &[(Slot, View)]) -> Result<Vec<(Slot, View)>> {
+    let mut bases: Vec<(Slot, View)> = Vec::with_capacity(views.len());
     for (slot, view) in views {
-        let root = viewed(gpu, program, *slot, view)?;
-        if roots.iter().any(|(other, _)| *other == root) {
-            let message = format!("two views of '{}'", program.slot(root)?.name);
+        let base = viewed(gpu, program, *slot, view)?;
+        if bases.iter().any(|(other, _)| *other == base) {
+            let message = format!("two views of '{}'", program.slot(base)?.name);
             return Err(Error::unsupported(program.name(), message));
         }
-        roots.push((root, view.clone()));
+        bases.push((base, view.clone()));
     }
-    Ok(roots)
+    Ok(bases)
 }

@@ -50,19 +50,19 @@ impl Plan {
     /// Where a slot is, if it has memory of its own: parameters lie together, and what passes within a fused dispatch is
     /// never stored.
     pub fn region(&self, slot: Slot) -> Option<&Region> {
-        let root = self.program.slot(slot).ok()?.root(slot);
-        self.stored(slot).filter(|_| !self.memory.is_shared(root))
+        let base = self.program.slot(slot).ok()?.base(slot);
+        self.stored(slot).filter(|_| !self.memory.is_shared(base))
     }
 
     /// Where a slot is right after the op that makes it: other values may follow there.
     pub(crate) fn stored(&self, slot: Slot) -> Option<&Region> {
-        let root = self.program.slot(slot).ok()?.root(slot);
-        self.memory.slots.get(root.0)?.as_ref()
+        let base = self.program.slot(slot).ok()?.base(slot);
+        self.memory.slots.get(base.0)?.as_ref()
     }
 
     fn own(&self, slot: Slot) -> Result<(&Region, usize)> {
         let info = self.program.slot(slot)?;
-        if self.memory.is_shared(info.root(slot)) {
+        if self.memory.is_shared(info.base(slot)) {
             let message = "other values of the step lie where it did; Fusion::Never keeps all";
             return Err(Error::unsupported(format!("'{}'", info.name), message));
         }

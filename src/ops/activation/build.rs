@@ -19,7 +19,7 @@ impl Program {
     /// [`Error::Parameter`] if f's parameters are not valid; [`Error::Shape`] if `x` has no axis that f works along, or
     /// one of a length that does not suit f; [`Error::Unsupported`] if f has learned numbers, and for indices.
     pub fn activation(&mut self, name: &str, f: Activation, x: Slot) -> Result<Slot> {
-        self.apply(name, f.evaluated(), None, x)
+        self.apply(name, f.eval_mode(), None, x)
     }
 
     /// `f(x)` into a new slot, as while training: a random f draws from the stream of `key`, for others it is
@@ -72,7 +72,7 @@ impl Program {
         (x, y): (Slot, Slot),
         grad_out: Slot,
     ) -> Result<Slot> {
-        self.differentiate(name, (f.evaluated(), Order::First), None, (x, y), grad_out)
+        self.differentiate(name, (f.eval_mode(), Order::First), None, (x, y), grad_out)
     }
 
     /// As [`Program::activation_backward`], with the random numbers of [`Program::activation_in_training`].
@@ -141,8 +141,8 @@ impl Program {
         f.validate()?;
         let op = format!("activation.{f}");
         let shape = self.numbers(&op, x)?.shape;
-        if f.is_learned() {
-            let message = "it has learned numbers; give them with Program::learned";
+        if f.is_parametric() {
+            let message = "it has learned numbers; give them with Program::parametric";
             return Err(Error::unsupported(op, message));
         }
         let Some(dim) = f.dim() else { return Ok(shape) };
@@ -160,18 +160,18 @@ impl Program {
     /// # Errors
     /// [`Error::Unsupported`] if f has no learned numbers, [`Error::Shape`] if `weight` has another count,
     /// [`Error::Parameter`] if f's parameters are not valid.
-    pub fn learned(&mut self, name: &str, f: Activation, x: Slot, weight: Slot) -> Result<Slot> {
-        self.check_learned(&f, x, weight)?;
+    pub fn parametric(&mut self, name: &str, f: Activation, x: Slot, weight: Slot) -> Result<Slot> {
+        self.check_parametric(&f, x, weight)?;
         let out = self.value(name, self.shape(x)?);
-        self.push_activation(ActivationOp::Learned { f, x, weight, out });
+        self.push_activation(ActivationOp::Parametric { f, x, weight, out });
         Ok(out)
     }
 
-    /// dL/dx of [`Program::learned`] from dL/dy, and dL/d(weight) into `grad_weight`.
+    /// dL/dx of [`Program::parametric`] from dL/dy, and dL/d(weight) into `grad_weight`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if a gradient has another shape than its value; otherwise as [`Program::learned`].
-    pub fn learned_backward(
+    /// [`Error::Shape`] if a gradient has another shape than its value; otherwise as [`Program::parametric`].
+    pub fn parametric_backward(
         &mut self,
         name: &str,
         f: Activation,
@@ -179,12 +179,12 @@ impl Program {
         grad_out: Slot,
         grad_weight: Slot,
     ) -> Result<Slot> {
-        self.check_learned(&f, x, weight)?;
+        self.check_parametric(&f, x, weight)?;
         let op = format!("activation.{f}.backward");
         self.check_same(&op, x, grad_out)?;
         self.check_same(&op, weight, grad_weight)?;
         let grad_in = self.value(name, self.shape(x)?);
-        self.push_activation(ActivationOp::LearnedBackward {
+        self.push_activation(ActivationOp::ParametricBackward {
             f,
             x,
             weight,
@@ -195,7 +195,7 @@ impl Program {
         Ok(grad_in)
     }
 
-    fn check_learned(&self, f: &Activation, x: Slot, weight: Slot) -> Result<()> {
+    fn check_parametric(&self, f: &Activation, x: Slot, weight: Slot) -> Result<()> {
         f.validate()?;
         let op = format!("activation.{f}");
         let (x, weight) = (self.numbers(&op, x)?.shape, self.numbers(&op, weight)?.shape);

@@ -16,7 +16,7 @@ fn activation(f: Activation) -> Result<Case> {
     let mut case = Case::new(format!("activation.{f}"));
     let x = case.real(&[ROWS, COLS])?;
     let grad = case.real(&[ROWS, f.output_len(COLS)?])?;
-    if let Some(values) = f.first_weights(COLS) {
+    if let Some(values) = f.initial_weights(COLS) {
         let per_channel = if values.len() % COLS == 0 { COLS } else { 1 };
         let extents = match values.len() / per_channel {
             1 => vec![per_channel],
@@ -25,8 +25,8 @@ fn activation(f: Activation) -> Result<Case> {
         let values = values.into_iter().map(|value| value as f32).collect();
         let weight = case.input(&extents, values)?;
         let d_weight = case.program.input("d weight", Shape::new(&extents)?, DType::F32);
-        case.program.learned("y", f, x, weight)?;
-        case.program.learned_backward("dx", f, (x, weight), grad, d_weight)?;
+        case.program.parametric("y", f, x, weight)?;
+        case.program.parametric_backward("dx", f, (x, weight), grad, d_weight)?;
         return Ok(case);
     }
     let key = Key::new(7, Stream::Dropout(0));

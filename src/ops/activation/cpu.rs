@@ -5,7 +5,7 @@ use crate::cpu::Memory;
 use crate::error::{Error, Result};
 use crate::random::Key;
 use crate::shape::Shape;
-use crate::spec::activation::{ActivationKind, LearnedKind, Order};
+use crate::spec::activation::{ActivationKind, Order, ParametricKind};
 use crate::spec::{Activation, Real};
 
 impl ActivationOp {
@@ -37,19 +37,19 @@ impl ActivationOp {
                     Ok(())
                 })
             }
-            Self::Learned { f, x, weight, out } => {
-                let learned = learned(f)?;
+            Self::Parametric { f, x, weight, out } => {
+                let parametric = parametric(f)?;
                 memory.write(*out, |memory, out| {
-                    learned.forward(memory.read(*weight)?, memory.read(*x)?, out);
+                    parametric.forward(memory.read(*weight)?, memory.read(*x)?, out);
                     Ok(())
                 })
             }
-            Self::LearnedBackward { f, x, weight, grad_out, grad_in, grad_weight } => {
-                let learned = learned(f)?;
+            Self::ParametricBackward { f, x, weight, grad_out, grad_in, grad_weight } => {
+                let parametric = parametric(f)?;
                 let mut grads = vec![F::zero(); memory.program.shape(*weight)?.len()];
                 memory.write(*grad_in, |memory, out| {
                     let (weight, x) = (memory.read(*weight)?, memory.read(*x)?);
-                    learned.backward(weight, x, memory.read(*grad_out)?, out, &mut grads);
+                    parametric.backward(weight, x, memory.read(*grad_out)?, out, &mut grads);
                     Ok(())
                 })?;
                 memory.write(*grad_weight, |_, out| {
@@ -82,7 +82,7 @@ impl Draw {
 }
 
 fn forward<F: Real>(f: &Activation, draw: Draw, shape: Shape, x: &[F], out: &mut [F]) {
-    if let (ActivationKind::Noise(noise), Some(_)) = (&f.entry().kind, draw.key) {
+    if let (ActivationKind::Stochastic(noise), Some(_)) = (&f.entry().kind, draw.key) {
         let values = (noise.prepare)(f.values()).map(F::of);
         let function = F::noise(&noise.passes).forward;
         for (i, (&x, out)) in x.iter().zip(out).enumerate() {
@@ -113,7 +113,7 @@ fn backward<F: Real>(
     grad_out: &[F],
     out: &mut [F],
 ) {
-    if let (ActivationKind::Noise(noise), Some(_)) = (&f.entry().kind, draw.key) {
+    if let (ActivationKind::Stochastic(noise), Some(_)) = (&f.entry().kind, draw.key) {
         let values = (noise.prepare)(f.values()).map(F::of);
         let function = F::noise(&noise.passes).derivative;
         for (i, ((&x, &g), out)) in saved.iter().zip(grad_out).zip(out).enumerate() {
@@ -139,9 +139,9 @@ fn backward<F: Real>(
 }
 
 /// The entry of an activation with learned numbers.
-fn learned(f: &Activation) -> Result<&'static LearnedKind> {
+fn parametric(f: &Activation) -> Result<&'static ParametricKind> {
     match &f.entry().kind {
-        ActivationKind::Learned(learned) => Ok(learned),
+        ActivationKind::Parametric(parametric) => Ok(parametric),
         _ => Err(Error::Internal(format!("{f} has no learned numbers"))),
     }
 }

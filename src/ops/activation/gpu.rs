@@ -23,9 +23,9 @@ impl ActivationOp {
             Self::Backward { f, order, key, saved, grad_out, grad_in } => {
                 lowering.activation_backward(f, *order, *key, [*saved, *grad_out, *grad_in])
             }
-            Self::Learned { f, x, weight, out } => lowering.learned(f, [*x, *weight, *out]),
-            Self::LearnedBackward { f, x, weight, grad_out, grad_in, grad_weight } => {
-                lowering.learned_backward(f, [*x, *weight, *grad_out, *grad_in], *grad_weight)
+            Self::Parametric { f, x, weight, out } => lowering.parametric(f, [*x, *weight, *out]),
+            Self::ParametricBackward { f, x, weight, grad_out, grad_in, grad_weight } => {
+                lowering.parametric_backward(f, [*x, *weight, *grad_out, *grad_in], *grad_weight)
             }
         }
     }
@@ -81,7 +81,7 @@ impl Lowering<'_> {
         let keys = [("key0", key0), ("key1", key1)];
         let [outer, cols, inner] = shape.split(f.dim().unwrap_or(-1)).unwrap_or_default();
         let call = match &f.entry().kind {
-            ActivationKind::Map(_) => call.field("len", len).groups(groups(len, MAP)),
+            ActivationKind::Elementwise(_) => call.field("len", len).groups(groups(len, MAP)),
             ActivationKind::Row(_) => {
                 let rows = if cols == 0 { 0 } else { outer * inner };
                 let lanes = self.activation_lanes(f, outer * inner, cols)?;
@@ -89,13 +89,13 @@ impl Lowering<'_> {
                     .fields(keys)
                     .groups(groups(rows, ROW / lanes))
             }
-            ActivationKind::Noise(noise) => {
+            ActivationKind::Stochastic(noise) => {
                 let prepared = (noise.prepare)(f.values());
                 let hyper = noise.fields.iter().copied().zip(prepared);
                 let call = call.field("len", len).fields(keys).hyper(hyper);
                 return self.push(call.groups(groups(len, EACH)));
             }
-            ActivationKind::Fold(_) => {
+            ActivationKind::AxisResize(_) => {
                 let out_cols = f.output_len(cols)?;
                 // One lane looks at all the numbers that one comes of, four a turn.
                 self.check_turns(f.name(), cols.checked_div(out_cols).unwrap_or(0).div_ceil(4))?;
@@ -103,27 +103,27 @@ impl Lowering<'_> {
                     .field("inner", inner)
                     .groups(groups(len, EACH))
             }
-            ActivationKind::Learned(_) => {
+            ActivationKind::Parametric(_) => {
                 return Err(Error::Internal(format!("{f} without its learned numbers")));
             }
         };
         self.push(call.hyper(f.pairs()))
     }
 
-    fn learned(&mut self, f: &Activation, [x, weight, out]: [Slot; 3]) -> Result<()> {
-        let (call, ..) = self.learned_call(kernels::forward(f, Rows::PLAIN), f, [x, weight])?;
+    fn parametric(&mut self, f: &Activation, [x, weight, out]: [Slot; 3]) -> Result<()> {
+        let (call, ..) = self.parametric_call(kernels::forward(f, Rows::PLAIN), f, [x, weight])?;
         self.push(call.bind("y", &self.region(out)?))
     }
 
     /// The gradients of the learned numbers are sums of a term per element.
-    fn learned_backward(
+    fn parametric_backward(
         &mut self,
         f: &Activation,
         [x, weight, grad_out, grad_in]: [Slot; 4],
         grad_weight: Slot,
     ) -> Result<()> {
         let kernel = kernels::backward(f, Rows::PLAIN);
-        let (call, channels, count) = self.learned_call(kernel, f, [x, weight])?;
+        let (call, channels, count) = self.parametric_call(kernel, f, [x, weight])?;
         let numbers = channels * count;
         let rows = self.shape(x)?.len().checked_div(channels).unwrap_or(0);
         let terms = self.scratch(rows * numbers)?;
@@ -136,17 +136,18 @@ impl Lowering<'_> {
     }
 
     /// A kernel with learned numbers, how many channels have some, and how many each.
-    fn learned_call(
+    fn parametric_call(
         &self,
         kernel: Kernel,
         f: &Activation,
         [x, weight]: [Slot; 2],
     ) -> Result<(Call, usize, usize)> {
-        let ActivationKind::Learned(learned) = &f.entry().kind else {
+        let ActivationKind::Parametric(parametric) = &f.entry().kind else {
             return Err(Error::Internal(format!("{f} has no learned numbers")));
         };
         let shape = self.shape(x)?;
-        let (channels, count) = (learned.channels(f.values(), shape.cols()), learned.names.len());
+        let (channels, count) =
+            (parametric.channels(f.values(), shape.cols()), parametric.names.len());
         let call = self
             .call(kernel)
             .bind("x", &self.region(x)?)

@@ -28,17 +28,17 @@ impl ActivationOp {
                 let Some(g) = grads.take(program, grad_in)? else { return Ok(()) };
                 self.second(program, grads, (f, order), [saved, grad_out, g])
             }
-            Self::Learned { f, x, weight, out } => {
+            Self::Parametric { f, x, weight, out } => {
                 let Some(g) = grads.take(program, out)? else { return Ok(()) };
                 let (x, weight) = (grads.value(program, x)?, grads.value(program, weight)?);
                 let shape = program.shape(weight)?;
                 let grad_weight = program.value(&grads.name(program, weight), shape);
                 let name = grads.name(program, x);
-                let grad = program.learned_backward(&name, f, (x, weight), g, grad_weight)?;
+                let grad = program.parametric_backward(&name, f, (x, weight), g, grad_weight)?;
                 grads.add(program, weight, grad_weight)?;
                 grads.add(program, x, grad)
             }
-            Self::LearnedBackward { x, weight, grad_out, grad_in, grad_weight, .. } => {
+            Self::ParametricBackward { x, weight, grad_out, grad_in, grad_weight, .. } => {
                 grads.take(program, grad_in)?;
                 grads.take(program, grad_weight)?;
                 grads.refuse(program, &self.name(), &[x, weight, grad_out])
@@ -57,7 +57,7 @@ impl ActivationOp {
     ) -> Result<()> {
         let (x, y) = input_and_output(program, f, saved);
         let by_x = f.saves() != Saves::Nothing && grads.needs(program, x);
-        let is_map = matches!(f.entry().kind, ActivationKind::Map(_));
+        let is_map = matches!(f.entry().kind, ActivationKind::Elementwise(_));
         if !is_map || order == Order::Second || (by_x && !f.has_second()) {
             return grads.refuse(program, &self.name(), &[x, grad_out]);
         }

@@ -5,7 +5,7 @@ use crate::gpu::kernel::parts::{
 };
 use crate::gpu::kernel::{Binding, Kernel, Reads, Rows};
 use crate::spec::Activation;
-use crate::spec::activation::{ActivationKind, MapKind, NoiseKind, Order, Saves};
+use crate::spec::activation::{ActivationKind, ElementwiseKind, Order, Saves, StochasticKind};
 use crate::spec::row::{RowForm, RowKind};
 
 const ROW_FIELDS: [&str; 6] = ["rows", "cols", "inner", "lanes", "key0", "key1"];
@@ -18,7 +18,7 @@ const TOP: &str = shader!("template/row_top");
 pub fn forward(f: &Activation, rows: Rows) -> Kernel {
     let (entry, label) = (f.entry(), format!("activation.{}.forward", f.name()));
     match &entry.kind {
-        ActivationKind::Map(map) => {
+        ActivationKind::Elementwise(map) => {
             let parts = [shader!("template/map_apart"), shader!("template/map_forward")];
             with_hyper(self::map(&label, &parts, &[read("x"), write("y")]), entry, map.shader)
         }
@@ -30,20 +30,20 @@ pub fn forward(f: &Activation, rows: Rows) -> Kernel {
             let bindings = [read("steps"), read("x"), write("y")];
             with_hyper(self::row(&label, row, rows, &parts, &bindings), entry, row.shader)
         }
-        ActivationKind::Noise(noise) => {
+        ActivationKind::Stochastic(noise) => {
             let bindings = [read("steps"), read("x"), write("y")];
             self::noise(&label, noise, shader!("template/noise_forward"), &bindings)
         }
-        ActivationKind::Fold(fold) => {
+        ActivationKind::AxisResize(fold) => {
             let bindings = [read("x"), write("y")];
             let kernel =
                 self::fold(&label, fold.gated, shader!("template/fold_forward"), &bindings);
             with_hyper(kernel, entry, fold.shader)
         }
-        ActivationKind::Learned(learned) => {
+        ActivationKind::Parametric(parametric) => {
             let bindings = [read("x"), read("weight"), write("y")];
-            let kernel = self::learned(&label, shader!("template/learned_forward"), &bindings);
-            with_hyper(kernel, entry, learned.shader)
+            let kernel = self::parametric(&label, shader!("template/learned_forward"), &bindings);
+            with_hyper(kernel, entry, parametric.shader)
         }
     }
 }
@@ -53,7 +53,7 @@ pub fn in_place(f: &Activation, rows: Rows) -> Option<Kernel> {
     let (entry, label) = (f.entry(), format!("activation.{}.in_place", f.name()));
     match &entry.kind {
         _ if f.saves() != Saves::Output => None,
-        ActivationKind::Map(map) => {
+        ActivationKind::Elementwise(map) => {
             let parts = [shader!("template/map_in_place"), shader!("template/map_forward")];
             Some(with_hyper(self::map(&label, &parts, &[write("y")]), entry, map.shader))
         }
@@ -73,28 +73,28 @@ pub fn in_place(f: &Activation, rows: Rows) -> Option<Kernel> {
 pub fn backward(f: &Activation, rows: Rows) -> Kernel {
     let (entry, label) = (f.entry(), format!("activation.{}.backward", f.name()));
     match &entry.kind {
-        ActivationKind::Map(map) => derivative(f, map, Order::First),
+        ActivationKind::Elementwise(map) => derivative(f, map, Order::First),
         ActivationKind::Row(row) => {
             let bindings = [read("steps"), read("saved"), read("grad_out"), write("grad_in")];
             let parts = [(shader!("template/row_backward"), shader!("template/row_four_backward"))];
             let kernel = self::row(&label, row, rows, &parts, &bindings);
             with_hyper(kernel, entry, row.shader)
         }
-        ActivationKind::Noise(noise) => {
+        ActivationKind::Stochastic(noise) => {
             let bindings = [read("steps"), read("saved"), read("grad_out"), write("grad_in")];
             self::noise(&label, noise, shader!("template/noise_backward"), &bindings)
         }
-        ActivationKind::Fold(fold) => {
+        ActivationKind::AxisResize(fold) => {
             let bindings = [read("x"), read("grad_out"), write("grad_in")];
             let kernel =
                 self::fold(&label, fold.gated, shader!("template/fold_backward"), &bindings);
             with_hyper(kernel, entry, fold.shader)
         }
-        ActivationKind::Learned(learned) => {
+        ActivationKind::Parametric(parametric) => {
             let bindings =
                 [read("x"), read("weight"), read("grad_out"), write("grad_in"), write("terms")];
-            let kernel = self::learned(&label, shader!("template/learned_backward"), &bindings);
-            with_hyper(kernel, entry, learned.shader)
+            let kernel = self::parametric(&label, shader!("template/learned_backward"), &bindings);
+            with_hyper(kernel, entry, parametric.shader)
         }
     }
 }
@@ -102,21 +102,23 @@ pub fn backward(f: &Activation, rows: Rows) -> Kernel {
 /// What a backward kernel calls the tensor that forward saved, and the gradient that it writes.
 pub fn backward_names(f: &Activation) -> [&'static str; 2] {
     match &f.entry().kind {
-        ActivationKind::Map(_) => ["saved", "y"],
-        ActivationKind::Row(_) | ActivationKind::Noise(_) => ["saved", "grad_in"],
-        ActivationKind::Fold(_) | ActivationKind::Learned(_) => ["x", "grad_in"],
+        ActivationKind::Elementwise(_) => ["saved", "y"],
+        ActivationKind::Row(_) | ActivationKind::Stochastic(_) => ["saved", "grad_in"],
+        ActivationKind::AxisResize(_) | ActivationKind::Parametric(_) => ["x", "grad_in"],
     }
 }
 
 /// `grad_in = grad_out f''(saved)`, if there is a second derivative.
 pub fn second(f: &Activation) -> Option<Kernel> {
     match &f.entry().kind {
-        ActivationKind::Map(map) if map.second.is_some() => Some(derivative(f, map, Order::Second)),
+        ActivationKind::Elementwise(map) if map.second.is_some() => {
+            Some(derivative(f, map, Order::Second))
+        }
         _ => None,
     }
 }
 
-fn derivative(f: &Activation, map: &MapKind, order: Order) -> Kernel {
+fn derivative(f: &Activation, map: &ElementwiseKind, order: Order) -> Kernel {
     let (name, factor) = match order {
         Order::First => ("backward", shader!("template/map_first")),
         Order::Second => ("second", shader!("template/map_second")),
@@ -160,7 +162,12 @@ fn row(
     whole(&label, 256, &[&library, form, &parts[..]].concat(), bindings, &ROW_FIELDS)
 }
 
-fn noise(label: &str, noise: &NoiseKind, template: &'static str, bindings: &[Binding]) -> Kernel {
+fn noise(
+    label: &str,
+    noise: &StochasticKind,
+    template: &'static str,
+    bindings: &[Binding],
+) -> Kernel {
     let parts = [INDEX, MATH, RANDOM, STEP, NO_SCALARS, template, noise.shader];
     let mut kernel = whole(label, 64, &parts, bindings, &["len", "key0", "key1"]);
     kernel.hyper = Some(noise.fields.to_vec());
@@ -173,7 +180,7 @@ fn fold(label: &str, gated: bool, template: &'static str, bindings: &[Binding]) 
     whole(label, 64, &parts, bindings, &FOLD_FIELDS)
 }
 
-fn learned(label: &str, template: &'static str, bindings: &[Binding]) -> Kernel {
+fn parametric(label: &str, template: &'static str, bindings: &[Binding]) -> Kernel {
     whole(label, 64, &[INDEX, MATH, shader!("lib/learned"), template], bindings, &LEARNED_FIELDS)
 }
 

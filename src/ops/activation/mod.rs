@@ -42,7 +42,7 @@ pub enum ActivationOp {
         grad_in: Slot,
     },
     /// `out = f(x)` with learned numbers.
-    Learned {
+    Parametric {
         /// The function.
         f: Activation,
         /// Its input.
@@ -53,7 +53,7 @@ pub enum ActivationOp {
         out: Slot,
     },
     /// The gradients of `f(x)` with learned numbers.
-    LearnedBackward {
+    ParametricBackward {
         /// The function.
         f: Activation,
         /// Its input.
@@ -73,8 +73,10 @@ impl ActivationOp {
     /// The op's name.
     pub fn name(&self) -> String {
         match self {
-            Self::Forward { f, .. } | Self::Learned { f, .. } => format!("activation.{f}.forward"),
-            Self::Backward { f, order: Order::First, .. } | Self::LearnedBackward { f, .. } => {
+            Self::Forward { f, .. } | Self::Parametric { f, .. } => {
+                format!("activation.{f}.forward")
+            }
+            Self::Backward { f, order: Order::First, .. } | Self::ParametricBackward { f, .. } => {
                 format!("activation.{f}.backward")
             }
             Self::Backward { f, .. } => format!("activation.{f}.second"),
@@ -91,8 +93,8 @@ impl ActivationOp {
             Self::Backward { key, saved, grad_out, grad_in, .. } => {
                 none.read([*saved, *grad_out]).read(key.map(|_| Operand::Step)).write([*grad_in])
             }
-            Self::Learned { x, weight, out, .. } => none.read([*x, *weight]).write([*out]),
-            Self::LearnedBackward { x, weight, grad_out, grad_in, grad_weight, .. } => {
+            Self::Parametric { x, weight, out, .. } => none.read([*x, *weight]).write([*out]),
+            Self::ParametricBackward { x, weight, grad_out, grad_in, grad_weight, .. } => {
                 none.read([*x, *weight, *grad_out]).write([*grad_in, *grad_weight])
             }
         }

@@ -25,7 +25,7 @@ impl Program {
             );
             return Err(Error::shape("reshape", message));
         }
-        Ok(self.add(name, shape, DType::F32, Place::Same(from.root(x))))
+        Ok(self.add(name, shape, DType::F32, Place::Alias(from.base(x))))
     }
 
     /// A copy.

@@ -21,7 +21,7 @@ pub(crate) struct Fused {
 }
 
 /// The dispatch of a product.
-pub(crate) struct Draft {
+pub(crate) struct MatmulDispatch {
     variant: Variant,
     bindings: Vec<(&'static str, Region)>,
     sides: [usize; 4],
@@ -40,7 +40,7 @@ struct Sum {
     to: Region,
 }
 
-impl Draft {
+impl MatmulDispatch {
     /// Gives a call its operands and sides, under the names that the call's kernel has for them.
     fn given_to(&self, call: Call, own: impl Fn(&'static str) -> &'static str) -> Call {
         let bindings = self.bindings.iter().map(|(name, region)| (own(name), region.clone()));
@@ -63,12 +63,17 @@ impl LinearOp {
 
 impl Lowering<'_> {
     fn matmul(&mut self, a: Slot, b: Slot, out: Slot, form: Form) -> Result<()> {
-        let draft = self.draft([a, b, out], form, Fused::default())?;
+        let draft = self.matmul_dispatch([a, b, out], form, Fused::default())?;
         self.product(draft)
     }
 
     /// A product, not yet among the jobs.
-    pub(crate) fn draft(&self, [a, b, out]: [Slot; 3], form: Form, fused: Fused) -> Result<Draft> {
+    pub(crate) fn matmul_dispatch(
+        &self,
+        [a, b, out]: [Slot; 3],
+        form: Form,
+        fused: Fused,
+    ) -> Result<MatmulDispatch> {
         let product = Product::into(form, self.shape(a)?, self.shape(b)?, self.shape(out)?)?;
         let Product { m, k, n, .. } = product;
         let (tiling, depth) = self.gpu.product(form, &product);
@@ -107,11 +112,11 @@ impl Lowering<'_> {
         bindings.extend(row_sums.map(|sums| ("sums", sums)));
         let (sides, flops) = ([m, k, n, depth], 2 * len as u64 * k as u64);
         let batch = [product.batch, product.a_strides, product.b_strides];
-        Ok(Draft { variant, bindings, sides, batch, groups: tiles, flops, sums })
+        Ok(MatmulDispatch { variant, bindings, sides, batch, groups: tiles, flops, sums })
     }
 
     /// A product in a dispatch of its own.
-    pub(crate) fn product(&mut self, draft: Draft) -> Result<()> {
+    pub(crate) fn product(&mut self, draft: MatmulDispatch) -> Result<()> {
         let call = self.call(draft.variant.kernel()).hyper(draft.variant.epilogue.pairs());
         let call = draft.given_to(call, |name| name);
         self.push(call.groups(draft.groups).flops(draft.flops))?;
@@ -119,7 +124,7 @@ impl Lowering<'_> {
     }
 
     /// Two products in one dispatch, if one can do both.
-    pub(crate) fn pair(&mut self, first: Draft, second: Draft) -> Result<()> {
+    pub(crate) fn pair(&mut self, first: MatmulDispatch, second: MatmulDispatch) -> Result<()> {
         let pair = Pair { first: first.variant, second: second.variant };
         if !pair.fits(self.gpu.limits().max_compute_workgroup_storage_size) {
             self.product(first)?;

@@ -8,7 +8,7 @@ mod gradient;
 pub(crate) mod kernels;
 mod product;
 
-pub(crate) use gpu::{Draft, Fused};
+pub(crate) use gpu::{Fused, MatmulDispatch};
 pub use product::{MAX_BATCH_AXES, Product};
 
 use crate::program::{Effects, Slot};

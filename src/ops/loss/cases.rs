@@ -19,7 +19,7 @@ pub fn all() -> Result<Vec<Case>> {
 fn losses(loss: Loss) -> Result<Vec<Case>> {
     let name = |form: &str| format!("loss.{loss}{form}");
     match &loss.entry().kind {
-        LossKind::Map(map) => {
+        LossKind::Elementwise(map) => {
             let mut case = Case::new(name(""));
             let [first, target, second] = map.domain;
             let (extents, len) = ([ROWS, 5], ROWS * 5);

@@ -76,7 +76,7 @@ impl Layout {
         let first = shape.axis(0).unwrap_or(1);
         let rest = || shape.extents().skip(1).product();
         let (samples, cols, inner) = match &loss.entry().kind {
-            LossKind::Map(_) => (first, rest(), 1),
+            LossKind::Elementwise(_) => (first, rest(), 1),
             LossKind::Ctc { .. } => (shape.axis(1).unwrap_or(1), shape.cols(), 1),
             LossKind::Row(_) if shape.rank() < 2 => (1, shape.len(), 1),
             LossKind::Row(row) => match row.axis {

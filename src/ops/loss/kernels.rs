@@ -5,7 +5,7 @@ use crate::gpu::kernel::parts::{
 };
 use crate::gpu::kernel::{Binding, Kernel, Lanes, Reads, Rows};
 use crate::spec::Loss;
-use crate::spec::loss::{LossKind, MapKind, RowKind, TargetForm};
+use crate::spec::loss::{ElementwiseKind, LossKind, RowKind, TargetForm};
 
 const MAP_FIELDS: [&str; 8] =
     ["len", "lanes", "cols", "terms_per_row", "writes", "weights", "input", "upstream"];
@@ -99,7 +99,7 @@ impl Parts {
 pub fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
     let entry = loss.entry();
     match &entry.kind {
-        LossKind::Map(map) => {
+        LossKind::Elementwise(map) => {
             let label = format!("loss.{}{}{}", entry.name, rows.lanes.suffix(), with.suffix());
             with_hyper(map_kernel(&label, map, rows.lanes, with), entry, map.shader)
         }
@@ -121,15 +121,17 @@ pub fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
     }
 }
 
-fn map_kernel(label: &str, map: &MapKind, lanes: Lanes, with: Parts) -> Kernel {
+fn map_kernel(label: &str, map: &ElementwiseKind, lanes: Lanes, with: Parts) -> Kernel {
     let weight = if with.class_weight {
         shader!("template/loss_map_column_weight")
     } else {
         shader!("template/loss_map_no_column_weight")
     };
     let (access, last) = match map {
-        MapKind { inputs: 2, .. } => (vec![shader!("template/loss_map_two")], Some(read("second"))),
-        MapKind { column_weight: true, .. } => {
+        ElementwiseKind { inputs: 2, .. } => {
+            (vec![shader!("template/loss_map_two")], Some(read("second")))
+        }
+        ElementwiseKind { column_weight: true, .. } => {
             let last = only(with.class_weight, read("class_weight"));
             (vec![shader!("template/loss_map_column"), weight], Some(last))
         }

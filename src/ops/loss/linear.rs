@@ -58,7 +58,7 @@ impl<T> LinearInputs<T> {
 
 /// What a trainer asks of it: where the gradients go, of which those that are not wanted are not computed, and metrics.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LinearGoal {
+pub(crate) struct LinearOutputs {
     /// By the inputs.
     pub x: Option<Slot>,
     /// By weight and, if there is one, bias.
@@ -99,16 +99,19 @@ impl Program {
         inputs: &LinearInputs,
         gradients: bool,
     ) -> Result<LinearLoss> {
-        let mut goal = LinearGoal::default();
+        let mut objective = LinearOutputs::default();
         if gradients {
             let parameters = [Some(inputs.weight), inputs.bias].into_iter().flatten();
             let mut like = |name: &str, slot: Slot| Ok(self.value(name, self.shape(slot)?));
-            goal.x = Some(like("d x", inputs.x)?);
-            goal.parameters =
+            objective.x = Some(like("d x", inputs.x)?);
+            objective.parameters =
                 parameters.map(|slot| like("d parameter", slot)).collect::<Result<_>>()?;
         }
-        let (value, _) = self.linear_loss(loss, reduction, inputs, &goal)?;
-        Ok(LinearLoss { value, gradients: goal.x.into_iter().chain(goal.parameters).collect() })
+        let (value, _) = self.linear_loss(loss, reduction, inputs, &objective)?;
+        Ok(LinearLoss {
+            value,
+            gradients: objective.x.into_iter().chain(objective.parameters).collect(),
+        })
     }
 
     /// The value, and the metrics that the goal asks for, its gradients filled.
@@ -117,36 +120,37 @@ impl Program {
         loss: Loss,
         reduction: Reduction,
         inputs: &LinearInputs,
-        goal: &LinearGoal,
+        objective: &LinearOutputs,
     ) -> Result<(Slot, Vec<Slot>)> {
         let [rows, features, classes] = self.check_linear(&loss, inputs)?;
         let share = self.weighted_shares(&loss, reduction, inputs, classes)?;
         let row = Shape::new(&[rows])?;
         let terms = self.value("terms", row);
         let metrics: Vec<Slot> =
-            goal.metrics.iter().map(|_| self.value("metric terms", row)).collect();
+            objective.metrics.iter().map(|_| self.value("metric terms", row)).collect();
         let mut parts = Vec::new();
-        for total in &goal.parameters {
+        for total in &objective.parameters {
             parts.push((*total, self.value("part", self.shape(*total)?)));
         }
         let at_once = at_once(inputs.rows_at_once, [rows, features, classes]).min(rows.max(1));
-        let mut chunk = self.chunk([at_once, features, classes], goal)?;
+        let mut chunk = self.chunk([at_once, features, classes], objective)?;
         for start in (0..rows).step_by(at_once) {
             let range = start..(start + at_once).min(rows);
             if range.len() < chunk.rows {
-                chunk = self.chunk([range.len(), features, classes], goal)?;
+                chunk = self.chunk([range.len(), features, classes], objective)?;
             }
             self.rows_into(inputs.x, range.clone(), chunk.x)?;
             self.rows_into(inputs.target, range.clone(), chunk.target)?;
             self.rows_into(share, range.clone(), chunk.share)?;
             self.chunk_loss(loss, inputs, &chunk)?;
             self.put_rows(chunk.terms, terms, range.clone())?;
-            for ((metric, some), all) in goal.metrics.iter().zip(&chunk.metrics).zip(&metrics) {
+            for ((metric, some), all) in objective.metrics.iter().zip(&chunk.metrics).zip(&metrics)
+            {
                 self.metric_terms(*metric, chunk.logits, chunk.target, *some)?;
                 self.put_rows(*some, *all, range.clone())?;
             }
             let Some(d_logits) = chunk.d_logits else { continue };
-            if let (Some(some), Some(all)) = (chunk.d_x, goal.x) {
+            if let (Some(some), Some(all)) = (chunk.d_x, objective.x) {
                 self.matmul_into(d_logits, inputs.weight, Form::NN, some)?;
                 self.put_rows(some, all, range)?;
             }
@@ -258,10 +262,14 @@ impl Program {
         }
     }
 
-    fn chunk(&mut self, [rows, features, classes]: [usize; 3], goal: &LinearGoal) -> Result<Chunk> {
+    fn chunk(
+        &mut self,
+        [rows, features, classes]: [usize; 3],
+        objective: &LinearOutputs,
+    ) -> Result<Chunk> {
         let (row, wide, scores) =
             (Shape::new(&[rows])?, Shape::new(&[rows, features])?, Shape::new(&[rows, classes])?);
-        let goes_back = goal.x.is_some() || !goal.parameters.is_empty();
+        let goes_back = objective.x.is_some() || !objective.parameters.is_empty();
         Ok(Chunk {
             rows,
             x: self.value("some x", wide),
@@ -270,8 +278,12 @@ impl Program {
             logits: self.value("some logits", scores),
             terms: self.value("some terms", row),
             d_logits: goes_back.then(|| self.value("some d logits", scores)),
-            d_x: goal.x.map(|_| self.value("some d x", wide)),
-            metrics: goal.metrics.iter().map(|_| self.value("some metric terms", row)).collect(),
+            d_x: objective.x.map(|_| self.value("some d x", wide)),
+            metrics: objective
+                .metrics
+                .iter()
+                .map(|_| self.value("some metric terms", row))
+                .collect(),
         })
     }
 

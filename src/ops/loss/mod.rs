@@ -13,7 +13,7 @@ mod triplet;
 pub(crate) use cpu::{Target, Targets};
 pub use inputs::LossInputs;
 pub(crate) use inputs::{Layout, has_weighted_mean};
-pub(crate) use linear::LinearGoal;
+pub(crate) use linear::LinearOutputs;
 pub use linear::{LinearInputs, LinearLoss};
 pub use triplet::TripletDistances;
 

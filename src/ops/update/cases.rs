@@ -8,7 +8,7 @@ use crate::shape::Shape;
 use crate::spec::loss::Domain;
 use crate::spec::{Activation, Optimizer, Reduce};
 
-use super::Around;
+use super::GradientTransforms;
 
 /// Every case.
 pub fn all() -> Result<Vec<Case>> {
@@ -72,12 +72,12 @@ fn transformed() -> Result<Case> {
     program.update(optimizer, None, Key::new(0, Stream::Optimizer))?;
     program.average(extra + 1, false);
     program.record(&[loss, penalty, norm, skipped])?;
-    let around = Around {
+    let transforms = GradientTransforms {
         accumulate: Some(2),
         noise: Some([0.01, 0.5]),
         average: Some(Averaging::Ema { decay: 0.5 }),
-        ..Around::default()
+        ..GradientTransforms::default()
     };
-    case.rule = Steps { around, ..steps(optimizer) };
+    case.rule = Steps { transforms, ..steps(optimizer) };
     Ok(case)
 }

@@ -1,6 +1,5 @@
 //! What happens to gradients and parameters: penalties, clipping, noise, gathering, averages, the optimizer's update.
 
-mod around;
 mod build;
 pub(crate) mod cases;
 mod cpu;
@@ -8,8 +7,9 @@ mod gpu;
 mod gradient;
 pub(crate) mod kernels;
 mod orthogonal;
+mod transforms;
 
-pub use around::Around;
+pub use transforms::GradientTransforms;
 
 use crate::program::{Effects, Operand, Slot};
 use crate::random::Key;

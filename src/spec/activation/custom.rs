@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use super::initializer::XAVIER;
-use super::{Activation, ActivationKind, Map, MapKind, Saves, Tolerance, map_slice, scale_slice};
+use super::{
+    Activation, ActivationKind, ElementwiseKind, Map, Saves, Tolerance, map_slice, scale_slice,
+};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::keep_text;
@@ -19,7 +21,7 @@ impl Activation {
         reference: Formula,
         reference_derivative: Formula,
     ) -> Self {
-        let kind = MapKind {
+        let kind = ElementwiseKind {
             shader: keep_text(&format!("{forward}\n{derivative}")),
             initializer: XAVIER,
             saves: Saves::Input,
@@ -33,7 +35,7 @@ impl Activation {
             },
             second: None,
         };
-        Self::own(name, ActivationKind::Map(kind))
+        Self::own(name, ActivationKind::Elementwise(kind))
     }
 }
 

@@ -1,18 +1,18 @@
 //! Activations: elementwise maps and row-wise functions.
 
+mod axis_resize;
 mod custom;
-mod fold;
 mod initializer;
-mod learned;
-mod noise;
+mod parametric;
 mod rows;
+mod stochastic;
 mod table;
 
-pub use fold::FoldKind;
+pub use axis_resize::AxisResizeKind;
 pub use initializer::Suiting;
 pub(crate) use initializer::leaky_gain;
-pub use learned::{Learned, LearnedKind, LearnedPasses, MAX_LEARNED};
-pub use noise::{Noise, NoiseKind, NoisePasses};
+pub use parametric::{LearnedPasses, MAX_LEARNED, Parametric, ParametricKind};
+pub use stochastic::{Noise, NoisePasses, StochasticKind};
 
 use super::registry::{Choice, Entry, Kind, Values, registry};
 use super::row::RowKind;
@@ -36,19 +36,19 @@ pub type Activation = Choice<ActivationKind>;
 #[derive(Debug)]
 pub enum ActivationKind {
     /// y_i depends on x_i alone.
-    Map(MapKind),
+    Elementwise(ElementwiseKind),
     /// y depends on a whole axis.
     Row(RowKind),
     /// y depends on x and, while training, on a random number per element.
-    Noise(NoiseKind),
+    Stochastic(StochasticKind),
     /// An axis changes its length.
-    Fold(FoldKind),
+    AxisResize(AxisResizeKind),
     /// y_i depends on x_i and on learned numbers.
-    Learned(LearnedKind),
+    Parametric(ParametricKind),
 }
 
 registry! { ActivationKind, "activation",
-    [table::ENTRIES, rows::ENTRIES, noise::ENTRIES, learned::ENTRIES, fold::ENTRIES]
+    [table::ENTRIES, rows::ENTRIES, stochastic::ENTRIES, parametric::ENTRIES, axis_resize::ENTRIES]
 }
 
 /// What backward needs from forward.
@@ -108,7 +108,7 @@ impl Tolerance {
 
 /// An elementwise activation.
 #[derive(Debug)]
-pub struct MapKind {
+pub struct ElementwiseKind {
     /// The WGSL functions `forward` and `derivative`.
     pub shader: &'static str,
     /// The initializer that suits the layer before it.
@@ -179,10 +179,10 @@ impl Activation {
     /// What backward needs from forward.
     pub fn saves(&self) -> Saves {
         match &self.entry().kind {
-            ActivationKind::Map(map) => map.saves,
+            ActivationKind::Elementwise(map) => map.saves,
             ActivationKind::Row(row) => row.saves,
-            ActivationKind::Noise(noise) => noise.saves,
-            ActivationKind::Fold(_) | ActivationKind::Learned(_) => Saves::Input,
+            ActivationKind::Stochastic(noise) => noise.saves,
+            ActivationKind::AxisResize(_) | ActivationKind::Parametric(_) => Saves::Input,
         }
     }
 
@@ -198,11 +198,11 @@ impl Activation {
     /// ```
     pub fn initializer(&self) -> Option<Initializer> {
         let suiting = match &self.entry().kind {
-            ActivationKind::Map(map) => map.initializer,
+            ActivationKind::Elementwise(map) => map.initializer,
             ActivationKind::Row(row) => row.initializer,
-            ActivationKind::Noise(noise) => noise.initializer,
-            ActivationKind::Fold(fold) => fold.initializer,
-            ActivationKind::Learned(learned) => learned.initializer,
+            ActivationKind::Stochastic(noise) => noise.initializer,
+            ActivationKind::AxisResize(fold) => fold.initializer,
+            ActivationKind::Parametric(parametric) => parametric.initializer,
         };
         suiting(self.values())
     }
@@ -224,28 +224,28 @@ impl Activation {
     /// Whether training draws random numbers for it.
     pub fn is_random(&self) -> bool {
         match &self.entry().kind {
-            ActivationKind::Noise(_) => true,
-            ActivationKind::Row(row) => row.evaluated.is_some(),
+            ActivationKind::Stochastic(_) => true,
+            ActivationKind::Row(row) => row.eval_mode.is_some(),
             _ => false,
         }
     }
 
     /// Whether it has learned numbers.
-    pub fn is_learned(&self) -> bool {
-        matches!(self.entry().kind, ActivationKind::Learned(_))
+    pub fn is_parametric(&self) -> bool {
+        matches!(self.entry().kind, ActivationKind::Parametric(_))
     }
 
     /// What takes its place outside training: for a random activation one without randomness, else itself.
-    pub fn evaluated(&self) -> Self {
+    pub fn eval_mode(&self) -> Self {
         match &self.entry().kind {
-            ActivationKind::Noise(noise) => (noise.evaluated)(self.values()),
-            ActivationKind::Row(row) => row.evaluated.map_or(*self, |f| f(self.values())),
+            ActivationKind::Stochastic(noise) => (noise.eval_mode)(self.values()),
+            ActivationKind::Row(row) => row.eval_mode.map_or(*self, |f| f(self.values())),
             _ => *self,
         }
     }
 
     /// The learned numbers it has, with their first values: one vector for each, over `cols` columns.
-    pub fn first_weights(&self, cols: usize) -> Option<Vec<f64>> {
+    pub fn initial_weights(&self, cols: usize) -> Option<Vec<f64>> {
         let (first, channels) = self.first_numbers(cols)?;
         Some(first.into_iter().flat_map(|value| std::iter::repeat_n(value, channels)).collect())
     }
@@ -253,7 +253,9 @@ impl Activation {
     /// The first value of each learned number, and how many channels have it, over rows of `cols` elements.
     pub(crate) fn first_numbers(&self, cols: usize) -> Option<(Vec<f64>, usize)> {
         match &self.entry().kind {
-            ActivationKind::Learned(learned) => Some(learned.first_numbers(self.values(), cols)),
+            ActivationKind::Parametric(parametric) => {
+                Some(parametric.first_numbers(self.values(), cols))
+            }
             _ => None,
         }
     }
@@ -264,9 +266,14 @@ impl Activation {
     /// [`Error::Shape`] if the length does not suit it.
     pub fn output_len(&self, len: usize) -> Result<usize> {
         match &self.entry().kind {
-            ActivationKind::Fold(fold) => (fold.resize)(self.values(), len).map_err(|wanted| {
-                Error::shape(format!("activation.{self}"), format!("an axis of {len}; {wanted}"))
-            }),
+            ActivationKind::AxisResize(fold) => {
+                (fold.resize)(self.values(), len).map_err(|wanted| {
+                    Error::shape(
+                        format!("activation.{self}"),
+                        format!("an axis of {len}; {wanted}"),
+                    )
+                })
+            }
             _ => Ok(len),
         }
     }
@@ -276,18 +283,18 @@ impl Activation {
     pub fn forward<F: Real>(&self, cols: usize, x: &[F], y: &mut [F]) {
         let values = self.values_as();
         match &self.entry().kind {
-            ActivationKind::Map(map) => (F::map(&map.passes).forward)(&values, x, y),
+            ActivationKind::Elementwise(map) => (F::map(&map.passes).forward)(&values, x, y),
             ActivationKind::Row(RowKind { passes, .. })
-            | ActivationKind::Fold(FoldKind { passes, .. }) => {
+            | ActivationKind::AxisResize(AxisResizeKind { passes, .. }) => {
                 let out = self.output_len(cols).unwrap_or(cols);
                 let rows = x.chunks(cols.max(1)).zip(y.chunks_mut(out.max(1)));
                 rows.for_each(|(x, y)| (F::rows(passes).forward)(&values, x, y));
             }
-            ActivationKind::Noise(_) => self.evaluated().forward(cols, x, y),
-            ActivationKind::Learned(learned) => {
-                let weights = self.first_weights(cols).unwrap_or_default();
+            ActivationKind::Stochastic(_) => self.eval_mode().forward(cols, x, y),
+            ActivationKind::Parametric(parametric) => {
+                let weights = self.initial_weights(cols).unwrap_or_default();
                 let weights: Vec<F> = weights.into_iter().map(F::of).collect();
-                learned.forward(&weights, x, y);
+                parametric.forward(&weights, x, y);
             }
         }
     }
@@ -296,29 +303,33 @@ impl Activation {
     pub fn backward<F: Real>(&self, cols: usize, saved: &[F], grad_out: &[F], grad_in: &mut [F]) {
         let values = self.values_as();
         match &self.entry().kind {
-            ActivationKind::Map(map) => {
+            ActivationKind::Elementwise(map) => {
                 (F::map(&map.passes).backward)(&values, saved, grad_out, grad_in)
             }
             ActivationKind::Row(RowKind { passes, .. })
-            | ActivationKind::Fold(FoldKind { passes, .. }) => {
+            | ActivationKind::AxisResize(AxisResizeKind { passes, .. }) => {
                 let out = self.output_len(cols).unwrap_or(cols);
                 let grads = grad_out.chunks(out.max(1)).zip(grad_in.chunks_mut(cols.max(1)));
                 let rows = saved.chunks(cols.max(1)).zip(grads);
                 rows.for_each(|(s, (g, out))| (F::rows(passes).backward)(&values, s, g, out));
             }
-            ActivationKind::Noise(_) => self.evaluated().backward(cols, saved, grad_out, grad_in),
-            ActivationKind::Learned(learned) => {
-                let weights = self.first_weights(cols).unwrap_or_default();
+            ActivationKind::Stochastic(_) => {
+                self.eval_mode().backward(cols, saved, grad_out, grad_in)
+            }
+            ActivationKind::Parametric(parametric) => {
+                let weights = self.initial_weights(cols).unwrap_or_default();
                 let weights: Vec<F> = weights.into_iter().map(F::of).collect();
                 let mut unused = vec![F::zero(); weights.len()];
-                learned.backward(&weights, saved, grad_out, grad_in, &mut unused);
+                parametric.backward(&weights, saved, grad_out, grad_in, &mut unused);
             }
         }
     }
 
     /// The reference of the second derivative: `out = grad_out * f''`, if the activation has one.
     pub fn second<F: Real>(&self, saved: &[F], grad_out: &[F], out: &mut [F]) -> Option<()> {
-        let ActivationKind::Map(MapKind { second: Some(second), .. }) = &self.entry().kind else {
+        let ActivationKind::Elementwise(ElementwiseKind { second: Some(second), .. }) =
+            &self.entry().kind
+        else {
             return None;
         };
         F::second(&second.passes)(&self.values_as(), saved, grad_out, out);
@@ -327,7 +338,7 @@ impl Activation {
 
     /// Whether there is a second derivative.
     pub fn has_second(&self) -> bool {
-        matches!(&self.entry().kind, ActivationKind::Map(map) if map.second.is_some())
+        matches!(&self.entry().kind, ActivationKind::Elementwise(map) if map.second.is_some())
     }
 }
 
@@ -352,7 +363,7 @@ macro_rules! map {
         fn backward<F: Float>($q: &Values<F>, saved: &[F], grad_out: &[F], grad_in: &mut [F]) {
             scale_slice(saved, grad_out, grad_in, |$s| $derivative)
         }
-        ActivationKind::Map(MapKind {
+        ActivationKind::Elementwise(ElementwiseKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
             initializer: $initializer,
             saves: Saves::$saves,

@@ -12,13 +12,13 @@ const DIM: Param = Param::new("dim", -1.0, Range::AXIS);
 const EXPONENTIAL: Tolerance = Tolerance::growing(8.0, 2.0, |_, below| below);
 
 macro_rules! row {
-    ($file:literal, $form:ident, $saves:ident, $evaluated:expr, $bound:expr, $forward:ident, $backward:ident) => {
+    ($file:literal, $form:ident, $saves:ident, $eval_mode:expr, $bound:expr, $forward:ident, $backward:ident) => {
         ActivationKind::Row(RowKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
             initializer: XAVIER,
             form: RowForm::$form,
             saves: Saves::$saves,
-            evaluated: $evaluated,
+            eval_mode: $eval_mode,
             forward: $bound,
             backward: Tolerance::ulps(6.0),
             passes: Both {

@@ -3,7 +3,7 @@
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use super::initializer::{KAIMING, KAIMING_OF_SLOPE, KEEPS_SCALE, LECUN, SIREN, XAVIER};
-use super::{ActivationKind, Map, MapKind, Saves, Tolerance, map, map_slice, scale_slice};
+use super::{ActivationKind, ElementwiseKind, Map, Saves, Tolerance, map, map_slice, scale_slice};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};

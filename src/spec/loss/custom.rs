@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Domain, Loss, LossKind, Map, MapInputs, MapKind};
+use super::{Domain, ElementwiseKind, Loss, LossKind, Map, MapInputs};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::keep_text;
@@ -12,7 +12,7 @@ type Formula = Arc<dyn Fn(f64, f64) -> f64 + Send + Sync>;
 impl Loss {
     /// An elementwise loss whose name and WGSL text have been checked.
     pub(crate) fn define(name: &str, text: &str, value: Formula, gradient: Formula) -> Self {
-        let kind = MapKind {
+        let kind = ElementwiseKind {
             shader: keep_text(text),
             inputs: 1,
             column_weight: false,
@@ -21,7 +21,7 @@ impl Loss {
             threshold: None,
             passes: Both { f32: passes(&value, &gradient), f64: passes(&value, &gradient) },
         };
-        Self::own(name, LossKind::Map(kind))
+        Self::own(name, LossKind::Elementwise(kind))
     }
 }
 

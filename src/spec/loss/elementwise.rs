@@ -3,7 +3,7 @@
 use std::ops::Bound::{Excluded, Included};
 
 use super::map::{map, pair};
-use super::{Domain, LossKind, Map, MapInputs, MapKind};
+use super::{Domain, ElementwiseKind, LossKind, Map, MapInputs};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};

@@ -6,7 +6,7 @@ use crate::spec::registry::Values;
 
 /// An elementwise loss.
 #[derive(Debug)]
-pub struct MapKind {
+pub struct ElementwiseKind {
     /// The WGSL functions `value` and `gradient`.
     pub shader: &'static str,
     /// How many differentiable inputs it has: 1, the prediction, or 2.
@@ -65,7 +65,7 @@ macro_rules! map {
         fn kinks($kp: &Values, [$kt, _]: [f64; 2]) -> Vec<f64> {
             $kinks
         }
-        LossKind::Map(MapKind {
+        LossKind::Elementwise(ElementwiseKind {
             shader: include_str!(concat!("../../../shaders/loss/", $file, ".wgsl")),
             inputs: 1,
             column_weight: $column,
@@ -117,7 +117,7 @@ macro_rules! pair {
         fn kinks($kp: &Values, [$kt, $kb]: [f64; 2]) -> Vec<f64> {
             $kinks
         }
-        LossKind::Map(MapKind {
+        LossKind::Elementwise(ElementwiseKind {
             shader: include_str!(concat!("../../../shaders/loss/", $file, ".wgsl")),
             inputs: 2,
             column_weight: false,

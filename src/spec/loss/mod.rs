@@ -9,7 +9,7 @@ mod map;
 mod row;
 mod vectors;
 
-pub use map::{Map, MapInputs, MapKind, MapPasses};
+pub use map::{ElementwiseKind, Map, MapInputs, MapPasses};
 pub use row::{ClassAxis, Row, RowKind, RowPasses, RowTarget, RowView, TargetForm};
 
 use super::Real;
@@ -55,7 +55,7 @@ impl Reduction {
 #[derive(Debug)]
 pub enum LossKind {
     /// A term for each element; predictions and target have the same shape.
-    Map(MapKind),
+    Elementwise(ElementwiseKind),
     /// A term for each row of scores or vector.
     Row(RowKind),
     /// A term for each sequence of log-probabilities (time, samples, classes): connectionist temporal classification.
@@ -85,7 +85,7 @@ pub enum Domain {
 impl Loss {
     /// Whether the loss has a term per row, not per element.
     pub fn is_row_wise(&self) -> bool {
-        !matches!(self.entry().kind, LossKind::Map(_))
+        !matches!(self.entry().kind, LossKind::Elementwise(_))
     }
 
     /// Whether a target can be a class index per row.
@@ -96,7 +96,7 @@ impl Loss {
     /// What a target can be.
     pub fn target_forms(&self) -> &'static [TargetForm] {
         match &self.entry().kind {
-            LossKind::Map(_) => &[TargetForm::Values],
+            LossKind::Elementwise(_) => &[TargetForm::Values],
             LossKind::Row(row) => row.targets,
             LossKind::Ctc { .. } => &[TargetForm::ClassList],
         }
@@ -105,7 +105,7 @@ impl Loss {
     /// How many differentiable inputs the loss has.
     pub fn inputs(&self) -> usize {
         match &self.entry().kind {
-            LossKind::Map(map) => map.inputs,
+            LossKind::Elementwise(map) => map.inputs,
             LossKind::Row(row) => row.inputs,
             LossKind::Ctc { .. } => 1,
         }
@@ -114,7 +114,7 @@ impl Loss {
     /// Whether the loss takes a weight per class or column.
     pub fn takes_class_weight(&self) -> bool {
         match &self.entry().kind {
-            LossKind::Map(map) => map.column_weight,
+            LossKind::Elementwise(map) => map.column_weight,
             LossKind::Row(row) => row.class_weight,
             LossKind::Ctc { .. } => false,
         }
@@ -139,7 +139,7 @@ impl Loss {
     /// The prediction from which on a yes-or-no answer is yes, for losses of such targets.
     pub fn threshold(&self) -> Option<f64> {
         match &self.entry().kind {
-            LossKind::Map(map) => map.threshold,
+            LossKind::Elementwise(map) => map.threshold,
             LossKind::Row(_) | LossKind::Ctc { .. } => None,
         }
     }
@@ -147,7 +147,7 @@ impl Loss {
     /// The reference of an elementwise loss.
     pub(crate) fn map<F: Real>(&self) -> Option<&'static Map<F>> {
         match &self.entry().kind {
-            LossKind::Map(map) => Some(F::loss_map(&map.passes)),
+            LossKind::Elementwise(map) => Some(F::loss_map(&map.passes)),
             LossKind::Row(_) | LossKind::Ctc { .. } => None,
         }
     }
@@ -155,7 +155,7 @@ impl Loss {
     /// The reference of a row-wise loss.
     pub(crate) fn row<F: Real>(&self) -> Option<&'static Row<F>> {
         match &self.entry().kind {
-            LossKind::Map(_) | LossKind::Ctc { .. } => None,
+            LossKind::Elementwise(_) | LossKind::Ctc { .. } => None,
             LossKind::Row(row) => Some(F::loss_row(&row.passes)),
         }
     }

@@ -103,15 +103,15 @@ entries! { OptimizerKind;
             scalars: [step_size, one_minus_beta1, beta2, one_minus_beta2, eps, low, high, amsgrad],
             [base, _, _, _, beta1, beta2, eps, final_lr, gamma, amsgrad, ..], t, lr => {
                 // The bounds follow the schedule, as in the authors' code.
-                let goal = if *base == 0.0 { 0.0 } else { final_lr * lr / base };
+                let objective = if *base == 0.0 { 0.0 } else { final_lr * lr / base };
                 [
                     lr * (1.0 - beta2.powf(t)).sqrt() / (1.0 - beta1.powf(t)),
                     1.0 - beta1,
                     *beta2,
                     1.0 - beta2,
                     *eps,
-                    goal * (1.0 - 1.0 / (gamma * t + 1.0)),
-                    goal * (1.0 + 1.0 / (gamma * t)),
+                    objective * (1.0 - 1.0 / (gamma * t + 1.0)),
+                    objective * (1.0 + 1.0 / (gamma * t)),
                     *amsgrad,
                 ]
             },
@@ -245,7 +245,7 @@ entries! { OptimizerKind;
             ..optimizer!("eve", states: ["exp_avg", "exp_avg_sq"], count: |_| 2, init: |_| [0.0; 4],
                 scalars: [
                     step_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps, one_minus_beta3, limit, least_loss,
-                    has_previous, pace
+                    has_previous, step_budget
                 ],
                 [_, _, _, _, beta1, beta2, beta3, c, least_loss, eps, ..], t, lr => [
                     lr / (1.0 - beta1.powf(t)),
@@ -263,7 +263,7 @@ entries! { OptimizerKind;
                 param, grad, state => {
                     state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
                     state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
-                    step_size / pace * state[0] / (state[1].sqrt() / root_correction + eps)
+                    step_size / step_budget * state[0] / (state[1].sqrt() / root_correction + eps)
                 })
         },
     }
@@ -348,13 +348,14 @@ fn rectify(beta2: f64, t: f64) -> [f64; 2] {
 
 /// The loss moves by a share `change` of what it lies over `least_loss`; the running mean of that divides the step.
 fn eve_carry<F: Float>(scalars: &mut Scalars<F>, loss: F, numbers: &mut [F; MAX_CARRIED]) {
-    let [_, _, _, _, _, _, one_minus_beta3, limit, least_loss, has_previous, pace, ..] = scalars;
+    let [_, _, _, _, _, _, one_minus_beta3, limit, least_loss, has_previous, step_budget, ..] =
+        scalars;
     let [old, previous, ..] = *numbers;
-    *pace = F::one();
+    *step_budget = F::one();
     if *has_previous == F::one() {
         let over = (loss.min(previous) - *least_loss).max(F::of(1e-12));
         let change = ((loss - previous).abs() / over).within(F::one() / *limit, *limit);
-        *pace = old + *one_minus_beta3 * (change - old);
+        *step_budget = old + *one_minus_beta3 * (change - old);
     }
-    (numbers[0], numbers[1]) = (*pace, loss);
+    (numbers[0], numbers[1]) = (*step_budget, loss);
 }

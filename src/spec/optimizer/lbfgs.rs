@@ -31,7 +31,7 @@ entries! { OptimizerKind;
             Param::new("tolerance_change", 1e-9, Range::NOT_NEGATIVE),
         ],
         formula: "p += lr d, at first min(1, 1 / sum |g|) lr d; d = -H g, H the inverse Hessian of the last pairs of steps s and \
-            gradient changes y with s . y > 1e-10, around s . y / y . y",
+            gradient changes y with s . y > 1e-10, transforms s . y / y . y",
         source: "torch.optim.LBFGS with max_iter=1 and no line search; Liu and Nocedal 1989; four dispatches; a network of one \
             arena segment, rates of tensors 0 or 1",
         kind: OptimizerKind {

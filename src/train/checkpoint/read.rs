@@ -113,7 +113,7 @@ impl Trainer {
     /// How many updates a checkpoint of earlier versions stands for, which counts the steps whose update was skipped, and
     /// how many steps it has gathered for the next.
     fn updates_after(&self, step: u64, skipped: u64) -> (u64, u64) {
-        let (counted, group) = (step.saturating_sub(skipped), self.goal.around.group());
+        let (counted, group) = (step.saturating_sub(skipped), self.objective.transforms.group());
         (counted / group, counted % group)
     }
 

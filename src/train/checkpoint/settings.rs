@@ -2,7 +2,7 @@
 
 use super::container::{Container, Result};
 use crate::error::cut;
-use crate::nn::{Around, Goal};
+use crate::nn::{GradientTransforms, Objective};
 use crate::program::Averaging;
 use crate::spec::Optimizer;
 use crate::train::{Trainer, keep_same_state};
@@ -10,8 +10,8 @@ use crate::train::{Trainer, keep_same_state};
 impl Trainer {
     /// The settings that a run can only go on with, as text.
     pub(super) fn fixed_settings(&self) -> Vec<(&'static str, String)> {
-        let Goal { loss, reduction, class_weights, around, .. } = &self.goal;
-        let Around {
+        let Objective { loss, reduction, class_weights, transforms, .. } = &self.objective;
+        let GradientTransforms {
             accumulate,
             across_epochs,
             skip_not_finite,
@@ -20,7 +20,7 @@ impl Trainer {
             clip_norm,
             noise,
             average,
-        } = around;
+        } = transforms;
         vec![
             ("loss", loss.to_string()),
             ("reduction", format!("{reduction:?}").to_lowercase()),

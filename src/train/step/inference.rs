@@ -4,7 +4,7 @@ use super::{StepOptions, TrainingStep};
 use crate::device::Weights;
 use crate::error::{Error, Result};
 use crate::gpu::{Plan, Region};
-use crate::nn::Wiring;
+use crate::nn::ProgramIo;
 use crate::program::{Slot, StepEntry};
 use crate::train::Trainer;
 
@@ -36,7 +36,7 @@ impl Trainer {
             let message = "a pass takes the weights where they are; see Trainer::move_parameters";
             return Err(Error::unsupported("inference", message));
         }
-        let Wiring { program, x, y, target, grad, grad_x, .. } =
+        let ProgramIo { program, x, y, target, grad, grad_x, .. } =
             self.network.inference(options.rows)?;
         let views = options.views(&super::Slots { x, target, y, grad, grad_x })?;
         let entry = StepEntry::rows(options.rows);

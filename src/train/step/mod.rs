@@ -1,9 +1,9 @@
 //! A training step for somebody else's frame.
 
+mod buffers;
 mod figures;
 mod inference;
 mod options;
-mod places;
 mod restore;
 mod self_test;
 
@@ -16,7 +16,7 @@ use super::Trainer;
 use crate::device::Weights;
 use crate::error::{Error, Result};
 use crate::gpu::{Budget, Choices, Fusion, MemoryUse, Plan, Profile, Region, Snapshots, View};
-use crate::nn::{Goal, Layer, RecordLayout, Wiring};
+use crate::nn::{Layer, Objective, ProgramIo, RecordLayout};
 use crate::program::{LiveSteps, Slot, Steps};
 use crate::spec::Activation;
 
@@ -91,18 +91,19 @@ impl Trainer {
     }
 
     /// The program of a step.
-    fn wire(&self, options: &StepOptions, by_gradient: bool) -> Result<Wiring> {
+    fn wire(&self, options: &StepOptions, by_gradient: bool) -> Result<ProgramIo> {
         let (rows, seed) = (options.rows, self.seed);
-        let goal = Goal { checked: true, through: options.through, ..self.goal.clone() };
+        let objective =
+            Objective { checked: true, through: options.through, ..self.objective.clone() };
         if by_gradient {
-            return self.network.training_by_gradient(&goal, self.optimizer, rows, seed);
+            return self.network.training_by_gradient(&objective, self.optimizer, rows, seed);
         }
-        if goal.linear_cross_entropy {
+        if objective.linear_cross_entropy {
             let message = "with linear_cross_entropy there are no outputs that the host could read";
             return Err(Error::unsupported("into_step", message));
         }
         let target = self.natural_target();
-        self.network.training(&goal, self.optimizer, target, (rows, rows), seed)
+        self.network.training(&objective, self.optimizer, target, (rows, rows), seed)
     }
 }
 
@@ -111,8 +112,8 @@ impl TrainingStep {
         if options.rows == 0 {
             return Err(Error::empty("into_step", "a batch needs at least one row"));
         }
-        let wiring = trainer.wire(&options, by_gradient)?;
-        let Wiring { x, target, y, grad, grad_x, constants, record, parts, .. } = wiring;
+        let io = trainer.wire(&options, by_gradient)?;
+        let ProgramIo { x, target, y, grad, grad_x, constants, record, parts, .. } = io;
         let slots = Slots { x, target, y, grad, grad_x };
         let live = trainer.steps(options.rows).across_epochs().live();
         if let Some((buffer, offset)) = &options.parameters {
@@ -126,7 +127,7 @@ impl TrainingStep {
         let fusion = if options.fused { gpu.choices().fusion } else { Fusion::Never };
         let gpu = &gpu.choosing(Choices { fusion, ..gpu.choices() });
         let rule = Box::new(live.clone());
-        let plan = Plan::ruled(gpu, wiring.program, Some(weights), &views, trainer.step, rule)?;
+        let plan = Plan::ruled(gpu, io.program, Some(weights), &views, trainer.step, rule)?;
         constants.iter().try_for_each(|(slot, data)| plan.write(*slot, data))?;
         let snapshots = Snapshots::new(gpu);
         let missing = || Error::Internal("a step without memory".into());
@@ -308,10 +309,10 @@ impl TrainingStep {
     }
 
     fn rewire(&mut self) -> Result<()> {
-        let wiring = self.trainer.wire(&self.options, self.by_gradient)?;
+        let io = self.trainer.wire(&self.options, self.by_gradient)?;
         let Weights::Gpu(weights) = &self.trainer.weights else { return Ok(()) };
-        let parts = wiring.parts;
-        self.plan.change(Some(weights), wiring.program)?;
+        let parts = io.parts;
+        self.plan.change(Some(weights), io.program)?;
         self.parts = parts;
         Ok(())
     }

@@ -117,7 +117,7 @@ impl Trainer {
     ) -> Result<Self> {
         let initial = self.network.initial(self.seed);
         let params = snapshot.map_or(&initial, |snapshot| &snapshot.weights.values.params);
-        let extras = self.goal.around.states().len();
+        let extras = self.objective.transforms.states().len();
         let mut weights =
             Weights::new(device, self.network.params(), params, &self.optimizer, extras)?;
         let step = snapshot.map_or(0, Snapshot::step);
@@ -126,7 +126,7 @@ impl Trainer {
         }
         let mut trainer = Self {
             network: self.network.clone(),
-            goal: self.goal.clone(),
+            objective: self.objective.clone(),
             metrics_chosen: self.metrics_chosen,
             optimizer: self.optimizer,
             schedule: self.schedule.clone(),

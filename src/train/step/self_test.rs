@@ -5,7 +5,7 @@ use crate::data::Dataset;
 use crate::device::{Case, Check};
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
-use crate::nn::Wiring;
+use crate::nn::ProgramIo;
 use crate::program::Steps;
 use crate::train::Trainer;
 
@@ -45,14 +45,14 @@ impl Trainer {
             let message = "it is the CPU reference that kernels are compared with";
             return Err(Error::unsupported("self_test", message));
         };
-        let (wiring, batch) = self.wiring("self_test", data, batch)?;
+        let (io, batch) = self.io("self_test", data, batch)?;
         let rule = Steps { batch, ..self.steps(data.len()) };
-        self.check_kernels(gpu, &wiring, rule).await
+        self.check_kernels(gpu, &io, rule).await
     }
 
-    async fn check_kernels(&self, gpu: &Gpu, wiring: &Wiring, rule: Steps) -> Result<Check> {
-        let name = wiring.program.name().to_string();
-        Case::training(name, &self.network, wiring, rule, &self.goal.loss)?.check(gpu).await
+    async fn check_kernels(&self, gpu: &Gpu, io: &ProgramIo, rule: Steps) -> Result<Check> {
+        let name = io.program.name().to_string();
+        Case::training(name, &self.network, io, rule, &self.objective.loss)?.check(gpu).await
     }
 }
 
@@ -64,8 +64,8 @@ impl TrainingStep {
     /// # Errors
     /// As [`self_test`](crate::device::self_test_async).
     pub async fn self_test(&self) -> Result<Check> {
-        let wiring = self.trainer.wire(&self.options, self.by_gradient)?;
+        let io = self.trainer.wire(&self.options, self.by_gradient)?;
         let rule = self.trainer.steps(self.options.rows).across_epochs();
-        self.trainer.check_kernels(self.plan.gpu(), &wiring, rule).await
+        self.trainer.check_kernels(self.plan.gpu(), &io, rule).await
     }
 }

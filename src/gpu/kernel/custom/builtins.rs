@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use crate::gpu::kernel::{catalogue, names};
+use crate::gpu::kernel::{names, registry};
 
 /// Predeclared types, enumerants and functions of WGSL and of what wgpu adds to it.
 const BUILTINS: &str = "
@@ -55,7 +55,7 @@ pub(super) fn is_ours(name: &str) -> bool {
     let own = || {
         // Elementwise ops whose own texts declare nothing else.
         let beside = |label: &str| label.contains(".relu.") || label.starts_with("loss.mse");
-        let kernels = catalogue::written().into_iter().filter(|kernel| beside(&kernel.label));
+        let kernels = registry::written().into_iter().filter(|kernel| beside(&kernel.label));
         let parts: HashSet<_> = kernels.flat_map(|kernel| kernel.parts).collect();
         parts.iter().flat_map(|part| names::declared(part)).map(String::from).collect()
     };

@@ -72,7 +72,7 @@ impl Epilogue {
     pub fn takes(f: &Activation) -> bool {
         // A text of the caller's own was checked beside the texts of the templates only.
         let known = ActivationKind::all().iter().any(|entry| std::ptr::eq(*entry, f.entry()));
-        known && matches!(f.entry().kind, ActivationKind::Map(_))
+        known && matches!(f.entry().kind, ActivationKind::Elementwise(_))
     }
 
     fn function(&self) -> Option<Activation> {
@@ -162,7 +162,7 @@ impl Variant {
         let mut parts = vec![INDEX.into(), text.into()];
         let mut hyper = None;
         if let Some(f) = self.epilogue.function()
-            && let ActivationKind::Map(map) = &f.entry().kind
+            && let ActivationKind::Elementwise(map) = &f.entry().kind
         {
             parts.extend([MATH.into(), map.shader.into()]);
             if f.entry().params.is_empty() {

@@ -29,7 +29,9 @@ impl Whole {
         match layer {
             Layer::Dense { .. } => self.dense(number, placed, names),
             // Done where the dense layer before stores its results.
-            Layer::Activation { f, .. } if self.joins(number) && is_light(&f) => String::new(),
+            Layer::Activation { f, .. } if self.joins(number) && is_cheap_to_inline(&f) => {
+                String::new()
+            }
             Layer::Activation { width, .. } => {
                 let value = masked(&self.each("forward", &layer, names, "v"), width as u32);
                 let body =
@@ -99,8 +101,8 @@ impl Whole {
         }
         let next = self.layers.get(number + 1);
         let joined = next.filter(|_| self.joins(number + 1)).map(|next| next.layer);
-        let activation =
-            joined.filter(|layer| matches!(layer, Layer::Activation { f, .. } if is_light(f)));
+        let activation = joined
+            .filter(|layer| matches!(layer, Layer::Activation { f, .. } if is_cheap_to_inline(f)));
         for i in 0..cut.rows {
             let row = ("row", i, cut.down * cut.rows, self.block);
             text += "    {\n";
@@ -242,8 +244,8 @@ pub(super) fn masked(value: &str, width: u32) -> String {
 }
 
 /// Whether a function is so short that it can stand wherever a result is stored.
-pub fn is_light(f: &Activation) -> bool {
-    let ActivationKind::Map(map) = &f.entry().kind else { return false };
+pub fn is_cheap_to_inline(f: &Activation) -> bool {
+    let ActivationKind::Elementwise(map) = &f.entry().kind else { return false };
     let code = map.shader.lines().filter(|line| !line.trim_start().starts_with("//"));
     let words: Vec<&str> = code.flat_map(tokens).collect();
     let known = ["forward", "derivative", "second", "select", "max", "min", "abs", "clamp", "f32"];

@@ -132,7 +132,7 @@ impl Whole {
         text += "fn column_weight() -> f32 {\n    return 1.0;\n}\n";
         let hyper = constants(self.loss.values(), entry.params.len());
         let own = match &entry.kind {
-            LossKind::Map(map) => renamed(map.shader, "_loss"),
+            LossKind::Elementwise(map) => renamed(map.shader, "_loss"),
             LossKind::Row(row) => {
                 let sums = if row.sums == 8 {
                     shader!("template/loss_sums_8")
@@ -375,8 +375,8 @@ fn with_hyper(text: &str, name: &str, ty: &str, values: &str) -> String {
 fn activation_text(f: &Activation, number: usize) -> String {
     let entry = f.entry();
     let (shader, values) = match &entry.kind {
-        ActivationKind::Map(map) => (map.shader, constants(f.values(), entry.params.len())),
-        ActivationKind::Noise(noise) => {
+        ActivationKind::Elementwise(map) => (map.shader, constants(f.values(), entry.params.len())),
+        ActivationKind::Stochastic(noise) => {
             let values = (noise.prepare)(f.values());
             (noise.shader, constants(&values, noise.fields.len()))
         }

@@ -45,26 +45,26 @@ pub(super) struct Chain {
 /// Why a program is no such step.
 pub(super) enum Refusal {
     /// It is another one.
-    Other(String),
+    Unsupported(String),
     /// It is none at all.
-    Failed(Error),
+    Error(Error),
 }
 
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
-        Self::Failed(error)
+        Self::Error(error)
     }
 }
 
 impl From<String> for Refusal {
     fn from(why: String) -> Self {
-        Self::Other(why)
+        Self::Unsupported(why)
     }
 }
 
 impl From<&str> for Refusal {
     fn from(why: &str) -> Self {
-        Self::Other(why.into())
+        Self::Unsupported(why.into())
     }
 }
 
@@ -185,8 +185,8 @@ impl<'a> Reader<'a> {
 
     fn activation(&self, f: Activation, key: Option<crate::random::Key>, x: Slot) -> Judged<Layer> {
         let elementwise = match &f.entry().kind {
-            ActivationKind::Map(_) => true,
-            ActivationKind::Noise(_) => key.is_some(),
+            ActivationKind::Elementwise(_) => true,
+            ActivationKind::Stochastic(_) => key.is_some(),
             _ => false,
         };
         if !elementwise || !known_activation(&f) {
@@ -370,7 +370,7 @@ impl Chain {
             return refuse("has a weight per element");
         }
         let form = match &loss.entry().kind {
-            LossKind::Map(map) if map.inputs == 1 => TargetForm::Values,
+            LossKind::Elementwise(map) if map.inputs == 1 => TargetForm::Values,
             LossKind::Row(row) if row.inputs == 1 => {
                 let wanted =
                     if dtype == DType::U32 { TargetForm::Class } else { TargetForm::Values };
@@ -386,11 +386,11 @@ impl Chain {
     fn check(self, program: &Program) -> Judged<Self> {
         let hidden: HashSet<Slot> = self.hidden(program).into_iter().collect();
         // Another view of a slot is the slot.
-        let root = |slot: Slot| program.slot(slot).map_or(slot, |info| info.root(slot));
+        let base = |slot: Slot| program.slot(slot).map_or(slot, |info| info.base(slot));
         for (number, op) in program.ops().iter().enumerate() {
             if !self.ops.contains(&number)
                 && let Some(slot) =
-                    op.inputs().into_iter().map(root).find(|slot| hidden.contains(slot))
+                    op.inputs().into_iter().map(base).find(|slot| hidden.contains(slot))
             {
                 return Err(format!("{} looks at slot {}", op.name(), slot.0).into());
             }

@@ -97,9 +97,9 @@ pub(super) fn prepare(
     for (number, &start) in worth {
         match (Site { gpu, program, readers, weights, views }).plan(start) {
             Ok(plan) => return Ok(Some(plan)),
-            Err(Refusal::Failed(error)) => return Err(error),
-            Err(Refusal::Other(why)) if number == 0 => refusal = why,
-            Err(Refusal::Other(_)) => {}
+            Err(Refusal::Error(error)) => return Err(error),
+            Err(Refusal::Unsupported(why)) if number == 0 => refusal = why,
+            Err(Refusal::Unsupported(_)) => {}
         }
         if fusion == Fusion::Whole {
             break;

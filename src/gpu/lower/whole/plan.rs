@@ -48,7 +48,7 @@ impl Site<'_> {
         }
         // WebGPU refuses a dispatch that reads and writes one buffer.
         if let Some(slot) = chain.emits
-            && program.slot(slot)?.root(slot) == program.slot(chain.x.data)?.root(chain.x.data)
+            && program.slot(slot)?.base(slot) == program.slot(chain.x.data)?.base(chain.x.data)
         {
             return Err("the gradient by the input lies where the input does".into());
         }
@@ -238,8 +238,8 @@ fn is_local(program: &Program, op: &Op) -> bool {
         Operand::Grads => true,
         Operand::Slot(slot) => program
             .slot(slot)
-            .and_then(|info| program.slot(info.root(slot)))
-            .is_ok_and(|root| matches!(root.place, Place::Grad(_))),
+            .and_then(|info| program.slot(info.base(slot)))
+            .is_ok_and(|base| matches!(base.place, Place::Grad(_))),
         _ => false,
     };
     !op.concludes() && !op.effects().seen().any(is_grad)

@@ -6,7 +6,7 @@ use crate::spec::Range;
 
 /// What happens to gradients before an update, in this order, and to the parameters after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Around {
+pub struct GradientTransforms {
     /// How many steps gather the mean of their gradients for one update, if more than one.
     pub accumulate: Option<u64>,
     /// Whether an epoch that ends before they are gathered leaves them to the next, instead of an update of fewer steps.
@@ -25,7 +25,7 @@ pub struct Around {
     pub average: Option<Averaging>,
 }
 
-impl Around {
+impl GradientTransforms {
     /// The names of the state values that it keeps per parameter, after those of the optimizer.
     pub fn states(&self) -> Vec<&'static str> {
         let accumulated = self.accumulate.map(|_| "accumulated_grad");

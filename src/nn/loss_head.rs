@@ -2,16 +2,16 @@
 
 use super::Network;
 use super::build::{Part, Stage};
-use super::goal::Goal;
+use super::objective::Objective;
 use super::pass::{forward, last};
 use crate::error::{Error, Result};
-use crate::ops::loss::LinearGoal;
+use crate::ops::loss::LinearOutputs;
 use crate::program::{LinearInputs, LossInputs, Program, Slot};
 use crate::spec::{Loss, Metric, Reduction};
 
 /// What outputs are judged by.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Answers {
+pub(super) struct LossTargets {
     pub target: Slot,
     /// A weight per row.
     pub weight: Option<Slot>,
@@ -20,7 +20,7 @@ pub(super) struct Answers {
 
 /// A loss and what led to it.
 #[derive(Clone, Debug)]
-pub(super) struct Judged {
+pub(super) struct LossHead {
     /// The outputs; what the last layer takes, if it goes together with the loss.
     pub y: Slot,
     pub loss: Slot,
@@ -34,7 +34,7 @@ pub(super) struct Judged {
 }
 
 /// What a loss is taken of.
-struct Head {
+struct Criterion {
     prediction: Slot,
     loss: Loss,
     reduction: Reduction,
@@ -42,66 +42,67 @@ struct Head {
 
 impl Network {
     /// Adds forward, loss and, with the seed of training, backward.
-    pub(super) fn judged(
+    pub(super) fn loss_head(
         &self,
         program: &mut Program,
-        goal: &Goal,
+        objective: &Objective,
         x: Slot,
-        answers: Answers,
+        targets: LossTargets,
         training: Option<u64>,
-    ) -> Result<Judged> {
-        if goal.linear_cross_entropy {
-            return self.judged_with_last(program, goal, x, answers, training);
+    ) -> Result<LossHead> {
+        if objective.linear_cross_entropy {
+            return self.linear_loss_head(program, objective, x, targets, training);
         }
         let values = self.forward(program, x, training)?;
         let (y, forward) = (last(&values)?, program.ops().len());
-        let Answers { target, weight, class_weight } = answers;
+        let LossTargets { target, weight, class_weight } = targets;
         let of = |y| LossInputs { weight, class_weight, ..LossInputs::new(y, target) };
-        program.check_loss(&goal.loss, &of(y))?;
-        let Head { prediction, loss, reduction } = self.head(goal, y, &values);
+        program.check_loss(&objective.loss, &of(y))?;
+        let Criterion { prediction, loss, reduction } = self.head(objective, y, &values);
         let (loss, gradients) =
             program.loss_of(loss, reduction, of(prediction), training.is_some())?;
         let grad = gradients.first().copied();
         let grad_x = match grad {
             Some(grad) => {
-                let (params, x) = (0..self.params().len(), goal.through.then_some(x));
+                let (params, x) = (0..self.params().len(), objective.through.then_some(x));
                 self.backward(program, (prediction, grad), params, x)?
             }
             None => None,
         };
-        Ok(Judged { y, loss, metrics: None, grad, grad_x, forward })
+        Ok(LossHead { y, loss, metrics: None, grad, grad_x, forward })
     }
 
     /// What the loss is taken of: the outputs, or what makes them, where the last layer and the loss are one with a loss of
     /// that.
-    fn head(&self, goal: &Goal, y: Slot, values: &[Slot]) -> Head {
+    fn head(&self, objective: &Objective, y: Slot, values: &[Slot]) -> Criterion {
         let of_logits = || {
             let Part::Activation(output) = &self.stages.last()?.part else { return None };
-            let (loss, reduction) = goal.loss.of_logits(output, goal.reduction)?;
+            let (loss, reduction) = objective.loss.of_logits(output, objective.reduction)?;
             let [.., prediction, _] = values else { return None };
-            Some(Head { prediction: *prediction, loss, reduction })
+            Some(Criterion { prediction: *prediction, loss, reduction })
         };
-        let Goal { loss, reduction, .. } = *goal;
-        of_logits().unwrap_or(Head { prediction: y, loss, reduction })
+        let Objective { loss, reduction, .. } = *objective;
+        of_logits().unwrap_or(Criterion { prediction: y, loss, reduction })
     }
 
-    fn judged_with_last(
+    fn linear_loss_head(
         &self,
         program: &mut Program,
-        goal: &Goal,
+        objective: &Objective,
         x: Slot,
-        answers: Answers,
+        targets: LossTargets,
         training: Option<u64>,
-    ) -> Result<Judged> {
+    ) -> Result<LossHead> {
         let (below, first, has_bias) = self.below_last()?;
         let y = last(&forward(below, program, x, training)?)?;
         let forward = program.ops().len();
-        let Answers { target, weight: row_weight, class_weight } = answers;
+        let LossTargets { target, weight: row_weight, class_weight } = targets;
         let weight = program.param(first)?;
         let bias = has_bias.then(|| program.param(first + 1)).transpose()?;
         let inputs = LinearInputs::new(y, weight, target);
         let inputs = LinearInputs { bias, row_weight, class_weight, ..inputs };
-        let mut wanted = LinearGoal { metrics: goal.metrics.clone(), ..LinearGoal::default() };
+        let mut wanted =
+            LinearOutputs { metrics: objective.metrics.clone(), ..LinearOutputs::default() };
         if training.is_some() {
             let count = 1 + usize::from(has_bias);
             wanted.parameters =
@@ -110,12 +111,13 @@ impl Network {
                 wanted.x = Some(program.value("d features", program.shape(y)?));
             }
         }
-        let (loss, metrics) = program.linear_loss(goal.loss, goal.reduction, &inputs, &wanted)?;
+        let (loss, metrics) =
+            program.linear_loss(objective.loss, objective.reduction, &inputs, &wanted)?;
         if let Some(grad) = wanted.x {
             self.backward(program, (y, grad), 0..first, None)?;
         }
         let (grad, grad_x) = (None, None);
-        Ok(Judged { y, loss, metrics: Some(metrics), grad, grad_x, forward })
+        Ok(LossHead { y, loss, metrics: Some(metrics), grad, grad_x, forward })
     }
 
     /// The layers below the last one, its first parameter, and whether it has a bias.
@@ -133,14 +135,19 @@ impl Network {
     }
 }
 
-impl Judged {
+impl LossHead {
     /// The figures of the goal's metrics.
-    pub fn metrics(&self, program: &mut Program, goal: &Goal, target: Slot) -> Result<Vec<Slot>> {
-        let metrics = goal.metrics.iter();
+    pub fn metrics(
+        &self,
+        program: &mut Program,
+        objective: &Objective,
+        target: Slot,
+    ) -> Result<Vec<Slot>> {
+        let metrics = objective.metrics.iter();
         match &self.metrics {
             Some(metrics) => Ok(metrics.clone()),
             None => {
-                let ignored = goal.loss.ignore_index();
+                let ignored = objective.loss.ignore_index();
                 let figure =
                     |metric: &Metric| program.metric_ignoring(*metric, self.y, target, ignored);
                 metrics.map(figure).collect()

@@ -10,7 +10,7 @@ use crate::walk::put;
 
 /// An activation that changes the length of an axis.
 #[derive(Debug)]
-pub struct FoldKind {
+pub struct AxisResizeKind {
     /// The WGSL functions `forward` and `backward` of a cell, or if gated `gate`.
     pub shader: &'static str,
     /// The initializer that suits the layer before it; of gated ones, that of the gate.
@@ -30,7 +30,7 @@ const EXACT: Tolerance = Tolerance::ulps(0.0);
 
 macro_rules! fold {
     ($file:literal, $initializer:expr, gated: $gated:literal, $resize:expr, $bound:expr, $forward:ident, $backward:ident) => {
-        ActivationKind::Fold(FoldKind {
+        ActivationKind::AxisResize(AxisResizeKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
             initializer: $initializer,
             gated: $gated,

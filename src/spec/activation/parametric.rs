@@ -13,7 +13,7 @@ pub const MAX_LEARNED: usize = 4;
 
 /// An elementwise activation of x and its channel's learned numbers p.
 #[derive(Debug)]
-pub struct LearnedKind {
+pub struct ParametricKind {
     /// The WGSL functions `forward`, `derivative` and `sensitivity` (the derivatives by p) of x and p.
     pub shader: &'static str,
     /// The initializer that suits the layer before it.
@@ -31,11 +31,11 @@ pub struct LearnedKind {
 }
 
 /// The reference of an activation with learned numbers for both number types.
-pub type LearnedPasses = Both<Learned<f32>, Learned<f64>>;
+pub type LearnedPasses = Both<Parametric<f32>, Parametric<f64>>;
 
 /// The reference of an activation with learned numbers: functions of x and p.
 #[derive(Clone, Copy, Debug)]
-pub struct Learned<F: 'static> {
+pub struct Parametric<F: 'static> {
     /// The value.
     pub forward: fn(F, &[F; MAX_LEARNED]) -> F,
     /// The derivative by x.
@@ -50,7 +50,7 @@ impl std::fmt::Debug for LearnedPasses {
     }
 }
 
-impl LearnedKind {
+impl ParametricKind {
     /// How many channels rows of `cols` columns have.
     pub fn channels(&self, values: &Values, cols: usize) -> usize {
         if (self.per_channel)(values) { cols } else { 1 }
@@ -76,7 +76,7 @@ impl LearnedKind {
     /// Runs the reference.
     pub(crate) fn forward<F: Real>(&self, weights: &[F], x: &[F], y: &mut [F]) {
         let channels = self.by_channel(weights);
-        let forward = F::learned(&self.passes).forward;
+        let forward = F::parametric(&self.passes).forward;
         for ((&x, y), p) in x.iter().zip(y).zip(channels.iter().cycle()) {
             *y = forward(x, p);
         }
@@ -92,7 +92,7 @@ impl LearnedKind {
         grad_weights: &mut [F],
     ) {
         let channels = self.by_channel(weights);
-        let Learned { derivative, sensitivity, .. } = F::learned(&self.passes);
+        let Parametric { derivative, sensitivity, .. } = F::parametric(&self.passes);
         let mut sums = vec![[0.0; MAX_LEARNED]; channels.len()];
         let numbered = channels.iter().enumerate().cycle();
         for (((&x, &g), out), (channel, p)) in x.iter().zip(grad_out).zip(grad_in).zip(numbered) {
@@ -110,7 +110,7 @@ impl LearnedKind {
     }
 }
 
-macro_rules! learned {
+macro_rules! parametric {
     ($file:literal, $initializer:expr, $names:expr, $first:expr, $per_channel:expr, $bound:expr, $x:ident, $p:pat_param,
      $forward:expr, $derivative:expr, $sensitivity:expr) => {{
         fn forward<F: Float>($x: F, $p: &[F; MAX_LEARNED]) -> F {
@@ -124,7 +124,7 @@ macro_rules! learned {
         fn sensitivity<F: Float>($x: F, $p: &[F; MAX_LEARNED]) -> [F; MAX_LEARNED] {
             $sensitivity
         }
-        ActivationKind::Learned(LearnedKind {
+        ActivationKind::Parametric(ParametricKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
             initializer: $initializer,
             names: &$names,
@@ -132,8 +132,8 @@ macro_rules! learned {
             per_channel: $per_channel,
             bound: $bound,
             passes: Both {
-                f32: Learned { forward, derivative, sensitivity },
-                f64: Learned { forward, derivative, sensitivity },
+                f32: Parametric { forward, derivative, sensitivity },
+                f64: Parametric { forward, derivative, sensitivity },
             },
         })
     }};
@@ -145,7 +145,7 @@ entries! { ActivationKind;
         params: [Param::new("init", 0.25, Range::FINITE), Param::new("per_channel", 0.0, Range::FLAG)],
         formula: "x if x > 0 else w x, w learned",
         source: "torch.nn.PReLU; He et al. 2015; derivative w at 0",
-        kind: learned!("prelu", KAIMING_OF_SLOPE, ["weight"], |[init, ..]| [*init, 0.0, 0.0, 0.0], |[_, each, ..]| *each == 1.0,
+        kind: parametric!("prelu", KAIMING_OF_SLOPE, ["weight"], |[init, ..]| [*init, 0.0, 0.0, 0.0], |[_, each, ..]| *each == 1.0,
             Tolerance::ulps(1.0), x, [w, ..],
             if x > F::zero() { x } else { *w * x },
             if x > F::zero() { F::one() } else { *w },
@@ -159,7 +159,7 @@ entries! { ActivationKind;
         ],
         formula: "tl + al (x - tl) if x <= tl, tr + ar (x - tr) if x >= tr, else x; tl, al, tr, ar learned per column",
         source: "Jin et al. 2016, S-shaped rectified linear activation units; the parameters are the first values; where both hold, the right one",
-        kind: learned!("srelu", KAIMING_OF_LEFT_SLOPE, ["left_threshold", "left_slope", "right_threshold", "right_slope"],
+        kind: parametric!("srelu", KAIMING_OF_LEFT_SLOPE, ["left_threshold", "left_slope", "right_threshold", "right_slope"],
             |[a, b, c, d, ..]| [*a, *b, *c, *d], |_| true, Tolerance::ulps(2.0), x, [tl, al, tr, ar],
             if x >= *tr { *tr + *ar * (x - *tr) } else if x <= *tl { *tl + *al * (x - *tl) } else { x },
             if x >= *tr { *ar } else if x <= *tl { *al } else { F::one() },
@@ -179,7 +179,7 @@ entries! { ActivationKind;
         params: [Param::new("beta", 1.0, Range::FINITE), Param::new("per_channel", 0.0, Range::FLAG)],
         formula: "x / (1 + exp(-b x)), b learned",
         source: "Ramachandran et al. 2017, Searching for activation functions; beta is the first value",
-        kind: learned!("learned_swish", XAVIER, ["beta"], |[beta, ..]| [*beta, 0.0, 0.0, 0.0], |[_, each, ..]| *each == 1.0,
+        kind: parametric!("learned_swish", XAVIER, ["beta"], |[beta, ..]| [*beta, 0.0, 0.0, 0.0], |[_, each, ..]| *each == 1.0,
             Tolerance::growing(8.0, 1.0, |[beta, ..], x| beta * x).or(2e-7), x, [beta, ..],
             times(x, (*beta * x).sigmoid()),
             {

@@ -1,6 +1,6 @@
 //! What a network is trained or judged by.
 
-use super::Around;
+use super::GradientTransforms;
 use crate::error::Result;
 use crate::program::{DType, Program, Slot};
 use crate::shape::Shape;
@@ -26,7 +26,7 @@ impl TargetKind {
 
 /// What a network is trained or judged by.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Goal {
+pub struct Objective {
     /// The loss.
     pub loss: Loss,
     /// How its terms become one number.
@@ -34,7 +34,7 @@ pub struct Goal {
     /// The metrics recorded beside it, at most two.
     pub metrics: Vec<Metric>,
     /// What happens around the optimizer's update.
-    pub around: Around,
+    pub transforms: GradientTransforms,
     /// Whether each row comes with a weight of its own.
     pub weighted: bool,
     /// A weight per class or column, for losses that take one.
@@ -47,7 +47,7 @@ pub struct Goal {
     pub through: bool,
 }
 
-impl Goal {
+impl Objective {
     /// The input of the rows' weights.
     pub(super) fn weight(&self, program: &mut Program, rows: usize) -> Result<Option<Slot>> {
         let shape = Shape::new(&[rows])?;

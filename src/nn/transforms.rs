@@ -1,11 +1,11 @@
 //! The update with what happens around it.
 
 use crate::error::Result;
-use crate::program::{Around, Program, Slot};
+use crate::program::{GradientTransforms, Program, Slot};
 use crate::random::{Key, Stream};
 use crate::spec::Optimizer;
 
-impl Around {
+impl GradientTransforms {
     /// Adds the update with everything around it; gives the figure of skipped updates, if they are.
     pub(super) fn update(
         &self,

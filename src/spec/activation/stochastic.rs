@@ -8,7 +8,7 @@ use crate::spec::registry::{Alias, Choice, Entry, MAX_PARAMS, Param, Range, Valu
 
 /// An elementwise activation of x and a uniform number u in [0, 1).
 #[derive(Debug)]
-pub struct NoiseKind {
+pub struct StochasticKind {
     /// The WGSL functions `forward` and `derivative` of x and u.
     pub shader: &'static str,
     /// The initializer that suits the layer before it.
@@ -16,7 +16,7 @@ pub struct NoiseKind {
     /// What `derivative` takes beside u.
     pub saves: Saves,
     /// What takes its place outside training.
-    pub evaluated: fn(&Values) -> Activation,
+    pub eval_mode: fn(&Values) -> Activation,
     /// The fields of the shader's `Hyper`.
     pub fields: &'static [&'static str],
     /// Their values from the parameters, computed once on the host.
@@ -44,12 +44,12 @@ impl std::fmt::Debug for NoisePasses {
 }
 
 macro_rules! noise {
-    ($file:literal, $initializer:expr, $saves:ident, $evaluated:expr, $fields:expr, $prepare:expr, $forward:ident, $derivative:ident) => {
-        ActivationKind::Noise(NoiseKind {
+    ($file:literal, $initializer:expr, $saves:ident, $eval_mode:expr, $fields:expr, $prepare:expr, $forward:ident, $derivative:ident) => {
+        ActivationKind::Stochastic(StochasticKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
             initializer: $initializer,
             saves: Saves::$saves,
-            evaluated: $evaluated,
+            eval_mode: $eval_mode,
             fields: &$fields,
             prepare: $prepare,
             passes: Both {
