@@ -1,20 +1,20 @@
-//! The one error type of the library.
+//! The error type of the library.
 
 use std::borrow::Cow;
 
-/// What a fallible call of this library returns.
+/// The result of a fallible call of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Everything that can go wrong, in words that name the op, the shapes or values, and the limit.
+/// An error of this library. Its message names the op, the shapes or values, and the limit.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Shapes that do not fit together, or a shape that an op does not take.
+    /// Shapes that do not fit together, or a shape that an op does not accept.
     #[error("{op}: {message}")]
     Shape {
-        /// The op or layer that refused.
+        /// The op or layer that failed.
         op: String,
-        /// The shapes, and what was expected.
+        /// The shapes, and the expected ones.
         message: String,
     },
     /// A parameter outside its range (NaN is outside every range), or one that the op does not have.
@@ -29,107 +29,107 @@ pub enum Error {
         /// The valid range, in words.
         valid: String,
     },
-    /// A name that no registry entry has.
+    /// A name that is not in the registry.
     #[error("there is no {kind} named '{name}'{}", suggestion(near))]
     UnknownName {
-        /// What was looked up: activation, loss, optimizer, ...
+        /// The kind of name: activation, loss, optimizer, ...
         kind: &'static str,
         /// The name given.
         name: String,
         /// Known names close to it, nearest first.
         near: Vec<String>,
     },
-    /// A target value that a loss cannot take, such as a class index out of range.
+    /// A target value that a loss does not accept, such as a class index out of range.
     #[error("{op}: {message}")]
     Target {
-        /// The loss or metric that refused.
+        /// The loss or metric that failed.
         op: String,
-        /// How many, the first offender, and the valid range.
+        /// The number of invalid targets, the first one, and the valid range.
         message: String,
     },
-    /// More than a device or a format can hold.
+    /// A size beyond the limit of a device or a format.
     #[error("{what} needs {needed} {unit}, over the limit of {limit}")]
     Limit {
-        /// What was asked for.
+        /// The object or request that is too large.
         what: String,
-        /// How much it needs.
+        /// The required amount.
         needed: u64,
-        /// The limit it exceeds.
+        /// The limit that it exceeds.
         limit: u64,
-        /// What both count.
+        /// The unit of both amounts.
         unit: &'static str,
     },
-    /// Nothing to compute on where something is needed: no rows, no layers, no epochs.
+    /// Nothing to compute on where something is required: no rows, no layers, no epochs.
     #[error("{op}: {message}")]
     Empty {
-        /// The op or call that refused.
+        /// The op or call that failed.
         op: String,
-        /// What is missing.
+        /// The missing input.
         message: String,
     },
-    /// A combination that does not exist, such as the gradient of an op that has none.
+    /// An unsupported combination, such as the gradient of an op that has none.
     #[error("{op}: {message}")]
     Unsupported {
-        /// The op or call that refused.
+        /// The op or call that failed.
         op: String,
-        /// What is not supported, and what is.
+        /// The unsupported request, and the supported ones.
         message: String,
     },
-    /// A formula of the caller's own, in WGSL, that is not valid.
+    /// A user-defined formula, in WGSL, that is not valid.
     #[error("{op}: {message}")]
     Shader {
-        /// The op the text belongs to.
+        /// The op that the source belongs to.
         op: String,
-        /// What is wrong, and the line of the text it is in.
+        /// The error, and the line of the source it is in.
         message: String,
     },
-    /// No adapter fits the request.
+    /// No adapter matches the request.
     #[error("no GPU adapter: {0}")]
     NoAdapter(String),
-    /// The device ran out of memory; it is still usable.
+    /// The device ran out of memory; it remains usable.
     #[error("the device has no memory left for {what}: {message}")]
     OutOfMemory {
-        /// What was being created or run.
+        /// The object that was being created or run.
         what: String,
-        /// The driver's words.
+        /// The driver's message.
         message: String,
     },
     /// The device is gone. Resume from the last checkpoint on a new one.
     #[error("the GPU device was lost: {0}")]
     DeviceLost(String),
-    /// The device did not answer in time.
+    /// The device did not respond in time.
     #[error("{what} did not finish within {seconds} s")]
     Timeout {
-        /// What was waited for.
+        /// The operation that was waited for.
         what: String,
-        /// How long it was waited for.
+        /// The time waited, in seconds.
         seconds: f64,
     },
     /// A checkpoint that cannot be read or does not belong to this trainer.
     #[error("checkpoint: {0}")]
     Checkpoint(String),
-    /// A data file that cannot be read as numbers.
+    /// A data file that cannot be parsed as numbers.
     #[error("{origin}: {message}")]
     Data {
         /// The file, and for text the line and column.
         origin: String,
-        /// What is wrong there.
+        /// The problem there.
         message: String,
     },
-    /// The file system refused.
+    /// A failed file operation.
     #[error("{path}: {source}")]
     Io {
-        /// The file concerned.
+        /// The file.
         path: String,
-        /// The operating system's words.
+        /// The operating system's error.
         source: std::io::Error,
     },
-    /// A fault of this library that it noticed itself; please report it.
+    /// A bug of this library that it detected itself; please report it.
     #[error("internal error (please report it): {0}")]
     Internal(String),
 }
 
-/// Somebody else's text for a message: its beginning, if it is long.
+/// Truncates text of unknown length for a message.
 pub(crate) fn cut(text: &str) -> Cow<'_, str> {
     const MOST: usize = 80;
     let end = text.char_indices().nth(MOST).and_then(|(end, _)| text.get(..end));
@@ -159,7 +159,7 @@ impl Error {
         Self::Unsupported { op: op.into(), message: message.into() }
     }
 
-    /// An index beyond the last of `count` things.
+    /// An error for an index that is not below `count`, the number of items.
     pub(crate) fn no_such(op: impl Into<String>, what: &str, index: usize, count: usize) -> Self {
         Self::unsupported(op, format!("there is no {what} {index}; the count is {count}"))
     }

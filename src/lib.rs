@@ -32,7 +32,7 @@ pub use spec::{
 pub use train::{Evaluation, Fit, History, Trainer};
 pub use {ndarray, wgpu};
 
-/// What most programs need: `use wgrad::prelude::*;`.
+/// The imports that most programs need: `use wgrad::prelude::*;`.
 pub mod prelude {
     pub use crate::data::{self, Dataset};
     pub use crate::gpu::Gpu;
@@ -42,7 +42,7 @@ pub mod prelude {
     };
 }
 
-/// Tries what the guide shows.
+/// Runs the examples of the guide as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/adding-an-op.md")]
 mod adding_an_op {}

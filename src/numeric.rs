@@ -1,38 +1,39 @@
-//! The reference's numbers: `f32` and `f64` with the special functions the ops need, free of cancellation.
+//! Floating-point types of the CPU reference: `f32` and `f64` with the special functions that the ops need, free of
+//! cancellation.
 
 use num_traits::ToPrimitive;
 
 use crate::error::{Error, Result};
 
-/// A real number type the reference computes in: `f32` or `f64`.
+/// A floating-point type of the CPU reference: `f32` or `f64`.
 pub trait Float:
     num_traits::Float + ndarray::LinalgScalar + bytemuck::Pod + Default + Send + Sync + std::iter::Sum
 {
-    /// The nearest value to a constant written in `f64`.
+    /// Converts an `f64` constant to the nearest value.
     fn of(value: f64) -> Self;
 
-    /// The value as `f64`, exact.
+    /// Converts to `f64`, exactly.
     fn as_f64(self) -> f64;
 
     /// The error function erf(x) = 2/sqrt(pi) * integral of exp(-t^2) from 0 to x.
     fn erf(self) -> Self;
 
-    /// The complement 1 - erf(x), without cancellation.
+    /// The complement 1 - erf(x), computed without cancellation.
     fn erfc(self) -> Self;
 
-    /// The logistic function 1 / (1 + exp(-x)), from exp(-|x|) so that it never overflows.
+    /// The logistic function 1 / (1 + exp(-x)), computed from exp(-|x|) so that it never overflows.
     fn sigmoid(self) -> Self {
         let small = (-self.abs()).exp();
         let numerator = if self < Self::zero() { small } else { Self::one() };
         numerator / (Self::one() + small)
     }
 
-    /// log(1 + exp(x)), exact for every x.
+    /// The softplus log(1 + exp(x)), accurate for every x.
     fn softplus(self) -> Self {
         self.max(Self::zero()) + (-self.abs()).exp().ln_1p()
     }
 
-    /// -1, 0 or 1 by the sign of x; 0 at 0, NaN for NaN.
+    /// The sign of x: -1, 0 or 1; NaN for NaN.
     fn sign(self) -> Self {
         if self > Self::zero() {
             Self::one()
@@ -45,12 +46,12 @@ pub trait Float:
         }
     }
 
-    /// x, but at least so much; NaN for NaN, where `max` gives the other number.
+    /// The larger of x and `least`; NaN for NaN, where `max` returns the other operand.
     fn at_least(self, least: Self) -> Self {
         if self.is_nan() { self } else { self.max(least) }
     }
 
-    /// x, but at least and at most so much; NaN for NaN.
+    /// Clamps x to [least, most]; NaN for NaN.
     fn within(self, least: Self, most: Self) -> Self {
         if self.is_nan() { self } else { self.max(least).min(most) }
     }
@@ -86,17 +87,17 @@ impl Float for f64 {
     }
 }
 
-/// A count as a number of the reference's type.
+/// Converts a count to a value of the reference's type.
 pub(crate) fn count<F: Float>(n: usize) -> F {
     F::of(n.to_f64().unwrap_or(f64::INFINITY))
 }
 
-/// The reciprocal of a count; of nothing, 0.
+/// The reciprocal of a count; 0 for a count of 0.
 pub(crate) fn share<F: Float>(n: usize) -> F {
     if n == 0 { F::zero() } else { F::one() / count(n) }
 }
 
-/// The sum of `n` terms by a balanced tree, so that its rounding error grows with log2(n), not n.
+/// Sums `n` terms by a balanced tree, so that the rounding error grows with log2(n), not n.
 pub(crate) fn tree_sum<F: Float>(n: usize, term: &impl Fn(usize) -> F) -> F {
     fn range<F: Float>(from: usize, to: usize, term: &impl Fn(usize) -> F) -> F {
         if to - from <= 16 {
@@ -108,13 +109,13 @@ pub(crate) fn tree_sum<F: Float>(n: usize, term: &impl Fn(usize) -> F) -> F {
     range(0, n, term)
 }
 
-/// Fails where so many bytes cannot be had: what a caller can make huge is asked for here before it is built, since an
-/// allocation that fails ends the process.
+/// Fails if so many bytes cannot be allocated. Sizes that a caller controls are checked here before anything is built,
+/// since a failed allocation aborts the process.
 pub(crate) fn check_memory(what: &str, bytes: u64) -> Result<()> {
     let mut probe = Vec::<u8>::new();
     let wanted = usize::try_from(bytes).unwrap_or(usize::MAX);
     let outcome = probe.try_reserve_exact(wanted);
-    // Else the compiler may leave the allocation out.
+    // Otherwise the compiler may elide the allocation.
     std::hint::black_box(&mut probe);
     outcome.map_err(|error| Error::OutOfMemory {
         what: what.to_string(),

@@ -1,26 +1,26 @@
-//! Counter-based random numbers: Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as
-//! 1, 2, 3", 2011). A value is a pure function of seed, stream, step and element, so CPU and GPU draw the same bits
-//! (`shaders/lib/random.wgsl` is the other half) and a resumed run continues exactly where it stopped.
+//! Counter-based random numbers: Threefry-2x32 with 20 rounds (Salmon et al., "Parallel random numbers: as easy as 1,
+//! 2, 3", 2011). A value is a pure function of seed, stream, step and element, so CPU and GPU draw the same bits
+//! (`shaders/lib/random.wgsl` is the GPU implementation) and a resumed run continues exactly where it stopped.
 
 #![allow(clippy::indexing_slicing, reason = "fixed-size arrays, indices bounded by constants")]
 
-/// The words folded into a stream's key, so that stream numbers are not counters of the seed's own sequence.
+/// The word folded into a stream's key, so that stream numbers are not counters of the seed's own sequence.
 const STREAM_TAG: u32 = 0x7767_7261;
 
-/// What a stream of random numbers is for. Each purpose draws from its own stream; layers add their index.
+/// The purpose of a stream of random numbers. Each purpose draws from its own stream; layers add their index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
     /// Initial weights of a parameter.
     Init(u32),
     /// The order of the rows in an epoch.
     Shuffle,
-    /// What a layer with dropout or another random activation draws.
+    /// The draws of a layer with dropout or another stochastic activation.
     Dropout(u32),
     /// A generated data set.
     Data(u32),
     /// A train/validation split.
     Split,
-    /// What an optimizer adds to its steps.
+    /// The noise that an optimizer adds to its steps.
     Optimizer,
     /// Noise on gradients.
     GradientNoise,
@@ -41,7 +41,7 @@ impl Stream {
     }
 }
 
-/// The key of one stream of one seed.
+/// The key of one stream of a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Key(pub [u32; 2]);
 
@@ -56,27 +56,27 @@ impl Key {
         threefry(self.0, [step, element])
     }
 
-    /// A uniform number in [0, 1) on a grid of 2^-24.
+    /// A uniform sample in [0, 1) on a grid of 2^-24.
     pub fn uniform(self, step: u32, element: u32) -> f32 {
         unit(self.words(step, element)[0])
     }
 
-    /// A standard Gumbel number, -log(-log(u)) with u in the middle of one of 2^23 equal parts of (0, 1).
+    /// A standard Gumbel sample, -log(-log(u)) with u the midpoint of one of 2^23 equal parts of (0, 1).
     pub fn gumbel(self, step: u32, element: u32) -> f64 {
         let [word, _] = self.words(step, element);
         let u = f64::from(2 * (word >> 9) + 1) / 16_777_216.0;
         -(-u.ln()).ln()
     }
 
-    /// A standard normal number (Box-Muller in `f64`).
+    /// A standard normal sample (Box-Muller in `f64`).
     pub fn normal(self, step: u32, element: u32) -> f64 {
         let [a, b] = self.words(step, element);
-        // Centred in its cell, the radius uniform is never 0.
+        // Centred in its cell, the uniform sample of the radius is never 0.
         let radius = (-2.0 * ((f64::from(a) + 0.5) / 4_294_967_296.0).ln()).sqrt();
         radius * (std::f64::consts::TAU * f64::from(b) / 4_294_967_296.0).cos()
     }
 
-    /// Two independent standard normal numbers from 24 bits each, which shaders compute alike.
+    /// Two independent standard normal samples from 24 bits each, computed the same way in the shaders.
     pub fn normals(self, step: u32, element: u32) -> [f64; 2] {
         let [a, b] = self.words(step, element).map(|word| f64::from(unit(word)));
         let radius = (-2.0 * (a + 1.0 / 16_777_216.0).ln()).sqrt();
@@ -84,17 +84,18 @@ impl Key {
         [radius * cos, radius * sin]
     }
 
-    /// Where `index` stands in the `round`-th random order of `0..n`: a bijection of `0..n` for each round. An index
-    /// beyond `n` counts modulo `n`.
+    /// The position of `index` in the `round`-th random order of `0..n`: a bijection of `0..n` for each round. An index
+    /// from `n` on counts modulo `n`.
     ///
-    /// A Feistel network of four Threefry rounds over the next even power of two, walked until it lands below `n`.
+    /// A Feistel network of four Threefry rounds over the next power of four, with cycle walking until the value is
+    /// below `n`.
     pub fn permute(self, round: u32, index: u32, n: u32) -> u32 {
         if n <= 1 {
             return 0;
         }
         let half_bits = (32 - (n - 1).leading_zeros()).div_ceil(2);
         let mask = ((1u64 << half_bits) - 1) as u32;
-        // From beyond n the walk might never come back below it.
+        // Cycle walking that starts at n or beyond might never come back below n.
         let mut value = index % n;
         loop {
             let (mut left, mut right) = (value >> half_bits & mask, value & mask);
@@ -110,12 +111,12 @@ impl Key {
     }
 }
 
-/// The top 24 bits of a word as a uniform number in [0, 1).
+/// The top 24 bits of a word as a uniform sample in [0, 1).
 pub fn unit(word: u32) -> f32 {
     (word >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
-/// Threefry-2x32, 20 rounds.
+/// The Threefry-2x32 block function, 20 rounds.
 pub fn threefry(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
     const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
     let schedule = [key[0], key[1], key[0] ^ key[1] ^ 0x1bd1_1bda];
@@ -137,7 +138,7 @@ mod tests {
 
     #[test]
     fn threefry_gives_the_known_answers_of_its_authors() {
-        // Random123's kat_vectors, threefry2x32 20.
+        // From Random123's kat_vectors, threefry2x32 20.
         assert_eq!(threefry([0, 0], [0, 0]), [0x6b20_0159, 0x99ba_4efe]);
         assert_eq!(threefry([u32::MAX; 2], [u32::MAX; 2]), [0x1cb9_96fc, 0xbb00_2be7]);
         let (key, counter) = ([0x1319_8a2e, 0x0370_7344], [0x243f_6a88, 0x85a3_08d3]);

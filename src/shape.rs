@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 
-/// The most axes a shape can have.
+/// The maximum number of axes of a shape.
 pub const MAX_AXES: usize = 6;
 
 /// The extents of a tensor, row-major, outermost axis first.
@@ -22,7 +22,7 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// A shape of the given extents; an empty slice is a scalar. Zero extents are legal.
+    /// Creates a shape with the given extents. An empty slice gives a scalar; zero extents are allowed.
     ///
     /// # Errors
     /// [`Error::Limit`] for more than [`MAX_AXES`] axes or more than `u32::MAX` elements.
@@ -35,7 +35,7 @@ impl Shape {
             return limit(extents.len() as u64, MAX_AXES as u64, "axes");
         }
         let max = u64::from(u32::MAX);
-        // Zero extents are left out, so that [2^20, 2^20, 0] is refused like any shape whose strides overflow.
+        // Zero extents are skipped, so that [2^20, 2^20, 0] is refused like any shape whose strides overflow.
         let product = extents
             .iter()
             .filter(|&&extent| extent > 0)
@@ -51,22 +51,22 @@ impl Shape {
         Ok(Self { axes, rank: extents.len() })
     }
 
-    /// The shape of a single number: no axes.
+    /// The shape of a scalar: no axes.
     pub const fn scalar() -> Self {
         Self { axes: [1; MAX_AXES], rank: 0 }
     }
 
-    /// How many axes there are.
+    /// The number of axes.
     pub const fn rank(&self) -> usize {
         self.rank
     }
 
-    /// How many elements there are: the product of the extents.
+    /// The number of elements: the product of the extents.
     pub fn len(&self) -> usize {
         self.extents().product()
     }
 
-    /// Whether some extent is zero.
+    /// Returns whether an extent is zero.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -81,7 +81,7 @@ impl Shape {
         self.extents().collect()
     }
 
-    /// The extent of one axis, if there is such an axis.
+    /// The extent of one axis, if it exists.
     pub fn axis(&self, axis: usize) -> Option<usize> {
         self.extents().nth(axis)
     }
@@ -91,20 +91,20 @@ impl Shape {
         self.extents().next_back().unwrap_or(1)
     }
 
-    /// The product of all extents but the last: how many rows the tensor has when seen as a matrix.
+    /// The number of rows of the tensor seen as a matrix: the product of all extents but the last.
     pub fn rows(&self) -> usize {
         self.extents().rev().skip(1).product()
     }
 
-    /// The axis `dim`, counted from the last one if negative; a single number has one axis of length 1.
+    /// The index of the axis `dim`, which counts from the last axis if negative. A scalar has one axis of length 1.
     pub(crate) fn axis_number(&self, dim: isize) -> Option<usize> {
         let rank = self.rank.max(1);
         let number = if dim < 0 { rank.checked_add_signed(dim)? } else { dim as usize };
         (number < rank).then_some(number)
     }
 
-    /// The extents before an axis, along it and after it, multiplied: how its rows lie. `dim` counts from the last axis
-    /// if negative. None if there is no such axis.
+    /// The products of the extents before an axis, along it and after it. `dim` counts from the last axis if negative.
+    /// `None` if there is no such axis.
     ///
     /// ```
     /// let shape = wgrad::Shape::new(&[2, 3, 4, 5])?;
@@ -119,7 +119,7 @@ impl Shape {
         Some([outer, self.axis(number).unwrap_or(1), inner])
     }
 
-    /// The same shape with another extent of one axis.
+    /// The same shape with one extent replaced.
     pub(crate) fn with_axis(&self, dim: isize, extent: usize) -> Result<Self> {
         let mut extents = if self.rank == 0 { vec![1] } else { self.to_vec() };
         let place = self.axis_number(dim).and_then(|number| extents.get_mut(number));
@@ -127,7 +127,7 @@ impl Shape {
         Self::new(&extents)
     }
 
-    /// The same columns with another number of rows, as a matrix.
+    /// A matrix of the same columns with another number of rows.
     pub(crate) fn with_rows(&self, rows: usize) -> Result<Self> {
         Self::new(&[rows, self.cols()])
     }
@@ -145,10 +145,11 @@ impl std::fmt::Debug for Shape {
     }
 }
 
-/// Tensors are padded to this many elements: 256 bytes, the strictest offset alignment a device may ask for.
+/// Tensors are padded to a multiple of this many elements: 256 bytes, the strictest offset alignment a device may
+/// require.
 pub(crate) const PAD: usize = 64;
 
-/// How many elements a tensor of `len` takes in memory; never none, since WebGPU refuses empty bindings.
+/// The number of elements that a tensor of `len` occupies in memory; never 0, since WebGPU rejects empty bindings.
 pub(crate) fn padded(len: usize) -> usize {
     len.max(1).next_multiple_of(PAD)
 }

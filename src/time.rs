@@ -1,4 +1,4 @@
-//! The clock of the target: that of `std` has none in a browser and panics.
+//! The clock of the target: `std::time::Instant` panics in a browser.
 
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use std::time::Instant;
@@ -11,7 +11,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// The lines of the source files of a folder and those below it that do not compile or run in a browser.
+    /// Lists the source lines in a folder, recursively, that do not compile or run in a browser.
     fn native_lines(folder: &Path) -> Vec<String> {
         let mut found = Vec::new();
         for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {

@@ -1,14 +1,14 @@
-//! How an op walks over the elements of several tensors at once: the same index, each tensor with steps of its own.
+//! Iteration over the elements of several tensors by a common index, each tensor with its own strides.
 
 use crate::shape::{MAX_AXES, Shape};
 
-/// The element of an index that is in range by construction; a debug build panics where it is not.
+/// Returns the element at an index that is in range by construction; debug builds panic if it is not.
 pub(crate) fn at<T: Copy + Default>(x: &[T], index: usize) -> T {
     debug_assert!(index < x.len(), "element {index} of {}", x.len());
     x.get(index).copied().unwrap_or_default()
 }
 
-/// Changes the element of an index that is in range by construction; a debug build panics where it is not.
+/// Changes the element at an index that is in range by construction; debug builds panic if it is not.
 pub(crate) fn change<T>(out: &mut [T], index: usize, change: impl FnOnce(&mut T)) {
     debug_assert!(index < out.len(), "element {index} of {}", out.len());
     if let Some(element) = out.get_mut(index) {
@@ -16,23 +16,23 @@ pub(crate) fn change<T>(out: &mut [T], index: usize, change: impl FnOnce(&mut T)
     }
 }
 
-/// The same, to a value.
+/// Sets the element at an index that is in range by construction; debug builds panic if it is not.
 pub(crate) fn put<T>(out: &mut [T], index: usize, value: T) {
     change(out, index, |element| *element = value);
 }
 
-/// Where a tensor's element of each index lies: `start` plus the index along each axis times that axis's step. A step
-/// of 0 repeats an element along its axis.
+/// The strided layout of a tensor over an index space: the element at an index is `start` plus, for each axis, the
+/// index along it times its step. A step of 0 repeats an element along its axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Strides {
-    /// The element of index 0.
+    /// The element at index 0.
     pub start: usize,
-    /// Elements from one index to the next, per axis.
+    /// The distance in elements from one index to the next, per axis.
     pub steps: [usize; MAX_AXES],
 }
 
 impl Strides {
-    /// Row-major without gaps.
+    /// The strides of a contiguous row-major tensor.
     pub fn of(shape: Shape) -> Self {
         let mut steps = [0; MAX_AXES];
         let mut step = 1;
@@ -43,8 +43,8 @@ impl Strides {
         Self { start: 0, steps }
     }
 
-    /// A tensor of `shape` repeated to `wanted` by the rules of NumPy: its axes are the last ones, and one of length 1
-    /// repeats. None if it does not fit.
+    /// The strides of a tensor of `shape` broadcast to `wanted` by NumPy's rules: its axes align with the last ones,
+    /// and an axis of length 1 repeats. `None` if the shapes are not compatible.
     pub fn broadcast(shape: Shape, wanted: Shape) -> Option<Self> {
         let missing = wanted.rank().checked_sub(shape.rank())?;
         let own = Self::of(shape);
@@ -68,23 +68,23 @@ impl Strides {
     }
 }
 
-/// A walk over `N` tensors at once, in row-major order of the common index; neighbouring axes are one where that makes
-/// no difference.
+/// A strided iteration over `N` tensors at once, in row-major order of the common index. Neighbouring axes are merged
+/// where the strides allow it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Walk<const N: usize> {
-    /// Each axis: its extent and the steps of the tensors.
+    /// The extent of each axis, and the steps of the tensors along it.
     axes: Vec<(usize, [usize; N])>,
     starts: [usize; N],
 }
 
 impl<const N: usize> Walk<N> {
-    /// A walk over the indices of `shape`.
+    /// Creates a walk over the indices of `shape`.
     pub fn new(shape: Shape, tensors: [Strides; N]) -> Self {
         let mut axes: Vec<(usize, [usize; N])> = Vec::new();
         for (axis, extent) in shape.extents().enumerate().filter(|(_, extent)| *extent != 1) {
             let steps = tensors.map(|tensor| tensor.step(axis));
             match axes.last_mut() {
-                // The outer axis goes on where the inner one ends.
+                // One step of the outer axis spans the whole inner axis.
                 Some((outer, over))
                     if over.iter().zip(steps).all(|(over, step)| *over == step * extent) =>
                 {
@@ -97,28 +97,28 @@ impl<const N: usize> Walk<N> {
         Self { axes, starts: tensors.map(|tensor| tensor.start) }
     }
 
-    /// How many indices there are.
+    /// The number of indices.
     pub fn len(&self) -> usize {
         self.axes.iter().map(|(extent, _)| extent).product()
     }
 
-    /// Whether there is no index.
+    /// Returns whether there is no index.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The element of the first index, per tensor.
+    /// The element of each tensor at the first index.
     pub fn starts(&self) -> [usize; N] {
         self.starts
     }
 
-    /// The axes, outermost first: extent and steps.
+    /// The axes, outermost first: the extent and the steps of the tensors.
     pub fn axes(&self) -> &[(usize, [usize; N])] {
         &self.axes
     }
 
-    /// Whether two walks visit no element of one of the tensors in common, as far as that shows: as runs of elements, or as
-    /// runs of those that lie `step` apart.
+    /// Returns whether two walks can be shown to visit disjoint elements of one of the tensors: disjoint ranges of
+    /// elements, or disjoint ranges of remainders modulo one of the steps.
     pub fn is_apart(&self, other: &Self, tensor: usize) -> bool {
         let steps = self.axes.iter().map(|(_, steps)| at(steps, tensor)).filter(|step| *step > 0);
         steps.chain([usize::MAX]).any(|step| {
@@ -129,7 +129,7 @@ impl<const N: usize> Walk<N> {
         })
     }
 
-    /// What the elements of a tensor leave when divided by a step, unless they begin anew.
+    /// The range of the remainders of a tensor's elements modulo a step; `None` if they wrap around.
     fn residues(&self, tensor: usize, step: usize) -> Option<std::ops::Range<usize>> {
         let start = at(&self.starts, tensor) % step;
         let axes = self.axes.iter().map(|(extent, steps)| (*extent, at(steps, tensor)));
@@ -138,7 +138,7 @@ impl<const N: usize> Walk<N> {
         (start + last < step).then_some(start..start + last + 1)
     }
 
-    /// Calls `visit` with the tensors' elements of every index.
+    /// Calls `visit` with the element of each tensor at every index.
     pub fn each(&self, mut visit: impl FnMut([usize; N])) {
         each(&self.axes, self.starts, &mut visit);
     }

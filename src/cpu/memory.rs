@@ -1,4 +1,4 @@
-//! The reference's memory while an op runs.
+//! The memory of the CPU reference while an op runs.
 
 use super::Weights;
 use crate::error::{Error, Result};
@@ -6,10 +6,10 @@ use crate::program::{DType, Place, Program, Slot, StepEntry};
 use crate::spec::Real;
 use crate::walk::put;
 
-/// Where a slot's values are while an op runs.
+/// The memory that an op runs on.
 pub(crate) struct Memory<'a, F> {
     pub program: &'a Program,
-    /// What the step brings.
+    /// The values of the step.
     pub entry: &'a StepEntry,
     pub values: &'a mut Vec<Vec<F>>,
     pub indices: &'a mut Vec<Vec<u32>>,
@@ -17,27 +17,27 @@ pub(crate) struct Memory<'a, F> {
     pub progress: &'a mut Progress,
 }
 
-/// How far a run has come.
+/// The progress of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// The number of the step.
     pub step: u64,
-    /// How many updates were skipped.
+    /// The number of skipped updates.
     pub late: u64,
-    /// Whether this step's update is skipped.
+    /// True if this step's update is skipped.
     pub skips: bool,
-    /// The figures of the steps so far.
+    /// The recorded values of the steps so far.
     pub records: Vec<Vec<f32>>,
 }
 
 impl Progress {
-    /// Decides about this step's update.
+    /// Sets whether this step's update is skipped, and counts it if so.
     pub fn skip(&mut self, skips: bool) {
         self.skips = skips;
         self.late += u64::from(skips);
     }
 
-    /// Ends the step.
+    /// Ends the step and keeps its recorded values.
     pub fn end(&mut self, figures: Vec<f32>) {
         self.records.push(figures);
         self.step = self.step.saturating_add(1);
@@ -71,7 +71,7 @@ impl<F: Real> Memory<'_, F> {
         Ok(place.map(Vec::as_slice).unwrap_or_default())
     }
 
-    /// Runs `f` with the output moved out, so that it can read every other slot.
+    /// Calls `f` with the output moved out, so that it can read every other slot.
     pub fn write(
         &mut self,
         out: Slot,
@@ -88,7 +88,7 @@ impl<F: Real> Memory<'_, F> {
         self.indices.get(slot.0).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// Runs `f` with the indices of the output moved out.
+    /// Calls `f` with the indices of the output moved out.
     pub fn write_indices(
         &mut self,
         out: Slot,

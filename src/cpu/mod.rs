@@ -1,4 +1,4 @@
-//! The reference: runs a [`Program`] op by op over contiguous slices, in `f32` or `f64`.
+//! The CPU reference: runs a [`Program`] op by op over contiguous slices, in `f32` or `f64`.
 //!
 //! ```
 //! use wgrad::cpu::{Interpreter, Weights};
@@ -30,18 +30,18 @@ use crate::spec::{Optimizer, Real};
 /// Parameters, their gradients and the optimizer's state, shared by the programs of one network.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights<F> {
-    /// One vector per parameter tensor.
+    /// The parameters, one vector per tensor.
     pub params: Vec<Vec<F>>,
-    /// One vector per parameter tensor.
+    /// The gradients, one vector per parameter tensor.
     pub grads: Vec<Vec<F>>,
     /// For each state value of the optimizer, one vector per parameter tensor.
     pub states: Vec<Vec<Vec<F>>>,
-    /// What the optimizer carries from step to step beside that.
+    /// The further values that the optimizer carries from step to step.
     pub carried: Vec<F>,
 }
 
 impl<F: Real> Weights<F> {
-    /// Parameters of the given values, no gradients, and the state that the optimizer begins with.
+    /// Creates weights with the given parameters, gradients of zeros, and the initial state of the optimizer.
     ///
     /// `extras` more state values follow those of the optimizer, all zeros.
     pub fn new(
@@ -68,7 +68,7 @@ impl<F: Real> Weights<F> {
 }
 
 impl<F> Weights<F> {
-    /// Fails unless they belong to the program.
+    /// Fails unless the weights belong to the program.
     fn check(&self, program: &Program) -> Result<()> {
         let lens = |tensors: &[Vec<F>]| tensors.iter().map(Vec::len).collect::<Vec<_>>();
         let own = lens(&self.params);
@@ -91,9 +91,9 @@ pub struct Interpreter<F> {
 }
 
 impl<F: Real> Interpreter<F> {
-    /// Memory for every slot, all zeros; the step counter at 0.
+    /// Allocates every slot, all zeros, with the step counter at 0.
     pub fn new(program: Program) -> Self {
-        // Parameters and gradients lie in the weights.
+        // The memory of parameters and gradients is in the weights.
         let sized = |wanted: DType| {
             move |slot: &crate::program::SlotInfo| {
                 let own = matches!(slot.place, Place::Input | Place::Value) && slot.dtype == wanted;
@@ -107,7 +107,7 @@ impl<F: Real> Interpreter<F> {
         Self { program, values, indices, progress: Progress::default() }
     }
 
-    /// The same memory with the step counter at `step`.
+    /// Sets the step counter to `step`.
     pub fn starting_at(self, step: u64) -> Self {
         let progress = Progress { step, ..self.progress };
         Self { progress, ..self }
@@ -123,18 +123,18 @@ impl<F: Real> Interpreter<F> {
         self.progress.step
     }
 
-    /// The next step's entry by a rule, with the numbers of the update that is due: those of an earlier step if updates
-    /// were skipped.
+    /// The entry of the next step by a rule, with the values of the update that is due: those of an earlier step if
+    /// updates were skipped.
     pub fn entry(&self, rule: impl Fn(u64) -> StepEntry) -> StepEntry {
         self.due(&rule)
     }
 
-    /// As [`Interpreter::entry`], by any rule.
+    /// As [`Interpreter::entry`], for any rule.
     pub(crate) fn due(&self, rule: &(impl StepRule + ?Sized)) -> StepEntry {
         StepEntry::due(rule, self.progress.step, self.progress.late)
     }
 
-    /// Writes a slot's values; fewer than the slot holds leave the rest as it is.
+    /// Writes values to a slot; if there are fewer than the slot holds, the rest is unchanged.
     ///
     /// # Errors
     /// [`Error::Shape`] if there are more values than the slot holds.
@@ -143,7 +143,7 @@ impl<F: Real> Interpreter<F> {
         write(&info, self.values.get_mut(info.base(slot).0), data)
     }
 
-    /// Writes a slot's indices.
+    /// Writes indices to a slot.
     ///
     /// # Errors
     /// As [`Interpreter::write`].
@@ -152,7 +152,7 @@ impl<F: Real> Interpreter<F> {
         write(&info, self.indices.get_mut(slot.0), data)
     }
 
-    /// A slot's values.
+    /// The values of a slot.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a slot of another program.
@@ -161,7 +161,7 @@ impl<F: Real> Interpreter<F> {
         Ok(self.values.get(base.0).map(Vec::as_slice).unwrap_or_default())
     }
 
-    /// A slot's indices.
+    /// The indices of a slot.
     ///
     /// # Errors
     /// As [`Interpreter::read`].
@@ -173,13 +173,13 @@ impl<F: Real> Interpreter<F> {
     /// Runs every op once.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if a schedule gave the step a value that its parameter cannot take; [`Error::Unsupported`] if
-    /// `weights` does not belong to the program.
+    /// [`Error::Parameter`] if a scheduled value of the step is out of range; [`Error::Unsupported`] if `weights` does
+    /// not belong to the program.
     pub fn run(&mut self, weights: &mut Weights<F>, entry: &StepEntry) -> Result<()> {
         self.run_until(self.program.ops().len(), weights, entry)
     }
 
-    /// Runs the first `ops` ops once: to compare an engine with the reference op by op.
+    /// Runs the first `ops` ops once, to compare an engine with the reference op by op.
     ///
     /// # Errors
     /// As [`Interpreter::run`].
@@ -192,7 +192,7 @@ impl<F: Real> Interpreter<F> {
         self.run_ops(0..ops, weights, entry)
     }
 
-    /// Runs some ops once, on what those before them have left.
+    /// Runs a range of ops once, on the results of the earlier ones.
     ///
     /// # Errors
     /// As [`Interpreter::run`].
@@ -204,7 +204,7 @@ impl<F: Real> Interpreter<F> {
     ) -> Result<()> {
         entry.check()?;
         weights.check(&self.program)?;
-        // The op list moves out for the walk, so that ops can borrow the memory.
+        // The program is moved out during the run, so that ops can borrow the memory.
         let program = std::mem::replace(&mut self.program, Program::new("", Vec::new()));
         let Self { values, indices, progress, .. } = self;
         let mut memory = Memory { program: &program, entry, values, indices, weights, progress };
@@ -214,7 +214,7 @@ impl<F: Real> Interpreter<F> {
         walk
     }
 
-    /// The figures recorded since the last call, one row per step.
+    /// Takes the values recorded since the last call, one row per step.
     pub fn take_records(&mut self) -> Vec<Vec<f32>> {
         std::mem::take(&mut self.progress.records)
     }

@@ -1,4 +1,4 @@
-//! Tables of numbers as text.
+//! CSV files of numbers.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,12 +9,12 @@ use ndarray::Array2;
 use super::{Dataset, Targets};
 use crate::error::{Error, Result, cut};
 
-/// A column of a table: by its name in the header, or by its place, counted from 0.
+/// A column of a table, selected by its name in the header or by its index, counted from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Column {
-    /// The column with this header, compared exactly.
+    /// The column with this name in the header, compared exactly.
     Name(String),
-    /// The column in this place, counted from 0.
+    /// The column at this index, counted from 0.
     Index(usize),
 }
 
@@ -36,8 +36,7 @@ impl From<usize> for Column {
     }
 }
 
-/// How a CSV file is read: which columns are targets (all others are inputs), whether there is a header, and the
-/// delimiter.
+/// The options for reading a CSV file: the target columns (all others are inputs), the header and the delimiter.
 #[derive(Clone, Debug)]
 pub struct CsvOptions {
     targets: CsvTargets,
@@ -52,13 +51,13 @@ enum CsvTargets {
 }
 
 impl CsvOptions {
-    /// For regression: the target columns, in the order in which they are to stand. With none, the file is inputs
-    /// only and the targets have no column.
+    /// For regression: the target columns, in the order of the targets. If there are none, the file has inputs only and
+    /// the targets have no columns.
     pub fn values<C: Into<Column>>(columns: impl IntoIterator<Item = C>) -> Self {
         Self::new(CsvTargets::Values(columns.into_iter().map(Into::into).collect()))
     }
 
-    /// For classification: the column that holds the class, a whole number from 0.
+    /// For classification: the column that holds the class, an integer from 0.
     pub fn class(column: impl Into<Column>) -> Self {
         Self::new(CsvTargets::Class { column: column.into(), classes: None, ignored: None })
     }
@@ -67,7 +66,8 @@ impl CsvOptions {
         Self { targets, header: true, delimiter: b',' }
     }
 
-    /// How many classes there are; without this, one more than the largest class in the file. No effect on values.
+    /// Sets the number of classes; the default is one more than the largest class in the file. Ignored for value
+    /// targets.
     #[must_use]
     pub fn class_count(mut self, count: usize) -> Self {
         if let CsvTargets::Class { classes, .. } = &mut self.targets {
@@ -76,7 +76,8 @@ impl CsvOptions {
         self
     }
 
-    /// The class that marks rows without a target, such as -100; see [`Dataset::classes_ignoring`]. No effect on values.
+    /// Sets the class that marks rows without a target, such as -100; see [`Dataset::classes_ignoring`]. Ignored for
+    /// value targets.
     #[must_use]
     pub fn ignoring(mut self, class: i64) -> Self {
         if let CsvTargets::Class { ignored, .. } = &mut self.targets {
@@ -85,14 +86,14 @@ impl CsvOptions {
         self
     }
 
-    /// Says that the first line is data already; columns are then chosen by index.
+    /// Treats the first line as data; columns are then selected by index.
     #[must_use]
     pub fn no_header(mut self) -> Self {
         self.header = false;
         self
     }
 
-    /// The byte between cells, a comma unless set.
+    /// Sets the byte that separates cells; the default is a comma.
     #[must_use]
     pub fn delimiter(mut self, delimiter: u8) -> Self {
         self.delimiter = delimiter;
@@ -102,7 +103,7 @@ impl CsvOptions {
 
 /// Reads a CSV file of numbers.
 ///
-/// Cells may be quoted and surrounded by spaces; empty lines are passed over.
+/// Cells may be quoted and surrounded by spaces; empty lines are skipped.
 ///
 /// ```no_run
 /// use wgrad::data::{CsvOptions, read_csv};
@@ -114,16 +115,16 @@ impl CsvOptions {
 ///
 /// # Errors
 /// [`Error::Io`] if the file cannot be read. [`Error::Data`] for a cell that is missing or not a finite number, a class
-/// that is not a whole number from 0, a row of another length, text that is not UTF-8 (each with its line and, counted
-/// from 1, its column), for a target column that does not exist, and for a file without rows. [`Error::Target`] for a
-/// class that is not below the count given.
+/// that is not an integer from 0, a row of different length, text that is not UTF-8 (each with its line and its column,
+/// counted from 1), a target column that does not exist, and a file without rows. [`Error::Target`] for a class that is
+/// not below the given number of classes.
 pub fn read_csv(path: impl AsRef<Path>, options: &CsvOptions) -> Result<Dataset> {
     let path = path.as_ref();
     let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
     read_csv_from(file, &path.display().to_string(), options)
 }
 
-/// Reads CSV from any reader, as [`read_csv`] does; `origin` names it in errors.
+/// Reads CSV from any reader, as [`read_csv`] does; `origin` names the source in errors.
 ///
 /// ```
 /// use wgrad::data::{CsvOptions, read_csv_from};
@@ -186,16 +187,16 @@ pub fn read_csv_from(mut reader: impl Read, origin: &str, options: &CsvOptions) 
     }
 }
 
-/// A CSV file with one row in hand, and what its errors have to say.
+/// A CSV file positioned at a row, with the context for errors.
 struct Table<'a> {
     text: &'a [u8],
     reader: Reader<&'a [u8]>,
     origin: &'a str,
     header: Option<StringRecord>,
-    /// How many columns the first line has.
+    /// The number of columns of the first line.
     columns: usize,
     row: StringRecord,
-    /// Whether `row` is the first line, read before it was asked for.
+    /// True if `row` holds the first line, read in advance and not yet returned.
     ahead: bool,
 }
 
@@ -221,7 +222,7 @@ impl<'a> Table<'a> {
         Ok(table)
     }
 
-    /// Reads a line that is not empty; false at the end of the file.
+    /// Reads the next line that is not empty; returns false at the end of the file.
     fn read(&mut self) -> Result<bool> {
         self.reader.read_record(&mut self.row).map_err(|error| {
             let origin = format!("{}, line {}", self.origin, self.line(error.position()));
@@ -235,7 +236,7 @@ impl<'a> Table<'a> {
         })
     }
 
-    /// Takes the next row in hand; false at the end of the file.
+    /// Advances to the next row; returns false at the end of the file.
     fn advance(&mut self) -> Result<bool> {
         if !std::mem::take(&mut self.ahead) && !self.read()? {
             return Ok(false);
@@ -303,8 +304,8 @@ impl<'a> Table<'a> {
         Error::data(format!("{}, line {line}, column {}{title}", self.origin, index + 1), message)
     }
 
-    /// The line on which the row in this position begins. The parser's own count is off by one after a line end of
-    /// two characters, and it places a row that follows empty lines on the first of them.
+    /// The line on which the row at this position begins. The parser's own line number is off by one after a CR LF line
+    /// ending, and assigns a row that follows empty lines to the first of them.
     fn line(&self, position: Option<&Position>) -> usize {
         let start = position.map_or(0, Position::byte) as usize;
         let ends = self.text.iter().skip(start).take_while(|byte| matches!(byte, b'\r' | b'\n'));

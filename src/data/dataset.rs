@@ -1,25 +1,25 @@
-//! Rows of inputs with their targets: checked once, selected and split.
+//! Rows of inputs with their targets: validation and selection.
 
 use ndarray::{Array2, Axis, CowArray, Ix2};
 
 use crate::error::{Error, Result};
 
-/// What a network is to answer for each row of inputs.
+/// The targets of a network, one per row of inputs.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Targets {
-    /// Numbers, rows × outputs: regression, or probabilities of classes.
+    /// Values, rows × outputs: for regression, or class probabilities.
     Values(Array2<f32>),
     /// One class index per row.
     Classes {
         /// The class of each row, each below `classes`.
         labels: Vec<u32>,
-        /// How many classes there are, whether or not every one of them occurs.
+        /// The number of classes, including those that do not occur.
         classes: usize,
     },
 }
 
 impl Targets {
-    /// How many rows have a target.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         match self {
             Self::Values(values) => values.nrows(),
@@ -27,12 +27,12 @@ impl Targets {
         }
     }
 
-    /// Whether there is no row.
+    /// Returns whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The values, rows × outputs, unless these are classes.
+    /// The values, rows × outputs; `None` for classes.
     pub fn values(&self) -> Option<&Array2<f32>> {
         match self {
             Self::Values(values) => Some(values),
@@ -40,7 +40,7 @@ impl Targets {
         }
     }
 
-    /// The class of each row, unless these are values.
+    /// The class of each row; `None` for values.
     pub fn labels(&self) -> Option<&[u32]> {
         match self {
             Self::Values(_) => None,
@@ -67,7 +67,7 @@ impl From<Array2<f32>> for Targets {
 
 /// Inputs (rows × features) and one target per row.
 ///
-/// A data set may have no rows; training and evaluation refuse such a one, selection and splitting do not.
+/// A data set may be empty: selection and splitting accept it, training and evaluation reject it.
 ///
 /// ```
 /// use ndarray::array;
@@ -90,8 +90,8 @@ pub struct Dataset {
 }
 
 impl Dataset {
-    /// Puts inputs (rows × features) and targets together. Owned arrays, views and references are taken, in any
-    /// memory layout; what is not in standard (row-major) layout is copied into it.
+    /// Combines inputs (rows × features) and targets. Owned arrays, views and references are accepted in any memory
+    /// layout; arrays that are not in standard (row-major) layout are copied into it.
     ///
     /// ```
     /// use ndarray::array;
@@ -141,10 +141,10 @@ impl Dataset {
         Ok(Self { inputs, targets, weights: None, ignored })
     }
 
-    /// Puts inputs and class labels together, of which `ignored` marks rows without a target: a class or any other number,
-    /// such as 255 or PyTorch's -100. It takes a loss of this `ignore_index`; metrics and confusion matrices leave such
-    /// rows out, too, and a split gives both parts their share of them. A negative label is kept as the `u32` of the same
-    /// bits.
+    /// Combines inputs and class labels, where the label `ignored` marks rows without a target: a class or any other
+    /// integer, such as 255 or PyTorch's -100. Training requires a loss with this `ignore_index`. Metrics and confusion
+    /// matrices exclude such rows, too; a split distributes them over both parts like a class. A negative label is
+    /// stored as the `u32` of the same bits.
     ///
     /// ```
     /// use ndarray::array;
@@ -159,8 +159,8 @@ impl Dataset {
     /// ```
     ///
     /// # Errors
-    /// As [`Dataset::new`]; [`Error::Parameter`] if `ignored` is -1, which to a loss means none, or further from 0 than
-    /// 2^24.
+    /// As [`Dataset::new`]; [`Error::Parameter`] if `ignored` is -1, which means none in a loss, or its magnitude
+    /// exceeds 2^24.
     pub fn classes_ignoring<'a>(
         inputs: impl Into<CowArray<'a, f32, Ix2>>,
         labels: impl IntoIterator<Item = i64>,
@@ -178,7 +178,7 @@ impl Dataset {
         let labels: Vec<i64> = labels.into_iter().collect();
         let is_label = |label: &i64| *label == ignored || (0..1 << 32).contains(label);
         if let Some((row, label)) = labels.iter().enumerate().find(|(_, label)| !is_label(label)) {
-            let message = format!("row {row} has the label {label}, no class from 0");
+            let message = format!("row {row} has the label {label}, which is not a class from 0");
             return Err(Error::Target { op: "dataset".into(), message });
         }
         let labels = labels.into_iter().map(|label| label as u32).collect();
@@ -190,8 +190,8 @@ impl Dataset {
         self.ignored
     }
 
-    /// The same rows with a weight each: it multiplies the row's loss and gradient. A mean still divides by the number
-    /// of rows, as `sample_weight` does in Keras; metrics count every row alike.
+    /// The same rows with a weight each, which multiplies the row's loss and gradient. A mean still divides by the
+    /// number of rows, like `sample_weight` in Keras; metrics count every row equally.
     ///
     /// ```
     /// let data = wgrad::data::sine(3)?.weighted(vec![1.0, 0.0, 2.0])?;
@@ -200,7 +200,7 @@ impl Dataset {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there is one weight per row; [`Error::Parameter`] for one that is no finite number.
+    /// [`Error::Shape`] unless there is one weight per row; [`Error::Parameter`] for a weight that is not finite.
     pub fn weighted(self, weights: Vec<f32>) -> Result<Self> {
         if weights.len() != self.len() {
             let (rows, given) = (self.len(), weights.len());
@@ -225,32 +225,32 @@ impl Dataset {
         values.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count
     }
 
-    /// The weight of each row, if they have any.
+    /// The weight of each row, if set.
     pub fn weights(&self) -> Option<&[f32]> {
         self.weights.as_deref()
     }
 
-    /// For data made by this module, which fits together by construction.
+    /// For data generated by this module, which are consistent by construction.
     pub(super) fn trusted(inputs: Array2<f32>, targets: Targets) -> Self {
         Self { inputs, targets, weights: None, ignored: None }
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     pub fn len(&self) -> usize {
         self.inputs.nrows()
     }
 
-    /// Whether there is no row.
+    /// Returns whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// How many numbers describe a row: the inputs of a network for this data.
+    /// The number of input features: the number of inputs of a network for this data.
     pub fn features(&self) -> usize {
         self.inputs.ncols()
     }
 
-    /// How many outputs a network for this data has: columns of values, or classes.
+    /// The number of outputs of a network for this data: columns of values, or classes.
     pub fn outputs(&self) -> usize {
         match &self.targets {
             Targets::Values(values) => values.ncols(),
@@ -268,12 +268,13 @@ impl Dataset {
         &self.targets
     }
 
-    /// Gives the inputs and the targets away.
+    /// Returns the inputs and the targets by value.
     pub fn into_parts(self) -> (Array2<f32>, Targets) {
         (self.inputs, self.targets)
     }
 
-    /// The given rows, in the given order; a row may be given more than once. Ranges and index lists both do.
+    /// Selects the given rows, in the given order; a row may be given more than once. Accepts ranges and lists of
+    /// indices.
     ///
     /// ```
     /// let data = wgrad::data::sine(100)?;
@@ -297,7 +298,7 @@ impl Dataset {
         Ok(self.select(&checked.collect::<Result<Vec<_>>>()?))
     }
 
-    /// Rows known to exist.
+    /// Selects rows that are known to exist.
     pub(super) fn select(&self, rows: &[usize]) -> Self {
         let weights = self
             .weights

@@ -1,21 +1,21 @@
-//! The handwritten digits shipped with the library.
+//! The handwritten digits included in the library.
 
 use ndarray::Array2;
 
 use super::{Dataset, Targets};
 
-/// How many pixels an image has.
+/// The number of pixels of an image.
 const PIXELS: usize = 64;
 
-/// For each image its pixels, one byte each from 0 to 16, then its label; see `PROVENANCE.md` beside the file.
+/// The images: 64 pixels of one byte each, from 0 to 16, followed by the label; see `PROVENANCE.md` next to the file.
 const FILE: &[u8] = include_bytes!("digits.bin");
 
-/// 1797 handwritten digits: 8×8 grey levels from 0 to 1, rows × 64, row-major; ten classes.
+/// A data set of 1797 handwritten digits: 8×8 grey levels from 0 to 1, rows × 64, row-major; ten classes.
 ///
 /// The test part of "Optical Recognition of Handwritten Digits" (E. Alpaydin, C. Kaynak, UCI Machine Learning
-/// Repository, CC BY 4.0), as scikit-learn ships it. The rows are in the order of the file, which follows the
-/// writers: take `digits().split(0.8, 0)`, the split that the examples and the published figures use, rather than the
-/// last rows, for validation.
+/// Repository, CC BY 4.0), as included in scikit-learn. The rows are in the order of the original file, which groups
+/// them by writer. For validation, use `digits().split(0.8, 0)`, the split behind the examples and the published
+/// results, rather than the last rows.
 ///
 /// ```
 /// let digits = wgrad::data::digits();

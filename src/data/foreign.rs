@@ -1,11 +1,11 @@
-//! Which other format a file has, by its first bytes.
+//! Recognition of other file formats by their first bytes.
 
-/// A format that is not read.
+/// A format that the library does not read.
 #[derive(Debug)]
 pub struct Foreign {
-    /// What it is, with an article.
+    /// The name, with an article.
     pub name: &'static str,
-    /// How to make a safetensors file of it.
+    /// Instructions for converting a file to safetensors.
     pub convert: &'static str,
     begins: fn(&[u8]) -> bool,
 }
@@ -44,14 +44,14 @@ static FORMATS: [Foreign; 7] = [
     Foreign {
         name: "an ONNX model",
         convert: "in Python, safetensors.numpy.save_file({w.name: onnx.numpy_helper.to_array(w) for w in onnx.load('FILE').graph.initializer}, 'FILE.safetensors') writes its weights",
-        // Protobuf: a small version number in field 1, then a text, the graph or a list of operator sets.
+        // Protobuf: field 1 is a small version number, followed by a string, the graph or a list of operator sets.
         begins: |bytes| matches!(bytes, [8, 1..=32, 0x12 | 0x1a | 0x22 | 0x32 | 0x3a | 0x42, ..]),
     },
 ];
 
-/// The format of a file that could not be read, if it is a known one.
+/// The format of a file that could not be read, if recognized.
 pub fn recognize(bytes: &[u8]) -> Option<&'static Foreign> {
-    // A damaged safetensors file begins with a length and JSON.
+    // A damaged safetensors file still begins with a length and JSON.
     let is_damaged = bytes.get(8) == Some(&b'{');
     FORMATS.iter().find(|format| !is_damaged && (format.begins)(bytes))
 }
@@ -60,7 +60,7 @@ fn is_zip(bytes: &[u8]) -> bool {
     [&b"PK\x03\x04"[..], b"PK\x05\x06"].iter().any(|magic| bytes.starts_with(magic))
 }
 
-/// Whether one of the first entries of an archive has such a name.
+/// Returns whether the name occurs near the start of an archive.
 fn holds(bytes: &[u8], name: &[u8]) -> bool {
     let first = bytes.get(..4096).unwrap_or(bytes);
     first.windows(name.len()).any(|window| window == name)

@@ -1,4 +1,4 @@
-//! Data sets made from a formula.
+//! Data sets generated from a formula.
 
 use std::f64::consts::TAU;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::numeric::check_memory;
 use crate::random::{Key, Stream};
 
-/// One period of the sine: `n` rows, x = i/n, y = sin(2πx) (both computed in `f64`, rounded once).
+/// One period of the sine: `n` rows, x = i/n, y = sin(2πx), both computed in `f64` and rounded once.
 ///
 /// The reference runs use `n` = 1000.
 ///
@@ -31,11 +31,11 @@ pub fn sine(n: usize) -> Result<Dataset> {
     Ok(Dataset::trusted(inputs, Targets::Values(values)))
 }
 
-/// Interleaved spiral arms in the unit disc, one per class, `points_per_class` rows each, class after class.
+/// Interleaved spiral arms in the unit disc, one per class, with `points_per_class` rows each, ordered by class.
 ///
-/// Point i of n of class c has the radius r = i/(n − 1) and the angle a, which runs linearly from 4c to 4(c + 1) and
-/// is shifted by 0.2 times a standard normal number; it lies at (r·sin 2.5a, r·cos 2.5a). The noise depends on `seed`
-/// only (class as step, point as element of [`Stream::Data`]`(0)`).
+/// Point i of n of class c lies at (r·sin 2.5a, r·cos 2.5a). Its radius is r = i/(n − 1); its angle a runs linearly
+/// from 4c to 4(c + 1) and is shifted by 0.2 times a standard normal value. The noise depends only on `seed`
+/// ([`Stream::Data`]`(0)`, with the class as step and the point as element).
 ///
 /// ```
 /// let data = wgrad::data::spiral(100, 3, 0)?;
@@ -62,7 +62,7 @@ pub fn spiral(points_per_class: usize, classes: usize, seed: u64) -> Result<Data
     Ok(Dataset::trusted(inputs, Targets::Classes { labels, classes }))
 }
 
-/// How many rows there are to be, if a data set and the memory can hold them with so many numbers each.
+/// The number of rows, if it is within a data set's limit and `numbers` `f32` values per row fit in memory.
 fn check_rows(what: &str, rows: Option<usize>, numbers: u64) -> Result<usize> {
     let (needed, limit) = (rows.map_or(u64::MAX, |rows| rows as u64), u64::from(u32::MAX));
     if needed > limit {

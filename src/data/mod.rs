@@ -1,4 +1,4 @@
-//! Data to train on: the [`Dataset`], three built-in sets, and readers for CSV and `.npy` files.
+//! Training data: the [`Dataset`], three built-in data sets, and readers for CSV and `.npy` files.
 //!
 //! ```
 //! use wgrad::data;

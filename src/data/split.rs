@@ -1,4 +1,4 @@
-//! Splitting a data set at random.
+//! Random splits of a data set.
 
 use super::dataset::{Dataset, Targets};
 use crate::error::{Error, Result};
@@ -7,10 +7,11 @@ use crate::random::{Key, Stream};
 impl Dataset {
     /// Splits at random into a training part with `fraction` of the rows and a validation part with the rest.
     ///
-    /// The training part has `fraction` of all rows, rounded to the nearest (halves up), but both parts have at least
-    /// one row unless `fraction` is 0 or 1, or there is but one. Class targets are split class by class: each class
-    /// contributes its share rounded down, or up where the largest remainders are, equal ones at random, so that the total
-    /// is as said. The same seed gives the same split, everywhere. Both parts keep the order of the rows.
+    /// The size of the training part is `fraction` of all rows, rounded to the nearest integer (halves up). Both parts
+    /// have at least one row unless `fraction` is 0 or 1, or the data set has fewer than two rows. Class targets are
+    /// split by class: each class contributes its fraction rounded down, and the classes with the largest remainders
+    /// contribute one more row, ties broken at random, so that the total is as stated. The same seed gives the same
+    /// split on every platform. Both parts keep the order of the rows.
     ///
     /// ```
     /// let (train, validation) = wgrad::data::spiral(100, 3, 0)?.split(0.75, 7)?;
@@ -36,7 +37,7 @@ impl Dataset {
             strata.iter().zip(shares(&strata, fraction, key)).enumerate()
         {
             for (index, &row) in stratum.iter().enumerate() {
-                // No more than u32::MAX rows and labels, by construction, so the casts keep every bit.
+                // The number of rows and of labels is at most u32::MAX by construction, so the casts are lossless.
                 let place = key.permute(number as u32, index as u32, stratum.len() as u32);
                 if (place as usize) < share { train.push(row) } else { validation.push(row) }
             }
@@ -51,7 +52,7 @@ impl Dataset {
         match self.targets() {
             Targets::Values(_) => vec![(0..self.len()).collect()],
             Targets::Classes { labels, .. } => {
-                // A map, because the number of classes is the caller's and may be far above the number of rows.
+                // A map, because the user-defined number of classes may be far larger than the number of rows.
                 let mut strata = std::collections::BTreeMap::<u32, Vec<usize>>::new();
                 for (row, &label) in labels.iter().enumerate() {
                     strata.entry(label).or_default().push(row);
@@ -62,8 +63,8 @@ impl Dataset {
     }
 }
 
-/// How many rows of each stratum go to the training part: `fraction` of each, rounded down, and one more where the largest
-/// remainders are, so that all together are `fraction` of all rows.
+/// The number of training rows of each stratum: `fraction` of it rounded down, plus one for the strata with the largest
+/// remainders, so that the total is `fraction` of all rows.
 fn shares(strata: &[Vec<usize>], fraction: f64, key: Key) -> Vec<usize> {
     let total: usize = strata.iter().map(Vec::len).sum();
     let rounded = (fraction * total as f64).round() as usize;
@@ -76,7 +77,7 @@ fn shares(strata: &[Vec<usize>], fraction: f64, key: Key) -> Vec<usize> {
     let mut parts: Vec<_> = parts.map(|(number, quota)| (number, quota, quota as usize)).collect();
     let missing = wanted.saturating_sub(parts.iter().map(|(.., share)| share).sum());
     let count = strata.len() as u32;
-    // Equal remainders in an order of their own, which no split of a stratum has.
+    // Ties of remainders are ordered at random, by a step of the stream that no stratum uses.
     let drawn = |number: usize| key.permute(u32::MAX, number as u32, count);
     parts.sort_by(|(a, of_a, _), (b, of_b, _)| {
         of_b.fract().total_cmp(&of_a.fract()).then_with(|| drawn(*a).cmp(&drawn(*b)))
@@ -135,7 +136,7 @@ mod tests {
             let data = labelled((0..classes * each).map(|row| row / each).collect());
             let (train, rest) = data.split(fraction, 0).unwrap();
             assert_eq!((train.len() + rest.len(), rest.len()), (data.len(), validation));
-            // Which classes give a row more is drawn, not taken from the front.
+            // The classes that contribute one more row are drawn at random, not taken from the front.
             let first = rest.targets().labels().unwrap()[0];
             let last = *rest.targets().labels().unwrap().last().unwrap();
             assert!(first < classes / 4 && last > classes * 3 / 4, "{first} {last}");

@@ -7,7 +7,7 @@ use crate::program::DType;
 use crate::random::Key;
 use crate::spec::Activation;
 
-/// Activations, one at a time.
+/// Activations as single ops.
 ///
 /// ```
 /// use wgrad::{Activation, Device};
@@ -20,12 +20,13 @@ use crate::spec::Activation;
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 impl Device {
-    /// `f(x)`; a random f as outside training.
+    /// Computes `f(x)`, in evaluation mode if `f` is random.
     ///
     /// # Errors
-    /// [`Error::Parameter`](crate::Error::Parameter) if f's parameters are not valid;
-    /// [`Error::Shape`](crate::Error::Shape) if x has no axis that f works along or one that does not suit it;
-    /// [`Error::Unsupported`](crate::Error::Unsupported) for a tensor of another device, or if f has learned numbers.
+    /// [`Error::Parameter`](crate::Error::Parameter) if the parameters of `f` are invalid;
+    /// [`Error::Shape`](crate::Error::Shape) if `x` lacks the axis that `f` works along or its extent does not suit
+    /// `f`; [`Error::Unsupported`](crate::Error::Unsupported) for a tensor of another device, or if `f` has learned
+    /// parameters.
     pub fn activation(&self, f: Activation, x: &Tensor) -> Result<Tensor> {
         self.one(&[x], |program, slots| match slots {
             [x] => program.activation("y", f, *x),
@@ -33,10 +34,11 @@ impl Device {
         })
     }
 
-    /// dL/dx of `y = f(x)` from x and dL/dy; a random f as outside training.
+    /// Computes dL/dx of `y = f(x)` from `x` and dL/dy, in evaluation mode if `f` is random.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if dL/dy has not the shape of y; otherwise as [`Device::activation`].
+    /// [`Error::Shape`](crate::Error::Shape) if dL/dy does not have the shape of `y`; otherwise as
+    /// [`Device::activation`].
     pub fn activation_backward(
         &self,
         f: Activation,
@@ -52,7 +54,8 @@ impl Device {
         })
     }
 
-    /// `f(x)` as while training: a random f draws from the stream of `key`, the same numbers for the same key.
+    /// Computes `f(x)` in training mode: a random `f` draws from the stream of `key`, the same numbers for the same
+    /// key.
     ///
     /// ```
     /// use wgrad::random::{Key, Stream};
@@ -74,7 +77,7 @@ impl Device {
         })
     }
 
-    /// dL/dx of [`Device::activation_in_training`] with the same key.
+    /// Computes dL/dx of [`Device::activation_in_training`] with the same key.
     ///
     /// # Errors
     /// As [`Device::activation_backward`].
@@ -94,10 +97,10 @@ impl Device {
         })
     }
 
-    /// `v f''(x)`.
+    /// Computes `v f''(x)`.
     ///
     /// # Errors
-    /// [`Error::Unsupported`](crate::Error::Unsupported) if f has no second derivative; otherwise as
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if `f` has no second derivative; otherwise as
     /// [`Device::activation_backward`].
     pub fn activation_second(&self, f: Activation, x: &Tensor, v: &Tensor) -> Result<Tensor> {
         self.one(&[x, v], |program, slots| match slots {
@@ -109,7 +112,7 @@ impl Device {
         })
     }
 
-    /// `f(x)` with learned numbers, see [`Program::parametric`](crate::Program::parametric).
+    /// Computes `f(x)` with learned parameters; see [`Program::parametric`](crate::Program::parametric).
     ///
     /// # Errors
     /// As [`Program::parametric`](crate::Program::parametric).
@@ -120,7 +123,7 @@ impl Device {
         })
     }
 
-    /// dL/dx and dL/d(weight) of [`Device::parametric`] from dL/dy.
+    /// Computes dL/dx and dL/d(weight) of [`Device::parametric`] from dL/dy.
     ///
     /// # Errors
     /// As [`Program::parametric_backward`](crate::Program::parametric_backward).

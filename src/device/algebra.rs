@@ -1,4 +1,4 @@
-//! Arithmetic, reductions and moves of tensors.
+//! Arithmetic, linear algebra, reductions, rearrangement, indexing and normalization of tensors.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::program::{Form, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Arithmetic, Normalization, Reduce};
 
-/// Linear algebra and moves, one at a time.
+/// Linear algebra and rearrangement as single ops.
 ///
 /// ```
 /// use ndarray::array;
@@ -25,7 +25,7 @@ use crate::spec::{Arithmetic, Normalization, Reduce};
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 impl Device {
-    /// `f(a, b)`, element by element, both repeated to their common shape by the rules of NumPy.
+    /// Computes `f(a, b)` elementwise, with both operands broadcast to their common shape by the rules of NumPy.
     ///
     /// # Errors
     /// [`Error::Shape`] if there is no common shape; [`Error::Unsupported`] for indices or a tensor of another device.
@@ -33,10 +33,10 @@ impl Device {
         self.two(a, b, |program, a, b| program.arithmetic("y", f, a, b))
     }
 
-    /// dL/da and dL/db of [`Device::arithmetic`] from dL/dy.
+    /// Computes dL/da and dL/db of [`Device::arithmetic`] from dL/dy.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `grad_out` has not the shape of the result; otherwise as [`Device::arithmetic`].
+    /// [`Error::Shape`] if `grad_out` does not have the shape of the result; otherwise as [`Device::arithmetic`].
     pub fn arithmetic_backward(
         &self,
         f: Arithmetic,
@@ -57,7 +57,7 @@ impl Device {
         let mut grads = self.run(&[a, b, grad_out], |program, slots| match slots {
             [a, b, grad_out] => {
                 let grads = build(program, (*a, *b), *grad_out)?;
-                // What is passed on unchanged becomes a tensor of its own.
+                // A gradient may alias `grad_out`; each result is a separate tensor.
                 grads.into_iter().map(|grad| program.copy("grad", grad)).collect()
             }
             _ => Err(wrong_count()),
@@ -66,10 +66,10 @@ impl Device {
         Ok((grads.pop().ok_or_else(wrong_count)?, by_b))
     }
 
-    /// dL/da and dL/db of [`Device::matmul`] from dL/d(product); what was broadcast takes the sum.
+    /// Computes dL/da and dL/db of [`Device::matmul`] from dL/d(product), summed over broadcast axes.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `grad_out` has not the shape of the product; otherwise as [`Device::matmul`].
+    /// [`Error::Shape`] if `grad_out` does not have the shape of the product; otherwise as [`Device::matmul`].
     pub fn matmul_backward(
         &self,
         form: Form,
@@ -81,7 +81,7 @@ impl Device {
         })
     }
 
-    /// `alpha x + y`, repeated as in [`Device::arithmetic`].
+    /// Computes `alpha x + y`, broadcast as in [`Device::arithmetic`].
     ///
     /// # Errors
     /// As [`Device::arithmetic`].
@@ -89,7 +89,7 @@ impl Device {
         self.two(x, y, |program, x, y| program.axpy("y", alpha, x, y))
     }
 
-    /// `factor x`.
+    /// Computes `factor x`.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for indices or a tensor of another device.
@@ -97,7 +97,7 @@ impl Device {
         self.each(x, |program, x| program.scale("y", x, factor))
     }
 
-    /// The sum of the products of all elements.
+    /// Computes the sum of the products of all elements.
     ///
     /// # Errors
     /// As [`Device::arithmetic`].
@@ -105,15 +105,15 @@ impl Device {
         self.two(a, b, |program, a, b| program.dot("y", a, b))
     }
 
-    /// The reduction of `x` along the axes `dims`, counted from the last one if negative; along all of them if `dims`
-    /// is empty. The result does not have those axes.
+    /// Reduces `x` along the axes `dims`, counted from the last one if negative; along all axes if `dims` is empty. The
+    /// result does not have those axes.
     ///
     /// # Errors
     /// As [`Program::reduce`]; [`Error::Unsupported`] for a tensor of another device.
     pub fn reduce(&self, f: Reduce, x: &Tensor, dims: &[isize]) -> Result<Tensor> {
         let mut y = self.each(x, |program, x| program.reduce("y", f, x, dims))?;
         if f.gives_indices() {
-            // No index is larger than the last one along the axis.
+            // No index exceeds the extent of the reduced axis.
             let extent = match dims {
                 [dim] => x.shape().split(*dim).map_or(1, |[_, along, _]| along),
                 _ => x.shape().len(),
@@ -123,7 +123,7 @@ impl Device {
         Ok(y)
     }
 
-    /// dL/dx of [`Device::reduce`] from x and dL/dy.
+    /// Computes dL/dx of [`Device::reduce`] from `x` and dL/dy.
     ///
     /// # Errors
     /// As [`Program::reduce_backward`]; [`Error::Unsupported`] for a tensor of another device.
@@ -140,7 +140,7 @@ impl Device {
         })
     }
 
-    /// The axes in another order: axis `i` of the result is axis `order[i]` of `x`.
+    /// Permutes the axes: axis `i` of the result is axis `order[i]` of `x`.
     ///
     /// # Errors
     /// [`Error::Shape`] unless `order` names every axis once; otherwise as [`Device::scale`].
@@ -148,23 +148,23 @@ impl Device {
         self.each(x, |program, x| program.permute("y", x, order))
     }
 
-    /// The transpose of a matrix, or of the matrices that the last two axes make up.
+    /// Transposes a matrix, or each of the matrices formed by the last two axes.
     ///
     /// # Errors
-    /// [`Error::Shape`] for a tensor of fewer axes; otherwise as [`Device::scale`].
+    /// [`Error::Shape`] for a tensor of fewer than two axes; otherwise as [`Device::scale`].
     pub fn transpose(&self, x: &Tensor) -> Result<Tensor> {
         self.each(x, |program, x| program.transpose("y", x))
     }
 
-    /// The part of `x` whose index along `dim` lies in `range`.
+    /// Returns the part of `x` whose index along `dim` lies in `range`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such axis or the range leaves it; otherwise as [`Device::scale`].
+    /// [`Error::Shape`] if there is no such axis or it does not contain the range; otherwise as [`Device::scale`].
     pub fn slice(&self, x: &Tensor, dim: isize, range: Range<usize>) -> Result<Tensor> {
         self.each(x, |program, x| program.slice("y", x, dim, range))
     }
 
-    /// dL/dx of [`Device::slice`] of a tensor of `shape` from dL/dy.
+    /// Computes dL/dx of [`Device::slice`], for an `x` of shape `shape`, from dL/dy.
     ///
     /// # Errors
     /// As [`Device::slice`].
@@ -178,7 +178,7 @@ impl Device {
         self.each(grad_out, |program, g| program.slice_backward("grad_in", shape, dim, range, g))
     }
 
-    /// Tensors one after the other along `dim`. The gradient of each is a [`Device::slice`] of dL/dy.
+    /// Concatenates tensors along `dim`. The gradient of each is a [`Device::slice`] of dL/dy.
     ///
     /// # Errors
     /// [`Error::Empty`] without tensors; [`Error::Shape`] if another extent differs; otherwise as [`Device::scale`].
@@ -186,18 +186,18 @@ impl Device {
         self.one(parts, |program, slots| program.concatenate("y", slots, dim))
     }
 
-    /// `x` repeated to `shape` by the rules of NumPy; [`Device::sum_to`] is its backward.
+    /// Broadcasts `x` to `shape` by the rules of NumPy; [`Device::sum_to`] computes the gradient.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the shapes do not fit; otherwise as [`Device::scale`].
+    /// [`Error::Shape`] if `x` does not broadcast to `shape`; otherwise as [`Device::scale`].
     pub fn broadcast_to(&self, x: &Tensor, shape: Shape) -> Result<Tensor> {
         self.each(x, |program, x| program.broadcast_to("y", x, shape))
     }
 
-    /// The sum over what [`Device::broadcast_to`] repeated.
+    /// Sums `x` over the axes along which [`Device::broadcast_to`] would repeat a tensor of `shape`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `shape` does not repeat to that of `x`; otherwise as [`Device::scale`].
+    /// [`Error::Shape`] if `shape` does not broadcast to that of `x`; otherwise as [`Device::scale`].
     pub fn sum_to(&self, x: &Tensor, shape: Shape) -> Result<Tensor> {
         self.each(x, |program, x| {
             let sum = program.sum_to("y", x, shape)?;
@@ -205,7 +205,7 @@ impl Device {
         })
     }
 
-    /// `x` laid `times` times one after the other along `dim`.
+    /// Concatenates `times` copies of `x` along `dim`.
     ///
     /// # Errors
     /// [`Error::Shape`] if there is no such axis; otherwise as [`Device::scale`].
@@ -213,10 +213,10 @@ impl Device {
         self.each(x, |program, x| program.repeat("y", x, dim, times))
     }
 
-    /// dL/dx of [`Device::repeat`] from dL/dy.
+    /// Computes dL/dx of [`Device::repeat`] from dL/dy.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the axis is `times` equal parts; otherwise as [`Device::scale`].
+    /// [`Error::Shape`] unless `times` divides the extent of the axis; otherwise as [`Device::scale`].
     pub fn repeat_backward(&self, grad_out: &Tensor, dim: isize, times: usize) -> Result<Tensor> {
         self.each(grad_out, |program, g| {
             let sum = program.repeat_backward("grad_in", g, dim, times)?;
@@ -224,7 +224,7 @@ impl Device {
         })
     }
 
-    /// A tensor of one number everywhere.
+    /// Creates a tensor whose elements are all `value`.
     ///
     /// # Errors
     /// [`Error::Limit`] for more than the device can bind.
@@ -232,7 +232,7 @@ impl Device {
         self.one(&[], |program, _| Ok(program.fill("y", shape, value)))
     }
 
-    /// The rows of `table` of the given indices, as `torch.nn.functional.embedding`.
+    /// Gathers the rows of `table` at the given indices, as `torch.nn.functional.embedding`.
     ///
     /// ```
     /// use ndarray::array;
@@ -246,18 +246,18 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Target`] for an index beyond the table; [`Error::Shape`] and [`Error::Unsupported`] as
+    /// [`Error::Target`] for an index outside the table; [`Error::Shape`] and [`Error::Unsupported`] as
     /// [`Program::gather_rows`].
     pub fn gather_rows(&self, table: &Tensor, index: &Tensor) -> Result<Tensor> {
         check_rows("gather_rows", index, table.shape())?;
         self.two(table, index, |program, table, index| program.gather_rows("y", table, index))
     }
 
-    /// `y` with each row of `x` added to the row of its index, in a fixed order: from zeros the backward of
-    /// [`Device::gather_rows`].
+    /// Returns `y` with each row of `x` added to the row at its index, in a fixed order. With zeros as `y` it computes
+    /// the gradient of [`Device::gather_rows`].
     ///
     /// # Errors
-    /// As [`Device::gather_rows`]; [`Error::Shape`] unless `x` has a row per index.
+    /// As [`Device::gather_rows`]; [`Error::Shape`] unless `x` has one row per index.
     pub fn scatter_add(&self, y: &Tensor, x: &Tensor, index: &Tensor) -> Result<Tensor> {
         check_rows("scatter_add", index, y.shape())?;
         self.one(&[y, x, index], |program, slots| match slots {
@@ -270,7 +270,8 @@ impl Device {
         })
     }
 
-    /// `x` normalized by its own mean and variance, times `weight`, plus `bias`, each of a number per column.
+    /// Normalizes `x` by its own mean and variance, then multiplies by `weight` and adds `bias`, each with one element
+    /// per column.
     ///
     /// # Errors
     /// As [`Program::normalize`]; [`Error::Unsupported`] for a tensor of another device.
@@ -290,10 +291,10 @@ impl Device {
         })
     }
 
-    /// dL/dx, dL/d(weight) and dL/d(bias) of [`Device::normalize`] from dL/dy.
+    /// Computes dL/dx, dL/d(weight) and dL/d(bias) of [`Device::normalize`] from dL/dy.
     ///
     /// # Errors
-    /// As [`Device::normalize`]; [`Error::Shape`] if `grad_out` has not the shape of x.
+    /// As [`Device::normalize`]; [`Error::Shape`] if `grad_out` does not have the shape of `x`.
     pub fn normalize_backward(
         &self,
         f: Normalization,
@@ -342,7 +343,7 @@ impl Device {
     }
 }
 
-/// Fails for an index beyond the rows of a table.
+/// Fails for an index outside the rows of a table.
 fn check_rows(op: &str, index: &Tensor, table: Shape) -> Result<()> {
     let rows = table.axis(0).unwrap_or(0);
     match index.largest_index() {

@@ -1,4 +1,4 @@
-//! A program on either engine, and the weights it trains.
+//! Runs a program on either engine, and holds the weights that it trains.
 
 use super::Device;
 use crate::cpu::{self, Interpreter};
@@ -16,7 +16,7 @@ pub(crate) enum Weights {
 }
 
 impl Weights {
-    /// Parameters of the given values, and the state that the optimizer begins with.
+    /// Creates parameters with the given values and the initial state of the optimizer.
     pub fn new(
         device: &Device,
         info: &[ParamInfo],
@@ -36,7 +36,8 @@ impl Weights {
         }
     }
 
-    /// Fails where parameters, first values, gradients and so many state values would not fit, before any is drawn.
+    /// Fails if parameters, initial values, gradients and `states` state values do not fit into memory; called before
+    /// any of them is allocated.
     pub fn check(device: &Device, info: &[ParamInfo], states: usize) -> Result<()> {
         let copies = match device {
             Device::Cpu => 3 + states as u64,
@@ -119,16 +120,16 @@ impl Weights {
     }
 }
 
-/// The rule that gives steps and updates their entries.
+/// The rule that determines the entries of steps and updates.
 type Rule = Box<dyn StepRule + Send + Sync>;
 
-/// A program on a device, with memory for its slots.
+/// A program with memory for its slots, ready to run on a device.
 pub(crate) enum Executor {
     Cpu(Box<Interpreter<f32>>, Rule),
     Gpu(Box<Plan>),
 }
 
-/// The most steps submitted at once: bounded so that no submission runs long enough to alarm a driver's watchdog.
+/// The most steps per submission, so that none runs long enough to trigger a driver's watchdog.
 const STEPS_PER_SUBMIT: u64 = 64;
 
 impl Executor {
@@ -162,7 +163,7 @@ impl Executor {
         }
     }
 
-    /// Writes inputs that stay as they are.
+    /// Writes constant inputs.
     pub fn write_all(&mut self, constants: &[(Slot, Vec<f32>)]) -> Result<()> {
         constants.iter().try_for_each(|(slot, data)| self.write(*slot, data))
     }
@@ -174,7 +175,7 @@ impl Executor {
         }
     }
 
-    /// Runs `steps` steps and gives the figures that they recorded.
+    /// Runs `steps` steps and returns the values that they recorded.
     pub async fn run(
         &mut self,
         weights: &mut Weights,

@@ -1,4 +1,4 @@
-//! Losses and metrics of single batches.
+//! Losses and metrics as single ops.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::ops::loss::Layout;
 use crate::program::{LinearInputs, LinearLoss, LossInputs, TripletDistances};
 use crate::spec::{Loss, Metric, Reduction};
 
-/// What a loss takes; see [`LossInputs`].
+/// The inputs of a loss as tensors; see [`LossInputs`].
 #[derive(Clone, Copy, Debug)]
 pub struct LossTensors<'a> {
     /// The differentiable inputs.
@@ -22,19 +22,19 @@ pub struct LossTensors<'a> {
     pub class_weight: Option<&'a Tensor>,
     /// The lengths of sequences and of their targets.
     pub lengths: Option<&'a Tensor>,
-    /// What the gradients are multiplied by.
+    /// The upstream gradient: a factor of all gradients.
     pub upstream: f64,
 }
 
 impl<'a> LossTensors<'a> {
-    /// Predictions and target without weights.
+    /// Creates inputs with predictions and target but without weights.
     pub fn of(predictions: &'a [&'a Tensor], target: Option<&'a Tensor>) -> Self {
         let (weight, class_weight, lengths) = (None, None, None);
         Self { predictions, target, weight, class_weight, lengths, upstream: 1.0 }
     }
 }
 
-/// Losses and metrics.
+/// Losses and metrics as single ops.
 ///
 /// ```
 /// use ndarray::array;
@@ -50,7 +50,7 @@ impl<'a> LossTensors<'a> {
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 impl Device {
-    /// The value of a loss and its gradient by the predictions.
+    /// Computes a loss and its gradient with respect to the prediction.
     ///
     /// # Errors
     /// As [`Device::loss_of`].
@@ -67,7 +67,7 @@ impl Device {
         Ok((value, gradients.pop().ok_or_else(wrong_count)?))
     }
 
-    /// The value of a loss with all it can take, and its gradients by every differentiable input.
+    /// Computes a loss with all its optional inputs, and its gradients with respect to every differentiable input.
     ///
     /// ```
     /// use ndarray::array;
@@ -86,11 +86,11 @@ impl Device {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Target`](crate::Error::Target) if bce or categorical_cross_entropy takes numbers outside 0 to 1, on a GPU
-    /// when value or gradient are read;
-    /// [`Error::Shape`](crate::Error::Shape) and [`Error::Unsupported`](crate::Error::Unsupported) if inputs, target and
-    /// weights do not fit the loss; [`Error::Target`](crate::Error::Target) for a class out of range, also
-    /// among those behind the end of a sequence's target; otherwise as [`Device::activation`].
+    /// [`Error::Target`](crate::Error::Target) if bce or categorical_cross_entropy is given values outside 0 to 1, on a
+    /// GPU only when value or gradient are read; [`Error::Shape`](crate::Error::Shape) and
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if inputs, target and weights do not match the loss;
+    /// [`Error::Target`](crate::Error::Target) for a class out of range, also in the padding of a sequence's target;
+    /// otherwise as [`Device::activation`].
     pub fn loss_of(
         &self,
         loss: Loss,
@@ -141,7 +141,7 @@ impl Device {
         Ok((outputs.pop().ok_or_else(wrong_count)?, gradients))
     }
 
-    /// Counts what a loss takes for probabilities and is none.
+    /// Computes the fractions of elements that a loss takes as probabilities but that lie outside 0 to 1.
     fn doubt(
         &self,
         loss: &Loss,
@@ -159,10 +159,10 @@ impl Device {
         Ok(Doubt { op: format!("loss.{loss}"), shares })
     }
 
-    /// The mean of a metric over all rows.
+    /// Computes the mean of a metric over all rows.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if prediction and target do not fit;
+    /// [`Error::Shape`](crate::Error::Shape) if the shapes of prediction and target do not match;
     /// [`Error::Target`](crate::Error::Target) for a class out of range; otherwise as [`Device::activation`].
     pub fn metric(&self, metric: Metric, prediction: &Tensor, target: &Tensor) -> Result<Tensor> {
         target.check_indices(&format!("metric.{metric}"), prediction.shape().cols(), None)?;
@@ -172,11 +172,11 @@ impl Device {
         })
     }
 
-    /// How often each class was taken for each, classes by classes: the rows are the classes of the targets, the columns
-    /// those of the first largest scores. Counts are exact up to 2^24.
+    /// Computes the confusion matrix: rows are the classes of the targets, columns the predicted classes (the index of
+    /// the largest score, the first one on ties). Counts are exact up to 2^24.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) unless there are rows of scores and a class index for each;
+    /// [`Error::Shape`](crate::Error::Shape) unless there is one class index per row of scores;
     /// [`Error::Target`](crate::Error::Target) for a class out of range; otherwise as [`Device::activation`].
     pub fn confusion_matrix(&self, scores: &Tensor, classes: &Tensor) -> Result<Tensor> {
         classes.check_indices("confusion_matrix", scores.shape().cols(), None)?;
@@ -186,8 +186,8 @@ impl Device {
         })
     }
 
-    /// The cross entropy of `x weight^T + bias`, and its gradients by x, weight and bias, without the logits of all rows
-    /// in memory.
+    /// Computes the cross entropy of `x weight^T + bias` and its gradients with respect to x, weight and bias without
+    /// holding the logits of all rows in memory.
     ///
     /// ```
     /// use ndarray::array;
@@ -243,7 +243,7 @@ impl Device {
         Ok(LinearLoss { value: outputs.pop().ok_or_else(wrong_count)?, gradients })
     }
 
-    /// The triplet loss of distances of one's own, and its gradients by each of them; see
+    /// Computes the triplet loss of given distances and its gradients with respect to each of them; see
     /// [`Program::triplet_margin_with_distance`](crate::Program::triplet_margin_with_distance).
     ///
     /// ```

@@ -1,4 +1,4 @@
-//! Where to compute: the CPU reference or a GPU. The only place that knows both engines.
+//! Devices: the CPU reference or a GPU. The only module that depends on both engines.
 
 mod activation;
 mod algebra;
@@ -18,7 +18,7 @@ pub use tensor::Tensor;
 use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 
-/// Where to compute.
+/// A compute device.
 ///
 /// ```
 /// let device = wgrad::Device::cpu();
@@ -38,8 +38,8 @@ impl Device {
         Self::Cpu
     }
 
-    /// A hardware GPU if there is one, else the CPU reference. The environment variable `WGRAD_DEVICE` overrides the
-    /// choice, see [`Device::named`].
+    /// A hardware GPU if there is one, otherwise the CPU reference. The environment variable `WGRAD_DEVICE` overrides
+    /// the choice; see [`Device::named`].
     ///
     /// # Errors
     /// As [`Device::named`].
@@ -71,7 +71,7 @@ impl Device {
     /// an adapter's name such as `llvmpipe` or `nvidia`.
     ///
     /// # Errors
-    /// [`Error::NoAdapter`] if no adapter fits; it lists those there are.
+    /// [`Error::NoAdapter`] if no adapter matches; it lists the available ones.
     #[cfg(not(target_family = "wasm"))]
     pub fn named(name: &str) -> Result<Self> {
         pollster::block_on(Self::named_async(name))
@@ -90,7 +90,7 @@ impl Device {
         }
     }
 
-    /// The GPU, if this is one.
+    /// The GPU; `None` for the CPU reference.
     pub fn gpu(&self) -> Option<&Gpu> {
         match self {
             Self::Cpu => None,

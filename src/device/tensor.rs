@@ -1,4 +1,4 @@
-//! Tensors and single ops, the same call on either device.
+//! Tensors, and single ops with the same API on either device.
 
 use std::sync::Arc;
 
@@ -12,23 +12,23 @@ use crate::numeric::check_memory;
 use crate::program::{DType, Form, Op, Program, Slot, StepEntry};
 use crate::shape::Shape;
 
-/// Numbers or class indices on a device. Ops make new tensors; nothing is changed in place.
+/// An array of `f32` values or class indices on a device. Ops return new tensors; nothing is changed in place.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     shape: Shape,
     dtype: DType,
-    /// The two largest different ones of class indices: one of them may be to be ignored.
+    /// The two largest distinct class indices; two, since the largest may be the ignored index.
     largest: [Option<u32>; 2],
     place: Place,
-    /// What tells whether it was made of numbers that are no probabilities.
+    /// The pending check whether a loss computed this from values that are not probabilities.
     doubt: Option<Arc<Doubt>>,
 }
 
-/// The share of numbers outside 0 to 1, on the device, among what a loss took for probabilities.
+/// A pending check of the elements that a loss took as probabilities; the fraction outside 0 to 1 lies on the device.
 #[derive(Debug)]
 pub(super) struct Doubt {
     pub op: String,
-    /// What they are, how many, and which share of them is none.
+    /// The kind of the elements, their number and the fraction outside 0 to 1.
     pub shares: Vec<(&'static str, usize, Tensor)>,
 }
 
@@ -40,7 +40,7 @@ impl Doubt {
         Ok(())
     }
 
-    /// Checks what needs no device.
+    /// Checks the fractions that are in host memory.
     pub fn check_at_hand(&self) -> Result<()> {
         self.shares.iter().try_for_each(|(what, count, share)| match &share.place {
             Place::Numbers(share) => self.refuse(what, *count, share),
@@ -72,7 +72,7 @@ impl Tensor {
         self.shape
     }
 
-    /// Where the tensor lies, on a GPU.
+    /// The memory of the tensor; `None` on the CPU.
     pub fn view(&self) -> Option<&View> {
         match &self.place {
             Place::Gpu(_, view) => Some(view),
@@ -91,7 +91,7 @@ impl Tensor {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] if the count of elements differs; [`Error::Limit`] for more than six axes.
+    /// [`Error::Shape`] if the number of elements differs; [`Error::Limit`] for more than six axes.
     pub fn reshape(&self, extents: &[usize]) -> Result<Self> {
         let shape = Shape::new(extents)?;
         if shape.len() != self.shape.len() {
@@ -106,10 +106,10 @@ impl Tensor {
         Ok(Self { shape, place, ..self.clone() })
     }
 
-    /// The numbers, row-major.
+    /// Reads the values.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for indices; [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
+    /// [`Error::Unsupported`] if it holds indices; [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
     #[cfg(not(target_family = "wasm"))]
     pub fn read(&self) -> Result<ArrayD<f32>> {
         pollster::block_on(self.read_async())
@@ -136,20 +136,20 @@ impl Tensor {
         }
     }
 
-    /// Whether these are numbers, no indices.
+    /// Returns whether the elements are values rather than indices.
     pub(super) fn holds_numbers(&self) -> bool {
         self.dtype == DType::F32
     }
 
-    /// The same tensor, which cannot be read if what it was made of was no probability.
+    /// The same tensor with a pending check, which makes reading fail for inputs that were not probabilities.
     pub(super) fn doubted(self, doubt: &Arc<Doubt>) -> Self {
         Self { doubt: Some(doubt.clone()), ..self }
     }
 
-    /// The indices, row-major.
+    /// Reads the indices.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for numbers; [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
+    /// [`Error::Unsupported`] if it holds values; [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
     #[cfg(not(target_family = "wasm"))]
     pub fn read_indices(&self) -> Result<ArrayD<u32>> {
         pollster::block_on(self.read_indices_async())
@@ -175,7 +175,7 @@ impl Tensor {
         ArrayD::from_shape_vec(shape, elements).map_err(|error| Error::Internal(error.to_string()))
     }
 
-    /// Fails if an index is none below `limit`, but for one that may be `ignored`.
+    /// Fails if an index other than `ignored` is not below `limit`.
     pub(super) fn check_indices(&self, op: &str, limit: usize, ignored: Option<u32>) -> Result<()> {
         let is_fault = |class: &&u32| **class as usize >= limit && Some(**class) != ignored;
         let Some(class) = self.largest.iter().flatten().find(is_fault) else { return Ok(()) };
@@ -183,12 +183,12 @@ impl Tensor {
         Err(Error::Target { op: op.to_string(), message })
     }
 
-    /// The largest index, as far as it is known.
+    /// The largest index, if known.
     pub(super) fn largest_index(&self) -> Option<u32> {
         self.largest.first().copied().flatten()
     }
 
-    /// States that all indices are below `limit`.
+    /// Declares that all indices are below `limit`.
     pub(super) fn bound_indices(&mut self, limit: usize) {
         self.largest = [limit.checked_sub(1).map(|largest| largest as u32), None];
     }
@@ -206,7 +206,7 @@ impl Tensor {
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 impl Device {
-    /// Puts an array on the device; one that is not contiguous is copied first.
+    /// Copies an array, which need not be contiguous, to the device.
     ///
     /// # Errors
     /// [`Error::Limit`] for more than six axes or more elements than the device can bind.
@@ -226,7 +226,7 @@ impl Device {
         Ok(Tensor { shape, dtype: DType::F32, largest: [None; 2], place, doubt: None })
     }
 
-    /// Puts class indices on the device.
+    /// Copies class indices to the device.
     ///
     /// # Errors
     /// [`Error::Limit`] for more than the device can bind.
@@ -234,10 +234,10 @@ impl Device {
         self.classes_of(&[labels.len()], labels)
     }
 
-    /// Puts class indices of several axes on the device, row-major.
+    /// Copies class indices of shape `extents`, in row-major order, to the device.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there are as many as the extents say; otherwise as [`Device::classes`].
+    /// [`Error::Shape`] unless their number matches the extents; otherwise as [`Device::classes`].
     pub fn classes_of(&self, extents: &[usize], labels: &[u32]) -> Result<Tensor> {
         let shape = Shape::new(extents)?;
         if shape.len() != labels.len() {
@@ -253,10 +253,10 @@ impl Device {
         Ok(Tensor { shape, dtype: DType::U32, largest, place, doubt: None })
     }
 
-    /// The product of two matrices, either of them transposed.
+    /// Multiplies two matrices; `form` selects which of them is transposed.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the inner sides differ; [`Error::Unsupported`] for a tensor of another device.
+    /// [`Error::Shape`] if the inner dimensions differ; [`Error::Unsupported`] for a tensor of another device.
     pub fn matmul(&self, a: &Tensor, b: &Tensor, form: Form) -> Result<Tensor> {
         self.one(&[a, b], |program, slots| match slots {
             [a, b] => program.matmul("product", *a, *b, form),
@@ -273,7 +273,7 @@ impl Device {
         outputs.pop().ok_or_else(wrong_count)
     }
 
-    /// Builds a program over the inputs, runs it once and gives the slots that `build` names.
+    /// Builds a program over the inputs, runs it once and returns the slots that `build` returned as tensors.
     pub(super) fn run(
         &self,
         inputs: &[&Tensor],
@@ -301,7 +301,7 @@ impl Device {
     }
 }
 
-/// Every row takes part.
+/// A row count that includes every row.
 const ALL_ROWS: usize = u32::MAX as usize;
 
 fn run_cpu(
@@ -310,7 +310,7 @@ fn run_cpu(
     slots: &[Slot],
     outputs: &[Slot],
 ) -> Result<Vec<Place>> {
-    // The outputs are taken out as copies.
+    // The outputs are copied out.
     check_memory("op", program.bytes().saturating_mul(2))?;
     let mut interpreter = Interpreter::<f32>::new(program);
     for (input, slot) in inputs.iter().zip(slots) {
@@ -359,5 +359,5 @@ fn elsewhere(program: &Program) -> Error {
 }
 
 pub(super) fn wrong_count() -> Error {
-    Error::Internal("an op gave another number of outputs than it has".into())
+    Error::Internal("an op returned an unexpected number of outputs".into())
 }

@@ -1,4 +1,4 @@
-//! Choosing an adapter and opening a device of our own.
+//! Selecting an adapter and opening an own device on it.
 
 use std::sync::{Arc, OnceLock};
 
@@ -8,13 +8,13 @@ use crate::error::{Error, Result};
 const HELP: &str = "on Debian and Ubuntu a software one comes with \
      `apt-get install mesa-vulkan-drivers libvulkan1`";
 
-/// Whether an adapter's name or driver contains `name`, whatever the case.
+/// Returns whether an adapter's name or driver contains `name`, ignoring case.
 pub(super) fn called(info: &wgpu::AdapterInfo, name: &str) -> bool {
     let text = format!("{} {} {}", info.name, info.driver, info.driver_info).to_lowercase();
     text.contains(&name.to_lowercase())
 }
 
-/// Discrete, integrated, virtual, other, software.
+/// The order of preference: discrete, integrated, virtual, other, software.
 fn rank(info: &wgpu::AdapterInfo) -> u8 {
     match info.device_type {
         wgpu::DeviceType::DiscreteGpu => 0,

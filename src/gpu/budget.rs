@@ -1,4 +1,4 @@
-//! How many steps fit into a frame.
+//! Frame budgets: the number of training steps that fit into a given device time.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,59 +8,59 @@ use super::staging::Downloads;
 use super::{Gpu, Plan};
 use crate::error::{Error, Result};
 
-/// How much of the device's time a recording may take.
+/// The device time that one recording may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Budget(Duration);
 
 impl Budget {
-    /// So many microseconds.
+    /// A budget in microseconds.
     pub const fn micros(micros: u64) -> Self {
         Self(Duration::from_micros(micros))
     }
 
-    /// So many milliseconds.
+    /// A budget in milliseconds.
     pub const fn millis(millis: u64) -> Self {
         Self(Duration::from_millis(millis))
     }
 }
 
-/// Whatever the budget: drivers end submissions of one to two seconds.
+/// The upper bound on any budget: drivers reset a device whose submission runs for one to two seconds.
 const LONGEST: Duration = Duration::from_millis(250);
 
-/// How fast a recording may grow from one to the next.
+/// The largest growth factor from one recording to the next.
 const GROWTH: f64 = 1.5;
 
 fn grown(steps: u64) -> f64 {
     (steps as f64 * GROWTH).max(steps as f64 + 1.0)
 }
 
-/// How many times without timestamps are remembered, to know the least.
+/// The number of recent host-side times kept to find the minimum, without timestamps.
 const REMEMBERED: usize = 64;
 
-/// What is known of how long a step takes.
+/// The estimate of the number of steps that fit into a budget.
 #[derive(Debug)]
 pub(super) struct StepBudget {
     clock: Clock,
-    /// How many steps the next recording may have, not yet rounded.
+    /// The number of steps of the next recording, not yet rounded.
     steps: f64,
 }
 
 #[derive(Debug)]
 enum Clock {
     Stamps(Box<Stamps>),
-    /// When recordings were found done.
+    /// Times from recording to the completion callback, as seen by the host.
     Done {
         found: Arc<Mutex<Vec<(u64, Duration)>>>,
         times: VecDeque<Duration>,
     },
 }
 
-/// Times on the device.
+/// Device timestamps of recordings.
 #[derive(Debug)]
 struct Stamps {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
-    /// Each with how many steps it is the time of.
+    /// Each tagged with the number of steps it measures.
     downloads: Downloads<u64>,
     /// Nanoseconds per tick.
     period: f64,
@@ -80,7 +80,7 @@ impl Stamps {
         Ok(Self { queries, resolved, downloads: Downloads::new(gpu), period })
     }
 
-    /// Steps and nanoseconds of a recording that has come back.
+    /// The steps and nanoseconds of the next recording that has completed.
     fn next(&mut self) -> Result<Option<(u64, f64)>> {
         while let Some((steps, words)) = self.downloads.next()? {
             if let Some([begin, begin_high, end, end_high]) = words {
@@ -103,7 +103,7 @@ impl StepBudget {
         Ok(Self { clock, steps: 1.0 })
     }
 
-    /// How many bytes it takes for timestamps.
+    /// The bytes of the timestamp buffers.
     pub fn bytes(&self) -> u64 {
         match &self.clock {
             Clock::Stamps(stamps) => stamps.resolved.size() + stamps.downloads.bytes(),
@@ -111,21 +111,21 @@ impl StepBudget {
         }
     }
 
-    /// Learns from what has come back.
+    /// Updates the estimate from completed recordings.
     fn settle(&mut self, budget: Duration) -> Result<()> {
         match &mut self.clock {
             Clock::Stamps(stamps) => {
                 while let Some((steps, nanoseconds)) = stamps.next()? {
                     let fitting = budget.as_nanos() as f64 * steps as f64 / nanoseconds.max(1.0);
-                    // Half of the way, so that one odd frame does not turn everything.
+                    // Averages with the old estimate, so that one outlier frame does not dominate.
                     self.steps = ((self.steps + fitting) / 2.0).min(grown(steps));
                 }
             }
             Clock::Done { found, times } => {
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                 for (steps, time) in found.drain(..) {
-                    // A host notices late that a recording is done, by about as much each time: what counts is by how
-                    // much longer it took than the quickest.
+                    // The host notices completion late, by about the same delay each time: only the excess over the
+                    // fastest recording counts.
                     times.push_back(time);
                     if times.len() > REMEMBERED {
                         times.pop_front();
@@ -144,10 +144,10 @@ impl StepBudget {
 }
 
 impl Plan {
-    /// Records as many steps as fit into the budget, at least one, and says how many. What a step takes is learnt from
-    /// timestamps where the device has them ([`wgpu::Features::TIMESTAMP_QUERY`]), else from the times at which recordings
-    /// are found done; the first recordings are short. Whatever the budget, a recording stays far below the times at which
-    /// drivers reset a device.
+    /// Records as many steps as fit into the budget, at least one, and returns their number. The time per step is
+    /// estimated from timestamps where the device has them ([`wgpu::Features::TIMESTAMP_QUERY`]), otherwise from
+    /// completion callbacks; the first recordings are short. Whatever the budget, a recording stays far below the
+    /// time-outs at which drivers reset a device.
     ///
     /// # Errors
     /// As [`Plan::encode`].
@@ -158,7 +158,7 @@ impl Plan {
     ) -> Result<u64> {
         let budget = budget.0.min(LONGEST);
         if budget.is_zero() {
-            let message = "a budget of no time holds no step; do not record then";
+            let message = "the budget is zero; skip the recording instead";
             return Err(Error::unsupported("encode_within", message));
         }
         let mut step_budget = match self.step_budget.take() {
@@ -199,7 +199,7 @@ impl Plan {
     }
 }
 
-/// Notes how long after now the commands are found done.
+/// Stores the time from now until the completion of the commands is reported.
 #[cfg(not(target_family = "wasm"))]
 fn when_done(encoder: &wgpu::CommandEncoder, steps: u64, found: Arc<Mutex<Vec<(u64, Duration)>>>) {
     let recorded = crate::time::Instant::now();
@@ -209,6 +209,6 @@ fn when_done(encoder: &wgpu::CommandEncoder, steps: u64, found: Arc<Mutex<Vec<(u
     });
 }
 
-/// A browser has no such clock here: without timestamps one step a recording.
+/// A no-op: there is no such clock in a browser, so without timestamps a recording holds one step.
 #[cfg(target_family = "wasm")]
 fn when_done(_: &wgpu::CommandEncoder, _: u64, _: Arc<Mutex<Vec<(u64, Duration)>>>) {}

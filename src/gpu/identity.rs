@@ -1,16 +1,16 @@
-//! Which device something lies on.
+//! Device identity: the device that a resource is on.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::Gpu;
 use crate::error::{Error, Result};
 
-/// A device of ours: wgpu's own ids count per instance, so that two devices may have the same.
+/// An id of a [`Gpu`]. wgpu's own ids count per instance, so two devices may have the same one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct DeviceId(u64);
 
 impl DeviceId {
-    /// One that no other device of this process has.
+    /// Returns an id that is unique in this process.
     pub fn next() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         Self(COUNT.fetch_add(1, Ordering::Relaxed))
@@ -18,12 +18,12 @@ impl DeviceId {
 }
 
 impl Gpu {
-    /// Which device it is; clones are the same.
+    /// The id of the device; clones share it.
     pub(crate) fn id(&self) -> DeviceId {
         self.shared.id
     }
 
-    /// Fails if something is known to lie on another device.
+    /// Fails if a resource is known to be on another device.
     pub(super) fn check_owner(&self, op: &str, what: &str, owner: Option<DeviceId>) -> Result<()> {
         match owner {
             Some(owner) if owner != self.id() => Err(Error::elsewhere(op, what)),

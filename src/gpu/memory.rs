@@ -1,37 +1,37 @@
-//! Buffers: sizes checked before the device sees them, tensors padded to 64 elements.
+//! Buffers: sizes are checked before the device sees them, tensors are padded to 64 elements.
 
 use super::{DeviceId, Gpu};
 use crate::error::{Error, Result};
 use crate::program::DType;
 use crate::shape::{Shape, padded};
 
-/// A part of a buffer, as a binding takes it.
+/// A range of a buffer, as a binding takes it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Region {
     /// The buffer.
     pub buffer: wgpu::Buffer,
-    /// Where the part begins, in bytes.
+    /// The offset of the range, in bytes.
     pub offset: u64,
-    /// How long it is, in bytes.
+    /// The length of the range, in bytes.
     pub bytes: u64,
-    /// Which device it lies on, unless the buffer is one of the host's.
+    /// The device it is on; `None` for a buffer of the host.
     pub(super) owner: Option<DeviceId>,
 }
 
 impl Region {
-    /// A whole buffer of the host's.
+    /// A whole buffer of the host.
     pub fn whole(buffer: wgpu::Buffer) -> Self {
         let bytes = buffer.size();
         Self { buffer, offset: 0, bytes, owner: None }
     }
 
-    /// Its two parts before and after a place, in bytes.
+    /// Splits it at a byte offset.
     pub(super) fn split(self, at: u64) -> [Self; 2] {
         let rest = Self { offset: self.offset + at, bytes: self.bytes - at, ..self.clone() };
         [Self { bytes: at, ..self }, rest]
     }
 
-    /// How long it is, in words.
+    /// The length in words.
     pub(super) fn words(&self) -> usize {
         self.bytes as usize / 4
     }
@@ -44,7 +44,7 @@ impl Region {
         })
     }
 
-    /// Whether two regions share bytes.
+    /// Returns whether two regions share bytes.
     pub(super) fn overlaps(&self, other: &Self) -> bool {
         self.buffer == other.buffer
             && self.offset < other.offset + other.bytes
@@ -52,7 +52,7 @@ impl Region {
     }
 }
 
-/// Fails unless a buffer of the caller's has `bytes` from byte `offset` on that can be bound and has the usage.
+/// Fails unless the caller's buffer has `bytes` bytes from `offset` on that can be bound, and includes the usage.
 pub(super) fn check_place(
     what: &str,
     buffer: &wgpu::Buffer,
@@ -79,24 +79,24 @@ pub(super) fn check_place(
     Err(Error::unsupported(what, message))
 }
 
-/// The bytes that a tensor must have room for: kernels take four numbers at once.
+/// The bytes that a tensor needs: kernels read four elements at once.
 fn room(shape: Shape) -> u64 {
     (4 * shape.len().max(1) as u64).next_multiple_of(16)
 }
 
-/// A tensor in a buffer, ours or the host application's.
+/// A tensor in a buffer of the library or of the host application.
 #[derive(Clone, Debug, PartialEq)]
 pub struct View {
-    /// Where it is.
+    /// The memory of the tensor.
     pub region: Region,
-    /// Its shape.
+    /// The shape of the tensor.
     pub shape: Shape,
-    /// Its element type.
+    /// The element type.
     pub dtype: DType,
 }
 
 impl View {
-    /// A tensor of numbers of the given shape in `buffer` from byte `offset` on.
+    /// A tensor of `f32` values of the given shape in `buffer` from byte `offset` on.
     ///
     /// # Errors
     /// [`Error::Limit`] unless the buffer has room up to the next multiple of 16 bytes and the offset is a multiple of
@@ -108,7 +108,7 @@ impl View {
         Ok(Self { region, shape, dtype: DType::F32 })
     }
 
-    /// Fails unless kernels of the device can bind it.
+    /// Fails unless kernels of the device can bind the view.
     pub(super) fn check(&self, gpu: &Gpu, op: &str, what: &str) -> Result<()> {
         let Region { buffer, offset, bytes, owner } = &self.region;
         gpu.check_owner(op, what, *owner)?;
@@ -121,14 +121,14 @@ impl View {
         Err(Error::Limit { what, needed, limit, unit: "bytes" })
     }
 
-    /// The same place as class indices.
+    /// Reinterprets the view as class indices (`u32`).
     pub fn indices(self) -> Self {
         Self { dtype: DType::U32, ..self }
     }
 }
 
 impl Gpu {
-    /// A storage buffer for `len` words, padded, filled with `contents` and then zeros.
+    /// Creates a storage buffer for `len` words, padded, filled with `contents` and then zeros.
     pub(super) fn storage(&self, what: &str, len: usize, contents: &[u32]) -> Result<Region> {
         let usage = wgpu::BufferUsages::STORAGE
             | wgpu::BufferUsages::COPY_DST
@@ -136,7 +136,7 @@ impl Gpu {
         self.buffer(what, padded(len) as u64 * 4, contents, usage)
     }
 
-    /// A tensor of our own with the given words.
+    /// Creates a tensor with the given words.
     pub(crate) fn view(&self, shape: Shape, words: &[u32]) -> Result<View> {
         let what = format!("a tensor of shape {shape}");
         Ok(View { region: self.storage(&what, shape.len(), words)?, shape, dtype: DType::F32 })
@@ -168,7 +168,7 @@ impl Gpu {
         Ok(Region { owner: Some(self.id()), ..Region::whole(buffer) })
     }
 
-    /// Fails if the device cannot bind so many bytes.
+    /// Fails if the device cannot bind this number of bytes.
     fn check_binding(&self, what: &str, bytes: u64) -> Result<()> {
         let limits = self.limits();
         let limit = limits.max_buffer_size.min(limits.max_storage_buffer_binding_size);
@@ -178,7 +178,7 @@ impl Gpu {
         Err(Error::Limit { what: what.to_string(), needed: bytes, limit, unit: "bytes" })
     }
 
-    /// Writes words to the start of a region, in order with everything submitted before and after.
+    /// Writes words to the start of a region, ordered with respect to all other submissions.
     pub(super) fn upload(&self, what: &str, region: &Region, contents: &[u32]) -> Result<()> {
         let bytes = contents.len() as u64 * 4;
         if bytes > region.bytes {
@@ -202,7 +202,7 @@ impl Gpu {
     }
 }
 
-/// Numbers as the words of a buffer.
+/// Reinterprets `f32` values as the words of a buffer.
 pub(super) fn words(numbers: &[f32]) -> &[u32] {
     bytemuck::cast_slice(numbers)
 }

@@ -1,25 +1,25 @@
-//! Compiled kernels, kept for the plans to come.
+//! The cache of compiled kernels, shared by plans.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::{Arc, Weak};
 
-/// What was made lately, and whatever else is still in use.
+/// An LRU cache that also finds evicted values as long as they are in use.
 #[derive(Debug)]
 pub(super) struct Recent<K, V> {
     made: HashMap<K, Weak<V>>,
-    /// The last one used comes last.
+    /// In order of use, the most recent last.
     kept: VecDeque<Arc<V>>,
     most: usize,
 }
 
 impl<K: Hash + Eq, V> Recent<K, V> {
-    /// Nothing yet; so many are kept that nobody uses.
+    /// Creates an empty cache that keeps the `most` last used values alive.
     pub fn new(most: usize) -> Self {
         Self { made: HashMap::new(), kept: VecDeque::new(), most }
     }
 
-    /// One made before, unless it was dropped since.
+    /// Returns the value of a key, unless it was dropped.
     pub fn get(&mut self, key: &K) -> Option<Arc<V>> {
         let value = self.made.get(key)?.upgrade()?;
         self.kept.retain(|other| !Arc::ptr_eq(other, &value));
@@ -27,7 +27,7 @@ impl<K: Hash + Eq, V> Recent<K, V> {
         Some(value)
     }
 
-    /// Adds one, and drops the one that was not used for the longest time, if they are too many.
+    /// Adds a value, and evicts the least recently used one if the cache is full.
     pub fn insert(&mut self, key: K, value: V) -> Arc<V> {
         let value = Arc::new(value);
         self.keep(value.clone());

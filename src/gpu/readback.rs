@@ -1,4 +1,4 @@
-//! Reading results back: the only proof that work happened.
+//! Reading results back, the only proof that work was executed.
 
 #[cfg(not(target_family = "wasm"))]
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -9,13 +9,13 @@ use futures::channel::oneshot;
 use super::{Gpu, Region};
 use crate::error::{Error, Result};
 
-/// How long a read waits for the device.
+/// The time-out of a read.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Gpu {
     /// Reads `len` words from the start of a region, after everything submitted so far.
     ///
-    /// On native platforms this polls the device and blocks until the words are there; in a browser it yields.
+    /// On native platforms this polls the device and blocks until the words are available; in a browser it yields.
     pub(crate) async fn read_words(
         &self,
         what: &str,
@@ -43,7 +43,7 @@ impl Gpu {
         let (sender, receiver) = oneshot::channel();
         self.scoped(what, || {
             staging.map_async(wgpu::MapMode::Read, .., move |outcome| {
-                // The receiver is gone only if the read was given up.
+                // The receiver is dropped only if the read was cancelled.
                 let _ = sender.send(outcome);
             });
         })?;
@@ -58,7 +58,7 @@ impl Gpu {
         Ok(bytemuck::pod_collect_to_vec(&view))
     }
 
-    /// Reads numbers as [`Gpu::read_words`] reads words.
+    /// Reads `f32` values; otherwise as [`Gpu::read_words`].
     pub(crate) async fn read_numbers(
         &self,
         what: &str,
@@ -76,16 +76,16 @@ impl Gpu {
         submission_index: Option<wgpu::SubmissionIndex>,
     ) -> Result<()> {
         let wait = wgpu::PollType::Wait { submission_index, timeout: Some(TIMEOUT) };
-        // A driver that gives up while it is waited for makes wgpu panic.
+        // wgpu panics if the driver fails during the wait.
         let polled = catch_unwind(AssertUnwindSafe(|| self.device().poll(wait)));
         match polled {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(wgpu::PollError::Timeout)) => {
                 Err(Error::Timeout { what: what.to_string(), seconds: TIMEOUT.as_secs_f64() })
             }
-            // The submission was swallowed by a device that is gone.
+            // A lost device has discarded the submission.
             Ok(Err(error)) => Err(self.note_lost(error.to_string())),
-            // Whatever else panics there is a callback of the host's.
+            // Any other panic comes from a callback of the host.
             Err(payload) if self.is_alive() => resume_unwind(payload),
             Err(_) => Err(self.note_lost(format!("the driver gave up (waiting for {what})"))),
         }

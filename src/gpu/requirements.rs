@@ -1,4 +1,4 @@
-//! What a program asks of a device: found by lowering it on one that computes nothing, so before there is any other.
+//! The device limits that a program requires, found by lowering it on a no-op device, so before a real one exists.
 
 use futures::FutureExt;
 
@@ -10,14 +10,14 @@ use crate::error::{Error, Result};
 use crate::ops::UpdateOp;
 use crate::program::{Op, Program};
 
-/// How many state values a program may keep beside those of its optimizer.
+/// The number of state values that a program may keep in addition to those of its optimizer.
 const EXTRAS: usize = 2;
 
 impl Gpu {
-    /// The least limits of a device that `program` runs on, for a host that is about to create one. Everything that the
-    /// program does not need is at [`wgpu::Limits::downlevel_defaults`]; most programs fit [`wgpu::Limits::default`].
+    /// The minimum limits of a device that can run `program`, for a host that is about to create one. Limits that the
+    /// program does not need are at [`wgpu::Limits::downlevel_defaults`]; most programs fit [`wgpu::Limits::default`].
     ///
-    /// Lowers the program once in main memory, which for a moment takes twice what it will take on the device.
+    /// Lowers the program once in main memory, which temporarily takes twice the memory it will take on the device.
     ///
     /// ```
     /// use wgrad::prelude::*;
@@ -54,20 +54,20 @@ impl Gpu {
         Ok(needed)
     }
 
-    /// The features that are used where a device has them; nothing depends on one. A host may ask for them as
+    /// The optional features that are used where a device has them; none is required. A host may request them with
     /// `adapter.features() & Gpu::recommended_features()`.
     pub fn recommended_features() -> wgpu::Features {
         wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE | wgpu::Features::SUBGROUP
     }
 
-    /// Compiles every kernel that plans of `program` need, so that building one later takes no time for it.
+    /// Compiles every kernel that plans of `program` need, so that building one later does not wait for compilation.
     ///
     /// # Errors
     /// As [`Gpu::compile`].
     #[cfg(not(target_family = "wasm"))]
     pub fn prewarm(&self, program: &Program) -> Result<()> {
         let class = self.info().device_type;
-        // A step that is not fused goes op by op whatever the device's choices are.
+        // A step that is not fused runs op by op, whatever the device's choices are.
         let own = self.choices();
         let others = Some(Choices { fusion: Fusion::Never, ..own });
         for choices in [Some(own), others.filter(|others| *others != own)].into_iter().flatten() {
@@ -81,9 +81,9 @@ impl Gpu {
     /// Compiles a kernel.
     ///
     /// # Errors
-    /// [`Error::Limit`] if the device binds fewer storage buffers than it takes; [`Error::Unsupported`] if it lacks one of
-    /// [`Kernel::features`]; [`Error::Shader`] if it is no kernel of the library's and not valid; [`Error::OutOfMemory`];
-    /// [`Error::Internal`] if the driver does not take it.
+    /// [`Error::Limit`] if the kernel binds more storage buffers than the device allows; [`Error::Unsupported`] if the
+    /// device lacks one of [`Kernel::features`]; [`Error::Shader`] if the kernel is user-defined and invalid;
+    /// [`Error::OutOfMemory`]; [`Error::Internal`] if the driver rejects it.
     pub fn compile(&self, kernel: &Kernel) -> Result<()> {
         self.pipeline(kernel).map(drop)
     }
@@ -109,18 +109,18 @@ impl Gpu {
         within(what, [(bytes.0, bytes.1, "bytes of a uniform buffer")])?;
         within(
             what,
-            aligned.map(|alignment| (beside(alignment), 0u32, "bytes beside an alignment")),
+            aligned.map(|alignment| (beside(alignment), 0u32, "bytes off the alignment")),
         )?;
         within(what, compute_needs(limits, buffers.0 + 1, [kernel.workgroup, 1]))
     }
 
-    /// What it is that a device refused a kernel for.
+    /// The error for a kernel that the device rejected, with the exceeded limit if one is known.
     pub(super) fn why_refused(&self, kernel: &Kernel, error: Error) -> Error {
         let Error::Internal(message) = error else { return error };
         let limits = self.limits();
         let (bytes, most) = (workgroup_bytes(kernel), limits.max_compute_workgroup_storage_size);
         let buffers = kernel.storage_buffers() + 1;
-        // Not counted where only a browser's limits are.
+        // 0 where only the limits of a browser are known: then there is nothing to compare with.
         let native = match limits.max_buffers_and_acceleration_structures_per_shader_stage {
             0 => u32::MAX,
             native => native,
@@ -137,10 +137,10 @@ impl Gpu {
     }
 }
 
-/// How much is needed, the limit, and what both count.
+/// The amount needed, the limit, and the unit of both.
 pub(super) type Need<L> = (u64, L, &'static str);
 
-/// Fails with the first need that is over its limit.
+/// Fails with the first need that exceeds its limit.
 pub(super) fn within<L: Into<u64>>(
     what: impl Fn() -> String,
     needs: impl IntoIterator<Item = Need<L>>,
@@ -154,12 +154,12 @@ pub(super) fn within<L: Into<u64>>(
     Ok(())
 }
 
-/// By how much multiples of 256 bytes, where everything lies, miss an alignment.
+/// The remainder of 256 bytes, the alignment of every offset, by the device's alignment.
 fn beside(alignment: u32) -> u64 {
     256u32.checked_rem(alignment).unwrap_or(0).into()
 }
 
-/// What a compute pipeline of one group of bindings and a workgroup of these sides needs.
+/// The needs of a compute pipeline with one bind group and the given workgroup size.
 pub(super) fn compute_needs(
     limits: &wgpu::Limits,
     bindings: u64,
@@ -177,7 +177,8 @@ pub(super) fn compute_needs(
     ]
 }
 
-/// The workgroup memory of a kernel, rounded up to 16 bytes a variable as WebGPU counts it; 0 if its text is not valid.
+/// The workgroup memory of a kernel in bytes, each variable rounded up to 16 as WebGPU counts it; 0 if its source is
+/// invalid.
 #[cfg(not(target_family = "wasm"))]
 fn workgroup_bytes(kernel: &Kernel) -> u64 {
     use wgpu::naga::{AddressSpace, front::wgsl, proc::GlobalCtx};
@@ -189,19 +190,19 @@ fn workgroup_bytes(kernel: &Kernel) -> u64 {
     bytes.map(|bytes| u64::from(bytes).next_multiple_of(16)).sum()
 }
 
-/// In a browser what is refused shows when results are read back.
+/// Always 0: in a browser a rejected kernel shows only when results are read back.
 #[cfg(target_family = "wasm")]
 fn workgroup_bytes(_: &Kernel) -> u64 {
     0
 }
 
-/// Kernels differ between these.
+/// The adapter classes between which kernels differ.
 #[cfg(not(target_family = "wasm"))]
 const CLASSES: [wgpu::DeviceType; 3] =
     [wgpu::DeviceType::DiscreteGpu, wgpu::DeviceType::IntegratedGpu, wgpu::DeviceType::Cpu];
 
-/// The jobs of a program on a device that computes nothing and binds so many storage buffers, or more if a kernel has no
-/// choice.
+/// Lowers a program on a no-op device that binds `buffers` storage buffers; a kernel without a smaller variant binds
+/// more.
 #[cfg(not(target_family = "wasm"))]
 fn lower(
     program: &Program,
@@ -213,7 +214,7 @@ fn lower(
         wgpu::Limits { max_storage_buffers_per_shader_stage: buffers, ..Default::default() };
     loop {
         let gpu = nothing(class, &limits)?;
-        // What the least needs goes op by op: fused steps bind more.
+        // The minimum limits are those of op-by-op execution: fused steps bind more.
         let gpu = match choices {
             Some((choices, tuning)) => gpu.choosing(choices).tuned(tuning.clone()),
             None => gpu.choosing(Choices { fusion: Fusion::Never, ..gpu.choices() }),
@@ -232,7 +233,7 @@ fn lower(
     }
 }
 
-/// A device that computes nothing.
+/// Opens a no-op device.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn nothing(class: wgpu::DeviceType, limits: &wgpu::Limits) -> Result<Gpu> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
@@ -249,7 +250,7 @@ pub(crate) fn nothing(class: wgpu::DeviceType, limits: &wgpu::Limits) -> Result<
     let (device, queue) = opened
         .now_or_never()
         .flatten()
-        .ok_or_else(|| Error::Internal("there is no device that computes nothing".into()))?;
+        .ok_or_else(|| Error::Internal("the no-op device could not be opened".into()))?;
     Ok(Gpu::from_wgpu(&device, &queue))
 }
 
@@ -269,7 +270,7 @@ fn lower_on(gpu: &Gpu, program: &Program) -> Result<Vec<Job>> {
     Ok(lowering.jobs)
 }
 
-/// How many dispatches a program takes on such a device.
+/// The number of dispatches of a program on a no-op device.
 #[cfg(all(test, not(target_family = "wasm")))]
 pub(crate) fn dispatches(gpu: &Gpu, program: &Program) -> Result<usize> {
     Ok(lower_on(gpu, program)?.len())

@@ -1,4 +1,4 @@
-//! What a training run can go on from, brought back through the host's own submits.
+//! Snapshots that a training run can resume from, read back through the host's own submits.
 
 use super::Weights;
 use super::staging::{Downloads, LeaseState};
@@ -9,17 +9,17 @@ use crate::program::WeightValues;
 /// The weights at one step.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct WeightsAt {
-    /// The first step that is not in them.
+    /// The first step that the weights do not include.
     pub step: u64,
-    /// How many updates were skipped since the plan was made.
+    /// The number of updates skipped since the plan was built.
     pub skipped: u64,
     pub values: WeightValues,
 }
 
-/// How much of the step table's header is kept: its counter, and how many updates were skipped.
+/// The words of the step table's header that are kept, up to the number of skipped updates.
 const HEADER: usize = 3;
 
-/// Snapshots under way.
+/// Snapshots in flight.
 #[derive(Debug)]
 pub(crate) struct Snapshots {
     downloads: Downloads<()>,
@@ -30,17 +30,17 @@ impl Snapshots {
         Self { downloads: Downloads::new(gpu) }
     }
 
-    /// How many bytes its buffers have.
+    /// The total bytes of the buffers.
     pub fn bytes(&self) -> u64 {
         self.downloads.bytes()
     }
 
-    /// Whether a snapshot has not come back yet.
+    /// Returns whether a snapshot has not been read back yet.
     pub fn is_under_way(&self) -> bool {
         self.downloads.under_way().any(|(state, ())| state == LeaseState::Out)
     }
 
-    /// Records the copy of everything that changes from step to step.
+    /// Records the copy of all state that changes from step to step.
     pub fn record(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
@@ -54,7 +54,7 @@ impl Snapshots {
         self.downloads.record(encoder, &parts, ())
     }
 
-    /// The newest snapshot that has come back since the last call, if any has; `near` is a step not far from it.
+    /// Takes the newest snapshot that was read back since the last call, if any; `near` is a step close to it.
     pub fn take(&mut self, weights: &Weights, near: u64) -> Result<Option<WeightsAt>> {
         let mut newest: Option<WeightsAt> = None;
         while let Some(((), words)) = self.downloads.next()? {
@@ -68,7 +68,7 @@ impl Snapshots {
     }
 }
 
-/// What a snapshot holds.
+/// The contents of a snapshot.
 fn weights_at(weights: &Weights, words: &[u32], near: u64) -> WeightsAt {
     let header = |place: usize| words.get(place).copied().unwrap_or(0);
     let ahead = header(0).wrapping_sub(near as u32) as i32;

@@ -1,18 +1,18 @@
-//! Small buffers through which numbers pass between host and device in somebody else's encoder.
+//! Staging buffers for copies between host and device in the caller's encoder.
 //!
-//! A buffer is lent to an encoder and comes back mapped when that encoder's commands are done, which the host's own
-//! submits and polls notice. One whose encoder is dropped is replaced. So nothing is created in a steady state, and a
-//! host that submits late, never, or in another order costs a buffer at most.
+//! A buffer is leased to an encoder and returned, mapped, when that encoder's commands are done; the host's own submits
+//! and polls drive this. A buffer whose encoder is dropped is replaced. So nothing is allocated in a steady state, and
+//! a host that submits late, never, or in another order costs at most one buffer.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::Gpu;
 use crate::error::{Error, Result};
 
-/// How many buffers of one kind may be lent out at once.
+/// The largest number of buffers of one kind that may be leased at once.
 pub(super) const MOST: usize = 256;
 
-/// Where the numbers go.
+/// The direction of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     /// To the device.
@@ -21,7 +21,7 @@ pub(super) enum Way {
     Down,
 }
 
-/// The buffers of one kind.
+/// The staging buffers of one direction.
 #[derive(Debug)]
 pub(super) struct Staging {
     gpu: Gpu,
@@ -29,7 +29,7 @@ pub(super) struct Staging {
     slots: Vec<Arc<Slot>>,
 }
 
-/// A buffer and who has it.
+/// A buffer and the state of its last lease.
 #[derive(Debug)]
 pub(super) struct Slot {
     buffer: wgpu::Buffer,
@@ -39,46 +39,46 @@ pub(super) struct Slot {
 
 #[derive(Clone, Copy, Debug)]
 struct LeaseRecord {
-    /// How often the buffer was lent.
+    /// The number of leases of the buffer so far.
     number: u64,
     state: LeaseState,
 }
 
-/// What became of a loan.
+/// The state of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LeaseState {
     /// In an encoder, or in flight.
     Out,
-    /// Its commands are done.
+    /// The commands are done.
     Done,
-    /// Its encoder was dropped.
+    /// The encoder was dropped.
     Dropped,
-    /// The device could not map it.
+    /// The device could not map the buffer.
     Failed,
-    /// Done, and what it brought was taken.
+    /// The commands are done, and the contents were taken.
     Idle,
 }
 
-/// A buffer lent to one encoder.
+/// A buffer leased to one encoder.
 #[derive(Clone, Debug)]
 pub(super) struct Lease {
     slot: Arc<Slot>,
     number: u64,
 }
 
-/// What the caller knows of a download, and the words that it brought, unless its encoder was dropped.
+/// The caller's tag of a download, and its words; `None` if its encoder was dropped.
 type Back<'a, T> = (T, Option<&'a [u32]>);
 
-/// Numbers on their way to the host, each time with what the caller knows of them.
+/// Downloads in flight, each with a tag of the caller.
 #[derive(Debug)]
 pub(super) struct Downloads<T> {
     staging: Staging,
     under_way: Vec<(Lease, u64, T)>,
-    /// What came back last; kept, so that nothing is allocated for it.
+    /// The words of the last download; reused, so that reading allocates nothing.
     words: Vec<u32>,
 }
 
-/// Held by the callback of one loan; dropped without an answer if the encoder is.
+/// Held by the map callback of one lease; dropped unresolved if the encoder is dropped.
 struct LeaseGuard(Option<Lease>);
 
 impl LeaseGuard {
@@ -102,7 +102,7 @@ impl Staging {
         Self { gpu: gpu.clone(), way, slots: Vec::new() }
     }
 
-    /// Creates `count` buffers ahead.
+    /// Creates `count` buffers in advance.
     pub fn prepare(&mut self, count: usize, bytes: u64) -> Result<()> {
         while self.slots.len() < count {
             self.create(bytes)?;
@@ -110,18 +110,18 @@ impl Staging {
         Ok(())
     }
 
-    /// How many bytes its buffers have.
+    /// The total bytes of the buffers.
     pub fn bytes(&self) -> u64 {
         self.slots.iter().map(|slot| slot.buffer.size()).sum()
     }
 
-    /// Whether no buffer can be lent until one comes back.
+    /// Returns whether no buffer can be leased until one is returned.
     pub fn is_exhausted(&self) -> bool {
         self.slots.len() >= MOST
             && self.slots.iter().all(|slot| slot.record().state == LeaseState::Out)
     }
 
-    /// A buffer of at least `bytes` that nobody has.
+    /// Returns a free buffer of at least `bytes` bytes, created if needed.
     fn free(&mut self, bytes: u64) -> Result<Arc<Slot>> {
         let fits = |slot: &&Arc<Slot>| slot.is_free() && slot.buffer.size() >= bytes;
         if let Some(slot) = self.slots.iter().find(fits) {
@@ -131,7 +131,7 @@ impl Staging {
             !matches!(slot.record().state, LeaseState::Dropped | LeaseState::Failed)
         });
         if self.slots.len() >= MOST {
-            // One that is free is too small, and makes way.
+            // Every free buffer is too small: evicts one.
             self.slots.iter().position(|slot| slot.is_free()).map(|at| self.slots.swap_remove(at));
         }
         if self.slots.len() >= MOST {
@@ -169,7 +169,7 @@ impl Staging {
         Ok(slot)
     }
 
-    /// Records the copy of `words` into a buffer: runs of (first word, byte in `target`, words).
+    /// Records the copy of `words` into a buffer, by runs of (first word, byte in `target`, number of words).
     pub fn upload(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
@@ -190,13 +190,13 @@ impl Staging {
         Ok(slot.lend(encoder))
     }
 
-    /// Puts the first `words` words that a loan has brought into `into`, in the place of what was there.
+    /// Replaces the contents of `into` by the first `words` words of a completed download.
     fn collect(&self, lease: &Lease, words: u64, into: &mut Vec<u32>) -> Result<()> {
         let lost = |error: wgpu::MapRangeError| self.gpu.note_lost(format!("{error} (download)"));
         {
             let view = lease.slot.buffer.get_mapped_range(..words * 4).map_err(lost)?;
             into.clear();
-            // What is mapped need not be aligned in a browser.
+            // A mapped range need not be aligned in a browser.
             into.extend(view.chunks_exact(4).map(bytemuck::pod_read_unaligned::<u32>));
         }
         lease.slot.buffer.unmap();
@@ -220,7 +220,7 @@ impl<T> Downloads<T> {
         self.staging.bytes()
     }
 
-    /// Records the copy of parts of buffers, one after the other: each a buffer, its first byte and its words.
+    /// Records the copy of parts of buffers, concatenated: each is a buffer, the first byte and the number of words.
     pub fn record(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
@@ -238,12 +238,12 @@ impl<T> Downloads<T> {
         Ok(())
     }
 
-    /// What has not been taken yet, in the order of recording.
+    /// The downloads not taken yet, in the order of recording.
     pub fn under_way(&self) -> impl Iterator<Item = (LeaseState, &T)> {
         self.under_way.iter().map(|(lease, _, note)| (lease.state(), note))
     }
 
-    /// Takes the oldest that is not under way any more. Never waits.
+    /// Takes the oldest download that is no longer in flight. Never waits.
     pub fn next(&mut self) -> Result<Option<Back<'_, T>>> {
         let back = |(lease, ..): &(Lease, u64, T)| lease.state() != LeaseState::Out;
         let Some(at) = self.under_way.iter().position(back) else { return Ok(None) };
@@ -262,7 +262,7 @@ impl<T> Downloads<T> {
 }
 
 impl Slot {
-    /// Nothing that can go wrong happens under the lock, so a poisoned one is whole.
+    /// The lease record. No code that holds the lock can panic halfway, so a poisoned record is still consistent.
     fn record(&self) -> MutexGuard<'_, LeaseRecord> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -270,7 +270,7 @@ impl Slot {
     fn is_free(&self) -> bool {
         match self.record().state {
             LeaseState::Idle => true,
-            // What was uploaded needs no taking.
+            // An upload has no contents to take.
             LeaseState::Done => self.way == Way::Up,
             LeaseState::Out | LeaseState::Dropped | LeaseState::Failed => false,
         }
@@ -296,10 +296,10 @@ impl Slot {
 }
 
 impl Lease {
-    /// What became of it so far.
+    /// The current state.
     pub fn state(&self) -> LeaseState {
         let record = *self.slot.record();
-        // A buffer that was lent again had come back.
+        // A buffer that was leased again had been returned.
         if record.number == self.number { record.state } else { LeaseState::Done }
     }
 }

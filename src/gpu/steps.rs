@@ -1,11 +1,11 @@
-//! The step table on the device, refilled through copies in the caller's encoder, and the figures that come back the
-//! same way.
+//! The step table on the device, refilled by copies in the caller's encoder, and the recorded values, which are read
+//! back the same way.
 //!
-//! Entries of steps lie at their absolute number modulo the capacity, and after them those of updates at theirs. Every
-//! recording writes all entries from the last confirmed step on, and those of the updates that may be due by then. The
-//! device counts the steps that it does and the updates that it skips, and every recording brings both back. So it does not
-//! matter whether recordings are submitted late, in another order or not at all: the device finds the entries of each step
-//! and update it does, and the host learns which those were.
+//! The entry of a step is stored at its absolute number modulo the capacity; the entries of updates follow, indexed the
+//! same way. Every recording writes all entries from the last confirmed step on, and those of the updates that may be
+//! due by then. The device counts the steps it executes and the updates it skips, and every recording reads both
+//! counters back. So recordings may be submitted late, in another order or not at all: the device finds the entry of
+//! each step and update that it executes, and the host learns which those were.
 
 use std::collections::VecDeque;
 
@@ -15,28 +15,29 @@ use super::staging::{Downloads, Lease, LeaseState, Staging, Way};
 use crate::error::{Error, Result};
 use crate::program::{MAX_COUNT, Op, StepEntry, StepRule};
 
-/// How many steps the table and the ring of figures hold.
+/// The number of steps that the table and the metrics ring hold.
 pub(super) const CAPACITY: u64 = 1024;
 
-/// Counter, capacity, how many updates were skipped, and whether this step's is.
+/// The words of the header: step counter, capacity, number of skipped updates, and whether this step's update is
+/// skipped.
 const HEADER: u64 = 4;
 
-/// The words of a row of figures.
+/// The words of one row of the metrics ring.
 const ROW: u64 = Op::MAX_RECORDED as u64;
 
 /// The words of an entry.
 const ENTRY: u64 = StepEntry::WORDS as u64;
 
-/// How many recordings the first buffers are meant for, and how many steps each.
+/// The number of recordings that buffers are allocated for in advance, and the steps of each.
 const PREPARED: (usize, u64) = (4, 32);
 
-/// The rule that gives steps and updates their entries.
+/// The rule that computes the entries of steps and updates.
 pub(super) type Rule = Box<dyn StepRule + Send + Sync>;
 
-/// The figures of one step.
+/// The values recorded by one step: loss and metrics.
 pub(super) type StepMetrics = [f32; Op::MAX_RECORDED];
 
-/// The table, the rule it is filled by, and what is under way.
+/// The table, the rule that fills it, and the copies in flight.
 pub(super) struct StepTable {
     gpu: Gpu,
     rule: Rule,
@@ -47,38 +48,38 @@ pub(super) struct StepTable {
     known: Known,
     uploads: Staging,
     downloads: Downloads<Recording>,
-    /// The entries under way, each with the first step that they are of.
+    /// The uploads in flight, each with its first step.
     entries: Vec<(Lease, u64)>,
-    /// Room for what goes up, so that recording allocates nothing.
+    /// A reused upload buffer, so that recording allocates nothing.
     words: Vec<u32>,
 }
 
-/// What the device has told.
+/// The state last reported by the device.
 struct Known {
     /// The first step not yet known to be done.
     confirmed: u64,
-    /// How many updates were skipped.
+    /// The number of skipped updates.
     late: u64,
-    /// The first step whose figures have not come back.
+    /// The first step whose recorded values have not been read back.
     seen: u64,
-    /// What has come back and was not taken yet.
+    /// Values read back and not taken yet.
     figures: VecDeque<(u64, StepMetrics)>,
 }
 
-/// A recording that the device has not done yet, as far as we know.
+/// A recording not yet known to be executed.
 #[derive(Debug)]
 struct Recording {
     /// The first step whose entry it writes.
     from: u64,
-    /// By how many steps it moves on.
+    /// The number of steps it executes.
     steps: u64,
-    /// Which rows it brings back.
+    /// The range of rows it reads back.
     rows: [u64; 2],
 }
 
 impl StepTable {
-    /// A table that recordings fill. Without `counting` nothing advances the counter, and the entries of the first step
-    /// serve every run.
+    /// Creates a table that recordings fill. Without `counting` nothing advances the counter, and every run uses the
+    /// entries of the first step.
     pub fn new(gpu: &Gpu, rule: Rule, first: u64, counting: bool) -> Result<Self> {
         if first > MAX_COUNT {
             let what = "the number of the first step".to_string();
@@ -112,12 +113,12 @@ impl StepTable {
         })
     }
 
-    /// How many updates are known to be skipped.
+    /// The number of updates known to be skipped.
     pub fn late(&self) -> u64 {
         self.known.late
     }
 
-    /// How many bytes the buffers have that entries and figures travel through.
+    /// The bytes of the staging buffers.
     pub fn staging_bytes(&self) -> u64 {
         self.uploads.bytes() + self.downloads.bytes()
     }
@@ -132,19 +133,19 @@ impl StepTable {
         self.next - dropped.map(|(_, recording)| recording.steps).sum::<u64>()
     }
 
-    /// The first step whose entry a recording under way writes.
+    /// The first step whose entry a recording in flight writes.
     fn oldest(&self) -> Option<u64> {
         let entries = self.entries.iter().map(|(_, from)| *from);
         entries.chain(self.downloads.under_way().map(|(_, recording)| recording.from)).min()
     }
 
-    /// Whether `steps` more can be recorded before the device has been polled.
+    /// Returns whether `steps` more steps can be recorded before the device is polled.
     pub fn has_room(&self, steps: u64) -> bool {
         let reach = self.next.saturating_add(steps) - self.oldest().unwrap_or(self.next);
         !self.uploads.is_exhausted() && (self.capacity == 1 || reach <= self.capacity)
     }
 
-    /// Says that all steps before `step` are done, and how many updates were skipped.
+    /// Marks all steps before `step` as executed, and sets the number of skipped updates.
     pub fn confirm(&mut self, step: u64, late: u32) {
         self.known.confirmed = self.known.confirmed.max(step.min(self.next));
         self.known.late = late.into();
@@ -155,7 +156,7 @@ impl StepTable {
         self.rule = rule;
     }
 
-    /// Records the entries that `steps` more steps need.
+    /// Records the upload of the entries of the next `steps` steps.
     pub fn begin(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
         let limit = |what: &str, needed| {
             let (what, limit) = (what.to_string(), CAPACITY);
@@ -169,7 +170,7 @@ impl StepTable {
         }
         self.settle()?;
         let end = self.next + steps;
-        // A late recording writes entries of long ago; they must not take the places of those of today.
+        // A recording submitted late writes old entries; they must not overwrite current ones.
         let oldest = self.oldest().unwrap_or(end);
         if end.saturating_sub(oldest) > self.capacity {
             return limit("the way back to a recording that has not come back yet", end - oldest);
@@ -183,7 +184,8 @@ impl StepTable {
             self.words.extend(entry.words());
             last = if entry.sign == 0.0 { last } else { Some(entry.update) };
         }
-        // What may be due between the last confirmed step and the last update recorded, whatever is skipped until then.
+        // The updates that may be due between the last confirmed step and the last one recorded, however many are
+        // skipped.
         let least = self.rule.step(confirmed).update.saturating_sub(late);
         let until = last.map_or(least, |last| last.saturating_sub(late) + 1);
         let due = least.max(until.saturating_sub(self.capacity))..until;
@@ -200,8 +202,8 @@ impl StepTable {
         Ok(())
     }
 
-    /// How the entries of numbers `from..end` are copied, of which the first is entry `first` of those that go up, into the
-    /// part of the table that begins at entry `base`.
+    /// The copies of the entries `from..end` into the part of the table that begins at entry `base`; `first` is the
+    /// index of the first of them among the uploaded entries.
     fn copies(&self, from: u64, end: u64, [first, base]: [u64; 2]) -> [[u64; 3]; 2] {
         let start = self.region.offset + HEADER * 4;
         self.runs(from, end).map(|[ahead, place, count]| {
@@ -209,16 +211,16 @@ impl StepTable {
         })
     }
 
-    /// Where the steps `from..end` lie: at most two runs, up to the end of the table and from its beginning, each the
-    /// first step's distance from `from`, its place, and how many.
+    /// The places of the steps `from..end`: at most two runs, up to the end of the table and from its beginning. Each
+    /// run is the distance of its first step from `from`, the index of that step in the table, and the number of steps.
     fn runs(&self, from: u64, end: u64) -> [[u64; 3]; 2] {
         let place = from % self.capacity;
         let first = (end - from).min(self.capacity - place);
         [[0, place, first], [first, 0, end - from - first]]
     }
 
-    /// Takes the numbers of the `steps` steps recorded since [`StepTable::begin`], and records how counter and figures
-    /// come back.
+    /// Advances past the `steps` steps recorded since [`StepTable::begin`], and records the read-back of the counter
+    /// and the recorded values.
     pub fn end(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
@@ -240,7 +242,7 @@ impl StepTable {
         Ok(())
     }
 
-    /// Looks what has come back. Never waits.
+    /// Processes everything that has been read back. Never waits.
     pub fn settle(&mut self) -> Result<()> {
         while let Some((recording, words)) = self.downloads.next()? {
             match words {
@@ -253,14 +255,14 @@ impl StepTable {
         }
         self.entries.retain(|(lease, _)| lease.state() == LeaseState::Out);
         if self.capacity > 1 && self.oldest().is_none() {
-            // Whatever was recorded is done or gone.
+            // Every recording was executed or dropped.
             self.next = self.known.confirmed;
         }
         self.next = self.next.max(self.known.confirmed);
         Ok(())
     }
 
-    /// The figures that came back since they were taken last, oldest first; never more than [`CAPACITY`].
+    /// Takes the recorded values read back since the last call, oldest first; never more than [`CAPACITY`].
     pub fn take_figures(&mut self) -> Result<Vec<(u64, StepMetrics)>> {
         self.settle()?;
         Ok(self.known.figures.drain(..).collect())
@@ -268,10 +270,10 @@ impl StepTable {
 }
 
 impl Known {
-    /// Takes counter and figures of the steps `from..end`.
+    /// Stores the counter and the recorded values of the steps `from..end`.
     fn take(&mut self, words: &[u32], [from, end]: [u64; 2], of: u64) {
         let (header, rows) = words.split_at(words.len().min(HEADER as usize));
-        // Memory that nothing was copied to has no capacity.
+        // A capacity of 0 means that nothing was copied to this memory.
         let [counter, capacity, late, ..] = header else { return };
         if u64::from(*capacity) != of {
             return;

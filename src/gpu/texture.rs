@@ -1,4 +1,4 @@
-//! Copies between the host's textures and tensors, converted on the device.
+//! Copies between the host's textures and tensors, with format conversion on the device.
 
 use super::kernel::parts::shader;
 use super::memory::View;
@@ -9,15 +9,16 @@ use crate::program::DType;
 
 const OP: &str = "texture copy";
 
-/// The sides of a workgroup.
+/// The side of a workgroup.
 const SIDE: u32 = 8;
 
 const PARAMS: &str = shader!("texture/params");
 
-/// A texture beside a tensor of shape [height, width, channels], ready to be copied either way in the host's encoders.
+/// A texture paired with a tensor of shape [height, width, channels], to be copied in either direction in the host's
+/// encoders.
 ///
-/// The formats are RGBA8 (unorm, the numbers from 0 to 1), R32F, RGBA16F and RGBA32F. A tensor has one to four channels: of
-/// a texture with more, the first are taken; written to one with more, the others become 0 and alpha 1.
+/// The formats are RGBA8 (unorm, values from 0 to 1), R32F, RGBA16F and RGBA32F. A tensor has one to four channels. If
+/// the texture has more, reading takes the first ones, and writing sets the others to 0 and alpha to 1.
 #[derive(Debug)]
 pub struct TextureCopy {
     to_tensor: Option<Way>,
@@ -32,12 +33,13 @@ struct Way {
 }
 
 impl TextureCopy {
-    /// Builds the copies that the texture's usage allows: from it with `TEXTURE_BINDING`, to it with `STORAGE_BINDING`.
+    /// Builds the copies that the texture's usage allows: from the texture with `TEXTURE_BINDING`, to it with
+    /// `STORAGE_BINDING`.
     ///
     /// # Errors
     /// [`Error::Shape`] if the tensor's shape is not [height, width, channels] of the texture with 1 to 4 channels;
     /// [`Error::Unsupported`] for another format, dimension or usage, or a tensor of another device; [`Error::Limit`];
-    /// whatever the device raises.
+    /// any error that the device raises.
     pub fn new(gpu: &Gpu, texture: &wgpu::Texture, tensor: &View) -> Result<Self> {
         let (width, height) = (texture.width(), texture.height());
         let store = check(texture, tensor)?;
@@ -73,7 +75,7 @@ impl TextureCopy {
         Ok(Self { to_tensor, to_texture, groups })
     }
 
-    /// Records the copy of the texture's texels to the tensor.
+    /// Records the copy of the texels to the tensor.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the texture's usage does not include `TEXTURE_BINDING`.
@@ -81,7 +83,7 @@ impl TextureCopy {
         self.encode(encoder, self.to_tensor.as_ref(), "TEXTURE_BINDING")
     }
 
-    /// Records the copy of the tensor's numbers to the texture.
+    /// Records the copy of the tensor's elements to the texture.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the texture's usage does not include `STORAGE_BINDING`.
@@ -147,7 +149,7 @@ impl Way {
     }
 }
 
-/// Fails if the device does not offer what the copies need.
+/// Fails if the copies exceed the device's limits.
 fn check_limits(gpu: &Gpu, groups: [u32; 2], usage: wgpu::TextureUsages) -> Result<()> {
     let limits = gpu.limits();
     let [sampled, stored] =
@@ -170,14 +172,15 @@ fn check_limits(gpu: &Gpu, groups: [u32; 2], usage: wgpu::TextureUsages) -> Resu
     )
 }
 
-/// Fails unless the tensor is of the texture's size and the format one of ours; gives how the format is written to.
+/// Returns the shader source that writes the texture's format. Fails unless the tensor has the texture's size and the
+/// format is supported.
 fn check(texture: &wgpu::Texture, tensor: &View) -> Result<&'static str> {
     let (width, height) = (texture.width() as usize, texture.height() as usize);
     let shape = tensor.shape.to_vec();
     let fits = matches!(*shape, [h, w, 1..=4] if (h, w) == (height, width));
     if !fits || tensor.dtype != DType::F32 {
         let message = format!(
-            "a tensor of {:?} {} beside a texture of {height} x {width}; it must be F32 [{height}, {width}, channels]",
+            "a tensor of {:?} {} for a texture of {height} x {width}; it must be F32 [{height}, {width}, channels]",
             tensor.dtype, tensor.shape
         );
         return Err(Error::shape(OP, message));

@@ -1,4 +1,4 @@
-//! The adaptive softmax: frequent classes in a small layer, rare ones in clusters behind it.
+//! Adaptive softmax: a small head scores the frequent classes, clusters behind it score the rare ones.
 
 use super::Custom;
 use crate::error::{Error, Result};
@@ -7,9 +7,9 @@ use crate::spec::{Activation, Arithmetic, Initializer};
 
 const NAME: &str = "adaptive_log_softmax";
 
-/// Log-probabilities of many classes, frequent ones first, for [`Loss::nll`](crate::Loss::nll): the head scores the
-/// classes below the first cutoff and one place for each cluster of the others; a cluster scores its own classes from
-/// fewer features. As `torch.nn.AdaptiveLogSoftmaxWithLoss`, whose `log_prob` this gives.
+/// Log-probabilities of many classes, the most frequent first, for [`Loss::nll`](crate::Loss::nll). The head scores the
+/// classes below the first cutoff and has one entry per cluster of the others; a cluster scores its own classes from
+/// fewer features. Equals `log_prob` of `torch.nn.AdaptiveLogSoftmaxWithLoss`.
 ///
 /// Grave et al. (2016), <https://arxiv.org/abs/1609.04309>.
 ///
@@ -33,23 +33,23 @@ pub struct AdaptiveLogSoftmax {
 }
 
 impl AdaptiveLogSoftmax {
-    /// `classes` classes, in clusters that begin at the cutoffs; cluster i sees `inputs / 4^(i + 1)` features. The head
-    /// has no bias.
+    /// Creates a layer of `classes` classes whose clusters begin at the cutoffs; cluster i takes `inputs / 4^(i + 1)`
+    /// features. The head has no bias.
     pub fn new(classes: usize, cutoffs: &[usize]) -> Self {
         Self { classes, cutoffs: cutoffs.to_vec(), div_value: 4.0, head_bias: false }
     }
 
-    /// By how much each cluster sees fewer features than the one before.
+    /// Sets the factor by which the number of features shrinks from one cluster to the next.
     pub fn div_value(self, div_value: f64) -> Self {
         Self { div_value, ..self }
     }
 
-    /// With a bias in the head.
+    /// Adds a bias to the head.
     pub fn head_bias(self) -> Self {
         Self { head_bias: true, ..self }
     }
 
-    /// The layer over rows of `cols` numbers: a function over a program, as any layer of the caller's own.
+    /// The layer over rows of `cols` elements, in the form of a user-defined layer: a function over a program.
     pub(super) fn over(&self, cols: usize) -> Result<Custom> {
         let bounds = self.bounds()?;
         let (weights, bias) = (Initializer::xavier_uniform(), self.head_bias);
@@ -76,7 +76,7 @@ impl AdaptiveLogSoftmax {
         Ok(layer)
     }
 
-    /// Where the head and the clusters end.
+    /// The class indices at which the head and the clusters end.
     fn bounds(&self) -> Result<Vec<usize>> {
         let bounds: Vec<usize> = self.cutoffs.iter().copied().chain([self.classes]).collect();
         let rising = bounds.iter().zip(bounds.iter().skip(1)).all(|(before, next)| before < next);
@@ -96,7 +96,8 @@ impl AdaptiveLogSoftmax {
     }
 }
 
-/// The log-probabilities of all classes: those of the head's own, and of each cluster's among themselves plus the cluster's.
+/// The log-probabilities of all classes: those of the head, then for each cluster its own log-probability plus those of
+/// its classes within it.
 fn log_softmax(
     program: &mut Program,
     x: Slot,

@@ -1,4 +1,4 @@
-//! Checking layers one after the other: what each makes of the columns, and its parameters.
+//! Checks layers in order and determines the output columns and the parameters of each.
 
 use super::{Custom, Dense, Embedding, Layer, Norm};
 use crate::error::{Error, Result};
@@ -9,16 +9,16 @@ use crate::spec::{Activation, Initializer, Normalization, Range};
 /// A checked layer.
 #[derive(Clone, Debug)]
 pub(super) struct Stage {
-    /// Where it stands, as PyTorch numbers it: `0` or, in a block, `0.1`.
+    /// The layer's position in PyTorch's notation: `0` or, inside a block, `0.1`.
     pub place: String,
-    /// Its number in the whole network, from the first layer to the last one, each block before its own.
+    /// The layer's number in the whole network, counted in order; a block comes before the layers inside it.
     pub number: usize,
-    /// How many parameters lie before its own.
+    /// The index of the layer's first parameter.
     pub first_param: usize,
     pub part: Part,
 }
 
-/// What a layer does; numbers of parameters are those of the network.
+/// The operation of a layer; parameter indices are those of the network.
 #[derive(Clone, Debug)]
 pub(super) enum Part {
     Dense {
@@ -39,7 +39,7 @@ pub(super) enum Part {
     Custom(Custom),
 }
 
-/// How a parameter gets its first values.
+/// The source of a parameter's initial values.
 #[derive(Clone, Debug)]
 pub(super) enum InitSource {
     Random {
@@ -47,14 +47,14 @@ pub(super) enum InitSource {
         fan_in: usize,
         fan_out: usize,
     },
-    /// Each of these values so many times.
+    /// Each value, repeated `times` times.
     Repeated {
         values: Vec<f32>,
         times: usize,
     },
 }
 
-/// What the layers so far come to.
+/// The parameters and the layer count accumulated over the layers so far.
 #[derive(Debug, Default)]
 pub(super) struct Builder {
     pub params: Vec<ParamInfo>,
@@ -63,7 +63,7 @@ pub(super) struct Builder {
 }
 
 impl Builder {
-    /// Checks layers over rows of `inputs` numbers; gives them, and how many numbers a row has after them.
+    /// Checks layers over rows of `inputs` elements; returns the stages and the row length after the last one.
     pub fn stages(
         &mut self,
         layers: &[Layer],
@@ -108,7 +108,7 @@ impl Builder {
                 let (stages, outputs) = self.stages(layers, cols, &format!("{place}."))?;
                 if outputs != cols {
                     let message = format!(
-                        "the branch makes {outputs} numbers of {cols}; their sum needs as many"
+                        "the branch has {outputs} outputs for {cols} inputs; the sum needs as many"
                     );
                     return Err(Error::shape("residual", message));
                 }
@@ -163,7 +163,7 @@ impl Builder {
         Ok((Part::Dense { bias: biases.is_some() }, fan_out))
     }
 
-    /// The initializer that suits the first activation that follows past layers that keep the scale.
+    /// The initializer that suits the next activation, looking past layers that keep the scale.
     fn default_initializer(&self, following: &[Layer]) -> Initializer {
         let suiting = |layer: &Layer| match layer {
             Layer::Norm(_) => None,
@@ -171,7 +171,7 @@ impl Builder {
             _ => Some(Initializer::xavier_uniform()),
         };
         let found = following.iter().find_map(suiting).unwrap_or_else(Initializer::xavier_uniform);
-        // Only a rule with a first layer of its own has this parameter.
+        // Only an initializer that treats the first layer differently has this parameter.
         let first = if self.params.is_empty() { 1.0 } else { 0.0 };
         found.set("first", first)
     }
@@ -256,14 +256,14 @@ impl Builder {
     }
 }
 
-/// A parameter without settings of its own.
+/// A parameter with default settings.
 fn plain(name: String, shape: Shape) -> ParamInfo {
     ParamInfo { name, shape, l1: 0.0, l2: 0.0, multiplier: 1.0, decays: true, has_gradient: true }
 }
 
-/// The same error with the layer in the place of the op.
+/// The same error, naming the layer instead of the op.
 fn named(error: Error, layer: &str) -> Error {
-    // A layer of a block is already named.
+    // An error from inside a block already names its layer.
     let with = |op: String| if op.starts_with("layer ") { op } else { layer.to_string() };
     match error {
         Error::Parameter { op, name, value, valid } => {

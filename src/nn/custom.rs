@@ -1,4 +1,4 @@
-//! A layer of the caller's own.
+//! User-defined layers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use crate::spec::Initializer;
 
 type Forward = dyn Fn(&mut Program, Slot, &[Slot]) -> Result<Slot> + Send + Sync;
 
-/// A layer of your own: a function that adds ops to a program. Its gradients follow from the ops'
-/// ([`Program::gradients`]), so it trains on both engines and in a host's frame, and its parameters are saved and loaded
-/// as `<layer>.<name>`.
+/// A user-defined layer: a function that adds ops to a program. Its gradients follow from those of the ops
+/// ([`Program::gradients`]), so it trains on both engines and in a host application's frame, and its parameters are
+/// saved and loaded as `<layer>.<name>`.
 ///
-/// The function is given the program, the rows (rows, columns) and the parameters in the order in which they were added,
-/// and gives as many rows of `outputs` numbers. It is called for every program of the network, whatever the number of rows,
-/// and must add the same ops each time.
+/// The function takes the program, the input of shape (rows, columns) and the parameters in the order in which they
+/// were added, and returns a slot of shape (rows, `outputs`). It is called for every program of the network, with any
+/// number of rows, and must add the same ops each time.
 ///
 /// ```
 /// use wgrad::nn::Custom;
@@ -24,7 +24,7 @@ type Forward = dyn Fn(&mut Program, Slot, &[Slot]) -> Result<Slot> + Send + Sync
 ///     Activation, Arithmetic, Device, Fit, Initializer, Loss, Optimizer, Reduce, Sequential, Shape, Trainer, data,
 /// };
 ///
-/// // How near a row is to each of 16 centres: exp(-|x - c|^2), as radial basis functions are.
+/// // Radial basis functions of 16 centres: exp(-|x - c|^2).
 /// let radial = Custom::new("radial", 16, |program, x, params| {
 ///     let rows = program.shape(x)?.rows();
 ///     let x = program.reshape("x", x, Shape::new(&[rows, 1, 2])?)?;
@@ -51,7 +51,7 @@ pub struct Custom {
     forward: Arc<Forward>,
 }
 
-/// A parameter before the layer has a place.
+/// A parameter of a layer that is not yet part of a network.
 #[derive(Clone, Debug, PartialEq)]
 struct OwnParam {
     name: String,
@@ -60,7 +60,7 @@ struct OwnParam {
 }
 
 impl Custom {
-    /// A layer without parameters that gives rows of `outputs` numbers.
+    /// Creates a layer without parameters whose output rows have `outputs` elements.
     pub fn new(
         name: impl Into<String>,
         outputs: usize,
@@ -69,25 +69,25 @@ impl Custom {
         Self { name: name.into(), outputs, params: Vec::new(), forward: Arc::new(forward) }
     }
 
-    /// Adds a parameter. A matrix is drawn as a weight of shape (outputs, inputs), anything else as having as many of both
-    /// as its last axis.
+    /// Adds a parameter. A matrix is initialized as a weight of shape (outputs, inputs), anything else with fan-in and
+    /// fan-out equal to the extent of its last axis.
     pub fn param(mut self, name: &str, extents: &[usize], initializer: Initializer) -> Self {
         let (name, extents) = (name.to_string(), extents.to_vec());
         self.params.push(OwnParam { name, extents, initializer });
         self
     }
 
-    /// How many parameters it has.
+    /// The number of parameters.
     pub(super) fn count(&self) -> usize {
         self.params.len()
     }
 
-    /// How many numbers it makes of a row.
+    /// The number of output elements per row.
     pub(super) fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// Its parameters: names, shapes and initializers.
+    /// The names, shapes and initializers of the parameters, checked.
     pub(super) fn params(&self) -> Result<Vec<(String, Shape, Initializer)>> {
         let checked = |(number, param): (usize, &OwnParam)| {
             let OwnParam { name, extents, initializer } = param;
@@ -96,7 +96,7 @@ impl Custom {
             let is_word = |word: &str| !word.is_empty() && word.chars().all(is_letter);
             if taken || !name.split('.').all(is_word) {
                 let message = format!(
-                    "'{name}' is no name for a parameter: letters, digits and _, or several such with points between, each once"
+                    "'{name}' is no name for a parameter; use letters, digits, _ and inner points, each name once"
                 );
                 return Err(Error::unsupported(&self.name, message));
             }
@@ -110,7 +110,7 @@ impl Custom {
         self.params.iter().enumerate().map(checked).collect()
     }
 
-    /// Adds the layer to a program of two rows, and its gradient, so that what is wrong shows when the network is built.
+    /// Adds the layer and its gradient to a program of two rows, so that errors surface when the network is built.
     pub(super) fn try_out(&self, cols: usize, params: Vec<ParamInfo>) -> Result<()> {
         let count = params.len();
         let mut program = Program::new(&self.name, params);
@@ -122,7 +122,7 @@ impl Custom {
         program.pullback((y, upstream), &wrt).map(drop)
     }
 
-    /// Adds the layer's ops; fails unless they give the rows that they should.
+    /// Adds the layer's ops; fails unless the result has the declared shape and type.
     pub(super) fn forward(&self, program: &mut Program, x: Slot, params: &[Slot]) -> Result<Slot> {
         let y = (self.forward)(program, x, params)?;
         let (rows, found) = (program.shape(x)?.rows(), program.shape(y)?);
@@ -130,7 +130,7 @@ impl Custom {
             return Ok(y);
         }
         let message =
-            format!("{rows} rows became {found}, not numbers of [{rows}, {}]", self.outputs);
+            format!("{rows} rows became {found}, not values of [{rows}, {}]", self.outputs);
         Err(Error::shape(&self.name, message))
     }
 }

@@ -1,14 +1,14 @@
-//! What a step records, and where each figure stands: written and read here only.
+//! The values that a step records and their layout, written and read only here.
 
 use std::ops::Range;
 
 use crate::error::Result;
 use crate::program::{Op, Program, Slot};
 
-/// The figures of one step.
+/// The recorded values of one step.
 pub type Record = [f32; Op::MAX_RECORDED];
 
-/// Where the figures of a program's steps stand in a [`Record`].
+/// The positions of a program's recorded values in a [`Record`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecordLayout {
     loss: Option<usize>,
@@ -19,24 +19,24 @@ pub struct RecordLayout {
     skipped: Option<usize>,
 }
 
-/// Figures that tell of indices beyond what they are indices of.
+/// Recorded values that report out-of-range indices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct InvalidIndices {
-    /// The figure that counts them, before the one that names the first one's place.
+    /// The position of their count; the position of the first one follows it.
     count: usize,
-    /// What they are: targets or features.
+    /// Their kind: targets or features.
     what: &'static str,
-    /// They must be below this.
+    /// The exclusive upper bound of a valid index.
     limit: usize,
 }
 
-/// A figure that tells which share of numbers are no probabilities, where the loss takes such.
+/// A recorded value that holds the fraction of elements outside 0 to 1, where the loss takes probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Improbable {
     figure: usize,
-    /// What they are: predictions or targets.
+    /// The kind of the elements: predictions or targets.
     what: &'static str,
-    /// How many of them a row has.
+    /// The number of elements per row.
     cols: usize,
     loss: &'static str,
 }
@@ -46,17 +46,17 @@ fn figure(record: &Record, place: usize) -> f64 {
 }
 
 impl RecordLayout {
-    /// How many figures a step has at most: loss, penalty, two about its targets, and what else there is.
+    /// The most values that a step records: loss, penalty, two for invalid targets, metrics and the optional ones.
     pub(crate) fn most(metrics: usize, skips: bool, may_be_improbable: bool) -> usize {
         4 + metrics + usize::from(skips) + usize::from(may_be_improbable)
     }
 
-    /// The loss; NaN where there is none.
+    /// The loss; NaN if the step records none.
     pub fn loss(&self, record: &Record) -> f64 {
         self.loss.map_or(f64::NAN, |place| figure(record, place))
     }
 
-    /// The L1 and L2 penalties; 0 without any.
+    /// The sum of the L1 and L2 penalties; 0 if there are none.
     pub fn penalty(&self, record: &Record) -> f64 {
         self.penalty.map_or(0.0, |place| figure(record, place))
     }
@@ -66,12 +66,12 @@ impl RecordLayout {
         self.metrics.clone().map(|place| figure(record, place))
     }
 
-    /// Whether the step's update was skipped.
+    /// Returns whether the step's update was skipped.
     pub fn skipped(&self, record: &Record) -> bool {
         self.skipped.is_some_and(|place| figure(record, place) > 0.0)
     }
 
-    /// Says how many numbers of a step over so many rows were no probabilities, if any.
+    /// Returns a message with the number of elements that were not probabilities in a step over `rows` rows, if any.
     pub fn improbable(&self, record: &Record, rows: u32) -> Option<String> {
         self.improbable.iter().find_map(|&Improbable { figure: place, what, cols, loss }| {
             let share = figure(record, place);
@@ -85,7 +85,7 @@ impl RecordLayout {
         })
     }
 
-    /// Says how many indices of a step were none, and where the first of them stands, if any.
+    /// Returns a message with the number of invalid indices of a step and the position of the first, if any.
     pub fn fault(&self, record: &Record) -> Option<String> {
         let found = self.faults.iter().find(|faults| figure(record, faults.count) > 0.0);
         found.map(|&InvalidIndices { count, what, limit }| {
@@ -95,7 +95,7 @@ impl RecordLayout {
     }
 }
 
-/// Collects the figures of a program.
+/// Collects the values that a program records.
 #[derive(Default)]
 pub(super) struct Recorder {
     slots: Vec<Slot>,
@@ -112,7 +112,7 @@ impl Recorder {
         self.layout.loss = Some(self.add(slot));
     }
 
-    /// The penalties, if any parameter has one.
+    /// Records the penalty if any parameter has one.
     pub fn penalty(&mut self, program: &mut Program, backward: bool) {
         if program.has_penalty() {
             self.layout.penalty = Some(self.add(program.penalty(backward)));
@@ -125,25 +125,25 @@ impl Recorder {
         self.layout.metrics = first..self.slots.len();
     }
 
-    /// The share of rows of `cols` numbers that are no probabilities.
+    /// Records the fraction of elements, in rows of `cols`, that are not probabilities.
     pub fn improbable(&mut self, share: Slot, what: &'static str, cols: usize, loss: &'static str) {
         let figure = self.add(share);
         self.layout.improbable.push(Improbable { figure, what, cols, loss });
     }
 
-    /// How many indices are none, and the place of the first.
+    /// Records the number of invalid indices and the position of the first.
     pub fn faults(&mut self, [count, first]: [Slot; 2], what: &'static str, limit: usize) {
         let count = self.add(count);
         self.add(first);
         self.layout.faults.push(InvalidIndices { count, what, limit });
     }
 
-    /// Whether the update was skipped.
+    /// Records whether the update was skipped.
     pub fn skipped(&mut self, slot: Option<Slot>) {
         self.layout.skipped = slot.map(|slot| self.add(slot));
     }
 
-    /// Ends the step.
+    /// Adds the op that records the values and ends the step.
     pub fn end(self, program: &mut Program) -> Result<RecordLayout> {
         program.record(&self.slots)?;
         Ok(self.layout)

@@ -4,7 +4,7 @@ use super::{AdaptiveLogSoftmax, Custom};
 use crate::error::{Error, Result};
 use crate::spec::{Activation, Initializer, Normalization};
 
-/// A fully connected layer, `y = x W^T + b`, its weight of shape (outputs, inputs) as in `torch.nn.Linear`.
+/// A fully connected layer, `y = x W^T + b`, with a weight of shape (outputs, inputs) as in `torch.nn.Linear`.
 ///
 /// ```
 /// use wgrad::{Dense, Initializer};
@@ -21,18 +21,19 @@ pub struct Dense {
     pub(crate) l1: [f64; 2],
     /// The L2 penalties of weights and biases.
     pub(crate) l2: [f64; 2],
-    /// What the learning rate is multiplied by for weights and biases.
+    /// The learning-rate multipliers of weights and biases.
     pub(crate) rates: [f64; 2],
-    /// Whether the optimizer's weight decay applies to weights and biases.
+    /// True where the optimizer's weight decay applies, for weights and biases.
     pub(crate) decays: [bool; 2],
 }
 
 impl Dense {
-    /// A layer with a bias of zeros. Its weights are drawn as suits the activation that follows, past norms, dropout and
-    /// identity ([`Activation::initializer`]): from `kaiming_uniform` with the activation's gain before relu, relu6,
-    /// relu_squared, thresholded_relu, leaky_relu, prelu, rrelu, srelu, crelu, elu, celu, gelu, gelu_tanh, quick_gelu,
-    /// silu, mish, tanh_exp, hard_swish, squareplus, softplus and the gated reglu, geglu and swiglu; from `lecun_normal`
-    /// before selu; by SIREN's rule (`siren`) before sine; else, and where no activation follows, from `xavier_uniform`.
+    /// Creates a layer with a zero bias. Its weights are initialized for the activation that follows, looking past
+    /// norms, dropout and identity ([`Activation::initializer`]): by `kaiming_uniform` with the activation's gain
+    /// before relu, relu6, relu_squared, thresholded_relu, leaky_relu, prelu, rrelu, srelu, crelu, elu, celu, gelu,
+    /// gelu_tanh, quick_gelu, silu, mish, tanh_exp, hard_swish, squareplus, softplus and the gated reglu, geglu and
+    /// swiglu; by `lecun_normal` before selu; by SIREN's rule (`siren`) before sine; otherwise, and if no activation
+    /// follows, by `xavier_uniform`.
     pub fn new(outputs: usize) -> Self {
         Self {
             outputs,
@@ -45,49 +46,49 @@ impl Dense {
         }
     }
 
-    /// The initializer of the weights.
+    /// Sets the initializer of the weights.
     pub fn weights(self, initializer: Initializer) -> Self {
         Self { weights: Some(initializer), ..self }
     }
 
-    /// The initializer of the biases.
+    /// Sets the initializer of the biases.
     pub fn biases(self, initializer: Initializer) -> Self {
         Self { biases: Some(initializer), ..self }
     }
 
-    /// The layer without a bias.
+    /// Removes the bias.
     pub fn no_bias(self) -> Self {
         Self { biases: None, ..self }
     }
 
-    /// The penalty `weight * sum |p|`, separately for weights and biases.
+    /// Sets the weight of the penalty `weight * sum |p|`, separately for weights and biases.
     pub fn l1(self, weights: f64, biases: f64) -> Self {
         Self { l1: [weights, biases], ..self }
     }
 
-    /// The penalty `weight * sum p^2`, separately for weights and biases.
+    /// Sets the weight of the penalty `weight * sum p^2`, separately for weights and biases.
     pub fn l2(self, weights: f64, biases: f64) -> Self {
         Self { l2: [weights, biases], ..self }
     }
 
-    /// What the learning rate is multiplied by, separately for weights and biases; 0 leaves them as they are.
+    /// Sets the learning-rate multipliers, separately for weights and biases; 0 freezes them.
     pub fn learning_rates(self, weights: f64, biases: f64) -> Self {
         Self { rates: [weights, biases], ..self }
     }
 
-    /// The layer as it is: no step changes it.
+    /// Freezes the layer: no step changes its parameters.
     pub fn frozen(self) -> Self {
         self.learning_rates(0.0, 0.0)
     }
 
-    /// Whether the optimizer's weight decay applies, separately for weights and biases.
+    /// Sets whether the optimizer's weight decay applies, separately for weights and biases.
     pub fn decays(self, weights: bool, biases: bool) -> Self {
         Self { decays: [weights, biases], ..self }
     }
 }
 
-/// A normalization with a weight of ones and, unless it is `rms_norm`, a bias of zeros, each of a number per column.
-/// `batch_norm` also keeps running means of mean and variance, which no optimizer moves.
+/// A normalization layer with a weight of ones and, unless it is `rms_norm`, a bias of zeros, each with one element per
+/// column. `batch_norm` also keeps a running mean and a running variance, which no optimizer updates.
 ///
 /// ```
 /// use wgrad::nn::Norm;
@@ -108,30 +109,30 @@ pub struct Norm {
 }
 
 impl Norm {
-    /// The normalization with weight and bias; `rms_norm` without bias.
+    /// Creates the layer with weight and bias; for `rms_norm` without a bias.
     pub const fn new(f: Normalization) -> Self {
         Self { f, weight: true, bias: f.is_centred(), decays: true }
     }
 
-    /// The normalization alone.
+    /// Removes weight and bias.
     pub const fn no_affine(self) -> Self {
         Self { weight: false, bias: false, ..self }
     }
 
-    /// Without a bias.
+    /// Removes the bias.
     pub const fn no_bias(self) -> Self {
         Self { bias: false, ..self }
     }
 
-    /// Whether the optimizer's weight decay applies to weight and bias.
+    /// Sets whether the optimizer's weight decay applies to weight and bias.
     pub const fn decays(self, decays: bool) -> Self {
         Self { decays, ..self }
     }
 }
 
-/// A table of learned rows: each feature of the input is an index, and its row takes its place, as `torch.nn.Embedding`.
-/// It must be the first layer. Data sets hold the indices as whole numbers; one that is none, or beyond the table, is an
-/// error.
+/// A trainable lookup table: each feature of the input is an index, which the layer replaces by the row of that index,
+/// as `torch.nn.Embedding`. It must be the first layer. Data sets hold the indices as whole numbers; a feature that is
+/// not a whole number, or lies outside the table, is an error.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Embedding {
     pub(crate) count: usize,
@@ -141,37 +142,37 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// `count` rows of `dim` numbers, drawn from the standard normal distribution.
+    /// Creates a table of `count` rows of `dim` elements, initialized from the standard normal distribution.
     pub fn new(count: usize, dim: usize) -> Self {
         let weights = Initializer::normal().set("std", 1.0);
         Self { count, dim, weights, decays: true }
     }
 
-    /// The initializer of the rows.
+    /// Sets the initializer of the rows.
     pub fn weights(self, initializer: Initializer) -> Self {
         Self { weights: initializer, ..self }
     }
 
-    /// Whether the optimizer's weight decay applies.
+    /// Sets whether the optimizer's weight decay applies.
     pub fn decays(self, decays: bool) -> Self {
         Self { decays, ..self }
     }
 }
 
-/// A residual block: the sum of its input and of what the layers of its branch make of it.
+/// A residual block: the sum of its input and the output of its branch.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Residual {
     layers: Vec<Layer>,
-    /// How many blocks lie in one another, this one counted.
+    /// The nesting depth of blocks, this one included.
     depth: usize,
 }
 
 impl Residual {
-    /// How many blocks may lie in one another.
+    /// The maximum nesting depth of blocks.
     pub const MAX_DEPTH: usize = 64;
 
-    /// A block around these layers. Of a deeper nest than [`Residual::MAX_DEPTH`], which no network takes, the layers are
-    /// let go.
+    /// Creates a block around these layers. If the nesting is deeper than [`Residual::MAX_DEPTH`], which no network
+    /// accepts, the layers are dropped.
     pub fn new(layers: Vec<Layer>) -> Self {
         let inside = layers.iter().map(|layer| match layer {
             Layer::Residual(inner) => inner.depth,
@@ -184,7 +185,7 @@ impl Residual {
     /// The layers of the branch.
     ///
     /// # Errors
-    /// [`Error::Empty`] without any, [`Error::Limit`] for a nest that is too deep.
+    /// [`Error::Empty`] without layers; [`Error::Limit`] if blocks are nested too deeply.
     pub fn layers(&self) -> Result<&[Layer]> {
         if self.depth > Self::MAX_DEPTH {
             let (what, needed) = ("residual".to_string(), self.depth as u64);
@@ -201,24 +202,24 @@ impl Residual {
 /// A layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Layer {
-    /// Fully connected.
+    /// A fully connected layer.
     Dense(Dense),
-    /// An activation, along the last axis if it works along one, with its learned numbers if it has any.
+    /// An activation, along the last axis if it works along one, with its learned parameters if any.
     Activation(Activation),
     /// A normalization.
     Norm(Norm),
-    /// Rows of a table, by the features as indices.
+    /// A lookup table indexed by the features.
     Embedding(Embedding),
-    /// The sum of the input and of what these layers make of it.
+    /// A residual block.
     Residual(Residual),
-    /// Log-probabilities of many classes.
+    /// An adaptive softmax over many classes.
     AdaptiveLogSoftmax(AdaptiveLogSoftmax),
-    /// A layer of the caller's own.
+    /// A user-defined layer.
     Custom(Custom),
 }
 
 impl Layer {
-    /// The layer's kind, as messages call it.
+    /// The layer's kind and settings, as error messages print it.
     pub fn name(&self) -> String {
         match self {
             Self::Dense(dense) => format!("dense({})", dense.outputs),

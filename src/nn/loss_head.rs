@@ -1,4 +1,4 @@
-//! A network's outputs and their loss: one after the other, or the last layer together with the loss.
+//! The loss head: a network's outputs and their loss, as separate ops or with the last layer fused into the loss.
 
 use super::Network;
 use super::build::{Part, Stage};
@@ -9,7 +9,7 @@ use crate::ops::loss::LinearOutputs;
 use crate::program::{LinearInputs, LossInputs, Program, Slot};
 use crate::spec::{Loss, Metric, Reduction};
 
-/// What outputs are judged by.
+/// The targets and weights that a loss compares outputs with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LossTargets {
     pub target: Slot,
@@ -18,22 +18,23 @@ pub(super) struct LossTargets {
     pub class_weight: Option<Slot>,
 }
 
-/// A loss and what led to it.
+/// The slots of a network's outputs, loss and gradients.
 #[derive(Clone, Debug)]
 pub(super) struct LossHead {
-    /// The outputs; what the last layer takes, if it goes together with the loss.
+    /// The outputs; the input of the last layer if that is fused with the loss.
     pub y: Slot,
     pub loss: Slot,
-    /// Metrics that are there already, for later there are no outputs.
+    /// The metrics, if they were computed with the loss because the outputs are never stored.
     metrics: Option<Vec<Slot>>,
-    /// The gradients by outputs (or the logits that the loss is taken of) and inputs, as far as there are any.
+    /// The gradient with respect to the outputs, or to the logits if the loss is computed from those, if any.
     pub grad: Option<Slot>,
+    /// The gradient with respect to the inputs, if any.
     pub grad_x: Option<Slot>,
-    /// How many ops forward has.
+    /// The number of ops of the forward pass.
     pub forward: usize,
 }
 
-/// What a loss is taken of.
+/// A loss and the slot it is computed from.
 struct Criterion {
     prediction: Slot,
     loss: Loss,
@@ -41,7 +42,7 @@ struct Criterion {
 }
 
 impl Network {
-    /// Adds forward, loss and, with the seed of training, backward.
+    /// Adds the forward pass, the loss and, given the seed of training, the backward pass.
     pub(super) fn loss_head(
         &self,
         program: &mut Program,
@@ -72,8 +73,8 @@ impl Network {
         Ok(LossHead { y, loss, metrics: None, grad, grad_x, forward })
     }
 
-    /// What the loss is taken of: the outputs, or what makes them, where the last layer and the loss are one with a loss of
-    /// that.
+    /// The loss and its prediction: the outputs, or the input of the last activation if that activation and the loss
+    /// together equal a loss of logits.
     fn head(&self, objective: &Objective, y: Slot, values: &[Slot]) -> Criterion {
         let of_logits = || {
             let Part::Activation(output) = &self.stages.last()?.part else { return None };
@@ -120,7 +121,7 @@ impl Network {
         Ok(LossHead { y, loss, metrics: Some(metrics), grad, grad_x, forward })
     }
 
-    /// The layers below the last one, its first parameter, and whether it has a bias.
+    /// The layers before the last one, the index of its first parameter, and whether it has a bias.
     fn below_last(&self) -> Result<(&[Stage], usize, bool)> {
         match self.stages.split_last() {
             Some((Stage { part: Part::Dense { bias }, first_param, .. }, below)) => {
@@ -136,7 +137,7 @@ impl Network {
 }
 
 impl LossHead {
-    /// The figures of the goal's metrics.
+    /// The slots of the objective's metrics.
     pub fn metrics(
         &self,
         program: &mut Program,

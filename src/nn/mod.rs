@@ -1,4 +1,4 @@
-//! Networks: a stack of layers that becomes a program.
+//! Networks: stacks of layers that are turned into programs.
 
 mod adaptive;
 mod build;
@@ -53,7 +53,7 @@ pub struct Sequential {
 }
 
 impl Sequential {
-    /// No layers yet, over rows of `inputs` features.
+    /// Creates an empty stack over rows of `inputs` features.
     pub fn new(inputs: usize) -> Self {
         Self { inputs, layers: Vec::new() }
     }
@@ -74,15 +74,15 @@ impl Sequential {
         self.layer(Layer::Activation(f))
     }
 
-    /// Adds a maxout layer of `outputs` units: a fully connected layer of `pieces` affine maps for each, of which the
-    /// largest is taken.
+    /// Adds a maxout layer of `outputs` units: a fully connected layer with `pieces` affine maps per unit, followed by
+    /// their maximum.
     pub fn maxout(self, outputs: usize, pieces: usize) -> Self {
         let f = Activation::maxout().set("pieces", pieces as f64);
         self.dense(outputs.saturating_mul(pieces)).activation(f)
     }
 
-    /// Adds a gated unit of `outputs`: a fully connected layer of twice as many, whose halves `f` makes one of, as glu,
-    /// swiglu, geglu and reglu do.
+    /// Adds a gated linear unit of `outputs` outputs: a fully connected layer of twice as many, whose halves the gated
+    /// activation `f` (glu, swiglu, geglu or reglu) combines.
     pub fn gated(self, outputs: usize, f: Activation) -> Self {
         self.dense(outputs.saturating_mul(2)).activation(f)
     }
@@ -97,19 +97,19 @@ impl Sequential {
         self.layer(Norm::new(Normalization::rms_norm()))
     }
 
-    /// Adds a batch norm with weight, bias and running means, as `torch.nn.BatchNorm1d`.
+    /// Adds a batch norm with weight, bias and running statistics, as `torch.nn.BatchNorm1d`.
     pub fn batch_norm(self) -> Self {
         self.layer(Norm::new(Normalization::batch_norm()))
     }
 
-    /// Adds an embedding, which must be the first layer: every feature is the index of one of `count` rows of `dim`
-    /// learned numbers.
+    /// Adds an embedding, which must be the first layer: every feature is the index of one of `count` trainable rows of
+    /// `dim` elements.
     pub fn embedding(self, count: usize, dim: usize) -> Self {
         self.layer(Embedding::new(count, dim))
     }
 
-    /// Adds a residual block: the sum of its input and of what the layers of `branch` make of it. The branch gives as many
-    /// numbers as it takes. Blocks lie at most [`Residual::MAX_DEPTH`] deep in one another.
+    /// Adds a residual block: the sum of its input and the output of `branch`, which must have as many columns as its
+    /// input. Blocks nest at most [`Residual::MAX_DEPTH`] deep.
     ///
     /// He et al. (2015), <https://arxiv.org/abs/1512.03385>.
     ///
@@ -128,7 +128,7 @@ impl Sequential {
         self.layer(Residual::new(inside.layers))
     }
 
-    /// Adds dropout: while training a share `rate` of the elements becomes 0 and the others are scaled up.
+    /// Adds dropout: in training, each element becomes 0 with probability `rate` and the others are scaled up.
     pub fn dropout(self, rate: f64) -> Self {
         self.activation(Activation::dropout().set("rate", rate))
     }
@@ -136,8 +136,8 @@ impl Sequential {
     /// Checks every layer and names the parameters.
     ///
     /// # Errors
-    /// [`Error::Empty`](crate::Error::Empty) without layers or parameters, [`Error::Shape`](crate::Error::Shape) or
-    /// [`Error::Parameter`](crate::Error::Parameter) naming the layer that is wrong.
+    /// [`Error::Empty`](crate::Error::Empty) without layers or parameters; [`Error::Shape`](crate::Error::Shape) or
+    /// [`Error::Parameter`](crate::Error::Parameter), which name the invalid layer.
     pub fn build(&self) -> crate::Result<Network> {
         Network::new(self.inputs, self.layers.clone())
     }

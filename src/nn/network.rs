@@ -1,4 +1,4 @@
-//! A checked stack of layers: its parameters and their first values.
+//! A checked stack of layers, its parameters and their initial values.
 
 use std::ops::Range;
 
@@ -43,11 +43,11 @@ impl Network {
         Ok(Self { inputs, outputs, layers, params, sources, stages })
     }
 
-    /// The same network with another activation in the place of one that, like it, has no learned numbers. Parameters
-    /// keep their names, shapes and places.
+    /// The same network with the activation of layer `index` replaced; neither may have learned parameters. Parameters
+    /// keep their names, shapes and order.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if layer `index` is no such activation; otherwise as
+    /// [`Error::Unsupported`] if layer `index` is not such an activation; otherwise as
     /// [`Sequential::build`](super::Sequential::build).
     pub fn with_activation(&self, index: usize, f: Activation) -> Result<Self> {
         let mut layers = self.layers.clone();
@@ -66,24 +66,24 @@ impl Network {
         Ok(network)
     }
 
-    /// How many features a row has.
+    /// The number of input features per row.
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// How many numbers the network gives per row.
+    /// The number of outputs per row.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// The parameters, named as PyTorch names those of `torch.nn.Sequential`.
+    /// The parameters, named as in PyTorch's `torch.nn.Sequential`.
     pub fn params(&self) -> &[ParamInfo] {
         &self.params
     }
 
-    /// Where each parameter lies on a GPU, in bytes from where the first begins: one after the other in the order of
-    /// [`Network::params`], row-major `f32`, each at a multiple of 256 bytes. What lies between them is 0 and must stay 0,
-    /// since norms and penalties sum over it.
+    /// The byte range of each parameter on a GPU, relative to the start of the first: in the order of
+    /// [`Network::params`], row-major `f32`, each at a multiple of 256 bytes. The padding between them is 0 and must
+    /// stay 0, since norms and penalties sum over it.
     ///
     /// ```
     /// let network = wgrad::Sequential::new(2).dense(64).dense(3).build()?;
@@ -100,7 +100,7 @@ impl Network {
         self.params.iter().scan(0, place).collect()
     }
 
-    /// How many bytes all parameters take on a GPU, what lies between them included.
+    /// The size of all parameters on a GPU in bytes, padding included.
     pub fn param_bytes(&self) -> u64 {
         self.params.iter().map(|param| padded(param.shape.len()) as u64 * 4).sum()
     }
@@ -110,7 +110,7 @@ impl Network {
         &self.layers
     }
 
-    /// How many rows the table has that the features are indices of, if the first layer is an embedding.
+    /// The number of rows of the embedding table if the first layer is an embedding.
     pub fn index_count(&self) -> Option<usize> {
         match self.stages.first()?.part {
             Part::Embedding { count, .. } => Some(count),
@@ -118,7 +118,7 @@ impl Network {
         }
     }
 
-    /// The parameters' first values: the same bits for the same seed, whatever the device.
+    /// The initial values of the parameters: identical bits for the same seed on every device.
     pub fn initial(&self, seed: u64) -> Vec<Vec<f32>> {
         let parameters = self.params.iter().zip(&self.sources).zip(0u32..);
         let draw = |((param, draw), index): ((&ParamInfo, &InitSource), u32)| match draw {

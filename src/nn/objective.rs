@@ -1,4 +1,4 @@
-//! What a network is trained or judged by.
+//! The objective of training and evaluation.
 
 use super::GradientTransforms;
 use crate::error::Result;
@@ -6,10 +6,10 @@ use crate::program::{DType, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Loss, Metric, Reduction};
 
-/// What a target is, per row.
+/// The kind of target of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetKind {
-    /// This many numbers.
+    /// A vector of this many elements.
     Values(usize),
     /// A class index.
     Class,
@@ -24,37 +24,37 @@ impl TargetKind {
     }
 }
 
-/// What a network is trained or judged by.
+/// The loss, metrics and gradient transforms that a network is trained and evaluated with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Objective {
     /// The loss.
     pub loss: Loss,
-    /// How its terms become one number.
+    /// The reduction of the loss's terms to a scalar.
     pub reduction: Reduction,
-    /// The metrics recorded beside it, at most two.
+    /// The metrics recorded in addition to it, at most four, or fewer if the step records other values.
     pub metrics: Vec<Metric>,
-    /// What happens around the optimizer's update.
+    /// The transforms applied around the optimizer's update.
     pub transforms: GradientTransforms,
-    /// Whether each row comes with a weight of its own.
+    /// True if each row has a weight.
     pub weighted: bool,
     /// A weight per class or column, for losses that take one.
     pub class_weights: Option<Vec<f32>>,
-    /// Whether the last layer goes together with the loss, so that its outputs are never in memory for all rows.
+    /// True if the last layer is fused with the loss, so that its outputs are never in memory for all rows.
     pub linear_cross_entropy: bool,
-    /// Whether a training step counts class targets that are no class: for targets that nobody has checked.
+    /// True if a training step counts invalid class targets, for targets that have not been checked before.
     pub checked: bool,
-    /// Whether a training step also gives the gradient by its inputs.
+    /// True if a training step also computes the gradient with respect to its inputs.
     pub through: bool,
 }
 
 impl Objective {
-    /// The input of the rows' weights.
+    /// Adds the input for the weights of the rows.
     pub(super) fn weight(&self, program: &mut Program, rows: usize) -> Result<Option<Slot>> {
         let shape = Shape::new(&[rows])?;
         Ok(self.weighted.then(|| program.input("weight", shape, DType::F32)))
     }
 
-    /// The input of the weights of the classes, with what it holds.
+    /// Adds the input for the class weights; returns it with its values.
     pub(super) fn class_weight(&self, program: &mut Program) -> Result<Option<(Slot, Vec<f32>)>> {
         let Some(weights) = &self.class_weights else { return Ok(None) };
         let shape = Shape::new(&[weights.len()])?;

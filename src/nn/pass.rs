@@ -1,4 +1,4 @@
-//! The forward and the backward pass of a network as ops.
+//! The forward and backward passes of a network as ops.
 
 use std::ops::Range;
 
@@ -11,7 +11,7 @@ use crate::shape::Shape;
 use crate::spec::{Activation, Arithmetic};
 
 impl Network {
-    /// Adds the forward pass; with a seed, as in training. Gives its input and the output of each layer.
+    /// Adds the forward pass, in training mode if given a seed. Returns its input and the output of each layer.
     pub(super) fn forward(
         &self,
         program: &mut Program,
@@ -21,8 +21,8 @@ impl Network {
         forward(&self.stages, program, x, training)
     }
 
-    /// Adds the backward pass: from the gradient by `y`, fills those of the parameters, and gives the one by `x`, if it is
-    /// asked for.
+    /// Adds the backward pass: from the gradient with respect to `y`, computes those of the parameters; returns the
+    /// gradient with respect to `x` if requested.
     pub(super) fn backward(
         &self,
         program: &mut Program,
@@ -43,7 +43,8 @@ impl Network {
         let mut grads = program.pullback((y, grad), &wrt)?;
         let grad_x = if x.is_some() { grads.pop() } else { None };
         for (index, grad) in params.into_iter().zip(grads) {
-            // What the rules made is made in place; what was there before, or serves two parameters, is copied.
+            // A gradient that the rules produced is written in place; a slot that existed before, or that is the
+            // gradient of two parameters, is copied.
             if !program.place_grad(grad, index, before) {
                 let out = program.grad(index)?;
                 program.copy_to(grad, out)?;
@@ -139,7 +140,7 @@ impl Stage {
         }
     }
 
-    /// What a layer's random numbers are drawn from.
+    /// The key of the layer's random numbers.
     fn key(&self, seed: u64) -> Key {
         Key::new(seed, Stream::Dropout(self.number as u32))
     }

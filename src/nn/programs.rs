@@ -1,4 +1,4 @@
-//! The programs of a network: a training step, an evaluation and a prediction.
+//! The programs of a network: training steps, evaluation, confusion matrix and inference.
 
 use super::figures::{RecordLayout, Recorder};
 use super::loss_head::{LossHead, LossTargets};
@@ -12,7 +12,8 @@ use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::{Loss, Metric, Optimizer};
 
-/// The key of the order in which batches draw their rows; one batch of all rows takes them as they lie.
+/// The key of the random order in which batches take their rows; `None` for a batch of all rows, which keeps their
+/// order.
 pub(crate) fn order(seed: u64, rows: usize, batch: usize) -> Option<Key> {
     (batch < rows).then(|| Key::new(seed, Stream::Shuffle))
 }
@@ -22,24 +23,24 @@ pub(crate) fn order(seed: u64, rows: usize, batch: usize) -> Option<Key> {
 pub struct ProgramIo {
     /// The program.
     pub program: Program,
-    /// The rows: for training the whole data set.
+    /// The input rows; in training the whole data set.
     pub x: Slot,
-    /// Their targets, if the program takes any.
+    /// The targets of the rows, if the program takes any.
     pub target: Option<Slot>,
     /// The weights of the rows, if the program takes any.
     pub weight: Option<Slot>,
-    /// Inputs that stay as they are from step to step, to be written once.
+    /// Inputs that are constant across steps, to be written once.
     pub constants: Vec<(Slot, Vec<f32>)>,
-    /// The network's output; what its last layer takes, if that goes together with the loss.
+    /// The network's output; the input of its last layer if that is fused with the loss.
     pub y: Slot,
-    /// The gradient of the loss by the network's output, in a training step; by what an activation at its end takes, where
-    /// the loss is taken of that.
+    /// The gradient of the loss with respect to the network's output, in a training step; with respect to the logits if
+    /// the loss is computed from the input of the last activation.
     pub grad: Option<Slot>,
-    /// Where the recorded figures stand.
+    /// The layout of the recorded values.
     pub record: RecordLayout,
-    /// The gradient by the inputs, if the goal asks for it.
+    /// The gradient with respect to the inputs, if the objective requests it.
     pub grad_x: Option<Slot>,
-    /// Up to which op the forward pass goes, and up to which the backward pass; the update follows.
+    /// The op indices at which the forward and the backward pass end; the update follows.
     pub parts: [usize; 2],
 }
 
@@ -53,11 +54,11 @@ impl ProgramIo {
 }
 
 impl Network {
-    /// A training step over `batch` of `rows` rows: the whole data set at once if they are equal, else a batch in the
-    /// random order of the epoch.
+    /// A training step over `batch` of `rows` rows: the whole data set at once if they are equal, otherwise a batch in
+    /// the random order of the epoch.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if the target does not fit the loss or the network's output.
+    /// [`Error::Shape`](crate::Error::Shape) if the target does not match the loss or the network's output.
     pub fn training(
         &self,
         objective: &Objective,
@@ -115,7 +116,8 @@ impl Network {
         Ok(ProgramIo { grad, grad_x, record, parts, ..io })
     }
 
-    /// A training step whose gradient by the network's output the caller writes after the forward pass. The loss of the goal has no part in it.
+    /// A training step in which the caller writes the gradient with respect to the network's output after the forward
+    /// pass. The objective's loss is not used.
     ///
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) for more elements than a tensor can have;
@@ -142,7 +144,7 @@ impl Network {
         Ok(ProgramIo { grad: Some(grad), grad_x, record, parts, ..ProgramIo::new(program, x, y) })
     }
 
-    /// Loss, penalty and metrics over up to `rows` rows, nothing changed.
+    /// A program that computes loss, penalty and metrics over up to `rows` rows and changes nothing.
     ///
     /// # Errors
     /// As [`Network::training`].
@@ -170,7 +172,7 @@ impl Network {
         Ok(ProgramIo { target: Some(target), weight, constants, record, ..io })
     }
 
-    /// Adds the figures of predictions and, if nobody has checked them, targets that are no probabilities.
+    /// Records the fractions of predictions and, if `checked`, of targets that are not probabilities.
     fn improbable(
         &self,
         program: &mut Program,
@@ -192,15 +194,15 @@ impl Network {
         Ok(())
     }
 
-    /// Whether the outputs may be no probabilities although the loss takes such.
+    /// Returns whether the loss takes probabilities but the outputs may be something else.
     pub(crate) fn may_be_improbable(&self, loss: &Loss) -> bool {
         let last = self.layers().last();
         let fits = matches!(last, Some(Layer::Activation(f)) if f.gives_probabilities());
         loss.takes_probabilities() && !fits
     }
 
-    /// How often each class was taken for each, over up to `rows` rows whose class is not `ignored`: classes by classes, in
-    /// the place of the output.
+    /// A program whose output is the confusion matrix, classes by classes, over up to `rows` rows whose class is not
+    /// `ignored`.
     ///
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) for more elements than a tensor can have.
@@ -213,7 +215,7 @@ impl Network {
         Ok(ProgramIo { target: Some(target), ..ProgramIo::new(program, x, matrix) })
     }
 
-    /// The network's output for `rows` rows.
+    /// A program that computes the network's output for `rows` rows.
     ///
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) for more elements than a tensor can have.
@@ -225,7 +227,7 @@ impl Network {
     }
 }
 
-/// The indices that an embedding takes from the input.
+/// The slot of the indices that an embedding reads from the input.
 fn indices(program: &Program) -> Option<Slot> {
     program.ops().iter().find_map(|op| match op {
         Op::Index(IndexOp::ToIndex { out, .. }) => Some(*out),

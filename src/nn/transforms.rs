@@ -1,4 +1,4 @@
-//! The update with what happens around it.
+//! The optimizer's update with the gradient transforms around it.
 
 use crate::error::Result;
 use crate::program::{GradientTransforms, Program, Slot};
@@ -6,7 +6,7 @@ use crate::random::{Key, Stream};
 use crate::spec::Optimizer;
 
 impl GradientTransforms {
-    /// Adds the update with everything around it; gives the figure of skipped updates, if they are.
+    /// Adds the transforms and the update; returns the slot that records a skipped update, if updates can be skipped.
     pub(super) fn update(
         &self,
         program: &mut Program,

@@ -1,4 +1,4 @@
-//! Programs to try ops on, as data: whatever runs them walks the same ones.
+//! Test programs for ops, as data, so that everything that runs ops runs the same ones.
 
 use crate::error::Result;
 use crate::program::{DType, Program, Slot, Steps};
@@ -7,11 +7,11 @@ use crate::shape::Shape;
 use crate::spec::Optimizer;
 use crate::spec::loss::Domain;
 
-/// Rows and columns of most tensors: neither is a multiple of anything.
+/// The number of rows and columns of most tensors.
 pub(crate) const ROWS: usize = 13;
 pub(crate) const COLS: usize = 24;
 
-/// A program and what it is run on.
+/// A program with its inputs.
 #[derive(Clone, Debug)]
 pub(crate) struct Case {
     pub name: String,
@@ -23,7 +23,7 @@ pub(crate) struct Case {
     pub steps: u64,
 }
 
-/// The same numbers in every run.
+/// Draws reproducible values.
 pub(crate) fn draw(domain: Domain, seed: u64, len: usize) -> Vec<f32> {
     let key = Key::new(seed, Stream::Data(90));
     let number = |place: u32| match domain {
@@ -73,7 +73,7 @@ impl Case {
     }
 }
 
-/// Rows that add up to 1.
+/// Rows of positive values that sum to 1.
 pub(crate) fn soft_rows(len: usize, cols: usize) -> Vec<f32> {
     let mut numbers = draw(Domain::Unit, 5, len);
     for row in numbers.chunks_mut(cols.max(1)) {

@@ -1,4 +1,4 @@
-//! Every rule against central differences in `f64`, over the cases of all ops.
+//! Checks of every gradient rule against central differences in `f64`, over the cases of all ops.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use crate::program::{DType, Program, Slot};
 use crate::random::{Key, Stream};
 use crate::spec::{Arithmetic, Reduce};
 
-/// Coordinates that are tried of each tensor.
+/// The number of elements checked per tensor.
 const TRIED: u32 = 4;
 
-/// Numbers of a run, which may be moved.
+/// The inputs of a run, which may be perturbed.
 #[derive(Clone)]
 struct Data {
     numbers: Vec<(Slot, Vec<f64>)>,
@@ -34,7 +34,7 @@ impl Data {
         }
     }
 
-    /// What a slot holds after the case's first step.
+    /// The values of a slot after the case's first step.
     fn run(&self, case: &Case, program: &Program, read: Slot) -> Result<Vec<f64>> {
         let optimizer = Case::optimizer(&case.program);
         let mut weights = Weights::new(program.params(), self.params.clone(), optimizer, 2);
@@ -50,14 +50,14 @@ impl Data {
     }
 }
 
-/// What a gradient is taken by.
+/// The variable that a gradient is taken with respect to.
 #[derive(Clone, Copy)]
 enum Wrt {
     Input(usize),
     Param(usize),
 }
 
-/// Compares a gradient with differences; says where it is another.
+/// Compares a gradient with central differences; returns a message if they differ.
 fn compare(
     case: &Case,
     data: &Data,
@@ -86,7 +86,8 @@ fn compare(
     Ok(None)
 }
 
-/// Fails, by a text, if the gradients of a case's op by what it reads are not right; gives the ops that refuse one.
+/// Checks the gradients of a case's op with respect to everything it reads. Returns a message per fault, and adds the
+/// ops without the gradient to `refused`.
 fn check(case: &Case, op: usize, refused: &mut BTreeSet<String>) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     let program = case.program.until(op + 1);
@@ -131,7 +132,7 @@ fn check(case: &Case, op: usize, refused: &mut BTreeSet<String>) -> Result<Vec<S
     Ok(faults)
 }
 
-/// The family of an op's name, and what it does of it: `activation.backward`.
+/// The family of an op's name and its variant: `activation.backward`.
 fn kind(op: &str) -> String {
     if let Some((before, _)) = op.split_once("the gradient of ") {
         return format!("{before}the gradient of.");
@@ -142,8 +143,8 @@ fn kind(op: &str) -> String {
     [family, does].map(Option::unwrap_or_default).join(".")
 }
 
-/// Where there is no gradient, or none by all that is read: by targets and their weights, by running statistics, by the
-/// rows of a data set, and gradients of gradients.
+/// The ops without a gradient, or without one with respect to every operand: with respect to targets and their weights,
+/// running statistics, the rows of a data set, and gradients of gradients.
 const REFUSED: [&str; 22] = [
     "activation.backward",
     "activation.second",
@@ -166,7 +167,7 @@ const REFUSED: [&str; 22] = [
     "reduce.backward",
     "row_shares.mean",
     "skip_not_finite.skip_not_finite",
-    // What is asked of it was overwritten.
+    // A value that the rule reads was overwritten.
     "the gradient of.",
 ];
 

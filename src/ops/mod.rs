@@ -1,5 +1,6 @@
-//! The ops, a folder per family: what an op takes and what it is called (`mod.rs`), how a program gets it (`build.rs`), the
-//! reference (`cpu.rs`), the kernels (`kernels.rs`), their dispatches (`gpu.rs`), its gradient (`gradient.rs`), and programs to try it on (`cases.rs`).
+//! The ops, a folder per family: operands and names (`mod.rs`), program builders (`build.rs`), the CPU reference
+//! (`cpu.rs`), kernels (`kernels.rs`), their dispatches (`gpu.rs`), gradient rules (`gradient.rs`), and test programs
+//! (`cases.rs`).
 
 pub mod activation;
 pub mod arithmetic;
@@ -38,7 +39,7 @@ use crate::program::{Gradients, Op, Program};
 use crate::spec::Real;
 
 impl Op {
-    /// Runs it on the reference.
+    /// Runs the op on the CPU reference.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::Step(op) => op.run(memory),
@@ -55,7 +56,7 @@ impl Op {
         }
     }
 
-    /// Adds the ops that take the gradient back through this one.
+    /// Adds the ops that propagate gradients back through this one.
     pub(crate) fn gradient(&self, program: &mut Program, grads: &mut Gradients) -> Result<()> {
         match self {
             Self::Step(op) => op.gradient(program, grads),
@@ -72,7 +73,7 @@ impl Op {
         }
     }
 
-    /// Adds its dispatches.
+    /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         match self {
             Self::Step(op) => op.lower(lowering),
@@ -90,7 +91,7 @@ impl Op {
     }
 }
 
-/// Every kernel whose text does not depend on the device.
+/// All kernels whose source does not depend on the device.
 pub(crate) fn kernels() -> Vec<Kernel> {
     let families = [
         activation::kernels::all(),
@@ -108,7 +109,7 @@ pub(crate) fn kernels() -> Vec<Kernel> {
     families.into_iter().flatten().collect()
 }
 
-/// Programs to try every op on.
+/// Test programs that cover every op.
 pub(crate) fn cases() -> Result<Vec<Case>> {
     let families = [
         activation::cases::all()?,
@@ -132,7 +133,7 @@ mod tests {
 
     use super::*;
 
-    /// Every op; a new one does not compile before it stands here, nor pass before it has a case.
+    /// The number of an op. A new op does not compile before it is listed here, nor pass before it has a case.
     fn member(op: &Op) -> u32 {
         match op {
             Op::Step(StepOp::Gather { .. }) => 0,

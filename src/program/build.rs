@@ -1,4 +1,4 @@
-//! Adding ops to a program: each method checks shapes and creates the slots its op writes.
+//! Program builders: each method checks shapes and creates the slots that its op writes.
 
 use super::{DType, Op, ParamInfo, Place, Program, Slot, SlotInfo};
 use crate::error::{Error, Result};
@@ -9,7 +9,7 @@ impl Program {
         self.ops.push(op);
     }
 
-    /// A slot that holds numbers.
+    /// Returns the info of a slot; fails unless it holds `f32` values.
     pub(crate) fn numbers(&self, op: &str, slot: Slot) -> Result<SlotInfo> {
         let info = self.slot(slot)?.clone();
         if info.dtype == DType::F32 {
@@ -19,7 +19,7 @@ impl Program {
         Err(Error::unsupported(op, message))
     }
 
-    /// Fails unless the slot has this shape.
+    /// Fails unless the slot holds `f32` values of this shape.
     pub(crate) fn check_shape(&self, op: &str, slot: Slot, wanted: Shape) -> Result<()> {
         let info = self.numbers(op, slot)?;
         if info.shape == wanted {
@@ -34,8 +34,8 @@ impl Program {
         Slot(self.slots.len() - 1)
     }
 
-    /// Lets a value made after the first `before` slots be the gradient of a parameter of as many numbers; says whether it
-    /// is now.
+    /// Makes a value the gradient of a parameter with as many elements, if it was created after the first `before`
+    /// slots. Returns whether it is one now.
     pub(crate) fn place_grad(&mut self, slot: Slot, index: usize, before: usize) -> bool {
         let len = self.params.get(index).map(|param| param.shape.len());
         let base = self.slots.get(slot.0).map_or(slot, |info| info.base(slot));
@@ -48,7 +48,7 @@ impl Program {
         self.add(name, shape, DType::F32, Place::Value)
     }
 
-    /// A slot the caller writes.
+    /// Adds a slot that the caller writes.
     pub fn input(&mut self, name: &str, shape: Shape, dtype: DType) -> Slot {
         self.add(name, shape, dtype, Place::Input)
     }
@@ -58,7 +58,7 @@ impl Program {
         self.params.get(index).cloned().ok_or_else(missing)
     }
 
-    /// The slot of a parameter.
+    /// Adds a slot for a parameter.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if there is no such parameter.
@@ -67,7 +67,7 @@ impl Program {
         Ok(self.add(&name, shape, DType::F32, Place::Param(index)))
     }
 
-    /// The slot of a parameter's gradient.
+    /// Adds a slot for a parameter's gradient.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if there is no such parameter.

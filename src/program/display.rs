@@ -1,10 +1,10 @@
-//! Programs as text.
+//! The text form of programs.
 
 use std::fmt;
 
 use super::{DType, Op, Operand, Place, Program, Slot};
 
-/// One line per parameter, input and op; an op's line says what it changes, and in brackets what it reads.
+/// One line per parameter, input and op. An op's line names the operands it changes, and in parentheses those it reads.
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "program {}", self.name)?;
@@ -50,7 +50,7 @@ impl Program {
         }
     }
 
-    /// An operand with its shape and type, if it has one.
+    /// The operand with its type and shape, if it has any.
     fn defined(&self, operand: Operand) -> String {
         let info = match operand {
             Operand::Slot(slot) => self.slots.get(slot.0),

@@ -1,8 +1,8 @@
-//! What ops read and change: tensors, and what all parameters have one of.
+//! The operands that ops read and change: tensors, and data that every parameter has.
 
 use super::slot::Slot;
 
-/// Something that an op reads or changes.
+/// An operand that an op reads or changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Operand {
     /// A tensor.
@@ -11,9 +11,9 @@ pub enum Operand {
     Params,
     /// The gradients of all parameters.
     Grads,
-    /// The optimizer's state and that of the gradient transforms.
+    /// The state of the optimizer and of the gradient transforms.
     States,
-    /// The step's entry and the counter that chooses it.
+    /// The step's entry and the counter that selects it.
     Step,
 }
 
@@ -29,14 +29,14 @@ impl Operand {
     }
 }
 
-/// What an op reads and changes, each in the op's own order.
+/// The operands that an op reads and changes, each in the op's own order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Effects {
-    /// What it reads and leaves as it is.
+    /// The operands that are only read.
     pub reads: Vec<Operand>,
-    /// What it makes as a whole, whatever was there.
+    /// The operands that are overwritten completely.
     pub writes: Vec<Operand>,
-    /// What it changes and also reads, or changes in part.
+    /// The operands that are read and changed, or changed in part.
     pub updates: Vec<Operand>,
 }
 
@@ -59,17 +59,17 @@ impl Effects {
         self
     }
 
-    /// What it writes or updates.
+    /// The operands that are written or updated.
     pub fn changed(&self) -> impl Iterator<Item = Operand> {
         self.writes.iter().chain(&self.updates).copied()
     }
 
-    /// What it reads or updates.
+    /// The operands that are read or updated.
     pub fn seen(&self) -> impl Iterator<Item = Operand> {
         self.updates.iter().chain(&self.reads).copied()
     }
 
-    /// Whether it changes an operand.
+    /// Returns whether an operand is changed.
     pub fn changes(&self, operand: Operand) -> bool {
         self.changed().any(|changed| changed == operand)
     }

@@ -1,4 +1,4 @@
-//! Gradients of a program: its ops backwards, each by the rule that stands beside it.
+//! Reverse-mode differentiation of a program: its ops in reverse order, each by the rule of its family.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,40 +7,41 @@ use crate::error::{Error, Result};
 use crate::ops::arithmetic::add;
 use crate::walk::Walk;
 
-/// What is known on the way back through a program.
+/// The state of a backward pass through a program.
 #[derive(Debug)]
 pub(crate) struct Gradients {
-    /// Of each slot the first one that has its memory.
+    /// For each slot, the first slot with the same memory.
     owners: Vec<Slot>,
-    /// What depends on what the gradients are taken by.
+    /// The slots that the gradients are taken with respect to, and those that depend on them.
     needed: HashSet<Slot>,
     /// The gradients so far.
     of: HashMap<Slot, Slot>,
-    /// Those by what an op made whose rule has been applied.
+    /// The gradients with respect to the results of ops whose rule has been applied.
     made: HashMap<Slot, Slot>,
-    /// Parts of gradients in places that differ, not put together yet.
+    /// Gradients of disjoint parts of a slot, not combined yet.
     parts: HashMap<Slot, Vec<(Slot, Walk<2>)>>,
     /// The last op that changes each slot.
     changed: HashMap<Slot, usize>,
-    /// The op whose rule is at work.
+    /// The op whose rule is being applied.
     at: usize,
 }
 
 impl Program {
-    /// Adds ops that give the gradients of `loss`, one number, by each of `wrt`, of their shapes: by the chain rule,
-    /// backwards through the ops that the program has so far. What `wrt` does not need is left out, and what `loss` does
-    /// not depend on has a gradient of zeros.
+    /// Adds ops that compute the gradients of `loss`, one element, with respect to each of `wrt`, in their shapes: by
+    /// reverse-mode differentiation of the ops that the program has so far. Gradients that `wrt` does not need are not
+    /// computed; a slot that `loss` does not depend on has a gradient of zeros.
     ///
-    /// A rule is made of ops, so gradients of gradients are programs too, as far as these ops have rules:
+    /// A rule consists of ops, so gradients of gradients are programs too, as far as these ops have rules:
     ///
-    /// | ops | gradient | of the gradient | and so on |
+    /// | ops | gradient | of the gradient | higher orders |
     /// |---|---|---|---|
     /// | arithmetic, matrix products, sums and means, copies, slices, concatenation, rows by index | yes | yes | yes |
-    /// | elementwise activations | yes | by their input with [a second derivative](crate::Activation::has_second) | no |
-    /// | row-wise and learned activations, other reductions, normalizations, losses by the prediction | yes | no | no |
-    /// | running statistics by the rows, losses by target or weight, metrics, updates | no | no | no |
+    /// | elementwise activations | yes | w.r.t. the input if [f'' exists](crate::Activation::has_second) | no |
+    /// | row-wise and parametric activations, other reductions | yes | no | no |
+    /// | normalizations, losses w.r.t. predictions | yes | no | no |
+    /// | running statistics w.r.t. the rows, losses w.r.t. target or weight, metrics, updates | no | no | no |
     ///
-    /// What a rule would need and does not exist is an error that names the op.
+    /// A missing rule is an error that names the op.
     ///
     /// ```
     /// use wgrad::cpu::{Interpreter, Weights};
@@ -65,8 +66,8 @@ impl Program {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shape`] unless `loss` is one number; [`Error::Unsupported`] for indices, if an op on the way has no rule, or
-    /// if something is changed in place that a rule has to look at.
+    /// [`Error::Shape`] unless `loss` has one element; [`Error::Unsupported`] for indices, if an op on the path has no
+    /// rule, or if a value that a rule reads is changed in place later.
     pub fn gradients(&mut self, loss: Slot, wrt: &[Slot]) -> Result<Vec<Slot>> {
         let shape = self.numbers("gradients", loss)?.shape;
         if shape.len() != 1 {
@@ -76,7 +77,8 @@ impl Program {
         self.pullback((loss, seed), wrt)
     }
 
-    /// The gradients by each of `wrt` of what `y` comes to if its own is `upstream`.
+    /// Adds the vector-Jacobian products: the gradients with respect to each of `wrt`, from the upstream gradient of
+    /// `y`.
     pub(crate) fn pullback(
         &mut self,
         (y, upstream): (Slot, Slot),
@@ -143,24 +145,25 @@ impl Gradients {
         self.owners.get(slot.0).copied().unwrap_or_else(own)
     }
 
-    /// What the gradient of a slot is called.
+    /// The name of the gradient of a slot.
     pub fn name(&self, program: &Program, slot: Slot) -> String {
         format!("d {}", program.slots.get(slot.0).map_or("?", |info| info.name.as_str()))
     }
 
-    /// Whether a gradient by the slot is of use.
+    /// Returns whether the gradient with respect to a slot is needed.
     pub fn needs(&self, program: &Program, slot: Slot) -> bool {
         self.needed.contains(&self.owner(program, slot))
     }
 
-    /// The gradient by a slot, in its shape, if the loss depends on it.
+    /// The gradient with respect to a slot, in its shape, if the loss depends on it.
     pub fn get(&mut self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
         let owner = self.owner(program, slot);
         self.join(program, owner)?;
         self.shaped(program, slot, self.of.get(&owner).copied())
     }
 
-    /// The same at the end of the way back: what came before the op that makes the slot has no part in it.
+    /// The gradient with respect to a slot at the end of the backward pass. If an op overwrote the slot, it is the
+    /// gradient with respect to that op's result: earlier contents do not contribute.
     fn whole(&mut self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
         match self.made.get(&self.owner(program, slot)).copied() {
             Some(found) => self.shaped(program, slot, Some(found)),
@@ -182,13 +185,14 @@ impl Gradients {
         program.reshape(&self.name(program, slot), found, shape).map(Some)
     }
 
-    /// Whether the loss depends on a slot.
+    /// Returns whether the loss depends on a slot.
     pub fn has(&self, program: &Program, slot: Slot) -> bool {
         let owner = self.owner(program, slot);
         self.of.contains_key(&owner) || self.parts.contains_key(&owner)
     }
 
-    /// The same of a slot that the op makes as a whole: what was there before has none.
+    /// Removes and returns the gradient with respect to a slot that the op overwrites completely: earlier contents of
+    /// the slot have no gradient.
     pub fn take(&mut self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
         let (found, owner) = (self.get(program, slot)?, self.owner(program, slot));
         if let Some(whole) = self.of.remove(&owner) {
@@ -197,7 +201,7 @@ impl Gradients {
         Ok(found)
     }
 
-    /// Adds to the gradient by a slot, if it is of use.
+    /// Adds to the gradient with respect to a slot, if it is needed.
     pub fn add(&mut self, program: &mut Program, slot: Slot, gradient: Slot) -> Result<()> {
         let owner = self.owner(program, slot);
         if !self.needed.contains(&owner) {
@@ -215,7 +219,7 @@ impl Gradients {
         Ok(())
     }
 
-    /// Adds to some elements of the gradient by a slot: a walk over the part and the slot says to which.
+    /// Adds to some elements of the gradient with respect to a slot: `walk` pairs the elements of `part` with them.
     pub fn add_part(
         &mut self,
         program: &mut Program,
@@ -235,7 +239,7 @@ impl Gradients {
         Ok(())
     }
 
-    /// Puts the parts of a gradient together, zeros around them.
+    /// Combines the parts of a gradient, with zeros elsewhere.
     fn join(&mut self, program: &mut Program, owner: Slot) -> Result<()> {
         let Some(parts) = self.parts.remove(&owner) else { return Ok(()) };
         let (name, shape) = (self.name(program, owner), program.shape(owner)?);
@@ -250,7 +254,7 @@ impl Gradients {
         self.add(program, owner, out)
     }
 
-    /// A slot whose value a rule looks at, as it was when the op ran.
+    /// Returns a slot whose value a rule reads, if it is still the value that the op saw.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if a later op has changed it.
@@ -265,7 +269,7 @@ impl Gradients {
         Err(Error::unsupported(format!("the gradient of {op}"), message))
     }
 
-    /// Fails if a gradient by one of these slots is of use.
+    /// Fails if the gradient with respect to one of these slots is needed.
     pub fn refuse(&self, program: &Program, op: &str, slots: &[Slot]) -> Result<()> {
         match slots.iter().find(|slot| self.needs(program, **slot)) {
             None => Ok(()),
@@ -279,7 +283,7 @@ impl Gradients {
     }
 }
 
-/// The slots that an operand is, or holds.
+/// The slots of an operand: itself, or all slots of its kind.
 fn slots(program: &Program, operand: Operand) -> Vec<Slot> {
     let all = (0..).map(Slot).zip(&program.slots);
     let of = |is_part: fn(Place) -> bool| {

@@ -1,6 +1,7 @@
 //! A training step, an inference pass or a single op as plain data: ops over named slots.
 //!
-//! A [`Program`] is the one meaning that both engines obey. It holds no GPU type and prints as text.
+//! A [`Program`] is the one definition that the CPU reference and the GPU backend implement. It holds no GPU type and
+//! prints as text.
 
 mod build;
 mod display;
@@ -30,9 +31,9 @@ use crate::shape::Shape;
 /// A parameter tensor and the settings of its group.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ParamInfo {
-    /// Its name, PyTorch's: `0.weight`.
+    /// The name, as in PyTorch: `0.weight`.
     pub name: String,
-    /// Its shape.
+    /// The shape.
     pub shape: Shape,
     /// The weight of the L1 penalty, sum of |p|.
     pub l1: f64,
@@ -40,10 +41,10 @@ pub struct ParamInfo {
     pub l2: f64,
     /// The learning-rate multiplier.
     pub multiplier: f64,
-    /// Whether the optimizer's weight decay applies.
+    /// True if the optimizer's weight decay applies.
     pub decays: bool,
-    /// Whether there is a gradient by it. What has none, as the running statistics of a batch norm, which the layer itself
-    /// moves, takes part in nothing that happens to gradients and parameters; averages copy it, as
+    /// True if the parameter has a gradient. One without, such as the running statistics of a batch norm, which the
+    /// layer itself updates, is left out of all gradient transforms and updates; averages copy it, as
     /// torch.optim.swa_utils.AveragedModel does.
     pub has_gradient: bool,
 }
@@ -58,25 +59,25 @@ pub struct Program {
 }
 
 impl Program {
-    /// How many bytes the slots take that have memory of their own.
+    /// The number of bytes of the slots that own their memory.
     pub(crate) fn bytes(&self) -> u64 {
         let own = |slot: &&SlotInfo| matches!(slot.place, Place::Input | Place::Value);
         self.slots.iter().filter(own).map(|slot| slot.shape.len() as u64 * 4).sum()
     }
 
-    /// An empty program over the given parameters.
+    /// Creates an empty program over the given parameters.
     pub fn new(name: impl Into<String>, params: Vec<ParamInfo>) -> Self {
         Self { name: name.into(), slots: Vec::new(), ops: Vec::new(), params }
     }
 
-    /// The same with its first ops only.
+    /// A copy with only the first `ops` ops.
     #[cfg(test)]
     pub(crate) fn until(&self, ops: usize) -> Self {
         let ops = self.ops.iter().take(ops).cloned().collect();
         Self { ops, ..self.clone() }
     }
 
-    /// What the program is called.
+    /// The name of the program.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -96,10 +97,10 @@ impl Program {
         &self.params
     }
 
-    /// What a slot is.
+    /// The name, shape, type and place of a slot.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a slot of another program, as far as this one has fewer.
+    /// [`Error::Unsupported`] for a slot of another program, if its number is beyond the slots of this one.
     pub fn slot(&self, slot: Slot) -> Result<&SlotInfo> {
         let foreign = || {
             let (number, count) = (slot.0, self.slots.len());
@@ -117,7 +118,7 @@ impl Program {
         Ok(self.slot(slot)?.shape)
     }
 
-    /// The figures recorded by a step: the slots of the last [`StepOp::Record`].
+    /// The values recorded by a step: the slots of the last [`StepOp::Record`].
     pub fn recorded(&self) -> &[Slot] {
         self.ops
             .iter()

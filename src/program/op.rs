@@ -7,11 +7,11 @@ use crate::ops::{
     StepOp, UpdateOp,
 };
 
-/// One op, by family. Unless it says otherwise, tensors of more than two axes are seen as matrices: the last axis by all
-/// others.
+/// An op, by family. Unless stated otherwise, tensors of more than two axes are seen as matrices whose columns are the
+/// last axis and whose rows are all other axes.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
-    /// Chooses the rows of a step, and ends it.
+    /// Gathers the rows of a step, and ends it.
     Step(StepOp),
     /// Multiplies matrices.
     Linear(LinearOp),
@@ -19,24 +19,24 @@ pub enum Op {
     Activation(ActivationOp),
     /// Normalizes.
     Norm(NormOp),
-    /// Combines two tensors element by element.
+    /// Combines two tensors elementwise.
     Arithmetic(ArithmeticOp),
-    /// Moves elements.
+    /// Copies or fills elements.
     Arrange(ArrangeOp),
     /// Reduces a tensor along axes.
     Reduce(ReduceOp),
-    /// Goes by indices.
+    /// Gathers or scatters rows by index.
     Index(IndexOp),
-    /// Takes a loss.
+    /// Computes a loss.
     Loss(LossOp),
-    /// Takes a metric.
+    /// Computes a metric.
     Metric(MetricOp),
     /// Changes gradients and parameters.
     Update(UpdateOp),
 }
 
 impl Op {
-    /// How many figures one step can record.
+    /// The maximum number of values that one step can record.
     pub const MAX_RECORDED: usize = 8;
 
     /// The op's name: family and member.
@@ -56,7 +56,7 @@ impl Op {
         }
     }
 
-    /// What the op reads and changes.
+    /// The operands that the op reads and changes.
     pub fn effects(&self) -> Effects {
         match self {
             Self::Step(op) => op.effects(),
@@ -73,17 +73,18 @@ impl Op {
         }
     }
 
-    /// The slots the op reads and leaves as they are.
+    /// The slots that the op only reads.
     pub fn inputs(&self) -> Vec<Slot> {
         self.effects().reads.into_iter().filter_map(Operand::slot).collect()
     }
 
-    /// The slots the op changes.
+    /// The slots that the op changes.
     pub fn outputs(&self) -> Vec<Slot> {
         self.effects().changed().filter_map(Operand::slot).collect()
     }
 
-    /// Whether the op ends the step or moves the parameters: what it reads outlives the op that made it.
+    /// Returns whether the op ends the step or updates the parameters: its operands must outlive the ops that produced
+    /// them.
     pub(crate) fn concludes(&self) -> bool {
         let effects = self.effects();
         effects.changes(Operand::Step) || effects.changes(Operand::Params)

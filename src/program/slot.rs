@@ -1,50 +1,50 @@
-//! Named places for tensors.
+//! Slots: the named tensors of a program.
 
 use crate::shape::Shape;
 
-/// A named place for a tensor.
+/// A named tensor of a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot(pub(crate) usize);
 
-/// What a slot's elements are.
+/// The element type of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DType {
-    /// 32-bit floating point (the reference also runs it in 64 bits).
+    /// 32-bit floating point (the CPU reference can also compute in 64 bits).
     F32,
     /// Indices: class targets.
     U32,
 }
 
-/// Where a slot lives.
+/// The place of a slot in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
     /// The parameter of this index, shared between programs.
     Param(usize),
     /// The gradient of the parameter of this index, shared between programs.
     Grad(usize),
-    /// Written by the caller.
+    /// Memory that the caller writes.
     Input,
-    /// Written by an op.
+    /// Memory that an op writes.
     Value,
-    /// The place of another slot, which is not of this kind itself.
+    /// The memory of another slot, which is not an alias itself.
     Alias(Slot),
 }
 
 /// A slot's name, shape, type and place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SlotInfo {
-    /// Its name, unique only by number.
+    /// The name; it need not be unique.
     pub name: String,
-    /// Its shape.
+    /// The shape.
     pub shape: Shape,
-    /// Its element type.
+    /// The element type.
     pub dtype: DType,
-    /// Where it lives.
+    /// The place in memory.
     pub place: Place,
 }
 
 impl SlotInfo {
-    /// The slot whose place `own`, which this tells of, has: itself, unless it is another shape of another one.
+    /// The slot that this one aliases, or `own`, its own slot, if it owns its memory.
     pub(crate) fn base(&self, own: Slot) -> Slot {
         if let Place::Alias(base) = self.place { base } else { own }
     }

@@ -1,4 +1,4 @@
-//! What varies from step to step, computed in `f64` on the host.
+//! Values that vary from step to step, computed in `f64` on the host.
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -8,52 +8,53 @@ use crate::numeric::Float;
 use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor, sides};
 use crate::spec::{Optimizer, Range, Schedule};
 
-/// The most steps or epochs that are counted. Up to here a count is exact in `f64`, and no run gets this far.
+/// The maximum number of steps or epochs that are counted. Up to here a count is exact in `f64`, and no run gets this
+/// far.
 pub(crate) const MAX_COUNT: u64 = 1 << 53;
 
-/// The numbers of one step. The GPU reads them from a table indexed by its own step counter.
+/// The values of one step. The GPU reads them from a table indexed by its own step counter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepEntry {
-    /// How many rows of the batch take part.
+    /// The number of active rows of the batch: the first ones.
     pub rows: u32,
     /// The first row of the batch, in the epoch's order.
     pub start: u32,
-    /// The epoch, the counter of the random order.
+    /// The epoch, which is the counter of the random order.
     pub epoch: u32,
-    /// How many rows the data set has.
+    /// The number of rows of the data set.
     pub total: u32,
     /// The learning rate.
     pub rate: f64,
-    /// Weight decay added to the gradient.
+    /// The weight decay added to the gradient.
     pub coupled: f64,
-    /// The share by which weight decay shrinks a parameter.
+    /// The fraction by which weight decay shrinks a parameter.
     pub shrink: f64,
     /// 1, or -1 to maximize, or 0 for a step without an update.
     pub sign: f64,
-    /// Whether this is the first of a group of steps whose gradients are gathered.
+    /// True if this is the first of a group of steps whose gradients are accumulated.
     pub begins: bool,
-    /// What its gradients count for among those of the group: one over the number of its steps.
+    /// The weight of its gradients in the mean of the group: one over the number of its steps.
     pub gathered: f64,
-    /// The number of the update that the step is gathered for, had none been skipped.
+    /// The number of the update that the step accumulates for, had none been skipped.
     pub update: u64,
-    /// How far a mean of the parameters moves towards them after the update.
+    /// The fraction by which a mean of the parameters moves towards them after the update.
     pub share: f64,
-    /// The deviation of noise on the gradients.
+    /// The standard deviation of noise on the gradients.
     pub noise: f64,
-    /// The optimizer's own numbers.
+    /// The optimizer's own scalars.
     pub scalars: Scalars,
-    /// A parameter that a schedule gave a value outside its range.
+    /// A scheduled value that is out of range, if any.
     pub refused: Option<Refused>,
 }
 
-/// A value that a schedule gave and its parameter cannot take.
+/// A scheduled value that its hyper-parameter cannot take.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Refused {
-    /// The parameter.
+    /// The name of the hyper-parameter.
     pub name: &'static str,
-    /// The update that it was for.
+    /// The update that the value was for.
     pub update: u64,
-    /// What it can be.
+    /// The valid range.
     pub range: Range,
     /// The value.
     pub value: f64,
@@ -63,7 +64,7 @@ impl StepEntry {
     /// The size of an entry in the table, in 32-bit words.
     pub const WORDS: usize = 14 + MAX_SCALARS;
 
-    /// An entry without an update: `rows` rows take part, in their own order.
+    /// Creates an entry for a program without an update: `rows` rows are active, in their own order.
     pub fn rows(rows: usize) -> Self {
         let rows = u32::try_from(rows).unwrap_or(u32::MAX);
         Self {
@@ -85,7 +86,7 @@ impl StepEntry {
         }
     }
 
-    /// Fails if a schedule gave the update a value that its parameter cannot take.
+    /// Fails if a scheduled value of the update is out of range.
     ///
     /// # Errors
     /// [`Error::Parameter`].
@@ -95,8 +96,8 @@ impl StepEntry {
         Err(Error::Parameter { op, name, value, valid: range.to_string() })
     }
 
-    /// The entry of a step before which some updates were skipped: this step's rows, and the numbers of the update that is
-    /// due. Without an update it has none.
+    /// The entry of a step before which `late` updates were skipped: this step's rows, and the values of the update
+    /// that is due. An entry without an update is unchanged.
     pub(crate) fn due(rule: &(impl StepRule + ?Sized), step: u64, late: u64) -> Self {
         let own = rule.step(step);
         if own.sign == 0.0 {
@@ -107,7 +108,7 @@ impl StepEntry {
         Self { rows, start, epoch, total, sign, begins, gathered, update, ..numbers }
     }
 
-    /// The entry as the words of the GPU's table.
+    /// Encodes the entry as words of the GPU's table.
     pub fn words(&self) -> impl Iterator<Item = u32> {
         let bits = |number: f64| (number as f32).to_bits();
         let head = [self.rows, self.start, self.epoch, self.total];
@@ -119,7 +120,7 @@ impl StepEntry {
         words.chain(self.scalars.map(bits))
     }
 
-    /// What every optimizer does alike, for one tensor.
+    /// The values that all optimizers use alike, for one tensor.
     pub(crate) fn shared<F: Float>(&self, info: &ParamInfo, noise: Noise) -> Shared<F> {
         let decays = if info.decays { 1.0 } else { 0.0 };
         Shared {
@@ -137,16 +138,16 @@ impl StepEntry {
     }
 }
 
-/// Gives each step its rows, and each update its numbers. It is asked only for what was recorded or runs.
+/// Provides the rows of each step and the values of each update. It is only called for steps that were recorded or run.
 pub(crate) trait StepRule {
-    /// The entry of a step; its numbers need not be those of its update.
+    /// The entry of a step; its update values need not be those of its update.
     fn step(&self, step: u64) -> StepEntry;
 
-    /// The entry with the numbers of an update.
+    /// An entry with the values of an update.
     fn update(&self, update: u64) -> StepEntry;
 }
 
-/// A rule in which every step is an update.
+/// A rule by which every step is an update.
 impl<F: Fn(u64) -> StepEntry> StepRule for F {
     fn step(&self, step: u64) -> StepEntry {
         StepEntry { update: step, ..self(step) }
@@ -189,7 +190,7 @@ impl StepRule for Steps {
         }
         let [base, decay, ..] = values;
         let maximize = self.optimizer.get("maximize").unwrap_or(0.0);
-        // Without the choice, the formula applies the decay itself.
+        // An optimizer without the `decoupled` parameter applies the decay in its formula.
         let (coupled, decoupled) = match self.optimizer.get("decoupled") {
             Some(decoupled) => (1.0 - decoupled, decoupled),
             None => (0.0, 0.0),
@@ -213,78 +214,79 @@ impl StepRule for Steps {
     }
 }
 
-/// Where a step stands among those whose gradients are gathered for one update.
+/// The position of a step in a group whose gradients are accumulated for one update.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct GroupPlace {
     /// The number of the update, had none been skipped.
     pub update: u64,
-    /// How many of its steps came before.
+    /// The number of earlier steps in the group.
     pub number: u64,
-    /// How many steps it takes.
+    /// The number of steps in the group.
     pub steps: u64,
 }
 
-/// The rule of training: batches by the epoch, updates by the schedules.
+/// The step rule of training: batches per epoch, updates by schedule.
 #[derive(Clone, Debug)]
 pub struct Steps {
     /// The optimizer.
     pub optimizer: Optimizer,
-    /// Its learning-rate schedule.
+    /// The learning-rate schedule.
     pub schedule: Schedule,
-    /// The schedules of other hyper-parameters, by their place among the optimizer's.
+    /// The schedules of other hyper-parameters, by their index among the optimizer's.
     pub others: Vec<(usize, Schedule)>,
-    /// What the learning rate is multiplied by besides.
+    /// A further factor of the learning rate.
     pub scale: f64,
-    /// What happens around the updates.
+    /// The transforms of gradients and parameters around the updates.
     pub transforms: GradientTransforms,
-    /// How many updates were done before the first step.
+    /// The number of updates done before the first step.
     pub first_update: u64,
-    /// How many steps before the first one are gathered for the update that is due, where groups go on across epochs.
+    /// The number of steps before the first one that are accumulated for the pending update, if groups continue across
+    /// epochs.
     pub gathered: u64,
-    /// How many rows the data set has.
+    /// The number of rows of the data set.
     pub total: usize,
-    /// How many rows a batch has; the last of an epoch may have fewer.
+    /// The number of rows of a batch; the last of an epoch may have fewer.
     pub batch: usize,
-    /// The number of the first step this rule is for.
+    /// The number of the first step that this rule is for.
     pub first_step: u64,
-    /// The number of the first epoch this rule is for.
+    /// The number of the first epoch that this rule is for.
     pub first_epoch: u64,
 }
 
-/// A mean of the parameters kept beside them; it begins as the parameters do.
+/// A running mean of the parameters, initialized with the parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Averaging {
     /// An exponential moving average: after each update `mean += (1 - decay) (p - mean)`
     /// (torch.optim.swa_utils.get_ema_multi_avg_fn).
     Ema {
-        /// How much of the mean stays.
+        /// The fraction of the mean that is kept.
         decay: f64,
     },
-    /// Stochastic weight averaging: the plain mean of the parameters after update `start` and every `every` updates from
-    /// then on (torch.optim.swa_utils.AveragedModel; Izmailov et al. 2018).
+    /// Stochastic weight averaging: the plain mean of the parameters after update `start` and every `every` updates
+    /// from then on (torch.optim.swa_utils.AveragedModel; Izmailov et al. 2018).
     Swa {
-        /// After how many updates the first point is taken.
+        /// The number of updates before the first point.
         start: u64,
-        /// How many updates lie between points.
+        /// The number of updates between points.
         every: u64,
     },
-    /// Lookahead: every `every` updates `mean += alpha (p - mean)`, and the parameters become the mean (optax.lookahead;
-    /// Zhang et al. 2019).
+    /// Lookahead: every `every` updates `mean += alpha (p - mean)`, and the parameters become the mean
+    /// (optax.lookahead; Zhang et al. 2019).
     Lookahead {
-        /// How many updates lie between.
+        /// The number of updates between moves of the mean.
         every: u64,
-        /// How far the mean moves.
+        /// The fraction by which the mean moves.
         alpha: f64,
     },
 }
 
 impl Averaging {
-    /// Whether the parameters become the mean when it moves.
+    /// Returns whether the parameters are set to the mean when it moves.
     pub fn follows(&self) -> bool {
         matches!(self, Self::Lookahead { .. })
     }
 
-    /// How far the mean moves after the update of this number, counted from 0.
+    /// The fraction by which the mean moves after the given update, counted from 0.
     pub fn share(&self, update: u64) -> f64 {
         let done = update.saturating_add(1);
         match *self {
@@ -315,7 +317,7 @@ impl Averaging {
 }
 
 impl Steps {
-    /// The rule for full batches of `total` rows at the optimizer's own values, from step 0 on.
+    /// The rule for full batches of `total` rows with the optimizer's own values, from step 0 on.
     pub fn new(optimizer: Optimizer, total: usize) -> Self {
         Self {
             optimizer,
@@ -332,23 +334,23 @@ impl Steps {
         }
     }
 
-    /// A rule that can be changed while it is followed, and the way to change it. A change applies to the steps that are
-    /// recorded from then on.
+    /// Wraps the rule in a shared handle, so that it can be changed while training follows it. A change applies to the
+    /// steps that are recorded afterwards.
     pub fn live(self) -> LiveSteps {
         LiveSteps(Arc::new(RwLock::new(self)))
     }
 
-    /// The same rule for steps that know no epochs: groups go on until they are full.
+    /// The same rule for steps without epochs: groups continue until they are full.
     pub(crate) fn across_epochs(self) -> Self {
         Self { transforms: GradientTransforms { across_epochs: true, ..self.transforms }, ..self }
     }
 
-    /// How many steps an epoch has.
+    /// The number of steps of an epoch.
     pub fn per_epoch(&self) -> u64 {
         self.total.div_ceil(self.batch.max(1)) as u64
     }
 
-    /// A scheduled value that its parameter cannot take, as the `f32` that a device sees.
+    /// Returns the scheduled value if the `f32` that a device sees of it is out of range.
     fn refused(&self, update: u64, place: usize, value: f64) -> Option<Refused> {
         let param = self.optimizer.entry().params.get(place)?;
         let fits = param.range.contains(f64::from(value as f32));
@@ -360,13 +362,15 @@ impl Steps {
         StepEntry::due(self, step, 0)
     }
 
-    /// How many updates are done before a step if so many were skipped, and how many steps are gathered for the next.
+    /// The number of updates done before a step, after `skipped` skipped ones, and the number of steps accumulated for
+    /// the next update.
     pub(crate) fn progress(&self, step: u64, skipped: u64) -> (u64, u64) {
         let GroupPlace { update, number, .. } = self.place(step);
         (update.saturating_sub(skipped), number)
     }
 
-    /// Where a step stands in its group: the last of an epoch is as short as it must be, unless groups go on across epochs.
+    /// The position of a step in its group. The last group of an epoch is cut short, unless groups continue across
+    /// epochs.
     pub(crate) fn place(&self, step: u64) -> GroupPlace {
         let (group, per_epoch) = (self.transforms.group(), self.per_epoch().max(1));
         let since = step.saturating_sub(self.first_step);
@@ -386,17 +390,17 @@ impl Steps {
     }
 }
 
-/// A [`Steps`] rule that is being followed.
+/// A shared [`Steps`] rule, which can be changed while training follows it.
 #[derive(Clone, Debug)]
 pub struct LiveSteps(Arc<RwLock<Steps>>);
 
 impl LiveSteps {
-    /// The rule as it is now. A panic elsewhere leaves it whole, so a poisoned lock is no obstacle.
+    /// Locks the rule for reading. A panic elsewhere leaves it intact, so a poisoned lock is not an error.
     pub fn read(&self) -> RwLockReadGuard<'_, Steps> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The rule, to be changed.
+    /// Locks the rule for changing.
     pub fn write(&self) -> RwLockWriteGuard<'_, Steps> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,4 +1,4 @@
-//! What a program asks of the weights that it runs on.
+//! Checks that weights belong to the program that runs on them.
 
 use super::{Op, Program};
 use crate::error::{Error, Result};
@@ -6,7 +6,7 @@ use crate::ops::UpdateOp;
 use crate::spec::optimizer::Layout;
 
 impl Op {
-    /// The state values that it looks at, each with its layout.
+    /// The state values that the op uses, each with its layout.
     fn states(&self) -> Vec<(usize, Layout)> {
         let Self::Update(op) = self else { return Vec::new() };
         match op {
@@ -21,7 +21,7 @@ impl Op {
         }
     }
 
-    /// How many numbers it carries from step to step beside them.
+    /// The number of further values that the op carries from step to step.
     fn carried(&self) -> usize {
         let Self::Update(UpdateOp::Update { optimizer, .. }) = self else { return 0 };
         optimizer.initial_carried().iter().map(|(_, values)| values.len()).sum()
@@ -29,8 +29,8 @@ impl Op {
 }
 
 impl Program {
-    /// Fails unless weights belong to the program: parameters of so many numbers each, every state value that an op looks
-    /// at, and as many carried numbers.
+    /// Fails unless the weights belong to the program: parameters of the right lengths, every state value that an op
+    /// uses, and the right number of carried values.
     pub(crate) fn check_weights(
         &self,
         lens: impl Iterator<Item = usize>,

@@ -2,7 +2,7 @@
 
 use super::registry::Entry;
 
-/// Declares a table: one constructor and one static entry per op, in the order written, and `ENTRIES`.
+/// Declares a table: one constructor and one static entry per op, in source order, and `ENTRIES`.
 macro_rules! entries {
     ($kind:ty; $($name:ident {
         aliases: [$($alias:expr),* $(,)?],
@@ -42,7 +42,7 @@ macro_rules! entries {
 }
 pub(crate) use entries;
 
-/// Declares a family by its tables, in the order of its listing.
+/// Declares a family from its tables; their order is the order of `all()`.
 macro_rules! registry {
     ($kind:ty, $family:literal, $tables:expr) => {
         impl Kind for $kind {
@@ -59,7 +59,7 @@ macro_rules! registry {
 }
 pub(crate) use registry;
 
-/// How many entries the tables have together.
+/// The total number of entries in the tables.
 #[allow(clippy::indexing_slicing, reason = "runs while compiling")]
 pub(crate) const fn total<K>(tables: &[&[&'static Entry<K>]]) -> usize {
     let (mut total, mut table) = (0, 0);
@@ -70,7 +70,7 @@ pub(crate) const fn total<K>(tables: &[&[&'static Entry<K>]]) -> usize {
     total
 }
 
-/// The entries of the tables, of which there are `N`.
+/// The concatenation of the tables, which have `N` entries in total.
 #[allow(clippy::indexing_slicing, reason = "runs while compiling")]
 pub(crate) const fn join<K, const N: usize>(
     tables: &[&[&'static Entry<K>]],

@@ -1,4 +1,4 @@
-//! Initializers: a parameter's first values, drawn on the host so that both devices start from the same bits.
+//! Initializers: the initial values of parameters, drawn on the host so that both backends start from the same bits.
 
 use super::Activation;
 use super::activation::leaky_gain;
@@ -16,18 +16,18 @@ use crate::random::{Key, Stream};
 /// ```
 pub type Initializer = Choice<InitializerKind>;
 
-/// What an initializer is.
+/// The formula of an initializer.
 #[derive(Debug)]
 pub enum InitializerKind {
-    /// One value for each element.
+    /// Computes each element's value independently.
     Element(fn(&Values, &Draw) -> f64),
-    /// All values of a matrix of so many rows and columns.
+    /// Computes the whole matrix, from its numbers of rows and columns.
     Matrix(fn(&Values, Key, usize, usize) -> Vec<f64>),
 }
 
 use InitializerKind::{Element, Matrix};
 
-/// What a draw may use.
+/// The inputs of an elementwise initializer: fan-in, fan-out, random key and element index.
 pub struct Draw {
     fan_in: f64,
     fan_out: f64,
@@ -52,7 +52,8 @@ impl Draw {
         if fan_out == 1.0 { self.fan_out } else { self.fan_in }.max(1.0)
     }
 
-    /// A normal number drawn again until it lies in the range; after 1000 draws, as for a range far out, its nearer end.
+    /// A normal value, redrawn until it lies in the range. After 1000 draws, which only a range far from the mean
+    /// needs, the nearer bound.
     fn truncated(&self, mean: f64, std: f64, [low, high]: [f64; 2]) -> f64 {
         let draws = (0..1000).map(|turn| mean + std * self.key.normal(turn, self.element));
         let found = draws.into_iter().find(|x| (low..=high).contains(x));
@@ -83,11 +84,11 @@ impl Draw {
     }
 }
 
-/// The standard deviation of a standard normal number cut off at 2 and -2.
+/// The standard deviation of a standard normal distribution truncated at -2 and 2.
 const TRUNCATED_STD: f64 = 0.879_625_661_034_239_8;
 const FAN_IN: f64 = 0.0;
 const TRUNCATED: f64 = 0.0;
-/// 0, 1 or 2.
+/// A choice of three: 0, 1 or 2.
 const CHOICE: Range = Range::whole(0.0, 2.0);
 
 const GAIN: Param = Param::new("gain", 1.0, Range::POSITIVE);
@@ -242,15 +243,15 @@ fn sparse([sparsity, std, ..]: &Values, key: Key, rows: usize, cols: usize) -> V
     let zeros = (sparsity * rows as f64).ceil() as u32;
     let at = |i: usize| {
         let (row, col) = ((i / cols) as u32, (i % cols) as u32);
-        // Round 0 of the stream is for the values.
+        // Round 0 of the permutation's stream is used by the values.
         let is_zero = key.permute(col + 1, row, rows as u32) < zeros;
         if is_zero { 0.0 } else { std * key.normal(0, i as u32) }
     };
     (0..rows * cols).map(at).collect()
 }
 
-/// Gram and Schmidt over normal vectors, twice each, which makes them orthogonal to rounding; uniform over all such
-/// matrices, as the signs are not changed.
+/// Gram-Schmidt over normal vectors, applied twice to each, which makes them orthogonal up to rounding. The signs are
+/// not normalized, so the result is uniformly distributed over all such matrices.
 fn orthogonal([gain, ..]: &Values, key: Key, rows: usize, cols: usize) -> Vec<f64> {
     let (count, length) = (rows.min(cols), rows.max(cols));
     let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);
@@ -279,13 +280,13 @@ fn orthogonal([gain, ..]: &Values, key: Key, rows: usize, cols: usize) -> Vec<f6
 }
 
 impl Initializer {
-    /// Whether the values make sense only for a matrix, not for biases.
+    /// Returns whether the initializer applies only to matrices, not to biases.
     pub fn needs_matrix(&self) -> bool {
         matches!(self.entry().kind, Matrix(_))
     }
 
-    /// The gain that keeps the size of signals through layers of this activation (torch.nn.init.calculate_gain); 1 where
-    /// there is no recommended value.
+    /// The gain that preserves the scale of signals through layers with this activation (torch.nn.init.calculate_gain);
+    /// 1 if no value is recommended.
     pub fn gain(activation: &Activation) -> f64 {
         match activation.name() {
             "tanh" => 5.0 / 3.0,
@@ -296,7 +297,7 @@ impl Initializer {
         }
     }
 
-    /// Draws `len` values for the parameter of this index, from its own stream of the seed.
+    /// Draws `len` values for parameter number `index` from that parameter's own stream of the seed.
     pub fn draw(
         &self,
         seed: u64,

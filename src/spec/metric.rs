@@ -1,37 +1,39 @@
-//! Metrics: figures that say how good predictions are, without a gradient.
+//! Metrics: measures of the quality of predictions, without a gradient.
 
 use std::fmt;
 
 use crate::error::{Error, Result};
 use crate::spec::{Activation, Loss, Range};
 
-/// A figure over predictions and targets, averaged over rows or elements.
+/// A metric over predictions and targets, averaged over rows or elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Metric {
-    /// The share of rows whose largest score is the target class (the first of equal ones).
+    /// The fraction of rows whose largest score is that of the target class; among equal scores the first counts as
+    /// largest.
     Accuracy,
-    /// The share of rows whose target class is among the `k` largest scores (of equal ones the first).
+    /// The fraction of rows whose target class is among the `k` largest scores; among equal scores the first come
+    /// first.
     TopK {
-        /// How many scores count.
+        /// The number of largest scores considered.
         k: usize,
     },
     /// The coefficient of determination: 1 - mean squared error / variance of the targets.
     R2 {
-        /// The variance of the targets over the whole data set, so that the figures of batches can be averaged; see
+        /// The variance of the targets over the whole data set, so that the values of batches can be averaged; see
         /// [`Dataset::target_variance`](crate::Dataset::target_variance).
         variance: f64,
     },
-    /// The share of elements on the target's side of `threshold`.
+    /// The fraction of elements on the same side of `threshold` as the target is of 0.5.
     BinaryAccuracy {
-        /// The prediction from which on the answer is yes: 0.5 for probabilities, 0 for logits.
+        /// The smallest prediction that counts as positive: 0.5 for probabilities, 0 for logits.
         threshold: f64,
     },
-    /// The share of elements within `tolerance` of the target.
+    /// The fraction of elements within `tolerance` of the target.
     RegressionAccuracy {
-        /// The largest distance that counts, such as the targets' standard deviation / 250.
+        /// The largest distance that counts as correct, such as the standard deviation of the targets / 250.
         tolerance: f64,
     },
-    /// The share of predictions that are no probabilities, below 0 or above 1; it looks at no target.
+    /// The fraction of predictions that are not probabilities (below 0 or above 1); targets are not read.
     OutsideUnit,
     /// The mean squared error.
     Mse,
@@ -40,7 +42,7 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// The metric that suits a loss; `deviation` is the standard deviation of the targets.
+    /// The default metric for a loss; `deviation` is the standard deviation of the targets.
     pub fn suiting(loss: &Loss, deviation: f64) -> Self {
         match loss.threshold() {
             _ if loss.takes_classes() => Self::Accuracy,
@@ -49,8 +51,8 @@ impl Metric {
         }
     }
 
-    /// What gives of `output`'s input the figure that this metric gives of `output`'s output, where it looks at nothing
-    /// but the order of scores or the side of a threshold.
+    /// The metric that, computed from the input (logits) of `output`, equals this metric computed from its output.
+    /// Exists where the metric depends only on the order of the scores or the side of a threshold.
     pub(crate) fn of_logits(&self, output: &Activation) -> Option<Self> {
         match (*self, output.name()) {
             (Self::BinaryAccuracy { threshold }, "sigmoid")
@@ -65,7 +67,7 @@ impl Metric {
         }
     }
 
-    /// The loss whose mean the metric is.
+    /// The loss whose mean equals the metric.
     pub(crate) fn loss(&self) -> Option<Loss> {
         match self {
             Self::Mse => Some(Loss::mse()),
@@ -74,7 +76,7 @@ impl Metric {
         }
     }
 
-    /// How many of the largest scores count, for metrics of whole rows.
+    /// The number of largest scores considered, for row-wise metrics.
     pub(crate) fn top(&self) -> Option<usize> {
         match *self {
             Self::Accuracy => Some(1),
@@ -83,7 +85,7 @@ impl Metric {
         }
     }
 
-    /// Whether one element agrees with its target; `None` for metrics of whole rows.
+    /// The comparison of one element with its target; `None` for row-wise metrics.
     pub(crate) fn agrees(&self) -> Option<Agreement> {
         let (mode, limit) = match *self {
             Self::BinaryAccuracy { threshold } => (Mode::Side, threshold),
@@ -95,7 +97,7 @@ impl Metric {
         Some(Agreement { mode, limit })
     }
 
-    /// Checks the metric's own numbers.
+    /// Checks the metric's parameters.
     ///
     /// # Errors
     /// [`Error::Parameter`] for a k of 0 or a variance that is not greater than 0.
@@ -112,20 +114,20 @@ impl Metric {
     }
 }
 
-/// What an elementwise metric compares.
+/// The comparison of an elementwise metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Within a limit of the target.
+    /// Within the limit of the target.
     Near,
-    /// On the same side of a limit as the target is of 0.5.
+    /// On the same side of the limit as the target is of 0.5.
     Side,
-    /// 1 less the squared distance as a share of the limit.
+    /// 1 minus the squared error divided by the limit.
     Explained,
-    /// Below 0 or above a limit.
+    /// Below 0 or above the limit.
     Outside,
 }
 
-/// An elementwise figure: what it compares, by which limit.
+/// An elementwise comparison with its limit.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Agreement {
     pub mode: Mode,

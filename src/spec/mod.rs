@@ -1,6 +1,7 @@
-//! What each op *is*: name, parameters, formula, reference, and the WGSL text of its formula. Knows neither engine.
+//! The definition of each op: name, parameters, formula, CPU reference and the WGSL source of its formula. Independent
+//! of both backends.
 //!
-//! One [`Entry`] in a family's table makes an op: look-up by name, the CPU reference, the GPU kernels, every test and
+//! One [`Entry`] in a family's table defines an op. Look-up by name, the CPU reference, the GPU kernels, every test and
 //! bench case and the documentation tables follow from it.
 
 #![allow(clippy::type_complexity, reason = "a signature says more than an alias for it")]
@@ -29,7 +30,7 @@ pub use tensor::{Arithmetic, Reduce};
 
 use crate::numeric::Float;
 
-/// The reference passes of one op for one number type, picked by [`Real`].
+/// The reference passes of one op for both floating-point types, selected by [`Real`].
 #[derive(Clone, Copy)]
 pub struct Both<A, B> {
     /// The passes in `f32`, which `Device::cpu()` runs.
@@ -38,15 +39,15 @@ pub struct Both<A, B> {
     pub f64: B,
 }
 
-/// A number type for which every entry holds its reference passes.
+/// A floating-point type for which every entry has reference passes.
 pub trait Real: Float {
     /// The passes of an elementwise activation.
     fn map(passes: &activation::MapPasses) -> &activation::Map<Self>;
     /// The pass of a second derivative.
     fn second(passes: &activation::SecondPasses) -> &activation::SecondPass<Self>;
-    /// The functions of an activation with noise.
+    /// The functions of a stochastic activation.
     fn noise(passes: &activation::NoisePasses) -> &activation::Noise<Self>;
-    /// The functions of an activation with learned numbers.
+    /// The functions of a parametric activation.
     fn parametric(passes: &activation::LearnedPasses) -> &activation::Parametric<Self>;
     /// The passes of a row-wise activation.
     fn rows(passes: &row::RowPasses) -> &row::Rows<Self>;
@@ -54,9 +55,10 @@ pub trait Real: Float {
     fn loss_map(passes: &loss::MapPasses) -> &loss::Map<Self>;
     /// The pass of a row-wise loss.
     fn loss_row(passes: &loss::RowPasses) -> &loss::Row<Self>;
-    /// The pass that completes the scalars of an optimizer.
+    /// The pass that completes an optimizer's per-step scalars.
     fn carry(passes: &optimizer::CarryPasses) -> &optimizer::Carry<Self>;
-    /// The pass of an optimizer.
+    /// The update pass of an optimizer. @@ spec/registry.rs -96 The registry: entries, look-up by name, and entries
+    /// with parameter values.
     fn update(passes: &optimizer::UpdatePasses) -> &optimizer::Update<Self>;
 }
 

@@ -1,10 +1,9 @@
-//! Normalization: what becomes of numbers once their mean and spread are taken away.
+//! Normalization of values by their mean and variance.
 
 use super::Range;
 use crate::error::Result;
 
-/// A normalization, `y = (x - mean) / sqrt(variance + eps) * weight + bias`, the variance being that of all (not of a
-/// sample).
+/// A normalization, `y = (x - mean) / sqrt(variance + eps) * weight + bias`, with the biased (population) variance.
 ///
 /// ```
 /// use wgrad::{Device, Normalization};
@@ -22,12 +21,12 @@ pub struct Normalization {
     momentum: f64,
 }
 
-/// Over what numbers a normalization goes.
+/// The axis that a normalization computes its statistics over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NormalizationKind {
-    /// Each row by itself: Ba, Kiros and Hinton (2016), <https://arxiv.org/abs/1607.06450>.
+    /// Each row separately: Ba, Kiros and Hinton (2016), <https://arxiv.org/abs/1607.06450>.
     LayerNorm,
-    /// Each row by itself, the mean taken as 0: Zhang and Sennrich (2019), <https://arxiv.org/abs/1910.07467>.
+    /// Each row separately, with the mean taken as 0: Zhang and Sennrich (2019), <https://arxiv.org/abs/1910.07467>.
     RmsNorm,
     /// Each column over the rows of a batch: Ioffe and Szegedy (2015), <https://arxiv.org/abs/1502.03167>.
     BatchNorm,
@@ -48,33 +47,33 @@ impl NormalizationKind {
 }
 
 impl Normalization {
-    /// Rows to mean 0 and variance 1; `eps` is 1e-5, as in `torch.nn.LayerNorm` over the last axis.
+    /// Normalizes rows to mean 0 and variance 1; `eps` is 1e-5, as in `torch.nn.LayerNorm` over the last axis.
     pub const fn layer_norm() -> Self {
         Self { kind: NormalizationKind::LayerNorm, eps: 1e-5, momentum: 0.1 }
     }
 
-    /// Rows to mean square 1; `eps` is 2^-23, as in `torch.nn.RMSNorm` over the last axis of `f32`.
+    /// Normalizes rows to mean square 1; `eps` is 2^-23, as in `torch.nn.RMSNorm` over the last axis of `f32`.
     pub const fn rms_norm() -> Self {
         Self { kind: NormalizationKind::RmsNorm, eps: f32::EPSILON as f64, momentum: 0.1 }
     }
 
-    /// Columns to mean 0 and variance 1 over the rows of a batch, and outside training by running means of those; `eps`
-    /// is 1e-5, `momentum` 0.1, as in `torch.nn.BatchNorm1d`.
+    /// Normalizes columns to mean 0 and variance 1 over the rows of a batch, outside training with the running mean and
+    /// variance; `eps` is 1e-5, `momentum` 0.1, as in `torch.nn.BatchNorm1d`.
     pub const fn batch_norm() -> Self {
         Self { kind: NormalizationKind::BatchNorm, eps: 1e-5, momentum: 0.1 }
     }
 
-    /// What is added to the variance before its root is taken; 0 or more.
+    /// Sets the term added to the variance under the square root; 0 or greater.
     pub const fn eps(self, eps: f64) -> Self {
         Self { eps, ..self }
     }
 
-    /// How far a running mean moves in a step, 0 to 1; for `batch_norm` only.
+    /// Sets the weight of a batch in the running statistics, 0 to 1; for `batch_norm` only.
     pub const fn momentum(self, momentum: f64) -> Self {
         Self { momentum, ..self }
     }
 
-    /// What it goes over.
+    /// The kind of normalization.
     pub const fn kind(&self) -> NormalizationKind {
         self.kind
     }
@@ -84,22 +83,22 @@ impl Normalization {
         self.kind.name()
     }
 
-    /// What is added to the variance.
+    /// The term added to the variance.
     pub const fn epsilon(&self) -> f64 {
         self.eps
     }
 
-    /// How far a running mean moves in a step.
+    /// The weight of a batch in the running statistics.
     pub const fn step(&self) -> f64 {
         self.momentum
     }
 
-    /// Whether it goes over the rows of a batch.
+    /// Returns whether the statistics are computed over the rows of a batch.
     pub const fn is_across_rows(&self) -> bool {
         matches!(self.kind, NormalizationKind::BatchNorm)
     }
 
-    /// Whether the mean is taken away.
+    /// Returns whether the mean is subtracted.
     pub const fn is_centred(&self) -> bool {
         !matches!(self.kind, NormalizationKind::RmsNorm)
     }

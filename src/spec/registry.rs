@@ -9,13 +9,13 @@ use crate::error::{Error, Result};
 use crate::numeric::Float;
 use crate::shape::MAX_AXES;
 
-/// The most parameters an op can have.
+/// The maximum number of parameters of an op.
 pub const MAX_PARAMS: usize = 14;
 
-/// Values for an op's parameters, in the entry's order; unused places are 0.
+/// An op's parameter values, in the entry's order; unused elements are 0.
 pub type Values<F = f64> = [F; MAX_PARAMS];
 
-/// The values a parameter may take. NaN and the infinities are outside every range.
+/// The valid values of a parameter. NaN and the infinities are outside every range.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Range {
     low: Bound<f64>,
@@ -24,32 +24,33 @@ pub struct Range {
 }
 
 impl Range {
-    /// Any finite number.
+    /// Any finite value.
     pub const FINITE: Self = Self::new(Unbounded, Unbounded);
     /// Greater than 0.
     pub const POSITIVE: Self = Self::new(Excluded(0.0), Unbounded);
     /// 0 or greater.
     pub const NOT_NEGATIVE: Self = Self::new(Included(0.0), Unbounded);
-    /// From 0 up to, but not including, 1.
+    /// From 0 (inclusive) to 1 (exclusive).
     pub const BELOW_ONE: Self = Self::new(Included(0.0), Excluded(1.0));
-    /// From 0 to 1, both included.
+    /// From 0 to 1, both inclusive.
     pub const UNIT: Self = Self::new(Included(0.0), Included(1.0));
-    /// 0 for off, 1 for on.
+    /// A flag: 0 for off, 1 for on.
     pub const FLAG: Self = Self { whole: true, ..Self::UNIT };
-    /// An axis of a tensor: from 0, or from the last one backwards if negative.
+    /// An axis of a tensor: counted from 0, or backwards from the last one if negative.
     pub const AXIS: Self = Self::whole(-(MAX_AXES as f64), MAX_AXES as f64 - 1.0);
 
-    /// A range with the given ends.
+    /// A range with the given bounds.
     pub const fn new(low: Bound<f64>, high: Bound<f64>) -> Self {
         Self { low, high, whole: false }
     }
 
-    /// The whole numbers from `low` to `high`.
+    /// The integers from `low` to `high`, both inclusive.
     pub const fn whole(low: f64, high: f64) -> Self {
         Self { low: Included(low), high: Included(high), whole: true }
     }
 
-    /// Whether a value lies in the range: the number given and the `f32` that a device sees, which is 0 only for 0.
+    /// Returns whether a value lies in the range, both as given and rounded to the `f32` that the device receives. A
+    /// value that rounds to 0 without being 0 is outside.
     pub fn contains(&self, value: f64) -> bool {
         let seen = f64::from(value as f32);
         self.holds(value) && self.holds(seen) && (seen == 0.0) == (value == 0.0)
@@ -69,7 +70,7 @@ impl Range {
         value.is_finite() && above && below && (!self.whole || value == value.trunc())
     }
 
-    /// Fails unless the range contains the value of an op's parameter.
+    /// Fails unless the range contains the value of the parameter `name` of `op`.
     pub(crate) fn check(&self, op: &str, name: &str, value: f64) -> Result<()> {
         if self.contains(value) { Ok(()) } else { Err(self.refuse(op, name, value)) }
     }
@@ -109,15 +110,15 @@ impl fmt::Display for Range {
 /// A parameter of an op.
 #[derive(Clone, Copy, Debug)]
 pub struct Param {
-    /// Its name, PyTorch's when it has one.
+    /// The name, PyTorch's if it has one.
     pub name: &'static str,
-    /// The value when none is given. NaN marks a parameter that must be given.
+    /// The default value. NaN marks a required parameter.
     pub default: f64,
-    /// The values it may take.
+    /// The valid values.
     pub range: Range,
-    /// A value to show and test a parameter with that must be given.
+    /// The value of a required parameter in tables and tests.
     example: f64,
-    /// The parameter that it must not be below.
+    /// The parameter that is this one's lower bound, if any.
     floor: Option<&'static str>,
 }
 
@@ -127,17 +128,17 @@ impl Param {
         Self { name, default, range, example: default, floor: None }
     }
 
-    /// A parameter that must be given, with an example for tables and tests.
+    /// A required parameter, with an example for tables and tests.
     pub const fn required(name: &'static str, example: f64, range: Range) -> Self {
         Self { name, default: f64::NAN, range, example, floor: None }
     }
 
-    /// The same parameter, refused below another of the op.
+    /// The same parameter with another parameter of the op as its lower bound.
     pub const fn not_below(self, other: &'static str) -> Self {
         Self { floor: Some(other), ..self }
     }
 
-    /// The default, or where there is none an example.
+    /// The default, or the example of a required parameter.
     pub const fn example(&self) -> f64 {
         self.example
     }
@@ -146,9 +147,9 @@ impl Param {
 /// Another name for an op, which may set some parameters (`nag` is `sgd` with momentum 0.9 and nesterov).
 #[derive(Clone, Copy, Debug)]
 pub struct Alias {
-    /// The other name.
+    /// The alternative name.
     pub name: &'static str,
-    /// Parameters it sets.
+    /// The parameters that it sets, with their values.
     pub sets: &'static [(&'static str, f64)],
 }
 
@@ -167,28 +168,28 @@ impl Alias {
 /// One op of the registry.
 #[derive(Debug)]
 pub struct Entry<K: 'static> {
-    /// The one lower_snake name: file, label, look-up, test and table row.
+    /// The unique lower_snake_case name: file, label, look-up, test and table row.
     pub name: &'static str,
-    /// Other names that look-up accepts.
+    /// Alternative names that look-up accepts.
     pub aliases: &'static [Alias],
-    /// Its parameters, in the order of its WGSL `Hyper` struct.
+    /// The parameters, in the order of the WGSL `Hyper` struct.
     pub params: &'static [Param],
-    /// The formula, in plain text.
+    /// The formula as plain text.
     pub formula: &'static str,
-    /// Where the formula and defaults come from.
+    /// The source of the formula and the defaults.
     pub source: &'static str,
-    /// What the family needs to know about it.
+    /// The data that the family needs.
     pub kind: K,
 }
 
-/// A text of the caller's own, kept as long as the process runs.
+/// Leaks a user-defined string, which then lives as long as the process.
 pub(crate) fn keep_text(text: &str) -> &'static str {
     Box::leak(text.into())
 }
 
 /// A family of ops: activations, losses, optimizers, schedules, initializers.
 pub trait Kind: Sized + 'static {
-    /// What the family is called in messages.
+    /// The family's name in messages.
     const FAMILY: &'static str;
     /// Every entry of the family.
     fn all() -> &'static [&'static Entry<Self>];
@@ -210,8 +211,8 @@ impl<K: Kind> Choice<K> {
         Self { entry, values }
     }
 
-    /// The op of this name or alias. Case and the separators `-`, `_` and space do not matter; the family's own name may
-    /// end it, as in PyTorch's `NLLLoss`.
+    /// Looks up an op by name or alias. Case and the separators `-`, `_` and space are ignored; the name may end with
+    /// that of the family, as in PyTorch's `NLLLoss`.
     ///
     /// # Errors
     /// [`Error::UnknownName`] lists the nearest names.
@@ -225,7 +226,7 @@ impl<K: Kind> Choice<K> {
         })
     }
 
-    /// The op whose plain name or alias this is.
+    /// Finds the op whose normalized name or alias equals `wanted`.
     fn exactly(wanted: &str) -> Result<Option<Self>> {
         for &entry in K::all() {
             if plain(entry.name) == wanted {
@@ -239,8 +240,8 @@ impl<K: Kind> Choice<K> {
         Ok(None)
     }
 
-    /// An op of the caller's own, whose name has been checked. Its entry is kept as long as the process runs, like those
-    /// of the tables, so that a [`Choice`] stays a plain value.
+    /// A user-defined op, whose name has been checked. Its entry lives as long as the process, like those of the
+    /// tables, so that a [`Choice`] stays `Copy`.
     pub(crate) fn own(name: &str, kind: K) -> Self {
         let source = "the caller's own";
         let entry =
@@ -248,14 +249,14 @@ impl<K: Kind> Choice<K> {
         Self::of(Box::leak(Box::new(entry)))
     }
 
-    /// Fails unless `name` can be that of an op of the caller's own.
+    /// Fails unless `name` can be the name of a user-defined op.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if it is no lower_snake name, or one of the family's own.
+    /// [`Error::Unsupported`] if it is not a lower_snake_case name, or the name of a built-in op of the family.
     pub(crate) fn check_free(name: &str) -> Result<()> {
         let lower = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         if !name.starts_with(|c: char| c.is_ascii_lowercase()) || !name.chars().all(lower) {
-            let message = format!("'{name}' is no lower_snake name");
+            let message = format!("'{name}' is not a lower_snake_case name");
             return Err(Error::unsupported(format!("custom {}", K::FAMILY), message));
         }
         if Self::named(name).is_ok() {
@@ -265,7 +266,7 @@ impl<K: Kind> Choice<K> {
         Ok(())
     }
 
-    /// Every op of the family, each with its default parameters, and examples where there are none.
+    /// Every op of the family with its default parameters, required ones set to their examples.
     pub fn all() -> impl Iterator<Item = Self> {
         K::all().iter().map(|entry| {
             let mut op = Self::of(entry);
@@ -280,8 +281,8 @@ impl<K: Kind> Choice<K> {
     /// The same op with one parameter changed.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if the value is outside the parameter's range, [`Error::UnknownName`] if the op has no
-    /// such parameter.
+    /// [`Error::Parameter`] if the value is outside the parameter's range, [`Error::UnknownName`] if the op has no such
+    /// parameter.
     pub fn with(mut self, name: &str, value: f64) -> Result<Self> {
         let wanted = plain(name);
         let found = self
@@ -307,7 +308,7 @@ impl<K: Kind> Choice<K> {
         }
     }
 
-    /// Where a parameter stands among the entry's.
+    /// The index of a parameter in the entry's list.
     pub fn place(&self, name: &str) -> Option<usize> {
         self.entry.params.iter().position(|param| param.name == name)
     }
@@ -325,8 +326,8 @@ impl<K: Kind> Choice<K> {
     /// Checks every parameter against its range.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for the first one outside, among them a required one that was never given, or one below
-    /// another that it must not be below.
+    /// [`Error::Parameter`] for the first parameter that is outside its range, was required but not given, or is below
+    /// the parameter that is its lower bound.
     pub fn validate(&self) -> Result<()> {
         for (param, value) in self.entry.params.iter().zip(self.values) {
             param.range.check(self.entry.name, param.name, value)?;
@@ -362,7 +363,7 @@ impl<K> Choice<K> {
         self.entry.params.iter().map(|param| param.name).zip(self.values)
     }
 
-    /// Sets a parameter without a check; [`Choice::validate`] has the last word before anything runs.
+    /// Sets a parameter without a check; [`Choice::validate`] must still be called before anything runs.
     pub(crate) fn set(mut self, name: &str, value: f64) -> Self {
         for (param, place) in self.entry.params.iter().zip(&mut self.values) {
             if param.name == name {
@@ -377,7 +378,7 @@ impl<K> Choice<K> {
     }
 }
 
-/// A name without case and separators.
+/// The name in lower case, without separators.
 fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
 }
@@ -386,7 +387,7 @@ fn near<K: Kind>(wanted: &str) -> Vec<String> {
     let names = K::all().iter().flat_map(|entry| {
         std::iter::once(entry.name).chain(entry.aliases.iter().map(|alias| alias.name))
     });
-    // A slip of one letter, or of two in each other's place, outweighs any likeness.
+    // A typo, one edit or two adjacent letters swapped, outweighs any similarity score.
     let likeness = |name: &str| {
         let slip = strsim::osa_distance(wanted, name) == 1;
         strsim::jaro_winkler(wanted, name) + f64::from(u8::from(slip))
@@ -410,7 +411,7 @@ impl<K> PartialEq for Choice<K> {
     }
 }
 
-/// The name, then the parameters that differ from their defaults.
+/// Writes the name, then the parameters that differ from their defaults.
 impl<K> fmt::Display for Choice<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.entry.name)?;
@@ -432,7 +433,7 @@ impl<K> fmt::Debug for Choice<K> {
     }
 }
 
-/// Reads what `Display` writes: `gelu`, `leaky_relu(alpha=0.2)`, and every alias.
+/// Parses the output of `Display`: `gelu`, `leaky_relu(alpha=0.2)`; aliases are accepted.
 impl<K: Kind> FromStr for Choice<K> {
     type Err = Error;
 

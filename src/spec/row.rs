@@ -1,4 +1,4 @@
-//! Functions of a whole row: what a row-wise activation is, and sums and maxima for the reference.
+//! Row-wise functions: the definition of a row-wise activation, and the reference's sums and maxima.
 
 use super::Both;
 use super::activation::{Activation, Saves, Suiting, Tolerance};
@@ -8,40 +8,40 @@ use crate::numeric::{Float, tree_sum};
 /// A row-wise activation.
 #[derive(Debug)]
 pub struct RowKind {
-    /// The WGSL functions that `form` asks for.
+    /// The WGSL functions that `form` requires.
     pub shader: &'static str,
-    /// The initializer that suits the layer before it.
+    /// The default initializer of the layer before it.
     pub initializer: Suiting,
-    /// What the shader builds on.
+    /// The kernel template that the shader's functions plug into.
     pub form: RowForm,
-    /// What backward takes.
+    /// The tensor that backward needs from forward.
     pub saves: Saves,
-    /// What takes its place outside training, if it is random.
+    /// The activation that replaces a random one outside training; `None` for a deterministic one.
     pub eval_mode: Option<fn(&Values) -> Activation>,
-    /// The error allowed to forward.
+    /// The error bound of forward.
     pub forward: Tolerance,
-    /// The error allowed to backward, relative to the row's largest term.
+    /// The error bound of backward, relative to the row's largest term.
     pub backward: Tolerance,
     /// The reference.
     pub passes: RowPasses,
 }
 
-/// What the WGSL text of a row-wise activation builds on.
+/// The kernel template of a row-wise activation, with the WGSL functions that the shader must define.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowForm {
-    /// The row's maximum and sum of exponentials; backward one sum from the output: `score`, `exponent`, `forward`,
-    /// `weight`, `backward`.
+    /// Forward reduces the row to its maximum and its sum of exponentials, backward to one sum computed from the
+    /// output: `score`, `exponent`, `forward`, `weight`, `backward`.
     Softmax,
-    /// The same with random scores, which backward draws anew: `score`, `exponent`, and the functions of `Own`.
+    /// The same with random scores, which backward draws again: `score`, `exponent`, and the functions of `Own`.
     Noisy,
-    /// The place of the row's maximum: `score`, and the functions of `Own`.
+    /// The index of the row's maximum: `score`, and the functions of `Own`.
     Argmax,
-    /// The row's maximum: `score`, the types `Statistics` and `Totals` that row functions give, `row_statistics`,
-    /// `result`, `row_totals`, `gradient`.
+    /// The row's maximum: `score`; the types `Statistics` and `Totals`, which `row_statistics` and `row_totals` return;
+    /// `row_statistics`, `result`, `row_totals`, `gradient`.
     Own,
 }
 
-/// The reference passes of a row-wise activation for both number types.
+/// The reference passes of a row-wise activation for both floating-point types.
 pub type RowPasses = Both<Rows<f32>, Rows<f64>>;
 
 impl std::fmt::Debug for RowPasses {
@@ -50,7 +50,8 @@ impl std::fmt::Debug for RowPasses {
     }
 }
 
-/// The reference passes of a row-wise activation over one row; a random one takes scores with the noise added.
+/// The reference passes of a row-wise activation over one row; those of a random one take the scores with the noise
+/// already added.
 #[derive(Clone, Copy, Debug)]
 pub struct Rows<F: 'static> {
     /// `y = forward(x)`.
@@ -59,12 +60,12 @@ pub struct Rows<F: 'static> {
     pub backward: fn(&Values<F>, &[F], &[F], &mut [F]),
 }
 
-/// The largest element; NaN only if all are.
+/// The largest element; NaN elements are ignored.
 pub(crate) fn maximum<F: Float>(x: &[F]) -> F {
     x.iter().copied().fold(F::neg_infinity(), F::max)
 }
 
-/// The sum by a balanced tree.
+/// The sum, computed over a balanced tree.
 #[allow(
     clippy::indexing_slicing,
     reason = "tree_sum asks for indices below the length it was given"

@@ -1,8 +1,8 @@
-//! Arithmetic of two tensors and reductions of one: what each is.
+//! The definitions of the binary arithmetic ops and the reductions.
 
 use crate::error::{Error, Result};
 
-/// An operation on two numbers.
+/// An elementwise binary operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Arithmetic {
     /// a + b
@@ -19,7 +19,7 @@ impl Arithmetic {
     /// Every operation.
     pub const ALL: [Self; 4] = [Self::Add, Self::Sub, Self::Mul, Self::Div];
 
-    /// The name in lower case.
+    /// The operation's name in lower case.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Add => "add",
@@ -30,9 +30,9 @@ impl Arithmetic {
     }
 }
 
-/// What becomes of the numbers along some axes.
+/// A reduction over some axes of a tensor.
 ///
-/// Where PyTorch has the function, it has this name there.
+/// The name is PyTorch's if PyTorch has the function.
 ///
 /// ```
 /// use wgrad::{Device, Reduce};
@@ -47,29 +47,30 @@ impl Arithmetic {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Reduce {
-    /// The sum; of nothing 0.
+    /// The sum; 0 for an empty axis.
     Sum,
     /// The sum divided by the number of terms.
     Mean,
-    /// The largest; NaN if there is one. Its gradient is shared evenly among equals.
+    /// The largest element; NaN if any is NaN. Its gradient is split evenly among equal elements.
     Amax,
-    /// The smallest; NaN if there is one. Its gradient is shared evenly among equals.
+    /// The smallest element; NaN if any is NaN. Its gradient is split evenly among equal elements.
     Amin,
-    /// log(sum exp(x)), without overflow; of nothing -inf. Where it is infinite, its gradient is NaN at the infinities.
+    /// log(sum exp(x)), without overflow; -inf for an empty axis. Where the result is infinite, its gradient is NaN at
+    /// the infinite elements.
     Logsumexp,
-    /// sum |x|; of nothing 0.
+    /// sum |x|; 0 for an empty axis.
     L1Norm,
-    /// sqrt(sum x^2), without overflow; of nothing 0. Its gradient at 0 is 0.
+    /// sqrt(sum x^2), without overflow; 0 for an empty axis. Its gradient at 0 is 0.
     L2Norm,
-    /// The largest |x|; of nothing 0. Its gradient is shared evenly among equals, at 0 it is 0.
+    /// The largest |x|; 0 for an empty axis. Its gradient is split evenly among equal elements; at 0 it is 0.
     MaxNorm,
-    /// The place of the first of the largest, a NaN being larger than all: an index.
+    /// The index of the first largest element; NaN counts as larger than every number.
     Argmax,
-    /// The place of the first of the smallest, a NaN being smaller than all: an index.
+    /// The index of the first smallest element; NaN counts as smaller than every number.
     Argmin,
-    /// How many are NaN, by their bits; exact below 2^24.
+    /// The number of NaN elements, detected by their bits; exact below 2^24.
     CountNan,
-    /// How many are infinite, by their bits; exact below 2^24.
+    /// The number of infinite elements, detected by their bits; exact below 2^24.
     CountInf,
 }
 
@@ -90,11 +91,11 @@ impl Reduce {
         Self::CountInf,
     ];
 
-    /// Those whose gradient depends on the numbers.
+    /// The reductions whose gradient depends on the elements.
     pub(crate) const WITH_PULL: [Self; 6] =
         [Self::Amax, Self::Amin, Self::Logsumexp, Self::L1Norm, Self::L2Norm, Self::MaxNorm];
 
-    /// The name in lower case.
+    /// The reduction's name in lower case.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sum => "sum",
@@ -112,12 +113,12 @@ impl Reduce {
         }
     }
 
-    /// Whether the results are indices.
+    /// Returns whether the results are indices.
     pub const fn gives_indices(self) -> bool {
         matches!(self, Self::Argmax | Self::Argmin)
     }
 
-    /// What the results of parts are reduced by; None if parts do not give the whole.
+    /// The reduction that combines the results of parts of an axis; `None` if the result cannot be computed from parts.
     pub const fn over_parts(self) -> Option<Self> {
         match self {
             Self::L1Norm | Self::CountNan | Self::CountInf => Some(Self::Sum),
@@ -126,7 +127,7 @@ impl Reduce {
         }
     }
 
-    /// Whether nothing has a result.
+    /// Returns whether the reduction of an empty axis is defined.
     pub const fn takes_nothing(self) -> bool {
         !matches!(self, Self::Mean | Self::Amax | Self::Amin | Self::Argmax | Self::Argmin)
     }

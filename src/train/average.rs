@@ -1,10 +1,10 @@
-//! Means of the parameters, kept beside them: which weights are used is always the caller's word.
+//! Averages of the parameters, kept in addition to them; the caller chooses which of the two is used.
 
 use super::Trainer;
 use crate::error::{Error, Result};
 
 impl Trainer {
-    /// The names of the state values kept per parameter: the optimizer's, then those around it.
+    /// The names of the state values kept per parameter: the optimizer's, then those of the gradient transforms.
     pub(super) fn state_names(&self) -> Vec<&'static str> {
         let transforms = self.objective.transforms.states();
         self.optimizer.states().iter().copied().chain(transforms).collect()
@@ -14,12 +14,12 @@ impl Trainer {
         self.state_names().iter().position(|state| *state == name)
     }
 
-    /// Lets a mean begin as the parameters are.
+    /// Initializes the mean, if one is kept, with the parameters.
     pub(super) fn begin_mean(&mut self, params: &[Vec<f32>]) -> Result<()> {
         self.state_named("mean").map_or(Ok(()), |state| self.weights.write_state(state, params))
     }
 
-    /// The averaged parameters by name, in the order of the layers: the mean asked for with
+    /// The averaged parameters by name, in the order of the layers: the mean requested with
     /// [`TrainerBuilder::average`](super::TrainerBuilder::average), or that of an optimizer that keeps one (asgd,
     /// schedule_free).
     ///
@@ -38,7 +38,8 @@ impl Trainer {
         pollster::block_on(self.averaged_parameters_async())
     }
 
-    /// Evaluates, predicts or saves with the averaged parameters; then the raw ones are back, whatever `f` gives.
+    /// Calls `f` with the averaged parameters in place, to evaluate, predict or save, and then restores the raw ones,
+    /// even if `f` fails.
     ///
     /// ```
     /// use wgrad::prelude::*;
@@ -57,7 +58,7 @@ impl Trainer {
     /// ```
     ///
     /// # Errors
-    /// As [`Trainer::averaged_parameters_async`], and what `f` gives.
+    /// As [`Trainer::averaged_parameters_async`], and the errors of `f`.
     #[cfg(not(target_family = "wasm"))]
     pub fn with_averaged<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         let means = pollster::block_on(self.means())?;
@@ -73,7 +74,8 @@ impl Trainer {
         if self.state_named("mean").is_some() {
             return Ok(means);
         }
-        // The optimizer keeps no mean of what it does not move, as the running means of a batch norm.
+        // The optimizer keeps no mean of parameters that it does not update, such as the running statistics of a batch
+        // norm.
         let raw = self.weights.read_params().await?;
         let params = self.network.params().iter().zip(raw).zip(&mut means);
         params
@@ -91,7 +93,7 @@ impl Trainer {
             return Err(Error::unsupported("averaged_parameters", message));
         };
         let raw = self.weights.read_params().await?;
-        // Before the first update the optimizer has kept nothing.
+        // Before the first update the optimizer's state is empty.
         if self.updates == 0 {
             return Ok(raw);
         }

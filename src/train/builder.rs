@@ -1,4 +1,4 @@
-//! What a trainer is made of.
+//! The builder of a trainer.
 
 use super::Trainer;
 use crate::device::{Device, Weights};
@@ -8,7 +8,7 @@ use crate::program::{Averaging, Op};
 use crate::spec::schedule::{Plateau, PlateauState};
 use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
 
-/// What a [`Trainer`] is made of, before it is put on a device.
+/// The settings of a [`Trainer`] that has not been put on a device yet.
 #[derive(Clone, Debug)]
 #[must_use = "call `on` to put it on a device"]
 pub struct TrainerBuilder {
@@ -28,13 +28,13 @@ pub struct TrainerBuilder {
 }
 
 impl TrainerBuilder {
-    /// How the learning rate changes; constant unless given.
+    /// Sets the schedule of the learning rate; constant by default.
     pub fn schedule(self, schedule: Schedule) -> Self {
         Self { schedule, ..self }
     }
 
-    /// How another hyper-parameter of the optimizer changes, such as `momentum` or `weight_decay`; its value is the base
-    /// of the schedule. The values are used as the schedule gives them.
+    /// Sets the schedule of another hyper-parameter of the optimizer, such as `momentum` or `weight_decay`, whose value
+    /// is the base of the schedule. The schedule's values are used unchanged.
     pub fn schedule_of(mut self, parameter: &str, schedule: Schedule) -> Self {
         self.others.push((parameter.to_string(), schedule));
         self
@@ -45,14 +45,14 @@ impl TrainerBuilder {
         Self { plateau: Some(plateau), ..self }
     }
 
-    /// The seed of initial weights, dropout masks and the order of rows; 0 unless given.
+    /// Sets the seed of initial weights, dropout masks and the order of rows; 0 by default.
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
     }
 
-    /// A weight per class, or per column where the loss is elementwise, for losses that take one: `weight` of
-    /// torch.nn.CrossEntropyLoss, `pos_weight` of torch.nn.BCEWithLogitsLoss. Where the mean divides by the weights of
-    /// the targets' classes, the loss of an epoch or an evaluation divides by those of all its rows, whatever the batches.
+    /// Sets a weight per class, or per column if the loss is elementwise, for losses that take one: `weight` of
+    /// torch.nn.CrossEntropyLoss, `pos_weight` of torch.nn.BCEWithLogitsLoss. If the mean divides by the weights of the
+    /// targets' classes, the loss of an epoch or an evaluation divides by those of all its rows, regardless of batches.
     ///
     /// ```
     /// use wgrad::prelude::*;
@@ -69,11 +69,11 @@ impl TrainerBuilder {
         Self { class_weights: Some(weights.to_vec()), ..self }
     }
 
-    /// The last layer, which must be dense, goes together with the loss, which must be `cross_entropy` with class
-    /// targets: its outputs, the logits, are in memory for some rows at a time, in training and in evaluations
-    /// ([`Program::linear_cross_entropy`](crate::Program::linear_cross_entropy)). The same numbers but for rounding, for
-    /// networks with many classes. Predictions are outputs, and have them in memory; a step recorded with
-    /// [`Trainer::into_step`] offers its outputs, so it takes a trainer without this.
+    /// Fuses the last layer, which must be dense, with the loss, which must be `cross_entropy` with class targets: its
+    /// outputs, the logits, are in memory only for some rows at a time, in training and in evaluation
+    /// ([`Program::linear_cross_entropy`](crate::Program::linear_cross_entropy)). Results are the same up to rounding;
+    /// intended for networks with many classes. Predictions still hold all outputs in memory; [`Trainer::into_step`],
+    /// whose steps expose the outputs, fails with this setting.
     ///
     /// ```
     /// use wgrad::prelude::*;
@@ -91,7 +91,7 @@ impl TrainerBuilder {
         Self { linear_cross_entropy: true, ..self }
     }
 
-    /// Lets a model end in an activation that its loss applies once more, such as softmax before `cross_entropy`.
+    /// Allows a model to end in an activation that its loss applies again, such as softmax before `cross_entropy`.
     ///
     /// ```
     /// use wgrad::prelude::*;
@@ -107,12 +107,13 @@ impl TrainerBuilder {
         Self { double_softmax: true, ..self }
     }
 
-    /// How the terms of the loss become one number; their mean unless given.
+    /// Sets the reduction of the loss's terms to a scalar; their mean by default.
     pub fn reduction(self, reduction: Reduction) -> Self {
         Self { reduction, ..self }
     }
 
-    /// The metrics recorded beside the loss, at most four (three with [`TrainerBuilder::skip_not_finite`]); one that suits the loss unless given.
+    /// Sets the metrics recorded in addition to the loss, at most four (three with
+    /// [`TrainerBuilder::skip_not_finite`]); by default one that suits the loss.
     pub fn metrics(self, metrics: &[Metric]) -> Self {
         Self { metrics: Some(metrics.to_vec()), ..self }
     }
@@ -123,8 +124,8 @@ impl TrainerBuilder {
         self
     }
 
-    /// Scales the gradients before the update so that their norm over all parameters is at most `max`. A norm that is NaN
-    /// clips nothing: the NaN stays where it is.
+    /// Scales the gradients before the update so that their norm over all parameters is at most `max`. A NaN norm clips
+    /// nothing, so the NaN remains visible.
     pub fn clip_norm(mut self, max: f64) -> Self {
         self.transforms.clip_norm = Some(max);
         self
@@ -136,23 +137,23 @@ impl TrainerBuilder {
         self
     }
 
-    /// Skips an update whose gradients hold a NaN or an infinity, looked for before they are clipped: parameters, the
-    /// optimizer's state and averages stay, and neither schedules nor bias corrections move on.
-    /// [`Epoch::skipped`](super::Epoch::skipped) counts them.
+    /// Skips an update whose gradients contain a NaN or an infinity before clipping: parameters, the optimizer's state
+    /// and averages stay unchanged, and neither schedules nor bias corrections advance.
+    /// [`Epoch::skipped`](super::Epoch::skipped) counts the skipped updates.
     pub fn skip_not_finite(mut self) -> Self {
         self.transforms.skip_not_finite = true;
         self
     }
 
-    /// Gathers the mean of the gradients of this many steps for one update; schedules count updates. An epoch of
-    /// [`Trainer::fit`] begins to gather anew, and at its end there is an update by the mean of what it has gathered,
-    /// however few steps that is of. Steps recorded with [`Trainer::into_step`] know no epochs.
+    /// Accumulates the mean of the gradients of this many steps for one update; schedules count updates. Each epoch of
+    /// [`Trainer::fit`] starts a new group of steps, and its last update uses the mean of the steps accumulated by
+    /// then, even if they are fewer. Steps recorded with [`Trainer::into_step`] have no epochs.
     pub fn accumulate(mut self, steps: u64) -> Self {
         self.transforms.accumulate = Some(steps);
         self
     }
 
-    /// Lets [`TrainerBuilder::accumulate`] go on from one epoch to the next: every update is by as many steps.
+    /// Lets [`TrainerBuilder::accumulate`] continue across epochs, so that every update uses the same number of steps.
     pub fn accumulate_across_epochs(mut self) -> Self {
         self.transforms.across_epochs = true;
         self
@@ -164,16 +165,16 @@ impl TrainerBuilder {
         self
     }
 
-    /// Keeps a mean of the parameters; see [`Trainer::with_averaged`].
+    /// Keeps an average of the parameters; see [`Trainer::with_averaged`].
     pub fn average(mut self, average: Averaging) -> Self {
         self.transforms.average = Some(average);
         self
     }
 
-    /// Builds the network, draws its initial weights and puts everything on a device.
+    /// Builds the network, initializes its weights and puts everything on a device.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Parameter`] and [`Error::Empty`] name the layer or setting that is wrong;
+    /// [`Error::Shape`], [`Error::Parameter`] and [`Error::Empty`], which name the invalid layer or setting;
     /// [`Error::Limit`] and [`Error::OutOfMemory`] if the network is too large for the device.
     pub fn on(self, device: &Device) -> Result<Trainer> {
         let network = self.model.build()?;
@@ -213,7 +214,7 @@ impl TrainerBuilder {
             dispatches: None,
         };
         trainer.begin_mean(&initial)?;
-        // Whatever is wrong with loss and clipping shows now, not in the first fit.
+        // Invalid losses and transforms fail here, not in the first call of `fit`.
         trainer.network.training(
             &trainer.objective,
             optimizer,
@@ -224,7 +225,7 @@ impl TrainerBuilder {
         Ok(trainer)
     }
 
-    /// Fails for a setting that no network can be trained with, or not this one.
+    /// Fails for a setting that no network, or not this one, can be trained with.
     fn check(&self, network: &Network) -> Result<()> {
         self.loss.validate()?;
         self.optimizer.validate()?;
@@ -250,7 +251,7 @@ impl TrainerBuilder {
         Ok(())
     }
 
-    /// The schedules of hyper-parameters other than the learning rate, by their place.
+    /// The schedules of hyper-parameters other than the learning rate, by the index of the hyper-parameter.
     fn scheduled(&self) -> Result<Vec<(usize, Schedule)>> {
         let optimizer = self.optimizer;
         let place = |(name, schedule): &(String, Schedule)| {
@@ -264,7 +265,7 @@ impl TrainerBuilder {
     }
 }
 
-/// Fails if the network ends in a function that the loss applies itself.
+/// Fails if the network ends in an activation that the loss applies itself.
 fn check_output(network: &Network, loss: &Loss) -> Result<()> {
     let Some(Layer::Activation(output)) = network.layers().last() else { return Ok(()) };
     let Some(instead) = loss.instead_after(output) else { return Ok(()) };
@@ -276,7 +277,7 @@ fn check_output(network: &Network, loss: &Loss) -> Result<()> {
     Err(Error::unsupported("Trainer", message))
 }
 
-/// Fails for a class weight that is no finite number or negative.
+/// Fails for a class weight that is negative or not finite.
 fn check_class_weights(weights: &[f32]) -> Result<()> {
     let wrong = |weight: &f32| !weight.is_finite() || *weight < 0.0;
     let Some(class) = weights.iter().position(wrong) else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! Evaluation and prediction, in chunks of rows that fit any device.
+//! Evaluation and prediction in chunks of rows small enough for any device.
 
 use ndarray::{Array2, ArrayView2, s};
 
@@ -11,10 +11,10 @@ use crate::error::{Error, Result};
 use crate::nn::{ProgramIo, TargetKind};
 use crate::program::StepEntry;
 
-/// The most rows in one chunk.
+/// The maximum number of rows per chunk.
 const MOST_ROWS: usize = 4096;
 
-/// An evaluation ready to be run again and again over the same data.
+/// An evaluation over one data set that can be run repeatedly.
 pub(super) struct Evaluator<'a> {
     data: &'a Dataset,
     io: ProgramIo,
@@ -60,7 +60,7 @@ impl<'a> Evaluator<'a> {
     }
 }
 
-/// Writes rows of a data set to a program's inputs.
+/// Writes the rows `start..end` of a data set to a program's inputs.
 pub(super) fn upload(
     executor: &mut Executor,
     io: &ProgramIo,
@@ -90,10 +90,10 @@ fn rows_of(matrix: &Array2<f32>, start: usize, end: usize) -> &[f32] {
 }
 
 impl Trainer {
-    /// Loss, penalty and metrics over a data set; nothing changes.
+    /// Computes loss, penalty and metrics over a data set without changing parameters or state.
     ///
     /// # Errors
-    /// [`Error::Empty`] without rows, [`Error::Shape`] and [`Error::Target`] if the data does not fit the network;
+    /// [`Error::Empty`] without rows; [`Error::Shape`] and [`Error::Target`] if the data does not match the network;
     /// [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
     #[cfg(not(target_family = "wasm"))]
     pub fn evaluate(&mut self, data: &Dataset) -> Result<Evaluation> {
@@ -110,8 +110,8 @@ impl Trainer {
         Evaluator::new(self, data, target)?.run(self).await
     }
 
-    /// How often each class was taken for each: the rows are the classes of the targets, the columns those of the first
-    /// largest output. Rows that the loss ignores are left out.
+    /// Counts predicted against true classes: rows are the classes of the targets, columns the predicted classes (the
+    /// index of the largest output, the first one on ties). Rows that the loss ignores are not counted.
     ///
     /// ```
     /// use wgrad::prelude::*;
@@ -125,7 +125,7 @@ impl Trainer {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if the targets are no classes; otherwise as [`Trainer::evaluate`].
+    /// [`Error::Unsupported`] if the targets are not classes; otherwise as [`Trainer::evaluate`].
     #[cfg(not(target_family = "wasm"))]
     pub fn confusion_matrix(&mut self, data: &Dataset) -> Result<Array2<u64>> {
         pollster::block_on(self.confusion_matrix_async(data))
@@ -157,10 +157,10 @@ impl Trainer {
         Ok(counts)
     }
 
-    /// The network's outputs, one row for each row of inputs.
+    /// Computes the network's outputs, one row per row of inputs.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the rows have another length than the network's inputs; [`Error::DeviceLost`] and
+    /// [`Error::Shape`] if the number of columns is not the network's number of inputs; [`Error::DeviceLost`] and
     /// [`Error::Timeout`] on a GPU.
     #[cfg(not(target_family = "wasm"))]
     pub fn predict(&mut self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {

@@ -16,20 +16,20 @@ use crate::program::{LiveSteps, StepRule, Steps};
 use crate::spec::Range;
 use crate::spec::schedule::improves;
 
-/// When to stop before the last epoch.
+/// The condition for stopping before the last epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct EarlyStopping {
-    /// How many epochs may pass without an improvement.
+    /// The number of epochs that may pass without an improvement.
     pub patience: u64,
-    /// How much smaller the loss must be to count as better.
+    /// The minimum decrease of the loss that counts as an improvement.
     pub min_delta: f64,
-    /// Whether the parameters of the best epoch are put back at the end.
+    /// True if the parameters of the best epoch are restored at the end.
     pub restore_best: bool,
 }
 
 type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
 
-/// How to train: for how long, in which batches, watched by what.
+/// The settings of one call of [`Trainer::fit`]: epochs, batches, validation, early stopping, callback and checkpoints.
 ///
 /// ```
 /// use std::ops::ControlFlow;
@@ -52,7 +52,7 @@ pub struct Fit<'a> {
 }
 
 impl<'a> Fit<'a> {
-    /// This many passes over the data, the whole data set at once.
+    /// Creates settings for this many passes over the data, the whole data set as one batch.
     pub fn epochs(epochs: u64) -> Self {
         Self {
             epochs,
@@ -65,8 +65,8 @@ impl<'a> Fit<'a> {
         }
     }
 
-    /// Batches of `rows` rows in a new random order every epoch; the last one may have fewer. As many as the data set
-    /// has, or more, means the whole data set at once.
+    /// Trains in batches of `rows` rows in a new random order every epoch; the last one may have fewer. If `rows` is at
+    /// least the size of the data set, the whole data set is one batch.
     pub fn batch(self, rows: usize) -> Self {
         Self { batch: Some(rows), ..self }
     }
@@ -76,7 +76,7 @@ impl<'a> Fit<'a> {
         Self { validation: Some(data), ..self }
     }
 
-    /// Sets a share of the data aside, chosen by the trainer's seed, and evaluates on it at the end of every epoch.
+    /// Holds out a fraction of the data, chosen by the trainer's seed, and evaluates on it at the end of every epoch.
     pub fn validation_split(self, share: f64) -> Self {
         Self { split: Some(share), ..self }
     }
@@ -86,7 +86,8 @@ impl<'a> Fit<'a> {
         Self { early: Some(early), ..self }
     }
 
-    /// Calls back after the first epoch, every `every` epochs from then on, and after the last; breaking stops training.
+    /// Calls `callback` after the first epoch, every `every` epochs from then on, and after the last; `Break` stops
+    /// training.
     pub fn each(self, every: u64, callback: impl FnMut(&Epoch) -> ControlFlow<()> + 'a) -> Self {
         Self { callback: Some((every.max(1), Box::new(callback))), ..self }
     }
@@ -96,7 +97,7 @@ impl<'a> Fit<'a> {
         Self { checkpoint: Some((every.max(1), path.into())), ..self }
     }
 
-    /// After how many epochs something must be looked at next, `done` being behind us.
+    /// The next epoch count after `done` at which the loop must pause for a validation, callback or checkpoint.
     fn next_stop(&self, done: u64, each_epoch: bool) -> u64 {
         let validation = (each_epoch || self.early.is_some()).then_some(done + 1);
         let multiple_after = |done: u64, every: u64| (done / every * every).saturating_add(every);
@@ -113,7 +114,7 @@ impl<'a> Fit<'a> {
             .min(self.epochs)
     }
 
-    /// Calls back after an epoch if it is time, or it is the last one.
+    /// Runs the callback if it is due after this epoch or this is the last one.
     fn tell(&mut self, epoch: &Epoch, done: u64, stopped: bool) -> ControlFlow<()> {
         match &mut self.callback {
             Some((every, callback))
@@ -125,7 +126,7 @@ impl<'a> Fit<'a> {
         }
     }
 
-    /// Where a checkpoint is to be saved now.
+    /// The path of the checkpoint that is due now, if any.
     fn due_checkpoint(&self, done: u64) -> Option<&Path> {
         let due = self.checkpoint.as_ref().filter(|(every, _)| done % every == 0);
         due.map(|(_, path)| path.as_path())
@@ -141,7 +142,7 @@ impl std::fmt::Debug for Fit<'_> {
     }
 }
 
-/// The best loss so far and what it takes to return to it.
+/// The state of early stopping: the best loss so far and its parameters.
 struct Watch {
     early: EarlyStopping,
     best: f64,
@@ -154,7 +155,7 @@ impl Watch {
         Self { early, best: f64::INFINITY, since: 0, params: None }
     }
 
-    /// Takes an epoch's loss; says whether it is the best so far.
+    /// Observes an epoch's loss; returns whether it is the best so far.
     fn improves(&mut self, loss: f64) -> bool {
         let better = improves(loss, self.best, self.early.min_delta);
         if better {
@@ -167,13 +168,14 @@ impl Watch {
 }
 
 impl Trainer {
-    /// Trains. The trainer goes on from where the last call, or the loaded checkpoint, stopped.
+    /// Trains the network, continuing from the end of the last call or from the loaded checkpoint.
     ///
     /// # Errors
-    /// [`Error::Empty`] without rows, [`Error::Shape`] and [`Error::Target`] if the data does not fit the network,
-    /// [`Error::Parameter`] for a batch of 0 rows, a share outside (0, 1) or a schedule that gives a value outside its
-    /// range; [`Error::Checkpoint`] and [`Error::Io`] if no checkpoint can be saved where it is to be; [`Error::DeviceLost`] and
-    /// [`Error::Timeout`] on a GPU, after which training can be resumed from the last checkpoint.
+    /// [`Error::Empty`] without rows; [`Error::Shape`] and [`Error::Target`] if the data does not match the network;
+    /// [`Error::Parameter`] for a batch of 0 rows, a validation fraction outside (0, 1) or a schedule that gives a
+    /// value outside its range; [`Error::Checkpoint`] and [`Error::Io`] if a checkpoint cannot be saved to its path;
+    /// [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU, after which training can be resumed from the last
+    /// checkpoint.
     #[cfg(not(target_family = "wasm"))]
     pub fn fit(&mut self, data: &Dataset, fit: Fit<'_>) -> Result<History> {
         pollster::block_on(self.fit_async(data, fit))
@@ -184,7 +186,7 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::fit`].
     pub async fn fit_async(&mut self, data: &Dataset, mut fit: Fit<'_>) -> Result<History> {
-        // Before the first epoch, not after those that a checkpoint was to keep.
+        // An invalid path must fail before the first epoch, not once the epochs that it should keep are done.
         fit.checkpoint.as_ref().map_or(Ok(()), |(_, path)| check_path(path))?;
         match fit.split.take() {
             Some(share) if fit.validation.is_none() => {
@@ -206,7 +208,7 @@ impl Trainer {
         }
     }
 
-    /// The program of training on batches of so many rows of this data, and how many they have.
+    /// The program of training on this data in batches, and the batch size, limited to the size of the data.
     pub(super) fn io(&self, op: &str, data: &Dataset, batch: usize) -> Result<(ProgramIo, usize)> {
         let target = self.check(op, data)?;
         let batch = batch.min(data.len());
@@ -278,7 +280,7 @@ impl Trainer {
         Ok(history)
     }
 
-    /// Tells those that look at an epoch's loss; says whether training is to stop.
+    /// Passes an epoch's loss to the plateau and to early stopping; returns whether training must stop.
     async fn judge(
         &mut self,
         epoch: &Epoch,
@@ -297,7 +299,7 @@ impl Trainer {
         Ok(watch.since > watch.early.patience)
     }
 
-    /// Fails if predictions of the steps done last were no probabilities.
+    /// Fails if predictions of the last steps were not probabilities.
     fn check_probabilities(&self, io: &ProgramIo, records: &[Record], steps: &Steps) -> Result<()> {
         let first = self.step - records.len() as u64;
         for (record, step) in records.iter().zip(first..) {
@@ -309,7 +311,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// The records of whole epochs as one figure each.
+    /// Reduces the records of whole epochs to one [`Epoch`] each.
     fn epochs_of(
         &self,
         data: &Dataset,

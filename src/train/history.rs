@@ -1,4 +1,4 @@
-//! What training and evaluation report.
+//! The results of training and evaluation.
 
 use std::fmt;
 
@@ -7,19 +7,19 @@ use crate::nn::{Objective, Record, RecordLayout};
 use crate::program::Op;
 use crate::spec::{Metric, Reduction};
 
-/// The figures of a pass over data.
+/// The loss, penalty and metrics of a pass over data.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Evaluation {
-    /// The loss of the data alone: over all rows at once, however many batches they came in.
+    /// The loss without penalty, as over all rows at once, regardless of batches.
     pub data_loss: f64,
-    /// The L1 and L2 penalties.
+    /// The sum of the L1 and L2 penalties.
     pub penalty: f64,
-    /// The metrics, in the order they were asked for.
+    /// The names and values of the metrics, in the order in which they were requested.
     pub metrics: Vec<(String, f64)>,
 }
 
 impl Evaluation {
-    /// Data loss and penalty together.
+    /// The sum of data loss and penalty.
     pub fn loss(&self) -> f64 {
         self.data_loss + self.penalty
     }
@@ -30,25 +30,25 @@ impl Evaluation {
     }
 }
 
-/// The figures of one epoch over its rows as they were trained on: metrics averaged over the rows, the loss as over all
-/// of them at once.
+/// The results of one epoch, measured on its batches while training: metrics averaged over the rows, the loss as over
+/// all rows at once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Epoch {
-    /// The epoch's number, from 0 at the trainer's creation.
+    /// The epoch's number, counted from 0 at the trainer's creation.
     pub epoch: u64,
-    /// Data loss and penalty together.
+    /// The sum of data loss and penalty.
     pub loss: f64,
-    /// The loss of the data alone.
+    /// The loss without penalty.
     pub data_loss: f64,
-    /// The L1 and L2 penalties.
+    /// The sum of the L1 and L2 penalties.
     pub penalty: f64,
     /// The first metric; NaN if there is none.
     pub accuracy: f64,
     /// The learning rate of the epoch's last update.
     pub rate: f64,
-    /// How many updates were skipped because gradients were not finite.
+    /// The number of updates skipped because gradients were not finite.
     pub skipped: u64,
-    /// The figures on the validation data, in epochs that end with a validation.
+    /// The results on the validation data, in epochs that end with a validation.
     pub validation: Option<Evaluation>,
 }
 
@@ -76,7 +76,7 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// A number with at most six significant digits.
+/// Rounds to at most six significant digits.
 fn significant(value: f64) -> f64 {
     format!("{value:.5e}").parse().unwrap_or(value)
 }
@@ -84,9 +84,9 @@ fn significant(value: f64) -> f64 {
 /// The epochs of one call of `fit`, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
-    /// One record per epoch.
+    /// One entry per epoch.
     pub epochs: Vec<Epoch>,
-    /// Whether early stopping or a callback ended training before the last epoch.
+    /// True if early stopping or a callback ended training before the last epoch.
     pub stopped_early: bool,
 }
 
@@ -97,17 +97,17 @@ impl History {
     }
 }
 
-/// Sums recorded figures, weighted by the rows they stand for; the first one, the loss, as its reduction asks for.
+/// Sums of recorded values: metrics and penalties weighted by rows, the loss as its reduction requires.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Totals {
     rows: f64,
-    /// What the losses' own shares add up to.
+    /// The sum of the loss weights of the batches.
     shares: f64,
-    /// The sum of the losses, and their sum by shares.
+    /// The sum of the losses, and their sum weighted by batch.
     losses: [f64; 2],
-    /// The sum of the penalties.
+    /// The sum of the penalties, weighted by rows.
     penalties: f64,
-    /// The rows that metrics count, and the sums of the metrics by them.
+    /// The number of rows that metrics count.
     counted: f64,
     metrics: [f64; Op::MAX_RECORDED],
 }
@@ -126,15 +126,15 @@ impl Totals {
         }
     }
 
-    /// The loss and the means of the others.
+    /// The loss by its reduction, and the means of penalty and metrics.
     pub fn evaluation(&self, objective: &Objective) -> Evaluation {
-        // Without a row that counts, the mean of nothing is 0.
+        // If no row counts, the metrics are 0.
         let counted = if self.counted == 0.0 { 1.0 } else { self.counted };
         let means = self.metrics.into_iter().map(|total| total / counted);
         let [sum, by_share] = self.losses;
         let data_loss = match objective.reduction {
             Reduction::Sum => sum,
-            // The mean of nothing is 0.
+            // If the weights add up to 0, the loss is 0.
             _ if self.shares == 0.0 => by_share,
             _ => by_share / self.shares,
         };

@@ -26,7 +26,7 @@ use crate::program::Steps;
 use crate::spec::schedule::{Plateau, PlateauState};
 use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
 
-/// A network on a device, with its optimizer's state and its place in the training run.
+/// A network on a device, with the state of its optimizer and its position in the training run.
 ///
 /// ```
 /// use wgrad::prelude::*;
@@ -56,26 +56,26 @@ pub struct Trainer {
     seed: u64,
     device: Device,
     weights: Weights,
-    /// How many steps were done.
+    /// The number of steps done.
     step: u64,
-    /// How many updates were done.
+    /// The number of updates done.
     updates: u64,
-    /// How many steps are gathered for the update that is due.
+    /// The number of steps accumulated for the next update.
     gathered: u64,
-    /// How many epochs were done.
+    /// The number of epochs done.
     epoch: u64,
     dispatches: Option<usize>,
 }
 
 impl Trainer {
-    /// A network, a loss and an optimizer; [`TrainerBuilder::on`] puts them on a device.
+    /// Creates the builder of a trainer; [`TrainerBuilder::on`] puts it on a device.
     ///
-    /// A network that ends in sigmoid with [`Loss::bce`], in softmax with [`Loss::categorical_cross_entropy`] or in
-    /// log_softmax with [`Loss::nll`] is trained and evaluated by the logits, what that last layer takes: loss and gradient
-    /// are those of [`Loss::bce_with_logits`] and [`Loss::cross_entropy`], so that saturated outputs learn, too. The value
-    /// is then not clamped (PyTorch's BCELoss stops at 100). Outputs, predictions and metrics are still of probabilities.
-    /// With clips of one's own (`eps` of bce, `clip` of categorical_cross_entropy) or a temperature of softmax the loss
-    /// is taken of the probabilities, and clamped.
+    /// If a network ends in sigmoid with [`Loss::bce`], in softmax with [`Loss::categorical_cross_entropy`] or in
+    /// log_softmax with [`Loss::nll`], its loss is computed from the logits, the input of that last layer: loss and
+    /// gradient are those of [`Loss::bce_with_logits`] and [`Loss::cross_entropy`], so that saturated outputs also
+    /// learn. The value is then not clamped (PyTorch's BCELoss stops at 100). Outputs, predictions and metrics still
+    /// use the probabilities. With a custom clip (`eps` of bce, `clip` of categorical_cross_entropy) or a softmax
+    /// temperature, the loss is computed from the probabilities, and clamped.
     #[allow(clippy::new_ret_no_self, reason = "a trainer exists only on a device")]
     pub fn new(model: Sequential, loss: Loss, optimizer: Optimizer) -> TrainerBuilder {
         TrainerBuilder {
@@ -105,27 +105,27 @@ impl Trainer {
         &self.device
     }
 
-    /// How many steps were done.
+    /// The number of steps done.
     pub fn step(&self) -> u64 {
         self.step
     }
 
-    /// How many epochs were done.
+    /// The number of epochs done.
     pub fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// Sets a hyper-parameter of the optimizer for the steps to come.
+    /// Sets a hyper-parameter of the optimizer for all further steps.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a value outside its range, [`Error::UnknownName`] for a name it has not,
-    /// [`Error::Unsupported`] if the optimizer would keep other state.
+    /// [`Error::Parameter`] for a value outside its range; [`Error::UnknownName`] if the optimizer has no such
+    /// parameter; [`Error::Unsupported`] if the optimizer would then keep different state.
     pub fn set_optimizer(&mut self, parameter: &str, value: f64) -> Result<()> {
         self.optimizer = changed(&self.optimizer, parameter, value)?;
         Ok(())
     }
 
-    /// The rule of the steps from here on, over full batches of `rows` rows.
+    /// The rule that determines the entries of further steps, over full batches of `rows` rows.
     fn steps(&self, rows: usize) -> Steps {
         Steps {
             schedule: self.schedule.clone(),
@@ -140,7 +140,7 @@ impl Trainer {
         }
     }
 
-    /// How many dispatches one training step takes, once [`Trainer::fit`] ran on a GPU.
+    /// The number of dispatches of one training step, available once [`Trainer::fit`] has run on a GPU.
     pub fn dispatches_per_step(&self) -> Option<usize> {
         self.dispatches
     }
@@ -174,7 +174,7 @@ impl Trainer {
         self.network.params().iter().map(|param| param.name.clone()).zip(tensors).collect()
     }
 
-    /// The targets that the loss naturally takes.
+    /// The kind of targets that the loss takes: classes if it can, values otherwise.
     fn natural_target(&self) -> TargetKind {
         if self.objective.loss.takes_classes() {
             TargetKind::Class
@@ -183,7 +183,7 @@ impl Trainer {
         }
     }
 
-    /// Checks a data set against the network and the loss, and says what its targets are.
+    /// Checks a data set against the network and the loss; returns the kind of its targets.
     fn check(&self, call: &str, data: &Dataset) -> Result<TargetKind> {
         if data.is_empty() {
             return Err(Error::empty(call, "the data set has no rows"));
@@ -239,7 +239,7 @@ impl Trainer {
         }
     }
 
-    /// Fails if features that an embedding takes are no indices of its rows.
+    /// Fails if a feature that an embedding reads is not a valid index of its table.
     fn check_indices(&self, call: &str, inputs: ArrayView2<'_, f32>) -> Result<()> {
         let Some(count) = self.network.index_count() else { return Ok(()) };
         let is_index =
@@ -250,12 +250,12 @@ impl Trainer {
         Err(Error::Target { op: call.to_string(), message })
     }
 
-    /// The goal, with weights if the data has any.
+    /// The objective, with row weights if the data has any.
     fn goal_for(&self, data: &Dataset) -> Objective {
         Objective { weighted: data.weights().is_some(), ..self.objective.clone() }
     }
 
-    /// Takes metrics that suit the loss and this data, unless they were chosen.
+    /// Chooses metrics that suit the loss and this data unless the caller chose some.
     fn settle_metrics(&mut self, data: &Dataset) {
         self.objective.metrics = self.metrics_for(data);
     }
@@ -268,7 +268,7 @@ impl Trainer {
     }
 }
 
-/// Fails for targets that are no probabilities.
+/// Fails for targets that are not probabilities.
 fn check_probabilities(call: &str, loss: &Loss, targets: &Array2<f32>) -> Result<()> {
     let outside = |target: &f32| *target < 0.0 || *target > 1.0;
     let Some(((row, _), target)) = targets.indexed_iter().find(|(_, target)| outside(target))
@@ -282,7 +282,7 @@ fn check_probabilities(call: &str, loss: &Loss, targets: &Array2<f32>) -> Result
     Err(Error::Target { op: call.to_string(), message })
 }
 
-/// An optimizer with another value for a hyper-parameter, keeping the same state.
+/// The optimizer with another value of a hyper-parameter; fails if it would then keep different state.
 fn changed(optimizer: &Optimizer, parameter: &str, value: f64) -> Result<Optimizer> {
     let next = optimizer.with(parameter, value)?;
     if !keep_same_state(&next, optimizer) {
@@ -292,7 +292,7 @@ fn changed(optimizer: &Optimizer, parameter: &str, value: f64) -> Result<Optimiz
     Ok(next)
 }
 
-/// Whether two optimizers keep the same state values, each of the same shape.
+/// Returns whether two optimizers keep the same state values, each of the same shape.
 fn keep_same_state(a: &Optimizer, b: &Optimizer) -> bool {
     let layouts = |of: &Optimizer| (0..of.states().len()).map(|k| of.layout(k)).collect::<Vec<_>>();
     a.states() == b.states() && layouts(a) == layouts(b)

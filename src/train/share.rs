@@ -1,4 +1,4 @@
-//! What each batch counts for in the loss over several.
+//! The weight of a batch in the loss over several batches.
 
 use crate::data::{Dataset, Targets};
 use crate::nn::Objective;
@@ -6,20 +6,20 @@ use crate::ops::loss::has_weighted_mean;
 use crate::program::{DType, StepEntry};
 use crate::random::Key;
 
-/// What a batch counts for in the means over several.
+/// The weights of a batch in the means over several batches.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
     pub loss: f64,
-    /// How many rows metrics count: those that the loss does not ignore.
+    /// The number of rows that metrics count: those that the loss does not ignore.
     pub counted: f64,
 }
 
-/// What a batch's loss is multiplied by before it is added to those of others: what its mean divided by, so that the
-/// mean of several batches is that of all their rows at once.
+/// Computes batch weights. A batch's loss is weighted by the divisor of its own mean, so that the weighted mean over
+/// several batches equals the mean over all their rows.
 pub(super) struct Shares<'a> {
     /// The class of each row.
     labels: Option<&'a [u32]>,
-    /// Whether the mean divides by the weights of the classes.
+    /// True if the mean divides by the weights of the classes.
     weighted: bool,
     class_weights: Option<&'a [f32]>,
     ignored: Option<u32>,
@@ -40,7 +40,7 @@ impl<'a> Shares<'a> {
         Self { labels: labels.filter(|_| asked), weighted, class_weights, ignored }
     }
 
-    /// The share of a batch of these rows.
+    /// The weights of a batch of these rows.
     pub fn rows(&self, rows: impl ExactSizeIterator<Item = usize>) -> Share {
         let count = rows.len() as f64;
         let Some(labels) = self.labels else { return Share { loss: count, counted: count } };
@@ -56,7 +56,7 @@ impl<'a> Shares<'a> {
         self.class_weights.map_or(1.0, own)
     }
 
-    /// The share of a step's batch, its rows drawn in the order of the key.
+    /// The weights of a step's batch, whose rows are taken in the random order of the key, if any.
     pub fn step(&self, entry: &StepEntry, order: Option<Key>) -> Share {
         let source = |position| match order {
             Some(key) => key.permute(entry.epoch, position, entry.total) as usize,

@@ -1,4 +1,4 @@
-//! Measuring which tilings suit a trainer's matrix products.
+//! Tuning: measures which tilings are fastest for a trainer's matrix products.
 
 use super::Trainer;
 use crate::data::Dataset;
@@ -7,13 +7,13 @@ use crate::error::Result;
 use crate::gpu::Tuning;
 
 impl Trainer {
-    /// Measures which tilings are fastest for the matrix products of training on batches of `batch` rows, which takes
-    /// seconds, and takes those from the next call on. [`Trainer::save`] keeps them for the adapter that they were measured
-    /// on. Small networks, whose steps are two dispatches, have no product by itself; the CPU has nothing to choose.
+    /// Measures which tilings are fastest for the matrix products of training on batches of `batch` rows, and uses them
+    /// from the next call on. This takes seconds. [`Trainer::save`] stores them with the adapter on which they were
+    /// measured. There is nothing to measure for small networks, whose fused steps of two dispatches contain no
+    /// separate product, nor on the CPU.
     ///
     /// # Errors
-    /// [`Error::Data`](crate::Error::Data) if the data do not fit the network, as [`Trainer::fit`];
-    /// [`Error::DeviceLost`](crate::Error::DeviceLost).
+    /// As [`Trainer::fit`] if the data does not match the network; [`Error::DeviceLost`](crate::Error::DeviceLost).
     #[cfg(not(target_family = "wasm"))]
     pub fn tune(&mut self, data: &Dataset, batch: usize) -> Result<()> {
         let (io, _) = self.io("tune", data, batch)?;
@@ -23,7 +23,7 @@ impl Trainer {
         Ok(())
     }
 
-    /// The tilings that were measured, with the adapter that they are for, as a checkpoint keeps them.
+    /// The measured tilings and their adapter as fields of a checkpoint.
     pub(super) fn tuning_fields(&self) -> Vec<(String, String)> {
         match &self.device {
             Device::Gpu(gpu) if !gpu.tuning().is_empty() => vec![
@@ -34,7 +34,7 @@ impl Trainer {
         }
     }
 
-    /// Takes the tilings of a checkpoint if they are for this adapter.
+    /// Uses the tilings of a checkpoint if they were measured on this adapter.
     pub(super) fn take_tuning(&mut self, adapter: &str, tuning: Tuning) {
         if let Device::Gpu(gpu) = &self.device
             && gpu.info().name == adapter

@@ -1,15 +1,15 @@
-//! The header of an `.npy` file: a version and a dictionary of Python.
+//! The header of an `.npy` file: a version and a Python dictionary.
 
 use crate::data::foreign;
 use crate::error::cut;
 
-/// The longest header that NumPy takes from a stranger, too.
+/// The maximum length of a header, NumPy's limit for untrusted files.
 const LONGEST: usize = 10_000;
 
-/// What a header says.
+/// A parsed header.
 #[derive(Debug)]
 pub struct Header<'a> {
-    /// The type of the elements in NumPy's words, such as `<f4`.
+    /// The element type in NumPy's notation, such as `<f4`.
     pub descriptor: &'a str,
     pub is_fortran: bool,
     pub shape: Vec<usize>,
@@ -33,7 +33,7 @@ fn split_text(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
         [1, 0, a, b, rest @ ..] => (u32::from_le_bytes([*a, *b, 0, 0]), rest),
         [2 | 3, 0, a, b, c, d, rest @ ..] => (u32::from_le_bytes([*a, *b, *c, *d]), rest),
         [major, minor, ..] if !matches!([major, minor], [1..=3, 0]) => {
-            return Err(format!("version {major}.{minor} of .npy where 1.0, 2.0 and 3.0 are read"));
+            return Err(format!(".npy version {major}.{minor}; supported are 1.0, 2.0 and 3.0"));
         }
         _ => return Err("the file is cut short within the .npy header".to_string()),
     };
@@ -43,7 +43,7 @@ fn split_text(bytes: &[u8]) -> Result<(&str, &[u8]), String> {
     let Some((text, data)) = rest.split_at_checked(length as usize) else {
         return Err(format!("the .npy header has {length} bytes, the whole file {}", bytes.len()));
     };
-    let text = std::str::from_utf8(text).map_err(|_| "the .npy header is no text".to_string())?;
+    let text = std::str::from_utf8(text).map_err(|_| "the .npy header is not UTF-8".to_string())?;
     Ok((text, data))
 }
 
@@ -52,7 +52,7 @@ fn no_npy(bytes: &[u8]) -> String {
     format!("not an .npy file: it does not begin with \\x93NUMPY{}", kind.unwrap_or_default())
 }
 
-/// What is left of a header's text; each method takes something from its beginning.
+/// The unparsed rest of a header; each method consumes a prefix of it.
 struct Tokens<'a>(&'a str);
 
 impl<'a> Tokens<'a> {
@@ -78,7 +78,7 @@ impl<'a> Tokens<'a> {
         Some(())
     }
 
-    /// Items between brackets, with commas between them and perhaps after the last.
+    /// Parses items between brackets, separated by commas, with an optional trailing comma.
     fn items(
         &mut self,
         open: &str,

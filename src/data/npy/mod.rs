@@ -13,8 +13,8 @@ use crate::error::{Error, Result, cut};
 /// Reads an `.npy` file as a matrix; a one-dimensional array of n becomes n × 1.
 ///
 /// Elements may be `float32`, `float64`, `int32`, `int64` or `uint8`, of either byte order, in C or Fortran order; the
-/// result is in standard layout. Numbers that an `f32` does not hold exactly are rounded to the nearest; NaN and
-/// infinity stay what they are.
+/// result is in standard layout. Values that `f32` cannot represent exactly are rounded to the nearest; NaN and
+/// infinity are preserved.
 ///
 /// ```no_run
 /// let inputs = wgrad::data::read_npy("inputs.npy")?;
@@ -24,16 +24,16 @@ use crate::error::{Error, Result, cut};
 /// ```
 ///
 /// # Errors
-/// [`Error::Io`] if the file cannot be read; [`Error::Data`] for a file that is not `.npy`, is cut short or has bytes
-/// left over, holds another element type or another number of dimensions, or a finite number beyond the range of
-/// `f32`.
+/// [`Error::Io`] if the file cannot be read; [`Error::Data`] for a file that is not `.npy`, is truncated or has
+/// trailing bytes, has an unsupported element type or number of dimensions, or holds a finite value outside the range
+/// of `f32`.
 pub fn read_npy(path: impl AsRef<Path>) -> Result<Array2<f32>> {
     let path = path.as_ref();
     let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
     read_npy_from(file, &path.display().to_string())
 }
 
-/// Reads the `.npy` format from any reader, as [`read_npy`] does; `origin` names it in errors.
+/// Reads the `.npy` format from any reader, as [`read_npy`] does; `origin` names the source in errors.
 ///
 /// ```
 /// let mut file = b"\x93NUMPY\x01\x00\x46\x00".to_vec();
@@ -59,7 +59,7 @@ pub fn read_npy_from(mut reader: impl Read, origin: &str) -> Result<Array2<f32>>
             let shape = format!("{:?}", header.shape);
             let shape = cut(&shape);
             return Err(refuse(format!(
-                "an array of shape {shape} where one or two axes are read"
+                "an array of shape {shape}; one or two axes are supported"
             )));
         }
     };
@@ -70,7 +70,7 @@ pub fn read_npy_from(mut reader: impl Read, origin: &str) -> Result<Array2<f32>>
     if array.is_standard_layout() { Ok(array) } else { Ok(array.as_standard_layout().into_owned()) }
 }
 
-/// The numbers in the file's order.
+/// The elements in the order of the file.
 fn elements(
     header: &Header<'_>,
     bytes: &[u8],
@@ -86,10 +86,10 @@ fn elements(
         "u1" => 1,
         _ => {
             let known = "float32, float64, int32, int64 and uint8";
-            return Err(format!("elements of type '{}' where {known} are read", cut(descriptor)));
+            return Err(format!("elements of type '{}'; supported are {known}", cut(descriptor)));
         }
     };
-    // Compared before anything is allocated: a broken header may claim any shape.
+    // The sizes are compared before anything is allocated: a corrupt header may claim any shape.
     let claimed = rows.checked_mul(cols).and_then(|len| len.checked_mul(size));
     if claimed != Some(bytes.len()) {
         let claimed = claimed.map_or("too many".into(), |claimed| claimed.to_string());
@@ -124,7 +124,7 @@ fn typed<T, const N: usize>(bytes: &[u8], is_big: bool, of: fn([u8; N]) -> T) ->
     chunks.iter().map(number).collect()
 }
 
-/// Rounds to `f32`, where a finite number must stay finite.
+/// Rounds to `f32`; fails if a finite value would become infinite.
 fn narrow(numbers: &[f64]) -> Result<Vec<f32>, String> {
     let lost = |x: f64| x.is_finite() && !(x as f32).is_finite();
     match numbers.iter().enumerate().find(|&(_, &x)| lost(x)) {
@@ -150,7 +150,7 @@ mod tests {
         read_npy_from(bytes, "t.npy")
     }
 
-    /// A version 1 file of the given header and data.
+    /// A version 1 file with the given header and data.
     fn raw(dictionary: &str, data: &[u8]) -> Vec<u8> {
         let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
         bytes.extend(format!("{dictionary:<117}\n").bytes());

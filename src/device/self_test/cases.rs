@@ -1,4 +1,4 @@
-//! Every case: those of the ops, and networks.
+//! All cases of the self test: those of the ops, and networks.
 
 use crate::error::Result;
 use crate::nn::{GradientTransforms, Network, Objective, ProgramIo, Sequential, TargetKind};
@@ -9,7 +9,7 @@ use crate::spec::loss::{Domain, LossKind};
 use crate::spec::{Activation, Loss, Optimizer, Reduction};
 
 impl Case {
-    /// Two steps of a network's training program on numbers that suit it.
+    /// Two steps of a network's training program on random inputs and targets that suit it.
     pub fn training(
         name: impl Into<String>,
         network: &Network,
@@ -42,7 +42,7 @@ impl Case {
                 let numbers = targets(loss, len(target)?, network.outputs());
                 case.numbers.push((target, numbers));
             }
-            // The gradient is the caller's.
+            // The caller writes the gradient.
             None => {
                 if let Some(grad) = io.grad {
                     case.numbers.push((grad, draw(Domain::Real, 4, len(grad)?)));
@@ -53,7 +53,7 @@ impl Case {
     }
 }
 
-/// Target numbers that a loss takes.
+/// Target values in the domain of a loss.
 fn targets(loss: &Loss, len: usize, cols: usize) -> Vec<f32> {
     match &loss.entry().kind {
         LossKind::Elementwise(map) => draw(map.domain[1], 3, len),
@@ -61,7 +61,7 @@ fn targets(loss: &Loss, len: usize, cols: usize) -> Vec<f32> {
     }
 }
 
-/// Every case.
+/// All cases.
 pub(crate) fn all() -> Result<Vec<Case>> {
     let mut cases = ops::cases()?;
     cases.extend([everything_around()?, layers()?]);
@@ -82,7 +82,7 @@ pub(crate) fn objective(loss: Loss, transforms: GradientTransforms) -> Objective
     }
 }
 
-/// Batches in random order, row weights, penalties, clipping, noise, gathered gradients, a mean.
+/// Batches in random order, row weights, penalties, and every gradient transform.
 fn everything_around() -> Result<Case> {
     let dense = |outputs| crate::nn::Dense::new(outputs).l1(1e-3, 0.0).l2(1e-3, 1e-3);
     let network = Sequential::new(6)
@@ -109,7 +109,7 @@ fn everything_around() -> Result<Case> {
     Case::training("training", &network, &io, rule, &loss)
 }
 
-/// Every kind of layer.
+/// Normalization, residual and gated layers.
 fn layers() -> Result<Case> {
     let network = Sequential::new(6)
         .dense(8)

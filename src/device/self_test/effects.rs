@@ -1,10 +1,10 @@
-//! What ops say they change is what they change, over every case.
+//! Checks, over all cases, that ops change exactly the operands that their effects declare.
 
 use super::{Case, EXTRAS, cases};
 use crate::cpu::{Interpreter, Weights};
 use crate::program::{DType, Op, Operand, Place, Program, Slot, StepEntry};
 
-/// What a place holds before an op makes all of it.
+/// The fill value of an operand that an op must overwrite completely.
 const BEFORE: f64 = 123.456;
 
 struct Run {
@@ -12,7 +12,7 @@ struct Run {
     weights: Weights<f64>,
 }
 
-/// Everything that an op can change, by name.
+/// The contents of all operands that an op can change.
 type Memory = Vec<(Operand, Vec<u64>)>;
 
 impl Run {
@@ -55,7 +55,7 @@ impl Run {
         memory
     }
 
-    /// Overwrites what an op is about to make.
+    /// Fills the operands that an op writes without reading.
     fn spoil(&mut self, op: &Op) {
         let program = self.interpreter.program().clone();
         let seen: Vec<_> = op.effects().seen().map(|operand| base(&program, operand)).collect();
@@ -80,7 +80,7 @@ fn base(program: &Program, operand: Operand) -> Operand {
     Operand::Slot(program.slot(slot).unwrap().base(slot))
 }
 
-/// Whether an op says that it changes a place.
+/// Returns whether the effects of an op declare a change of `place`.
 fn may_change(program: &Program, op: &Op, place: Operand) -> bool {
     let kind = |operand| match base(program, operand) {
         Operand::Slot(slot) => Some(program.slot(slot).unwrap().place),

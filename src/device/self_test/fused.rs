@@ -1,4 +1,4 @@
-//! What plans do together: products in every tiling of the device's with what they take along, and whole steps.
+//! Cases of fusion: matrix products in every tiling of the device with the ops fused with them, and fused steps.
 
 use super::Case;
 use super::cases::objective;
@@ -8,7 +8,7 @@ use crate::nn::{GradientTransforms, Network, Objective, Sequential, TargetKind};
 use crate::program::{Form, Steps};
 use crate::spec::{Activation, Loss, Metric, Optimizer};
 
-/// Every case with the kernels it is run by.
+/// All cases, each with a device that selects the kernels to run it with.
 pub(super) fn all(gpu: &Gpu) -> Result<Vec<(Gpu, Case)>> {
     let own = gpu.choices();
     let mut cases = Vec::new();
@@ -25,7 +25,8 @@ pub(super) fn all(gpu: &Gpu) -> Result<Vec<(Gpu, Case)>> {
     Ok(cases)
 }
 
-/// With ragged sides, and with an inner side that several workgroups share; layers have sides of whole fours.
+/// Products with ragged dimensions, and one with an inner dimension that is split among several workgroups. [`layers`]
+/// covers dimensions that are multiples of four.
 fn products(matmul: MatMul) -> Result<Case> {
     let mut case = Case::new(format!("matmul, {matmul:?}"));
     let ragged = Form::ALL.map(|form| (form, [37, 65, 29]));
@@ -41,7 +42,7 @@ fn products(matmul: MatMul) -> Result<Case> {
     Ok(case)
 }
 
-/// Two steps of a network's training on so many rows in batches.
+/// Two steps of a network's training on `rows` rows in batches of `batch`.
 fn steps(
     name: String,
     network: &Network,
@@ -58,8 +59,9 @@ fn steps(
     Case::training(name, network, &io, rule, &objective.loss)
 }
 
-/// Products that take along a bias and an activation, stored or not, its derivative, and the gradient of a bias. The
-/// functions are short, for some compilers take long over a large tile's; they have cases of their own.
+/// Products fused with a bias and an activation, stored or not, with its derivative, and with the gradient of a bias.
+/// The activations are simple because some compilers are slow on long functions in large tiles; those have their own
+/// cases.
 fn layers(matmul: MatMul) -> Result<Case> {
     let network = Sequential::new(20)
         .dense(36)
@@ -73,7 +75,7 @@ fn layers(matmul: MatMul) -> Result<Case> {
     steps(name, &network, &objective, Optimizer::sgd(), (72, 72))
 }
 
-/// All of a classifier's step, its update too.
+/// The whole step of a classifier, including the update.
 fn whole_step() -> Result<Case> {
     let network = Sequential::new(2).dense(19).activation(Activation::relu()).dense(3).build()?;
     let objective = Objective {
@@ -85,7 +87,7 @@ fn whole_step() -> Result<Case> {
     steps("whole step".into(), &network, &objective, Optimizer::adam(), (61, 61))
 }
 
-/// A step too wide to be a whole one; its sums over the rows come in parts.
+/// A step too wide to be fused as a whole; its sums over the rows are computed in partial sums.
 fn last_layers() -> Result<Case> {
     let network = Sequential::new(132)
         .dense(40)
@@ -102,7 +104,7 @@ fn last_layers() -> Result<Case> {
     steps("wide step".into(), &network, &objective, Optimizer::adam(), (520, 520))
 }
 
-/// Weighted rows of a shuffled batch, dropout.
+/// A fused step with row weights, a shuffled batch and dropout.
 fn gathered() -> Result<Case> {
     let network = Sequential::new(5)
         .dense(16)
@@ -120,7 +122,7 @@ fn gathered() -> Result<Case> {
     steps("whole step of a batch".into(), &network, &objective, momentum, (40, 16))
 }
 
-/// A whole step up to its gradients, which are clipped before the update.
+/// A fused step up to the gradients, which are clipped before a separate update.
 fn clipped() -> Result<Case> {
     let network = Sequential::new(3).dense(8).activation(Activation::tanh()).dense(2).build()?;
     let transforms = GradientTransforms { clip_norm: Some(0.25), ..GradientTransforms::default() };

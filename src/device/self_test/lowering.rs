@@ -1,4 +1,4 @@
-//! Every case lowers: each kernel is given what it takes, by name. Needs no GPU.
+//! Checks that every case lowers, so that each kernel gets all bindings it names. Needs no GPU.
 
 use super::{cases, fused};
 use crate::error::Result;

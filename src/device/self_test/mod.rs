@@ -1,4 +1,4 @@
-//! Kernels against the reference on the user's own device.
+//! The self test: compares kernels with the CPU reference on the user's device.
 
 mod cases;
 #[cfg(test)]
@@ -19,52 +19,53 @@ use crate::spec::Optimizer;
 
 pub(crate) use crate::ops::case::Case;
 
-/// A result may differ from the `f64` reference by this share of itself and that share of the largest beside it: far more
-/// than rounding does, far less than a wrong driver.
+/// The tolerance against the `f64` reference, relative to the value itself and to the largest value of the same tensor:
+/// far above rounding errors, far below those of a faulty driver.
 const BOUND: [f64; 2] = [1e-3, 1e-5];
 
-/// How many state values a program may keep beside those of its optimizer.
+/// The number of state values that a program may keep in addition to those of its optimizer.
 const EXTRAS: usize = 2;
 
-/// What became of a check.
+/// The outcome of a check.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Verdict {
-    /// Every number agrees; the worst error, relative to the largest number beside it.
+    /// All values agree; holds the largest error, relative to the largest value of the same tensor.
     Passed(f64),
-    /// The device computes something else: which op, and by how much.
+    /// The device computes different values; names the op and the difference.
     Failed(String),
-    /// The device does not offer what the kernels need: which limit.
+    /// The device lacks what the kernels need; names the limit.
     Refused(String),
 }
 
-/// One program's check.
+/// The check of one program.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
-    /// What was run.
+    /// The name of the case.
     pub name: String,
-    /// What became of it.
+    /// The outcome.
     pub verdict: Verdict,
 }
 
-/// What a device computes right.
+/// The results of the self test of a device.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SelfTest {
-    /// Every check, in order.
+    /// All checks, in order.
     pub checks: Vec<Check>,
 }
 
 impl SelfTest {
-    /// Whether nothing is wrong. What a device's limits do not admit is not wrong: it is refused when it is used, too.
+    /// Returns whether there are checks and none of them failed. A refused check is not a failure, since the library
+    /// also refuses the same program in normal use.
     pub fn passed(&self) -> bool {
         !self.checks.is_empty() && self.failures().next().is_none()
     }
 
-    /// What the device computes wrong.
+    /// The checks that failed.
     pub fn failures(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| matches!(check.verdict, Verdict::Failed(_)))
     }
 
-    /// What the device's limits do not admit.
+    /// The checks that the device's limits do not permit.
     pub fn refusals(&self) -> impl Iterator<Item = &Check> {
         self.checks.iter().filter(|check| matches!(check.verdict, Verdict::Refused(_)))
     }
@@ -84,9 +85,10 @@ impl fmt::Display for SelfTest {
     }
 }
 
-/// Runs every op of the library on small tensors and compares it with the reference, then matrix products in each tiling
-/// that this device takes, and small networks' steps as plans fuse them; within seconds: so that an application can refuse
-/// a bad driver, or work around it. [`Trainer::self_test`] and [`TrainingStep::self_test`] run the kernels of one network.
+/// Runs every op of the library on small tensors and compares the results with the reference, then matrix products in
+/// each tiling that this device supports, and training steps of small networks as plans fuse them. Takes seconds, so
+/// that an application can refuse a faulty driver or work around it. [`Trainer::self_test`] and
+/// [`TrainingStep::self_test`] run the kernels of one network.
 ///
 /// [`Trainer::self_test`]: crate::Trainer::self_test
 /// [`TrainingStep::self_test`]: crate::train::TrainingStep::self_test
@@ -99,7 +101,7 @@ impl fmt::Display for SelfTest {
 /// # }
 /// ```
 ///
-/// Submits, and waits for the device.
+/// Submits work and waits for the device.
 ///
 /// # Errors
 /// [`Error::DeviceLost`], [`Error::Timeout`], [`Error::OutOfMemory`].
@@ -114,7 +116,7 @@ pub fn self_test(gpu: &Gpu) -> Result<SelfTest> {
 /// As [`self_test`].
 pub async fn self_test_async(gpu: &Gpu) -> Result<SelfTest> {
     let mut report = SelfTest::default();
-    // Op by op, so that the one that differs can be named; then as plans dispatch them.
+    // Op by op, so that a failure names the op; then fused as plans dispatch them.
     let one_by_one = gpu.choosing(Choices { fusion: Fusion::Never, ..gpu.choices() });
     for case in cases::all()? {
         report.checks.push(case.check(&one_by_one).await?);
@@ -125,19 +127,20 @@ pub async fn self_test_async(gpu: &Gpu) -> Result<SelfTest> {
     Ok(report)
 }
 
-/// Both engines at the same place of the same program.
+/// Both engines at the same point of the same program.
 struct Duel<'a> {
     case: &'a Case,
     plan: Plan,
     weights: gpu::Weights,
     interpreter: Interpreter<f64>,
     reference: cpu::Weights<f64>,
-    /// The worst error so far.
+    /// The largest error so far.
     worst: f64,
 }
 
 impl Case {
-    /// Runs the program on both engines and compares what each run of ops leaves that the device's plans dispatch together.
+    /// Runs the program on both engines and compares the results after each run of ops that the plan dispatches
+    /// together.
     pub(crate) async fn check(&self, gpu: &Gpu) -> Result<Check> {
         let verdict = match self.run(gpu).await {
             Ok(verdict) => verdict,
@@ -180,7 +183,7 @@ impl Case {
     }
 }
 
-/// The ops of a run.
+/// The names of the first and the last op of a run.
 fn names(ops: &[Op]) -> String {
     match ops {
         [] => String::new(),
@@ -189,7 +192,7 @@ fn names(ops: &[Op]) -> String {
     }
 }
 
-/// Whether an op changes all parameters, gradients or states.
+/// Returns whether an op changes all parameters, gradients or states.
 fn changes_arenas(op: &Op) -> bool {
     let is_arena = |operand| matches!(operand, Operand::Params | Operand::Grads | Operand::States);
     op.effects().changed().any(is_arena)
@@ -218,7 +221,7 @@ impl<'a> Duel<'a> {
         Ok(Self { case, plan, weights, interpreter, reference, worst: 0.0 })
     }
 
-    /// Lets the reference go on from where the device is, so that errors do not add up from step to step.
+    /// Copies the device's values to the reference, so that errors do not accumulate from step to step.
     async fn meet(&mut self) -> Result<()> {
         let wide = |tensors: Vec<Vec<f32>>| -> Vec<Vec<f64>> {
             tensors.iter().map(|tensor| tensor.iter().map(|&x| f64::from(x)).collect()).collect()
@@ -237,7 +240,8 @@ impl<'a> Duel<'a> {
         gpu.submit("self test", |encoder| self.plan.encode_ops(encoder, ops)).map(drop)
     }
 
-    /// What the engines disagree on after some ops; what passes between ops that one dispatch does is nowhere to be seen.
+    /// The difference between the engines after some ops, if any. Slots that a fused dispatch does not store are
+    /// skipped.
     async fn compare(&mut self, ops: &[Op]) -> Result<Option<String>> {
         let case = self.case;
         let program = &case.program;
@@ -259,7 +263,7 @@ impl<'a> Duel<'a> {
         if in_arena { self.arena().await } else { Ok(None) }
     }
 
-    /// What the engines disagree on among the figures of a step.
+    /// The difference between the recorded values of a step, if any.
     async fn figures(&mut self, step: u64) -> Result<Option<String>> {
         if !self.plan.is_counting() {
             return Ok(None);
@@ -305,7 +309,7 @@ impl<'a> Duel<'a> {
         Ok(None)
     }
 
-    /// Where two lists of numbers differ by more than the bound; notes the worst error.
+    /// The first difference that exceeds the tolerance, if any; updates the largest error.
     fn differ(&mut self, got: &[f32], want: &[f64]) -> Option<String> {
         let largest =
             want.iter().filter(|x| x.is_finite()).fold(0.0f64, |most, x| most.max(x.abs()));
@@ -317,7 +321,7 @@ impl<'a> Duel<'a> {
                 continue;
             }
             let error = (wide - want).abs();
-            // NaN is within no bound.
+            // An error that is NaN never passes.
             if error.is_nan() || error > own * want.abs() + beside * largest {
                 return Some(format!("number {place} is {got:e}, not {rounded:e}"));
             }

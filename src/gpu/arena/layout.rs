@@ -1,17 +1,17 @@
-//! Where each tensor lies in its arena, and the settings of its blocks.
+//! The layout of tensors in an arena, and the settings of their blocks.
 
 use crate::error::{Error, Result};
 use crate::program::ParamInfo;
 use crate::shape::{PAD, padded};
 use crate::spec::optimizer::{Layout, sides};
 
-/// How many words are kept per 64 parameters.
+/// The words of settings per block of 64 parameters.
 pub(super) const BLOCK: usize = 12;
 
-/// How many elements of a vector, and how many rows or columns of a matrix, one workgroup takes together.
+/// The number of vector elements, and of rows or columns of a matrix, that one workgroup processes.
 const STRIP: [usize; 2] = [256, 16];
 
-/// Where a tensor lies in its arena.
+/// The location of a tensor in its arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::gpu) struct Span {
     pub segment: usize,
@@ -21,7 +21,7 @@ pub(in crate::gpu) struct Span {
     pub len: usize,
 }
 
-/// Places tensors one after the other, a new segment where the next would not fit.
+/// Places tensors consecutively and begins a new segment where the next one would not fit.
 pub(super) fn layout(params: &[ParamInfo], most: usize) -> Result<(Vec<Span>, Vec<usize>)> {
     let mut segments: Vec<usize> = Vec::new();
     let mut spans = Vec::with_capacity(params.len());
@@ -47,8 +47,8 @@ pub(super) fn layout(params: &[ParamInfo], most: usize) -> Result<(Vec<Span>, Ve
     Ok((spans, segments))
 }
 
-/// Where the numbers of each tensor's rows and columns lie, beside the tensor's own segment, and how many each of the
-/// segments has.
+/// The location of each tensor's factored state (one value per row and column), in the same segment as the tensor, and
+/// the length of that state in each segment.
 pub(super) fn line_layout(
     params: &[ParamInfo],
     spans: &[Span],
@@ -66,12 +66,12 @@ pub(super) fn line_layout(
     (spans, lens)
 }
 
-/// The settings of each of a tensor's blocks.
+/// The settings of all blocks of a tensor.
 pub(super) fn blocks_of(param: &ParamInfo, lines: usize) -> impl Iterator<Item = u32> {
     let bits = |number: f64| (number as f32).to_bits();
     let decays = if param.decays { 1.0 } else { 0.0 };
     let settings = [param.multiplier, decays, param.l1, param.l2].map(bits);
-    // A tensor without sides is one that transforms of gradients and parameters pass over.
+    // Transforms of gradients and parameters skip tensors with sides of 0.
     let sides = if param.has_gradient { sides(param.shape) } else { [0, 0] };
     let [rows, cols] = sides.map(|side| side as u32);
     let blocks = (padded(param.shape.len()) / PAD) as u32;
@@ -81,7 +81,7 @@ pub(super) fn blocks_of(param: &ParamInfo, lines: usize) -> impl Iterator<Item =
     })
 }
 
-/// The strips of a tensor's rows, and then of its columns.
+/// The strips of a tensor's rows, followed by those of its columns.
 pub(super) fn strips_of(param: &ParamInfo, offset: usize) -> impl Iterator<Item = [u32; 2]> {
     let [rows, cols] = if param.shape.is_empty() { [0, 0] } else { sides(param.shape) };
     let step = if cols == 0 { STRIP[0] } else { STRIP[1] };

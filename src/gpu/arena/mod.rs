@@ -1,4 +1,4 @@
-//! Parameters, gradients and optimizer state: one flat arena each, in segments that one binding can hold.
+//! Parameters, gradients and optimizer state: one flat arena each, in segments that fit into one binding.
 
 mod layout;
 mod transfer;
@@ -12,12 +12,12 @@ use crate::spec::Optimizer;
 use crate::spec::optimizer::{Layout, MAX_CARRIED};
 use layout::{BLOCK, Span, blocks_of, layout, line_layout, strips_of};
 
-/// Which of the arenas.
+/// An arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arena {
     Params,
     Grads,
-    /// One of the state values.
+    /// A state value, by number.
     State(usize),
 }
 
@@ -29,23 +29,23 @@ pub(crate) struct Segment {
     pub params: Region,
     pub grads: Region,
     pub states: Vec<Region>,
-    /// How long a state value of one number per row and column is.
+    /// The length of a factored state value, which has one element per row and column.
     pub lines: usize,
-    /// Twelve words per 64 parameters: learning-rate multiplier, weight-decay mask, L1, L2, four places for sums over the
-    /// tensor, its sides, the block's number in it, and where its rows and columns have their numbers.
+    /// Twelve words per 64 parameters: learning-rate multiplier, weight-decay mask, L1, L2, four words for sums over
+    /// the tensor, its two sides, the block's index in the tensor, and the offset of the tensor's factored state.
     pub blocks: Region,
-    /// For each strip of rows or columns the first block of their tensor and the first of them; empty unless the
-    /// optimizer keeps numbers for them.
+    /// For each strip of rows or columns, the first block of the tensor and the first row or column; empty unless the
+    /// optimizer has factored state.
     pub strips: Vec<[u32; 2]>,
-    /// For each tensor its first block and how many it has.
+    /// For each tensor, its first block and number of blocks.
     pub tensors: Region,
-    /// How many tensors there are.
+    /// The number of tensors.
     pub count: usize,
 }
 
 impl Segment {
-    /// A segment of `len` numbers with these tensors, each with where it and its lines lie, without the optimizer's state;
-    /// with strips if that has numbers for lines.
+    /// Allocates a segment of `len` elements for tensors given with the location of their values and of their factored
+    /// state, without optimizer state; `by_lines` adds the strips for factored state.
     fn new(
         gpu: &Gpu,
         len: usize,
@@ -79,7 +79,7 @@ impl Segment {
     }
 }
 
-/// The most numbers of a segment.
+/// The largest number of elements of a segment.
 fn most(gpu: &Gpu) -> usize {
     let limits = gpu.limits();
     let binding = limits.max_storage_buffer_binding_size.min(limits.max_buffer_size);
@@ -91,21 +91,20 @@ fn most(gpu: &Gpu) -> usize {
 pub struct Weights {
     gpu: Gpu,
     pub(super) spans: Vec<Span>,
-    /// Where the numbers of each tensor's rows and columns lie.
+    /// The location of each tensor's factored state.
     line_spans: Vec<Span>,
-    /// How many numbers each of the optimizer's state values has for a tensor.
+    /// The layout of each of the optimizer's state values.
     layouts: Vec<Layout>,
     pub(crate) segments: Vec<Segment>,
-    /// What the optimizer carries from step to step beside its state.
+    /// The scalars that the optimizer carries from step to step in addition to its state.
     pub(crate) carried: Region,
     carried_len: usize,
-    /// Whether the parameters lie in a buffer of the host's.
+    /// True if the parameters are in a buffer of the host.
     pub(super) hosted: bool,
 }
 
 impl Weights {
-    /// Where tensors that lie beside each other begin, and how many numbers they have, padding included; none if others
-    /// lie between them.
+    /// The offset and length, padding included, of tensors that are contiguous; `None` if others lie between them.
     pub(super) fn run(&self, params: &[usize]) -> Option<(usize, usize)> {
         let own = || params.iter().filter_map(|index| self.spans.get(*index));
         let begin = own().map(|span| span.offset).min()?;
@@ -120,8 +119,8 @@ impl Weights {
         layout(params, most(gpu)).map(|_| ())
     }
 
-    /// Memory for the parameters and their gradients, all zeros, and the state that the optimizer begins with; `extras`
-    /// more state values follow it, all zeros.
+    /// Allocates parameters and gradients, all zeros, and the optimizer's initial state, followed by `extras` more
+    /// state values, all zeros.
     ///
     /// # Errors
     /// [`Error::Limit`] if a tensor is larger than one binding; [`Error::OutOfMemory`].
@@ -175,7 +174,7 @@ impl Weights {
         Ok(weights)
     }
 
-    /// Where the tensors of an arena lie, and how many times over.
+    /// The locations of the tensors of an arena, and the number of slots per tensor.
     fn places(&self, arena: Arena) -> (&[Span], usize) {
         let layout = match arena {
             Arena::State(state) => self.layouts.get(state),
@@ -188,7 +187,7 @@ impl Weights {
         }
     }
 
-    /// The part of an arena that holds one tensor.
+    /// The region of one tensor in an arena.
     fn region(&self, arena: Arena, index: usize) -> Result<Region> {
         let (spans, slots) = self.places(arena);
         let place = spans.get(index).filter(|_| slots == 1).and_then(|span| {
@@ -199,13 +198,13 @@ impl Weights {
         let missing = || Error::no_such("weights", "parameter", index, self.spans.len());
         place.ok_or_else(|| match arena {
             Arena::State(_) if slots > 1 => {
-                Error::unsupported("weights", "a state value of several slots is in no one place")
+                Error::unsupported("weights", "a state value of several slots has no single region")
             }
             _ => missing(),
         })
     }
 
-    /// Fails if there is no such state value.
+    /// Fails if the state value does not exist.
     fn check_state(&self, state: usize) -> Result<()> {
         let count = self.state_count();
         if state < count {
@@ -214,7 +213,7 @@ impl Weights {
         Err(Error::no_such("weights", "state value", state, count))
     }
 
-    /// Fails unless they lie on the device and belong to the program.
+    /// Fails unless the weights are on the device and belong to the program.
     pub(super) fn check(&self, gpu: &Gpu, program: &Program) -> Result<()> {
         gpu.check_owner(program.name(), "the memory of the weights", Some(self.gpu.id()))?;
         let lens = self.spans.iter().map(|span| span.len);
@@ -225,15 +224,15 @@ impl Weights {
         program.check_weights(lens, has_state, self.carried_len)
     }
 
-    /// Where a parameter tensor lies, to be bound by the host's own pipelines.
+    /// The region of a parameter tensor, to be bound by the host's own pipelines.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if there is no such tensor.
+    /// [`Error::Unsupported`] if the tensor does not exist.
     pub fn param(&self, index: usize) -> Result<Region> {
         self.region(Arena::Params, index)
     }
 
-    /// Where a parameter tensor's gradient lies, to be written by the host's own pipelines.
+    /// The region of a parameter tensor's gradient, to be written by the host's own pipelines.
     ///
     /// # Errors
     /// As [`Weights::param`].
@@ -241,10 +240,10 @@ impl Weights {
         self.region(Arena::Grads, index)
     }
 
-    /// Where one of a parameter tensor's optimizer states lies.
+    /// The region of one optimizer state value of a parameter tensor.
     ///
     /// # Errors
-    /// As [`Weights::param`], also if there is no such state, or one of several slots.
+    /// As [`Weights::param`], also if the state value does not exist or has several slots.
     pub fn state(&self, state: usize, index: usize) -> Result<Region> {
         self.check_state(state)?;
         self.region(Arena::State(state), index)

@@ -1,4 +1,4 @@
-//! The numbers of the arenas on their way between host and device.
+//! Transfers of arena contents between host and device.
 
 use super::{Arena, Segment, Weights};
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ impl Weights {
         self.write(Arena::State(state), tensors)
     }
 
-    /// Writes everything that training changes.
+    /// Writes all state that training changes.
     pub(crate) fn write_values(&self, values: &WeightValues) -> Result<()> {
         self.write(Arena::Params, &values.params)?;
         let mut states = values.states.iter().enumerate();
@@ -34,17 +34,17 @@ impl Weights {
         self.read(Arena::Grads).await
     }
 
-    /// Reads one state value of every parameter tensor: one number per element, unless the optimizer says otherwise
-    /// ([`Optimizer::layout`](crate::Optimizer::layout)).
+    /// Reads one state value of every parameter tensor, with one entry per element unless
+    /// [`Optimizer::layout`](crate::Optimizer::layout) says otherwise.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if there is no such state value; [`Error::DeviceLost`], [`Error::Timeout`].
+    /// [`Error::Unsupported`] if the state value does not exist; [`Error::DeviceLost`], [`Error::Timeout`].
     pub async fn read_state(&self, state: usize) -> Result<Vec<Vec<f32>>> {
         self.check_state(state)?;
         self.read(Arena::State(state)).await
     }
 
-    /// Reads everything that training changes.
+    /// Reads all state that training changes.
     pub(crate) async fn read_values(&self) -> Result<WeightValues> {
         let params = self.read(Arena::Params).await?;
         let mut states = Vec::with_capacity(self.state_count());
@@ -56,8 +56,7 @@ impl Weights {
         Ok(WeightValues { params, states, carried })
     }
 
-    /// Moves the parameters into a buffer of the caller's, from byte `offset` on. Plans made before keep the memory they
-    /// had.
+    /// Moves the parameters into the caller's buffer, from byte `offset` on. Plans built earlier keep the old memory.
     pub(crate) fn move_params(&mut self, buffer: &wgpu::Buffer, offset: u64) -> Result<()> {
         let what = "the parameters in the host's buffer";
         let bytes = self.segments.iter().map(|segment| segment.params.bytes).sum();
@@ -109,13 +108,13 @@ impl Weights {
         Ok(tensors)
     }
 
-    /// A segment of `len` numbers with the tensors in their places and zeros between.
+    /// Packs tensors into the contents of a segment of `len` elements, with zeros as padding.
     fn packed(&self, arena: Arena, segment: usize, len: usize, tensors: &[Vec<f32>]) -> Vec<f32> {
         let (spans, slots) = self.places(arena);
         let mut contents = vec![0.0; len];
         for (span, tensor) in spans.iter().zip(tensors).filter(|(span, _)| span.segment == segment)
         {
-            // One after the other where a state value has several slots.
+            // A state value with several slots stores them consecutively.
             let slots = contents.chunks_mut((len / slots).max(1));
             for (slot, values) in slots.zip(tensor.chunks(span.len.max(1))) {
                 let place = slot.get_mut(span.offset..span.offset + values.len());
@@ -125,7 +124,7 @@ impl Weights {
         contents
     }
 
-    /// The tensors of a segment, each in its place among all.
+    /// Unpacks the contents of a segment into its tensors.
     fn unpack(&self, arena: Arena, segment: usize, contents: &[f32], tensors: &mut [Vec<f32>]) {
         let (spans, slots) = self.places(arena);
         for (span, tensor) in spans.iter().zip(tensors).filter(|(span, _)| span.segment == segment)
@@ -136,7 +135,7 @@ impl Weights {
         }
     }
 
-    /// Every region that training changes, in the order in which [`Weights::values_of`] takes their contents.
+    /// The regions that training changes, in the order of the contents that [`Weights::values_of`] takes.
     pub(in crate::gpu) fn changing(&self) -> Vec<&Region> {
         let arenas = self.changing_arenas();
         let regions = arenas.map(|(arena, segment)| self.segments.get(segment)?.region(arena));
@@ -150,7 +149,7 @@ impl Weights {
             .flat_map(move |segment| arenas().map(move |arena| (arena, segment)))
     }
 
-    /// What the contents of the regions of [`Weights::changing`], one after the other, hold.
+    /// Splits the concatenated contents of the regions of [`Weights::changing`].
     pub(in crate::gpu) fn values_of(&self, mut contents: &[f32]) -> WeightValues {
         let tensors = vec![Vec::new(); self.spans.len()];
         let mut states = vec![tensors.clone(); self.state_count()];

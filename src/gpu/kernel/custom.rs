@@ -1,4 +1,4 @@
-//! Activations and losses of the caller's own, in WGSL: checked when they are defined, with the fault shown in the caller's text.
+//! User-defined activations and losses in WGSL, validated when they are defined; errors point into the user's source.
 
 mod builtins;
 mod text;
@@ -14,21 +14,21 @@ use crate::spec::loss::TargetForm;
 use crate::spec::{Activation, Loss};
 
 impl Activation {
-    /// An elementwise activation of your own, for every place that takes a built-in one.
+    /// Defines an elementwise activation that can be used wherever a built-in one can.
     ///
-    /// `forward` and `derivative` are WGSL: a function `fn forward(x: f32) -> f32` and a function
-    /// `fn derivative(x: f32) -> f32`, each with whatever functions and constants it needs. Everything in
-    /// `shaders/lib/math.wgsl` is at hand (`safe_exp`, `safe_tanh`, `sigmoid`, `softplus`, `erf`, `keep_nan`, ...); the
-    /// WGSL functions of similar names are not safe for training. The closures are the same formulas for the CPU
-    /// reference, computed in `f64`. Compare the two in a test of yours.
+    /// `forward` and `derivative` are WGSL sources that declare `fn forward(x: f32) -> f32` and
+    /// `fn derivative(x: f32) -> f32`, with any helper functions and constants. All of `shaders/lib/math.wgsl` is
+    /// available (`safe_exp`, `safe_tanh`, `sigmoid`, `softplus`, `erf`, `keep_nan`, ...); the WGSL functions of
+    /// similar names are not safe for training. The closures are the same formulas for the CPU reference, computed in
+    /// `f64`. Write a test that compares the two.
     ///
-    /// A definition is kept as long as the process runs: define an activation once, not in a loop. Its kernels always
-    /// run with WebGPU's run-time checks.
+    /// A definition is kept until the process ends: define an activation once, not in a loop. Its kernels always run
+    /// with WebGPU's run-time checks.
     ///
-    /// A text declares functions, structs, aliases and constants under names that neither WGSL nor the library has; every
-    /// loop in it is counted, `for (var i = 0; i < 8; i++)`; it is at most 16 kB long, 16 384 tokens once calls and loops
-    /// are written out, with 256 operators in an expression, 48 brackets or branches in each other, arrays of 256 elements
-    /// and 1 KiB of variables.
+    /// A source may declare functions, structs, aliases and constants under names that neither WGSL nor the library
+    /// uses. Every loop must be counted, as in `for (var i = 0; i < 8; i++)`. A source is limited to 16 kB, 16 384
+    /// tokens after expanding calls and loops, 256 operators per expression, 48 levels of nested brackets or branches,
+    /// arrays of 256 elements and 1 KiB of variables.
     ///
     /// ```
     /// use wgrad::Activation;
@@ -45,7 +45,8 @@ impl Activation {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Shader`] shows where a text is wrong; [`Error::Unsupported`] for a name that is taken or not lower_snake.
+    /// [`Error::Shader`] points to the fault in an invalid source; [`Error::Unsupported`] for a name that is taken or
+    /// not snake_case.
     pub fn custom(
         name: &str,
         forward: &str,
@@ -59,7 +60,7 @@ impl Activation {
         check_function(name, "derivative", &["x"], derivative, &[forward])?;
         let (reference, slope) = (Arc::new(reference), Arc::new(reference_derivative));
         let f = Self::define(name, forward, derivative, reference, slope);
-        // What only shows inside the templates, such as a name that they use.
+        // Catches errors that only appear inside the templates, such as a clash with one of their names.
         let own = format!("{forward}\n{derivative}");
         check_kernel(name, &own, &activation::forward(&f, Rows::PLAIN))?;
         check_kernel(name, &own, &activation::backward(&f, Rows::PLAIN))?;
@@ -68,11 +69,11 @@ impl Activation {
 }
 
 impl Loss {
-    /// An elementwise loss of your own, for every place that takes a built-in one.
+    /// Defines an elementwise loss that can be used wherever a built-in one can.
     ///
-    /// `value` and `gradient` are WGSL: a function `fn value(y: f32, t: f32) -> f32` of prediction and target, and its
-    /// derivative by the prediction, `fn gradient(y: f32, t: f32) -> f32`; otherwise as [`Activation::custom`].
-    /// Reductions, weights of rows and elements, and batches are those of every loss.
+    /// `value` and `gradient` are WGSL sources that declare `fn value(y: f32, t: f32) -> f32` of prediction and target,
+    /// and its derivative with respect to the prediction, `fn gradient(y: f32, t: f32) -> f32`; otherwise as
+    /// [`Activation::custom`]. Reductions, row and element weights, and batches work as for every loss.
     ///
     /// ```
     /// use wgrad::Loss;
@@ -112,8 +113,8 @@ impl Loss {
     }
 }
 
-/// Fails unless `text`, beside the texts it may refer to and the library, declares only functions and constants, among
-/// them `function` of so many `f32` and giving one.
+/// Fails unless `text`, compiled with `beside` and the math library, is valid and declares `function` with the given
+/// `f32` arguments and an `f32` result.
 pub(crate) fn check_function(
     name: &str,
     function: &str,
@@ -125,14 +126,14 @@ pub(crate) fn check_function(
     naga::function(name, function, arguments, text, &rest)
 }
 
-/// Fails unless the kernel is valid WGSL; what is wrong in the caller's `own` text is shown there.
+/// Fails unless the kernel is valid WGSL; errors in the user's source `own` point into it.
 pub(crate) fn check_kernel(name: &str, own: &str, kernel: &Kernel) -> Result<()> {
     let rest: Vec<&str> =
         kernel.parts.iter().map(|part| &**part).filter(|part| *part != own).collect();
     naga::parse(name, own, &rest.join("\n")).map(drop)
 }
 
-/// In a browser there is no naga: it checks the text itself when the kernel is first used.
+/// Stubs for the browser, which has no naga: it validates the source itself when the kernel is first used.
 #[cfg(target_family = "wasm")]
 mod naga {
     use crate::error::Result;
@@ -155,7 +156,7 @@ mod naga {
     use super::super::names;
     use super::{Error, Result};
 
-    /// Parses and validates; the caller's text comes first, so that line numbers are those of the caller.
+    /// Parses and validates. The user's source comes first, so that line numbers refer to it.
     pub fn parse(name: &str, own: &str, rest: &str) -> Result<(Module, ModuleInfo)> {
         let source = format!("{own}\n{rest}");
         let refuse = |message| Err(Error::Shader { op: name.to_string(), message });
@@ -170,7 +171,7 @@ mod naga {
         }
     }
 
-    /// The most bytes of a text's variables, and of any of its types.
+    /// The largest size in bytes of the variables of a source, and of any of its types.
     const MOST_BYTES: u32 = 1024;
 
     pub fn function(
@@ -202,8 +203,8 @@ mod naga {
         refuse(format!("the text must declare `fn {function}({}) -> f32`", list.join(", ")))
     }
 
-    /// The bytes of the variables of some functions, or of the largest type. A value that is indexed by a number not known
-    /// when it is compiled becomes a variable as well.
+    /// The bytes of the variables of the named functions, or of the largest type if that is more. A value with a
+    /// dynamic index becomes a variable as well.
     fn bytes(module: &Module, info: &ModuleInfo, names: &[&str]) -> u32 {
         let size = |inner: &TypeInner| inner.try_size(module.to_ctx()).unwrap_or(u32::MAX);
         let of = |function: &Function, info: &FunctionInfo| {

@@ -1,13 +1,13 @@
-//! The names in a WGSL text.
+//! Names in WGSL source.
 
-/// The text with every name that it declares made its own by a suffix.
+/// Appends a suffix to every name that the source declares.
 pub(super) fn renamed(text: &str, suffix: &str) -> String {
     let named = declared(text);
     let mut out = String::with_capacity(text.len() + 64);
     let mut before = "";
     for word in tokens(text) {
         out.push_str(word);
-        // What follows a dot is a field.
+        // A name after a dot is a field.
         if before != "." && named.contains(&word) {
             out.push_str(suffix);
         }
@@ -16,7 +16,7 @@ pub(super) fn renamed(text: &str, suffix: &str) -> String {
     out
 }
 
-/// The names that a text declares for all of its module.
+/// The names that the source declares at module scope.
 pub(super) fn declared(text: &str) -> Vec<&str> {
     let words: Vec<&str> = tokens(text).collect();
     let declares = ["fn", "const", "struct", "alias"];
@@ -33,7 +33,7 @@ pub(super) fn declared(text: &str) -> Vec<&str> {
     named
 }
 
-/// Identifiers, and every other character by itself.
+/// Splits the source into identifiers and single other characters.
 pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {

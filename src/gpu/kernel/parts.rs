@@ -1,9 +1,9 @@
-//! What kernels are put together from.
+//! The building blocks of kernels: shader sources, bindings and fields.
 
 use super::{Access, Binding, Field, Kernel, Lanes, Part};
 use crate::spec::registry::Entry;
 
-/// The text of a file of `shaders/`.
+/// Includes the source of a file of `shaders/`.
 macro_rules! shader {
     ($path:literal) => {
         include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/shaders/", $path, ".wgsl"))
@@ -33,7 +33,7 @@ fn fields(names: &[&'static str]) -> Vec<Field> {
     names.iter().copied().map(Field::word).collect()
 }
 
-/// Adds an op's own text and, if it has no parameters, the empty `Hyper`.
+/// Adds an op's shader source and, if the op has no parameters, the empty `Hyper`.
 pub(crate) fn with_hyper<K>(mut kernel: Kernel, entry: &Entry<K>, shader: &'static str) -> Kernel {
     kernel.parts.push(shader.into());
     if entry.params.is_empty() {
@@ -62,7 +62,7 @@ pub(crate) fn whole(
     }
 }
 
-/// A binding, or its place.
+/// Returns the binding, marked as absent unless `is_there`.
 pub(crate) fn only(is_there: bool, binding: Binding) -> Binding {
     let access = if is_there { binding.access } else { Access::Absent };
     Binding { access, ..binding }
@@ -70,7 +70,7 @@ pub(crate) fn only(is_there: bool, binding: Binding) -> Binding {
 
 const WALK: &str = shader!("lib/walk");
 
-/// A kernel whose parameters are a walk over several tensors.
+/// Adds the parameters of a strided walk over several tensors.
 pub(crate) fn walking(mut kernel: Kernel) -> Kernel {
     kernel.parts.extend([INDEX, WALK].map(Into::into));
     kernel.fields = ["len", "rank", "alpha"].map(Field::word).to_vec();
@@ -79,7 +79,7 @@ pub(crate) fn walking(mut kernel: Kernel) -> Kernel {
     kernel
 }
 
-/// A sum per 1024 elements of what `parts` say.
+/// A kernel that computes one sum per 1024 elements, of the terms defined in `parts`.
 pub(crate) fn blocks(
     label: &str,
     lanes: Lanes,

@@ -1,55 +1,56 @@
-//! How row-wise kernels go about their rows.
+//! Variants of row-wise kernels: load width and reduction scope.
 
 use super::parts::{REDUCE, shader};
 
-/// How a row-wise kernel reads its rows.
+/// The load width of a row-wise kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reads {
-    /// Number by number.
+    /// One element per load.
     One,
-    /// By fours.
+    /// Four elements per load.
     Four,
 }
 
-/// How the lanes of a row put together what each of them found.
+/// The scope in which the lanes of a row reduce their partial results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lanes {
-    /// There is one.
+    /// A single lane, no reduction.
     One,
-    /// They are a subgroup.
+    /// One subgroup.
     Subgroup,
-    /// They are a workgroup, whose subgroups put together what they found among themselves first.
+    /// A workgroup: first within each subgroup, then across subgroups.
     Subgroups,
-    /// At the barriers of a workgroup.
+    /// A workgroup, by barriers and workgroup memory.
     Workgroup,
 }
 
-/// How a row-wise kernel goes about its rows.
+/// The variant of a row-wise kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rows {
-    /// How it reads them.
+    /// The load width.
     pub reads: Reads,
-    /// How their lanes meet.
+    /// The reduction scope.
     pub lanes: Lanes,
 }
 
 impl Rows {
-    /// What works for all rows.
+    /// The variant that works for all rows.
     pub const PLAIN: Self = Self { reads: Reads::One, lanes: Lanes::Workgroup };
 
-    /// Every way.
+    /// Iterates over all variants.
     pub fn all() -> impl Iterator<Item = Self> {
         let both = [Reads::One, Reads::Four].into_iter();
         both.flat_map(|reads| Lanes::ALL.map(|lanes| Self { reads, lanes }))
     }
 
-    /// What suits rows of `cols` numbers `inner` apart: fours if they lie side by side, their count a multiple of four.
+    /// The variant for rows of `cols` elements with stride `inner`: loads of four if the elements are contiguous and
+    /// their number is a multiple of four.
     pub fn of(cols: usize, inner: usize, lanes: Lanes) -> Self {
         let reads = if inner == 1 && cols.is_multiple_of(4) { Reads::Four } else { Reads::One };
         Self { reads, lanes }
     }
 
-    /// What it adds to a kernel's label.
+    /// The suffix of a kernel's label.
     pub(crate) fn suffix(self) -> String {
         let reads = match self.reads {
             Reads::One => "",
@@ -61,7 +62,7 @@ impl Rows {
 
 impl Lanes {
     pub(crate) const ALL: [Self; 4] = [Self::Workgroup, Self::One, Self::Subgroup, Self::Subgroups];
-    /// What blocks of 1024 numbers are summed by: more than one lane.
+    /// The scopes for sums over blocks of 1024 elements: all with more than one lane.
     pub(crate) const OF_BLOCKS: [Self; 3] = [Self::Workgroup, Self::Subgroup, Self::Subgroups];
 
     pub(crate) const fn suffix(self) -> &'static str {
@@ -73,7 +74,7 @@ impl Lanes {
         }
     }
 
-    /// The texts of sums and maxima over the lanes of a row.
+    /// The sources of sums and maxima over the lanes of a row.
     pub(crate) const fn texts(self) -> [&'static str; 2] {
         let own = match self {
             Self::One => shader!("lib/lanes_one"),

@@ -1,11 +1,12 @@
-//! A dispatch by the names that its kernel has for what it takes.
+//! Kernel calls with arguments by name.
 
 use super::Job;
 use crate::error::{Error, Result};
 use crate::gpu::kernel::{Access, Field, Kernel};
 use crate::gpu::memory::Region;
 
-/// A kernel with its bindings, fields and parameters, in any order. [`Call::job`] fails unless each has been given, once.
+/// A kernel with its bindings, fields and hyperparameters, in any order. [`Call::job`] fails unless each is given
+/// exactly once.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     kernel: Kernel,
@@ -18,7 +19,7 @@ pub(crate) struct Call {
 
 /// The value of a field.
 pub(crate) trait Words {
-    /// Its words; one of more than 32 bits is refused.
+    /// The words of the value; [`Call::job`] refuses words of more than 32 bits.
     fn words(self) -> Vec<u64>;
 }
 
@@ -47,19 +48,19 @@ impl<W: Words, const N: usize> Words for [W; N] {
 }
 
 impl Call {
-    /// One workgroup of a kernel, which has been given nothing yet.
+    /// A call of one workgroup without arguments.
     pub fn new(kernel: Kernel) -> Self {
         let (bindings, fields, hyper) = (Vec::new(), Vec::new(), Vec::new());
         Self { kernel, bindings, fields, hyper, groups: 1, flops: 0 }
     }
 
-    /// Binds memory to a variable.
+    /// Binds a region to a variable.
     pub fn bind(mut self, name: &'static str, region: &Region) -> Self {
         self.bindings.push((name, region.clone()));
         self
     }
 
-    /// Binds memory to a variable that not every variant of the kernel has.
+    /// Binds a region, if given, to a variable that not every variant of the kernel has.
     pub fn bind_some(self, name: &'static str, region: Option<&Region>) -> Self {
         match region {
             Some(region) => self.bind(name, region),
@@ -67,7 +68,7 @@ impl Call {
         }
     }
 
-    /// Binds memory to several variables.
+    /// Binds regions to several variables.
     pub fn bind_all(mut self, regions: impl IntoIterator<Item = (&'static str, Region)>) -> Self {
         self.bindings.extend(regions);
         self
@@ -79,7 +80,7 @@ impl Call {
         self
     }
 
-    /// Sets several fields.
+    /// Sets several fields of `Params`.
     pub fn fields<W: Words>(mut self, fields: impl IntoIterator<Item = (&'static str, W)>) -> Self {
         self.fields.extend(fields.into_iter().map(|(name, value)| (name, value.words())));
         self
@@ -91,27 +92,27 @@ impl Call {
         self
     }
 
-    /// How many workgroups.
+    /// Sets the number of workgroups.
     pub fn groups(self, groups: u64) -> Self {
         Self { groups, ..self }
     }
 
-    /// The floating-point operations it counts for.
+    /// Sets the number of floating-point operations, for reports.
     pub fn flops(self, flops: u64) -> Self {
         Self { flops, ..self }
     }
 
-    /// Whether the kernel has a variable of that name.
+    /// Returns whether the kernel has a variable of this name.
     pub fn binds(&self, name: &str) -> bool {
         self.kernel.bound().any(|binding| binding.name == name)
     }
 
-    /// The dispatch.
+    /// Builds the dispatch.
     ///
     /// # Errors
-    /// [`Error::Internal`] for a name that is missing, double or none of the kernel's, or a field of other words;
-    /// [`Error::Limit`] for a number of more than 32 bits; [`Error::Unsupported`] if memory is written through one binding
-    /// that another one has.
+    /// [`Error::Internal`] for a name that is missing, given twice or unknown to the kernel, or a field with another
+    /// number of words; [`Error::Limit`] for a value of more than 32 bits; [`Error::Unsupported`] if memory that one
+    /// binding writes is also bound through another.
     pub(in crate::gpu) fn job(self) -> Result<Job> {
         let Self { kernel, bindings, fields, hyper, groups, flops } = self;
         let label = &kernel.label;
@@ -125,7 +126,7 @@ impl Call {
     }
 }
 
-/// The values in the order of the names.
+/// Sorts the values into the order of the names.
 fn in_order<T>(
     label: &str,
     names: impl Iterator<Item = &'static str>,
@@ -150,7 +151,7 @@ fn in_order<T>(
     }
 }
 
-/// The words of the fields, 0 in those that only fill a gap.
+/// The words of the fields, with 0 for padding fields.
 fn field_words(kernel: &Kernel, values: Vec<Vec<u64>>) -> Result<Vec<u32>> {
     let mut values = values.into_iter();
     let mut all = Vec::new();
@@ -178,7 +179,7 @@ fn field_words(kernel: &Kernel, values: Vec<Vec<u64>>) -> Result<Vec<u32>> {
     Ok(all)
 }
 
-/// WebGPU refuses a buffer that one dispatch reads and writes through different bindings.
+/// Fails if one dispatch reads and writes a buffer through different bindings, which WebGPU refuses.
 fn check_overlaps(kernel: &Kernel, bindings: &[Region]) -> Result<()> {
     for (number, (binding, region)) in kernel.bound().zip(bindings).enumerate() {
         let others = kernel.bound().zip(bindings).take(number);

@@ -1,4 +1,4 @@
-//! Kernels with an invocation per element.
+//! Kernels with one invocation per element.
 
 use super::{Call, Lowering, groups};
 use crate::error::Result;
@@ -8,7 +8,7 @@ use crate::shape::MAX_AXES;
 use crate::walk::Walk;
 
 impl Lowering<'_> {
-    /// A kernel with one invocation per element, which knows how many there are.
+    /// A call of a kernel with one invocation per element and a field `len` for their number.
     pub(crate) fn elementwise<const N: usize>(
         &self,
         kernel: Kernel,

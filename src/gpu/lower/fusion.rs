@@ -1,4 +1,4 @@
-//! What is done together: a whole step, or else a product with what surrounds it.
+//! Fusion: the whole step, or a matmul with its prologue and epilogue.
 
 use std::ops::Range;
 
@@ -9,24 +9,24 @@ use crate::gpu::choice::Fusion;
 use crate::gpu::{Gpu, View, Weights};
 use crate::program::{Program, Slot};
 
-/// How the ops of a program become dispatches.
+/// The assignment of a program's ops to dispatches.
 #[derive(Debug)]
 pub(in crate::gpu) enum Plan {
-    /// Each op by itself, and every value can be looked at.
+    /// No fusion: each op has its own dispatches, and every value can be read.
     Apart,
-    /// Each op by itself, but for these.
+    /// Each op has its own dispatches, except for fused ones.
     Joined {
-        /// Products with what surrounds them.
+        /// Matmuls fused with the surrounding ops.
         joins: Vec<Join>,
-        /// A whole step, or the last layers of one.
+        /// A fused step, or the fused last layers of one.
         whole: Option<Box<whole::Plan>>,
     },
 }
 
-/// How a program is lowered.
+/// Plans the fusion of a program.
 ///
 /// # Errors
-/// [`Error::Unsupported`](crate::Error::Unsupported) if it must be a whole step and is none.
+/// [`Error::Unsupported`](crate::Error::Unsupported) if a fused step is required and the program cannot be one.
 pub(in crate::gpu) fn prepare(
     gpu: &Gpu,
     program: &Program,
@@ -35,10 +35,10 @@ pub(in crate::gpu) fn prepare(
 ) -> Result<Plan> {
     let readers = Readers::of(program);
     let whole = whole::prepare(gpu, program, &readers, weights, views)?.map(Box::new);
-    // Views of one buffer may be bound beside each other in ways that one dispatch must not.
+    // Fusing ops could bind two views of one buffer in the same dispatch, which WebGPU may refuse.
     let apart = gpu.choices().fusion == Fusion::Never || !views.is_empty();
     let (mut joins, mut at) = (Vec::new(), 0);
-    // A whole step has nothing beside it but single ops.
+    // With views, the ops outside a fused step are not fused either.
     let span = match (&whole, apart) {
         (None, true) => return Ok(Plan::Apart),
         (Some(_), true) => 0..program.ops().len(),
@@ -59,7 +59,7 @@ pub(in crate::gpu) fn prepare(
 }
 
 impl Plan {
-    /// The slots that get no memory.
+    /// The slots that need no memory.
     pub fn hidden(&self, program: &Program) -> Vec<Slot> {
         let Self::Joined { joins, whole } = self else { return Vec::new() };
         let mut hidden: Vec<Slot> = joins.iter().flat_map(Join::hidden).collect();
@@ -67,7 +67,7 @@ impl Plan {
         hidden
     }
 
-    /// Numbers of what passes from a whole step's first dispatch to its last.
+    /// The number of values passed from the first dispatch of a fused step to the last.
     pub fn partial(&self) -> usize {
         match self {
             Self::Joined { whole: Some(whole), .. } => whole.partial() as usize,
@@ -75,7 +75,7 @@ impl Plan {
         }
     }
 
-    /// The ops that one dispatch does, each of these several.
+    /// The runs of ops that are fused into one dispatch.
     pub fn runs(&self) -> Vec<Range<usize>> {
         let Self::Joined { joins, whole } = self else { return Vec::new() };
         let joins = joins.iter().map(Join::span);
@@ -84,7 +84,7 @@ impl Plan {
 }
 
 impl Lowering<'_> {
-    /// Lowers the ops of a program but for those that are done together.
+    /// Lowers all ops of a program: fused runs together, the others one by one.
     pub(super) fn joined(&mut self, joins: &[Join], whole: Option<&whole::Plan>) -> Result<()> {
         let program = self.program;
         let mut joins = joins.iter().peekable();

@@ -1,4 +1,4 @@
-//! A product with the ops around it in one dispatch.
+//! Matmuls fused with surrounding ops into one dispatch.
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -16,37 +16,37 @@ use crate::spec::Activation;
 use crate::spec::activation::{Order, Saves};
 use crate::walk::change;
 
-/// How many results of an invocation are few.
+/// The largest number of results per invocation for which a CPU adapter's compiler copes with long inlined functions.
 const FEW: u32 = 32;
 
-/// The longest inner side that one workgroup sums for the sake of what it then takes along: sums of parts would need
-/// dispatches of their own for that.
+/// The longest inner dimension that one workgroup sums alone in order to fuse an epilogue: with a split inner
+/// dimension, the epilogue would need a dispatch of its own.
 const JOINED: usize = 2048;
 
-/// What one dispatch does: a product with the ops after it, or the products of a layer backward.
+/// A fused dispatch: a matmul with its epilogue, or both matmuls of a layer's backward pass.
 #[derive(Debug)]
 pub(in crate::gpu) struct Join {
     first: usize,
     ops: usize,
     product: Joined,
-    /// The other one of a layer backward, by its input.
+    /// The second matmul of a layer's backward pass: the gradient with respect to the input.
     other: Option<Joined>,
 }
 
-/// A product together with the ops after it.
+/// A matmul with its epilogue.
 #[derive(Debug)]
 pub(super) struct Joined {
     pub ops: usize,
     pub operands: [Slot; 3],
     pub form: Form,
     epilogue: Epilogue,
-    /// What the epilogue reads and writes, in its order.
+    /// The slots that the epilogue reads and writes, in the order of its bindings.
     others: Vec<Slot>,
     pub sums: Option<Slot>,
     hidden: Option<Slot>,
 }
 
-/// How many ops of a training step look at each of its values.
+/// The number of ops of a training step that read each of its values.
 pub(in crate::gpu) struct Readers {
     counts: Vec<usize>,
     trains: bool,
@@ -67,7 +67,7 @@ impl Readers {
         Self { counts, trains }
     }
 
-    /// Whether only one op looks at a value: in a training step, whose values are nobody else's.
+    /// Returns whether only one op reads a value. Only true in a training step, whose values nothing outside reads.
     fn is_private(&self, program: &Program, slot: Slot) -> bool {
         self.trains && self.counts.get(base(program, slot).0) == Some(&1)
     }
@@ -78,12 +78,12 @@ fn base(program: &Program, slot: Slot) -> Slot {
 }
 
 impl Join {
-    /// The ops that it does.
+    /// The range of fused ops.
     pub fn span(&self) -> Range<usize> {
         self.first..self.first + self.ops
     }
 
-    /// The slots that get no memory.
+    /// The slots that need no memory.
     pub fn hidden(&self) -> impl Iterator<Item = Slot> {
         self.products().filter_map(|product| product.hidden)
     }
@@ -92,7 +92,7 @@ impl Join {
         std::iter::once(&self.product).chain(&self.other)
     }
 
-    /// What the dispatch of the first of some ops takes along, if anything.
+    /// The fused dispatch that begins at the first of some ops, if any.
     pub fn at(
         gpu: &Gpu,
         program: &Program,
@@ -105,7 +105,7 @@ impl Join {
             Joined::at(gpu, program, readers, ops.clone())?.filter(|one| one.buffers() <= most);
         let Some(one) = one else { return Ok(None) };
         let after = first + one.ops..ops.end;
-        // The gradients by the parameters and by the input of a layer.
+        // The gradients with respect to the parameters and to the input of a layer.
         let other = match one.form {
             Form::TN if gpu.choices().class.joins() => Joined::at(gpu, program, readers, after)?,
             _ => None,
@@ -120,7 +120,7 @@ impl Join {
 }
 
 impl Joined {
-    /// The product that some ops begin with, and what it can take along.
+    /// The matmul that some ops begin with, with the ops that can be fused into it.
     pub fn at(
         gpu: &Gpu,
         program: &Program,
@@ -129,7 +129,7 @@ impl Joined {
     ) -> Result<Option<Self>> {
         let mut rest = program.ops().iter().take(ops.end).skip(ops.start);
         let mut next = rest.next();
-        // A layer's gradient by its bias, which has what the product by its weight has loaded.
+        // The bias gradient of a layer sums values that the matmul for the weight gradient loads anyway.
         let summed = match next {
             Some(&Op::Linear(LinearOp::SumRows { x, out })) => {
                 next = rest.next();
@@ -167,7 +167,7 @@ impl Joined {
                 joined.ops += 1;
                 next = rest.next();
             }
-            // The compiler of a CPU adapter takes minutes for a long function at each of many results.
+            // The compiler of a CPU adapter takes minutes if a long function is inlined at each of many results.
             let Tiling { each: [rows, cols], .. } = gpu.product(form, &product).0;
             let few = gpu.choices().class != Class::Cpu || rows * cols <= FEW;
             let is_private = |slot: Slot| readers.is_private(program, slot);
@@ -176,19 +176,19 @@ impl Joined {
         Ok(Some(joined))
     }
 
-    /// Into how many parts its inner side is cut.
+    /// The number of parts that the inner dimension is split into.
     pub fn parts(&self, gpu: &Gpu, program: &Program) -> Result<usize> {
         let [a, b, out] = self.operands.map(|slot| program.shape(slot));
         let product = Product::into(self.form, a?, b?, out?)?;
         Ok(product.k.div_ceil(gpu.product(self.form, &product).1))
     }
 
-    /// How many storage buffers its dispatch binds.
+    /// The number of storage buffers that the dispatch binds.
     fn buffers(&self) -> usize {
         3 + self.others.len() + usize::from(self.sums.is_some())
     }
 
-    /// Takes an activation along, or the derivative of one.
+    /// Fuses the next op if it is an activation or the derivative of one.
     fn take(
         &mut self,
         next: Option<&Op>,

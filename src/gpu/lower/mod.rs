@@ -1,4 +1,4 @@
-//! Lowering: each op of a program becomes one or a few jobs, a job being a kernel with everything it binds.
+//! Lowering: each op of a program becomes one or a few jobs; a job is a kernel with its bindings.
 
 mod call;
 mod elementwise;
@@ -30,54 +30,55 @@ pub(crate) use sum::{SUM, Total};
 pub(super) struct Job {
     pub kernel: Kernel,
     pub words: Vec<u32>,
-    /// What its bindings bind, but for those that this variant of the kernel lacks.
+    /// The bound regions, without those of bindings that this variant of the kernel lacks.
     pub bindings: Vec<Region>,
-    /// How many workgroups.
+    /// The number of workgroups.
     pub groups: u64,
     pub flops: u64,
 }
 
-/// How many steps the metrics ring holds.
+/// The number of steps that the metrics ring holds.
 pub(crate) const RING: u64 = super::steps::CAPACITY;
 
 /// The memory of a program, which outlives its lowering.
 #[derive(Clone, Debug)]
 pub(crate) struct Memory {
-    /// Where each slot is; parameters and gradients lie in the arena.
+    /// The region of each slot; parameters and gradients are in the arena.
     pub slots: Vec<Option<Region>>,
-    /// The figures of a step, one per 256 bytes, so that its last kernel finds them in one place.
+    /// The scalars of a step (loss and metrics), one per 256 bytes, so that its last kernel can bind them all at once.
     pub scalars: Region,
-    /// What a whole step's first dispatch leaves for its last one, which binds it together with the figures.
+    /// Partial results from the first dispatch of a fused step for its last one, which binds them together with the
+    /// scalars.
     pub partial: Region,
     pub ring: Region,
     pub steps: Region,
-    /// What passes between ops that one dispatch does has none.
+    /// Slots without memory: intermediates within a fused dispatch.
     pub hidden: Vec<Slot>,
-    /// The values that lie in the same memory one after the other.
+    /// Values that occupy the same memory at different times.
     pub(in crate::gpu) shared: Vec<Shared>,
-    /// The slots that lie in buffers of the caller's.
+    /// The slots that are in buffers of the caller.
     pub views: HashSet<usize>,
 }
 
-/// What lowering works on and what it has made so far.
+/// The input of lowering and its output so far.
 pub(crate) struct Lowering<'a> {
     pub(crate) gpu: &'a Gpu,
     pub(crate) program: &'a Program,
     pub(in crate::gpu) weights: Option<&'a Weights>,
     pub(crate) memory: Memory,
     pub(in crate::gpu) jobs: Vec<Job>,
-    /// How many jobs lie before each op.
+    /// The number of jobs before each op.
     pub(in crate::gpu) marks: Vec<usize>,
-    /// The ops that a job does together with the op before.
+    /// The ops that are fused into a job of an earlier op.
     pub(in crate::gpu) inside: Vec<usize>,
-    /// Where gradients lie in parts until the parameters are updated.
+    /// Partial gradients that are not summed before the update.
     pub(crate) partials: HashMap<Slot, Region>,
-    /// The memory for what passes between the kernels of single ops.
+    /// Scratch memory between the kernels of single ops.
     pub(in crate::gpu) scratch: RefCell<Vec<Region>>,
 }
 
 impl Memory {
-    /// Gives every slot its memory; `views` puts slots into the caller's buffers.
+    /// Allocates memory for every slot; `views` places slots in the caller's buffers.
     pub(in crate::gpu) fn new(
         gpu: &Gpu,
         program: &Program,
@@ -94,7 +95,7 @@ impl Memory {
         let [scalars, partial] = all.split(len as u64 * 4);
         let mut next_scalar = 0;
         let unseen: HashSet<Slot> = hidden.iter().copied().collect();
-        // Each piece of memory is made for the first of its values.
+        // Each piece of shared memory is allocated for the first of its values.
         let pieces = (0..).zip(&shared);
         let piece_of: HashMap<usize, (usize, usize)> = pieces
             .flat_map(|(n, one)| one.slots.iter().map(move |slot| (slot.0, (n, one.len))))
@@ -129,12 +130,12 @@ impl Memory {
 }
 
 impl Memory {
-    /// Whether other values lie where this one does.
+    /// Returns whether other values use the memory of this one.
     pub fn is_shared(&self, slot: Slot) -> bool {
         self.shared.iter().any(|one| one.slots.contains(&slot))
     }
 
-    /// How many bytes the slots have that lie neither in an arena, nor among the figures, nor in a buffer of the caller's.
+    /// The total bytes of the slots that are neither in an arena, nor among the scalars, nor in a buffer of the caller.
     pub fn values(&self) -> u64 {
         let after = self.shared.iter().flat_map(|one| one.slots.iter().skip(1));
         let counted: HashSet<usize> = after.map(|slot| slot.0).collect();
@@ -146,7 +147,7 @@ impl Memory {
     }
 }
 
-/// The slot whose memory a view is: another one, if the slot is that one in another shape.
+/// Validates a view and returns the base slot, which owns the memory: another slot if `slot` is an alias.
 pub(super) fn viewed(gpu: &Gpu, program: &Program, slot: Slot, view: &View) -> Result<Slot> {
     let info = program.slot(slot)?;
     view.check(gpu, program.name(), &format!("the view of '{}'", info.name))?;
@@ -164,19 +165,19 @@ pub(super) fn viewed(gpu: &Gpu, program: &Program, slot: Slot, view: &View) -> R
     }
 }
 
-/// Why a slot has no memory of its own.
+/// The error for a slot without memory of its own.
 pub(super) fn no_memory(program: &Program, info: &SlotInfo) -> Error {
     let base = if let Place::Alias(base) = info.place { program.slot(base).ok() } else { None };
     let why = match base.unwrap_or(info).place {
         Place::Param(_) => "lies among the parameters; see Trainer::move_parameters",
         Place::Grad(_) => "lies among the gradients of the parameters",
-        _ => "stays within a dispatch that does several ops; choose Fusion::Never",
+        _ => "is not stored by a fused dispatch; choose Fusion::Never",
     };
     Error::unsupported(program.name(), format!("'{}' {why}", info.name))
 }
 
 impl<'a> Lowering<'a> {
-    /// Nothing lowered yet.
+    /// Creates a lowering without any jobs yet.
     pub(in crate::gpu) fn new(
         gpu: &'a Gpu,
         program: &'a Program,
@@ -197,7 +198,7 @@ impl<'a> Lowering<'a> {
     }
 
     pub(crate) fn weights(&self) -> Result<&'a Weights> {
-        let message = "it is over parameters; give it their weights";
+        let message = "the program has parameters; pass their weights";
         self.weights.ok_or_else(|| Error::unsupported(self.program.name(), message))
     }
 
@@ -217,19 +218,19 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Memory for what passes between the kernels of one op.
+    /// Allocates scratch memory between the kernels of one op.
     pub(crate) fn scratch(&self, len: usize) -> Result<Region> {
         self.scratch_of(len, &[])
     }
 
-    /// The same with its first contents.
+    /// Allocates scratch memory with initial contents.
     pub(crate) fn scratch_of(&self, len: usize, contents: &[u32]) -> Result<Region> {
         let region = self.gpu.storage("scratch", len, contents)?;
         self.scratch.borrow_mut().push(region.clone());
         Ok(region)
     }
 
-    /// A call of a kernel that has been given the step's table, if it takes that.
+    /// A call of a kernel, with the step table bound if the kernel takes it.
     pub(crate) fn call(&self, kernel: Kernel) -> Call {
         let call = Call::new(kernel);
         let steps = call.binds("steps").then_some(&self.memory.steps);
@@ -242,13 +243,13 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// The numbers that a step records or that its optimizer looks at.
+/// The scalars that a step records or that its optimizer reads.
 fn figures(program: &Program) -> HashSet<usize> {
     let last = program.ops().iter().filter(|op| op.concludes());
     last.flat_map(Op::inputs).map(|slot| slot.0).collect()
 }
 
-/// How many workgroups of `each` elements cover `len`.
+/// The number of workgroups of `each` elements that cover `len`.
 pub(crate) fn groups(len: usize, each: usize) -> u64 {
     len.div_ceil(each) as u64
 }

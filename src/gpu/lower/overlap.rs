@@ -1,4 +1,4 @@
-//! Views of the host's that share bytes with what else a step reads and writes.
+//! Checks that views of the host's buffers do not overlap other memory of a step.
 
 use std::collections::HashSet;
 
@@ -8,7 +8,7 @@ use crate::gpu::Weights;
 use crate::gpu::memory::Region;
 use crate::program::{Op, Operand, Place, Program, Slot};
 
-/// What a step reads or writes, and where it is.
+/// Memory that a step reads or writes.
 struct Used<'a> {
     name: String,
     region: &'a Region,
@@ -17,8 +17,8 @@ struct Used<'a> {
 }
 
 impl Memory {
-    /// Fails if a view shares bytes with anything else of the step and the step writes either: in which order dispatches
-    /// read and write is nothing that a host could rely on.
+    /// Fails if a view shares bytes with other memory of the step and the step writes either: a host cannot rely on the
+    /// order in which dispatches read and write.
     pub fn check_views(&self, program: &Program, weights: Option<&Weights>) -> Result<()> {
         if self.views.is_empty() {
             return Ok(());
@@ -42,7 +42,7 @@ impl Memory {
         Ok(())
     }
 
-    /// Every slot that has memory of its own.
+    /// The slots that have memory of their own.
     fn used(&self, program: &Program) -> impl Iterator<Item = Used<'_>> {
         let changed = changed(program);
         let slots = self.slots.iter().zip(program.slots()).enumerate();
@@ -57,13 +57,13 @@ impl Memory {
     }
 }
 
-/// Everything that ops change.
+/// The operands that the ops change.
 fn changed(program: &Program) -> HashSet<Operand> {
     let changed = |op: &Op| op.effects().changed().collect::<Vec<_>>();
     program.ops().iter().flat_map(changed).map(|operand| whole(program, operand)).collect()
 }
 
-/// The memory that an operand is part of.
+/// The memory that contains an operand.
 fn whole(program: &Program, operand: Operand) -> Operand {
     let Operand::Slot(slot) = operand else { return operand };
     let base = program.slot(slot).map_or(slot, |info| info.base(slot));
@@ -74,7 +74,7 @@ fn whole(program: &Program, operand: Operand) -> Operand {
     }
 }
 
-/// The arenas of weights, as far as a program works on them.
+/// The arenas that a program uses.
 fn arenas<'a>(program: &Program, weights: &'a Weights) -> Vec<Used<'a>> {
     let changed = changed(program);
     let mut arenas = Vec::new();

@@ -1,4 +1,4 @@
-//! Which values of a training step lie in the same memory, because one is no longer needed when the other is made.
+//! Memory reuse: values of a training step share memory if one is no longer needed when the other is produced.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
@@ -7,15 +7,15 @@ use super::fusion::Plan;
 use crate::ops::UpdateOp;
 use crate::program::{Op, Place, Program, Slot};
 
-/// The values of one piece of memory, in the order in which they are made.
+/// The values that share one piece of memory, in the order in which they are produced.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::gpu) struct Shared {
     pub slots: Vec<Slot>,
-    /// Numbers that the longest of them has.
+    /// The number of elements of the longest of them.
     pub len: usize,
 }
 
-/// A value's life: the op that makes it and the last one that looks at it.
+/// The live range of a value: the op that produces it and the last one that reads it.
 struct Life {
     slot: Slot,
     len: usize,
@@ -23,18 +23,18 @@ struct Life {
     last: usize,
 }
 
-/// What is known of a slot after some of a program's ops.
+/// The uses of a slot by the ops seen so far.
 #[derive(Clone, Copy)]
 struct Uses {
     first: usize,
     last: usize,
-    /// Whether the first op makes it as a whole, and nothing keeps it beyond the step.
+    /// True if the first op writes all of it, and nothing keeps it beyond the step.
     passes: bool,
 }
 
 impl Plan {
-    /// The values that share memory. Each goes where the least is wasted, or else into the largest memory that is free,
-    /// which then grows.
+    /// The values that share memory, by best fit: each goes into the smallest free piece that is large enough,
+    /// otherwise into the largest free piece, which then grows.
     pub fn shared(&self, program: &Program) -> Vec<Shared> {
         if matches!(self, Self::Apart)
             || !program.ops().iter().any(|op| matches!(op, Op::Update(UpdateOp::Update { .. })))
@@ -51,7 +51,7 @@ impl Plan {
         let mut lives: Vec<Life> =
             lives(program).into_iter().filter(|life| !hidden.contains(&life.slot)).collect();
         for life in &mut lives {
-            // A dispatch reads and writes all of its ops' values at once.
+            // A fused dispatch reads and writes the values of all its ops at once.
             life.first = dispatches.get(life.first).map_or(life.first, |ops| ops.start);
             life.last = dispatches.get(life.last).map_or(life.last, |ops| ops.end - 1);
         }
@@ -62,10 +62,10 @@ impl Plan {
     }
 }
 
-/// Puts values into pieces of memory, those that are made first before the others.
+/// Assigns values to pieces of memory, in the order in which they are produced.
 fn arrange(lives: Vec<Life>) -> Vec<Shared> {
     let mut all: Vec<Shared> = Vec::new();
-    // Numbers of the pieces: by the op until which they are taken, and by how long the free ones are.
+    // Indices of pieces: the taken ones by the last op of their value, the free ones by length.
     let mut taken: BTreeSet<(usize, usize)> = BTreeSet::new();
     let mut free: BTreeSet<(usize, usize)> = BTreeSet::new();
     for Life { slot, len, first, last } in lives {
@@ -93,7 +93,8 @@ fn arrange(lives: Vec<Life>) -> Vec<Shared> {
     all
 }
 
-/// The lives of the values that an op makes as a whole before any other looks at them. What a step records outlives it.
+/// The live ranges of the values that an op writes completely before any other reads them. Values that a step records
+/// outlive it and are left out.
 fn lives(program: &Program) -> Vec<Life> {
     let mut uses: Vec<Option<Uses>> = vec![None; program.slots().len()];
     let base = |slot: Slot| program.slot(slot).map_or(slot, |info| info.base(slot));

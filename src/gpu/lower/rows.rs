@@ -1,4 +1,4 @@
-//! How many invocations share a row, and how.
+//! The number of invocations (lanes) per row, and their reduction scope.
 
 use super::sum::SUM;
 use super::{Lowering, groups, turns};
@@ -11,25 +11,25 @@ use crate::spec::activation::ActivationKind;
 
 /// Invocations per workgroup of row-wise kernels.
 pub(crate) const ROW: usize = 256;
-/// How many workgroups are enough for a software adapter.
+/// The number of workgroups that is enough for a software adapter.
 const ENOUGH: usize = 8;
-/// The lanes of a vector of llvmpipe's.
+/// The lanes of an llvmpipe vector.
 const VECTOR: usize = 8;
 
-/// How the kernels that give a sum per 1024 numbers go about them.
+/// The configuration of kernels that compute one sum per 1024 elements.
 pub(crate) struct Blocks {
-    /// How many numbers there are, and how many lanes share a block.
+    /// The number of elements, and of lanes per block.
     pub fields: [(&'static str, usize); 2],
-    /// How the lanes of a block meet.
+    /// The reduction scope of a block.
     pub lanes: Lanes,
-    /// How many workgroups it takes.
+    /// The number of workgroups.
     pub groups: u64,
 }
 
 impl Lowering<'_> {
-    /// How many lanes share a row of `cols` numbers that takes a lane so many turns for each of its own. On a software
-    /// adapter, where waiting for each other costs most of a row's time, only as many as one vector has, unless there are
-    /// too few rows to go round or the turns would be too many.
+    /// The number of lanes for a row of `cols` elements, of which each takes its lane `turns` loop iterations. On a
+    /// software adapter, where barriers cost most of a row's time, this is one vector of lanes, unless there are too
+    /// few rows to keep the adapter busy or a lane would need too many iterations.
     ///
     /// # Errors
     /// As [`Lowering::check_turns`].
@@ -51,7 +51,7 @@ impl Lowering<'_> {
         Ok(lanes)
     }
 
-    /// The lanes of a row of an activation.
+    /// The number of lanes for a row of an activation.
     pub(crate) fn activation_lanes(
         &self,
         f: &Activation,
@@ -61,26 +61,26 @@ impl Lowering<'_> {
         self.row_lanes(f.name(), rows, cols, turns_per_column(f, cols))
     }
 
-    /// How `len` numbers are summed by blocks.
+    /// The configuration for summing `len` elements by blocks.
     pub(crate) fn blocks(&self, len: usize) -> Blocks {
         let lanes = if self.gpu.choices().class == Class::Cpu { VECTOR } else { ROW };
         let groups = groups(len, SUM * ROW / lanes);
         Blocks { fields: [("len", len), ("lanes", lanes)], lanes: self.meeting(lanes), groups }
     }
 
-    /// How so many lanes of a row meet.
+    /// The scope in which a row of `lanes` lanes is reduced.
     pub(crate) fn meeting(&self, lanes: usize) -> Lanes {
         let choices = self.gpu.choices();
         match (lanes, choices.class) {
             (1, _) => Lanes::One,
             (VECTOR, Class::Cpu) if choices.subgroups => Lanes::Subgroup,
-            // Which lanes of a GPU's workgroup are a subgroup is its own affair.
+            // The assignment of lanes to subgroups is implementation-defined on a GPU.
             (ROW, Class::Integrated | Class::Discrete) if choices.subgroups => Lanes::Subgroups,
             _ => Lanes::Workgroup,
         }
     }
 
-    /// How a kernel goes about the rows of an activation.
+    /// The kernel variant for the rows of an activation.
     pub(crate) fn activation_rows(&self, f: &Activation, shape: Shape) -> Result<Rows> {
         if !matches!(f.entry().kind, ActivationKind::Row(_)) {
             return Ok(Rows::PLAIN);
@@ -91,8 +91,8 @@ impl Lowering<'_> {
     }
 }
 
-/// The turns of a lane for each of its columns. A loop takes four a turn, and a row at most four loops, but for those of
-/// sparsemax: 13 + log2(cols) at most that take eight.
+/// The loop iterations of a lane for each of its columns. An iteration processes four columns, and a row needs at most
+/// four loops. Sparsemax is the exception: at most 13 + log2(cols) loops with eight columns per iteration.
 fn turns_per_column(f: &Activation, cols: usize) -> usize {
     match f.name() == Activation::sparsemax().name() {
         true => (20 + cols.max(1).ilog2() as usize).div_ceil(7),
@@ -100,7 +100,7 @@ fn turns_per_column(f: &Activation, cols: usize) -> usize {
     }
 }
 
-/// How many lanes share a row: one for a short row, for then nothing is shared and the lanes need not wait for each other.
+/// The number of lanes for a row: one for a short row, which then needs no reduction or barrier.
 fn lanes(cols: usize) -> usize {
     match cols {
         0..=32 => 1,

@@ -8,14 +8,14 @@ use crate::gpu::memory::Region;
 /// Elements per block of the summing kernels.
 pub(crate) const SUM: usize = 1024;
 
-/// How a sum becomes a figure.
+/// The conversion of a sum to a recorded value.
 #[derive(Clone, Copy)]
 pub(crate) struct Total {
-    /// Sum the squares.
+    /// True to sum the squares.
     pub square: bool,
-    /// Divide by this many terms per participating row; 0 leaves the sum.
+    /// The number of terms per participating row to divide by; 0 keeps the sum.
     pub terms_per_row: usize,
-    /// How many rows there are at most.
+    /// The maximum number of rows.
     pub rows: usize,
 }
 
@@ -24,7 +24,7 @@ impl Total {
 }
 
 impl Lowering<'_> {
-    /// Sums `len` numbers into `out`, in as many rounds as it takes.
+    /// Sums `len` elements into `out`, in as many rounds as needed.
     pub(crate) fn sum(
         &mut self,
         mut x: Region,
@@ -43,7 +43,7 @@ impl Lowering<'_> {
         self.sum_round(x, len, out, 0, Total { square, ..total })
     }
 
-    /// One round: a sum per 1024 numbers, written from `offset` on.
+    /// One round: one sum per 1024 elements, written from `offset` on.
     pub(crate) fn sum_round(
         &mut self,
         x: Region,

@@ -1,4 +1,4 @@
-//! The dispatches of a step, with everything bound.
+//! The dispatches of a step, with pipelines and bind groups.
 
 use std::sync::Arc;
 
@@ -18,19 +18,19 @@ pub struct Dispatch {
     pub label: String,
     /// Workgroups along x and y.
     pub grid: [u32; 2],
-    /// The bytes bound to it.
+    /// The total bytes of its bindings.
     pub bytes: u64,
-    /// The floating-point operations it counts for, where that is known.
+    /// The number of floating-point operations, where known.
     pub flops: u64,
 }
 
 impl Dispatch {
-    /// The pipeline.
+    /// The compute pipeline.
     pub fn pipeline(&self) -> &wgpu::ComputePipeline {
         &self.pipeline.pipeline
     }
 
-    /// What it binds, as group 0.
+    /// The bind group, to be set as group 0.
     pub fn bind_group(&self) -> &wgpu::BindGroup {
         &self.bind_group
     }
@@ -40,13 +40,13 @@ impl Dispatch {
 #[derive(Debug)]
 pub(super) struct List {
     pub dispatches: Vec<Dispatch>,
-    /// How many dispatches lie before each op.
+    /// The number of dispatches before each op.
     pub marks: Vec<usize>,
-    /// The ops that a dispatch does together with the op before.
+    /// The ops that are fused into a dispatch of an earlier op.
     pub inside: Vec<usize>,
-    /// The parameters of its kernels.
+    /// The uniform parameters of the kernels.
     pub uniforms: Option<Region>,
-    /// What passes between the kernels of one op.
+    /// Scratch memory between the kernels of one op.
     pub scratch: Vec<Region>,
 }
 
@@ -78,7 +78,7 @@ impl List {
     }
 }
 
-/// How far apart the uniform parameters of two jobs lie.
+/// The distance in bytes from the uniform parameters of a job to those of the next.
 fn stride(gpu: &Gpu, job: &Job) -> u64 {
     let alignment = u64::from(gpu.limits().min_uniform_buffer_offset_alignment.max(16));
     (job.words.len() as u64 * 4).next_multiple_of(alignment)
@@ -117,7 +117,7 @@ fn bind(gpu: &Gpu, job: &Job, uniforms: Option<&Region>, offset: u64) -> Result<
     };
     let made = gpu.scoped(&job.kernel.label, || gpu.device().create_bind_group(&descriptor));
     let bind_group = made.map_err(|error| match error {
-        // Whether a buffer of the host's is still there, only the device knows.
+        // Only the device knows whether a buffer of the host still exists.
         Error::Internal(message) if job.bindings.iter().any(|region| region.owner.is_none()) => {
             Error::unsupported(&job.kernel.label, message)
         }
@@ -136,7 +136,7 @@ fn bind(gpu: &Gpu, job: &Job, uniforms: Option<&Region>, offset: u64) -> Result<
     })
 }
 
-/// Folds a row of workgroups into as many equal rows as the device's limit asks for.
+/// Folds a row of workgroups into as many equal rows as the device's limit requires.
 fn grid(groups: u64, limit: u32, label: &str) -> Result<[u32; 2]> {
     let most = u64::from(limit);
     let rows = groups.checked_div(most).map_or(u64::MAX, |_| groups.div_ceil(most));

@@ -1,4 +1,4 @@
-//! How much of the device's memory a plan takes.
+//! The device memory of a plan.
 
 use std::fmt;
 
@@ -7,14 +7,14 @@ use crate::gpu::Weights;
 #[cfg(doc)]
 use crate::program::Op;
 
-/// Bytes of the device's memory by what lies there; in print a table.
+/// Bytes of device memory by purpose; displayed as a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryUse {
     parts: Vec<(&'static str, u64)>,
 }
 
 impl MemoryUse {
-    /// What lies there, each with its bytes.
+    /// The parts by name, each with its bytes.
     pub fn parts(&self) -> &[(&'static str, u64)] {
         &self.parts
     }
@@ -24,12 +24,12 @@ impl MemoryUse {
         self.parts.iter().filter(|(name, _)| *name == part).map(|(_, bytes)| bytes).sum()
     }
 
-    /// All bytes together.
+    /// The sum of all parts in bytes.
     pub fn total(&self) -> u64 {
         self.parts.iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Adds to a part.
+    /// Adds bytes to a part.
     pub(crate) fn add(&mut self, part: &'static str, bytes: u64) {
         match self.parts.iter_mut().find(|(name, _)| *name == part) {
             Some((_, sum)) => *sum += bytes,
@@ -49,7 +49,7 @@ impl fmt::Display for MemoryUse {
 }
 
 impl Weights {
-    /// How much memory parameters, gradients and optimizer state take; parameters in a buffer of the host's are not counted.
+    /// The memory of parameters, gradients and optimizer state; parameters in a buffer of the host are not counted.
     pub fn memory(&self) -> MemoryUse {
         let mut used = MemoryUse::default();
         for segment in &self.segments {
@@ -64,19 +64,19 @@ impl Weights {
 }
 
 impl Plan {
-    /// How much of the device's memory the plan takes and the weights it works on, as far as that is wgrad's: buffers of the
-    /// host's are not counted. Weights count in every plan over them. Staging grows while more recordings are under way.
+    /// The device memory that the plan and its weights take. Buffers of the host are not counted; weights count in
+    /// every plan that uses them. Staging memory grows while more recordings are in flight.
     ///
-    /// | part | what lies there |
+    /// | part | contents |
     /// |---|---|
-    /// | parameters, gradients, optimizer state | their arenas, padded to 64 numbers a tensor |
+    /// | parameters, gradients, optimizer state | their arenas, each tensor padded to 64 elements |
     /// | parameter settings | multipliers and penalties by block |
     /// | values | inputs, activations, their gradients |
-    /// | scratch | what passes between the kernels of one op |
+    /// | scratch | temporaries between the kernels of one op |
     /// | kernel parameters | uniforms |
-    /// | step table | what varies by step, 1024 steps ahead |
+    /// | step table | settings that vary by step, for 1024 steps |
     /// | figures | loss and metrics of the last 1024 steps ([`StepOp::Record`](crate::ops::StepOp::Record)) |
-    /// | staging | what the host uploads, and what comes back to it |
+    /// | staging | buffers for uploads and downloads |
     ///
     /// ```
     /// use wgrad::prelude::*;

@@ -1,4 +1,4 @@
-//! A program lowered for one device: a list of dispatches with everything bound.
+//! A program lowered for one device: a list of dispatches with pipelines and bind groups.
 
 mod list;
 mod memory;
@@ -24,7 +24,7 @@ use crate::program::{Op, Program, Slot, SlotInfo, StepEntry, StepRule};
 use crate::shape::padded;
 use list::List;
 
-/// A program ready to be recorded into command encoders: no allocation, no queue write and no decision per step.
+/// A program ready to be recorded into command encoders, without any allocation, queue write or decision per step.
 ///
 /// ```no_run
 /// # fn host(gpu: &wgrad::gpu::Gpu, program: wgrad::Program, encoder: &mut wgpu::CommandEncoder) -> wgrad::Result<()> {
@@ -45,24 +45,26 @@ pub struct Plan {
     memory: Memory,
     steps: StepTable,
     counting: bool,
-    /// For what the host uploads through its own encoders.
+    /// Staging buffers for uploads in the host's encoders.
     uploads: Staging,
-    /// Once steps were recorded within a budget.
+    /// Set by the first recording within a budget.
     pub(super) step_budget: Option<StepBudget>,
-    /// Where parameters, gradients and state are, if it has any.
+    /// The memory of parameters, gradients and state, if any.
     arenas: MemoryUse,
 }
 
 impl Plan {
-    /// Lowers a program. `views` puts inputs and values into buffers of the caller's; `first` is the number of the
-    /// first step, and `rule` gives each step its entry; it is asked for the steps that are recorded.
+    /// Lowers a program. `views` places inputs and values in buffers of the caller; `first` is the number of the first
+    /// step, and `rule` computes the entry of each step; it is called only for steps that are recorded.
     ///
     /// # Errors
-    /// [`Error::Limit`] if a tensor is larger than the device can bind, [`Error::OutOfMemory`], [`Error::Shape`] if a
-    /// view has another shape than its slot, [`Error::Unsupported`] if views make one dispatch read and write a buffer, if
-    /// two are of the same slot (one in two shapes, too), one is of a parameter or its gradient, or one shares bytes with
-    /// another, or with the parameters, and the program writes either; also if the weights are of another program, or a view
-    /// or the weights lie on another device.
+    /// - [`Error::Limit`] if a tensor is larger than the device can bind.
+    /// - [`Error::OutOfMemory`].
+    /// - [`Error::Shape`] if a view has another shape than its slot.
+    /// - [`Error::Unsupported`] if views make one dispatch read and write a buffer; if two views are of the same slot
+    ///   (also in two shapes); if a view is of a parameter or its gradient; if a view shares bytes with another view or
+    ///   with the parameters and the program writes either; if the weights belong to another program; or if a view or
+    ///   the weights are on another device.
     pub fn new(
         gpu: &Gpu,
         program: Program,
@@ -74,7 +76,7 @@ impl Plan {
         Self::ruled(gpu, program, weights, views, first, Box::new(rule))
     }
 
-    /// As [`Plan::new`], by a rule that tells steps from updates.
+    /// As [`Plan::new`], with a rule that distinguishes steps from updates.
     pub(crate) fn ruled(
         gpu: &Gpu,
         program: Program,
@@ -95,8 +97,8 @@ impl Plan {
         Ok(Self { gpu, program, list, memory, steps, counting, uploads, step_budget: None, arenas })
     }
 
-    /// A plan of the ops that `build` adds to a program over the given tensors, for single ops in a host's encoder: the
-    /// slots that `build` gives lie in `outputs`.
+    /// Builds a plan of the ops that `build` adds to a program over the given tensors, for single ops in the host's
+    /// encoder. The slots that `build` returns are placed in `outputs`.
     ///
     /// ```no_run
     /// # fn host(gpu: &wgrad::gpu::Gpu, buffer: &wgrad::wgpu::Buffer, encoder: &mut wgrad::wgpu::CommandEncoder) -> wgrad::Result<()> {
@@ -114,7 +116,7 @@ impl Plan {
     /// ```
     ///
     /// # Errors
-    /// As [`Plan::new`], and what `build` gives.
+    /// As [`Plan::new`], and any error of `build`.
     pub fn over(
         gpu: &Gpu,
         inputs: &[View],
@@ -131,8 +133,8 @@ impl Plan {
         Self::new(gpu, program, None, &views, 0, |_| StepEntry::rows(usize::MAX))
     }
 
-    /// Puts a slot into another buffer from the next recording on, without a wait: only bind groups are made anew.
-    /// Recordings made before keep the buffer they had.
+    /// Moves a slot to another buffer from the next recording on, without waiting: only bind groups are created anew.
+    /// Earlier recordings keep their buffer.
     ///
     /// # Errors
     /// As [`Plan::new`]; the plan is then unchanged.
@@ -149,8 +151,8 @@ impl Plan {
         Ok(())
     }
 
-    /// Follows another program over the same slots from the next recording on, such as one of another activation: memory,
-    /// step counter and the pipelines that stay are kept.
+    /// Switches to another program over the same slots from the next recording on, such as one with another activation.
+    /// Memory, step counter and the pipelines that both programs use are kept.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the slots differ; otherwise as [`Plan::new`]. The plan is then unchanged.
@@ -168,7 +170,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The dispatches of a program over the same memory, fused if that was made for fused ones.
+    /// Lowers a program over the same memory, fused if the memory was laid out for fused dispatches.
     fn listed(
         &self,
         program: &Program,
@@ -210,18 +212,18 @@ impl Plan {
         self.steps.next()
     }
 
-    /// How many updates were skipped, as far as the last [`Plan::records`] saw: schedules and bias corrections are late by
-    /// as many.
+    /// The number of skipped updates as of the last [`Plan::records`]: schedules and bias corrections lag by this
+    /// number.
     pub fn skipped_updates(&self) -> u64 {
         self.steps.late()
     }
 
-    /// The most steps that one recording can hold.
+    /// The largest number of steps that one recording can hold.
     pub fn most_steps(&self) -> u64 {
         self.steps.capacity()
     }
 
-    /// Changes what the steps recorded from now on are given.
+    /// Replaces the rule for the steps recorded from now on.
     pub fn set_rule(&mut self, rule: impl Fn(u64) -> StepEntry + Send + Sync + 'static) {
         self.steps.set_rule(Box::new(rule));
     }
@@ -229,8 +231,8 @@ impl Plan {
     /// Records `steps` steps into the caller's encoder. Nothing is submitted.
     ///
     /// # Errors
-    /// [`Error::Limit`] for more steps than [`Plan::most_steps`], or when too many recordings wait to be submitted and
-    /// polled, or one waits since more than [`Plan::most_steps`] steps; [`Error::DeviceLost`].
+    /// [`Error::Limit`] for more steps than [`Plan::most_steps`], if too many recordings wait to be submitted and
+    /// polled, or if one has been waiting for more than [`Plan::most_steps`] steps; [`Error::DeviceLost`].
     pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
         self.encode_timed(encoder, steps, None)
     }
@@ -250,11 +252,11 @@ impl Plan {
         self.steps.end(encoder, steps, &self.memory.ring)
     }
 
-    /// Records some ops of one step; those up to the last op end the step. Nothing is submitted.
+    /// Records a range of the ops of one step; a range that includes the last op ends the step. Nothing is submitted.
     ///
     /// # Errors
-    /// As [`Plan::encode`]; [`Error::Unsupported`] if one dispatch does several of the ops: a plan with
-    /// [`Fusion::Never`](super::Fusion::Never) does not.
+    /// As [`Plan::encode`]; [`Error::Unsupported`] if an end of the range lies within ops fused into one dispatch,
+    /// which a plan with [`Fusion::Never`](super::Fusion::Never) does not have.
     pub fn encode_ops(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
@@ -263,7 +265,7 @@ impl Plan {
         self.gpu.check_alive()?;
         let parts = [ops.start, ops.end.min(self.program.ops().len())];
         if parts.into_iter().any(|op| self.list.inside.contains(&op)) {
-            let message = "a dispatch does ops of both parts; choose Fusion::Never";
+            let message = "the range splits a fused dispatch; choose Fusion::Never";
             return Err(Error::unsupported("encode_ops", message));
         }
         self.steps.begin(encoder, 1)?;
@@ -276,8 +278,9 @@ impl Plan {
         self.steps.end(encoder, 1, &self.memory.ring)
     }
 
-    /// The figures of the steps that have come back since the last call, oldest first, each with its step. Never blocks,
-    /// submits or polls: figures come back while the host submits and polls. At most [`Plan::most_steps`] are kept.
+    /// Takes the recorded values (loss and metrics) that have been read back since the last call, oldest first, each
+    /// with its step. Never blocks, submits or polls: values arrive while the host submits and polls. At most
+    /// [`Plan::most_steps`] are kept.
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
@@ -287,7 +290,7 @@ impl Plan {
         Ok(figures)
     }
 
-    /// The ops in the shortest runs that can be recorded by themselves, in order.
+    /// Splits the ops into the shortest runs that can be recorded separately, in order.
     pub(crate) fn runs(&self) -> impl Iterator<Item = Range<usize>> {
         let count = self.program.ops().len();
         let starts = (0..count).filter(|op| !self.list.inside.contains(op));
@@ -315,10 +318,10 @@ impl Plan {
         }
     }
 
-    /// Records and submits `steps` steps. Waits only if too many earlier runs are still under way.
+    /// Records and submits `steps` steps. Waits only if too many earlier runs are still in flight.
     ///
     /// # Errors
-    /// As [`Plan::encode`], and whatever the device raises on submission.
+    /// As [`Plan::encode`], and any error that the device raises on submission.
     pub fn run(&mut self, steps: u64) -> Result<()> {
         if !self.steps.has_room(steps) {
             self.gpu.wait(self.program.name(), None)?;
@@ -327,16 +330,17 @@ impl Plan {
         gpu.submit(&name, |encoder| self.encode(encoder, steps)).map(drop)
     }
 
-    /// Where the step counter is.
+    /// The step table, which begins with the step counter.
     pub(super) fn step_table(&self) -> &Region {
         &self.memory.steps
     }
 
-    /// Reads the figures recorded by the given steps, one row each, and notes that these steps are done.
+    /// Reads the values (loss and metrics) recorded by the given steps, one row each, and marks these steps as
+    /// executed.
     ///
     /// # Errors
-    /// [`Error::Limit`] if they are more than the ring holds or no longer in it; [`Error::DeviceLost`] and
-    /// [`Error::Timeout`]; [`Error::Unsupported`] if the device's step counter has not come that far.
+    /// [`Error::Limit`] if the steps are more than the ring holds or no longer in it; [`Error::DeviceLost`] and
+    /// [`Error::Timeout`]; [`Error::Unsupported`] if the device's step counter has not reached them.
     pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
         let recorded = self.steps.next();
         if steps.end > recorded {
@@ -368,7 +372,7 @@ impl Plan {
         Ok(steps.filter_map(row).collect())
     }
 
-    /// The dispatches of a step as text: kernel, grid, bytes, flops.
+    /// Lists the dispatches of a step as text: kernel, grid, bytes, flops.
     pub fn explain(&self) -> String {
         let mut text = format!(
             "{}: {} dispatches per step\n",
@@ -378,20 +382,20 @@ impl Plan {
         for dispatch in &self.list.dispatches {
             let [x, y] = dispatch.grid;
             let Dispatch { label, bytes, flops, .. } = dispatch;
-            // Writing to a string does not fail.
+            // Writing to a `String` cannot fail.
             let _ =
                 writeln!(text, "  {label:<44} grid {x:>5} x {y:<3} {bytes:>10} B {flops:>12} flop");
         }
         text
     }
 
-    /// Whether the program counts steps, that is, ends with [`StepOp::Record`](crate::ops::StepOp::Record).
+    /// Returns whether the program counts steps, that is, ends with [`StepOp::Record`](crate::ops::StepOp::Record).
     pub fn is_counting(&self) -> bool {
         self.counting
     }
 }
 
-/// The views by the slots whose memory they are.
+/// The views by the base slots that own the memory.
 fn bases(gpu: &Gpu, program: &Program, views: &[(Slot, View)]) -> Result<Vec<(Slot, View)>> {
     let mut bases: Vec<(Slot, View)> = Vec::with_capacity(views.len());
     for (slot, view) in views {

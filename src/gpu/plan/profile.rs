@@ -1,4 +1,4 @@
-//! How long each dispatch of a step takes.
+//! Profiling: the time of each dispatch of a step.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,33 +8,33 @@ use crate::error::{Error, Result};
 use crate::gpu::Gpu;
 use crate::gpu::memory::Region;
 
-/// The times of a step, by dispatch where the device has timestamps; in print a table.
+/// The times of a step, by dispatch where the device has timestamps; displayed as a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
-    /// How many steps the times are means of.
+    /// The number of steps that the times are averaged over.
     pub steps: u64,
-    /// Whether the times are the device's own ([`wgpu::Features::TIMESTAMP_QUERY`]). If not, there is one row for the whole
-    /// step, measured by the host's clock from submission to the end, so that it includes the way there and back.
+    /// True if the times are device timestamps ([`wgpu::Features::TIMESTAMP_QUERY`]). Otherwise there is one row for
+    /// the whole step, measured by the host's clock from submission to completion, including the round trip.
     pub by_device: bool,
-    /// The dispatches of a step in order, or the step.
+    /// The dispatches of a step in order, or a single row for the step.
     pub rows: Vec<ProfileRow>,
 }
 
-/// A dispatch, or a whole step, and how long it takes.
+/// The time of a dispatch or of a whole step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ProfileRow {
     /// The kernel's label.
     pub label: String,
     /// The mean time.
     pub time: Duration,
-    /// The bytes bound.
+    /// The total bytes of the bindings.
     pub bytes: u64,
-    /// The floating-point operations, where that is known.
+    /// The number of floating-point operations, where known.
     pub flops: u64,
 }
 
 impl Profile {
-    /// The times together. On the device dispatches may overlap, so that a step can take less.
+    /// The sum of the times. Dispatches may overlap on the device, so a step can take less.
     pub fn total(&self) -> Duration {
         self.rows.iter().map(|row| row.time).sum()
     }
@@ -58,17 +58,17 @@ impl fmt::Display for Profile {
     }
 }
 
-/// How many timestamps a query set holds.
+/// The number of timestamps in a query set.
 const QUERIES: usize = 4096;
 
-/// Where the timestamps of a step go.
+/// The query sets and resolve buffer for the timestamps of a step.
 struct Stamps {
     sets: Vec<wgpu::QuerySet>,
     resolved: Region,
 }
 
 impl Stamps {
-    /// Two for each of `count` dispatches.
+    /// Creates two timestamps for each of `count` dispatches.
     fn new(gpu: &Gpu, count: usize) -> Result<Self> {
         let usage = wgpu::BufferUsages::QUERY_RESOLVE | wgpu::BufferUsages::COPY_SRC;
         let sets = (2 * count).div_ceil(QUERIES);
@@ -80,7 +80,7 @@ impl Stamps {
         Ok(Self { sets: gpu.scoped("timestamps", made)?, resolved })
     }
 
-    /// Where dispatch `number` writes when it begins and ends.
+    /// The timestamp writes at the beginning and end of dispatch `number`.
     fn writes(&self, number: usize) -> Option<wgpu::ComputePassTimestampWrites<'_>> {
         let (set, place) = (2 * number / QUERIES, (2 * number % QUERIES) as u32);
         Some(wgpu::ComputePassTimestampWrites {
@@ -100,9 +100,9 @@ impl Stamps {
 }
 
 impl Plan {
-    /// Measures `steps` steps dispatch by dispatch. They are steps like any others: a training step trains. Submits and
-    /// waits, one step after the other, each dispatch in a pass of its own; so a step takes somewhat longer than in
-    /// [`Plan::encode`].
+    /// Measures `steps` steps dispatch by dispatch. These are ordinary steps: a training step updates the parameters.
+    /// Submits and waits for each step in turn, with each dispatch in its own pass, so a step takes somewhat longer
+    /// than with [`Plan::encode`].
     ///
     /// ```
     /// use wgrad::gpu::Plan;
@@ -159,7 +159,7 @@ impl Plan {
         Ok(Profile { steps, by_device: true, rows: rows.collect() })
     }
 
-    /// Records one step, each dispatch in a pass of its own.
+    /// Records one step, each dispatch in its own pass.
     fn encode_stamped(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
@@ -184,7 +184,7 @@ impl Plan {
             self.gpu.wait("profile", None)?;
         }
         let time = begin.elapsed().div_f64(steps as f64);
-        // A device that is gone takes no time: only what is read back was done.
+        // A lost device appears to take no time: only a read-back proves that the steps were executed.
         let table = self.steps.region.clone();
         self.gpu.read_words("step counter", &table, 1).await?;
         Ok(time)

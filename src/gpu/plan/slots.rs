@@ -1,4 +1,4 @@
-//! What the caller writes to a plan's slots and reads from them.
+//! Writing to a plan's slots and reading from them.
 
 use super::Plan;
 use crate::error::{Error, Result};
@@ -7,11 +7,12 @@ use crate::gpu::memory::Region;
 use crate::program::{DType, Slot};
 
 impl Plan {
-    /// Records the copy of numbers to the start of a slot, through staging memory of ours that is used again once the host
-    /// has submitted and polled.
+    /// Records the copy of values to the start of a slot, through a staging buffer that is reused once the host has
+    /// submitted and polled.
     ///
     /// # Errors
-    /// [`Error::Shape`] for more values than the slot holds; [`Error::Limit`] if too many recordings wait to be submitted.
+    /// [`Error::Shape`] for more values than the slot holds; [`Error::Limit`] if too many recordings wait to be
+    /// submitted.
     pub fn upload(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
@@ -21,7 +22,7 @@ impl Plan {
         self.upload_words(encoder, slot, DType::F32, bytemuck::cast_slice(data))
     }
 
-    /// Records the copy of indices to the start of a slot, as [`Plan::upload`].
+    /// Records the copy of indices to the start of a slot; otherwise as [`Plan::upload`].
     ///
     /// # Errors
     /// As [`Plan::upload`].
@@ -47,14 +48,14 @@ impl Plan {
         self.uploads.upload(encoder, words, &region.buffer, &[run]).map(drop)
     }
 
-    /// Where a slot is, if it has memory of its own: parameters lie together, and what passes within a fused dispatch is
-    /// never stored.
+    /// The memory of a slot, if it has its own: parameters share an arena, and intermediates within a fused dispatch
+    /// are never stored.
     pub fn region(&self, slot: Slot) -> Option<&Region> {
         let base = self.program.slot(slot).ok()?.base(slot);
         self.stored(slot).filter(|_| !self.memory.is_shared(base))
     }
 
-    /// Where a slot is right after the op that makes it: other values may follow there.
+    /// The memory of a slot right after the op that produces it; other values may overwrite it later in the step.
     pub(crate) fn stored(&self, slot: Slot) -> Option<&Region> {
         let base = self.program.slot(slot).ok()?.base(slot);
         self.memory.slots.get(base.0)?.as_ref()
@@ -63,17 +64,17 @@ impl Plan {
     fn own(&self, slot: Slot) -> Result<(&Region, usize)> {
         let info = self.program.slot(slot)?;
         if self.memory.is_shared(info.base(slot)) {
-            let message = "other values of the step lie where it did; Fusion::Never keeps all";
+            let message = "its memory is reused later in the step; Fusion::Never keeps all values";
             return Err(Error::unsupported(format!("'{}'", info.name), message));
         }
         let region = self.region(slot).ok_or_else(|| no_memory(&self.program, info))?;
         Ok((region, info.shape.len()))
     }
 
-    /// Writes numbers to the start of a slot and submits the copy.
+    /// Writes values to the start of a slot and submits the copy.
     ///
     /// # Errors
-    /// [`Error::Shape`] for more values than the slot holds, and whatever the device raises.
+    /// [`Error::Shape`] for more values than the slot holds, and any error that the device raises.
     pub fn write(&self, slot: Slot, data: &[f32]) -> Result<()> {
         self.write_words(slot, DType::F32, bytemuck::cast_slice(data))
     }
@@ -91,7 +92,7 @@ impl Plan {
         self.gpu.upload(&self.program.slot(slot)?.name, region, words)
     }
 
-    /// Where `count` values of a type go.
+    /// The region for writing `count` values of a type to a slot.
     fn writable(&self, slot: Slot, dtype: DType, count: usize) -> Result<&Region> {
         let info = self.program.slot(slot)?;
         let (region, len) = self.own(slot)?;
@@ -113,7 +114,7 @@ impl Plan {
         self.gpu.read_numbers(name, region, len).await
     }
 
-    /// Reads a slot right after the op that makes it.
+    /// Reads a slot right after the op that produces it.
     pub(crate) async fn read_now(&self, slot: Slot) -> Result<Vec<f32>> {
         let info = self.program.slot(slot)?;
         let region = self.stored(slot).ok_or_else(|| no_memory(&self.program, info))?;

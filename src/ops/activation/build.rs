@@ -1,4 +1,4 @@
-//! Adding activations to a program.
+//! Program builders for activations.
 
 use super::ActivationOp;
 use crate::error::{Error, Result};
@@ -13,17 +13,17 @@ impl Program {
         self.push(Op::Activation(op));
     }
 
-    /// `f(x)` into a new slot; a random f as outside training.
+    /// Adds `f(x)` in a new slot; a stochastic f in eval mode.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if f's parameters are not valid; [`Error::Shape`] if `x` has no axis that f works along, or
-    /// one of a length that does not suit f; [`Error::Unsupported`] if f has learned numbers, and for indices.
+    /// [`Error::Parameter`] if f's parameters are not valid; [`Error::Shape`] if `x` lacks the axis that f works along,
+    /// or its length does not suit f; [`Error::Unsupported`] if f has learned parameters, and for indices.
     pub fn activation(&mut self, name: &str, f: Activation, x: Slot) -> Result<Slot> {
         self.apply(name, f.eval_mode(), None, x)
     }
 
-    /// `f(x)` into a new slot, as while training: a random f draws from the stream of `key`, for others it is
-    /// [`Program::activation`].
+    /// Adds `f(x)` in a new slot, in training mode: a stochastic f draws from the stream of `key`; for other functions
+    /// this is [`Program::activation`].
     ///
     /// # Errors
     /// As [`Program::activation`].
@@ -44,10 +44,11 @@ impl Program {
         Ok(out)
     }
 
-    /// `f(x)` in the place of `x`, which is lost: for functions whose backward takes their output.
+    /// Adds `f(x)` in place, overwriting `x`: for functions whose backward reads their output.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if f's backward takes its input, or f is random; otherwise as [`Program::activation`].
+    /// [`Error::Unsupported`] if f's backward reads its input, or f is stochastic; otherwise as
+    /// [`Program::activation`].
     pub fn activation_in_place(&mut self, f: Activation, x: Slot) -> Result<()> {
         if f.saves() != Saves::Output || f.is_random() {
             let op = format!("activation.{f}.in_place");
@@ -61,7 +62,7 @@ impl Program {
         Ok(())
     }
 
-    /// dL/dx of `y = f(x)` from dL/dy; a random f as outside training.
+    /// Adds dL/dx of `y = f(x)` from dL/dy; a stochastic f in eval mode.
     ///
     /// # Errors
     /// [`Error::Shape`] if `grad_out` has another shape than f's output; otherwise as [`Program::activation`].
@@ -91,7 +92,7 @@ impl Program {
         self.differentiate(name, (f, Order::First), key, (x, y), grad_out)
     }
 
-    /// `grad_out * f''(x)`, for losses that hold derivatives of the network.
+    /// Adds `grad_out * f''(x)`, for losses that contain derivatives of the network.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if f has no second derivative; otherwise as [`Program::activation_backward`].
@@ -142,7 +143,7 @@ impl Program {
         let op = format!("activation.{f}");
         let shape = self.numbers(&op, x)?.shape;
         if f.is_parametric() {
-            let message = "it has learned numbers; give them with Program::parametric";
+            let message = "it has learned parameters; use Program::parametric";
             return Err(Error::unsupported(op, message));
         }
         let Some(dim) = f.dim() else { return Ok(shape) };
@@ -154,11 +155,11 @@ impl Program {
         if after == len { Ok(shape) } else { shape.with_axis(dim, after) }
     }
 
-    /// `f(x)` with learned numbers: `weight` holds, one after the other, each of f's numbers for every channel. The
-    /// channels are the columns of the last axis, or one for all of them.
+    /// Adds `f(x)` for a parametric f. `weight` holds each of f's parameters for all channels, one parameter after the
+    /// other. The channels are the columns of the last axis, or there is a single one for all columns.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if f has no learned numbers, [`Error::Shape`] if `weight` has another count,
+    /// [`Error::Unsupported`] if f has no learned parameters, [`Error::Shape`] if `weight` has another length,
     /// [`Error::Parameter`] if f's parameters are not valid.
     pub fn parametric(&mut self, name: &str, f: Activation, x: Slot, weight: Slot) -> Result<Slot> {
         self.check_parametric(&f, x, weight)?;
@@ -167,7 +168,7 @@ impl Program {
         Ok(out)
     }
 
-    /// dL/dx of [`Program::parametric`] from dL/dy, and dL/d(weight) into `grad_weight`.
+    /// Adds dL/dx of [`Program::parametric`] from dL/dy, and dL/d(weight) into `grad_weight`.
     ///
     /// # Errors
     /// [`Error::Shape`] if a gradient has another shape than its value; otherwise as [`Program::parametric`].
@@ -200,14 +201,14 @@ impl Program {
         let op = format!("activation.{f}");
         let (x, weight) = (self.numbers(&op, x)?.shape, self.numbers(&op, weight)?.shape);
         let Some((numbers, channels)) = f.first_numbers(x.cols()) else {
-            return Err(Error::unsupported(op, "it has no learned numbers"));
+            return Err(Error::unsupported(op, "it has no learned parameters"));
         };
         let wanted = numbers.len() * channels;
         if wanted == weight.len() {
             return Ok(());
         }
         let message = format!(
-            "{} learned numbers for {} columns, not a weight of shape {weight}",
+            "{} learned parameters for {} columns, not a weight of shape {weight}",
             wanted,
             x.cols()
         );

@@ -1,4 +1,4 @@
-//! Programs of the family.
+//! Test programs of the family.
 
 use crate::error::Result;
 use crate::ops::case::{COLS, Case, ROWS};
@@ -7,7 +7,7 @@ use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::Activation;
 
-/// Every case.
+/// All cases of the family.
 pub fn all() -> Result<Vec<Case>> {
     Activation::all().map(activation).collect()
 }

@@ -1,4 +1,4 @@
-//! The reference: along any axis, and with random numbers.
+//! The CPU reference: along any axis, and with random numbers.
 
 use super::ActivationOp;
 use crate::cpu::Memory;
@@ -9,13 +9,13 @@ use crate::spec::activation::{ActivationKind, Order, ParametricKind};
 use crate::spec::{Activation, Real};
 
 impl ActivationOp {
-    /// Runs it.
+    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::Forward { f, key, x, out } => {
                 let shape = memory.program.shape(*x)?;
                 let draw = Draw { key: *key, step: memory.progress.step as u32 };
-                // In place the input moves out with the output.
+                // In place, the input is moved out together with the output, so it is copied before.
                 let own = if x == out { Some(memory.read(*x)?.to_vec()) } else { None };
                 memory.write(*out, |memory, out| {
                     let x = own.as_deref().map_or_else(|| memory.read(*x), Ok)?;
@@ -61,7 +61,7 @@ impl ActivationOp {
     }
 }
 
-/// What an op draws its random numbers from.
+/// The source of an op's random numbers.
 #[derive(Clone, Copy)]
 struct Draw {
     pub key: Option<Key>,
@@ -73,7 +73,7 @@ impl Draw {
         F::of(self.key.map_or(0.0, |key| f64::from(key.uniform(self.step, element as u32))))
     }
 
-    /// The scores of a random row-wise activation: x with Gumbel numbers added.
+    /// The scores of a random row-wise activation: x plus Gumbel noise.
     fn scores<F: Real>(self, x: &[F]) -> Option<Vec<F>> {
         let key = self.key?;
         let score = |(x, i): (&F, u32)| *x + F::of(key.gumbel(self.step, i));
@@ -138,15 +138,15 @@ fn backward<F: Real>(
     }
 }
 
-/// The entry of an activation with learned numbers.
+/// The registry entry of a parametric activation.
 fn parametric(f: &Activation) -> Result<&'static ParametricKind> {
     match &f.entry().kind {
         ActivationKind::Parametric(parametric) => Ok(parametric),
-        _ => Err(Error::Internal(format!("{f} has no learned numbers"))),
+        _ => Err(Error::Internal(format!("{f} has no learned parameters"))),
     }
 }
 
-/// Rows whose elements do not lie side by side.
+/// Rows whose elements are not contiguous.
 struct Rows {
     outer: usize,
     len: usize,
@@ -163,7 +163,7 @@ fn rows(f: &Activation, shape: Shape) -> Option<Rows> {
 }
 
 impl Rows {
-    /// The first element of each row, before and after.
+    /// The first element of each row, in the input and in the output.
     fn starts(&self) -> impl Iterator<Item = (usize, usize)> {
         let Self { outer, len, out_len, inner } = *self;
         (0..outer).flat_map(move |o| {

@@ -1,4 +1,4 @@
-//! The dispatches.
+//! The GPU dispatches.
 
 use super::{ActivationOp, kernels};
 use crate::error::{Error, Result};
@@ -10,13 +10,13 @@ use crate::shape::Shape;
 use crate::spec::Activation;
 use crate::spec::activation::{ActivationKind, Order};
 
-/// Elements per workgroup of the elementwise kernels: 64 invocations of 16.
+/// Elements per workgroup of the elementwise kernels: 64 invocations of 16 elements each.
 const MAP: usize = 1024;
-/// Elements per workgroup of the kernels with an element per invocation.
+/// Elements per workgroup of the kernels with one element per invocation.
 const EACH: usize = 64;
 
 impl ActivationOp {
-    /// Adds its dispatches.
+    /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         match self {
             Self::Forward { f, key, x, out } => lowering.activation(f, *key, *x, *out),
@@ -68,7 +68,7 @@ impl Lowering<'_> {
         self.push_activation(call, f, key, shape, shape.len())
     }
 
-    /// Gives a call of f the rest; `shape` is that of f's input, `len` the number of results.
+    /// Completes a call of f and pushes it; `shape` is that of f's input, `len` the number of results.
     fn push_activation(
         &mut self,
         call: Call,
@@ -97,14 +97,14 @@ impl Lowering<'_> {
             }
             ActivationKind::AxisResize(_) => {
                 let out_cols = f.output_len(cols)?;
-                // One lane looks at all the numbers that one comes of, four a turn.
+                // One lane reads all inputs of a result, four per loop iteration.
                 self.check_turns(f.name(), cols.checked_div(out_cols).unwrap_or(0).div_ceil(4))?;
                 call.fields([("len", len), ("cols", cols), ("out_cols", out_cols)])
                     .field("inner", inner)
                     .groups(groups(len, EACH))
             }
             ActivationKind::Parametric(_) => {
-                return Err(Error::Internal(format!("{f} without its learned numbers")));
+                return Err(Error::Internal(format!("{f} without its learned parameters")));
             }
         };
         self.push(call.hyper(f.pairs()))
@@ -115,7 +115,7 @@ impl Lowering<'_> {
         self.push(call.bind("y", &self.region(out)?))
     }
 
-    /// The gradients of the learned numbers are sums of a term per element.
+    /// The gradients of the learned parameters are sums of one term per element.
     fn parametric_backward(
         &mut self,
         f: &Activation,
@@ -135,7 +135,7 @@ impl Lowering<'_> {
         self.sum_blocks(terms, rows, numbers, self.region(grad_weight)?)
     }
 
-    /// A kernel with learned numbers, how many channels have some, and how many each.
+    /// A call of a parametric kernel, the number of channels, and the number of parameters per channel.
     fn parametric_call(
         &self,
         kernel: Kernel,
@@ -143,7 +143,7 @@ impl Lowering<'_> {
         [x, weight]: [Slot; 2],
     ) -> Result<(Call, usize, usize)> {
         let ActivationKind::Parametric(parametric) = &f.entry().kind else {
-            return Err(Error::Internal(format!("{f} has no learned numbers")));
+            return Err(Error::Internal(format!("{f} has no learned parameters")));
         };
         let shape = self.shape(x)?;
         let (channels, count) =

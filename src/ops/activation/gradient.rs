@@ -1,4 +1,4 @@
-//! The gradient's rule.
+//! Gradient rules.
 
 use super::ActivationOp;
 use crate::error::Result;
@@ -7,7 +7,7 @@ use crate::spec::activation::{ActivationKind, Order, Saves};
 use crate::spec::{Activation, Arithmetic};
 
 impl ActivationOp {
-    /// Adds the ops that take the gradient back through this one.
+    /// Adds the ops that propagate gradients back through this one.
     pub(crate) fn gradient(&self, program: &mut Program, grads: &mut Gradients) -> Result<()> {
         match *self {
             Self::Forward { f, key, x, out } => {
@@ -46,8 +46,8 @@ impl ActivationOp {
         }
     }
 
-    /// Back through `grad_out f'(saved)` of an elementwise f: by `grad_out` it is the same again, by f's input it takes the
-    /// second derivative.
+    /// Adds the gradients of `grad_out f'(saved)` for an elementwise f: with respect to `grad_out`, the same op again;
+    /// with respect to f's input, the second derivative.
     fn second(
         &self,
         program: &mut Program,
@@ -77,7 +77,7 @@ impl ActivationOp {
     }
 }
 
-/// f's input and output, of which backward took one.
+/// The input and output of f, of which backward saved one.
 fn input_and_output(program: &Program, f: Activation, saved: Slot) -> (Slot, Slot) {
     let made = program.ops().iter().find_map(|op| match *op {
         Op::Activation(ActivationOp::Forward { f: other, x, out, .. }) => {

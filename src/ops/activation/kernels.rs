@@ -1,4 +1,4 @@
-//! The kernels.
+//! The GPU kernels.
 
 use crate::gpu::kernel::parts::{
     INDEX, MATH, NO_SCALARS, RANDOM, STEP, read, shader, whole, with_hyper, write,
@@ -48,7 +48,7 @@ pub fn forward(f: &Activation, rows: Rows) -> Kernel {
     }
 }
 
-/// `f(x)` in the place of x, for functions of one tensor whose backward takes their output.
+/// `f(x)` in place, for functions of one tensor whose backward reads their output.
 pub fn in_place(f: &Activation, rows: Rows) -> Option<Kernel> {
     let (entry, label) = (f.entry(), format!("activation.{}.in_place", f.name()));
     match &entry.kind {
@@ -69,7 +69,7 @@ pub fn in_place(f: &Activation, rows: Rows) -> Option<Kernel> {
     }
 }
 
-/// `grad_in = f'(saved)^T grad_out`; of learned functions also the terms of the learned numbers' gradients.
+/// `grad_in = f'(saved)^T grad_out`; for parametric functions also the terms of the parameters' gradients.
 pub fn backward(f: &Activation, rows: Rows) -> Kernel {
     let (entry, label) = (f.entry(), format!("activation.{}.backward", f.name()));
     match &entry.kind {
@@ -99,7 +99,7 @@ pub fn backward(f: &Activation, rows: Rows) -> Kernel {
     }
 }
 
-/// What a backward kernel calls the tensor that forward saved, and the gradient that it writes.
+/// The names of the saved tensor and of the gradient that is written, in a backward kernel.
 pub fn backward_names(f: &Activation) -> [&'static str; 2] {
     match &f.entry().kind {
         ActivationKind::Elementwise(_) => ["saved", "y"],
@@ -108,7 +108,7 @@ pub fn backward_names(f: &Activation) -> [&'static str; 2] {
     }
 }
 
-/// `grad_in = grad_out f''(saved)`, if there is a second derivative.
+/// `grad_in = grad_out f''(saved)`, if f has a second derivative.
 pub fn second(f: &Activation) -> Option<Kernel> {
     match &f.entry().kind {
         ActivationKind::Elementwise(map) if map.second.is_some() => {
@@ -134,7 +134,7 @@ fn map(label: &str, parts: &[&'static str], bindings: &[Binding]) -> Kernel {
     whole(label, 64, &[&library, parts].concat(), bindings, &["len"])
 }
 
-/// Each part is given number by number and by fours; only the softmax family has both.
+/// Each part is given as a scalar and as a vec4 version; only the softmax family has both.
 fn row(
     label: &str,
     row: &RowKind,
@@ -184,7 +184,7 @@ fn parametric(label: &str, template: &'static str, bindings: &[Binding]) -> Kern
     whole(label, 64, &[INDEX, MATH, shader!("lib/learned"), template], bindings, &LEARNED_FIELDS)
 }
 
-/// Every kernel of an activation.
+/// All kernels of an activation.
 fn all_of(f: &Activation) -> Vec<Kernel> {
     let of = |rows| [Some(forward(f, rows)), in_place(f, rows), Some(backward(f, rows))];
     let ways = |rows: &Rows| match &f.entry().kind {
@@ -194,7 +194,7 @@ fn all_of(f: &Activation) -> Vec<Kernel> {
     Rows::all().filter(ways).flat_map(of).chain([second(f)]).flatten().collect()
 }
 
-/// Every kernel of the family.
+/// All kernels of the family.
 pub fn all() -> Vec<Kernel> {
     Activation::all().flat_map(|f| all_of(&f)).collect()
 }

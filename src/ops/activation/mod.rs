@@ -1,4 +1,4 @@
-//! Activations: forward, backward, and those with learned numbers.
+//! Activations and their gradients, parametric ones included.
 
 mod build;
 pub(crate) mod cases;
@@ -21,44 +21,44 @@ pub enum ActivationOp {
         f: Activation,
         /// The key of its random numbers, if it draws any.
         key: Option<Key>,
-        /// Its input.
+        /// The input.
         x: Slot,
-        /// Its output.
+        /// The output.
         out: Slot,
     },
-    /// `grad_in = f'(saved)^T grad_out`; `saved` is f's input or output, as its entry says.
+    /// `grad_in = f'(saved)^T grad_out`; `saved` is f's input or output, as its registry entry says.
     Backward {
         /// The function.
         f: Activation,
-        /// Its first derivative, or in place of that its second.
+        /// The order of the derivative.
         order: Order,
-        /// The key of its random numbers, as forward.
+        /// The key of its random numbers, as in forward.
         key: Option<Key>,
-        /// What forward left for backward.
+        /// The tensor that forward saved for backward.
         saved: Slot,
         /// dL/dy.
         grad_out: Slot,
         /// dL/dx.
         grad_in: Slot,
     },
-    /// `out = f(x)` with learned numbers.
+    /// `out = f(x)` for a parametric f.
     Parametric {
         /// The function.
         f: Activation,
-        /// Its input.
+        /// The input.
         x: Slot,
-        /// Its learned numbers.
+        /// The learned parameters.
         weight: Slot,
-        /// Its output, of the same shape.
+        /// The output, of the same shape.
         out: Slot,
     },
-    /// The gradients of `f(x)` with learned numbers.
+    /// The gradients of `f(x)` for a parametric f.
     ParametricBackward {
         /// The function.
         f: Activation,
-        /// Its input.
+        /// The input.
         x: Slot,
-        /// Its learned numbers.
+        /// The learned parameters.
         weight: Slot,
         /// dL/dy.
         grad_out: Slot,
@@ -83,7 +83,7 @@ impl ActivationOp {
         }
     }
 
-    /// What it reads and changes.
+    /// The operands that the op reads and changes.
     pub(crate) fn effects(&self) -> Effects {
         let none = Effects::default();
         match self {

@@ -1,4 +1,4 @@
-//! Adding arithmetic to a program.
+//! Program builders for arithmetic.
 
 use super::ArithmeticOp;
 use super::gradient::by_operands;
@@ -9,15 +9,15 @@ use crate::spec::{Arithmetic, Reduce};
 use crate::walk::{Strides, Walk};
 
 impl Program {
-    /// `f(a, b)`, element by element, both repeated to their common shape by the rules of NumPy.
+    /// Adds `f(a, b)`, elementwise, both operands broadcast to their common shape by NumPy's rules.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the shapes have no common one; [`Error::Unsupported`] for indices.
+    /// [`Error::Shape`] if the shapes do not broadcast; [`Error::Unsupported`] for indices.
     pub fn arithmetic(&mut self, name: &str, f: Arithmetic, a: Slot, b: Slot) -> Result<Slot> {
         self.scaled(name, f, 1.0, a, b)
     }
 
-    /// `alpha x + y`, repeated as in [`Program::arithmetic`].
+    /// Adds `alpha x + y`, broadcast as in [`Program::arithmetic`].
     ///
     /// # Errors
     /// As [`Program::arithmetic`].
@@ -40,10 +40,10 @@ impl Program {
         Ok(out)
     }
 
-    /// dL/da and dL/db of [`Program::arithmetic`] from dL/d(out).
+    /// Adds dL/da and dL/db of [`Program::arithmetic`] from dL/d(out).
     ///
     /// # Errors
-    /// [`Error::Shape`] if `grad_out` has not the shape of the result; otherwise as [`Program::arithmetic`].
+    /// [`Error::Shape`] if `grad_out` does not have the shape of the result; otherwise as [`Program::arithmetic`].
     pub fn arithmetic_backward(
         &mut self,
         name: &str,
@@ -59,7 +59,7 @@ impl Program {
         Ok([self.sum_to(name, by_a, shapes[0])?, self.sum_to(name, by_b, shapes[1])?])
     }
 
-    /// The sum of the products of all elements: one number.
+    /// Adds the dot product: the sum of the products of all elements.
     ///
     /// # Errors
     /// As [`Program::arithmetic`].
@@ -68,7 +68,7 @@ impl Program {
         self.reduce(name, Reduce::Sum, products, &[])
     }
 
-    /// Walks two operands, repeated, and a result of `shape`.
+    /// A walk over two operands, broadcast, and a result of `shape`.
     pub(crate) fn walk_to(&self, shape: Shape, operands: [Slot; 2]) -> Result<Walk<3>> {
         let strides = |slot| {
             let strides = Strides::broadcast(self.shape(slot)?, shape);
@@ -78,7 +78,7 @@ impl Program {
         Ok(Walk::new(shape, [strides(a)?, strides(b)?, Strides::of(shape)]))
     }
 
-    /// The shape that two operands repeat to.
+    /// The common shape that two operands broadcast to.
     fn common(&self, op: &str, a: Slot, b: Slot) -> Result<Shape> {
         let (left, right) = (self.numbers(op, a)?.shape, self.numbers(op, b)?.shape);
         let rank = left.rank().max(right.rank());
@@ -93,7 +93,7 @@ impl Program {
         if fits(left) && fits(right) {
             return Ok(shape);
         }
-        let message = format!("the shapes {left} and {right} have no common one to repeat to");
+        let message = format!("the shapes {left} and {right} do not broadcast");
         Err(Error::shape(op, message))
     }
 }

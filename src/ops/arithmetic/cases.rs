@@ -1,15 +1,15 @@
-//! Programs of the family, each op with its backward.
+//! Test programs of the family, each op with its backward.
 
 use crate::error::Result;
 use crate::ops::case::Case;
 use crate::spec::Arithmetic;
 
-/// Every case.
+/// All cases of the family.
 pub fn all() -> Result<Vec<Case>> {
     Arithmetic::ALL.into_iter().map(arithmetic).collect()
 }
 
-/// Of equal shapes, and of shapes that repeat.
+/// Operands of equal shapes, and of shapes that broadcast.
 fn arithmetic(f: Arithmetic) -> Result<Case> {
     let mut case = Case::new(format!("tensor.{}", f.name()));
     let (a, row) = (case.real(&[13, 24])?, case.real(&[24])?);

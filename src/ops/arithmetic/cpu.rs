@@ -1,4 +1,4 @@
-//! The reference.
+//! The CPU reference.
 
 use super::ArithmeticOp;
 use crate::cpu::Memory;
@@ -7,7 +7,7 @@ use crate::spec::{Arithmetic, Real};
 use crate::walk::{Walk, at, put};
 
 impl ArithmeticOp {
-    /// Runs it.
+    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         let Self { f, alpha, a, b, out, walk } = self;
         memory.write(*out, |memory, out| {

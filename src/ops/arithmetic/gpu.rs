@@ -1,11 +1,11 @@
-//! The dispatches.
+//! The GPU dispatches.
 
 use super::{ArithmeticOp, kernels};
 use crate::error::Result;
 use crate::gpu::lower::Lowering;
 
 impl ArithmeticOp {
-    /// Adds its dispatches.
+    /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         let slots = [("a", self.a), ("b", self.b), ("y", self.out)];
         lowering.walk(kernels::arithmetic(self.f), &self.walk, self.alpha, slots)

@@ -1,4 +1,4 @@
-//! The gradient's rule.
+//! Gradient rules.
 
 use super::ArithmeticOp;
 use crate::error::Result;
@@ -6,7 +6,7 @@ use crate::program::{Gradients, Program, Slot};
 use crate::spec::Arithmetic;
 
 impl ArithmeticOp {
-    /// Adds the ops that take the gradient back through this one.
+    /// Adds the ops that propagate gradients back through this one.
     pub(crate) fn gradient(&self, program: &mut Program, grads: &mut Gradients) -> Result<()> {
         let Self { f, alpha, a, b, out, .. } = *self;
         let Some(g) = grads.take(program, out)? else { return Ok(()) };
@@ -33,7 +33,7 @@ impl ArithmeticOp {
     }
 }
 
-/// The gradients of `f(alpha a, b)` by a and by b, in its own shape, as far as they are wanted.
+/// The gradients of `f(alpha a, b)` with respect to a and b, in the shape of the result, where wanted.
 pub(super) fn by_operands(
     program: &mut Program,
     [of_a, of_b]: [&str; 2],
@@ -42,7 +42,7 @@ pub(super) fn by_operands(
     g: Slot,
     [by_a, by_b]: [bool; 2],
 ) -> Result<[Option<Slot>; 2]> {
-    // Division by b is part of both.
+    // Division by b is part of both gradients.
     let first = match f {
         Arithmetic::Add | Arithmetic::Sub => Some(g),
         Arithmetic::Mul if !by_a => None,
@@ -55,7 +55,7 @@ pub(super) fn by_operands(
         Arithmetic::Mul if alpha == 1.0 => Some(program.arithmetic(of_b, f, g, a)?),
         Arithmetic::Mul => Some(program.scaled(of_b, f, alpha, a, g)?),
         Arithmetic::Div => {
-            // d(a / b)/db = -(a / b) / b: neither b^2 nor 1 / b overflows on the way.
+            // d(a / b)/db = -(a / b) / b: computing neither b^2 nor 1 / b avoids their overflow.
             let quotient = program.scaled(of_b, f, -alpha, a, b)?;
             let part = first.unwrap_or(g);
             Some(program.arithmetic(of_b, Arithmetic::Mul, part, quotient)?)

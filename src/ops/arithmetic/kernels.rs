@@ -1,10 +1,10 @@
-//! The kernels.
+//! The GPU kernels.
 
 use crate::gpu::kernel::Kernel;
 use crate::gpu::kernel::parts::{read, shader, walking, whole, write};
 use crate::spec::Arithmetic;
 
-/// Arithmetic, element by element.
+/// Elementwise arithmetic.
 pub fn arithmetic(f: Arithmetic) -> Kernel {
     let op = match f {
         Arithmetic::Add => shader!("arithmetic/add"),
@@ -17,7 +17,7 @@ pub fn arithmetic(f: Arithmetic) -> Kernel {
     walking(whole(&format!("arithmetic.{}", f.name()), 64, &parts, &bindings, &[]))
 }
 
-/// Every kernel of the family.
+/// All kernels of the family.
 pub fn all() -> Vec<Kernel> {
     Arithmetic::ALL.map(arithmetic).to_vec()
 }

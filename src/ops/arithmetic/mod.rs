@@ -1,4 +1,4 @@
-//! Arithmetic, element by element.
+//! Elementwise arithmetic.
 
 mod build;
 pub(crate) mod cases;
@@ -13,12 +13,12 @@ use crate::program::{Effects, Slot};
 use crate::spec::Arithmetic;
 use crate::walk::Walk;
 
-/// `out = f(alpha a, b)`, element by element. Knows no rows of a batch: every element takes part.
+/// `out = f(alpha a, b)`, elementwise. Includes the inactive rows of a batch: every element is computed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ArithmeticOp {
     /// The operation.
     pub f: Arithmetic,
-    /// What `a` is multiplied by.
+    /// The factor of `a`.
     pub alpha: f64,
     /// The left operand.
     pub a: Slot,
@@ -26,7 +26,7 @@ pub struct ArithmeticOp {
     pub b: Slot,
     /// The result.
     pub out: Slot,
-    /// The elements of `a`, `b` and `out`.
+    /// The iteration over the elements of `a`, `b` and `out`.
     pub walk: Walk<3>,
 }
 
@@ -39,7 +39,7 @@ impl ArithmeticOp {
         }
     }
 
-    /// What it reads and changes.
+    /// The operands that the op reads and changes.
     pub(crate) fn effects(&self) -> Effects {
         Effects::default().read([self.a, self.b]).write([self.out])
     }

@@ -1,4 +1,4 @@
-//! Adding ops that move elements to a program.
+//! Program builders for ops that move elements.
 
 use std::ops::Range;
 
@@ -10,10 +10,10 @@ use crate::spec::Reduce;
 use crate::walk::{Strides, Walk};
 
 impl Program {
-    /// The same elements under another shape, without a copy: a slot in the place of `x`.
+    /// Adds a view of the same elements in another shape, without a copy: a slot that aliases `x`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the count of elements differs; [`Error::Unsupported`] for indices.
+    /// [`Error::Shape`] if the number of elements differs; [`Error::Unsupported`] for indices.
     pub fn reshape(&mut self, name: &str, x: Slot, shape: Shape) -> Result<Slot> {
         let from = self.numbers("reshape", x)?;
         if from.shape.len() != shape.len() {
@@ -28,7 +28,7 @@ impl Program {
         Ok(self.add(name, shape, DType::F32, Place::Alias(from.base(x))))
     }
 
-    /// A copy.
+    /// Adds a copy.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for indices.
@@ -36,7 +36,7 @@ impl Program {
         self.scale(name, x, 1.0)
     }
 
-    /// `factor` times every element.
+    /// Adds `factor` times every element.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for indices.
@@ -45,14 +45,14 @@ impl Program {
         self.arranged(name, x, shape, Strides::of(shape), factor)
     }
 
-    /// A tensor of one number, `value`, everywhere.
+    /// Adds a tensor filled with `value`.
     pub fn fill(&mut self, name: &str, shape: Shape, value: f64) -> Slot {
         let out = self.value(name, shape);
         self.push(Op::Arrange(ArrangeOp::Fill { out, value }));
         out
     }
 
-    /// Every element of `out` becomes `value`.
+    /// Fills every element of `out` with `value`.
     ///
     /// # Errors
     /// [`Error::Unsupported`] for indices.
@@ -62,7 +62,7 @@ impl Program {
         Ok(())
     }
 
-    /// The axes in another order: axis `i` of the result is axis `order[i]` of `x`, as `torch.permute`.
+    /// Adds a permutation of the axes: axis `i` of the result is axis `order[i]` of `x`, as `torch.permute`.
     ///
     /// # Errors
     /// [`Error::Shape`] unless `order` names every axis once; [`Error::Unsupported`] for indices.
@@ -81,7 +81,7 @@ impl Program {
         self.arranged(name, x, Shape::new(&extents)?, Strides { start: 0, steps }, 1.0)
     }
 
-    /// The transpose of a matrix, or of the matrices that the last two axes make up.
+    /// Adds the transpose of a matrix, or of the matrices that the last two axes form.
     ///
     /// # Errors
     /// [`Error::Shape`] for a tensor of fewer axes; [`Error::Unsupported`] for indices.
@@ -96,20 +96,20 @@ impl Program {
         self.permute(name, x, &order)
     }
 
-    /// The part of `x` whose index along `dim` lies in `range`. `dim` counts from the last axis if negative.
+    /// Adds the part of `x` whose index along `dim` lies in `range`. `dim` counts from the last axis if negative.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such axis or the range leaves it; [`Error::Unsupported`] for indices.
+    /// [`Error::Shape`] if there is no such axis or the range exceeds it; [`Error::Unsupported`] for indices.
     pub fn slice(&mut self, name: &str, x: Slot, dim: isize, range: Range<usize>) -> Result<Slot> {
         let shape = self.numbers("slice", x)?.shape;
         let (part, strides) = sliced("slice", shape, dim, &range)?;
         self.arranged(name, x, part, strides, 1.0)
     }
 
-    /// dL/dx of [`Program::slice`] of a tensor of `shape` from dL/dy: 0 outside of the range.
+    /// Adds dL/dx of [`Program::slice`] of a tensor of `shape` from dL/dy: 0 outside the range.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `grad_out` has not the shape of the part; otherwise as [`Program::slice`].
+    /// [`Error::Shape`] if `grad_out` does not have the shape of the part; otherwise as [`Program::slice`].
     pub fn slice_backward(
         &mut self,
         name: &str,
@@ -125,7 +125,7 @@ impl Program {
         Ok(out)
     }
 
-    /// Tensors one after the other along `dim`. The gradient of each is a [`Program::slice`] of dL/dy.
+    /// Adds the concatenation of tensors along `dim`. The gradient of each is a [`Program::slice`] of dL/dy.
     ///
     /// # Errors
     /// [`Error::Empty`] without tensors; [`Error::Shape`] if there is no such axis or another extent differs;
@@ -145,7 +145,7 @@ impl Program {
         for ((&part, shape), length) in parts.iter().zip(&shapes).zip(lengths) {
             let (room, strides) = sliced(op, whole, dim, &(start..start + length))?;
             if room != *shape {
-                let message = format!("the shapes {first} and {shape} differ beside axis {dim}");
+                let message = format!("the shapes {first} and {shape} differ outside axis {dim}");
                 return Err(Error::shape(op, message));
             }
             self.copy_into(part, room, out, strides);
@@ -154,10 +154,10 @@ impl Program {
         Ok(out)
     }
 
-    /// `x` repeated to `shape`: missing axes in front and axes of length 1, by the rules of NumPy.
+    /// Adds `x` broadcast to `shape` by NumPy's rules: missing axes in front and axes of length 1 repeat.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the shapes do not fit; [`Error::Unsupported`] for indices.
+    /// [`Error::Shape`] if the shapes are not compatible; [`Error::Unsupported`] for indices.
     pub fn broadcast_to(&mut self, name: &str, x: Slot, shape: Shape) -> Result<Slot> {
         self.repeated("broadcast_to", name, x, shape, 1.0)
     }
@@ -172,19 +172,19 @@ impl Program {
         scale: f64,
     ) -> Result<Slot> {
         let own = self.numbers(op, x)?.shape;
-        let message = || format!("a tensor of shape {own} does not repeat to {shape}");
+        let message = || format!("a tensor of shape {own} does not broadcast to {shape}");
         let strides = Strides::broadcast(own, shape).ok_or_else(|| Error::shape(op, message()))?;
         self.arranged(name, x, shape, strides, scale)
     }
 
-    /// The sum over what [`Program::broadcast_to`] repeated: its backward.
+    /// Adds the sum over the elements that [`Program::broadcast_to`] repeated: its backward.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `shape` does not repeat to that of `x`; [`Error::Unsupported`] for indices.
+    /// [`Error::Shape`] if `shape` does not broadcast to that of `x`; [`Error::Unsupported`] for indices.
     pub fn sum_to(&mut self, name: &str, x: Slot, shape: Shape) -> Result<Slot> {
         let from = self.numbers("sum_to", x)?.shape;
         if Strides::broadcast(shape, from).is_none() {
-            let message = format!("a tensor of shape {shape} does not repeat to {from}");
+            let message = format!("a tensor of shape {shape} does not broadcast to {from}");
             return Err(Error::shape("sum_to", message));
         }
         let missing = from.rank() - shape.rank();
@@ -198,7 +198,7 @@ impl Program {
         if self.shape(sum)? == shape { Ok(sum) } else { self.reshape(name, sum, shape) }
     }
 
-    /// `x` laid `times` times one after the other along `dim`.
+    /// Adds `x` repeated `times` times along `dim`.
     ///
     /// # Errors
     /// [`Error::Shape`] if there is no such axis; [`Error::Limit`] for too many elements; [`Error::Unsupported`] for
@@ -207,7 +207,7 @@ impl Program {
         let shape = self.numbers("repeat", x)?.shape;
         let (_, length) = axis("repeat", shape, dim)?;
         let [outer, _, inner] = shape.split(dim).unwrap_or_default();
-        let limit = || Error::shape("repeat", format!("{times} times {shape} is too much"));
+        let limit = || Error::shape("repeat", format!("{times} times {shape} is too large"));
         let long = length.checked_mul(times).ok_or_else(limit)?;
         let out = self.value(name, shape.with_axis(dim, long)?);
         let seen = Shape::new(&[outer, times, length * inner])?;
@@ -218,10 +218,10 @@ impl Program {
         Ok(out)
     }
 
-    /// dL/dx of [`Program::repeat`] from dL/dy: the sum over the repetitions.
+    /// Adds dL/dx of [`Program::repeat`] from dL/dy: the sum over the repetitions.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless the axis is `times` equal parts; otherwise as [`Program::repeat`].
+    /// [`Error::Shape`] unless the axis divides into `times` equal parts; otherwise as [`Program::repeat`].
     pub fn repeat_backward(
         &mut self,
         name: &str,
@@ -242,7 +242,7 @@ impl Program {
         self.reshape(name, sum, shape.with_axis(dim, long / times)?)
     }
 
-    /// A new tensor of `shape` whose elements lie in `x` as `strides` says.
+    /// Adds a new tensor of `shape` with the elements of `x` at `strides`.
     fn arranged(
         &mut self,
         name: &str,
@@ -257,12 +257,12 @@ impl Program {
         Ok(out)
     }
 
-    /// Copies elements of `x`, times a factor, to those of `out` that a walk over both visits with them.
+    /// Copies elements of `x`, times a factor, to elements of `out`; `walk` pairs them.
     pub(crate) fn push_copy(&mut self, x: Slot, out: Slot, walk: Walk<2>, scale: f64) {
         self.push(Op::Arrange(ArrangeOp::Copy { x, out, walk, scale }));
     }
 
-    /// Copies the whole of `x` to the whole of `out`, which has its shape.
+    /// Copies all of `x` to all of `out`, which has the same shape.
     pub(crate) fn copy_to(&mut self, x: Slot, out: Slot) -> Result<()> {
         let shape = self.shape(out)?;
         self.check_shape("copy", x, shape)?;
@@ -270,7 +270,7 @@ impl Program {
         Ok(())
     }
 
-    /// Copies what lies in `range` of the first axis of `x` to the whole of `out`.
+    /// Copies `range` of the first axis of `x` to all of `out`.
     pub(crate) fn rows_into(&mut self, x: Slot, range: Range<usize>, out: Slot) -> Result<()> {
         let (part, from) = sliced("slice", self.shape(x)?, 0, &range)?;
         let walk = Walk::new(part, [from, Strides::of(part)]);
@@ -278,32 +278,32 @@ impl Program {
         Ok(())
     }
 
-    /// Copies the whole of `x` to `range` of the first axis of `out`.
+    /// Copies all of `x` to `range` of the first axis of `out`.
     pub(crate) fn put_rows(&mut self, x: Slot, out: Slot, range: Range<usize>) -> Result<()> {
         let (part, to) = sliced("slice", self.shape(out)?, 0, &range)?;
         self.copy_into(x, part, out, to);
         Ok(())
     }
 
-    /// All of `x`, of `shape`, to the elements of `out` that `strides` says.
+    /// Copies all of `x`, of `shape`, to the elements of `out` at `strides`.
     fn copy_into(&mut self, x: Slot, shape: Shape, out: Slot, strides: Strides) {
         let walk = Walk::new(shape, [Strides::of(shape), strides]);
         self.push_copy(x, out, walk, 1.0);
     }
 }
 
-/// The number of an axis and its extent.
+/// The index of an axis and its extent.
 pub(crate) fn axis(op: &str, shape: Shape, dim: isize) -> Result<(usize, usize)> {
     let number = shape.axis_number(dim);
     let found = number.and_then(|number| Some((number, shape.axis(number)?)));
     found.ok_or_else(|| Error::shape(op, format!("a tensor of shape {shape} has no axis {dim}")))
 }
 
-/// The shape of a part along one axis, and where its elements lie in the whole.
+/// The shape of a slice along one axis, and its strides within the whole.
 fn sliced(op: &str, shape: Shape, dim: isize, range: &Range<usize>) -> Result<(Shape, Strides)> {
     let (number, extent) = axis(op, shape, dim)?;
     if range.start > range.end || range.end > extent {
-        let message = format!("{range:?} leaves axis {dim} of a tensor of shape {shape}");
+        let message = format!("{range:?} exceeds axis {dim} of a tensor of shape {shape}");
         return Err(Error::shape(op, message));
     }
     let own = Strides::of(shape);

@@ -1,10 +1,10 @@
-//! Programs of the family, each op with its backward.
+//! Test programs of the family, each op with its backward.
 
 use crate::error::Result;
 use crate::ops::case::Case;
 use crate::shape::Shape;
 
-/// Every case.
+/// All cases of the family.
 pub fn all() -> Result<Vec<Case>> {
     Ok(vec![arranged()?, repeated()?])
 }

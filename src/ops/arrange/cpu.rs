@@ -1,4 +1,4 @@
-//! The reference.
+//! The CPU reference.
 
 use super::ArrangeOp;
 use crate::cpu::Memory;
@@ -7,7 +7,7 @@ use crate::spec::Real;
 use crate::walk::{at, put};
 
 impl ArrangeOp {
-    /// Runs it.
+    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::Copy { x, out, walk, .. } if memory.holds_indices(*x)? => {

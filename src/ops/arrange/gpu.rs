@@ -1,4 +1,4 @@
-//! The dispatches.
+//! The GPU dispatches.
 
 use super::{ArrangeOp, kernels};
 use crate::error::Result;
@@ -6,7 +6,7 @@ use crate::gpu::lower::{Lowering, groups};
 use crate::gpu::memory::Region;
 
 impl ArrangeOp {
-    /// Adds its dispatches.
+    /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         match self {
             Self::Copy { x, out, walk, scale } => {
@@ -22,7 +22,7 @@ impl ArrangeOp {
 }
 
 impl Lowering<'_> {
-    /// Writes zeros.
+    /// Fills a region with zeros.
     pub(crate) fn clear(&mut self, out: Region, len: usize) -> Result<()> {
         let fill = self.call(kernels::fill()).bind("y", &out).field("len", len);
         self.push(fill.field("value", 0.0).groups(groups(len, 64)))

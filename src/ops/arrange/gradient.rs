@@ -1,4 +1,4 @@
-//! The gradient's rule.
+//! Gradient rules.
 
 use super::ArrangeOp;
 use crate::error::Result;
@@ -8,11 +8,11 @@ use crate::spec::Reduce;
 use crate::walk::{Strides, Walk};
 
 impl ArrangeOp {
-    /// Adds the ops that take the gradient back through this one.
+    /// Adds the ops that propagate gradients back through this one.
     pub(crate) fn gradient(&self, program: &mut Program, grads: &mut Gradients) -> Result<()> {
         match self {
             Self::Copy { x, out, walk, scale } => {
-                // Copies to parts of one tensor go to different ones.
+                // Copies to parts of one tensor write different elements.
                 let is_whole = walk.len() == program.shape(*out)?.len();
                 let g = match is_whole {
                     true => grads.take(program, *out)?,
@@ -29,7 +29,7 @@ impl ArrangeOp {
     }
 }
 
-/// The elements of one of a walk's tensors, along some of its axes.
+/// The strides of one tensor of a walk, along some of its axes.
 fn strides(walk: &Walk<2>, tensor: impl Fn([usize; 2]) -> usize, kept: &[usize]) -> Strides {
     let mut steps = [0; MAX_AXES];
     let axes = kept.iter().filter_map(|axis| walk.axes().get(*axis));
@@ -37,7 +37,8 @@ fn strides(walk: &Walk<2>, tensor: impl Fn([usize; 2]) -> usize, kept: &[usize])
     Strides { start: tensor(walk.starts()), steps }
 }
 
-/// Adds dL/dx of a copy: what of dL/d(out) it wrote, summed where it read an element more than once, in the places it read.
+/// Adds dL/dx of a copy: the part of dL/d(out) that it wrote, at the elements it read, summed over repeated reads of an
+/// element.
 fn copied(
     program: &mut Program,
     grads: &mut Gradients,

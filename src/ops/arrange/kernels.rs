@@ -1,4 +1,4 @@
-//! The kernels.
+//! The GPU kernels.
 
 use crate::gpu::kernel::Kernel;
 use crate::gpu::kernel::parts::{INDEX, read, shader, walking, whole, write};
@@ -8,12 +8,12 @@ pub fn copy() -> Kernel {
     walking(whole("tensor.copy", 64, &[shader!("tensor/copy")], &[read("x"), write("y")], &[]))
 }
 
-/// One number everywhere.
+/// Fills a tensor with one value.
 pub fn fill() -> Kernel {
     whole("tensor.fill", 64, &[INDEX, shader!("tensor/fill")], &[write("y")], &["len", "value"])
 }
 
-/// Every kernel of the family.
+/// All kernels of the family.
 pub fn all() -> Vec<Kernel> {
     vec![copy(), fill()]
 }

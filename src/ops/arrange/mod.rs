@@ -1,4 +1,4 @@
-//! Moving elements: nothing is computed but where one goes.
+//! Ops that move elements: copies and fills.
 
 mod build;
 pub(crate) mod cases;
@@ -12,25 +12,26 @@ pub(crate) use build::axis;
 use crate::program::{Effects, Slot};
 use crate::walk::Walk;
 
-/// An op that moves elements. Knows no rows of a batch: every element takes part.
+/// An op that moves elements. Includes the inactive rows of a batch: every element is moved.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ArrangeOp {
-    /// Writes `scale` times elements of `x` to elements of `out`; the others stay as they are. A scale of 1 copies bits.
+    /// Writes `scale` times elements of `x` to elements of `out`; the others are unchanged. A scale of 1 copies bit by
+    /// bit.
     Copy {
-        /// What is copied.
+        /// The source.
         x: Slot,
-        /// Where to.
+        /// The destination.
         out: Slot,
-        /// The elements of `x` and of `out`.
+        /// The iteration over the elements of `x` and `out`.
         walk: Walk<2>,
-        /// What they are multiplied by.
+        /// The factor of the elements.
         scale: f64,
     },
-    /// Every element of `out` becomes `value`.
+    /// Fills every element of `out` with `value`.
     Fill {
-        /// What is filled.
+        /// The destination.
         out: Slot,
-        /// With this.
+        /// The value.
         value: f64,
     },
 }
@@ -45,7 +46,7 @@ impl ArrangeOp {
         }
     }
 
-    /// What it reads and changes.
+    /// The operands that the op reads and changes.
     pub(crate) fn effects(&self) -> Effects {
         let none = Effects::default();
         match self {

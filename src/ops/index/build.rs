@@ -1,4 +1,4 @@
-//! Adding ops that go by indices to a program.
+//! Program builders for gathering and scattering by index.
 
 use super::IndexOp;
 use crate::error::{Error, Result};
@@ -6,11 +6,11 @@ use crate::program::{DType, Op, Place, Program, Slot};
 use crate::shape::Shape;
 
 impl Program {
-    /// The rows of `table` of the given indices, as `torch.nn.functional.embedding`: the axes of `index`, then all but
-    /// the first of `table`. A row of an index beyond the table is 0; [`Program::check_classes`] counts those.
+    /// Adds the rows of `table` at the given indices, as `torch.nn.functional.embedding`: the axes of `index`, then all
+    /// but the first of `table`. The row of an index out of range is 0; [`Program::check_classes`] counts those.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the table has no axis or the result more than six; [`Error::Unsupported`] unless `index`
+    /// [`Error::Shape`] if the table has no axis or the result has more than six; [`Error::Unsupported`] unless `index`
     /// holds indices; [`Error::Limit`] for too many elements.
     pub fn gather_rows(&mut self, name: &str, table: Slot, index: Slot) -> Result<Slot> {
         let op = "gather_rows";
@@ -22,9 +22,9 @@ impl Program {
         Ok(out)
     }
 
-    /// Adds the rows of `x` to the rows of `out` of the given indices: the backward of [`Program::gather_rows`] where
-    /// `out` begins as 0. A row that is named more than once takes all of its sums, always in the same order; a row of
-    /// an index beyond `out` is left out.
+    /// Adds the rows of `x` to the rows of `out` at the given indices: the backward of [`Program::gather_rows`] if
+    /// `out` is initially 0. Rows with the same index are summed, always in the same order; a row with an index out of
+    /// range is skipped.
     ///
     /// # Errors
     /// [`Error::Shape`] unless `x` has the axes of `index`, then those of a row of `out`; otherwise as
@@ -38,7 +38,7 @@ impl Program {
         Ok(())
     }
 
-    /// dL/d(table) of [`Program::gather_rows`] from dL/dy, for a table of `shape`.
+    /// Adds dL/d(table) of [`Program::gather_rows`] from dL/dy, for a table of `shape`.
     ///
     /// # Errors
     /// As [`Program::scatter_add`].
@@ -54,8 +54,8 @@ impl Program {
         Ok(out)
     }
 
-    /// The whole numbers of `x` as indices. Anything else (a fraction, a negative number, NaN, 2^24 and more, beyond which
-    /// not every whole number exists) becomes `u32::MAX`, which is beyond every table.
+    /// Adds the integers of `x` as indices. Anything else (a fraction, a negative number, NaN, 2^24 and more, beyond
+    /// which `f32` does not represent every integer) becomes `u32::MAX`, which is out of range for every table.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if `x` holds indices already.
@@ -76,7 +76,7 @@ impl Program {
     }
 }
 
-/// How many rows a table has, and the shape of one.
+/// The number of rows of a table, and the shape of one.
 fn row(op: &str, table: Shape) -> Result<(usize, Shape)> {
     let extents = table.to_vec();
     let (rows, row) = extents

@@ -1,15 +1,15 @@
-//! Programs of the family, each op with its backward.
+//! Test programs of the family, each op with its backward.
 
 use crate::error::Result;
 use crate::ops::case::Case;
 use crate::shape::Shape;
 
-/// Every case.
+/// All cases of the family.
 pub fn all() -> Result<Vec<Case>> {
     Ok(vec![rows()?])
 }
 
-/// Rows by index, some more than once and one that is none.
+/// Rows by index, some repeated and some out of range.
 fn rows() -> Result<Case> {
     let mut case = Case::new("tensor.rows");
     let table = case.real(&[11, 24])?;

@@ -1,4 +1,4 @@
-//! The reference.
+//! The CPU reference.
 
 use super::IndexOp;
 use crate::cpu::Memory;
@@ -6,7 +6,7 @@ use crate::error::Result;
 use crate::spec::Real;
 
 impl IndexOp {
-    /// Runs it.
+    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::GatherRows { table, index, out, cols } => memory.write(*out, |memory, out| {
@@ -38,7 +38,7 @@ impl IndexOp {
     }
 }
 
-/// The index that a number stands for.
+/// Converts a value to an index.
 fn to_index(x: f64) -> u32 {
     let is_index = x >= 0.0 && x < f64::from(1 << 24) && x.fract() == 0.0;
     if is_index { x as u32 } else { u32::MAX }

@@ -1,15 +1,15 @@
-//! The dispatches.
+//! The GPU dispatches.
 
 use super::{IndexOp, kernels};
 use crate::error::Result;
 use crate::gpu::lower::{Lowering, groups};
 use crate::program::Slot;
 
-/// Rows that are added to a table at once: llvmpipe ends an invocation's loops after 65 535 turns.
+/// The number of rows added to a table per dispatch: llvmpipe ends an invocation's loops after 65 535 iterations.
 const CHUNK: usize = 16_384;
 
 impl IndexOp {
-    /// Adds its dispatches.
+    /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         match self {
             Self::GatherRows { table, index, out, cols } => {

@@ -1,11 +1,11 @@
-//! The gradient's rule.
+//! Gradient rules.
 
 use super::IndexOp;
 use crate::error::Result;
 use crate::program::{Gradients, Program};
 
 impl IndexOp {
-    /// Adds the ops that take the gradient back through this one.
+    /// Adds the ops that propagate gradients back through this one.
     pub(crate) fn gradient(&self, program: &mut Program, grads: &mut Gradients) -> Result<()> {
         match *self {
             Self::GatherRows { table, index, out, .. } => {
@@ -27,7 +27,7 @@ impl IndexOp {
                 }
                 Ok(())
             }
-            // Indices have none.
+            // Indices have no gradient.
             Self::ToIndex { .. } => Ok(()),
         }
     }

@@ -1,4 +1,4 @@
-//! What goes by indices.
+//! Gathering and scattering rows by index.
 
 mod build;
 pub(crate) mod cases;
@@ -9,36 +9,36 @@ pub(crate) mod kernels;
 
 use crate::program::{Effects, Slot};
 
-/// An op that goes by indices. Knows no rows of a batch: every element takes part.
+/// An op that gathers or scatters by index. Includes the inactive rows of a batch: every element is computed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum IndexOp {
-    /// `out` = the rows of `table` of these indices; 0 for an index beyond it.
+    /// `out` = the rows of `table` at these indices; 0 for an index out of range.
     GatherRows {
-        /// The rows, one after the other.
+        /// The table of rows.
         table: Slot,
-        /// Which ones.
+        /// The indices of the rows.
         index: Slot,
-        /// As many rows as indices.
+        /// The result, one row per index.
         out: Slot,
-        /// Elements of a row.
+        /// The number of elements of a row.
         cols: usize,
     },
-    /// Adds each row of `x` to the row of `out` of its index, in a fixed order; an index beyond it is left out.
+    /// Adds each row of `x` to the row of `out` at its index, in a fixed order; an index out of range is skipped.
     ScatterAdd {
-        /// As many rows as indices.
+        /// The rows to add, one per index.
         x: Slot,
-        /// Where they go.
+        /// The indices of the rows of `out`.
         index: Slot,
-        /// What they are added to.
+        /// The table that is added to.
         out: Slot,
-        /// Elements of a row.
+        /// The number of elements of a row.
         cols: usize,
     },
-    /// `out` = the whole numbers of `x` as indices; for anything else `u32::MAX`, which no table has.
+    /// `out` = the integers of `x` as indices; `u32::MAX` for anything else, which is out of range for every table.
     ToIndex {
-        /// Numbers.
+        /// The values.
         x: Slot,
-        /// Indices.
+        /// The indices.
         out: Slot,
     },
 }
@@ -53,7 +53,7 @@ impl IndexOp {
         }
     }
 
-    /// What it reads and changes.
+    /// The operands that the op reads and changes.
     pub(crate) fn effects(&self) -> Effects {
         let none = Effects::default();
         match self {

@@ -1,14 +1,15 @@
-//! Adding products to a program.
+//! Program builders for matrix products.
 
 use super::{Form, LinearOp, Product};
 use crate::error::{Error, Result};
 use crate::program::{Op, Program, Slot};
 
 impl Program {
-    /// The product into a new slot, as [`Product::of`].
+    /// Adds the matrix product in a new slot, as [`Product::of`].
     ///
     /// # Errors
-    /// [`Error::Shape`] if the inner sides differ or the batch axes do not broadcast; [`Error::Unsupported`] for indices.
+    /// [`Error::Shape`] if the inner dimensions differ or the batch axes do not broadcast; [`Error::Unsupported`] for
+    /// indices.
     pub fn matmul(&mut self, name: &str, a: Slot, b: Slot, form: Form) -> Result<Slot> {
         let [left, right] = [a, b].map(|side| self.numbers("matmul", side));
         let shape = Product::shape(form, left?.shape, right?.shape)?;
@@ -17,7 +18,7 @@ impl Program {
         Ok(out)
     }
 
-    /// The product into a given slot, as [`Product::into`].
+    /// Writes the matrix product to a given slot, as [`Product::into`].
     ///
     /// # Errors
     /// As [`Program::matmul`], also if `out` has another shape.
@@ -28,10 +29,10 @@ impl Program {
         Ok(())
     }
 
-    /// dL/da and dL/db of [`Program::matmul`] from dL/d(product); what was broadcast takes the sum.
+    /// Adds dL/da and dL/db of [`Program::matmul`] from dL/d(product), summed over broadcast axes.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `grad_out` has not the shape of the product; otherwise as [`Program::matmul`].
+    /// [`Error::Shape`] if `grad_out` does not have the shape of the product; otherwise as [`Program::matmul`].
     pub fn matmul_backward(
         &mut self,
         name: &str,
@@ -51,17 +52,17 @@ impl Program {
     /// Adds one row to every row of `out`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the row has another length than the columns.
+    /// [`Error::Shape`] if the length of the row differs from the number of columns.
     pub fn add_row(&mut self, row: Slot, out: Slot) -> Result<()> {
         self.check_row("add_row", row, out)?;
         self.push(Op::Linear(LinearOp::AddRow { row, out }));
         Ok(())
     }
 
-    /// The sum of the rows of `x` into `out`.
+    /// Writes the sum of the rows of `x` to `out`.
     ///
     /// # Errors
-    /// [`Error::Shape`] if `out` has another length than the columns.
+    /// [`Error::Shape`] if the length of `out` differs from the number of columns.
     pub fn sum_rows_into(&mut self, x: Slot, out: Slot) -> Result<()> {
         self.check_row("sum_rows", out, x)?;
         self.push(Op::Linear(LinearOp::SumRows { x, out }));

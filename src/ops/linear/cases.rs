@@ -1,16 +1,16 @@
-//! Programs of the family.
+//! Test programs of the family.
 
 use super::Form;
 use crate::error::Result;
 use crate::ops::case::Case;
 use crate::shape::Shape;
 
-/// Every case.
+/// All cases of the family.
 pub fn all() -> Result<Vec<Case>> {
     Form::ALL.into_iter().map(batched).chain([dense()]).collect()
 }
 
-/// A layer with a bias, and the gradient of the bias.
+/// A linear layer with a bias, and the gradient of the bias.
 fn dense() -> Result<Case> {
     let mut case = Case::new("linear.dense");
     let (x, weight, bias) = (case.real(&[13, 5])?, case.real(&[7, 5])?, case.real(&[7])?);
@@ -21,7 +21,7 @@ fn dense() -> Result<Case> {
     Ok(case)
 }
 
-/// Products with batch axes that repeat.
+/// Products with batch axes that broadcast.
 fn batched(form: Form) -> Result<Case> {
     let mut case = Case::new(format!("matmul.{} batched", form.name()));
     let (left, right) = match form {

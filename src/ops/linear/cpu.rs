@@ -1,4 +1,4 @@
-//! The reference.
+//! The CPU reference.
 
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
@@ -10,7 +10,7 @@ use crate::shape::Shape;
 use crate::spec::Real;
 
 impl LinearOp {
-    /// Runs it.
+    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::MatMul { a, b, out, form } => {
@@ -74,8 +74,8 @@ fn one_matmul<F: Real>(
     Ok(())
 }
 
-/// Products with a side of length 1 as plain passes over the rows: packing tiles costs more than it saves there.
-/// Says whether it was such a product.
+/// Computes products with a side of length 1 by plain passes over the rows: there, packing tiles costs more than it
+/// saves. Returns whether it was such a product.
 fn thin<F: Real>(
     a: &[F],
     b: &[F],
@@ -85,13 +85,13 @@ fn thin<F: Real>(
     form: Form,
 ) -> bool {
     match form {
-        // A column by a row: each row of the result is a multiple of b.
+        // An outer product: each row of the result is a multiple of b.
         Form::NN | Form::NT if a_cols == 1 && b.len() == out.len() / rows.max(1) => {
             for (out, &a) in out.chunks_exact_mut(b.len().max(1)).zip(a) {
                 out.iter_mut().zip(b).for_each(|(out, &b)| *out = a * b);
             }
         }
-        // One dot product per row.
+        // A dot product per row.
         Form::NT if b_rows == 1 && a_cols > 0 => {
             out.iter_mut().zip(a.chunks_exact(a_cols)).for_each(|(out, a)| *out = dot(a, b));
         }
@@ -103,7 +103,7 @@ fn thin<F: Real>(
     true
 }
 
-/// A dot product in eight lanes.
+/// A dot product, accumulated in eight lanes.
 fn dot<F: Real>(a: &[F], b: &[F]) -> F {
     let mut lanes = [F::zero(); 8];
     let (a, a_rest) = a.as_chunks::<8>();
@@ -115,7 +115,7 @@ fn dot<F: Real>(a: &[F], b: &[F]) -> F {
     lanes.into_iter().chain(rest).sum()
 }
 
-/// The sum of the rows of a matrix, each times its weight, by blocks of rows so that the error stays small.
+/// Sums the rows of a matrix, each times its weight, by blocks of rows to keep the rounding error small.
 fn weighted_sum<F: Real>(matrix: &[F], weights: &[F], out: &mut [F]) {
     const BLOCK: usize = 32;
     let cols = out.len().max(1);
@@ -136,7 +136,8 @@ fn add_row<F: Real>(row: &[F], out: &mut [F]) {
     }
 }
 
-/// Sums blocks of rows, then the blocks, so that the error grows with the square root of the rows at most.
+/// Sums blocks of rows, then the blocks, so that the rounding error grows at most with the square root of the number of
+/// rows.
 fn sum_rows<F: Real>(x: &[F], out: &mut [F]) {
     let cols = out.len().max(1);
     let block = cols * ((x.len() / cols) as f64).sqrt().ceil().max(1.0) as usize;

@@ -1,4 +1,4 @@
-//! The dispatches.
+//! The GPU dispatches.
 
 use super::{Form, LinearOp, Product, kernels};
 use crate::error::Result;
@@ -7,20 +7,20 @@ use crate::gpu::lower::{Call, Lowering, groups};
 use crate::gpu::memory::Region;
 use crate::program::Slot;
 
-/// Rows per workgroup of the kernel that sums them.
+/// Rows per workgroup of the kernel that sums rows.
 const BLOCK: usize = 4096;
 
-/// A product with what surrounds it.
+/// The operations fused with a matrix product.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Fused {
     pub epilogue: Epilogue,
-    /// What the epilogue reads and writes.
+    /// The operands of the epilogue.
     pub operands: Vec<(&'static str, Region)>,
-    /// Where the sums of the left operand's rows go.
+    /// The destination of the sum of the left operand's rows.
     pub sums: Option<Slot>,
 }
 
-/// The dispatch of a product.
+/// The prepared dispatch of a matrix product.
 pub(crate) struct MatmulDispatch {
     variant: Variant,
     bindings: Vec<(&'static str, Region)>,
@@ -28,11 +28,11 @@ pub(crate) struct MatmulDispatch {
     batch: [[usize; 4]; 3],
     groups: u64,
     flops: u64,
-    /// What is left to be added up after it.
+    /// The sums of partial results that must follow it.
     sums: Vec<Sum>,
 }
 
-/// A sum of parts, one after the other in memory.
+/// A sum of parts that lie one after the other in memory.
 struct Sum {
     from: Region,
     parts: usize,
@@ -41,7 +41,7 @@ struct Sum {
 }
 
 impl MatmulDispatch {
-    /// Gives a call its operands and sides, under the names that the call's kernel has for them.
+    /// Binds the operands and dimensions to a call, under the names that the call's kernel has for them.
     fn given_to(&self, call: Call, own: impl Fn(&'static str) -> &'static str) -> Call {
         let bindings = self.bindings.iter().map(|(name, region)| (own(name), region.clone()));
         let sides = ["m", "k", "n", "depth"].map(&own).into_iter().zip(self.sides);
@@ -51,7 +51,7 @@ impl MatmulDispatch {
 }
 
 impl LinearOp {
-    /// Adds its dispatches.
+    /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         match self {
             Self::MatMul { a, b, out, form } => lowering.matmul(*a, *b, *out, *form),
@@ -67,7 +67,7 @@ impl Lowering<'_> {
         self.product(draft)
     }
 
-    /// A product, not yet among the jobs.
+    /// Prepares a matrix product without adding its dispatch.
     pub(crate) fn matmul_dispatch(
         &self,
         [a, b, out]: [Slot; 3],
@@ -77,7 +77,7 @@ impl Lowering<'_> {
         let product = Product::into(form, self.shape(a)?, self.shape(b)?, self.shape(out)?)?;
         let Product { m, k, n, .. } = product;
         let (tiling, depth) = self.gpu.product(form, &product);
-        // An epilogue is one of a whole sum.
+        // An epilogue needs the complete sum, so the inner dimension is not split.
         let depth = if fused.epilogue == Epilogue::default() { depth } else { depth.max(k) };
         let (parts, len) = (k.div_ceil(depth).max(1), product.count() * m * n);
         let [rows, cols] = tiling.block().map(|side| side as usize);
@@ -97,7 +97,7 @@ impl Lowering<'_> {
             if parts == 1 {
                 return Ok(to);
             }
-            // What updates the parameters adds these up.
+            // The kernels that update the parameters add these up.
             if let Some(partial) = self.partials.get(&slot) {
                 return Ok(partial.clone());
             }
@@ -115,7 +115,7 @@ impl Lowering<'_> {
         Ok(MatmulDispatch { variant, bindings, sides, batch, groups: tiles, flops, sums })
     }
 
-    /// A product in a dispatch of its own.
+    /// Adds a product as a dispatch of its own.
     pub(crate) fn product(&mut self, draft: MatmulDispatch) -> Result<()> {
         let call = self.call(draft.variant.kernel()).hyper(draft.variant.epilogue.pairs());
         let call = draft.given_to(call, |name| name);
@@ -123,7 +123,7 @@ impl Lowering<'_> {
         self.sums(draft.sums)
     }
 
-    /// Two products in one dispatch, if one can do both.
+    /// Adds two products as one dispatch, or as two if one cannot do both.
     pub(crate) fn pair(&mut self, first: MatmulDispatch, second: MatmulDispatch) -> Result<()> {
         let pair = Pair { first: first.variant, second: second.variant };
         if !pair.fits(self.gpu.limits().max_compute_workgroup_storage_size) {
@@ -155,7 +155,7 @@ impl Lowering<'_> {
         self.sum_blocks(self.region(x)?, shape.rows(), shape.cols(), self.region(out)?)
     }
 
-    /// Sums rows into `out`, in as many rounds as it takes.
+    /// Sums rows into `out`, in as many rounds as needed.
     pub(crate) fn sum_blocks(
         &mut self,
         mut x: Region,

@@ -1,4 +1,4 @@
-//! The gradient's rule.
+//! Gradient rules.
 
 use super::{Form, LinearOp, Product};
 use crate::error::Result;
@@ -6,7 +6,7 @@ use crate::program::{Gradients, Program, Slot};
 use crate::shape::Shape;
 
 impl LinearOp {
-    /// Adds the ops that take the gradient back through this one.
+    /// Adds the ops that propagate gradients back through this one.
     pub(crate) fn gradient(&self, program: &mut Program, grads: &mut Gradients) -> Result<()> {
         match *self {
             Self::MatMul { a, b, out, form } => {
@@ -46,7 +46,7 @@ impl LinearOp {
     }
 }
 
-/// A product of a shape, which batch axes that it does not have are summed to.
+/// Adds a product of the given shape, summed over the batch axes that the shape lacks.
 fn product_of(
     program: &mut Program,
     name: &str,

@@ -1,9 +1,9 @@
-//! The kernels.
+//! The GPU kernels.
 
 use crate::gpu::kernel::Kernel;
 use crate::gpu::kernel::parts::{INDEX, read, shader, whole, write};
 
-/// The sum of the partial products of a split inner side, and beside it of the column sums.
+/// Sums the partial results of a split inner dimension: of a product, and of the column sums computed with it.
 pub fn sum_parts() -> Kernel {
     let bindings = [read("x"), write("y")];
     let parts = [INDEX, shader!("matmul/sum_parts")];
@@ -28,7 +28,7 @@ pub fn sum_rows() -> Kernel {
     )
 }
 
-/// Every kernel of the family but the products, whose texts depend on the device.
+/// All kernels of the family but the products, whose source depends on the device.
 pub fn all() -> Vec<Kernel> {
     vec![sum_parts(), add_row(), sum_rows()]
 }

@@ -1,4 +1,4 @@
-//! Matrix products, and adding and summing rows.
+//! Matrix products, and the addition and summation of rows.
 
 mod build;
 pub(crate) mod cases;
@@ -13,7 +13,7 @@ pub use product::{MAX_BATCH_AXES, Product};
 
 use crate::program::{Effects, Slot};
 
-/// Which operands of a matrix product are transposed.
+/// The operands of a matrix product that are transposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Form {
     /// `a b`: a is (m, k), b is (k, n).
@@ -37,7 +37,8 @@ impl Form {
         }
     }
 
-    /// The products that are the gradients by a and by b of one of this form whose own gradient is `g`.
+    /// The products that give the gradients with respect to a and b of a product of this form, from its upstream
+    /// gradient `g`.
     pub(crate) const fn gradients(self, a: Slot, b: Slot, g: Slot) -> [(Slot, Slot, Self); 2] {
         match self {
             Self::NN => [(g, b, Self::NT), (a, g, Self::TN)],
@@ -46,7 +47,7 @@ impl Form {
         }
     }
 
-    /// (m, k, n) of a product of an (ar, ac) by a (br, bc) matrix, if their inner sides agree.
+    /// The sizes (m, k, n) of the product of an (ar, ac) and a (br, bc) matrix, if their inner dimensions agree.
     pub const fn sides(
         self,
         (ar, ac): (usize, usize),
@@ -61,7 +62,7 @@ impl Form {
     }
 }
 
-/// A matrix product, or what a linear layer does beside it.
+/// A matrix product, or one of the other ops of a linear layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LinearOp {
     /// `out = a b`, either operand transposed; leading axes are batch axes, as [`Product`] says.
@@ -72,21 +73,21 @@ pub enum LinearOp {
         b: Slot,
         /// The product, (m, n) for each index of the batch axes.
         out: Slot,
-        /// Which operand is transposed.
+        /// The operand that is transposed, if any.
         form: Form,
     },
     /// Adds one row to every row of `out`, in place.
     AddRow {
         /// The row, one element per column.
         row: Slot,
-        /// What it is added to.
+        /// The matrix that it is added to.
         out: Slot,
     },
     /// `out` = the sum of the rows of `x`.
     SumRows {
-        /// What is summed.
+        /// The matrix.
         x: Slot,
-        /// One element per column.
+        /// The sum, one element per column.
         out: Slot,
     },
 }
@@ -101,7 +102,7 @@ impl LinearOp {
         }
     }
 
-    /// What it reads and changes.
+    /// The operands that the op reads and changes.
     pub(crate) fn effects(&self) -> Effects {
         let none = Effects::default();
         match self {

@@ -1,27 +1,27 @@
-//! The sides and batch axes of a matrix product.
+//! The dimensions and batch axes of a matrix product.
 
 use super::Form;
 use crate::error::{Error, Result};
 use crate::shape::{MAX_AXES, Shape};
 
-/// How many batch axes a product can have.
+/// The maximum number of batch axes of a product.
 pub const MAX_BATCH_AXES: usize = MAX_AXES - 2;
 
-/// A matrix product per index of the batch axes, as `torch.matmul`: of tensors with more than two axes the leading ones
+/// A matrix product per index of the batch axes, as `torch.matmul`: the leading axes of tensors with more than two axes
 /// are batch axes, which broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Product {
     /// Rows of the result.
     pub m: usize,
-    /// The inner side.
+    /// The inner dimension.
     pub k: usize,
     /// Columns of the result.
     pub n: usize,
-    /// The batch axes, outermost first, with ones before them.
+    /// The extents of the batch axes, outermost first, padded with ones in front.
     pub batch: [usize; MAX_BATCH_AXES],
-    /// How far the left operand moves along each batch axis, in elements; 0 where it is broadcast.
+    /// The stride of the left operand along each batch axis, in elements; 0 where it is broadcast.
     pub a_strides: [usize; MAX_BATCH_AXES],
-    /// The same for the right operand.
+    /// The stride of the right operand along each batch axis, likewise.
     pub b_strides: [usize; MAX_BATCH_AXES],
 }
 
@@ -29,7 +29,7 @@ impl Product {
     /// The product of tensors of these shapes.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the inner sides differ or the batch axes do not broadcast.
+    /// [`Error::Shape`] if the inner dimensions differ or the batch axes do not broadcast.
     pub fn of(form: Form, a: Shape, b: Shape) -> Result<Self> {
         let name = format!("matmul.{}", form.name());
         let sides = form
@@ -52,8 +52,8 @@ impl Product {
         Ok(Self { m, k, n, batch, a_strides, b_strides }.folded(form))
     }
 
-    /// The product into a matrix that the batch axes do not appear in: of the form `a^T b` it is the sum over them, which
-    /// is the gradient of a matrix that was broadcast.
+    /// The product into an output of the given shape. A product of the form `a^T b` into a matrix sums over the batch
+    /// axes, which gives the gradient of a matrix that was broadcast.
     ///
     /// # Errors
     /// As [`Product::of`], also if `out` has another shape than the product.
@@ -88,12 +88,12 @@ impl Product {
         Shape::new(&extents)
     }
 
-    /// How many products there are.
+    /// The number of matrix products.
     pub fn count(&self) -> usize {
         self.batch.iter().product()
     }
 
-    /// Where each operand of a product begins, in elements.
+    /// The offset of each operand of a matrix product, in elements.
     pub fn offsets(&self, index: usize) -> [usize; 2] {
         let (mut rest, mut offsets) = (index, [0, 0]);
         let axes = self.batch.iter().zip(self.a_strides.iter().zip(&self.b_strides));
@@ -105,7 +105,7 @@ impl Product {
         offsets
     }
 
-    /// One product of more rows, where the right operand is the same matrix for all.
+    /// Merges the batch axes into the rows, if the right operand is the same matrix for the whole batch.
     fn folded(self, form: Form) -> Self {
         let whole = self.a_strides == strides(self.batch, self.m * self.k);
         let one = self.b_strides == [0; MAX_BATCH_AXES];
@@ -124,7 +124,7 @@ fn matrix(shape: Shape) -> (usize, usize) {
     (extents.next().unwrap_or(1), cols)
 }
 
-/// The extents before the last two, with ones before them.
+/// The extents before the last two, padded with ones in front.
 fn batch_axes(shape: Shape) -> [usize; MAX_BATCH_AXES] {
     let mut axes = [1; MAX_BATCH_AXES];
     let extents = shape.extents().rev().skip(2);
@@ -132,7 +132,7 @@ fn batch_axes(shape: Shape) -> [usize; MAX_BATCH_AXES] {
     axes
 }
 
-/// How far apart the matrices of `len` elements lie along each axis; 0 along an axis of one.
+/// The distance of matrices of `len` elements along each axis; 0 along an axis of length 1.
 fn strides(axes: [usize; MAX_BATCH_AXES], len: usize) -> [usize; MAX_BATCH_AXES] {
     let (mut strides, mut stride) = ([0; MAX_BATCH_AXES], len);
     for (place, &extent) in strides.iter_mut().zip(&axes).rev() {

@@ -1,4 +1,4 @@
-//! Adding losses to a program.
+//! Program builders for losses.
 
 use super::{Layout, LossInputs, LossOp};
 use crate::error::{Error, Result};
@@ -12,7 +12,7 @@ impl Program {
         self.push(Op::Loss(op));
     }
 
-    /// What each row's term is multiplied by, into `out`.
+    /// Writes the factor of each row's term in the value to `out`.
     pub(crate) fn row_shares(
         &mut self,
         (target, classes, ignored): (Slot, usize, Option<u32>),
@@ -25,7 +25,7 @@ impl Program {
         out
     }
 
-    /// The value of a loss and, if asked for, its gradient by the prediction.
+    /// Adds a loss and, if requested, its gradient with respect to the prediction.
     ///
     /// # Errors
     /// As [`Program::loss_of`].
@@ -41,11 +41,11 @@ impl Program {
         Ok((value, gradients.first().copied()))
     }
 
-    /// The value of a loss and, if asked for, its gradients by every differentiable input.
+    /// Adds a loss and, if requested, its gradients with respect to every differentiable input.
     ///
     /// # Errors
     /// [`Error::Shape`] if inputs, target and weights do not fit; [`Error::Unsupported`] for a target or weight that
-    /// the loss does not take; [`Error::Parameter`] for parameters not valid.
+    /// the loss does not take; [`Error::Parameter`] if a parameter is not valid.
     pub fn loss_of(
         &mut self,
         loss: Loss,
@@ -67,7 +67,7 @@ impl Program {
         Ok((value, outputs))
     }
 
-    /// The shape of a loss's terms: that of the prediction, or without the axis of a row.
+    /// The shape of a loss's terms: that of the prediction; a row-wise loss drops the axis that its rows run along.
     fn terms_shape(&self, loss: &Loss, shape: Shape) -> Result<Shape> {
         if !loss.is_row_wise() {
             return Ok(shape);
@@ -79,7 +79,7 @@ impl Program {
         }
     }
 
-    /// Checks the operands of a loss and gives the shape of its predictions.
+    /// Checks the operands of a loss and returns the shape of its predictions.
     pub(crate) fn check_loss(&self, loss: &Loss, inputs: &LossInputs) -> Result<Shape> {
         let op = format!("loss.{loss}");
         let count = loss.inputs();
@@ -127,7 +127,7 @@ impl Program {
         Ok(shape)
     }
 
-    /// Checks the operands of a loss of sequences.
+    /// Checks the operands of a sequence loss.
     fn check_sequences(&self, op: String, shape: Shape, inputs: &LossInputs) -> Result<()> {
         let samples = shape.axis(1).filter(|_| shape.rank() == 3);
         let (Some(samples), Some(target), Some(lengths)) = (samples, inputs.target, inputs.lengths)
@@ -197,7 +197,8 @@ impl Program {
         Err(Error::shape(op, message))
     }
 
-    /// Counts the class targets that are no class below `classes`; gives their count and the first one's row.
+    /// Counts the class targets that are neither below `classes` nor ignored; returns their count and the row of the
+    /// first one.
     ///
     /// # Errors
     /// [`Error::Shape`] unless the target holds class indices.
@@ -217,7 +218,7 @@ impl Program {
     }
 }
 
-/// The axis that a row runs along, if it is one.
+/// The axis that a row runs along, if it is a single one.
 fn class_axis(loss: &Loss) -> Option<ClassAxis> {
     match &loss.entry().kind {
         LossKind::Row(row) if row.axis != ClassAxis::Sample => Some(row.axis),
@@ -225,7 +226,7 @@ fn class_axis(loss: &Loss) -> Option<ClassAxis> {
     }
 }
 
-/// A shape of more than two axes without the axis of its classes.
+/// A shape of more than two axes without its class axis.
 fn without(shape: Shape, axis: ClassAxis) -> Result<Shape> {
     let mut extents = shape.to_vec();
     if axis == ClassAxis::Second && extents.len() > 1 {
@@ -236,7 +237,7 @@ fn without(shape: Shape, axis: ClassAxis) -> Result<Shape> {
     Shape::new(&extents)
 }
 
-/// What a target can be, in words.
+/// The accepted targets, in words.
 fn wanted(forms: &[TargetForm]) -> String {
     let name = |form: &TargetForm| match form {
         TargetForm::Values => "numbers of the same shape",

@@ -1,4 +1,4 @@
-//! Programs of the family.
+//! Test programs of the family.
 
 use crate::error::Result;
 use crate::ops::case::{Case, ROWS, draw, soft_rows};
@@ -6,7 +6,7 @@ use crate::program::{LinearInputs, LossInputs, TripletDistances};
 use crate::spec::loss::{Domain, LossKind, TargetForm};
 use crate::spec::{Activation, Loss, Reduction};
 
-/// Every case.
+/// All cases of the family.
 pub fn all() -> Result<Vec<Case>> {
     let mut cases = composed()?;
     for loss in Loss::all() {
@@ -33,7 +33,7 @@ fn losses(loss: Loss) -> Result<Vec<Case>> {
             Ok(vec![case])
         }
         LossKind::Row(row) => {
-            // Rows of a multiple of four numbers have kernels of their own.
+            // Rows whose length is a multiple of four have kernels of their own.
             let widths: &[usize] = if loss.takes_classes() { &[5, 8] } else { &[5] };
             let forms =
                 row.targets.iter().flat_map(|form| widths.iter().map(move |cols| (form, cols)));
@@ -71,7 +71,7 @@ fn row_loss(loss: Loss, inputs: usize, form: TargetForm, cols: usize) -> Result<
             Some(case.classes(&[ROWS], classes)?)
         }
         TargetForm::ClassList => {
-            // One class and the next one.
+            // One class and the next one, then padding.
             let place = |place: usize| match place % cols {
                 own @ 0..2 => ((place / cols + own) % cols) as u32,
                 _ => u32::MAX,
@@ -86,7 +86,7 @@ fn row_loss(loss: Loss, inputs: usize, form: TargetForm, cols: usize) -> Result<
     Ok(case)
 }
 
-/// Losses that are put together of several ops, and what is asked of their targets.
+/// Losses composed of several ops, and checks of class targets.
 fn composed() -> Result<Vec<Case>> {
     let mut linear = Case::new("linear_cross_entropy");
     let (x, weight) = (linear.real(&[ROWS, 5])?, linear.real(&[7, 5])?);

@@ -1,4 +1,4 @@
-//! The reference.
+//! The CPU reference.
 
 use super::{LossInputs, LossOp};
 use crate::cpu::Memory;
@@ -14,7 +14,7 @@ use crate::spec::registry::Values;
 use crate::spec::{Loss, Real, Reduction};
 
 impl LossOp {
-    /// Runs it.
+    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::Loss { loss, reduction, inputs, value, gradients } => {
@@ -43,7 +43,7 @@ impl LossOp {
                     out.fill(F::zero());
                     let rows = out.chunks_mut(cols.max(1)).zip(memory.indices(*target));
                     for (row, class) in rows.take(memory.entry.rows as usize) {
-                        // A class that is none leaves its row 0.
+                        // An invalid class leaves its row 0.
                         if let Some(place) = row.get_mut(*class as usize) {
                             *place = F::one();
                         }
@@ -72,7 +72,7 @@ impl LossOp {
 }
 
 impl<F: Real> Memory<'_, F> {
-    /// What a loss takes.
+    /// The operands of a loss.
     fn batch<'b>(
         &'b self,
         loss: &'b Loss,
@@ -107,7 +107,7 @@ impl<F: Real> Memory<'_, F> {
     }
 }
 
-/// A target slot before it is known whether it holds values or class indices.
+/// A target slot whose type, values or class indices, is not known yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     pub indices: &'a [Vec<u32>],
@@ -138,7 +138,7 @@ impl<'a> Target<'a> {
 }
 
 impl<'a, F: Real> Targets<'a, F> {
-    /// The target of a row of scores, as metrics see it.
+    /// The target of a row of scores, as metrics use it.
     pub(crate) fn row(&self, row: usize, cols: usize) -> RowTarget<'a, F> {
         match self {
             Self::Values(values) => {
@@ -159,19 +159,19 @@ impl<'a, F: Real> Targets<'a, F> {
     }
 }
 
-/// Everything a loss takes in one step.
+/// The operands of a loss in one step.
 pub(crate) struct Batch<'a, F> {
     pub loss: &'a Loss,
     pub reduction: Reduction,
     pub layout: Layout,
     pub predictions: [&'a [F]; 3],
     pub target: Targets<'a, F>,
-    /// Of sequences and their targets, pair by pair.
+    /// The lengths of sequences and their targets, in pairs.
     pub lengths: &'a [u32],
     pub weight: Option<&'a [F]>,
     pub class_weight: Option<&'a [F]>,
     pub upstream: F,
-    /// How many samples take part, if there are as many.
+    /// The number of active samples; it may exceed the number of samples.
     pub samples: usize,
 }
 
@@ -183,7 +183,7 @@ pub(crate) struct Classes<'a, F> {
 }
 
 impl<F: Real> Classes<'_, F> {
-    /// The weight of a target: 0 if it is to be ignored or no class.
+    /// The weight of a target: 0 if it is ignored or not a class.
     fn weight(&self, target: u32) -> F {
         if Some(target) == self.ignored || target as usize >= self.count {
             return F::zero();
@@ -192,7 +192,7 @@ impl<F: Real> Classes<'_, F> {
         self.weights.map_or(F::one(), own)
     }
 
-    /// What the term of each target is multiplied by in the value.
+    /// Writes the factor of each target's term in the value.
     pub fn row_shares(&self, targets: &[u32], reduction: Reduction, out: &mut [F]) {
         let divisor: F = match reduction {
             Reduction::None | Reduction::Sum => F::one(),
@@ -207,7 +207,7 @@ impl<F: Real> Classes<'_, F> {
     }
 }
 
-/// A row of every operand that has one number per element, gathered where they do not lie side by side.
+/// A row of every operand of the prediction's shape, copied if its elements are not contiguous.
 #[derive(Default)]
 struct Gathered<F> {
     inputs: [Vec<F>; 3],
@@ -220,13 +220,13 @@ impl<F: Real> Batch<'_, F> {
         self.samples.min(self.layout.samples)
     }
 
-    /// How many terms take part.
+    /// The number of active terms.
     fn terms(&self) -> usize {
         let Layout { cols, inner, .. } = self.layout;
         self.active_samples() * if self.loss.is_row_wise() { inner } else { cols }
     }
 
-    /// What a term of the value is multiplied by, before its own weight.
+    /// The factor of a term in the value, before its own weight.
     fn share(&self) -> F {
         let dtype = matches!(self.target, Targets::Classes(_)).then_some(DType::U32);
         let weighted =
@@ -241,7 +241,7 @@ impl<F: Real> Batch<'_, F> {
         }
     }
 
-    /// The class weights of the targets that take part.
+    /// The sum of the class weights of the active targets.
     fn total_class_weight(&self) -> F {
         let Targets::Classes(targets) = self.target else { return F::zero() };
         let (ignored, weights) = (self.loss.ignore_index(), self.class_weight);
@@ -293,12 +293,12 @@ impl<F: Real> Batch<'_, F> {
         self.loss.get("zero_infinity") == Some(1.0)
     }
 
-    /// What the mean divides a sequence's term by: the length of its target.
+    /// The divisor of a sequence's term in the mean: the length of its target.
     fn labels(&self, sequence: &Sequence<'_>) -> f64 {
         if self.reduction == Reduction::Mean { sequence.target.len().max(1) as f64 } else { 1.0 }
     }
 
-    /// Visits the sequences that take part: number, sequence, where its first row lies.
+    /// Visits the active sequences: their number, the sequence, and the offset of its first row.
     fn sequences(&self, mut visit: impl FnMut(usize, &Sequence<'_>, usize)) {
         let [log_probs, ..] = self.predictions;
         let Targets::Classes(targets) = self.target else { return };
@@ -323,8 +323,8 @@ impl<F: Real> Batch<'_, F> {
         }
     }
 
-    /// Calls an elementwise pass once over everything, or with weights per column once per element, its first
-    /// parameter times the column's weight.
+    /// Calls an elementwise pass once for all elements; with weights per column, once for each element, with its first
+    /// parameter multiplied by the column's weight.
     fn by_column(&self, out: &mut [F], pass: impl Fn(&Values<F>, MapInputs<'_, F>, &mut [F])) {
         let [first, second, _] = self.predictions;
         let target = self.target.values();
@@ -344,7 +344,7 @@ impl<F: Real> Batch<'_, F> {
         }
     }
 
-    /// Makes a result NaN where the loss takes one, whatever its formula sees of it.
+    /// Makes a result NaN if one of its operands is, whatever the formula makes of it.
     fn keep_nans(&self, out: &mut [F]) {
         let [first, second, _] = self.predictions;
         for operand in [first, second, self.target.values()] {
@@ -423,7 +423,7 @@ impl<F: Real> Batch<'_, F> {
         Ok(())
     }
 
-    /// The gradient by the input of the given number.
+    /// Writes the gradient with respect to the given input.
     pub fn gradient(&self, input: usize, out: &mut [F]) {
         out.fill(F::zero());
         let scale = self.upstream * self.share();

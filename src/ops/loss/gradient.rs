@@ -1,4 +1,4 @@
-//! The gradient's rule.
+//! Gradient rules.
 
 use super::{LossInputs, LossOp};
 use crate::error::Result;
@@ -7,7 +7,7 @@ use crate::shape::Shape;
 use crate::spec::{Arithmetic, Reduction};
 
 impl LossOp {
-    /// Adds the ops that take the gradient back through this one.
+    /// Adds the ops that propagate gradients back through this one.
     pub(crate) fn gradient(&self, program: &mut Program, grads: &mut Gradients) -> Result<()> {
         match self {
             Self::Loss { loss, reduction, inputs, value, gradients } => {
@@ -43,13 +43,13 @@ impl LossOp {
                 let weight: Vec<Slot> = class_weight.iter().copied().collect();
                 grads.refuse(program, &self.name(), &weight)
             }
-            // Class targets have none.
+            // Class targets have no gradient.
             Self::OneHot { .. } | Self::CheckClasses { .. } => Ok(()),
         }
     }
 }
 
-/// A number per term over the numbers that the term is of: classes stand on the second axis, or the last of two.
+/// Broadcasts a value per term over the elements of the term: classes are on the second axis, or the last of two.
 fn per_term(program: &mut Program, name: &str, g: Slot, shape: Shape) -> Result<Slot> {
     let terms = program.shape(g)?;
     if terms == shape {
@@ -58,7 +58,7 @@ fn per_term(program: &mut Program, name: &str, g: Slot, shape: Shape) -> Result<
     let mut extents = shape.to_vec();
     match terms.rank() + 1 == shape.rank() {
         true => extents.iter_mut().skip(1).take(1).for_each(|classes| *classes = 1),
-        // A term per sample.
+        // One term per sample.
         false => extents.iter_mut().skip(1).for_each(|extent| *extent = 1),
     }
     let kept = Shape::new(&extents)?;

@@ -1,69 +1,69 @@
-//! What losses take, and how they see it.
+//! The operands of losses, and how losses lay them out in rows.
 
 use crate::program::{DType, Slot};
 use crate::shape::Shape;
 use crate::spec::loss::{ClassAxis, LossKind};
 use crate::spec::{Loss, Reduction};
 
-/// What a loss takes, and what its gradients are multiplied by.
+/// The operands of a loss, and the factor of its gradients.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LossInputs {
-    /// The differentiable inputs, all of one shape: the prediction, or as many as the loss has.
+    /// The differentiable inputs, all of one shape: the prediction, or as many inputs as the loss has.
     pub predictions: Vec<Slot>,
-    /// The target: of the same shape, or what the loss's entry says. None for losses without one.
+    /// The target: of the same shape, or as the loss's registry entry says. `None` for losses without one.
     pub target: Option<Slot>,
     /// A weight per sample or row; for elementwise losses also one per element. It multiplies the terms, not the
     /// divisor of a mean.
     pub weight: Option<Slot>,
     /// A weight per class or column, for losses that take one.
     pub class_weight: Option<Slot>,
-    /// For losses of sequences: how many time steps and how many classes each has, `u32`, one pair per sample.
+    /// For sequence losses: the number of time steps and of target classes of each sample, `u32`, in pairs.
     pub lengths: Option<Slot>,
-    /// What the gradients are multiplied by: dL/d(value).
+    /// The factor of the gradients: dL/d(value).
     pub upstream: f64,
 }
 
 impl LossInputs {
-    /// A prediction and its target.
+    /// Creates the operands from a prediction and its target.
     pub fn new(prediction: Slot, target: Slot) -> Self {
         Self::of(&[prediction], Some(target))
     }
 
-    /// Any number of predictions, and a target if the loss has one.
+    /// Creates the operands from any number of predictions, and a target if the loss has one.
     pub fn of(predictions: &[Slot], target: Option<Slot>) -> Self {
         let predictions = predictions.to_vec();
         let (weight, class_weight, lengths) = (None, None, None);
         Self { predictions, target, weight, class_weight, lengths, upstream: 1.0 }
     }
 
-    /// With a weight per sample, row or element.
+    /// Sets a weight per sample, row or element.
     pub fn weight(self, weight: Slot) -> Self {
         Self { weight: Some(weight), ..self }
     }
 
-    /// With a weight per class or column.
+    /// Sets a weight per class or column.
     pub fn class_weight(self, class_weight: Slot) -> Self {
         Self { class_weight: Some(class_weight), ..self }
     }
 
-    /// With the lengths of sequences and of their targets.
+    /// Sets the lengths of sequences and of their targets.
     pub fn lengths(self, lengths: Slot) -> Self {
         Self { lengths: Some(lengths), ..self }
     }
 
-    /// With gradients multiplied by this number.
+    /// Sets the factor of the gradients.
     pub fn upstream(self, upstream: f64) -> Self {
         Self { upstream, ..self }
     }
 
-    /// Every slot read.
+    /// All slots that are read.
     pub(crate) fn slots(&self) -> Vec<Slot> {
         let others = [self.target, self.weight, self.class_weight, self.lengths];
         self.predictions.iter().copied().chain(others.into_iter().flatten()).collect()
     }
 }
 
-/// How a loss sees its prediction: `samples * inner` rows of `cols` numbers that lie `inner` apart.
+/// The layout of a prediction for a loss: `samples * inner` rows of `cols` elements at a stride of `inner`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub samples: usize,
@@ -94,7 +94,7 @@ impl Layout {
         self.samples * self.inner
     }
 
-    /// How many terms of a mean a sample has; 0 where nothing is divided.
+    /// The number of terms of a mean per sample; 0 if nothing is divided.
     pub fn terms_per_sample(&self, loss: &Loss, reduction: Reduction) -> usize {
         match reduction {
             Reduction::None | Reduction::Sum => 0,
@@ -105,7 +105,7 @@ impl Layout {
     }
 }
 
-/// Whether the mean divides by the class weights of the targets.
+/// Returns whether the mean divides by the class weights of the targets.
 pub(crate) fn has_weighted_mean(
     loss: &Loss,
     reduction: Reduction,

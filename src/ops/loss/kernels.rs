@@ -1,4 +1,4 @@
-//! The kernels.
+//! The GPU kernels.
 
 use crate::gpu::kernel::parts::{
     INDEX, MATH, NO_SCALARS, REDUCE, STEP, only, read, shader, whole, with_hyper, write,
@@ -40,16 +40,16 @@ fn ctc(label: &str, shader: &'static str) -> Kernel {
     whole(label, 64, &parts, &bindings, &CTC_FIELDS)
 }
 
-/// What a kernel of a loss binds beside its predictions and target.
+/// The bindings of a loss kernel in addition to its predictions and target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Parts {
-    /// A weight per row or element, or a number to divide by.
+    /// A weight per row or element, or a divisor.
     pub weight: bool,
     /// A weight per class or column.
     pub class_weight: bool,
     /// The terms or their partial sums.
     pub value: bool,
-    /// The gradient by one input.
+    /// The gradient with respect to one input.
     pub gradient: bool,
 }
 
@@ -58,7 +58,7 @@ impl Parts {
     pub const PLAIN: Self =
         Self { weight: false, class_weight: false, value: true, gradient: true };
 
-    /// What they add to a kernel's label.
+    /// The suffix that the parts add to a kernel's label.
     fn suffix(self) -> String {
         let names = [
             (self.weight, ".weighted"),
@@ -84,7 +84,7 @@ impl Parts {
         ]
     }
 
-    /// The bindings behind the target.
+    /// The bindings after the target.
     fn bindings(self) -> [Binding; 3] {
         [
             only(self.weight, read("weight")),
@@ -94,8 +94,8 @@ impl Parts {
     }
 }
 
-/// A loss's terms or partial sums, and its gradient by one input; `form` says what the target of a row-wise one is.
-/// One of several inputs and no target reads number by number.
+/// The terms or partial sums of a loss, and its gradient with respect to one input; `form` is the form of a row-wise
+/// loss's target. A loss of several inputs without a target reads one element at a time.
 pub fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
     let entry = loss.entry();
     match &entry.kind {
@@ -159,7 +159,7 @@ pub(crate) fn elementwise(
     whole(label, 256, &parts, &bindings, &MAP_FIELDS)
 }
 
-/// The text that reads a row's target, and its binding.
+/// The source that reads a row's target, and its binding.
 pub(crate) fn row_target(form: TargetForm) -> (&'static str, Binding) {
     match form {
         TargetForm::Values => (shader!("template/loss_row_values"), read("target_values")),
@@ -170,7 +170,7 @@ pub(crate) fn row_target(form: TargetForm) -> (&'static str, Binding) {
     }
 }
 
-/// The variable of a row's target.
+/// The variable name of a row's target.
 pub fn target_name(form: TargetForm) -> &'static str {
     row_target(form).1.name
 }
@@ -217,7 +217,7 @@ fn row_kernel(label: &str, row: &RowKind, form: TargetForm, rows: Rows, with: Pa
     whole(label, 256, &parts, &bindings, &ROW_FIELDS)
 }
 
-/// How the lanes of a loss's rows meet: eight sums a lane are no vector that a subgroup could add.
+/// The reduction scope of a loss's rows: eight sums per lane do not form a vector that a subgroup could add.
 fn meeting(row: &RowKind, lanes: Lanes) -> Lanes {
     match lanes {
         Lanes::Subgroup | Lanes::Subgroups if row.sums == 8 => Lanes::Workgroup,
@@ -225,7 +225,7 @@ fn meeting(row: &RowKind, lanes: Lanes) -> Lanes {
     }
 }
 
-/// The sums over the lanes of a row.
+/// The source that sums across the lanes of a row.
 const fn lanes_text(lanes: Lanes) -> &'static str {
     match lanes {
         Lanes::One => shader!("template/loss_lanes_one"),
@@ -248,41 +248,41 @@ pub fn target_weight(by_class: bool) -> Kernel {
     whole(&format!("tensor.target_weight{suffix}"), 64, &parts, &bindings, &names)
 }
 
-/// Numbers divided by one number.
+/// Divides values by one value.
 pub fn divide() -> Kernel {
     let bindings = [read("x"), read("divisor"), write("y")];
     whole("tensor.divide", 64, &[INDEX, shader!("tensor/divide")], &bindings, &["len"])
 }
 
-/// 1 at each row's class.
+/// Writes 1 at each row's class.
 pub fn one_hot() -> Kernel {
     let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/one_hot")];
     let bindings = [read("steps"), read("target_class"), write("y")];
     whole("tensor.one_hot", 64, &parts, &bindings, &["len", "cols"])
 }
 
-/// How often each class stands in its row's list.
+/// Counts how often each class occurs in its row's list.
 pub fn times_listed() -> Kernel {
     let bindings = [read("target_list"), write("times")];
     let parts = [INDEX, shader!("tensor/times_listed")];
     whole("tensor.times_listed", 64, &parts, &bindings, &["len", "cols"])
 }
 
-/// The pairs of a class that is listed and one that is not, within the margin.
+/// Sums, for each class, over the pairs of a listed and an unlisted class within the margin.
 pub fn margin_pairs() -> Kernel {
     let bindings = [read("prediction"), read("target_list"), read("times"), write("pairs")];
     let parts = [INDEX, shader!("tensor/margin_pairs")];
     whole("tensor.margin_pairs", 64, &parts, &bindings, &["len", "cols"])
 }
 
-/// How many targets are no class.
+/// Counts the targets that are not a class.
 pub fn check_classes() -> Kernel {
     let parts = [STEP, NO_SCALARS, shader!("tensor/check_classes")];
     let bindings = [read("steps"), read("target_class"), write("count"), write("first_row")];
     whole("tensor.check_classes", 256, &parts, &bindings, &["rows", "cols", "ignored", "per_row"])
 }
 
-/// Kernels of a loss in which every part and its absence occurs.
+/// The kernels of a loss that cover the presence and the absence of every part.
 fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
     let weighted = Parts { weight: true, class_weight: loss.takes_class_weight(), ..Parts::PLAIN };
     let parts = [
@@ -304,7 +304,7 @@ fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
         }
         return kernels;
     };
-    // Some ways fall back to others.
+    // Some variants fall back to others.
     let ways = Rows::all().skip(1).filter(|rows| {
         let is_one = rows.reads == Reads::Four && form == TargetForm::Nothing;
         !is_one && meeting(row, rows.lanes) == rows.lanes
@@ -316,7 +316,7 @@ fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
     kernels
 }
 
-/// Every kernel of this module, of each loss the variants that between them have every text.
+/// All kernels of this module: of each loss, variants that together include every source.
 pub fn all() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> = Loss::all()
         .flat_map(|entry| entry.target_forms().iter().flat_map(move |form| variants(&entry, *form)))

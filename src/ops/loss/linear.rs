@@ -1,4 +1,4 @@
-//! A linear layer and the cross entropy of its outputs, a few rows at a time.
+//! A linear layer fused with the cross entropy of its outputs, a few rows at a time.
 
 use super::{LossInputs, LossOp};
 use crate::error::{Error, Result};
@@ -6,14 +6,14 @@ use crate::program::{DType, Form, Place, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Arithmetic, Loss, Metric, Reduce, Reduction};
 
-/// What a linear layer with the cross entropy of its outputs takes.
+/// The operands of a linear layer with the cross entropy of its outputs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearInputs<T = Slot> {
     /// The layer's inputs, (rows, features).
     pub x: T,
     /// Its weight, (classes, features).
     pub weight: T,
-    /// Its bias, one number per class.
+    /// Its bias, one element per class.
     pub bias: Option<T>,
     /// A class index per row.
     pub target: T,
@@ -21,53 +21,54 @@ pub struct LinearInputs<T = Slot> {
     pub row_weight: Option<T>,
     /// A weight per class.
     pub class_weight: Option<T>,
-    /// What the gradients are multiplied by: dL/d(value).
+    /// The factor of the gradients: dL/d(value).
     pub upstream: f64,
-    /// How many rows have their logits in memory at a time; unless given, as many as make the logits about as large as
-    /// the inputs are (Hsu et al. 2024, <https://arxiv.org/abs/2410.10989>).
+    /// The number of rows whose logits are in memory at a time; by default, as many as make the logits about as large
+    /// as the inputs (Hsu et al. 2024, <https://arxiv.org/abs/2410.10989>).
     pub rows_at_once: Option<usize>,
 }
 
 /// The value of the loss and its gradients, if they are wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LinearLoss<T = Slot> {
-    /// One number, or with [`Reduction::None`] one per row.
+    /// One element, or with [`Reduction::None`] one per row.
     pub value: T,
-    /// By inputs, weight and, if there is one, bias.
+    /// The gradients with respect to inputs, weight and, if any, bias.
     pub gradients: Vec<T>,
 }
 
 impl<T> LinearInputs<T> {
-    /// Inputs, weight and target, with neither bias nor weights of rows and classes.
+    /// Creates the operands with neither a bias nor weights of rows and classes.
     pub fn new(x: T, weight: T, target: T) -> Self {
         let (bias, row_weight, class_weight, rows_at_once) = (None, None, None, None);
         let upstream = 1.0;
         Self { x, weight, bias, target, row_weight, class_weight, upstream, rows_at_once }
     }
 
-    /// With a bias.
+    /// Sets a bias.
     pub fn bias(self, bias: T) -> Self {
         Self { bias: Some(bias), ..self }
     }
 
-    /// With a weight per class.
+    /// Sets a weight per class.
     pub fn class_weight(self, class_weight: T) -> Self {
         Self { class_weight: Some(class_weight), ..self }
     }
 }
 
-/// What a trainer asks of it: where the gradients go, of which those that are not wanted are not computed, and metrics.
+/// The outputs that a trainer requests: the slots for the gradients, which are only computed if they are given, and
+/// metrics.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LinearOutputs {
-    /// By the inputs.
+    /// The gradient with respect to the inputs.
     pub x: Option<Slot>,
-    /// By weight and, if there is one, bias.
+    /// The gradients with respect to weight and, if any, bias.
     pub parameters: Vec<Slot>,
     /// Metrics of the logits, each a mean over rows.
     pub metrics: Vec<Metric>,
 }
 
-/// Memory for some rows, used again for the next ones.
+/// Buffers for a chunk of rows, reused for the next one.
 struct Chunk {
     rows: usize,
     x: Slot,
@@ -75,9 +76,9 @@ struct Chunk {
     share: Slot,
     logits: Slot,
     terms: Slot,
-    /// The gradient by the logits, if any is wanted.
+    /// The gradient with respect to the logits, if any gradient is wanted.
     d_logits: Option<Slot>,
-    /// That by the inputs.
+    /// The gradient with respect to the inputs.
     d_x: Option<Slot>,
     /// The terms of metrics.
     metrics: Vec<Slot>,
@@ -86,12 +87,13 @@ struct Chunk {
 const OP: &str = "linear_cross_entropy";
 
 impl Program {
-    /// The cross entropy of `x weight^T + bias`, and its gradients, without the logits of all rows in memory: some rows
-    /// at a time, each in the same memory. Equal to a matrix product and [`Loss::cross_entropy`] of its result.
+    /// Adds the cross entropy of `x weight^T + bias`, and its gradients, without the logits of all rows in memory: the
+    /// rows are processed in chunks that reuse the same memory. Equal to a matrix product and [`Loss::cross_entropy`]
+    /// of its result.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for another loss than `cross_entropy`; [`Error::Shape`] if the operands do not fit;
-    /// [`Error::Parameter`] for no row at once.
+    /// [`Error::Unsupported`] for a loss other than `cross_entropy`; [`Error::Shape`] if the operands do not fit;
+    /// [`Error::Parameter`] if `rows_at_once` is 0.
     pub fn linear_cross_entropy(
         &mut self,
         loss: Loss,
@@ -114,7 +116,7 @@ impl Program {
         })
     }
 
-    /// The value, and the metrics that the goal asks for, its gradients filled.
+    /// Adds the value and the metrics that the objective requests, and fills its gradients.
     pub(crate) fn linear_loss(
         &mut self,
         loss: Loss,
@@ -171,7 +173,8 @@ impl Program {
         Ok((value, means))
     }
 
-    /// What some rows give to the gradients by weight and bias: the first rows directly, others through a part.
+    /// Adds the contribution of a chunk to the gradients of weight and bias: the first chunk directly, others through a
+    /// part.
     fn add_parts(
         &mut self,
         d_logits: Slot,
@@ -192,7 +195,7 @@ impl Program {
         Ok(())
     }
 
-    /// Checks the operands; gives the numbers of rows, features and classes.
+    /// Checks the operands; returns the numbers of rows, features and classes.
     fn check_linear(&self, loss: &Loss, inputs: &LinearInputs) -> Result<[usize; 3]> {
         loss.validate()?;
         if loss.name() != Loss::cross_entropy().name() {
@@ -244,7 +247,7 @@ impl Program {
         Ok([rows, features, classes])
     }
 
-    /// What each row's term is multiplied by in the value; 0 in rows that take no part.
+    /// The factor of each row's term in the value; 0 in inactive rows.
     fn weighted_shares(
         &mut self,
         loss: &Loss,
@@ -287,7 +290,7 @@ impl Program {
         })
     }
 
-    /// Logits, terms and the gradient by the logits of some rows.
+    /// Computes the logits, the terms and the gradient with respect to the logits of a chunk.
     fn chunk_loss(&mut self, loss: Loss, inputs: &LinearInputs, chunk: &Chunk) -> Result<()> {
         self.matmul_into(chunk.x, inputs.weight, Form::NT, chunk.logits)?;
         if let Some(bias) = inputs.bias {
@@ -306,7 +309,7 @@ impl Program {
         Ok(())
     }
 
-    /// `out += x`, both of one shape: as one long row.
+    /// Adds `x` to `out`, both of one shape, as one long row.
     fn add_to(&mut self, x: Slot, out: Slot) -> Result<()> {
         let long = Shape::new(&[1, self.shape(x)?.len()])?;
         let (row, sum) = (self.reshape(OP, x, long)?, self.reshape(OP, out, long)?);
@@ -314,7 +317,7 @@ impl Program {
     }
 }
 
-/// How many rows have their logits in memory at a time.
+/// The number of rows whose logits are in memory at a time.
 fn at_once(asked: Option<usize>, [rows, features, classes]: [usize; 3]) -> usize {
     let parts = classes.div_ceil(features.max(1)).max(1);
     asked.unwrap_or_else(|| rows.div_ceil(parts)).max(1)

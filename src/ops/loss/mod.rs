@@ -1,4 +1,4 @@
-//! Losses, and what class targets are turned into.
+//! Losses, and ops over class targets.
 
 mod build;
 pub(crate) mod cases;
@@ -23,53 +23,53 @@ use crate::spec::{Loss, Reduction};
 /// A loss with its gradient, or an op over class targets.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LossOp {
-    /// The loss over the rows that take part in this step, and its gradient.
+    /// The loss over the active rows of a step, and its gradient.
     Loss {
         /// The loss.
         loss: Loss,
-        /// How terms become the value.
+        /// The reduction of the terms to the value.
         reduction: Reduction,
-        /// The predictions, the target, weights.
+        /// The predictions, the target and the weights.
         inputs: LossInputs,
-        /// One number, or with [`Reduction::None`] one per term.
+        /// One element, or with [`Reduction::None`] one per term.
         value: Slot,
-        /// dL/d(input) for each prediction, 0 in rows that take no part; none if they are not wanted.
+        /// dL/d(input) for each prediction, 0 in inactive rows; empty if gradients are not wanted.
         gradients: Vec<Slot>,
     },
-    /// `out` = what each row's term is multiplied by in the value of a loss of class targets; 0 where the target is the
-    /// ignored one, no class, or of a row that takes no part.
+    /// `out` = the factor of each row's term in the value of a loss of class targets; 0 where the target is ignored or
+    /// not a class, and in inactive rows.
     RowShares {
         /// A class index per row.
         target: Slot,
-        /// A weight per class, which the mean divides by.
+        /// A weight per class; the mean divides by the weights of the targets.
         class_weight: Option<Slot>,
-        /// How many classes there are.
+        /// The number of classes.
         classes: usize,
-        /// The target to be ignored.
+        /// The target to ignore.
         ignored: Option<u32>,
-        /// How terms become the value.
+        /// The reduction of the terms to the value.
         reduction: Reduction,
-        /// One number per row.
+        /// One element per row.
         out: Slot,
     },
-    /// `out` = 1 at each row's class, 0 elsewhere and in rows that take no part.
+    /// `out` = 1 at each row's class, 0 elsewhere and in inactive rows.
     OneHot {
         /// Class indices.
         target: Slot,
-        /// A row per index.
+        /// One row per index.
         out: Slot,
     },
-    /// Counts the class targets, among the rows that take part, that are no class.
+    /// Counts the class targets of active rows that are not a class.
     CheckClasses {
         /// Class indices.
         target: Slot,
-        /// How many classes there are.
+        /// The number of classes.
         classes: usize,
-        /// An index that is no fault.
+        /// An index that is not a fault, although it is not a class.
         ignored: Option<u32>,
-        /// How many are no class: one number.
+        /// The number of invalid targets: one element.
         count: Slot,
-        /// The first row of those, exact below 2^24: one number, 0 if there is none.
+        /// The first row with an invalid target, exact below 2^24: one element, 0 if there is none.
         first: Slot,
     },
 }
@@ -86,7 +86,7 @@ impl LossOp {
         }
     }
 
-    /// What it reads and changes.
+    /// The operands that the op reads and changes.
     pub(crate) fn effects(&self) -> Effects {
         let none = Effects::default();
         match self {

@@ -1,4 +1,4 @@
-//! The triplet loss of distances that the caller measures.
+//! The triplet loss of distances that the caller computes.
 
 use super::LossInputs;
 use crate::error::{Error, Result};
@@ -13,19 +13,19 @@ pub struct TripletDistances<T = Slot> {
     pub positive: T,
     /// From anchor to negative.
     pub negative: T,
-    /// From positive to negative: where it is less than that from the anchor, it takes its place (`swap`).
+    /// From positive to negative; it replaces the distance from anchor to negative where it is smaller (`swap`).
     pub swapped: Option<T>,
 }
 
 impl Program {
-    /// `max(0, d(a, p) - d(a, n) + margin)` per triplet, from distances of the caller's own, and its gradients by each of
-    /// them in the order of [`TripletDistances`]. With `swapped`, `min(d(a, n), d(p, n))` takes the place of `d(a, n)`;
-    /// equal ones share the gradient. At the kink the gradient is 0. As
+    /// Adds `max(0, d(a, p) - d(a, n) + margin)` per triplet, from user-defined distances, and its gradients with
+    /// respect to each of them in the order of [`TripletDistances`]. With `swapped`, `min(d(a, n), d(p, n))` replaces
+    /// `d(a, n)`; if both are equal, they get half of the gradient each. At the kink the gradient is 0. As
     /// `torch.nn.functional.triplet_margin_with_distance_loss`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] unless the margin is a positive number; [`Error::Shape`] unless the distances have one shape;
-    /// [`Error::Unsupported`] for indices.
+    /// [`Error::Parameter`] unless the margin is a positive number; [`Error::Shape`] unless the distances have the same
+    /// shape; [`Error::Unsupported`] for indices.
     pub fn triplet_margin_with_distance(
         &mut self,
         reduction: Reduction,
@@ -40,7 +40,7 @@ impl Program {
             self.check_shape(op, other, shape)?;
         }
         let one = self.fill("one", shape, 1.0);
-        // The margin between two numbers of which the first is to be the larger one.
+        // A margin ranking loss whose first input is to be larger than the second by the margin.
         let ranking = Loss::margin_ranking().with("margin", margin)?;
         let Some(swapped) = swapped else {
             let inputs = LossInputs::of(&[negative, positive], Some(one));

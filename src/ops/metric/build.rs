@@ -1,4 +1,4 @@
-//! Adding metrics to a program.
+//! Program builders for metrics.
 
 use super::MetricOp;
 use crate::error::{Error, Result};
@@ -8,7 +8,7 @@ use crate::shape::Shape;
 use crate::spec::{Activation, Arithmetic, Metric, Reduce, Reduction};
 
 impl Program {
-    /// The mean of a metric.
+    /// Adds the mean of a metric.
     ///
     /// # Errors
     /// [`Error::Shape`] if prediction and target do not fit.
@@ -23,7 +23,7 @@ impl Program {
         Ok(value)
     }
 
-    /// The mean of a metric over the rows whose class is not `ignored`; of no row, 0.
+    /// Adds the mean of a metric over the rows whose class is not `ignored`; 0 if there is no such row.
     ///
     /// # Errors
     /// As [`Program::metric`].
@@ -44,7 +44,7 @@ impl Program {
         self.mean_of_terms(terms, target, classes, ignored)
     }
 
-    /// The mean of a number per row over the rows whose class is not `ignored`.
+    /// Adds the mean of a term per row over the rows whose class is not `ignored`.
     pub(crate) fn mean_of_terms(
         &mut self,
         terms: Slot,
@@ -58,7 +58,7 @@ impl Program {
         self.reduce("metric", Reduce::Sum, terms, &[])
     }
 
-    /// What each row counts for in a sum or a mean: nothing if its class is `ignored`.
+    /// Adds the weight of each row in a sum or a mean: 0 if its class is `ignored`.
     fn row_weights(
         &mut self,
         target: Slot,
@@ -71,7 +71,7 @@ impl Program {
         self.row_shares((target, classes, ignored), None, reduction, out)
     }
 
-    /// A metric's term for each row, for metrics that have one.
+    /// Adds a metric's term for each row, for metrics that have one.
     pub(crate) fn metric_terms(
         &mut self,
         metric: Metric,
@@ -89,11 +89,12 @@ impl Program {
         Ok(())
     }
 
-    /// How often each class was taken for each: classes by classes, the rows those of the targets, the columns those of
-    /// the first largest scores. Counts are exact up to 2^24.
+    /// Adds the confusion matrix, classes by classes: the number of rows of each target class (matrix row) that are
+    /// predicted as each class (matrix column), the class of the first of the largest scores. Counts are exact up to
+    /// 2^24.
     ///
     /// # Errors
-    /// [`Error::Shape`] unless there are rows of scores and a class index for each.
+    /// [`Error::Shape`] unless there are rows of scores and one class index for each.
     pub fn confusion_matrix(&mut self, prediction: Slot, target: Slot) -> Result<Slot> {
         self.confusion_matrix_ignoring(prediction, target, None)
     }
@@ -117,7 +118,7 @@ impl Program {
         let guessed = self.activation("guessed", Activation::hardmax(), prediction)?;
         let right = self.value("right", scores);
         self.push_loss(LossOp::OneHot { target, out: right });
-        // Only a class has a row of the matrix to be kept out of.
+        // An ignored index that is not a class has no row of the matrix to exclude.
         let right = match ignored.filter(|class| (*class as usize) < scores.cols()) {
             Some(_) => {
                 let column = Shape::new(&[scores.rows(), 1])?;

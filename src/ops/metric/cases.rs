@@ -1,10 +1,10 @@
-//! Programs of the family.
+//! Test programs of the family.
 
 use crate::error::Result;
 use crate::ops::case::{Case, ROWS};
 use crate::spec::Metric;
 
-/// Every case.
+/// All cases of the family.
 pub fn all() -> Result<Vec<Case>> {
     let metrics = [
         Metric::Accuracy,
@@ -25,7 +25,7 @@ pub fn all() -> Result<Vec<Case>> {
     metrics.into_iter().map(of_metric).chain([confusion()]).collect()
 }
 
-/// How often each class was taken for each, but for one.
+/// A confusion matrix that ignores one class.
 fn confusion() -> Result<Case> {
     let mut case = Case::new("metric.confusion_matrix");
     let scores = case.real(&[ROWS, 5])?;

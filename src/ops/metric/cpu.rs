@@ -1,4 +1,4 @@
-//! The reference.
+//! The CPU reference.
 
 use super::MetricOp;
 use crate::cpu::Memory;
@@ -12,7 +12,7 @@ use crate::spec::row::sum;
 use crate::spec::{Metric, Real};
 
 impl MetricOp {
-    /// Runs it.
+    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         let Self { metric, prediction, target, value } = self;
         let cols = memory.program.shape(*prediction)?.cols();
@@ -31,7 +31,7 @@ impl MetricOp {
     }
 }
 
-/// The mean over the rows that take part.
+/// The mean over the active rows.
 fn mean<F: Real>(
     metric: Metric,
     cols: usize,
@@ -62,7 +62,7 @@ fn mean<F: Real>(
     share::<F>(elements) * sum(&figures)
 }
 
-/// 1 for each row whose class is among the k largest scores, of those that take part.
+/// Writes 1 for each active row whose class is among the k largest scores, else 0.
 fn right_rows<F: Real>(
     k: usize,
     cols: usize,
@@ -80,7 +80,8 @@ fn right_rows<F: Real>(
     }
 }
 
-/// Whether a class is among the k largest scores, of equal ones the first; NaN never is.
+/// Returns whether a class is among the k largest scores. Of equal scores the first counts as larger; NaN is never
+/// among them.
 fn is_among<F: Real>(scores: &[F], class: usize, k: usize) -> bool {
     let Some(&score) = scores.get(class).filter(|score| !score.is_nan()) else { return false };
     let before = |(index, other): (usize, &F)| *other > score || (*other == score && index < class);

@@ -1,4 +1,4 @@
-//! The dispatches.
+//! The GPU dispatches.
 
 use super::{MetricOp, kernels};
 use crate::error::Result;
@@ -10,7 +10,7 @@ use crate::spec::loss::TargetForm;
 use crate::spec::metric::Mode;
 
 impl MetricOp {
-    /// Adds its dispatches.
+    /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         lowering.metric(self.metric, [self.prediction, self.target], self.value)
     }
@@ -38,7 +38,7 @@ impl Lowering<'_> {
             Mode::Explained => 2.0,
             Mode::Outside => 3.0,
         };
-        // The rest of its parameters only a loss reads.
+        // The remaining parameters are only read by losses.
         let unread = ["terms_per_row", "writes", "weights", "input", "upstream"];
         let call = self
             .call(kernels::agreement(blocks.lanes))
@@ -55,7 +55,7 @@ impl Lowering<'_> {
         self.sum(partial, count, out, total)
     }
 
-    /// Which rows have their class among the k of the highest scores: each, or their share.
+    /// Computes which rows have their class among the k largest scores: a term for each row, or their mean.
     fn right_rows(
         &mut self,
         (metric, k): (Metric, usize),
@@ -65,7 +65,7 @@ impl Lowering<'_> {
         let shape = self.shape(prediction)?;
         let (each, out) = (self.shape(value)?.rank() > 0, self.region(value)?);
         if shape.is_empty() {
-            // Without classes none is right.
+            // Without classes no row is right.
             return self.clear(out, if each { shape.rows() } else { 1 });
         }
         let rows = shape.rows();
@@ -74,7 +74,7 @@ impl Lowering<'_> {
             DType::U32 => TargetForm::Class,
             DType::F32 => TargetForm::Values,
         };
-        // Two loops, number by number.
+        // Two loops, one element at a time.
         let lanes = self.row_lanes(&metric.to_string(), rows, shape.cols(), 2)?;
         let (prediction, target) = (self.region(prediction)?, self.region(target)?);
         let (cols, k) = (shape.cols(), k.min(shape.cols()));

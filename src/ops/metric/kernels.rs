@@ -1,11 +1,11 @@
-//! The kernels.
+//! The GPU kernels.
 
 use crate::gpu::kernel::parts::{INDEX, MATH, NO_SCALARS, STEP, read, shader, whole, write};
 use crate::gpu::kernel::{Kernel, Lanes};
 use crate::ops::loss::kernels::{Parts, elementwise, row_target};
 use crate::spec::loss::TargetForm;
 
-/// 1 or 0 per element: whether prediction and target agree.
+/// Writes 1 for each element where prediction and target agree, else 0.
 pub fn agreement(lanes: Lanes) -> Kernel {
     let with = Parts { gradient: false, ..Parts::PLAIN };
     let label = format!("metric.agreement{}", lanes.suffix());
@@ -15,7 +15,7 @@ pub fn agreement(lanes: Lanes) -> Kernel {
     kernel
 }
 
-/// 1 or 0 per row: whether the largest score is the target's class.
+/// Writes 1 for each row whose class is among the k largest scores, else 0.
 pub fn accuracy(form: TargetForm, lanes: Lanes) -> Kernel {
     let (kind, right) = match form {
         TargetForm::Class => ("class", shader!("metric/right_class")),
@@ -29,7 +29,7 @@ pub fn accuracy(form: TargetForm, lanes: Lanes) -> Kernel {
     whole(&format!("metric.accuracy.{kind}{}", lanes.suffix()), 256, &parts, &bindings, &names)
 }
 
-/// Every kernel of the family.
+/// All kernels of the family.
 pub fn all() -> Vec<Kernel> {
     let forms = [TargetForm::Class, TargetForm::Values];
     let of = |lanes| forms.map(|form| accuracy(form, lanes));

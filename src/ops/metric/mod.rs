@@ -10,7 +10,7 @@ pub(crate) mod kernels;
 use crate::program::{Effects, Operand, Slot};
 use crate::spec::Metric;
 
-/// The mean of a metric over the rows that take part in this step, or of one that has a term for each row those terms.
+/// The mean of a metric over the active rows of a step, or, for metrics that have one, the term of each row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricOp {
     /// The metric.
@@ -19,7 +19,7 @@ pub struct MetricOp {
     pub prediction: Slot,
     /// The targets, as for losses.
     pub target: Slot,
-    /// One number, or one per row.
+    /// One element, or one per row.
     pub value: Slot,
 }
 
@@ -29,7 +29,7 @@ impl MetricOp {
         format!("metric.{}", self.metric)
     }
 
-    /// What it reads and changes.
+    /// The operands that the op reads and changes.
     pub(crate) fn effects(&self) -> Effects {
         let read = [self.prediction, self.target];
         Effects::default().read(read).read([Operand::Step]).write([self.value])

@@ -1,4 +1,4 @@
-//! Adding normalizations to a program.
+//! Program builders for normalizations.
 
 use super::NormOp;
 use crate::error::{Error, Result};
@@ -7,11 +7,11 @@ use crate::shape::Shape;
 use crate::spec::Normalization;
 
 impl Program {
-    /// `x` normalized by its own mean and variance, times `weight`, plus `bias`, each of a number per column.
+    /// Adds `x` normalized by its own mean and variance, times `weight`, plus `bias`, each with one element per column.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if a parameter is out of range; [`Error::Shape`] if weight or bias has not a number per
-    /// column; [`Error::Empty`] if there are no columns; [`Error::Unsupported`] for indices.
+    /// [`Error::Parameter`] if a parameter is out of range; [`Error::Shape`] unless weight and bias have one element
+    /// per column; [`Error::Empty`] if there are no columns; [`Error::Unsupported`] for indices.
     pub fn normalize(
         &mut self,
         name: &str,
@@ -26,10 +26,10 @@ impl Program {
         Ok(out)
     }
 
-    /// Moves running means of the columns' means and sample variances of `x`, as `torch.nn.BatchNorm1d` in training.
+    /// Updates running means of the columns' means and sample variances of `x`, as `torch.nn.BatchNorm1d` in training.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] unless f goes across rows; otherwise as [`Program::normalize`].
+    /// [`Error::Unsupported`] unless f normalizes across rows; otherwise as [`Program::normalize`].
     pub fn track_norm(&mut self, f: Normalization, x: Slot, running: [Slot; 2]) -> Result<()> {
         self.check_across(&f)?;
         self.check_norm(&f, x, &running.map(Some))?;
@@ -37,7 +37,7 @@ impl Program {
         Ok(())
     }
 
-    /// `x` normalized by a given mean and variance per column.
+    /// Adds `x` normalized by a given mean and variance per column.
     ///
     /// # Errors
     /// As [`Program::track_norm`].
@@ -57,8 +57,8 @@ impl Program {
         Ok(out)
     }
 
-    /// dL/dx of [`Program::normalize`] from dL/dy, and dL/d(weight) into `grad_weight`; dL/d(bias) is the sum of the
-    /// rows of dL/dy.
+    /// Adds dL/dx of [`Program::normalize`] from dL/dy, and dL/d(weight) into `grad_weight`; dL/d(bias) is the sum of
+    /// the rows of dL/dy.
     ///
     /// # Errors
     /// [`Error::Shape`] if a gradient has another shape than its value; otherwise as [`Program::normalize`].
@@ -82,11 +82,11 @@ impl Program {
         if f.is_across_rows() {
             return Ok(());
         }
-        let message = "it goes over each row by itself and keeps no running means; batch_norm does";
+        let message = "it normalizes rows separately and keeps no running means; batch_norm does";
         Err(Error::unsupported(format!("norm.{}", f.name()), message))
     }
 
-    /// The shape of `x`, if every other operand has a number per column.
+    /// Returns the shape of `x`; fails unless every other operand has one element per column.
     fn check_norm(&self, f: &Normalization, x: Slot, others: &[Option<Slot>]) -> Result<Shape> {
         f.validate()?;
         let op = format!("norm.{}", f.name());
@@ -97,7 +97,7 @@ impl Program {
         for other in others.iter().flatten() {
             let other = self.numbers(&op, *other)?.shape;
             if other.len() != shape.cols() {
-                let message = format!("{other} has not a number per column of {shape}");
+                let message = format!("{other} does not have one element per column of {shape}");
                 return Err(Error::shape(op, message));
             }
         }

@@ -1,4 +1,4 @@
-//! Programs of the family, each op with its backward.
+//! Test programs of the family, each op with its backward.
 
 use crate::error::Result;
 use crate::ops::case::{Case, draw};
@@ -7,7 +7,7 @@ use crate::shape::Shape;
 use crate::spec::Normalization;
 use crate::spec::loss::Domain;
 
-/// Every case.
+/// All cases of the family.
 pub fn all() -> Result<Vec<Case>> {
     let kinds =
         [Normalization::layer_norm(), Normalization::rms_norm(), Normalization::batch_norm()];

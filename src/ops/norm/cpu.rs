@@ -1,4 +1,4 @@
-//! The reference.
+//! The CPU reference.
 
 use super::NormOp;
 use crate::cpu::Memory;
@@ -10,12 +10,12 @@ use crate::spec::row::sum;
 use crate::spec::{Normalization, Real};
 use crate::walk::{at, change, put};
 
-/// The numbers that are normalized together: where they lie, and which weight each has.
+/// The lines of elements that are normalized together: rows, or columns across rows.
 #[derive(Clone, Copy)]
 struct Lines {
     shape: Shape,
     across: bool,
-    /// How many rows take part.
+    /// The number of active rows.
     rows: usize,
 }
 
@@ -35,7 +35,7 @@ impl Lines {
         0..if self.across { self.shape.cols() } else { self.rows }
     }
 
-    /// Element and weight of each number of a line.
+    /// The index of each element of a line, and of its weight.
     fn places(self, line: usize) -> impl Iterator<Item = (usize, usize)> + Clone {
         let cols = self.shape.cols();
         let len = if self.across { self.rows } else { cols };
@@ -47,7 +47,7 @@ impl Lines {
     }
 }
 
-/// Mean and variance of a line, and how many numbers it has.
+/// The mean and variance of a line.
 fn statistics<F: Real>(f: &Normalization, numbers: &[F]) -> (F, F) {
     let mean = if f.is_centred() { average(numbers) } else { F::zero() };
     let squares: Vec<F> = numbers.iter().map(|&x| (x - mean) * (x - mean)).collect();
@@ -62,7 +62,7 @@ fn optional<'a, F: Real>(memory: &'a Memory<'_, F>, slot: Option<Slot>) -> Resul
     slot.map(|slot| memory.read(slot)).transpose()
 }
 
-/// What scales and shifts the normalized numbers of each column.
+/// The scale and shift of the normalized values, per column.
 struct Affine<'a, F> {
     weight: Option<&'a [F]>,
     bias: Option<&'a [F]>,
@@ -80,7 +80,7 @@ impl<'a, F: Real> Affine<'a, F> {
 }
 
 impl NormOp {
-    /// Runs it.
+    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         let shape = memory.program.shape(self.x())?;
         let lines = |f| Lines::new(f, shape, memory.entry);
@@ -143,7 +143,7 @@ fn forward<F: Real>(
     }
 }
 
-/// Moves the running statistics.
+/// Updates the running statistics.
 fn track<F: Real>(
     memory: &mut Memory<'_, F>,
     f: &Normalization,
@@ -168,7 +168,7 @@ fn track<F: Real>(
     Ok(())
 }
 
-/// The gradient along one line; adds that of the weights to `sums`.
+/// Computes the gradient along one line; adds the gradient of the weights to `sums`.
 fn backward<F: Real>(
     f: &Normalization,
     places: impl Iterator<Item = (usize, usize)> + Clone,

@@ -1,4 +1,4 @@
-//! The dispatches.
+//! The GPU dispatches.
 
 use super::NormOp;
 use super::kernels::{self, Affine};
@@ -9,7 +9,7 @@ use crate::program::Slot;
 use crate::spec::Normalization;
 
 impl NormOp {
-    /// Adds its dispatches.
+    /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         match self {
             NormOp::Forward { f, x, weight, bias, out } => {
@@ -56,7 +56,7 @@ impl NormOp {
     }
 }
 
-/// Binds the weight and the bias that there are.
+/// Binds the weight and the bias, if any.
 fn bind_affine(
     lowering: &Lowering<'_>,
     call: Call,
@@ -68,7 +68,7 @@ fn bind_affine(
     Ok(call.bind_some("weight", weight.as_ref()).bind_some("bias", bias.as_ref()))
 }
 
-/// A kernel over the lines of x, which it binds.
+/// A call of a kernel over the lines of x, with x bound.
 fn lines(
     lowering: &Lowering<'_>,
     kernel: impl Fn(Lanes) -> Kernel,
@@ -79,7 +79,7 @@ fn lines(
     let (rows, cols) = (shape.rows(), shape.cols());
     let [lines, length, inner] =
         if f.is_across_rows() { [cols, rows, cols] } else { [rows, cols, 1] };
-    // One loop writes number by number.
+    // One loop writes one element at a time.
     let lanes = lowering.row_lanes(f.name(), lines, length, 2)?;
     let per_sample = rows / shape.axis(0).unwrap_or(1).max(1);
     // Without rows there is nothing to normalize.

@@ -1,4 +1,4 @@
-//! The gradient's rule.
+//! Gradient rules.
 
 use super::NormOp;
 use crate::error::Result;
@@ -6,7 +6,7 @@ use crate::program::{Gradients, Program, Slot};
 use crate::spec::Arithmetic;
 
 impl NormOp {
-    /// Adds the ops that take the gradient back through this one.
+    /// Adds the ops that propagate gradients back through this one.
     pub(crate) fn gradient(&self, program: &mut Program, grads: &mut Gradients) -> Result<()> {
         match *self {
             Self::Forward { f, x, weight, bias, out } => {
@@ -38,7 +38,7 @@ impl NormOp {
                 let [mean, variance] = running.map(|slot| grads.value(program, slot));
                 let (mean, variance) = (mean?, variance?);
                 if grads.needs(program, x) {
-                    // The same without a mean: g times weight / sqrt(variance + eps).
+                    // The same op with a mean of 0: g times weight / sqrt(variance + eps).
                     let (name, shape) = (grads.name(program, x), program.shape(mean)?);
                     let weight = weight.map(|slot| grads.value(program, slot)).transpose()?;
                     let zeros = program.fill("zeros", shape, 0.0);
@@ -65,7 +65,7 @@ impl NormOp {
     }
 }
 
-/// By what has a number per column that is added to every row.
+/// Adds the gradient with respect to an operand with one element per column that is added to every row.
 fn by_bias(
     program: &mut Program,
     grads: &mut Gradients,

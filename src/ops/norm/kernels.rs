@@ -1,18 +1,18 @@
-//! The kernels.
+//! The GPU kernels.
 
 use crate::gpu::kernel::parts::{INDEX, NO_SCALARS, STEP, only, read, shader, whole, write};
 use crate::gpu::kernel::{Binding, Kernel, Lanes};
 use crate::spec::norm::NormalizationKind;
 
-/// What a kernel of a whole normalization takes; the names are those of its `Hyper`.
+/// The hyper-parameters of the normalization kernels, named as the fields of their `Hyper` struct.
 const HYPER: [&str; 3] = ["eps", "per_sample", "momentum"];
 
-/// What scales and shifts the normalized numbers.
+/// The scale and shift of the normalized values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Affine {
-    /// A weight per column.
+    /// True for a weight per column.
     pub weight: bool,
-    /// A bias per column.
+    /// True for a bias per column.
     pub bias: bool,
 }
 
@@ -20,7 +20,7 @@ impl Affine {
     const BOTH: Self = Self { weight: true, bias: true };
     const NONE: Self = Self { weight: false, bias: false };
 
-    /// Its texts.
+    /// The shader sources.
     fn texts(self) -> [&'static str; 2] {
         [
             if self.weight {
@@ -66,7 +66,7 @@ fn lines(
     Kernel { hyper: Some(HYPER.to_vec()), ..whole(&label, 256, &parts, &bindings, &names) }
 }
 
-/// The normalized numbers.
+/// Writes the normalized values.
 pub fn forward(kind: NormalizationKind, lanes: Lanes, affine: Affine) -> Kernel {
     let [weight, bias] = affine.bindings();
     let [weight_text, bias_text] = affine.texts();
@@ -75,7 +75,7 @@ pub fn forward(kind: NormalizationKind, lanes: Lanes, affine: Affine) -> Kernel 
     lines(kind, lanes, &what, &templates, &[read("x"), weight, bias, write("y")])
 }
 
-/// The gradient, and each element's share of the weights' gradients.
+/// Writes the gradient, and each element's term of the weights' gradients.
 pub fn backward(kind: NormalizationKind, lanes: Lanes, weighted: bool) -> Kernel {
     let affine = Affine { weight: weighted, bias: true };
     let ([weight, _], [text, _]) = (affine.bindings(), affine.texts());
@@ -84,13 +84,13 @@ pub fn backward(kind: NormalizationKind, lanes: Lanes, weighted: bool) -> Kernel
     lines(kind, lanes, &what, &[shader!("template/norm_backward"), text], &bindings)
 }
 
-/// Moves running means.
+/// Updates the running means.
 pub fn track(kind: NormalizationKind, lanes: Lanes) -> Kernel {
     let bindings = [read("x"), write("mean"), write("variance")];
     lines(kind, lanes, "track", &[shader!("template/norm_track")], &bindings)
 }
 
-/// By a given mean and variance.
+/// Normalizes by a given mean and variance.
 pub fn evaluate(affine: Affine) -> Kernel {
     let [weight, bias] = affine.bindings();
     let bindings = [read("x"), read("mean"), weight, bias, read("variance"), write("y")];
@@ -100,7 +100,7 @@ pub fn evaluate(affine: Affine) -> Kernel {
     Kernel { hyper: Some(vec!["eps"]), ..kernel }
 }
 
-/// Every kernel of this file.
+/// All kernels of the family.
 pub fn all() -> Vec<Kernel> {
     let of = |lanes| {
         let track = track(NormalizationKind::BatchNorm, lanes);

@@ -10,54 +10,54 @@ pub(crate) mod kernels;
 use crate::program::{Effects, Operand, Slot};
 use crate::spec::Normalization;
 
-/// A normalization over a tensor that is seen as a matrix. Weight and bias have a number per column.
+/// A normalization of a tensor that is seen as a matrix. Weight and bias have one element per column.
 #[derive(Clone, Debug, PartialEq)]
 pub enum NormOp {
-    /// `out` = the normalized `x`, by the mean and variance of `x` itself.
+    /// `out` = `x` normalized by its own mean and variance.
     Forward {
         /// The normalization.
         f: Normalization,
-        /// Its input; across rows only those that take part count, and the others become 0.
+        /// The input. A normalization across rows uses the active rows only; the others become 0.
         x: Slot,
-        /// What the results are multiplied by.
+        /// The factor of the normalized values, per column.
         weight: Option<Slot>,
-        /// What is then added.
+        /// The term added after that, per column.
         bias: Option<Slot>,
-        /// Its output.
+        /// The output.
         out: Slot,
     },
-    /// Moves running means of the columns' means and sample variances by the momentum; the latter stay as they are
-    /// where fewer than two rows take part, and both where none does.
+    /// Updates running means of the columns' means and sample variances by the momentum. The variances are unchanged if
+    /// fewer than two rows are active, and both if none is.
     Track {
         /// The normalization.
         f: Normalization,
-        /// Its input.
+        /// The input.
         x: Slot,
-        /// Running mean and variance.
+        /// The running mean and variance.
         running: [Slot; 2],
     },
     /// `out` = `x` normalized by a given mean and variance per column.
     Evaluate {
         /// The normalization.
         f: Normalization,
-        /// Its input.
+        /// The input.
         x: Slot,
-        /// Mean and variance.
+        /// The mean and variance.
         running: [Slot; 2],
-        /// What the results are multiplied by.
+        /// The factor of the normalized values, per column.
         weight: Option<Slot>,
-        /// What is then added.
+        /// The term added after that, per column.
         bias: Option<Slot>,
-        /// Its output.
+        /// The output.
         out: Slot,
     },
     /// The gradients of [`NormOp::Forward`].
     Backward {
         /// The normalization.
         f: Normalization,
-        /// Its input.
+        /// The input.
         x: Slot,
-        /// What the results were multiplied by.
+        /// The factor of the normalized values, per column.
         weight: Option<Slot>,
         /// dL/dy.
         grad_out: Slot,
@@ -89,7 +89,7 @@ impl NormOp {
         }
     }
 
-    /// What it reads and changes.
+    /// The operands that the op reads and changes.
     pub(crate) fn effects(&self) -> Effects {
         let none = Effects::default();
         let step = |across: bool| across.then_some(Operand::Step);

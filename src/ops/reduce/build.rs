@@ -1,4 +1,4 @@
-//! Adding reductions to a program.
+//! Program builders for reductions.
 
 use super::ReduceOp;
 use crate::error::{Error, Result};
@@ -8,19 +8,20 @@ use crate::shape::Shape;
 use crate::spec::{Arithmetic, Reduce};
 
 impl Program {
-    /// The reduction of `x` along the axes `dims`, which the result does not have; along all of them if `dims` is
-    /// empty. An axis counts from the last one if negative.
+    /// Adds the reduction of `x` along the axes `dims`, which are removed from the result; along all axes if `dims` is
+    /// empty. A negative axis counts from the last one.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no such axis or it is named twice; [`Error::Empty`] if nothing has no result;
-    /// [`Error::Unsupported`] for indices, and for `argmax` and `argmin` along axes that do not lie side by side.
+    /// [`Error::Shape`] if there is no such axis or it is named twice; [`Error::Empty`] if no elements are reduced and
+    /// f has no result for that; [`Error::Unsupported`] for indices, and for `argmax` and `argmin` along axes that are
+    /// not adjacent.
     pub fn reduce(&mut self, name: &str, f: Reduce, x: Slot, dims: &[isize]) -> Result<Slot> {
         let op = format!("reduce.{}", f.name());
         let shape = self.numbers(&op, x)?.shape;
         let dims = axes(&op, shape, dims)?;
         let count: usize = dims.iter().filter_map(|&dim| shape.axis(dim)).product();
         if count == 0 && !f.takes_nothing() {
-            let message = format!("axes {dims:?} of a tensor of shape {shape} hold nothing");
+            let message = format!("axes {dims:?} of a tensor of shape {shape} have no elements");
             return Err(Error::empty(op, message));
         }
         let (mut f, scale) = match f {
@@ -30,11 +31,11 @@ impl Program {
         let runs = runs(&dims);
         if runs.len() > 1 && f.over_parts().is_none() {
             let message =
-                format!("axes {dims:?} of a tensor of shape {shape} do not lie side by side");
+                format!("axes {dims:?} of a tensor of shape {shape} are not next to each other");
             return Err(Error::unsupported(op, message));
         }
         if runs.is_empty() {
-            // A single number without axes, or one reduced along none.
+            // A scalar, which has no axis to reduce along.
             return self.reduce_run(name, f, x, [1; 3], shape, scale);
         }
         let mut extents = shape.to_vec();
@@ -71,11 +72,11 @@ impl Program {
         Ok(out)
     }
 
-    /// dL/dx of [`Program::reduce`] from its input, its result and dL/d(result).
+    /// Adds dL/dx of [`Program::reduce`] from its input, its result and dL/d(result).
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a reduction without gradient; [`Error::Shape`] if `y` or `grad_out` has not the shape
-    /// of the result; otherwise as [`Program::reduce`].
+    /// [`Error::Unsupported`] for a reduction without a gradient; [`Error::Shape`] if `y` or `grad_out` does not have
+    /// the shape of the result; otherwise as [`Program::reduce`].
     pub fn reduce_backward(
         &mut self,
         name: &str,
@@ -107,7 +108,7 @@ impl Program {
                 let reduced: Vec<isize> = reduced.iter().map(|&axis| axis as isize).collect();
                 let equals = self.reduce(name, Reduce::L1Norm, marks, &reduced)?;
                 let share = self.arithmetic(name, Arithmetic::Div, grad_out, equals)?;
-                // Where nothing is marked the share is no number, and nothing takes it.
+                // Where nothing is marked the quotient is not finite, but no element receives it.
                 let share = self.reshape(name, share, ones)?;
                 self.pull(name, f, (x, y), share)
             }
@@ -115,7 +116,7 @@ impl Program {
         }
     }
 
-    /// The gradient of each element by itself; `y` and `grad_out` repeat to the shape of `x`.
+    /// Adds the gradient of each element by itself; `y` and `grad_out` broadcast to the shape of `x`.
     fn pull(
         &mut self,
         name: &str,
@@ -132,7 +133,7 @@ impl Program {
     }
 }
 
-/// The axes of these numbers, in order; all of them for none.
+/// The indices of the axes, in order; all axes if `dims` is empty.
 fn axes(op: &str, shape: Shape, dims: &[isize]) -> Result<Vec<usize>> {
     if dims.is_empty() {
         return Ok((0..shape.rank()).collect());
@@ -148,7 +149,7 @@ fn axes(op: &str, shape: Shape, dims: &[isize]) -> Result<Vec<usize>> {
     Err(Error::shape(op, format!("{dims:?} names an axis of {shape} twice")))
 }
 
-/// First and last axis of each run of axes that lie side by side.
+/// The first and last axis of each run of adjacent axes.
 fn runs(axes: &[usize]) -> Vec<(usize, usize)> {
     let mut runs: Vec<(usize, usize)> = Vec::new();
     for &axis in axes {

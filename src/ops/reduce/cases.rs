@@ -1,16 +1,17 @@
-//! Programs of the family, each op with its backward.
+//! Test programs of the family, each op with its backward.
 
 use crate::error::Result;
 use crate::ops::case::Case;
 use crate::program::Slot;
 use crate::spec::Reduce;
 
-/// Every case.
+/// All cases of the family.
 pub fn all() -> Result<Vec<Case>> {
     Reduce::ALL.into_iter().map(reduction).collect()
 }
 
-/// Along the last axis, one in the middle, and all of them; a long one, too, which takes several passes.
+/// Reductions along the last axis, one in the middle, and all of them; also along a long one, which takes several
+/// passes.
 fn reduction(f: Reduce) -> Result<Case> {
     let mut case = Case::new(format!("tensor.{}", f.name()));
     let (x, long) = (case.real(&[5, 13, 40])?, case.real(&[3, 5000])?);

@@ -1,4 +1,4 @@
-//! The reference.
+//! The CPU reference.
 
 use super::ReduceOp;
 use crate::cpu::Memory;
@@ -6,11 +6,11 @@ use crate::error::Result;
 use crate::spec::{Real, Reduce};
 use crate::walk::{at, put};
 
-/// Elements added one after the other before the sums are added: the error of a sum grows with its additions.
+/// The number of elements added sequentially before their sums are added: the error of a sum grows with its additions.
 const RUN: usize = 32;
 
 impl ReduceOp {
-    /// Runs it.
+    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::Forward { f, x, out, split, .. } if f.gives_indices() => {
@@ -49,7 +49,7 @@ fn rows(
     })
 }
 
-/// A sum of sums of a few each.
+/// Sums short runs, then their sums.
 fn sum<F: Real>(mut terms: impl Iterator<Item = F>) -> F {
     let mut total = F::zero();
     loop {
@@ -65,7 +65,7 @@ fn sum<F: Real>(mut terms: impl Iterator<Item = F>) -> F {
     }
 }
 
-/// The larger one, NaN being larger than all.
+/// The larger operand; NaN is larger than all others.
 fn larger<F: Real>(a: F, b: F) -> F {
     if a.is_nan() || a > b { a } else { b }
 }
@@ -89,18 +89,18 @@ fn reduce<F: Real>(f: Reduce, row: impl Iterator<Item = F> + Clone) -> F {
             if top == F::zero() || !top.is_finite() {
                 return top;
             }
-            // Neither the squares of the largest numbers nor those of the smallest leave the range.
+            // Scaling keeps the squares of the largest and of the smallest elements in range.
             top * sum(row.map(|x| (x / top) * (x / top))).sqrt()
         }
         Reduce::MaxNorm => row.fold(F::zero(), |a, b| larger(b.abs(), a)),
         Reduce::CountNan => sum(row.map(|x| if x.is_nan() { F::one() } else { F::zero() })),
         Reduce::CountInf => sum(row.map(|x| if x.is_infinite() { F::one() } else { F::zero() })),
-        // They give indices.
+        // These give indices.
         Reduce::Argmax | Reduce::Argmin => F::zero(),
     }
 }
 
-/// The place of the first of the largest or smallest.
+/// The index of the first of the largest or smallest elements.
 fn first<F: Real>(f: Reduce, row: impl Iterator<Item = F>) -> u32 {
     let signed = |x: F| if f == Reduce::Argmin { -x } else { x };
     let better = |best: (u32, F), next: (u32, F)| {

@@ -1,4 +1,4 @@
-//! The dispatches.
+//! The GPU dispatches.
 
 use super::{ReduceOp, kernels};
 use crate::error::Result;
@@ -6,13 +6,13 @@ use crate::gpu::lower::{Lowering, ROW, groups};
 use crate::gpu::memory::Region;
 use crate::spec::Reduce;
 
-/// The longest block of a row that is reduced at once: by a workgroup, and by one invocation where neighbouring rows lie
-/// side by side.
+/// The longest block of a row that is reduced at once: by a workgroup, and by one invocation where neighbouring rows
+/// are adjacent in memory.
 const BLOCK: usize = 16_384;
 const SHORT_BLOCK: usize = 1024;
 
 impl ReduceOp {
-    /// Adds its dispatches.
+    /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         match self {
             Self::Forward { f, x, out, split, scale } => {
@@ -28,7 +28,7 @@ impl ReduceOp {
 }
 
 impl Lowering<'_> {
-    /// Reduces along the middle one of three axes, in as many rounds as it takes.
+    /// Reduces along the middle one of three axes, in as many rounds as needed.
     fn reduce(
         &mut self,
         mut f: Reduce,
@@ -37,7 +37,7 @@ impl Lowering<'_> {
         mut x: Region,
         out: Region,
     ) -> Result<()> {
-        // Neighbouring invocations read neighbouring numbers.
+        // Neighbouring invocations read neighbouring elements.
         let is_side_by_side = inner >= 32 && (f.over_parts().is_some() || cols <= BLOCK);
         let longest = if is_side_by_side { SHORT_BLOCK } else { BLOCK };
         loop {

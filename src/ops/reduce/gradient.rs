@@ -1,4 +1,4 @@
-//! The gradient's rule.
+//! Gradient rules.
 
 use super::ReduceOp;
 use crate::error::Result;
@@ -6,7 +6,7 @@ use crate::program::{Gradients, Program};
 use crate::shape::Shape;
 
 impl ReduceOp {
-    /// Adds the ops that take the gradient back through this one.
+    /// Adds the ops that propagate gradients back through this one.
     pub(crate) fn gradient(&self, program: &mut Program, grads: &mut Gradients) -> Result<()> {
         match self {
             Self::Forward { f, x, out, split, scale } => {

@@ -1,4 +1,4 @@
-//! The kernels.
+//! The GPU kernels.
 
 use crate::gpu::kernel::parts::{INDEX, MATH, read, shader, walking, whole, write};
 use crate::gpu::kernel::{Kernel, Lanes};
@@ -6,7 +6,7 @@ use crate::spec::Reduce;
 
 fn reduce_shader(f: Reduce) -> &'static str {
     match f {
-        // A mean is a sum that is scaled.
+        // A mean is a scaled sum.
         Reduce::Sum | Reduce::Mean => shader!("reduce/sum"),
         Reduce::Amax => shader!("reduce/amax"),
         Reduce::Amin => shader!("reduce/amin"),
@@ -36,14 +36,14 @@ pub fn reduce(f: Reduce, lanes: Lanes) -> Kernel {
     whole(&label, 256, &parts, &[read("x"), write("y")], &names)
 }
 
-/// The gradient of a reduction, element by element; only of those that are no copy.
+/// The elementwise gradient of a reduction; only for reductions whose gradient is not a copy.
 pub fn reduce_backward(f: Reduce) -> Kernel {
     let parts = [MATH, reduce_shader(f), shader!("template/reduce_backward")];
     let bindings = [read("x"), read("y"), read("grad_out"), write("grad_in")];
     walking(whole(&format!("reduce.{}.backward", f.name()), 64, &parts, &bindings, &[]))
 }
 
-/// Every kernel of the family.
+/// All kernels of the family.
 pub fn all() -> Vec<Kernel> {
     let reductions = Reduce::ALL.into_iter().filter(|f| *f != Reduce::Mean);
     let mut kernels: Vec<Kernel> =

@@ -11,36 +11,36 @@ use crate::program::{Effects, Slot};
 use crate::spec::Reduce;
 use crate::walk::Walk;
 
-/// A reduction or its gradient. Knows no rows of a batch: every element takes part.
+/// A reduction or its gradient. Includes the inactive rows of a batch: every element is reduced.
 #[derive(Clone, Debug, PartialEq)]
 pub enum ReduceOp {
     /// `out` = `scale` times the reduction of `x` along the middle one of three axes.
     Forward {
         /// The reduction.
         f: Reduce,
-        /// What is reduced.
+        /// The input.
         x: Slot,
-        /// The results.
+        /// The result.
         out: Slot,
-        /// The three axes of `x`, each standing for some that lie side by side.
+        /// The three axes of `x`, each merged from adjacent axes.
         split: [usize; 3],
-        /// What the results are multiplied by.
+        /// The factor of the results.
         scale: f64,
     },
-    /// dL/dx of a reduction from its input, its result and dL/d(result); where the gradient is to be shared among
-    /// equals, each of them takes all of it.
+    /// dL/dx of a reduction from its input, its result and dL/d(result). Elements that tie for the result each get the
+    /// whole gradient; the caller divides it among them.
     Backward {
         /// The reduction.
         f: Reduce,
-        /// Its input.
+        /// The input.
         x: Slot,
-        /// Its result.
+        /// The result.
         y: Slot,
         /// dL/dy.
         grad_out: Slot,
         /// dL/dx.
         grad_in: Slot,
-        /// The elements of `x`, of `y` and `grad_out`, and of `grad_in`.
+        /// The iteration over the elements of `x`, of `y` and `grad_out`, and of `grad_in`.
         walk: Walk<3>,
     },
 }
@@ -54,7 +54,7 @@ impl ReduceOp {
         }
     }
 
-    /// What it reads and changes.
+    /// The operands that the op reads and changes.
     pub(crate) fn effects(&self) -> Effects {
         let none = Effects::default();
         match self {

@@ -1,4 +1,4 @@
-//! Adding what goes by the step to a program.
+//! Program builders for the ops of a step.
 
 use super::StepOp;
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use crate::random::Key;
 use crate::shape::Shape;
 
 impl Program {
-    /// `batch` rows of `data`, chosen by the step's entry.
+    /// Adds a gather of `batch` rows of `data`, chosen by the step's entry.
     ///
     /// # Errors
     /// [`Error::Limit`] if the batch is too large.
@@ -19,7 +19,7 @@ impl Program {
         shuffle: Option<Key>,
     ) -> Result<Slot> {
         let SlotInfo { shape, dtype, .. } = self.slot(data)?.clone();
-        // Class targets have one number per row and no second axis.
+        // Class targets have one element per row and no second axis.
         let shape =
             if shape.rank() == 1 { Shape::new(&[batch])? } else { shape.with_rows(batch)? };
         let out = self.add(name, shape, dtype, Place::Value);
@@ -27,10 +27,10 @@ impl Program {
         Ok(out)
     }
 
-    /// Ends the step and records the given figures.
+    /// Ends the step and records the given values.
     ///
     /// # Errors
-    /// [`Error::Limit`] for more than [`Op::MAX_RECORDED`]; [`Error::Shape`] if one is more than one number.
+    /// [`Error::Limit`] for more than [`Op::MAX_RECORDED`]; [`Error::Shape`] if a value has more than one element.
     pub fn record(&mut self, values: &[Slot]) -> Result<()> {
         if values.len() > Op::MAX_RECORDED {
             let (needed, limit) = (values.len() as u64, Op::MAX_RECORDED as u64);
@@ -47,7 +47,7 @@ impl Program {
                 return Err(Error::shape("record", format!("a figure is one number, not {shape}")));
             }
         }
-        // What the caller writes, a parameter or a reshaped slot has no place among the figures.
+        // Inputs, parameters and reshaped slots cannot be recorded directly, so they are copied.
         let own = |program: &mut Self, value: &Slot| match program.slot(*value)?.place {
             Place::Value => Ok(*value),
             _ => program.copy("figure", *value),

@@ -1,4 +1,4 @@
-//! Programs of the family.
+//! Test programs of the family.
 
 use crate::error::Result;
 use crate::ops::case::{COLS, Case, ROWS};
@@ -6,12 +6,12 @@ use crate::program::Steps;
 use crate::random::{Key, Stream};
 use crate::spec::{Optimizer, Reduce};
 
-/// Every case.
+/// All cases of the family.
 pub fn all() -> Result<Vec<Case>> {
     [None, Some(Key::new(3, Stream::Shuffle))].map(batches).into_iter().collect()
 }
 
-/// Numbers and classes of two batches, and a figure of each.
+/// Rows and class targets of two batches, with one recorded value each.
 fn batches(shuffle: Option<Key>) -> Result<Case> {
     let batch = 8;
     let name = if shuffle.is_some() { "step.shuffled" } else { "step.in_order" };

@@ -1,4 +1,4 @@
-//! The reference.
+//! The CPU reference.
 
 use super::StepOp;
 use crate::cpu::Memory;
@@ -8,7 +8,7 @@ use crate::random::Key;
 use crate::spec::Real;
 
 impl StepOp {
-    /// Runs it.
+    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         let entry = memory.entry;
         match self {

@@ -1,4 +1,4 @@
-//! The dispatches.
+//! The GPU dispatches.
 
 use super::{StepOp, kernels};
 use crate::error::Result;
@@ -7,7 +7,7 @@ use crate::program::{Op, Slot};
 use crate::random::Key;
 
 impl StepOp {
-    /// Adds its dispatches.
+    /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         match self {
             Self::Gather { data, out, shuffle } => lowering.gather(*data, *out, *shuffle),

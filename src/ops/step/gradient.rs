@@ -1,11 +1,11 @@
-//! The gradient's rule: there is none by the rows of a data set.
+//! Gradient rules: there is no gradient with respect to the rows of a data set.
 
 use super::StepOp;
 use crate::error::Result;
 use crate::program::{Gradients, Program};
 
 impl StepOp {
-    /// Fails if a gradient by a data set is asked for.
+    /// Fails if a gradient with respect to a data set is needed.
     pub(crate) fn gradient(&self, program: &mut Program, grads: &mut Gradients) -> Result<()> {
         match self {
             Self::Gather { data, out, .. } => {

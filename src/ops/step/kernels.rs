@@ -1,9 +1,9 @@
-//! The kernels.
+//! The GPU kernels.
 
 use crate::gpu::kernel::parts::{INDEX, NO_SCALARS, RANDOM, STEP, read, shader, whole, write};
 use crate::gpu::kernel::{Field, Kernel};
 
-/// Rows of a data set.
+/// Gathers rows of a data set.
 pub fn gather() -> Kernel {
     let parts = [INDEX, RANDOM, STEP, NO_SCALARS, shader!("tensor/gather")];
     let names = ["rows", "cols", "key0", "key1", "shuffle"];
@@ -19,7 +19,7 @@ pub fn record() -> Kernel {
     kernel
 }
 
-/// Every kernel of the family.
+/// All kernels of the family.
 pub fn all() -> Vec<Kernel> {
     vec![gather(), record()]
 }

@@ -1,4 +1,4 @@
-//! The rows of a step's batch, and the end of a step.
+//! Gathering the rows of a step's batch, and ending a step.
 
 mod build;
 pub(crate) mod cases;
@@ -10,22 +10,22 @@ pub(crate) mod kernels;
 use crate::program::{Effects, Operand, Slot};
 use crate::random::Key;
 
-/// What goes by the step's entry and counter.
+/// An op that depends on the step's entry and counter.
 #[derive(Clone, Debug, PartialEq)]
 pub enum StepOp {
     /// `out` = rows of `data`, chosen by the step's entry; with a key, in that epoch's random order. Rows of `out`
     /// beyond the step's row count become 0.
     Gather {
-        /// All rows.
+        /// The data set.
         data: Slot,
         /// The batch.
         out: Slot,
-        /// The key of the order; without one the rows come in their own order.
+        /// The key of the random order; without one the rows are in their own order.
         shuffle: Option<Key>,
     },
-    /// Ends a step: appends these numbers to the metrics ring and advances the step counter.
+    /// Ends a step: appends these values to the metrics ring and advances the step counter.
     Record {
-        /// Up to [`Op::MAX_RECORDED`](crate::program::Op::MAX_RECORDED) slots of one number each.
+        /// Up to [`Op::MAX_RECORDED`](crate::program::Op::MAX_RECORDED) slots of one element each.
         values: Vec<Slot>,
     },
 }
@@ -40,7 +40,7 @@ impl StepOp {
         }
     }
 
-    /// What it reads and changes.
+    /// The operands that the op reads and changes.
     pub(crate) fn effects(&self) -> Effects {
         let none = Effects::default();
         match self {

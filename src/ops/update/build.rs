@@ -1,4 +1,4 @@
-//! Adding what happens to gradients and parameters to a program.
+//! Program builders for ops over gradients and parameters.
 
 use super::UpdateOp;
 use crate::error::{Error, Result};
@@ -9,14 +9,15 @@ use crate::spec::optimizer::Takes;
 use crate::spec::{Optimizer, Range};
 
 impl Program {
-    /// The L1 and L2 penalties of all parameters, also added to the gradients when `backward`.
+    /// Computes the L1 and L2 penalties of all parameters; with `backward`, also adds their gradients to those of the
+    /// parameters.
     pub fn penalty(&mut self, backward: bool) -> Slot {
         let value = self.value("penalty", Shape::scalar());
         self.push(Op::Update(UpdateOp::Penalty { value, backward }));
         value
     }
 
-    /// Whether any parameter has a penalty.
+    /// Returns whether a parameter has a penalty.
     pub fn has_penalty(&self) -> bool {
         self.params().iter().any(|param| param.l1 != 0.0 || param.l2 != 0.0)
     }
@@ -31,8 +32,8 @@ impl Program {
         Ok(())
     }
 
-    /// Scales the gradients so that their norm over all parameters is at most `max`; gives the norm before. A norm that is
-    /// NaN clips nothing: the NaN stays where it is.
+    /// Scales the gradients so that their norm over all parameters is at most `max`; returns the norm before. A NaN
+    /// norm clips nothing: the NaN stays in the gradients.
     ///
     /// # Errors
     /// [`Error::Parameter`] unless the maximum is a positive number.
@@ -53,18 +54,19 @@ impl Program {
         Ok(())
     }
 
-    /// Adds normal noise to the gradients, of the deviation that each step's [`StepEntry`](crate::program::StepEntry) gives.
+    /// Adds normal noise to the gradients, with the standard deviation of each step's
+    /// [`StepEntry`](crate::program::StepEntry).
     pub fn gradient_noise(&mut self, key: Key) {
         self.push(Op::Update(UpdateOp::GradientNoise { key }));
     }
 
-    /// Gathers the mean of the gradients of a group of steps in a state value of the weights, as each step's
+    /// Accumulates the mean of the gradients of a group of steps in a state value of the weights, as each step's
     /// [`StepEntry`](crate::program::StepEntry) says.
     pub fn accumulate(&mut self, state: usize) {
         self.push(Op::Update(UpdateOp::Accumulate { state }));
     }
 
-    /// Skips updates whose gradients are not finite; gives 1 in steps that do, else 0.
+    /// Skips updates whose gradients are not finite; returns 1 in steps that do, else 0.
     pub fn skip_not_finite(&mut self) -> Slot {
         let skipped = self.value("skipped", Shape::scalar());
         self.push(Op::Update(UpdateOp::SkipNotFinite { skipped }));
@@ -76,12 +78,13 @@ impl Program {
         self.push(Op::Update(UpdateOp::Average { state, follows }));
     }
 
-    /// Updates all parameters from their gradients. The loss is for optimizers that look at it, the key for those that
-    /// draw random numbers.
+    /// Updates all parameters from their gradients. The loss is for optimizers that use it, the key for those that draw
+    /// random numbers.
     ///
     /// # Errors
-    /// [`Error::Parameter`] if a hyper-parameter is not valid; [`Error::Unsupported`] if the optimizer looks at the
-    /// loss and there is none, or cannot give tensors rates of their own; [`Error::Shape`] if the loss is more than one number.
+    /// [`Error::Parameter`] if a hyper-parameter is not valid; [`Error::Unsupported`] if the optimizer uses the loss
+    /// and there is none, or does not support learning rates per tensor; [`Error::Shape`] if the loss has more than one
+    /// element.
     pub fn update(&mut self, optimizer: Optimizer, loss: Option<Slot>, key: Key) -> Result<()> {
         optimizer.validate()?;
         let op = format!("optimizer.{}", optimizer.name());
@@ -89,12 +92,12 @@ impl Program {
         let odd = self.params().iter().find(takes_part);
         if let Some(odd) = odd.filter(|_| optimizer.entry().kind.takes == Takes::History) {
             let (name, rate) = (&odd.name, odd.multiplier);
-            let message = format!("'{name}' has {rate} times the learning rate; it knows 0 and 1");
+            let message = format!("'{name}' has {rate} times the learning rate; it takes 0 and 1");
             return Err(Error::unsupported(op, message));
         }
         match loss.filter(|_| optimizer.takes_loss()) {
             None if optimizer.takes_loss() => {
-                return Err(Error::unsupported(op, "it looks at the loss, and there is none"));
+                return Err(Error::unsupported(op, "it needs the loss, and there is none"));
             }
             Some(loss) if self.shape(loss)?.len() != 1 => {
                 let message =

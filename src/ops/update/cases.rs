@@ -1,4 +1,4 @@
-//! Programs of the family.
+//! Test programs of the family.
 
 use crate::error::Result;
 use crate::ops::case::{Case, ROWS, draw};
@@ -10,12 +10,12 @@ use crate::spec::{Activation, Optimizer, Reduce};
 
 use super::GradientTransforms;
 
-/// Every case.
+/// All cases of the family.
 pub fn all() -> Result<Vec<Case>> {
     Optimizer::all().map(updated).chain([transformed()]).collect()
 }
 
-/// A weight and a bias with penalties, their gradients, and a number in the place of the loss.
+/// A weight and a bias with penalties, their gradients, and a scalar that stands in for the loss.
 fn with_gradients(name: String) -> Result<(Case, Slot)> {
     let mut case = Case::new(name);
     let param = |name: &str, extents: &[usize]| {
@@ -28,7 +28,7 @@ fn with_gradients(name: String) -> Result<(Case, Slot)> {
     case.params = vec![draw(Domain::Real, 7, 350), draw(Domain::Real, 8, 70)];
     let data = case.real(&[2 * ROWS, 5])?;
     let program = &mut case.program;
-    // Every step has other rows, so that its gradients are far from those before.
+    // Every step has different rows, so that its gradients are far from the previous ones.
     let x = program.gather("x", data, ROWS, None)?;
     let (weight, bias) = (program.param(0)?, program.param(1)?);
     let (d_weight, d_bias) = (program.grad(0)?, program.grad(1)?);
@@ -43,7 +43,7 @@ fn with_gradients(name: String) -> Result<(Case, Slot)> {
     Ok((case, loss))
 }
 
-/// Batches of half of the rows.
+/// Batches of half the rows.
 fn steps(optimizer: Optimizer) -> Steps {
     Steps { batch: ROWS, ..Steps::new(optimizer, 2 * ROWS) }
 }
@@ -56,7 +56,7 @@ fn updated(optimizer: Optimizer) -> Result<Case> {
     Ok(case)
 }
 
-/// Everything that happens to gradients and parameters beside an update.
+/// All ops over gradients and parameters other than the update.
 fn transformed() -> Result<Case> {
     let optimizer = Optimizer::adamw();
     let extra = optimizer.states().len();

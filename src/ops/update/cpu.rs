@@ -1,4 +1,4 @@
-//! The reference.
+//! The CPU reference.
 
 use super::UpdateOp;
 use crate::cpu::{Memory, Weights};
@@ -12,7 +12,7 @@ use crate::spec::row::sum;
 use crate::spec::{Optimizer, Real};
 
 impl UpdateOp {
-    /// Runs it.
+    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         let (program, entry) = (memory.program, memory.entry);
         let noise = |key: &Key| Noise { key: *key, step: memory.progress.step as u32, first: 0 };
@@ -86,7 +86,7 @@ fn clip_value<F: Real>(weights: &mut Weights<F>, limit: F) {
     weights.grads.iter_mut().flatten().for_each(|grad| *grad = grad.within(-limit, limit));
 }
 
-/// `torch.nn.utils.clip_grad_norm_`: gives the norm before clipping.
+/// Clips as `torch.nn.utils.clip_grad_norm_`; returns the norm before clipping.
 fn clip_norm<F: Real>(weights: &mut Weights<F>, max: F) -> F {
     let squares: Vec<F> = weights.grads.iter().map(|grads| square_sum(grads)).collect();
     let norm = sum(&squares).sqrt();
@@ -107,7 +107,7 @@ fn square_sum<F: Real>(grads: &[F]) -> F {
 }
 
 fn clip_scale<F: Real>(norm: F, max: F) -> F {
-    // A norm that is NaN changes nothing: what made it so stays as it is.
+    // A NaN norm changes nothing: the gradients that caused it stay as they are.
     (max / (norm + F::of(1e-6))).min(F::one())
 }
 
@@ -193,7 +193,7 @@ fn update<F: Real>(
     for (index, info) in program.params().iter().enumerate() {
         let shared = entry.shared(info, noise);
         noise.first = noise.first.wrapping_add(padded(info.shape.len()) as u32);
-        // What is frozen stays, and so does its state: it may be something else's to move.
+        // A frozen parameter is unchanged, and so is its state, which something else may update.
         if info.multiplier == 0.0 {
             continue;
         }
@@ -212,7 +212,7 @@ fn update<F: Real>(
     }
 }
 
-/// What of the matrices is to be made orthogonal, in the place of their gradients.
+/// Replaces the gradients of matrices by the momentum to orthogonalize.
 fn direction<F: Real>(program: &Program, weights: &mut Weights<F>, entry: &StepEntry) {
     let scalars = entry.scalars.map(F::of);
     let buffers = weights.states.first_mut().into_iter().flatten();
@@ -223,7 +223,7 @@ fn direction<F: Real>(program: &Program, weights: &mut Weights<F>, entry: &StepE
         .for_each(|((_, grads), buffers)| muon::direction(&scalars, grads, buffers));
 }
 
-/// The step of an optimizer that looks back over the whole network.
+/// The step of an optimizer with a history of the whole network.
 fn history<F: Real>(
     program: &Program,
     optimizer: &Optimizer,

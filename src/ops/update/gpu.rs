@@ -1,4 +1,4 @@
-//! The dispatches: one per arena segment.
+//! The GPU dispatches: one per arena segment.
 
 use super::{UpdateOp, kernels};
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ fn state_of(segment: &Segment, state: usize) -> Result<&Region> {
 }
 
 impl UpdateOp {
-    /// Adds its dispatches.
+    /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         match self {
             Self::Penalty { value, backward } => lowering.penalty(*value, *backward),
@@ -39,7 +39,7 @@ impl<'a> Lowering<'a> {
         Ok(&self.weights()?.segments)
     }
 
-    /// A number per block of every segment, one after the other; gives them and how many there are.
+    /// Computes a value per block of every segment, one after the other; returns them and their count.
     fn per_block(
         &mut self,
         mut push: impl FnMut(&mut Self, &'a Segment, &Region, usize) -> Result<()>,
@@ -151,7 +151,7 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// The sums over each tensor of a segment, from the shares of its blocks.
+    /// Computes the sums over each tensor of a segment from the partial sums of its blocks.
     fn norms(&mut self, segment: &Segment) -> Result<()> {
         let longest = self.program.params().iter().map(|param| param.shape.len()).max();
         // Two loops over the tensor's blocks.
@@ -236,7 +236,7 @@ impl<'a> Lowering<'a> {
                 return Err(Error::Internal(message));
             }
             let count = groups(segment.len, 256);
-            // What is the same for all parameters is read once per invocation.
+            // Values common to all parameters are read once per invocation.
             let turns = self.gpu.choices().class.turns(count);
             let [key0, key1] = key.0;
             let call = |kernel| {
@@ -286,8 +286,8 @@ impl<'a> Lowering<'a> {
         Ok(())
     }
 
-    /// The step of an optimizer that looks back over the whole network: gathers the gradient, takes its products with the
-    /// history, solves for the direction, goes along it.
+    /// The step of an optimizer with a history of the whole network: gathers the gradient, computes its products with
+    /// the history, solves for the direction, and moves along it.
     fn history(&mut self, optimizer: &Optimizer) -> Result<()> {
         let segments = self.segments()?;
         let [segment] = segments else {
@@ -343,15 +343,15 @@ impl<'a> Lowering<'a> {
         self.push(apply)
     }
 
-    /// The new numbers of rows and columns, and the old ones, of an optimizer that keeps any.
+    /// The new and the old values of rows and columns, for an optimizer that keeps any.
     fn lines(&mut self, optimizer: &Optimizer, segment: &Segment) -> Result<Option<[Region; 2]>> {
-        // Weights may have been made for another optimizer, which keeps more.
+        // The weights may have been created for another optimizer, which keeps more.
         let keeps = (0..optimizer.states().len()).rfind(|k| optimizer.layout(*k) == Layout::Lines);
         let lines = keeps.and_then(|state| segment.states.get(state));
         let Some(lines) = lines.filter(|_| !segment.strips.is_empty()) else { return Ok(None) };
         let all = self.program.params().iter().map(|param| sides(param.shape));
         let longest = all.filter(|[_, cols]| *cols > 0).flatten().max();
-        // 16 invocations along each side of a matrix, eight numbers a turn.
+        // 16 invocations along each side of a matrix, eight elements per loop iteration.
         self.check_turns(optimizer.name(), longest.unwrap_or(0).div_ceil(128))?;
         let words: Vec<u32> = segment.strips.iter().flatten().copied().collect();
         let strips = self.scratch_of(words.len(), &words)?;

@@ -1,4 +1,4 @@
-//! The kernels.
+//! The GPU kernels.
 
 use crate::gpu::kernel::parts::{
     INDEX, MATH, NO_SCALARS, NORMAL, OPTIMIZER_TYPES, RANDOM, REDUCE, STEP, blocks, read, shader,
@@ -8,10 +8,10 @@ use crate::gpu::kernel::{Access, Binding, Kernel, Lanes, Part};
 use crate::spec::Optimizer;
 use crate::spec::optimizer::Takes;
 
-/// The variables of an optimizer's state values.
+/// The variable names of an optimizer's state values.
 const STATES: [&str; 4] = ["state_a", "state_b", "state_c", "state_d"];
 
-/// The variables of all that an optimizer keeps, in the order of its states.
+/// The variable names of all state of an optimizer, in the order of its state values.
 pub fn state_names(optimizer: &Optimizer) -> impl Iterator<Item = &'static str> {
     let lines = matches!(optimizer.entry().kind.takes, Takes::Lines { .. });
     let own = optimizer.states().len() - usize::from(lines);
@@ -28,7 +28,7 @@ pub fn optimizer(optimizer: &Optimizer) -> Kernel {
     kernel
 }
 
-/// How a kernel calls the formula of an optimizer.
+/// The source that applies an optimizer's formula in a kernel.
 pub(crate) const fn formula(takes: Takes) -> &'static str {
     match takes {
         Takes::Element => shader!("template/optimizer_element"),
@@ -40,7 +40,7 @@ pub(crate) const fn formula(takes: Takes) -> &'static str {
     }
 }
 
-/// The sums over its tensors that an optimizer takes: each block's share.
+/// Computes the partial sums of each block, for an optimizer that needs sums over tensors.
 pub fn optimizer_measure(optimizer: &Optimizer) -> Kernel {
     let mut kernel =
         optimizer_kernel(optimizer, "measure_states", shader!("template/optimizer_measure"));
@@ -59,7 +59,7 @@ pub fn optimizer_measure(optimizer: &Optimizer) -> Kernel {
     kernel
 }
 
-/// The numbers of each row and column.
+/// Computes the values of each row and column.
 pub fn optimizer_lines(optimizer: &Optimizer) -> Kernel {
     let kind = &optimizer.entry().kind;
     let label = format!("optimizer.{}.lines", optimizer.name());
@@ -70,7 +70,7 @@ pub fn optimizer_lines(optimizer: &Optimizer) -> Kernel {
     whole(&label, 256, &parts, &[&tables[..], &[write("next")]].concat(), &["strips"])
 }
 
-/// Puts the new numbers of rows and columns in place.
+/// Stores the new values of rows and columns.
 pub fn settle_lines() -> Kernel {
     let parts = [INDEX, REDUCE, STEP, NO_SCALARS, OPTIMIZER_TYPES, shader!("tensor/settle_lines")];
     let tables = ["steps", "blocks", "tensors", "next"].map(read);
@@ -106,7 +106,7 @@ fn optimizer_kernel(optimizer: &Optimizer, what: &str, template: &'static str) -
     whole(&label, 64, &parts, &bindings, &["len", "first", "key0", "key1", "turns"])
 }
 
-/// What an optimizer makes orthogonal, in the place of the gradients.
+/// Replaces the gradients by the momentum to orthogonalize.
 pub fn direction(optimizer: &Optimizer) -> Kernel {
     let label = format!("optimizer.{}.direction", optimizer.name());
     let template = shader!("template/optimizer_direction");
@@ -161,7 +161,7 @@ pub fn history(optimizer: &Optimizer) -> [Kernel; 4] {
     ]
 }
 
-/// The scalars that the device completes.
+/// Computes the scalars that the device completes.
 pub fn carry(optimizer: &Optimizer) -> Kernel {
     let kind = &optimizer.entry().kind;
     let label = format!("optimizer.{}.carry", optimizer.name());
@@ -172,7 +172,7 @@ pub fn carry(optimizer: &Optimizer) -> Kernel {
     whole(&label, 1, &parts, &bindings, &["loss"])
 }
 
-/// Each block's share of the squared norm of its tensor's gradient.
+/// Computes the partial sum of each block for the squared norm of its tensor's gradient.
 pub fn squares() -> Kernel {
     let bindings = [read("grad"), write("blocks")];
     whole(
@@ -205,7 +205,7 @@ pub fn gradient_noise() -> Kernel {
     )
 }
 
-/// Gathers the gradients of a group of steps.
+/// Accumulates the gradients of a group of steps.
 pub fn accumulate() -> Kernel {
     let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/accumulate")];
     let bindings = [read("steps"), write("grad"), write("sum")];
@@ -219,7 +219,7 @@ pub fn count_not_finite(lanes: Lanes) -> Kernel {
     blocks("tensor.count_not_finite", lanes, &parts, &bindings, &["offset"])
 }
 
-/// Skips the update if there are such gradients.
+/// Skips the update if any gradient is NaN or infinite.
 pub fn skip() -> Kernel {
     let parts = [REDUCE, STEP, NO_SCALARS, shader!("tensor/skip")];
     let bindings = [read("partial"), write("steps"), write("skipped")];
@@ -233,7 +233,7 @@ pub fn average() -> Kernel {
     whole("tensor.average", 64, &parts, &bindings, &["len", "follows"])
 }
 
-/// The sums over each tensor from the shares of its blocks.
+/// Sums over each tensor, from the partial sums of its blocks.
 pub fn norms() -> Kernel {
     let bindings = [read("tensors"), write("blocks")];
     whole(
@@ -304,7 +304,7 @@ fn optimizer_variants(optimizer: &Optimizer) -> Vec<Kernel> {
     kernels
 }
 
-/// Every kernel of the family.
+/// All kernels of the family.
 pub fn all() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> =
         Optimizer::all().flat_map(|entry| optimizer_variants(&entry)).collect();

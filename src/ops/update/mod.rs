@@ -1,4 +1,4 @@
-//! What happens to gradients and parameters: penalties, clipping, noise, gathering, averages, the optimizer's update.
+//! Ops over gradients and parameters: penalties, clipping, noise, accumulation, averages, the optimizer's update.
 
 mod build;
 pub(crate) mod cases;
@@ -18,11 +18,11 @@ use crate::spec::Optimizer;
 /// An op over all parameters and their gradients.
 #[derive(Clone, Debug, PartialEq)]
 pub enum UpdateOp {
-    /// The L1 and L2 penalties of all parameters; also added to the gradients.
+    /// The L1 and L2 penalties of all parameters; optionally also added to the gradients.
     Penalty {
-        /// One number.
+        /// One element.
         value: Slot,
-        /// Whether the gradients take their share.
+        /// True if they are added to the gradients.
         backward: bool,
     },
     /// Clamps every gradient to [-limit, limit].
@@ -42,31 +42,31 @@ pub enum UpdateOp {
         /// The largest norm.
         max: f64,
     },
-    /// Adds normal noise of the step's deviation to the gradients.
+    /// Adds normal noise with the step's standard deviation to the gradients.
     GradientNoise {
         /// The stream of random numbers.
         key: Key,
     },
-    /// Gathers the gradients of a group of steps: each becomes the sum of a share of those so far, which the step's entry
-    /// gives.
+    /// Accumulates the gradients of a group of steps: each gradient becomes the weighted sum of those so far, with the
+    /// weight that the step's entry gives.
     Accumulate {
         /// The state value that holds the sum.
         state: usize,
     },
-    /// Skips this step's update, and the mean's, if it is due and a gradient is NaN or infinite: nothing changes, and the
-    /// next update has the number of this one.
+    /// Skips this step's update, and that of the mean, if an update is due and a gradient is NaN or infinite: nothing
+    /// changes, and the next update has the number of this one.
     SkipNotFinite {
         /// 1 if the update is skipped, else 0.
         skipped: Slot,
     },
-    /// Moves a mean of the parameters by the step's share.
+    /// Moves a mean of the parameters by the fraction in the step's entry.
     Average {
         /// The state value that holds the mean.
         state: usize,
-        /// Whether the parameters become the mean when it moves.
+        /// True if the parameters are set to the mean when it moves.
         follows: bool,
     },
-    /// Puts in the place of each matrix's gradient the momentum that an optimizer makes orthogonal.
+    /// Replaces each matrix's gradient by the momentum that the optimizer orthogonalizes.
     Direction {
         /// The optimizer.
         optimizer: Optimizer,
@@ -75,7 +75,7 @@ pub enum UpdateOp {
     Update {
         /// The optimizer.
         optimizer: Optimizer,
-        /// The step's loss, for optimizers that look at it.
+        /// The step's loss, for optimizers that use it.
         loss: Option<Slot>,
         /// The stream of its random numbers.
         key: Key,
@@ -99,7 +99,7 @@ impl UpdateOp {
         }
     }
 
-    /// What it reads and changes.
+    /// The operands that the op reads and changes.
     pub(crate) fn effects(&self) -> Effects {
         use Operand::{Grads, Params, States, Step};
         let none = Effects::default();

@@ -1,4 +1,4 @@
-//! The ops of muon: each matrix's gradient made orthogonal.
+//! The ops of muon, which orthogonalizes the gradient of each matrix.
 
 use super::UpdateOp;
 use crate::error::Result;
@@ -9,8 +9,8 @@ use crate::spec::{Activation, Arithmetic, Optimizer, Reduce};
 use crate::walk::{Strides, Walk};
 
 impl Program {
-    /// Puts in the place of each matrix's gradient its momentum, made orthogonal by Newton and Schulz's iteration
-    /// `x = a x + (b x x^T + c (x x^T)^2) x`, which begins with the momentum over its norm.
+    /// Replaces each matrix's gradient by its momentum, orthogonalized by the Newton-Schulz iteration
+    /// `x = a x + (b x x^T + c (x x^T)^2) x`, which starts from the momentum divided by its norm.
     pub(crate) fn orthogonalize(&mut self, optimizer: Optimizer) -> Result<()> {
         self.push(Op::Update(UpdateOp::Direction { optimizer }));
         for index in 0..self.params().len() {
@@ -34,7 +34,7 @@ impl Program {
         let least = Activation::threshold().with("threshold", least)?.with("value", least)?;
         let norm = self.activation("norm at least eps", least, norm)?;
         let mut x = self.arithmetic("x", Arithmetic::Div, grad, norm)?;
-        // The smaller of the two products with its transpose.
+        // The smaller of the two products of x and its transpose.
         let tall = shape.rows() > shape.cols();
         let steps = value("ns_steps") as u64;
         for step in 1..=steps {

@@ -1,43 +1,44 @@
-//! What happens to gradients and parameters around the optimizer's update.
+//! Transforms of gradients and parameters around the optimizer's update.
 
 use crate::error::{Error, Result};
 use crate::program::Averaging;
 use crate::spec::Range;
 
-/// What happens to gradients before an update, in this order, and to the parameters after it.
+/// The transforms of gradients before an update, in this order, and of the parameters after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct GradientTransforms {
-    /// How many steps gather the mean of their gradients for one update, if more than one.
+    /// The number of steps whose mean gradient is accumulated for one update, if more than one.
     pub accumulate: Option<u64>,
-    /// Whether an epoch that ends before they are gathered leaves them to the next, instead of an update of fewer steps.
+    /// True if a group that is incomplete at the end of an epoch continues in the next, instead of an update of fewer
+    /// steps.
     pub across_epochs: bool,
-    /// Whether an update is skipped whose gradients hold a NaN or an infinity.
+    /// True if an update is skipped whose gradients contain a NaN or an infinity.
     pub skip_not_finite: bool,
-    /// The largest gradient, if gradients are clipped by value.
+    /// The largest magnitude of a gradient, if gradients are clipped by value.
     pub clip_value: Option<f64>,
-    /// The largest norm of each tensor's gradient, if they are clipped one by one.
+    /// The largest norm of each tensor's gradient, if they are clipped individually.
     pub clip_each: Option<f64>,
     /// The largest norm of all gradients, if they are clipped together.
     pub clip_norm: Option<f64>,
     /// Normal noise of variance `eta / (1 + t)^gamma` on the gradients of update t: `[eta, gamma]`.
     pub noise: Option<[f64; 2]>,
-    /// The mean of the parameters that is kept.
+    /// The running mean of the parameters, if any.
     pub average: Option<Averaging>,
 }
 
 impl GradientTransforms {
-    /// The names of the state values that it keeps per parameter, after those of the optimizer.
+    /// The names of the state values that the transforms keep per parameter, after those of the optimizer.
     pub fn states(&self) -> Vec<&'static str> {
         let accumulated = self.accumulate.map(|_| "accumulated_grad");
         accumulated.into_iter().chain(self.average.map(|_| "mean")).collect()
     }
 
-    /// How many steps an update takes.
+    /// The number of steps per update.
     pub fn group(&self) -> u64 {
         self.accumulate.unwrap_or(1).max(1)
     }
 
-    /// Fails unless every setting is in its range.
+    /// Fails unless every setting is in range.
     ///
     /// # Errors
     /// [`Error::Parameter`].

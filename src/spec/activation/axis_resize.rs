@@ -11,17 +11,17 @@ use crate::walk::put;
 /// An activation that changes the length of an axis.
 #[derive(Debug)]
 pub struct AxisResizeKind {
-    /// The WGSL functions `forward` and `backward` of a cell, or if gated `gate`.
+    /// The WGSL functions `forward` and `backward` of one cell, or `gate` if gated.
     pub shader: &'static str,
-    /// The initializer that suits the layer before it; of gated ones, that of the gate.
+    /// The default initializer of the layer before it; for a gated one, that of the gate.
     pub initializer: Suiting,
-    /// Whether it is the first half of the axis times a function of the second.
+    /// True if the output is the first half of the axis times a function of the second half.
     pub gated: bool,
-    /// The length of the axis after, from that before; or what a length must be.
+    /// The output length of the axis given its input length; the error states the requirement on the length.
     pub resize: fn(&Values, usize) -> Result<usize, String>,
-    /// The error allowed to forward and, relative to its terms, to backward.
+    /// The error bound of forward and, relative to its terms, of backward.
     pub bound: Tolerance,
-    /// The reference, of one row.
+    /// The reference over one row.
     pub passes: RowPasses,
 }
 
@@ -44,7 +44,7 @@ macro_rules! fold {
     };
 }
 
-/// The first half times a function, from its value and derivative.
+/// Builds a gated activation from the value and derivative of its gate.
 macro_rules! gate {
     ($file:literal, $initializer:expr, $bound:expr, $x:ident => $gate:expr) => {{
         fn gate<F: Float>($x: F) -> (F, F) {
@@ -158,7 +158,7 @@ fn crelu_backward<F: Float>(_: &Values<F>, x: &[F], g: &[F], out: &mut [F]) {
     }
 }
 
-/// The index of the first largest; a NaN is larger than any number.
+/// The index of the first largest element; NaN counts as larger than every number.
 fn best<F: Float>(group: &[F]) -> usize {
     let better = |x: F, than: F| x > than || (x.is_nan() && !than.is_nan());
     let start = (0, group.first().copied().unwrap_or_else(F::zero));

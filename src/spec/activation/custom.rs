@@ -1,4 +1,4 @@
-//! Activations of the caller's own: an entry like those of the table, made while the program runs.
+//! User-defined activations: entries like those of the table, built at run time.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::spec::registry::keep_text;
 type Formula = Arc<dyn Fn(f64) -> f64 + Send + Sync>;
 
 impl Activation {
-    /// An elementwise activation whose name and WGSL text have been checked.
+    /// An elementwise activation whose name and WGSL source have been checked.
     pub(crate) fn define(
         name: &str,
         forward: &str,
@@ -26,7 +26,7 @@ impl Activation {
             initializer: XAVIER,
             saves: Saves::Input,
             kinks: |_| Vec::new(),
-            // Nobody has measured it.
+            // The error of a user-defined formula is unknown.
             forward: Tolerance::ulps(f64::INFINITY),
             derivative: Tolerance::ulps(f64::INFINITY),
             passes: Both {
@@ -39,7 +39,7 @@ impl Activation {
     }
 }
 
-/// The formulas as passes over slices; in `f32` they compute in `f64` and round once.
+/// Wraps the formulas as passes over slices; in `f32` they compute in `f64` and round once.
 fn passes<F: Float>(forward: &Formula, derivative: &Formula) -> Map<F> {
     let (forward, derivative) = (forward.clone(), derivative.clone());
     Map {

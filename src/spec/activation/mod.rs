@@ -1,4 +1,4 @@
-//! Activations: elementwise maps and row-wise functions.
+//! Activations: elementwise, row-wise, stochastic, axis-resizing and parametric functions.
 
 mod axis_resize;
 mod custom;
@@ -32,18 +32,18 @@ use crate::numeric::Float;
 /// ```
 pub type Activation = Choice<ActivationKind>;
 
-/// What an activation is.
+/// The kind of an activation, with its definition.
 #[derive(Debug)]
 pub enum ActivationKind {
     /// y_i depends on x_i alone.
     Elementwise(ElementwiseKind),
     /// y depends on a whole axis.
     Row(RowKind),
-    /// y depends on x and, while training, on a random number per element.
+    /// y depends on x and, in training, on a random value per element.
     Stochastic(StochasticKind),
-    /// An axis changes its length.
+    /// The length of an axis changes.
     AxisResize(AxisResizeKind),
-    /// y_i depends on x_i and on learned numbers.
+    /// y_i depends on x_i and on learned parameters.
     Parametric(ParametricKind),
 }
 
@@ -51,41 +51,41 @@ registry! { ActivationKind, "activation",
     [table::ENTRIES, rows::ENTRIES, stochastic::ENTRIES, parametric::ENTRIES, axis_resize::ENTRIES]
 }
 
-/// What backward needs from forward.
+/// The tensor that backward needs from forward.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Saves {
     /// The activation's input.
     Input,
     /// The activation's output.
     Output,
-    /// Neither.
+    /// No tensor.
     Nothing,
 }
 
-/// The error an op may have against the `f64` reference: so many units in the last place of the reference, or `floor`,
-/// whichever is larger.
+/// The error bound of an op against the `f64` reference: a number of units in the last place of the reference, or
+/// `floor`, whichever is larger.
 #[derive(Clone, Copy, Debug)]
 pub struct Tolerance {
-    /// Units in the last place.
+    /// The bound in units in the last place.
     pub ulps: f64,
-    /// Further units for each unit of `exponent`.
+    /// Additional units per unit of `exponent`.
     pub ulps_per_unit: f64,
-    /// The exponent that is rounded before `exp`, from the parameters and x; 0 where it is exact.
+    /// The exponent that is rounded before `exp`, as a function of the parameters and x; 0 if it is exact.
     pub exponent: fn(&Values, f64) -> f64,
-    /// An absolute error that always passes; 0 unless the value crosses zero by cancellation.
+    /// The absolute error that is always allowed; 0 unless the value crosses zero by cancellation.
     pub floor: f64,
-    /// The largest |x| that the bound is stated for.
+    /// The largest |x| for which the bound holds.
     pub domain: f64,
 }
 
 impl Tolerance {
-    /// A bound in units in the last place alone.
+    /// A bound in units in the last place only.
     pub const fn ulps(ulps: f64) -> Self {
         let domain = f64::INFINITY;
         Self { ulps, ulps_per_unit: 0.0, exponent: |_, _| 0.0, floor: 0.0, domain }
     }
 
-    /// A bound that grows with a rounded exponent.
+    /// A bound that grows with the rounded exponent.
     pub const fn growing(ulps: f64, ulps_per_unit: f64, exponent: fn(&Values, f64) -> f64) -> Self {
         Self { ulps_per_unit, exponent, ..Self::ulps(ulps) }
     }
@@ -95,12 +95,12 @@ impl Tolerance {
         Self { floor, ..self }
     }
 
-    /// The same bound for |x| up to `domain` only.
+    /// The same bound, restricted to |x| up to `domain`.
     pub const fn within(self, domain: f64) -> Self {
         Self { domain, ..self }
     }
 
-    /// How many units in the last place are allowed at x.
+    /// The number of units in the last place allowed at x.
     pub fn at(&self, values: &Values, x: f64) -> f64 {
         self.ulps + self.ulps_per_unit * (self.exponent)(values, x).abs()
     }
@@ -111,32 +111,32 @@ impl Tolerance {
 pub struct ElementwiseKind {
     /// The WGSL functions `forward` and `derivative`.
     pub shader: &'static str,
-    /// The initializer that suits the layer before it.
+    /// The default initializer of the layer before it.
     pub initializer: Suiting,
-    /// What `derivative` takes.
+    /// The argument of `derivative`.
     pub saves: Saves,
-    /// Where the derivative or its slope jumps.
+    /// The values of x at which the first or second derivative jumps.
     pub kinks: fn(&Values) -> Vec<f64>,
-    /// The error allowed to forward.
+    /// The error bound of forward.
     pub forward: Tolerance,
-    /// The error allowed to the derivative.
+    /// The error bound of the derivative.
     pub derivative: Tolerance,
-    /// The reference.
+    /// The reference passes.
     pub passes: MapPasses,
-    /// The second derivative, where there is one.
+    /// The second derivative, if defined.
     pub second: Option<Second>,
 }
 
-/// The second derivative of an elementwise activation: the WGSL function `second`, of what [`Saves`] says.
+/// The second derivative of an elementwise activation: the WGSL function `second`, whose argument [`Saves`] names.
 #[derive(Debug)]
 pub struct Second {
-    /// The error allowed to it.
+    /// The error bound.
     pub bound: Tolerance,
     /// The reference: `grad_in = grad_out * second(saved)`.
     pub passes: SecondPasses,
 }
 
-/// The reference of a second derivative for both number types.
+/// The reference of a second derivative for both floating-point types.
 pub type SecondPasses = Both<SecondPass<f32>, SecondPass<f64>>;
 
 /// The reference of a second derivative over contiguous slices of equal length.
@@ -148,7 +148,7 @@ impl std::fmt::Debug for SecondPasses {
     }
 }
 
-/// Which derivative.
+/// The order of a derivative.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The first.
@@ -157,7 +157,7 @@ pub enum Order {
     Second,
 }
 
-/// The reference passes of an elementwise activation for both number types.
+/// The reference passes of an elementwise activation for both floating-point types.
 pub type MapPasses = Both<Map<f32>, Map<f64>>;
 
 /// The reference passes of an elementwise activation over contiguous slices of equal length.
@@ -176,7 +176,7 @@ impl std::fmt::Debug for MapPasses {
 }
 
 impl Activation {
-    /// What backward needs from forward.
+    /// The tensor that backward needs from forward.
     pub fn saves(&self) -> Saves {
         match &self.entry().kind {
             ActivationKind::Elementwise(map) => map.saves,
@@ -186,8 +186,8 @@ impl Activation {
         }
     }
 
-    /// The initializer that suits the weights of the layer before it; none where the scale is kept, so that what follows
-    /// decides.
+    /// The default initializer of the weights of the layer before the activation; `None` if the activation preserves
+    /// the scale, so that whatever follows it decides.
     ///
     /// ```
     /// use wgrad::{Activation, Initializer};
@@ -207,7 +207,7 @@ impl Activation {
         suiting(self.values())
     }
 
-    /// Whether all that it gives lies within 0 to 1.
+    /// Returns whether all outputs lie in [0, 1].
     pub(crate) fn gives_probabilities(&self) -> bool {
         let names = ["sigmoid", "hard_sigmoid", "sparse_sigmoid", "gaussian", "step"];
         match self.entry().kind {
@@ -216,12 +216,12 @@ impl Activation {
         }
     }
 
-    /// The axis that the activation works along, counted from the last one if negative; none for elementwise ones.
+    /// The axis of the activation, counted from the last one if negative; `None` for elementwise activations.
     pub fn dim(&self) -> Option<isize> {
         self.get("dim").map(|dim| dim as isize)
     }
 
-    /// Whether training draws random numbers for it.
+    /// Returns whether the activation draws random values in training.
     pub fn is_random(&self) -> bool {
         match &self.entry().kind {
             ActivationKind::Stochastic(_) => true,
@@ -230,12 +230,12 @@ impl Activation {
         }
     }
 
-    /// Whether it has learned numbers.
+    /// Returns whether the activation has learned parameters.
     pub fn is_parametric(&self) -> bool {
         matches!(self.entry().kind, ActivationKind::Parametric(_))
     }
 
-    /// What takes its place outside training: for a random activation one without randomness, else itself.
+    /// The activation used outside training: the deterministic replacement of a random one, otherwise itself.
     pub fn eval_mode(&self) -> Self {
         match &self.entry().kind {
             ActivationKind::Stochastic(noise) => (noise.eval_mode)(self.values()),
@@ -244,13 +244,14 @@ impl Activation {
         }
     }
 
-    /// The learned numbers it has, with their first values: one vector for each, over `cols` columns.
+    /// The initial values of the learned parameters for rows of `cols` elements: one vector per parameter,
+    /// concatenated.
     pub fn initial_weights(&self, cols: usize) -> Option<Vec<f64>> {
         let (first, channels) = self.first_numbers(cols)?;
         Some(first.into_iter().flat_map(|value| std::iter::repeat_n(value, channels)).collect())
     }
 
-    /// The first value of each learned number, and how many channels have it, over rows of `cols` elements.
+    /// The initial value of each learned parameter, and the number of channels, for rows of `cols` elements.
     pub(crate) fn first_numbers(&self, cols: usize) -> Option<(Vec<f64>, usize)> {
         match &self.entry().kind {
             ActivationKind::Parametric(parametric) => {
@@ -260,10 +261,10 @@ impl Activation {
         }
     }
 
-    /// The length of the activation's axis after it, from that before it.
+    /// The output length of the activation's axis, given its input length.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the length does not suit it.
+    /// [`Error::Shape`] if the activation does not accept the length.
     pub fn output_len(&self, len: usize) -> Result<usize> {
         match &self.entry().kind {
             ActivationKind::AxisResize(fold) => {
@@ -278,8 +279,8 @@ impl Activation {
         }
     }
 
-    /// Runs the reference over rows of `cols` elements: random activations as outside training, learned ones with their
-    /// first values.
+    /// Runs the reference over rows of `cols` elements: random activations as outside training, parametric ones with
+    /// their initial values.
     pub fn forward<F: Real>(&self, cols: usize, x: &[F], y: &mut [F]) {
         let values = self.values_as();
         match &self.entry().kind {
@@ -299,7 +300,7 @@ impl Activation {
         }
     }
 
-    /// Runs the reference's backward pass over rows of `cols` elements; `saved` is what [`Saves`] says.
+    /// Runs the reference's backward pass over rows of `cols` elements; [`Saves`] names the tensor `saved`.
     pub fn backward<F: Real>(&self, cols: usize, saved: &[F], grad_out: &[F], grad_in: &mut [F]) {
         let values = self.values_as();
         match &self.entry().kind {
@@ -325,7 +326,7 @@ impl Activation {
         }
     }
 
-    /// The reference of the second derivative: `out = grad_out * f''`, if the activation has one.
+    /// Runs the reference of the second derivative, `out = grad_out * f''`; `None` if the activation has none.
     pub fn second<F: Real>(&self, saved: &[F], grad_out: &[F], out: &mut [F]) -> Option<()> {
         let ActivationKind::Elementwise(ElementwiseKind { second: Some(second), .. }) =
             &self.entry().kind
@@ -336,23 +337,23 @@ impl Activation {
         Some(())
     }
 
-    /// Whether there is a second derivative.
+    /// Returns whether a second derivative is defined.
     pub fn has_second(&self) -> bool {
         matches!(&self.entry().kind, ActivationKind::Elementwise(map) if map.second.is_some())
     }
 }
 
-/// `y = f(x)` over slices.
+/// Computes `y = f(x)` over slices.
 pub(crate) fn map_slice<F: Float>(x: &[F], y: &mut [F], f: impl Fn(F) -> F) {
     x.iter().zip(y).for_each(|(&x, y)| *y = f(x));
 }
 
-/// `out = g * f(saved)` over slices.
+/// Computes `out = g * f(saved)` over slices.
 pub(crate) fn scale_slice<F: Float>(saved: &[F], g: &[F], out: &mut [F], f: impl Fn(F) -> F) {
     saved.iter().zip(g).zip(out).for_each(|((&s, &g), out)| *out = g * f(s));
 }
 
-/// An elementwise activation from its two formulas, written once for `f32` and `f64`.
+/// Builds an elementwise activation from its two formulas, written once for `f32` and `f64`.
 macro_rules! map {
     ($file:literal, initializer: $initializer:expr, saves: $saves:ident, kinks: $kinks:expr, forward: $bound:expr, derivative: $dbound:expr,
      $x:ident, $p:pat_param => $forward:expr, $s:ident, $q:pat_param => $derivative:expr

@@ -1,4 +1,4 @@
-//! Activations with learned numbers, one set for all columns or one per column.
+//! Activations with learned parameters, one set for all columns or one per column.
 
 use super::initializer::{KAIMING_OF_LEFT_SLOPE, KAIMING_OF_SLOPE, XAVIER};
 use super::table::times;
@@ -8,39 +8,39 @@ use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries}
 use crate::spec::{Both, Real};
 use crate::walk::change;
 
-/// The most learned numbers a channel can have.
+/// The maximum number of learned parameters per channel.
 pub const MAX_LEARNED: usize = 4;
 
-/// An elementwise activation of x and its channel's learned numbers p.
+/// An elementwise activation of x and the learned parameters p of its channel.
 #[derive(Debug)]
 pub struct ParametricKind {
-    /// The WGSL functions `forward`, `derivative` and `sensitivity` (the derivatives by p) of x and p.
+    /// The WGSL functions `forward`, `derivative` and `sensitivity` (the derivatives with respect to p) of x and p.
     pub shader: &'static str,
-    /// The initializer that suits the layer before it.
+    /// The default initializer of the layer before it.
     pub initializer: Suiting,
-    /// The learned numbers of a channel.
+    /// The names of a channel's learned parameters.
     pub names: &'static [&'static str],
-    /// Their first values, from the parameters.
+    /// Their initial values, from the op's parameters.
     pub first: fn(&Values) -> [f64; MAX_LEARNED],
-    /// Whether every column is a channel of its own; else all are one.
+    /// Returns whether every column is a channel of its own; otherwise all columns form one channel.
     pub per_channel: fn(&Values) -> bool,
-    /// The error allowed to forward and to both derivatives, relative to their terms.
+    /// The error bound of forward and of both derivatives, relative to their terms.
     pub bound: Tolerance,
     /// The reference.
     pub passes: LearnedPasses,
 }
 
-/// The reference of an activation with learned numbers for both number types.
+/// The reference of a parametric activation for both floating-point types.
 pub type LearnedPasses = Both<Parametric<f32>, Parametric<f64>>;
 
-/// The reference of an activation with learned numbers: functions of x and p.
+/// The reference of a parametric activation: functions of x and p.
 #[derive(Clone, Copy, Debug)]
 pub struct Parametric<F: 'static> {
     /// The value.
     pub forward: fn(F, &[F; MAX_LEARNED]) -> F,
-    /// The derivative by x.
+    /// The derivative with respect to x.
     pub derivative: fn(F, &[F; MAX_LEARNED]) -> F,
-    /// The derivatives by p.
+    /// The derivatives with respect to p.
     pub sensitivity: fn(F, &[F; MAX_LEARNED]) -> [F; MAX_LEARNED],
 }
 
@@ -51,18 +51,18 @@ impl std::fmt::Debug for LearnedPasses {
 }
 
 impl ParametricKind {
-    /// How many channels rows of `cols` columns have.
+    /// The number of channels of rows of `cols` columns.
     pub fn channels(&self, values: &Values, cols: usize) -> usize {
         if (self.per_channel)(values) { cols } else { 1 }
     }
 
-    /// The first value of each learned number, and how many channels have it.
+    /// The initial value of each learned parameter, and the number of channels.
     pub(super) fn first_numbers(&self, values: &Values, cols: usize) -> (Vec<f64>, usize) {
         let first = (self.first)(values).into_iter().take(self.names.len()).collect();
         (first, self.channels(values, cols))
     }
 
-    /// The numbers of each channel.
+    /// The learned parameters of each channel.
     fn by_channel<F: Real>(&self, weights: &[F]) -> Vec<[F; MAX_LEARNED]> {
         let channels = weights.len() / self.names.len().max(1);
         let number = |k: usize, channel: usize| {
@@ -82,7 +82,7 @@ impl ParametricKind {
         }
     }
 
-    /// Runs the reference's backward pass; the weights' gradient is summed row by row in `f64`.
+    /// Runs the reference's backward pass; the weights' gradient is accumulated row by row in `f64`.
     pub(crate) fn backward<F: Real>(
         &self,
         weights: &[F],

@@ -8,7 +8,7 @@ use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries}
 use crate::spec::row::{RowForm, RowKind, Rows, log_sum_exp, maximum, sum};
 
 const DIM: Param = Param::new("dim", -1.0, Range::AXIS);
-// The exponent: how far the element lies below its row's largest.
+// The bound's exponent is the distance of the element below the row's largest.
 const EXPONENTIAL: Tolerance = Tolerance::growing(8.0, 2.0, |_, below| below);
 
 macro_rules! row {
@@ -63,7 +63,7 @@ entries! { ActivationKind;
         params: [DIM],
         formula: "max(x_i - t, 0) along dim, t such that the sum is 1",
         source: "Martins and Astudillo 2016; gradient g less its mean where y > 0, else 0",
-        // A difference of numbers up to 1: the floor.
+        // The floor covers a difference of values up to 1.
         kind: row!("sparsemax", Own, Output, None, Tolerance::ulps(4.0).or(4e-7), sparsemax, sparsemax_backward),
     }
     hardmax {
@@ -127,7 +127,7 @@ fn quiet_softmax_backward<F: Float>(_: &Values<F>, y: &[F], g: &[F], out: &mut [
     softmax_backward(&[F::one(); crate::spec::registry::MAX_PARAMS], y, g, out);
 }
 
-/// By sorting, as in the paper: the largest k with 1 + k z_k > sum of the k largest.
+/// Sorts the row, as in the paper, to find the largest k with 1 + k z_k > sum of the k largest.
 fn sparsemax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
     if let Some(nan) = x.iter().find(|x| x.is_nan()) {
         return y.fill(*nan);

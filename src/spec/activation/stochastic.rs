@@ -1,4 +1,4 @@
-//! Activations that draw a random number for each element while training.
+//! Activations that draw a random value per element in training.
 
 use super::initializer::{KAIMING_OF_MEAN_SLOPE, KEEPS_SCALE};
 use super::{Activation, ActivationKind, Saves, Suiting};
@@ -6,34 +6,34 @@ use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::{Alias, Choice, Entry, MAX_PARAMS, Param, Range, Values, entries};
 
-/// An elementwise activation of x and a uniform number u in [0, 1).
+/// An elementwise activation of x and a uniform random u in [0, 1).
 #[derive(Debug)]
 pub struct StochasticKind {
     /// The WGSL functions `forward` and `derivative` of x and u.
     pub shader: &'static str,
-    /// The initializer that suits the layer before it.
+    /// The default initializer of the layer before it.
     pub initializer: Suiting,
-    /// What `derivative` takes beside u.
+    /// The argument of `derivative`, in addition to u.
     pub saves: Saves,
-    /// What takes its place outside training.
+    /// The activation that replaces it outside training.
     pub eval_mode: fn(&Values) -> Activation,
     /// The fields of the shader's `Hyper`.
     pub fields: &'static [&'static str],
-    /// Their values from the parameters, computed once on the host.
+    /// The values of these fields, computed once on the host from the parameters.
     pub prepare: fn(&Values) -> Values,
-    /// The reference, of the prepared values.
+    /// The reference, as functions of the prepared values.
     pub passes: NoisePasses,
 }
 
-/// The reference of an activation with noise for both number types.
+/// The reference of a stochastic activation for both floating-point types.
 pub type NoisePasses = Both<Noise<f32>, Noise<f64>>;
 
-/// The reference of an activation with noise: functions of the prepared values, x and u.
+/// The reference of a stochastic activation: functions of the prepared values, x and u.
 #[derive(Clone, Copy, Debug)]
 pub struct Noise<F: 'static> {
     /// The value.
     pub forward: fn(&Values<F>, F, F) -> F,
-    /// The derivative by x.
+    /// The derivative with respect to x.
     pub derivative: fn(&Values<F>, F, F) -> F,
 }
 
@@ -75,7 +75,7 @@ entries! { ActivationKind;
         formula: "0 with probability rate, else x / (1 - rate), while training; else x",
         source: "torch.nn.Dropout (p); Srivastava et al. 2014",
         kind: noise!("dropout", KEEPS_SCALE, Nothing, |_| Activation::identity(), ["rate", "scale"],
-            // The rate as the device has it, so that both draw the same mask.
+            // The rate as rounded on the device, so that both backends draw the same mask.
             |[rate, ..]| first([f64::from(*rate as f32), 1.0 / (1.0 - rate), 0.0, 0.0]), dropout, keep),
     }
     alpha_dropout {
@@ -114,7 +114,7 @@ fn keep<F: Float>([rate, scale, ..]: &Values<F>, _: F, u: F) -> F {
     if u >= *rate { *scale } else { F::zero() }
 }
 
-/// Rate, a, b, and what an element becomes that is dropped, a m + b with m = selu(-infinity).
+/// The rate, a, b, and the value of a dropped element, a m + b with m = selu(-infinity).
 fn alpha_values([rate, ..]: &Values) -> Values {
     let least = -1.0507009873554805 * 1.6732632423543772;
     let scale = ((1.0 - rate) * (1.0 + rate * least * least)).sqrt().recip();

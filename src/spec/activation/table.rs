@@ -1,4 +1,4 @@
-//! The table of activations.
+//! The table of elementwise activations.
 
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
@@ -9,7 +9,7 @@ use crate::spec::Both;
 use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
 
 const EXACT: Tolerance = Tolerance::ulps(0.0);
-// At most about twice the worst error on llvmpipe and SwiftShader, as tests/ops measures it.
+// At most about twice the worst error on llvmpipe and SwiftShader, as measured by tests/ops.
 const EXP_BASED: Tolerance = Tolerance::ulps(5.0);
 const EXPM1: Tolerance = Tolerance::ulps(4.0);
 const CELU: Tolerance =
@@ -21,7 +21,7 @@ const GELU_TANH: Tolerance =
     Tolerance::growing(8.0, 2.0, |_, x| gelu_exponent(x).clamp(-200.0, 200.0));
 const SECOND: Tolerance = Tolerance::ulps(12.0).or(1e-6);
 const BY_BETA_SECOND: Tolerance = Tolerance::growing(12.0, 1.5, |[beta, ..], x| beta * x).or(1e-6);
-// There is no limit at infinity.
+// A sine has no limit at infinity.
 const SINE: Tolerance = Tolerance::ulps(4.0).or(1e-9).within(f64::MAX);
 
 const SELU_SCALE: f64 = 1.0507009873554805;
@@ -42,7 +42,7 @@ entries! { ActivationKind;
         params: [],
         formula: "max(0, x)",
         source: "torch.nn.ReLU; derivative 0 at 0",
-        // Written so that NaN stays NaN.
+        // The condition is written so that NaN stays NaN.
         kind: map!("relu", initializer: KAIMING, saves: Output, kinks: |_| vec![0.0], forward: EXACT, derivative: EXACT,
             x, _ => if x <= F::zero() { F::zero() } else { x },
             y, _ => if y <= F::zero() { F::zero() } else { F::one() }),
@@ -81,7 +81,7 @@ entries! { ActivationKind;
         formula: "log(1 + exp(beta * x)) / beta",
         source: "torch.nn.Softplus without its threshold: exact for every x",
         kind: map!("softplus", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: BY_BETA, derivative: BY_BETA,
-            // Only the bounded part is divided by beta: beta x may overflow where x does not.
+            // Only the bounded term is divided by beta: beta x may overflow where x does not.
             x, [beta, ..] => x.max(F::zero()) + (-(*beta * x).abs()).softplus() / *beta,
             x, [beta, ..] => (*beta * x).sigmoid(),
             second: BY_BETA_SECOND, x, [beta, ..] => *beta * (*beta * x).sigmoid() * (-*beta * x).sigmoid()),
@@ -91,11 +91,11 @@ entries! { ActivationKind;
         params: [Param::new("beta", 1.0, Range::FINITE)],
         formula: "x / (1 + exp(-beta * x))",
         source: "torch.nn.SiLU; -0 at minus infinity; beta: Ramachandran et al. 2017, Searching for activation functions",
-        // The derivative crosses zero near beta x = -1.28: the floor.
+        // The floor: the derivative crosses zero near beta x = -1.28.
         kind: map!("silu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: BY_BETA, derivative: BY_BETA.or(1e-7),
             x, [beta, ..] => times(x, (*beta * x).sigmoid()),
             x, [beta, ..] => {
-                // Bounded, for an infinite beta x times 0 would be NaN.
+                // Clamped, since an infinite beta x times 0 would be NaN.
                 let z = *beta * x;
                 z.sigmoid() * (F::one() + z.max(F::of(-1e3)).min(F::of(1e3)) * (-z).sigmoid())
             },
@@ -111,7 +111,8 @@ entries! { ActivationKind;
         params: [],
         formula: "x * Phi(x), Phi the standard normal distribution function",
         source: "torch.nn.GELU(approximate='none'); -0 at minus infinity",
-        // The derivative crosses zero near x = -0.75: the floor. The argument of exp is x^2/2, hence its own bound.
+        // The floor: the derivative crosses zero near x = -0.75. The argument of exp is x^2/2, hence the separate
+        // bound.
         kind: map!("gelu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(9.0), derivative: Tolerance::ulps(9.0).or(1e-7),
             x, _ => x.max(F::of(-1e4)) * normal_cdf(x),
             x, _ => normal_cdf(x) + x.max(F::of(-1e4)).min(F::of(1e4)) * normal_pdf(x),
@@ -203,7 +204,7 @@ entries! { ActivationKind;
         params: [Param::new("slope", 1.0 / 6.0, Range::POSITIVE), Param::new("offset", 0.5, Range::FINITE)],
         formula: "clamp(slope * x + offset, 0, 1)",
         source: "torch.nn.Hardsigmoid; slope 0.2 is the older Keras form; derivative 0 at both ends",
-        // Crosses zero where slope x = -offset: the floor.
+        // The floor: the value crosses zero where slope x = -offset.
         kind: map!("hard_sigmoid", initializer: XAVIER, saves: Input, kinks: |[slope, offset, ..]| vec![-offset / slope, (1.0 - offset) / slope], forward: Tolerance::ulps(2.0).or(2e-7), derivative: Tolerance::ulps(1.0),
             x, [slope, offset, ..] => { let z = *slope * x + *offset; if z <= F::zero() { F::zero() } else if z >= F::one() { F::one() } else { z } },
             x, [slope, offset, ..] => { let z = *slope * x + *offset; if z <= F::zero() || z >= F::one() { F::zero() } else { *slope } }),
@@ -276,7 +277,7 @@ entries! { ActivationKind;
         params: [],
         formula: "x * clamp(x + 3, 0, 6) / 6",
         source: "torch.nn.Hardswish; Howard et al. 2019; derivative 0 at -3, 1 at 3",
-        // The derivative crosses zero at -1.5: the floor.
+        // The floor: the derivative crosses zero at -1.5.
         kind: map!("hard_swish", initializer: KAIMING, saves: Input, kinks: |_| vec![-3.0, 3.0], forward: Tolerance::ulps(4.0).or(4e-7), derivative: Tolerance::ulps(4.0).or(2e-7),
             x, _ => if x <= F::of(-3.0) { F::zero() } else if x >= F::of(3.0) { x } else { x * (x + F::of(3.0)) / F::of(6.0) },
             x, _ => if x <= F::of(-3.0) { F::zero() } else if x >= F::of(3.0) { F::one() } else { x / F::of(3.0) + F::of(0.5) }),
@@ -286,7 +287,7 @@ entries! { ActivationKind;
         params: [],
         formula: "x * tanh(log(1 + exp(x)))",
         source: "torch.nn.Mish; Misra 2019; -0 at minus infinity",
-        // The derivative crosses zero near x = -1.19: the floor.
+        // The floor: the derivative crosses zero near x = -1.19.
         kind: map!("mish", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(10.0), derivative: Tolerance::ulps(16.0).or(2e-7),
             x, _ => { let (t, _) = mish_parts(x); x.max(F::of(-1e4)) * t },
             x, _ => { let (t, rest) = mish_parts(x); t + x.max(F::of(-1e4)).min(F::of(1e4)) * x.sigmoid() * rest },
@@ -303,7 +304,7 @@ entries! { ActivationKind;
         params: [],
         formula: "x * tanh(exp(x))",
         source: "Liu and Di 2020, TanhExp; -0 at minus infinity",
-        // The derivative crosses zero near x = -1.1: the floor.
+        // The floor: the derivative crosses zero near x = -1.1.
         kind: map!("tanh_exp", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(10.0), derivative: Tolerance::ulps(16.0).or(2e-7),
             x, _ => x.max(F::of(-1e4)) * x.exp().tanh(),
             x, _ => { let e = x.exp().min(F::of(50.0)); let s = (-(e + e)).exp(); let c = F::one() + s; x.exp().tanh() + x.max(F::of(-1e4)).min(F::of(1e4)) * e * F::of(4.0) * s / (c * c) },
@@ -322,7 +323,7 @@ entries! { ActivationKind;
         params: [],
         formula: "x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2",
         source: "torch.nn.GELU(approximate='tanh'); -0 at minus infinity",
-        // The derivative crosses zero near x = -0.75: the floor.
+        // The floor: the derivative crosses zero near x = -0.75.
         kind: map!("gelu_tanh", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: GELU_TANH, derivative: GELU_TANH.or(4e-7),
             x, _ => x.max(F::of(-1e4)) * gelu_exponent(x).sigmoid(),
             x, _ => { let z = gelu_exponent(x); let near = x.max(F::of(-20.0)).min(F::of(20.0)); z.sigmoid() * (F::one() + near * (-z).sigmoid() * F::of(GELU_SLOPE) * (F::one() + F::of(0.134145) * near * near)) }),
@@ -332,7 +333,7 @@ entries! { ActivationKind;
         params: [],
         formula: "x / (1 + exp(-1.702 x))",
         source: "Hendrycks and Gimpel 2016; -0 at minus infinity",
-        // The derivative crosses zero near x = -0.75: the floor.
+        // The floor: the derivative crosses zero near x = -0.75.
         kind: map!("quick_gelu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: QUICK_GELU, derivative: QUICK_GELU.or(2e-7),
             x, _ => x.max(F::of(-1e4)) * (F::of(1.702) * x).sigmoid(),
             x, _ => { let z = F::of(1.702) * x; z.sigmoid() * (F::one() + z.max(F::of(-1e4)).min(F::of(1e4)) * (-z).sigmoid()) }),
@@ -395,12 +396,13 @@ entries! { ActivationKind;
     }
 }
 
-/// x times a factor that goes to 0 faster than x grows: infinity times 0 is 0 with the sign of x.
+/// x times a factor that goes to 0 faster than x grows; if the factor is 0, so is the product, with the sign of x, even
+/// for infinite x.
 pub(super) fn times<F: Float>(x: F, factor: F) -> F {
     if factor == F::zero() { x.max(-F::one()).min(F::one()) * factor } else { x * factor }
 }
 
-/// The product, exact for `f32`: what rounding would take from a large one is many turns.
+/// omega x in `f64`, where it is exact for `f32`: the rounding error of a large product would be many periods.
 fn angle<F: Float>(omega: F, x: F) -> f64 {
     omega.as_f64() * x.as_f64()
 }
@@ -413,12 +415,12 @@ fn normal_pdf<F: Float>(x: F) -> F {
     (F::of(-0.5) * x * x).exp() * F::of(1.0 / (2.0 * PI).sqrt())
 }
 
-/// x / (sqrt(x^2 + 1) + add); for add = 1 that is (sqrt(x^2 + 1) - 1) / x without cancellation.
+/// x / (sqrt(x^2 + 1) + add); for add = 1 this equals (sqrt(x^2 + 1) - 1) / x without cancellation.
 fn bent_slope<F: Float>(x: F, add: F) -> F {
     if x.abs() > F::of(1e18) { x.signum() } else { x / ((x * x + F::one()).sqrt() + add) }
 }
 
-/// x - tanh(x) by the continued fraction of tanh near 0, where the difference cancels.
+/// x - tanh(x), near 0 by the continued fraction of tanh because the difference cancels.
 fn tanh_shrink<F: Float>(x: F) -> F {
     if x.abs() > F::one() {
         return x - x.tanh();
@@ -429,7 +431,7 @@ fn tanh_shrink<F: Float>(x: F) -> F {
     x * rest / (F::one() + rest)
 }
 
-/// t = tanh(log(1 + exp(x))) and 1 - t^2, as fractions of exp(-|x|).
+/// t = tanh(log(1 + exp(x))) and 1 - t^2, as rational functions of exp(-|x|).
 fn mish_parts<F: Float>(x: F) -> (F, F) {
     let e = (-x.abs()).exp();
     let two = F::of(2.0);
@@ -444,7 +446,7 @@ fn gelu_exponent<F: Float>(x: F) -> F {
     F::of(GELU_SLOPE) * (x + F::of(0.044715) * x * x * x)
 }
 
-/// The value and sqrt(x^2 + b).
+/// The value of squareplus and sqrt(x^2 + b).
 fn squareplus<F: Float>(x: F, b: F) -> (F, F) {
     let side = b.sqrt();
     let most = x.abs().max(side).max(F::of(1e-30));

@@ -10,7 +10,7 @@ use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries}
 use crate::spec::row::maximum;
 
 const CLIP: Range = Range::new(Excluded(0.0), Excluded(0.5));
-/// A number that `f32` holds exactly, a class or not, or -1 for none.
+/// An integer that `f32` represents exactly: a class index, any other value, or -1 for none.
 const INDEX: Range = Range::whole(-16_777_216.0, 16_777_216.0);
 
 entries! { LossKind;
@@ -94,7 +94,8 @@ fn cross_entropy<F: Float>(
         }
         row.class_weight(class) * ((F::one() - *smoothing) * row.target_weight(class) + share)
     };
-    // The largest score's own exponential is 1: what is left of the sum tells how far its share is from 1.
+    // The exponential of the largest score is 1, so the rest of the sum shows without cancellation how far its
+    // probability is from 1.
     let top = maximum(x);
     let ties = count::<F>(x.iter().filter(|&&x| x == top).count());
     let below = |x: F| if x == top { F::zero() } else { (x - top).exp() };
@@ -110,7 +111,7 @@ fn cross_entropy<F: Float>(
     });
     total(x, |class, x| {
         let weight = weight(class);
-        // A class of weight 0 adds nothing, whatever its score.
+        // A class of weight 0 adds nothing, even if its score is infinite.
         if weight == F::zero() { F::zero() } else { weight * (log_sum - (x - top)) }
     })
 }
@@ -250,7 +251,7 @@ fn dice<F: Float>([smooth, ..]: &Values<F>, row: &RowView<'_, F>, gradient: Grad
     let common = two * total(y, |i, y| y * row.target_weight(i)) + *smooth;
     let all = total(y, |i, y| y + row.target_weight(i)) + *smooth;
     write(gradient, |i| common / (all * all) - two * row.target_weight(i) / all);
-    // 1 - common / all without the cancellation.
+    // Equals 1 - common / all, without the cancellation.
     total(y, |i, y| {
         let t = row.target_weight(i);
         y * (F::one() - t) + t * (F::one() - y)

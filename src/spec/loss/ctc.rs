@@ -1,10 +1,10 @@
-//! Connectionist temporal classification: the reference, in logarithms and always in `f64`.
+//! Connectionist temporal classification: the reference, computed in log space and always in `f64`.
 
 use super::LossKind;
 use crate::spec::registry::{Alias, Choice, Entry, Param, Range, entries};
 use crate::walk::change;
 
-/// Class 0 or a later one that `f32` holds exactly.
+/// A class index that `f32` represents exactly.
 const CLASS: Range = Range::whole(0.0, 16_777_216.0);
 
 entries! { LossKind;
@@ -17,7 +17,7 @@ entries! { LossKind;
     }
 }
 
-/// One sample: `time` rows of log-probabilities, `stride` numbers apart.
+/// One sample: `time` rows of log-probabilities, `stride` elements apart.
 pub(crate) struct Sequence<'a> {
     pub log_probs: &'a [f64],
     pub time: usize,
@@ -40,7 +40,7 @@ impl Sequence<'_> {
         2 * self.target.len() + 1
     }
 
-    /// The target's classes with blanks before, between and after.
+    /// The class of a state of the extended target, which has a blank before, between and after the target's classes.
     fn class(&self, state: usize) -> usize {
         if state.is_multiple_of(2) {
             return self.blank;
@@ -64,8 +64,8 @@ impl Sequence<'_> {
         rows.flat_map(|row| row.iter().take(self.classes)).any(|x| x.is_nan())
     }
 
-    /// The negative log-likelihood of the target; infinite if no path gives it. With a slice, also adds `scale` times
-    /// the derivative by each log-probability, 0 where the likelihood is.
+    /// Returns the negative log-likelihood of the target; infinite if no path yields it. Given a slice, also adds
+    /// `scale` times the derivative with respect to each log-probability; the derivative is 0 if the likelihood is 0.
     pub fn run(&self, gradient: Option<(f64, &mut [f64])>) -> f64 {
         if self.holds_nan() {
             let out = gradient.into_iter().flat_map(|(_, out)| out.chunks_mut(self.stride.max(1)));

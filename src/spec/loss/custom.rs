@@ -1,4 +1,4 @@
-//! Losses of the caller's own: an entry like those of the table, made while the program runs.
+//! User-defined losses: entries like those of the table, built at run time.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::spec::registry::keep_text;
 type Formula = Arc<dyn Fn(f64, f64) -> f64 + Send + Sync>;
 
 impl Loss {
-    /// An elementwise loss whose name and WGSL text have been checked.
+    /// An elementwise loss whose name and WGSL source have been checked.
     pub(crate) fn define(name: &str, text: &str, value: Formula, gradient: Formula) -> Self {
         let kind = ElementwiseKind {
             shader: keep_text(text),
@@ -25,7 +25,7 @@ impl Loss {
     }
 }
 
-/// The formulas as passes over slices; in `f32` they compute in `f64` and round once.
+/// Wraps the formulas as passes over slices; in `f32` they compute in `f64` and round once.
 fn passes<F: Float>(value: &Formula, gradient: &Formula) -> Map<F> {
     fn pass<F: Float>(formula: &Formula, [y, t, _]: MapInputs<'_, F>, out: &mut [F]) {
         for (out, (y, t)) in out.iter_mut().zip(y.iter().zip(t)) {

@@ -1,4 +1,4 @@
-//! The elementwise losses, free of cancellation.
+//! The elementwise losses, in formulas free of cancellation.
 
 use std::ops::Bound::{Excluded, Included};
 
@@ -9,7 +9,7 @@ use crate::spec::Both;
 use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
 
 const BELOW_HALF: Range = Range::new(Included(0.0), Excluded(0.5));
-/// What msle takes 1 plus its arguments to be at least.
+/// The lower bound of 1 plus each argument of msle.
 const MSLE_FLOOR: f64 = 1e-7;
 
 entries! { LossKind;
@@ -140,7 +140,7 @@ entries! { LossKind;
         formula: "(1 - t) x + (1 + (pos_weight - 1) t) log(1 + exp(-x))",
         source: "torch.nn.BCEWithLogitsLoss; a class weight multiplies pos_weight per column",
         kind: map!("bce_with_logits", Real to Unit, threshold: Some(0.0), column_weight: true, kinks: |_, _| vec![],
-            // For each sign of x the terms have one sign: nothing cancels.
+            // For either sign of x all terms have the same sign, so nothing cancels.
             |[weight, ..], x, t| {
                 let positive = F::one() + (*weight - F::one()) * t;
                 let tail = (-x.abs()).exp().ln_1p();
@@ -294,7 +294,7 @@ fn positive<F: Float>(x: F) -> F {
     x.max(F::zero())
 }
 
-/// `slope` where the condition holds, else 0.
+/// `slope` if the condition holds, else 0.
 fn where_true<F: Float>(condition: bool, slope: F) -> F {
     if condition { slope } else { F::zero() }
 }
@@ -303,7 +303,7 @@ fn half<F: Float>() -> F {
     F::of(0.5)
 }
 
-/// log((1 + y) / (1 + t)); for near arguments from their difference, which is exact.
+/// log((1 + y) / (1 + t)); for close arguments computed from their difference, which is exact.
 fn log_ratio<F: Float>(y: F, t: F) -> F {
     let floor = F::of(MSLE_FLOOR);
     let log = |x: F| if F::one() + x < floor { floor.ln() } else { x.ln_1p() };
@@ -312,7 +312,7 @@ fn log_ratio<F: Float>(y: F, t: F) -> F {
     if near { ratio.ln_1p() } else { log(y) - log(t) }
 }
 
-/// The share of the focal loss that does not depend on the logit.
+/// The factor of the focal loss that does not depend on the logit.
 fn focal_alpha<F: Float>(alpha: F, t: F) -> F {
     if alpha < F::zero() { F::one() } else { alpha * t + (F::one() - alpha) * (F::one() - t) }
 }

@@ -1,15 +1,16 @@
-//! Losses of logits that are one with an output activation and a loss of what it gives.
+//! Losses of logits that fuse an output activation with a loss of its output.
 
 use super::{Loss, Reduction};
 use crate::spec::Activation;
 use crate::spec::activation::ActivationKind;
 
-/// Losses that apply the sigmoid themselves.
+/// The losses that apply the sigmoid themselves.
 const OF_SIGMOID: [&str; 3] = ["bce_with_logits", "focal", "multilabel_soft_margin"];
 
 impl Loss {
-    /// What gives of `output`'s input, the logits, the value that this loss gives of `output`'s output: without the
-    /// activation's gradient, which is 0 where it saturates. None where clips were chosen, for they are of the output.
+    /// The loss that, computed from the input (logits) of `output`, equals this loss computed from its output. Its
+    /// gradient does not pass through the activation's, which is 0 where it saturates. `None` if a clip was set,
+    /// because clips apply to the output.
     pub(crate) fn of_logits(
         &self,
         output: &Activation,
@@ -19,7 +20,7 @@ impl Loss {
             "sigmoid" if *self == Self::bce() => Some((Self::bce_with_logits(), reduction)),
             "softmax" if *self == Self::categorical_cross_entropy() => {
                 let plain = output.get("temperature") == Some(1.0);
-                // Its mean divides by the rows, whatever the weights of their classes.
+                // The mean of this loss divides by the number of rows, whatever their class weights.
                 let reduction = match reduction {
                     Reduction::Mean => Reduction::BatchMean,
                     other => other,
@@ -34,12 +35,12 @@ impl Loss {
         }
     }
 
-    /// Whether predictions and targets must be probabilities.
+    /// Returns whether predictions and targets must be probabilities.
     pub(crate) fn takes_probabilities(&self) -> bool {
         matches!(self.name(), "bce" | "categorical_cross_entropy")
     }
 
-    /// The loss that goes with `output`, if this one takes logits and applies such a function itself.
+    /// The loss to use after `output` instead of this one, if this one takes logits and applies such a function itself.
     pub(crate) fn instead_after(&self, output: &Activation) -> Option<Self> {
         let is_row = matches!(output.entry().kind, ActivationKind::Row(_));
         match (self.name(), output.name()) {

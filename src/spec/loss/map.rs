@@ -1,4 +1,4 @@
-//! What an elementwise loss is: one term per element.
+//! The definition of an elementwise loss: one term per element.
 
 use super::Domain;
 use crate::spec::Both;
@@ -9,24 +9,24 @@ use crate::spec::registry::Values;
 pub struct ElementwiseKind {
     /// The WGSL functions `value` and `gradient`.
     pub shader: &'static str,
-    /// How many differentiable inputs it has: 1, the prediction, or 2.
+    /// The number of differentiable inputs: 1 (the prediction) or 2.
     pub inputs: usize,
-    /// Whether it takes a weight per column, which multiplies its first parameter.
+    /// True if it accepts a weight per column, which multiplies its first parameter.
     pub column_weight: bool,
-    /// What the first prediction, the target and a second input may be.
+    /// The domains of the first prediction, the target and the second input.
     pub domain: [Domain; 3],
-    /// Where the gradient jumps, as values of the prediction, for a target and a second input.
+    /// The predictions at which the gradient jumps, given the target and the second input.
     pub kinks: fn(&Values, [f64; 2]) -> Vec<f64>,
-    /// How an output says yes, for losses of a yes-or-no target: the prediction from which on the answer is yes.
+    /// The smallest prediction that counts as positive, for losses of binary targets.
     pub threshold: Option<f64>,
-    /// The reference.
+    /// The reference passes.
     pub passes: MapPasses,
 }
 
-/// The reference of an elementwise loss for both number types.
+/// The reference of an elementwise loss for both floating-point types.
 pub type MapPasses = Both<Map<f32>, Map<f64>>;
 
-/// Slices of equal length: prediction, target, and for losses of two inputs the second one.
+/// Slices of equal length: prediction, target and, for losses of two inputs, the second input.
 pub type MapInputs<'a, F> = [&'a [F]; 3];
 
 /// The reference of an elementwise loss over contiguous slices of equal length.
@@ -34,7 +34,7 @@ pub type MapInputs<'a, F> = [&'a [F]; 3];
 pub struct Map<F: 'static> {
     /// `terms = value(prediction, target, second)`.
     pub terms: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, &mut [F]) + Send + Sync),
-    /// The derivative of each term by the input of the given number.
+    /// The derivative of each term with respect to the input of the given index.
     pub gradient: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, usize, &mut [F]) + Send + Sync),
 }
 
@@ -44,7 +44,7 @@ impl std::fmt::Debug for MapPasses {
     }
 }
 
-/// An elementwise loss of one input from its two formulas, written once for `f32` and `f64`.
+/// Builds an elementwise loss of one input from its two formulas, written once for `f32` and `f64`.
 macro_rules! map {
     ($file:literal, $prediction:ident to $target:ident, threshold: $threshold:expr, column_weight: $column:expr,
      kinks: |$kp:pat_param, $kt:pat_param| $kinks:expr,
@@ -87,7 +87,7 @@ macro_rules! map {
 }
 pub(super) use map;
 
-/// A loss of two inputs a and b: the derivatives come as a pair.
+/// Builds a loss of two inputs a and b, whose derivatives are a pair.
 macro_rules! pair {
     ($file:literal, ($first:ident, $second:ident) to $target:ident,
      kinks: |$kp:pat_param, $kt:pat_param, $kb:pat_param| $kinks:expr,

@@ -1,4 +1,4 @@
-//! Losses: elementwise ones over equal shapes, row-wise ones over class scores or vectors.
+//! Losses: elementwise ones over equal shapes, row-wise ones over class scores or vectors, and CTC over sequences.
 
 mod classes;
 pub(crate) mod ctc;
@@ -17,8 +17,8 @@ use super::registry::{Choice, Entry, Kind, registry};
 
 /// A loss with its parameters, such as `Loss::mse()` or `"cross_entropy(label_smoothing=0.1)".parse()`.
 ///
-/// A NaN in a prediction or a target makes NaN of its element's term and gradient, in a row-wise loss of its row's, and so
-/// of the mean; other elements and rows keep theirs. The row of `ctc` is a sequence.
+/// A NaN in a prediction or a target makes the term and the gradient of its element NaN (of its row in a row-wise
+/// loss), and so the mean; other elements and rows are unaffected. A row of `ctc` is a sequence.
 ///
 /// ```
 /// use wgrad::Loss;
@@ -30,19 +30,20 @@ use super::registry::{Choice, Entry, Kind, registry};
 /// ```
 pub type Loss = Choice<LossKind>;
 
-/// How the terms of a loss become its value.
+/// The reduction of a loss's terms to its value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reduction {
-    /// One value per element (elementwise losses) or per row (row-wise losses).
+    /// No reduction: one value per element (elementwise losses) or per row (row-wise losses).
     None,
-    /// The mean over the terms of the rows that take part; of no terms, 0. `cross_entropy` and `nll` of class indices
-    /// divide by the sum of the targets' class weights, without the rows of `ignore_index`, as PyTorch does. Weights
-    /// of elements and rows do not change the divisor.
+    /// The mean over the terms of the rows that are not ignored; 0 if there are none. For class indices,
+    /// `cross_entropy` and `nll` divide by the sum of the targets' class weights, excluding rows of `ignore_index`, as
+    /// PyTorch does. Weights of elements and rows do not change the divisor.
     #[default]
     Mean,
     /// The sum of the terms.
     Sum,
-    /// The sum of the terms divided by how many samples (extents of the first axis) take part, PyTorch's `batchmean`.
+    /// The sum of the terms divided by the number of samples (extents of the first axis) that are not ignored,
+    /// PyTorch's `batchmean`.
     BatchMean,
 }
 
@@ -51,28 +52,28 @@ impl Reduction {
     pub const ALL: [Self; 4] = [Self::None, Self::Mean, Self::Sum, Self::BatchMean];
 }
 
-/// What a loss is.
+/// The kind of a loss, with its definition.
 #[derive(Debug)]
 pub enum LossKind {
-    /// A term for each element; predictions and target have the same shape.
+    /// One term per element; predictions and target have the same shape.
     Elementwise(ElementwiseKind),
-    /// A term for each row of scores or vector.
+    /// One term per row of scores or vector.
     Row(RowKind),
-    /// A term for each sequence of log-probabilities (time, samples, classes): connectionist temporal classification.
+    /// One term per sequence of log-probabilities (time, samples, classes): connectionist temporal classification.
     Ctc {
-        /// The whole kernel.
+        /// The WGSL source of the whole kernel.
         shader: &'static str,
     },
 }
 
 registry! { LossKind, "loss", [elementwise::ENTRIES, classes::ENTRIES, vectors::ENTRIES, ctc::ENTRIES] }
 
-/// The numbers that a prediction or a target may be.
+/// The valid values of a prediction or a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Domain {
-    /// Any number.
+    /// Any real value.
     Real,
-    /// 0 to 1.
+    /// From 0 to 1.
     Unit,
     /// -1 or 1.
     Sign,
@@ -83,17 +84,17 @@ pub enum Domain {
 }
 
 impl Loss {
-    /// Whether the loss has a term per row, not per element.
+    /// Returns whether the loss has one term per row rather than per element.
     pub fn is_row_wise(&self) -> bool {
         !matches!(self.entry().kind, LossKind::Elementwise(_))
     }
 
-    /// Whether a target can be a class index per row.
+    /// Returns whether the target may be one class index per row.
     pub fn takes_classes(&self) -> bool {
         self.target_forms().contains(&TargetForm::Class)
     }
 
-    /// What a target can be.
+    /// The accepted forms of the target.
     pub fn target_forms(&self) -> &'static [TargetForm] {
         match &self.entry().kind {
             LossKind::Elementwise(_) => &[TargetForm::Values],
@@ -102,7 +103,7 @@ impl Loss {
         }
     }
 
-    /// How many differentiable inputs the loss has.
+    /// The number of differentiable inputs.
     pub fn inputs(&self) -> usize {
         match &self.entry().kind {
             LossKind::Elementwise(map) => map.inputs,
@@ -111,7 +112,7 @@ impl Loss {
         }
     }
 
-    /// Whether the loss takes a weight per class or column.
+    /// Returns whether the loss accepts a weight per class or column.
     pub fn takes_class_weight(&self) -> bool {
         match &self.entry().kind {
             LossKind::Elementwise(map) => map.column_weight,
@@ -120,23 +121,23 @@ impl Loss {
         }
     }
 
-    /// The class index that marks a row without a target; of a negative one, such as PyTorch's -100, the `u32` of the same
-    /// bits.
+    /// The class index that marks rows without a target. A negative one, such as PyTorch's -100, is reinterpreted as
+    /// the `u32` of the same bits.
     pub fn ignore_index(&self) -> Option<u32> {
         self.get("ignore_index").filter(|index| *index != -1.0).map(|index| index as i32 as u32)
     }
 
-    /// Whether the loss is of whole sequences.
+    /// Returns whether the loss is computed over whole sequences.
     pub fn is_sequence(&self) -> bool {
         matches!(self.entry().kind, LossKind::Ctc { .. })
     }
 
-    /// Whether the mean divides by the class weights of the targets, not by the number of rows.
+    /// Returns whether the mean divides by the sum of the targets' class weights instead of the number of rows.
     pub(crate) fn has_weighted_mean(&self) -> bool {
         matches!(&self.entry().kind, LossKind::Row(row) if row.weighted_mean)
     }
 
-    /// The prediction from which on a yes-or-no answer is yes, for losses of such targets.
+    /// The smallest prediction that counts as positive, for losses of binary targets.
     pub fn threshold(&self) -> Option<f64> {
         match &self.entry().kind {
             LossKind::Elementwise(map) => map.threshold,

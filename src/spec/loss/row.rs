@@ -1,4 +1,4 @@
-//! What a row-wise loss is: one term per row of scores or vector.
+//! The definition of a row-wise loss: one term per row of scores or vector.
 
 use crate::numeric::{Float, tree_sum};
 use crate::spec::Both;
@@ -7,30 +7,30 @@ use crate::spec::registry::Values;
 /// A row-wise loss.
 #[derive(Debug)]
 pub struct RowKind {
-    /// The WGSL functions `accumulate`, `term` and `slope`, and with `peak` also `candidate`.
+    /// The WGSL functions `accumulate`, `term` and `slope`, and `candidate` if `peak` is set.
     pub shader: &'static str,
-    /// Whether the shader needs the row's largest candidate first.
+    /// True if the shader needs the row's largest candidate before it accumulates.
     pub peak: bool,
-    /// How many numbers the shader sums over a row: 4 or 8.
+    /// The number of sums that the shader accumulates over a row: 4 or 8.
     pub sums: usize,
-    /// How many differentiable inputs it has, all of one shape.
+    /// The number of differentiable inputs, all of the same shape.
     pub inputs: usize,
-    /// Which axis is the row.
+    /// The axis that forms a row.
     pub axis: ClassAxis,
-    /// What the target can be.
+    /// The accepted forms of the target.
     pub targets: &'static [TargetForm],
-    /// Whether it takes a weight per class.
+    /// True if it accepts a weight per class.
     pub class_weight: bool,
-    /// Whether the mean over class targets divides by the sum of their class weights.
+    /// True if the mean over class targets divides by the sum of their class weights.
     pub weighted_mean: bool,
-    /// The reference.
+    /// The reference passes.
     pub passes: RowPasses,
 }
 
-/// Which axis of a prediction a row runs along.
+/// The axis of a prediction that forms a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClassAxis {
-    /// The second of (N, C, d1, ..., dk), as PyTorch's criteria of classes take it.
+    /// The second of (N, C, d1, ..., dk), as in PyTorch's classification losses.
     Second,
     /// The last.
     Last,
@@ -38,26 +38,26 @@ pub enum ClassAxis {
     Sample,
 }
 
-/// What a target is.
+/// The form of a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TargetForm {
-    /// A number per element: for rows of classes a weight per class, such as a one-hot row.
+    /// A value per element; for class scores a weight per class, such as a one-hot row.
     Values,
-    /// The index of the right class of each row, `u32`.
+    /// The class index of each row, `u32`.
     Class,
-    /// Class indices along each row, `u32`, ended by `u32::MAX` (PyTorch's -1) unless they fill it.
+    /// Class indices along each row, `u32`, terminated by `u32::MAX` (PyTorch's -1) unless they fill the row.
     ClassList,
-    /// A number per row.
+    /// A value per row.
     Number,
-    /// There is none.
+    /// No target.
     Nothing,
 }
 
-/// The reference of a row-wise loss for both number types.
+/// The reference of a row-wise loss for both floating-point types.
 pub type RowPasses = Both<Row<f32>, Row<f64>>;
 
-/// The reference of a row-wise loss: the term of one row; with a number and a slice, also the derivative of the term by
-/// that input.
+/// The reference of a row-wise loss: returns the term of one row. Given an input index and a slice, also writes the
+/// derivative of the term with respect to that input.
 pub type Row<F> = fn(&Values<F>, &RowView<'_, F>, Option<(usize, &mut [F])>) -> F;
 
 impl std::fmt::Debug for RowPasses {
@@ -69,31 +69,31 @@ impl std::fmt::Debug for RowPasses {
 /// One row of every operand.
 #[derive(Clone, Copy, Debug)]
 pub struct RowView<'a, F> {
-    /// The differentiable inputs; those that the loss does not have are empty.
+    /// The differentiable inputs; inputs that the loss does not have are empty.
     pub inputs: [&'a [F]; 3],
     /// The target.
     pub target: RowTarget<'a, F>,
-    /// A weight per class, if there are any.
+    /// A weight per class, if given.
     pub class_weight: Option<&'a [F]>,
 }
 
 /// The target of one row.
 #[derive(Clone, Copy, Debug)]
 pub enum RowTarget<'a, F> {
-    /// The index of the right class.
+    /// The class index.
     Class(u32),
-    /// A weight for each class, such as a one-hot row.
+    /// A weight per class, such as a one-hot row.
     Values(&'a [F]),
     /// Class indices up to the first `u32::MAX`.
     ClassList(&'a [u32]),
-    /// One number.
+    /// A single value.
     Number(F),
-    /// There is none.
+    /// No target.
     Nothing,
 }
 
 impl<F: Float> RowView<'_, F> {
-    /// The target weight of one class.
+    /// The target weight of `class`.
     pub fn target_weight(&self, class: usize) -> F {
         match self.target {
             RowTarget::Class(index) if index as usize == class => F::one(),
@@ -102,13 +102,13 @@ impl<F: Float> RowView<'_, F> {
         }
     }
 
-    /// The weight of one class.
+    /// The class weight of `class`; 1 if none are given.
     pub fn class_weight(&self, class: usize) -> F {
         self.class_weight
             .map_or(F::one(), |weights| weights.get(class).copied().unwrap_or(F::zero()))
     }
 
-    /// The first NaN among what the loss takes.
+    /// The first NaN among the inputs and the target.
     pub(crate) fn nan(&self) -> Option<F> {
         let (values, number) = match &self.target {
             RowTarget::Values(values) => (*values, None),
@@ -126,8 +126,8 @@ impl<F: Float> RowView<'_, F> {
         }
     }
 
-    /// Whether the target is the class of this number; -1 is none. A class above those that there can be stands for the
-    /// negative number of the same bits.
+    /// Returns whether the target is the class `number`; -1 matches nothing. A class of 2^31 or more is compared as the
+    /// negative `i32` of the same bits.
     pub(super) fn is_class(&self, number: F) -> bool {
         match self.target {
             RowTarget::Class(class) => {
@@ -145,7 +145,7 @@ impl<F: Float> RowView<'_, F> {
     }
 }
 
-/// The sum of one number per column by a balanced tree.
+/// The sum of one term per column, computed over a balanced tree.
 #[allow(
     clippy::indexing_slicing,
     reason = "tree_sum asks for indices below the length it was given"
@@ -154,7 +154,7 @@ pub(super) fn total<F: Float>(x: &[F], term: impl Fn(usize, F) -> F) -> F {
     tree_sum(x.len(), &|i| term(i, x[i]))
 }
 
-/// A row-wise loss from the function and the shader file of this name.
+/// Builds a row-wise loss from the reference function and the shader file of the same name.
 macro_rules! row {
     ($name:ident, peak: $peak:literal, sums: $sums:literal, inputs: $inputs:literal, axis: $axis:ident, targets: [$($form:ident),*],
      class_weight: $class_weight:literal, weighted_mean: $weighted:literal $(,)?) => {
@@ -173,7 +173,7 @@ macro_rules! row {
 }
 pub(super) use row;
 
-/// The number of an input and where the derivatives by it go.
+/// The index of an input and the destination of the derivatives with respect to it.
 pub(super) type Gradient<'a, F> = Option<(usize, &'a mut [F])>;
 
 /// Writes the derivative of each column.

@@ -1,4 +1,4 @@
-//! The row-wise losses of vectors: angles, distances, triplets.
+//! The row-wise losses of vectors: cosine similarities, distances, triplets.
 
 use std::ops::Bound::{Included, Unbounded};
 
@@ -64,7 +64,7 @@ fn cosine_similarity_loss<F: Float>(
     F::one() - cosine.value()
 }
 
-/// The cosine of two vectors a and b, each norm at least eps.
+/// The cosine of two vectors a and b, with each norm at least eps.
 struct Cosine<F> {
     dot: F,
     a: F,
@@ -83,7 +83,7 @@ impl<F: Float> Cosine<F> {
         self.dot / (self.a.max(self.eps) * self.b.max(self.eps))
     }
 
-    /// The derivative by the i-th number of a.
+    /// The derivative with respect to element i of a.
     fn slope(&self, a: &[F], b: &[F], i: usize) -> F {
         let at = |x: &[F]| x.get(i).copied().unwrap_or(F::zero());
         let (na, nb) = (self.a.max(self.eps), self.b.max(self.eps));
@@ -98,7 +98,7 @@ fn cosine_embedding<F: Float>(
     gradient: Gradient<'_, F>,
 ) -> F {
     let [a, b, _] = row.inputs;
-    // PyTorch's constant, added to both squared norms.
+    // PyTorch adds this constant to both squared norms.
     let eps = F::of(1e-12);
     let (aa, bb) = (total(a, |_, x| x * x) + eps, total(b, |_, x| x * x) + eps);
     let norms = (aa * bb).sqrt();
@@ -120,8 +120,8 @@ fn at<F: Float>(x: &[F], i: usize) -> F {
     x.get(i).copied().unwrap_or(F::zero())
 }
 
-/// Which share each of the three distances a-p, a-n, p-n has in a triplet's gradient, and the triplet's value. Equal
-/// distances share the gradient of their minimum, as in PyTorch.
+/// The derivative of a triplet's value with respect to each of the three distances a-p, a-n, p-n, and the value. Equal
+/// distances split the gradient of their minimum evenly, as in PyTorch.
 fn triplet<F: Float>([ap, an, pn]: [F; 3], margin: F, swap: bool) -> ([F; 3], F) {
     let swapped = if !swap || an < pn {
         F::zero()
@@ -135,7 +135,8 @@ fn triplet<F: Float>([ap, an, pn]: [F; 3], margin: F, swap: bool) -> ([F; 3], F)
     ([on, -on * (F::one() - swapped), -on * swapped], value.max(F::zero()))
 }
 
-/// The pairs that an input of a triplet is part of: which distance, the other input, and its sign in the difference.
+/// The pairs that each input of a triplet is part of: index of the distance, the other input, and true if the input
+/// comes first in the difference.
 const PAIRS: [[(usize, usize, bool); 2]; 3] =
     [[(0, 1, true), (1, 2, true)], [(0, 0, false), (2, 2, true)], [(1, 0, false), (2, 1, false)]];
 
@@ -162,7 +163,7 @@ fn triplet_margin<F: Float>(
             } else {
                 (-F::one(), at(other, i) - at(own, i) + *eps)
             };
-            // At distance 0 there is no direction.
+            // The direction is undefined at distance 0.
             if distance == F::zero() || share == F::zero() {
                 return F::zero();
             }

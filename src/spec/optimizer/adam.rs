@@ -1,4 +1,4 @@
-//! The family of Adam: running first and second moments.
+//! The Adam family: exponential moving averages of the first and second moments.
 
 use super::params::{
     ABOVE_ONE, AMSGRAD, BETA1, BETA2, COUPLED, DECOUPLED, MAXIMIZE, decay, eps, lr,
@@ -102,16 +102,16 @@ entries! { OptimizerKind;
             count: |[_, _, _, _, _, _, _, _, _, amsgrad, ..]| if *amsgrad == 1.0 { 3 } else { 2 }, init: |_| [0.0; 4],
             scalars: [step_size, one_minus_beta1, beta2, one_minus_beta2, eps, low, high, amsgrad],
             [base, _, _, _, beta1, beta2, eps, final_lr, gamma, amsgrad, ..], t, lr => {
-                // The bounds follow the schedule, as in the authors' code.
-                let objective = if *base == 0.0 { 0.0 } else { final_lr * lr / base };
+                // The bounds scale with the schedule, as in the authors' code.
+                let bound = if *base == 0.0 { 0.0 } else { final_lr * lr / base };
                 [
                     lr * (1.0 - beta2.powf(t)).sqrt() / (1.0 - beta1.powf(t)),
                     1.0 - beta1,
                     *beta2,
                     1.0 - beta2,
                     *eps,
-                    objective * (1.0 - 1.0 / (gamma * t + 1.0)),
-                    objective * (1.0 + 1.0 / (gamma * t)),
+                    bound * (1.0 - 1.0 / (gamma * t + 1.0)),
+                    bound * (1.0 + 1.0 / (gamma * t)),
                     *amsgrad,
                 ]
             },
@@ -245,7 +245,7 @@ entries! { OptimizerKind;
             ..optimizer!("eve", states: ["exp_avg", "exp_avg_sq"], count: |_| 2, init: |_| [0.0; 4],
                 scalars: [
                     step_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps, one_minus_beta3, limit, least_loss,
-                    has_previous, step_budget
+                    has_previous, pace
                 ],
                 [_, _, _, _, beta1, beta2, beta3, c, least_loss, eps, ..], t, lr => [
                     lr / (1.0 - beta1.powf(t)),
@@ -263,7 +263,7 @@ entries! { OptimizerKind;
                 param, grad, state => {
                     state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
                     state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
-                    step_size / step_budget * state[0] / (state[1].sqrt() / root_correction + eps)
+                    step_size / pace * state[0] / (state[1].sqrt() / root_correction + eps)
                 })
         },
     }
@@ -323,7 +323,7 @@ const NADAM: OptimizerKind = optimizer!("nadam", states: ["exp_avg", "exp_avg_sq
     }
 );
 
-/// The product of the momenta of steps 1 to t; 0 as soon as it no longer shows beside 1.
+/// The product of the momenta of steps 1 to t; 0 once it is negligible compared with 1.
 fn momentum_product(t: f64, momentum: impl Fn(f64) -> f64) -> f64 {
     let mut product = 1.0;
     let mut step = 1.0;
@@ -334,7 +334,7 @@ fn momentum_product(t: f64, momentum: impl Fn(f64) -> f64) -> f64 {
     if step <= t { 0.0 } else { product }
 }
 
-/// The factors of RAdam's plain and rectified step, one of which is 0.
+/// The factors of RAdam's plain and rectified steps, one of which is 0.
 fn rectify(beta2: f64, t: f64) -> [f64; 2] {
     let most = 2.0 / (1.0 - beta2) - 1.0;
     let correction = 1.0 - beta2.powf(t);
@@ -346,16 +346,16 @@ fn rectify(beta2: f64, t: f64) -> [f64; 2] {
     [0.0, variance.sqrt() * correction.sqrt()]
 }
 
-/// The loss moves by a share `change` of what it lies over `least_loss`; the running mean of that divides the step.
+/// The relative change of the loss is its distance from the previous one divided by the smaller one's distance from
+/// `least_loss`, clamped to 1 / `limit` .. `limit`. The step is divided by the running mean of that change.
 fn eve_carry<F: Float>(scalars: &mut Scalars<F>, loss: F, numbers: &mut [F; MAX_CARRIED]) {
-    let [_, _, _, _, _, _, one_minus_beta3, limit, least_loss, has_previous, step_budget, ..] =
-        scalars;
+    let [_, _, _, _, _, _, one_minus_beta3, limit, least_loss, has_previous, pace, ..] = scalars;
     let [old, previous, ..] = *numbers;
-    *step_budget = F::one();
+    *pace = F::one();
     if *has_previous == F::one() {
         let over = (loss.min(previous) - *least_loss).max(F::of(1e-12));
         let change = ((loss - previous).abs() / over).within(F::one() / *limit, *limit);
-        *step_budget = old + *one_minus_beta3 * (change - old);
+        *pace = old + *one_minus_beta3 * (change - old);
     }
-    (numbers[0], numbers[1]) = (*step_budget, loss);
+    (numbers[0], numbers[1]) = (*pace, loss);
 }

@@ -1,4 +1,4 @@
-//! Optimizers that divide by a running size of the gradient.
+//! Optimizers that divide by a running magnitude of the gradient.
 
 use super::params::{COUPLED, MAXIMIZE, NOT_POSITIVE, decay, eps, lr};
 use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, update_slices};
@@ -49,7 +49,7 @@ entries! { OptimizerKind;
             param, grad, state => {
                 state[0] = alpha * state[0] + one_minus_alpha * grad * grad;
                 state[2] = state[2] + one_minus_alpha * (grad - state[2]);
-                // Rounding can put the squared mean above the mean of squares.
+                // Rounding can make the squared mean larger than the mean of squares.
                 let variance = (state[0] - centered * state[2] * state[2]).max(F::zero());
                 state[1] = momentum * state[1] + grad / (variance.sqrt() + eps);
                 rate * state[1]
@@ -138,7 +138,7 @@ entries! { OptimizerKind;
                 let (old, square) = (state[0], grad * grad);
                 state[0] = old + square;
                 let root = state[0].powf(power);
-                // The growth of the root, which the difference of two roots would lose to rounding.
+                // The growth of the power, computed directly because the difference of two powers loses it to rounding.
                 let growth = old.powf(power) * (power * (square / old).ln_1p()).exp_m1();
                 let growth = if old == F::zero() { root } else { growth };
                 state[1] = state[1] + grad + two * shrinkage * param - growth / rate * param;

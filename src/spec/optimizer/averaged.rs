@@ -1,4 +1,4 @@
-//! Optimizers that keep a mean of the points they pass.
+//! Optimizers that keep a mean of the parameters along the trajectory.
 
 use super::params::{BETA2, COUPLED, MAXIMIZE, POSITIVE_BELOW_ONE, decay, eps, lr};
 use super::{
@@ -20,7 +20,7 @@ entries! { OptimizerKind;
         ],
         formula: "eta = lr / (1 + lambd lr (t - 1))^alpha; p = p (1 - lambd eta) - eta g; ax is the mean of p after step t0",
         source: "torch.optim.ASGD, whose rate under a schedule is that of the step before; Polyak and Juditsky 1992",
-        // As in PyTorch, each update's rate is made ready by the one before.
+        // As in PyTorch, each update prepares the rate of the next one.
         kind: OptimizerKind {
             late: true,
             ..optimizer!("asgd", states: ["ax"], count: |_| 1, init: |_| [0.0; 4],
@@ -88,7 +88,7 @@ entries! { OptimizerKind;
     }
 }
 
-/// The newest point's share of the weighted mean, the weight being a power of the largest rate so far.
+/// The newest point's weight in the weighted mean; points are weighted by a power of the largest rate so far.
 fn share<F: Float>(scalars: &mut Scalars<F>, _loss: F, numbers: &mut [F; MAX_CARRIED]) {
     let [rate, _, _, power, _, share, ..] = scalars;
     let largest = numbers[1].max(*rate);
@@ -106,13 +106,14 @@ const SHARE: Option<Carried> = Some(Carried {
     passes: Both { f32: share::<f32>, f64: share::<f64> },
 });
 
-/// How far the gradient's point y moves when the base point z goes from old to next and joins the mean x.
+/// The change of the evaluation point y when the base point z moves from `old` to `next` and is averaged into the mean
+/// x.
 fn towards_mean<F: Float>(param: F, old: F, next: F, beta1: F, share: F) -> F {
     let mean = (param - (F::one() - beta1) * old) / beta1;
     param - next - beta1 * (F::one() - share) * (mean - next)
 }
 
-/// The mean that an optimizer of this file keeps.
+/// The mean kept by an optimizer of this file.
 pub(super) fn mean(name: &str) -> Option<(&'static str, Mean)> {
     match name {
         "asgd" => Some(("ax", |_, _, ax| ax)),

@@ -1,10 +1,11 @@
-//! L-BFGS (Liu and Nocedal 1989) on the whole network, as one step of `torch.optim.LBFGS` with `max_iter=1` and no line
-//! search.
+//! L-BFGS (Liu and Nocedal 1989) on the whole network; each step equals one of `torch.optim.LBFGS` with `max_iter=1`
+//! and no line search.
 //!
-//! The two loops run on the coefficients of the direction over the history and the gradient, from their products alone
-//! (Chen, Wang and Zhou 2014, "Large-scale L-BFGS using MapReduce"). The products within the history are kept, so a step
-//! reads the history twice, whatever its length: four dispatches. A history of m pairs has m + 1 slots, one of them for the
-//! newest pair, which belongs to the history only once its curvature is known to be positive.
+//! The two-loop recursion runs on the coefficients of the direction over the history and the gradient, using their dot
+//! products only (Chen, Wang and Zhou 2014, "Large-scale L-BFGS using MapReduce"). The products within the history are
+//! kept, so a step reads the history twice, whatever its length, in four dispatches. A history of m pairs has m + 1
+//! slots. The extra slot holds the newest pair, which joins the history only once its curvature is known to be
+//! positive.
 
 use super::params::{MAXIMIZE, decay, lr};
 use super::{MAX_SCALARS, OptimizerKind, Takes, fill};
@@ -13,7 +14,7 @@ use crate::spec::Both;
 use crate::spec::registry::{Choice, Entry, Param, Range, entries};
 use crate::walk::put;
 
-/// The places of `numbers` before the products, as the shader has them.
+/// The indices of the values of `numbers` that precede the products; the shader has the same.
 const ITERATIONS: usize = 0;
 const COUNT: usize = 1;
 const HEAD: usize = 2;
@@ -31,7 +32,7 @@ entries! { OptimizerKind;
             Param::new("tolerance_change", 1e-9, Range::NOT_NEGATIVE),
         ],
         formula: "p += lr d, at first min(1, 1 / sum |g|) lr d; d = -H g, H the inverse Hessian of the last pairs of steps s and \
-            gradient changes y with s . y > 1e-10, transforms s . y / y . y",
+            gradient changes y with s . y > 1e-10, around s . y / y . y",
         source: "torch.optim.LBFGS with max_iter=1 and no line search; Liu and Nocedal 1989; four dispatches; a network of one \
             arena segment, rates of tensors 0 or 1",
         kind: OptimizerKind {
@@ -46,21 +47,21 @@ entries! { OptimizerKind;
                 fill([lr, *decay, *tolerance_grad, *tolerance_change])
             },
             late: false,
-            // The formula is not one of a tensor alone.
+            // The update is not a function of one tensor alone; see `step`.
             passes: Both { f32: |_, _, _, _, _| {}, f64: |_, _, _, _, _| {} },
         },
     }
 }
 
-/// How many numbers a history of so many slots needs.
+/// The number of carried values for a history of `slots` slots.
 pub(crate) const fn len(slots: usize) -> usize {
     FIRST + 2 * slots * slots + 2 * slots + 1
 }
 
-/// One tensor's part in a step. The history is slot by slot.
+/// The slices of one tensor in a step. The history is stored slot by slot.
 #[derive(Debug)]
 pub(crate) struct Part<'a, F> {
-    /// The gradient as the formula sees it.
+    /// The gradient with sign and weight decay applied; 0 for a frozen tensor.
     pub grad: Vec<F>,
     pub param: &'a mut [F],
     pub prev: &'a mut [F],
@@ -68,7 +69,7 @@ pub(crate) struct Part<'a, F> {
     pub changes: &'a mut [F],
 }
 
-/// One slot of one tensor.
+/// One slot of one tensor's history.
 fn slot<F: Copy>(history: &[F], len: usize, slot: usize) -> &[F] {
     history.get(slot * len..(slot + 1) * len).unwrap_or_default()
 }
@@ -83,7 +84,7 @@ fn dot<F: Float>(a: &[F], b: &[F]) -> F {
     tree_sum(a.len(), &|i| at(a, i) * at(b, i))
 }
 
-/// The numbers kept from step to step, by what they are.
+/// The carried values, accessed by meaning.
 struct Numbers<'a, F> {
     all: &'a mut [F],
     slots: usize,
@@ -111,7 +112,7 @@ impl<F: Float> Numbers<'_, F> {
     }
 }
 
-/// A step of all tensors.
+/// Runs one step over all tensors.
 pub(crate) fn step<F: Float>(
     scalars: &[F; MAX_SCALARS],
     parts: &mut [Part<'_, F>],
@@ -151,10 +152,10 @@ pub(crate) fn step<F: Float>(
     }
 }
 
-/// One side of the history.
+/// One side of the history: steps or gradient changes.
 type Side<F> = for<'a> fn(&'a Part<'_, F>) -> &'a [F];
 
-/// Takes the newest pair into the history if its curvature is positive.
+/// Adds the newest pair to the history if its curvature is positive.
 fn accept<F: Float>(numbers: &mut Numbers<'_, F>, parts: &[Part<'_, F>], head: usize) {
     let product = |a: Side<F>, i: usize, b: Side<F>, j: usize| {
         let of = |part: &Part<'_, F>| {
@@ -182,7 +183,7 @@ fn accept<F: Float>(numbers: &mut Numbers<'_, F>, parts: &[Part<'_, F>], head: u
     numbers.set(COUNT, (numbers.get(COUNT) + F::one()).min(most));
 }
 
-/// The direction for each tensor, and its product with the gradient.
+/// The direction of each tensor, and the total dot product of direction and gradient.
 fn direction<F: Float>(numbers: &Numbers<'_, F>, parts: &[Part<'_, F>]) -> (Vec<Vec<F>>, F) {
     let slots = numbers.slots;
     let with_grad = |of: Side<F>, i: usize| {

@@ -1,5 +1,5 @@
-//! Optimizers that keep a number for each row and each column of a matrix, and for each element of a vector. A tensor of
-//! more axes is a matrix of its last axis by all others.
+//! Optimizers with factored state: one value per row and per column of a matrix, and per element of a vector. A tensor
+//! of more axes is viewed as a matrix of its last axis by all others.
 
 use super::params::{
     BETA1, BETA2, COUPLED, DECOUPLED, FROM_ONE, MAXIMIZE, NOT_POSITIVE, UP_TO_ONE, decay, eps, lr,
@@ -59,7 +59,7 @@ entries! { OptimizerKind;
             ["variances"], |_| 1, |_| [0.0; 4],
             [rate, most, share, eps1, least, eps2, d],
             [_, _, _, _, beta2_decay, eps1, eps2, d, ..], t, lr => {
-                // A float32 cannot hold the square of a very small eps1.
+                // `f32` cannot represent the square of a very small eps1.
                 let least = (eps1 * eps1).max(f32::MIN_POSITIVE.into());
                 [lr, 1.0 / t.sqrt(), t.powf(*beta2_decay), *eps1, least, *eps2, *d]
             },
@@ -121,7 +121,7 @@ entries! { OptimizerKind;
     }
 }
 
-/// Where the numbers of an element's row and column stand; a vector's elements are rows, and it has no columns.
+/// The indices of the values of an element's row and column; a vector's elements are rows, and it has no columns.
 #[derive(Clone, Copy)]
 struct Sides {
     rows: usize,
@@ -141,9 +141,9 @@ fn number<F: Float>(lines: &[F], place: usize) -> F {
     lines.get(place).copied().unwrap_or(F::zero())
 }
 
-/// The numbers of each row and column after a step, and the mean of a matrix's rows after them. `term` takes the
-/// gradient and the old numbers of row and column, `settle` the old number, the terms joined along the line, and how
-/// many they are.
+/// The row and column values after a step, followed by the mean of a matrix's row values. `term` takes the gradient and
+/// the old row and column values; `settle` takes a row's or column's old value, its terms combined by `join`, and their
+/// count.
 fn settled<F: Float>(
     shared: &Shared<F>,
     (params, grads): (&[F], &[F]),
@@ -166,14 +166,14 @@ fn settled<F: Float>(
     let new = joined.iter().zip(old).enumerate().take(rows + cols);
     let mut new: Vec<F> =
         new.map(|(line, (&total, &old))| settle(old, total, F::of(len(line) as f64))).collect();
-    // A tensor without elements keeps nothing.
+    // A tensor without elements has no values.
     if old.len() > rows + cols {
         new.push(tree_sum(rows, &|row| number(&new, row)) / F::of(rows as f64));
     }
     new
 }
 
-/// The sum of squares of a number for each element.
+/// The sum of `of(i)` squared over all elements.
 fn squares<F: Float>(len: usize, of: impl Fn(usize) -> F) -> F {
     tree_sum(len, &|i| of(i) * of(i))
 }

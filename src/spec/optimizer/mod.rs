@@ -1,4 +1,4 @@
-//! Optimizers: one update formula each, over a parameter, its gradient and up to four state values.
+//! Optimizers: update formulas over a parameter, its gradient and up to four state values.
 
 mod adam;
 mod adaptive;
@@ -19,8 +19,8 @@ use crate::shape::Shape;
 
 /// An optimizer with its hyper-parameters, such as `Optimizer::adam()` or `"sgd(momentum=0.9)".parse()`.
 ///
-/// Every optimizer has `lr`, `weight_decay`, `decoupled` (0: decay is added to the gradient, 1: it shrinks the
-/// parameter by `lr * weight_decay` first) and `maximize`.
+/// Every optimizer has `lr`, `weight_decay` and `maximize`, and most have `decoupled`: with 0 the decay is added to the
+/// gradient, with 1 it first shrinks the parameter by `lr * weight_decay`.
 ///
 /// ```
 /// use wgrad::Optimizer;
@@ -33,37 +33,37 @@ use crate::shape::Shape;
 /// ```
 pub type Optimizer = Choice<OptimizerKind>;
 
-/// The most numbers an optimizer can take from the step table.
+/// The maximum number of per-step scalars of an optimizer.
 pub const MAX_SCALARS: usize = 21;
 
-/// The most state values per parameter.
+/// The maximum number of state values per parameter.
 pub const MAX_STATES: usize = 4;
 
-/// The numbers of one step, computed in `f64` on the host.
+/// The scalars of one step, computed in `f64` on the host.
 pub type Scalars<F = f64> = [F; MAX_SCALARS];
 
-/// What an optimizer is.
+/// The definition of an optimizer.
 #[derive(Debug)]
 pub struct OptimizerKind {
-    /// The WGSL struct `Scalars` and function `update`, and `measure` where norms are taken.
+    /// The WGSL struct `Scalars` and function `update`, and `measure` if norms are used.
     pub shader: &'static str,
-    /// What the formula takes beyond one element's numbers.
+    /// The inputs of the formula in addition to an element's parameter, gradient and state.
     pub takes: Takes,
-    /// What it carries from step to step beside the state of the parameters.
+    /// The values carried from step to step in addition to the parameters' state.
     pub carried: Option<Carried>,
-    /// The names of the state values, PyTorch's; a configuration uses the first few.
+    /// The names of the state values, as in PyTorch; a configuration uses the first few.
     pub states: &'static [&'static str],
-    /// How many state values this configuration uses.
+    /// The number of state values of a configuration.
     pub state_count: fn(&Values) -> usize,
     /// The initial value of each state value.
     pub state_init: fn(&Values) -> [f64; MAX_STATES],
-    /// The names of the scalars, the fields of the WGSL struct.
+    /// The names of the scalars, which are the fields of the WGSL struct.
     pub scalars: &'static [&'static str],
-    /// The scalars of update number t (from 1) at a learning rate.
+    /// The scalars of update number t (from 1) at the given learning rate.
     pub schedule: fn(&Values, f64, f64) -> Scalars,
-    /// Whether that is the rate of the update before; the first update has its own.
+    /// True if `schedule` receives the learning rate of the previous update; the first update uses its own.
     pub late: bool,
-    /// The reference.
+    /// The reference passes.
     pub passes: UpdatePasses,
 }
 
@@ -72,53 +72,53 @@ registry! { OptimizerKind, "optimizer", [
     muon::ENTRIES, lines::ENTRIES, santa::ENTRIES,
 ] }
 
-/// What an update formula takes beyond one element's parameter, gradient and state.
+/// The inputs of an update formula in addition to one element's parameter, gradient and state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Takes {
-    /// Nothing.
+    /// None.
     Element,
-    /// What is the same for the whole tensor: the formula applies multiplier and decay itself.
+    /// Per-tensor values; the formula applies the multiplier and the decay itself.
     Tensor {
-        /// Whether two sums over the tensor, whose terms the WGSL function `measure` gives, are among it.
+        /// True if they include two sums over the tensor, whose terms the WGSL function `measure` computes.
         norms: bool,
     },
-    /// Two normal random numbers, and what is the same for the whole tensor, as [`Takes::Tensor`].
+    /// Two normal random values, and per-tensor values as for [`Takes::Tensor`].
     Noise,
-    /// A number of the element's row and one of its column, kept as the last state value (see [`Layout::Lines`]) by the
-    /// WGSL functions `term`, `join` and `settle`.
+    /// One value of the element's row and one of its column, stored in the last state value (see [`Layout::Lines`]) and
+    /// updated by the WGSL functions `term`, `join` and `settle`.
     Lines {
-        /// Whether two sums over the tensor are among it, too, as in [`Takes::Tensor`].
+        /// True if two sums over the tensor are also included, as for [`Takes::Tensor`].
         norms: bool,
-        /// Whether the formula takes the numbers of the step before.
+        /// True if the formula uses the row and column values of the previous step.
         late: bool,
     },
-    /// The last steps and gradients of the whole network.
+    /// The latest steps and gradient changes of the whole network.
     History,
-    /// What is the same for the whole tensor; a matrix's gradient is its momentum made orthogonal.
+    /// Per-tensor values; the gradient of a matrix is replaced by its orthogonalized momentum.
     Orthogonal,
 }
 
 impl Takes {
-    /// Whether sums over each tensor are taken.
+    /// Returns whether sums over each tensor are used.
     pub fn norms(self) -> bool {
         matches!(self, Self::Tensor { norms: true } | Self::Lines { norms: true, .. })
     }
 }
 
-/// How many numbers a state value has for a tensor.
+/// The layout of a state value for a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {
-    /// One per element.
+    /// One element per parameter.
     Elements,
-    /// One for each row and each column of a matrix (the last axis by all others), and one for the whole of it; one per
-    /// element of a vector.
+    /// For a matrix (the last axis by all others), one element per row, one per column and one for the whole matrix;
+    /// for a vector, one per element.
     Lines,
-    /// So many per element.
+    /// The given number of elements per parameter.
     Slots(usize),
 }
 
 impl Layout {
-    /// Its shape for a tensor.
+    /// The extents of the state value for a tensor of this shape.
     pub fn extents(self, shape: Shape) -> Vec<usize> {
         match self {
             Self::Elements => shape.to_vec(),
@@ -127,7 +127,7 @@ impl Layout {
         }
     }
 
-    /// How many numbers it has for a tensor.
+    /// The number of elements of the state value for a tensor of this shape.
     pub fn len(self, shape: Shape) -> usize {
         match (self, sides(shape)) {
             (Self::Elements, _) => shape.len(),
@@ -139,30 +139,31 @@ impl Layout {
     }
 }
 
-/// The rows and columns of a matrix, all axes but the last being rows; a vector has rows of one element and no columns.
+/// The numbers of rows and columns of a tensor viewed as a matrix, in which all axes but the last are rows. A vector
+/// has one row per element and 0 columns.
 pub fn sides(shape: Shape) -> [usize; 2] {
     if shape.rank() < 2 { [shape.len(), 0] } else { [shape.rows(), shape.cols()] }
 }
 
-/// Numbers kept from step to step for the whole network, from which the device completes a step's scalars.
+/// Values carried from step to step for the whole network, from which the device completes a step's scalars.
 #[derive(Clone, Copy)]
 pub struct Carried {
     /// The WGSL function `carry`.
     pub shader: &'static str,
-    /// What they are called in a checkpoint; at most [`MAX_CARRIED`].
+    /// The names in a checkpoint; at most [`MAX_CARRIED`].
     pub names: &'static [&'static str],
-    /// What they begin with.
+    /// The initial values.
     pub initial: [f64; MAX_CARRIED],
-    /// Whether the loss is one of the inputs.
+    /// True if the loss is one of the inputs.
     pub takes_loss: bool,
-    /// The reference: the scalars of the step, the loss and the numbers, all but the loss changed in place.
+    /// The reference: takes the step's scalars, the loss and the carried values; changes scalars and values in place.
     pub passes: CarryPasses,
 }
 
-/// The most numbers that an optimizer carries from step to step.
+/// The maximum number of values that an optimizer carries from step to step.
 pub const MAX_CARRIED: usize = 4;
 
-/// The reference of [`Carried`] for both number types.
+/// The reference of [`Carried`] for both floating-point types.
 pub type CarryPasses = Both<Carry<f32>, Carry<f64>>;
 
 /// The reference of [`Carried`].
@@ -174,10 +175,10 @@ impl std::fmt::Debug for Carried {
     }
 }
 
-/// A mean of the parameters from a parameter and a state value.
+/// Computes the mean of a parameter from its current value and a state value.
 pub type Mean = fn(&Values, f64, f64) -> f64;
 
-/// The reference of an optimizer for both number types.
+/// The reference of an optimizer for both floating-point types.
 pub type UpdatePasses = Both<Update<f32>, Update<f64>>;
 
 impl std::fmt::Debug for UpdatePasses {
@@ -189,59 +190,59 @@ impl std::fmt::Debug for UpdatePasses {
 /// The reference of an optimizer over the slices of one tensor.
 pub type Update<F> = fn(&Shared<F>, &Scalars<F>, &mut [F], &[F], &mut [&mut [F]]);
 
-/// What every optimizer does alike around its formula.
+/// The inputs that all optimizers have in common.
 #[derive(Clone, Copy, Debug)]
 pub struct Shared<F> {
     /// 1, or -1 to maximize.
     pub sign: F,
-    /// Weight decay added to the gradient.
+    /// The weight decay that is added to the gradient.
     pub coupled: F,
-    /// The share by which the parameter shrinks first.
+    /// The fraction by which the parameter shrinks before the update.
     pub shrink: F,
-    /// What is the same for the whole tensor.
+    /// The per-tensor values.
     pub tensor: Tensor<F>,
-    /// Where the noise of the tensor's first element comes from.
+    /// The position of the tensor's first element in the noise stream.
     pub noise: Noise,
 }
 
-/// What is the same for a whole tensor.
+/// The values that are the same for all elements of a tensor.
 #[derive(Clone, Copy, Debug)]
 pub struct Tensor<F> {
     /// The learning-rate multiplier.
     pub multiplier: F,
-    /// 1, or 0 for a tensor that does not decay.
+    /// 1, or 0 for a tensor without weight decay.
     pub decays: F,
-    /// Two sums over the tensor, where the optimizer takes norms.
+    /// Two sums over the tensor, if the optimizer uses norms.
     pub norms: [F; 2],
-    /// Its [`sides`].
+    /// The tensor's [`sides`].
     pub sides: [usize; 2],
 }
 
-/// A place in the stream of the optimizer's random numbers.
+/// A position in the optimizer's random stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Noise {
-    /// The stream.
+    /// The key of the stream.
     pub key: Key,
-    /// The number of the step.
+    /// The step number.
     pub step: u32,
-    /// The number of the tensor's first element.
+    /// The index of the tensor's first element in the stream.
     pub first: u32,
 }
 
 impl Noise {
-    /// Two normal random numbers for one element of the tensor.
+    /// Draws two normal random values for one element of the tensor.
     pub(crate) fn pair<F: Float>(&self, element: usize) -> [F; 2] {
         self.key.normals(self.step, self.first.wrapping_add(element as u32)).map(F::of)
     }
 }
 
 impl Optimizer {
-    /// The same optimizer with another learning rate; a value that is not valid is refused when training is set up.
+    /// The same optimizer with another learning rate; an invalid value is rejected when training is set up.
     pub fn learning_rate(self, rate: f64) -> Self {
         self.set("lr", rate)
     }
 
-    /// The same optimizer with another weight decay; a value that is not valid is refused when training is set up.
+    /// The same optimizer with another weight decay; an invalid value is rejected when training is set up.
     pub fn weight_decay(self, decay: f64) -> Self {
         self.set("weight_decay", decay)
     }
@@ -252,7 +253,7 @@ impl Optimizer {
         initial.into_iter().take(self.states().len()).collect()
     }
 
-    /// What the optimizer carries from step to step beside its state: the first values, by name.
+    /// The values that the optimizer carries from step to step in addition to its state: names and initial values.
     pub fn initial_carried(&self) -> Vec<(&'static str, Vec<f64>)> {
         if self.entry().kind.takes == Takes::History {
             return vec![("products", vec![0.0; lbfgs::len(self.slots())])];
@@ -262,23 +263,24 @@ impl Optimizer {
         named.map(|(name, value)| (*name, vec![value])).collect()
     }
 
-    /// How many pairs an optimizer with a history has room for, the newest included, which is not part of it.
+    /// The number of history slots: one per pair of the history and one for the newest pair, which is not part of it
+    /// yet.
     pub(crate) fn slots(&self) -> usize {
         self.get("history_size").map_or(0, |size| size as usize + 1)
     }
 
-    /// Whether the optimizer looks at the loss.
+    /// Returns whether the optimizer reads the loss.
     pub fn takes_loss(&self) -> bool {
         self.entry().kind.carried.as_ref().is_some_and(|carried| carried.takes_loss)
     }
 
-    /// For an optimizer that keeps a mean of the parameters: the state value it is found from, and how, from a
-    /// parameter and that value.
+    /// For an optimizer that keeps a mean of the parameters: the name of the state value and the function that computes
+    /// the mean from a parameter and that value.
     pub fn mean(&self) -> Option<(&'static str, Mean)> {
         averaged::mean(self.name())
     }
 
-    /// How many numbers a state value has for a tensor; those around the optimizer's have one per element.
+    /// The layout of a state value; the states of gradient transforms have one element per parameter.
     pub fn layout(&self, state: usize) -> Layout {
         let is_last = state + 1 == self.states().len();
         match self.entry().kind.takes {
@@ -297,14 +299,14 @@ impl Optimizer {
     }
 }
 
-/// The first of a step's numbers, the others 0.
+/// A step's scalars, padded with 0.
 pub(crate) fn fill<const N: usize>(values: [f64; N]) -> Scalars {
     let mut scalars = [0.0; MAX_SCALARS];
     scalars.iter_mut().zip(values).for_each(|(place, value)| *place = value);
     scalars
 }
 
-/// Runs an update formula over slices; it gives the amount to subtract, `factor` times which is taken.
+/// Runs an update formula over slices. The formula returns the amount to subtract, which is multiplied by `factor`.
 pub(crate) fn update_slices<F: Float>(
     shared: &Shared<F>,
     factor: F,
@@ -313,7 +315,7 @@ pub(crate) fn update_slices<F: Float>(
     states: &mut [&mut [F]],
     update: impl Fn(usize, F, F, &mut [F; MAX_STATES]) -> F,
 ) {
-    // One loop per number of states, so that each compiles to straight contiguous passes.
+    // One loop per number of states, so that each compiles to contiguous passes without branches.
     match states {
         [] => update_fixed(shared, factor, params, grads, [], update),
         [a] => update_fixed(shared, factor, params, grads, [a], update),
@@ -350,12 +352,12 @@ fn update_fixed<F: Float, const N: usize>(
         for k in 0..N {
             states[k][i] = state[k];
         }
-        // A NaN stays one, whatever the formula sees of it.
+        // A NaN gradient makes the parameter NaN, even if the formula ignores it.
         params[i] = if grad.is_nan() { grad } else { param - factor * delta };
     }
 }
 
-/// What is the same for a whole tensor, with the two sums of a measure over it.
+/// The per-tensor values, with the two sums of `measure` over the tensor.
 pub(crate) fn measured<F: Float>(
     shared: &Shared<F>,
     params: &[F],
@@ -376,9 +378,9 @@ pub(crate) fn measured<F: Float>(
     Tensor { norms: [first, second], ..shared.tensor }
 }
 
-/// An optimizer from its formula, written once for `f32` and `f64`: `param, grad, state => amount to subtract`. One
-/// that takes more gives it a name after the state: `tensor tensor` for [`Tensor`], whose multiplier it then applies
-/// itself, after its `measure` where there is one, and then `noise noise`.
+/// Builds an optimizer from its formula, written once for `f32` and `f64`: `param, grad, state => amount to subtract`.
+/// A formula with further inputs names them after the state: `tensor tensor` for [`Tensor`], whose multiplier the
+/// formula then applies itself, preceded by its `measure` if it has one, and then `noise noise`.
 macro_rules! optimizer {
     ($file:literal, states: $state:tt, count: $count:expr, init: $init:expr,
      scalars: $scalar:tt, $values:pat_param, $t:ident, $lr:ident => $schedule:expr,

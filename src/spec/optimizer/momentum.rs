@@ -1,4 +1,4 @@
-//! Optimizers of one moving average or none, and those that only see signs.
+//! Optimizers with at most one moving average, and those that use only the sign of the gradient.
 
 use super::params::{
     ABOVE_ONE, BETA1, COUPLED, DECOUPLED, MAXIMIZE, POSITIVE_BELOW_ONE, decay, lr,
@@ -51,7 +51,7 @@ entries! { OptimizerKind;
         ],
         formula: "the step grows by eta_plus while g keeps its sign and shrinks by eta_minus when it turns; p -= sign(g) step",
         source: "torch.optim.Rprop; Riedmiller and Braun 1993; lr is the first step",
-        // A step size below 0 is none yet: the first one is the rate.
+        // A negative step size marks that there is none yet: the first one is the learning rate.
         kind: optimizer!("rprop", states: ["prev", "step_size"], count: |_| 2, init: |_| [0.0, -1.0, 0.0, 0.0],
             scalars: [rate, eta_minus, eta_plus, step_min, step_max],
             [_, _, _, _, minus, plus, least, most, ..], _t, lr => [lr, *minus, *plus, *least, *most],

@@ -1,6 +1,6 @@
-//! Muon (Jordan 2024): momentum made orthogonal by Newton and Schulz's iteration. Matrices only; vectors take adamw, as in
-//! optax. An update of a network is two dispatches per arena segment, one before the iterations and one after, and per
-//! matrix three to begin with and six for each of `ns_steps`.
+//! Muon (Jordan 2024): momentum orthogonalized by Newton-Schulz iterations, for matrices only; vectors use adamw, as in
+//! optax. An update of a network takes two dispatches per arena segment, one before the iterations and one after, and
+//! for each matrix three initial dispatches and six per iteration of `ns_steps`.
 
 use super::params::{BETA1, BETA2, MAXIMIZE, decay, eps, lr};
 use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, update_slices};
@@ -61,7 +61,7 @@ entries! { OptimizerKind;
     }
 }
 
-/// The factor of the rate by the sides of the matrix: torch's `original`, `match_rms_adamw`, `spectral_unclamped`.
+/// The factor of the rate from the sides of the matrix: torch's `original`, `match_rms_adamw`, `spectral_unclamped`.
 fn shape_factor<F: Float>([rows, cols]: [usize; 2], rule: F) -> F {
     let (rows, cols) = (rows as f64, cols as f64);
     F::of(match rule.as_f64() {
@@ -71,7 +71,7 @@ fn shape_factor<F: Float>([rows, cols]: [usize; 2], rule: F) -> F {
     })
 }
 
-/// What of a matrix is made orthogonal, in the place of its gradient, and its new momentum.
+/// Updates a matrix's momentum and replaces its gradient by the matrix to orthogonalize.
 pub(crate) fn direction<F: Float>(scalars: &Scalars<F>, grads: &mut [F], buffers: &mut [F]) {
     let [_, _, _, momentum, nesterov, ..] = *scalars;
     for (grad, buffer) in grads.iter_mut().zip(buffers) {

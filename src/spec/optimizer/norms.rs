@@ -1,4 +1,4 @@
-//! Optimizers that scale each tensor's step by norms over the tensor.
+//! Optimizers that scale the step of each tensor by norms over the tensor.
 
 use super::params::{BETA1, BETA2, MAXIMIZE, decay, eps, lr};
 use super::{
@@ -92,7 +92,7 @@ entries! { OptimizerKind;
     }
 }
 
-/// The ratio of two norms; 1 where one of them is 0.
+/// The trust ratio of two squared norms; 1 if either is 0.
 fn trust<F: Float>([params, direction]: [F; 2], coefficient: F, eps: F) -> F {
     if params == F::zero() || direction == F::zero() {
         return F::one();

@@ -1,4 +1,4 @@
-//! Parameters and ranges that optimizers share.
+//! Parameters and ranges shared by several optimizers.
 
 use std::ops::Bound::{Excluded, Included, Unbounded};
 

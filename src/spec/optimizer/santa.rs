@@ -1,11 +1,11 @@
 //! Stochastic annealing thermostats with adaptive momentum (Chen, Carlson, Gan, Li and Carin 2016, "Bridging the gap
 //! between stochastic gradient MCMC and stochastic optimization", algorithms 1 and 2).
 //!
-//! With g = 1 / sqrt(lambda + sqrt(v)) and v the running mean of squares over n^2, the momentum u follows, while it
-//! explores (t < burn_in), a Langevin motion of temperature 1 / t^gamma whose friction alpha adapts itself; then plain
-//! momentum with the friction it has found. u and alpha begin at sqrt(lr) N(0, 1) and sqrt(lr) c. The paper divides by
-//! the old u; here, so that no finite input gives an infinity, by at least `least`. An element rests until its first
-//! gradient other than 0; that step has no old g and takes the new one.
+//! With g = 1 / sqrt(lambda + sqrt(v)), where v is the running mean of squares over n^2, the momentum u follows a
+//! Langevin motion of temperature 1 / t^gamma with adaptive friction alpha in the exploration phase (t < burn_in), and
+//! afterwards plain momentum with the friction reached. u and alpha start at sqrt(lr) N(0, 1) and sqrt(lr) c. The paper
+//! divides by the old u; here the divisor is at least `least` in magnitude, so that no finite input yields an infinity.
+//! An element does not move until its first nonzero gradient; that step has no old g and uses the new one.
 
 use super::params::{COUPLED, MAXIMIZE, decay, lr};
 use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, update_slices};
@@ -45,12 +45,12 @@ entries! { OptimizerKind;
         ],
         formula: "the symmetric splitting scheme: half a step of p, half a damping of u, the kick, and the halves again",
         source: "Chen et al. 2016, algorithm 2; parameters as santa_e",
-        // The same by symmetric splitting.
+        // The same formula with symmetric splitting.
         kind: OptimizerKind { schedule: |values, t, lr| fill(numbers(values, t, lr, 1.0)), ..SANTA_E },
     }
 }
 
-/// The numbers of step t for both schemes.
+/// The scalars of step t for both schemes; `splits` is 1 for symmetric splitting.
 fn numbers(
     [_, _, _, _, sigma, lambda, c, burn_in, gamma, n, least, ..]: &Values,
     t: f64,
@@ -71,12 +71,13 @@ fn numbers(
     ]
 }
 
-/// |x| or `least`, whichever is larger, with the sign of x.
+/// |x|, but at least `least`, with the sign of x.
 fn away_from_zero<F: Float>(x: F, least: F) -> F {
     x.abs().max(least).copysign(x)
 }
 
-/// v, g, the old g, and the old alpha and u, which begin as `start`; none before the first gradient other than 0.
+/// v, g, the old g, the old alpha and the old u. Alpha and u are taken from `start` at the first nonzero gradient;
+/// `None` before it.
 fn begin<F: Float>(
     state: &[F],
     square_term: F,
@@ -107,7 +108,7 @@ const SANTA_E: OptimizerKind = optimizer!("santa", states: ["square_avg", "alpha
         let begun = begin(state, square_share * grad * grad, sigma, lambda, start);
         let Some([square, scale, old_scale, friction, old]) = begun else { return F::zero() };
         let (half, splits) = (F::of(0.5), splits == F::one());
-        // How much of the friction's step comes before the kick; the rest after it.
+        // The fraction of the friction's update before the gradient step; the rest follows it.
         let share = explores * if splits { half } else { F::one() };
         state[1] = friction + share * (old * old - heat);
         let damping = if splits { (-half * state[1]).exp() } else { F::one() - state[1] };

@@ -1,5 +1,5 @@
-//! Schedules: how the learning rate, or another hyper-parameter, changes with the number of updates done, evaluated on
-//! the host in `f64`.
+//! Schedules of the learning rate, or of another hyper-parameter, as functions of the number of updates done, evaluated
+//! on the host in `f64`.
 
 mod plateau;
 mod table;
@@ -13,7 +13,7 @@ pub use plateau::{Plateau, PlateauState};
 use super::registry::{Choice, Entry, Kind, Values, registry};
 use crate::error::{Error, Result};
 
-/// What a schedule is: the value at a step, from the base value and the number of updates already done.
+/// The formula of a schedule: the value at a step from the base value and the number of updates already done.
 #[derive(Debug)]
 pub struct ScheduleKind {
     rate: fn(&Values, f64, f64) -> f64,
@@ -23,7 +23,7 @@ registry! { ScheduleKind, "schedule", [table::ENTRIES] }
 
 type Closure = dyn Fn(u64, f64) -> f64 + Send + Sync;
 
-/// How the learning rate, or another hyper-parameter, changes with the number of updates done.
+/// A schedule of the learning rate, or of another hyper-parameter, over the number of updates done.
 ///
 /// ```
 /// use wgrad::Schedule;
@@ -41,13 +41,14 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule of your own: the rate from the number of updates done and the optimizer's learning rate. A step that
-    /// it gives a value outside the parameter's range, such as a rate that is NaN or below 0, is refused.
+    /// A user-defined schedule: `rate` computes the rate from the number of updates done and the optimizer's learning
+    /// rate. A training step fails if the value is outside the parameter's range, such as a rate that is NaN or below
+    /// 0.
     pub fn custom(name: &str, rate: impl Fn(u64, f64) -> f64 + Send + Sync + 'static) -> Self {
         Self { name: name.to_string(), rate: Arc::new(rate) }
     }
 
-    /// `lr` throughout.
+    /// `lr` at every step.
     pub fn constant() -> Self {
         Self::custom("constant", |_, lr| lr)
     }
@@ -55,7 +56,7 @@ impl Schedule {
     /// `lr * gamma^floor(step / step_size)`.
     ///
     /// # Errors
-    /// [`Error::Parameter`], here and below, for a value outside its range.
+    /// [`Error::Parameter`] for a value outside its range; so for the schedules below.
     pub fn step(step_size: f64, gamma: f64) -> Result<Self> {
         Self::of(Choice::<ScheduleKind>::step().with("step_size", step_size)?.with("gamma", gamma)?)
     }
@@ -76,7 +77,7 @@ impl Schedule {
         Self::of(Choice::<ScheduleKind>::inverse_time().with("decay", decay)?)
     }
 
-    /// From `lr` down to `min` over `total` updates along half a cosine.
+    /// Half a cosine from `lr` down to `min` over `total` updates.
     ///
     /// # Errors
     /// As [`Schedule::step`].
@@ -84,7 +85,7 @@ impl Schedule {
         Self::of(Choice::<ScheduleKind>::cosine().with("total", total)?.with("min", min)?)
     }
 
-    /// `lr * gamma` to the power of how many milestones are reached (torch.optim.lr_scheduler.MultiStepLR).
+    /// `lr * gamma^n`, where n is the number of milestones reached (torch.optim.lr_scheduler.MultiStepLR).
     ///
     /// # Errors
     /// [`Error::Parameter`] for a gamma below 0.
@@ -102,8 +103,8 @@ impl Schedule {
         }))
     }
 
-    /// One schedule after the other, each for its number of updates and counting from its own beginning; `last` from then
-    /// on (torch.optim.lr_scheduler.SequentialLR).
+    /// Schedules one after the other, each for its number of updates and counting from its own start, then `last` for
+    /// the rest (torch.optim.lr_scheduler.SequentialLR).
     pub fn sequential(parts: Vec<(u64, Self)>, last: Self) -> Self {
         let names: Vec<String> =
             parts.iter().map(|(steps, part)| format!("{part:?} for {steps}")).collect();
@@ -119,21 +120,22 @@ impl Schedule {
         })
     }
 
-    /// A straight rise to `lr` over this many updates, the first being `lr / steps`; then this schedule from its beginning.
+    /// Adds a linear warm-up to `lr` over `steps` updates, starting at `lr / steps`; this schedule then starts from
+    /// step 0.
     pub fn after_warmup(self, steps: u64) -> Self {
         let rise =
             Self::custom("warmup", move |step, lr| lr * (step as f64 + 1.0) / steps.max(1) as f64);
         Self::sequential(vec![(steps, rise)], self)
     }
 
-    /// Both schedules at once: this one with the other's rate for its base (torch.optim.lr_scheduler.ChainedScheduler).
+    /// Composes two schedules: the other's rate is the base of this one (torch.optim.lr_scheduler.ChainedScheduler).
     pub fn chained(self, other: Self) -> Self {
         Self::custom(&format!("{self:?} x {other:?}"), move |step, lr| {
             self.rate(step, other.rate(step, lr))
         })
     }
 
-    /// The same schedule counting in units of `updates` updates, such as the number that an epoch takes.
+    /// The same schedule advanced once every `updates` updates, such as once per epoch.
     pub fn every(self, updates: u64) -> Self {
         let updates = updates.max(1);
         Self::custom(&format!("{self:?} every {updates}"), move |step, lr| {
@@ -144,7 +146,7 @@ impl Schedule {
     /// The schedule of a registry entry, such as `Schedule::of("inverse_time(decay=1e-3)".parse()?)`.
     ///
     /// # Errors
-    /// As [`Schedule::step`], also when a required parameter was not given.
+    /// As [`Schedule::step`], also if a required parameter was not given.
     pub fn of(choice: Choice<ScheduleKind>) -> Result<Self> {
         choice.validate()?;
         Ok(Self::custom(&choice.to_string(), move |step, lr| {

@@ -1,33 +1,33 @@
-//! A learning rate that falls when training stops getting better.
+//! Reduction of the learning rate when the loss stops improving.
 
 use crate::error::{Error, Result};
 
-/// Reduces the learning rate when the loss at the end of the epochs, on the validation data or without any on the
-/// training data, stops falling (torch.optim.lr_scheduler.ReduceLROnPlateau with a relative threshold). It multiplies
-/// the rate that the schedule gives.
+/// Reduces the learning rate when the loss at the end of an epoch stops improving
+/// (torch.optim.lr_scheduler.ReduceLROnPlateau with a relative threshold). The loss is that of the validation data, or
+/// of the training data if there are none. The factor multiplies the rate of the schedule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Plateau {
-    /// What the rate is multiplied by, such as 0.5.
+    /// The factor that a reduction multiplies the rate by, such as 0.5.
     pub factor: f64,
-    /// How many epochs may pass without an improvement.
+    /// The number of epochs without an improvement that are tolerated.
     pub patience: u64,
-    /// By what share of its magnitude the best loss must be undercut to count as better.
+    /// The relative decrease of the best loss that counts as an improvement.
     pub threshold: f64,
-    /// How many epochs after a reduction are not counted.
+    /// The number of epochs after a reduction that are not counted.
     pub cooldown: u64,
-    /// The least that all reductions together multiply the rate by.
+    /// The lower bound of the product of all reductions.
     pub least: f64,
 }
 
 impl Default for Plateau {
-    /// PyTorch's values: a tenth after more than 10 epochs without an improvement of 1e-4.
+    /// PyTorch's defaults: a tenth after more than 10 epochs without an improvement of 1e-4.
     fn default() -> Self {
         Self { factor: 0.1, patience: 10, threshold: 1e-4, cooldown: 0, least: 0.0 }
     }
 }
 
 impl Plateau {
-    /// Fails unless every number is in its range.
+    /// Fails unless every parameter is in its range.
     pub(crate) fn validate(&self) -> Result<()> {
         let below_one = |value: f64| (0.0..1.0).contains(&value);
         for (name, value) in
@@ -43,21 +43,22 @@ impl Plateau {
     }
 }
 
-/// Whether a loss is below the best so far by more than `margin`. From infinity, where a run begins, there is no margin.
+/// Returns whether a loss is below the best so far by more than `margin`. An infinite best, as at the start of a run,
+/// has no margin.
 pub(crate) fn improves(loss: f64, best: f64, margin: f64) -> bool {
     loss < if best.is_finite() { best - margin } else { best }
 }
 
-/// Where a run stands with its [`Plateau`].
+/// The state of a run's [`Plateau`].
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PlateauState {
-    /// What the rate is multiplied by now.
+    /// The current factor of the rate.
     pub scale: f64,
     /// The best loss so far.
     pub best: f64,
-    /// Epochs since then.
+    /// The number of epochs since the last improvement.
     pub waited: u64,
-    /// Epochs left that are not counted.
+    /// The number of remaining epochs that are not counted.
     pub cooling: u64,
 }
 
@@ -68,7 +69,7 @@ impl Default for PlateauState {
 }
 
 impl PlateauState {
-    /// Takes the loss of an epoch.
+    /// Updates the state with the loss of an epoch.
     pub(crate) fn observe(&mut self, plateau: &Plateau, loss: f64) {
         if improves(loss, self.best, plateau.threshold * self.best.abs()) {
             (self.best, self.waited) = (loss, 0);
@@ -89,7 +90,7 @@ impl PlateauState {
 mod tests {
     use super::*;
 
-    /// What the rate is multiplied by after these losses, the first failure counting.
+    /// The factor of the rate after these losses, with a patience of 0.
     fn scale(losses: &[f64]) -> f64 {
         let plateau = Plateau { factor: 0.5, patience: 0, threshold: 0.1, ..Plateau::default() };
         let mut state = PlateauState::default();

@@ -1,5 +1,5 @@
-//! The table of schedules. `lr` is the optimizer's learning rate, or the value of whichever hyper-parameter is scheduled;
-//! `step` the number of updates already done.
+//! The table of schedules. `lr` is the optimizer's learning rate, or the value of whichever hyper-parameter is
+//! scheduled; `step` is the number of updates already done.
 
 use std::f64::consts::PI;
 
@@ -173,12 +173,12 @@ fn half_cosine(from: f64, to: f64, share: f64) -> f64 {
 }
 
 fn cosine_restarts([period, growth, min, ..]: &Values, lr: f64, step: f64) -> f64 {
-    // How many periods are over, and where the present one began.
+    // The length of the current period and the position in it.
     let (length, since) = if *growth == 1.0 {
         (*period, step % period)
     } else {
         let over = (step / period * (growth - 1.0) + 1.0).log(*growth);
-        // A logarithm that should be whole may lie just below.
+        // Rounding may put a logarithm that should be an integer just below it.
         let over = (over + 1e-9).floor();
         let began = period * (growth.powf(over) - 1.0) / (growth - 1.0);
         (period * growth.powf(over), step - began)
@@ -186,7 +186,7 @@ fn cosine_restarts([period, growth, min, ..]: &Values, lr: f64, step: f64) -> f6
     half_cosine(lr, *min, since / length)
 }
 
-/// The value at a step of one cycle through three or four points.
+/// The value at `step` of one cycle through three or four points.
 fn one_cycle(&[total, start, linear, three]: &[f64; 4], points: [f64; 4], step: f64) -> f64 {
     let [first, peak, third, last] = points;
     let up = start * total - 1.0;
@@ -210,7 +210,7 @@ fn one_cycle(&[total, start, linear, three]: &[f64; 4], points: [f64; 4], step: 
     last
 }
 
-/// The height of a triangular wave.
+/// The height of a triangular wave at `step`.
 fn wave(up: f64, down: f64, halve: f64, gamma: f64, step: f64) -> f64 {
     let (length, peak) = (up + down, up / (up + down));
     let cycles = (step / length).floor();

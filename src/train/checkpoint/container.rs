@@ -1,4 +1,4 @@
-//! Tensors and text fields as the bytes of a safetensors file, with a checksum over all of them.
+//! Reads and writes tensors and text fields as the bytes of a safetensors file with a checksum over all of them.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use crate::data::foreign;
 use crate::error::cut;
 use crate::program::MAX_COUNT;
 
-/// The newest format that is read, and the one that is written.
+/// The format that is written, and the newest one that is read.
 const FORMAT: u64 = 2;
 
-/// A value, or what is wrong, for a message that names the file.
+/// A value, or the error text for a message that names the file.
 pub type Result<T> = std::result::Result<T, String>;
 
 /// The text fields of a file.
@@ -25,10 +25,10 @@ pub struct Tensor {
     pub values: Values,
 }
 
-/// The numbers of a tensor to be written.
+/// The elements of a tensor to be written.
 pub enum Values {
     F32(Vec<f32>),
-    /// A count, of no axes.
+    /// A scalar count.
     I64(i64),
 }
 
@@ -49,7 +49,7 @@ pub fn write(tensors: &[Tensor], fields: Fields) -> Result<Vec<u8>> {
     safetensors::serialize(views, Some(fields.into_iter().collect())).map_err(words)
 }
 
-/// The bytes of a file that says its format and the checksum of all that it holds, and that checksum.
+/// The bytes of a file with its format and the checksum of its content as fields, and that checksum.
 pub fn write_checked(tensors: &[Tensor], mut fields: Fields) -> Result<(Vec<u8>, String)> {
     fields.insert("format".to_string(), format!("wgrad {FORMAT}"));
     let views = tensors.iter().map(Tensor::view).collect::<Result<BTreeMap<_, _>>>()?;
@@ -75,12 +75,12 @@ impl<'a> Container<'a> {
         let (header, tensors) =
             SafeTensors::read_metadata(bytes).map_err(|error| refusal(bytes, error))?;
         let fields = tensors.metadata().clone().unwrap_or_default().into_iter().collect();
-        // The header's length stands before it, in 8 bytes.
+        // The header is preceded by its length in 8 bytes.
         let data = bytes.get(8 + header..).unwrap_or_default();
         Ok(Self { fields, tensors, data })
     }
 
-    /// A file that says its format; of the newest one, only with everything in it as it was written.
+    /// Reads a file that has a format field; fails if it has a checksum (from format 2 on) that does not match.
     pub fn read_checked(bytes: &'a [u8]) -> Result<Self> {
         let container = Self::read(bytes)?;
         if container.format()? >= 2 && container.field("checksum")? != container.checksum() {
@@ -114,7 +114,7 @@ impl<'a> Container<'a> {
         text.parse().map_err(|_| format!("its field '{name}' is '{}', not a number", cut(text)))
     }
 
-    /// As [`Container::number`], of steps or epochs.
+    /// As [`Container::number`], for a count of steps or epochs.
     pub fn count(&self, name: &str) -> Result<u64> {
         match self.number(name)? {
             count if count <= MAX_COUNT => Ok(count),
@@ -129,7 +129,7 @@ impl<'a> Container<'a> {
         names
     }
 
-    /// The numbers of a tensor of this shape.
+    /// The elements of the tensor; fails unless it has this shape.
     pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let info = self
             .tensors
@@ -148,7 +148,7 @@ impl<'a> Container<'a> {
         self.data.get(start..end).unwrap_or_default()
     }
 
-    /// The checksum of everything but the field that holds it.
+    /// The checksum of everything except the checksum field.
     pub fn checksum(&self) -> String {
         let mut fields = self.fields.clone();
         fields.remove("checksum");
@@ -160,7 +160,7 @@ impl<'a> Container<'a> {
     }
 }
 
-/// What to say of a file that cannot be read.
+/// The error text for a file that cannot be read.
 fn refusal(bytes: &[u8], error: SafeTensorError) -> String {
     match foreign::recognize(bytes) {
         Some(kind) => format!("it is {}, no safetensors file; {}", kind.name, kind.convert),
@@ -181,13 +181,13 @@ fn checksum_of<'a>(
     all.text()
 }
 
-/// The checksum of parameters by their bits.
+/// The checksum of the bits of parameters.
 pub fn checksum_of_values(tensors: &[Vec<f32>]) -> String {
     let add = |sum: Checksum, values: &Vec<f32>| sum.bytes(bytemuck::cast_slice(values));
     tensors.iter().fold(Checksum::new(), add).text()
 }
 
-/// FNV-1a: a changed byte always changes it.
+/// FNV-1a, which a single changed byte always changes.
 struct Checksum(u64);
 
 impl Checksum {
@@ -201,7 +201,7 @@ impl Checksum {
         }))
     }
 
-    /// Bytes and how many they are, so that nothing can move from one part to the next.
+    /// Adds the length and the bytes of a part, so that moving bytes from one part to the next changes the checksum.
     fn part(self, bytes: &[u8]) -> Self {
         self.bytes(&(bytes.len() as u64).to_le_bytes()).bytes(bytes)
     }

@@ -1,4 +1,4 @@
-//! Where the two files of a checkpoint lie, and how they take their places.
+//! The paths of the two files of a checkpoint, and how they are replaced.
 
 use std::collections::hash_map::RandomState;
 use std::ffi::OsString;
@@ -10,20 +10,20 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 
-/// How the state's name ends beside weights whose name ends in `.safetensors`.
+/// The ending of the state's file name if the weights' file name ends in `.safetensors`.
 const STATE: &str = ".state.safetensors";
 
-/// What the state's name has after that of other weights.
+/// The suffix added to any other weights' file name to give the state's.
 const OTHER_STATE: &str = ".trainer-state";
 
-/// How a name ends under which a file is written before it takes its place.
+/// The ending of the temporary name under which a file is written before it is renamed.
 const PARTIAL: &str = ".partial";
 
-/// How many symbolic links are followed.
+/// The maximum number of symbolic links followed.
 const MOST_LINKS: usize = 40;
 
-/// Held while the files of a pair take their places or are read, so that no trainer of this process sees one of them
-/// without the other.
+/// Held while the files of a pair are renamed or read, so that no trainer of this process sees a new file next to an
+/// old one.
 static PLACES: Mutex<()> = Mutex::new(());
 
 pub fn hold_places() -> MutexGuard<'static, ()> {
@@ -59,19 +59,19 @@ impl Pair {
         }
     }
 
-    /// Writes both files whole before either takes its place.
+    /// Writes both files completely before renaming either to its final path.
     pub fn write(&self, weights: &[u8], state: &[u8]) -> Result<()> {
         let state = Partial::write(&self.state, state)?;
         let weights = Partial::write(&self.weights, weights)?;
-        // Two files cannot be replaced at once. The weights go first; should the program end here, `load` finds their
-        // state under its partial name.
+        // Two files cannot be replaced at once. The weights are renamed first; if the process ends in between, `load`
+        // finds their state under its temporary name.
         let _held = hold_places();
         weights.settle()?;
         state.settle_or_stay()
     }
 
-    /// Where the state can lie: in its place, then beside a link and where older versions put it, then under the partial
-    /// name of a pair whose second file did not take its place.
+    /// The candidate paths of the state: its final path, then next to a symbolic link and where older versions put it,
+    /// then the temporary name of a pair whose second file was not renamed.
     pub fn states(&self) -> impl Iterator<Item = PathBuf> {
         let old = self.given.with_extension("state.safetensors");
         let beside = state_path(&self.given).unwrap_or_else(|_| old.clone());
@@ -92,16 +92,16 @@ impl Pair {
         partials.chain([self.given.with_extension("state.partial")]).collect()
     }
 
-    /// Lets the state that belongs to the weights take its place, if it has not.
+    /// Renames the state that belongs to the weights to its final path if it still has a temporary name.
     pub fn settle(&self, state: &Path) {
         if state.to_string_lossy().ends_with(PARTIAL) {
-            // Where nothing can be written, it is found again the next time.
+            // If the directory is read-only, the state is found under its temporary name the next time, too.
             let _ = fs::rename(state, &self.state);
         }
     }
 }
 
-/// A file that has not taken its place, and is gone unless it does.
+/// A file under a temporary name, deleted when dropped unless it was renamed to its final path.
 struct Partial {
     path: PathBuf,
     place: PathBuf,
@@ -109,7 +109,7 @@ struct Partial {
 }
 
 impl Partial {
-    /// Writes a file under a name that no other has, whole and on the disk.
+    /// Writes a complete file under a unique name and flushes it to the disk.
     fn write(place: &Path, bytes: &[u8]) -> Result<Self> {
         let parent = parent(place);
         fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
@@ -130,7 +130,7 @@ impl Partial {
         fs::rename(&self.path, &self.place).map_err(|error| Error::io(&self.place, error))
     }
 
-    /// As [`Partial::settle`]; a file that cannot take its place stays, since what it belongs to has.
+    /// As [`Partial::settle`], but keeps a file that cannot be renamed, since the other file of the pair has been.
     fn settle_or_stay(mut self) -> Result<()> {
         let settled = self.settle();
         self.stays = settled.is_err();
@@ -141,20 +141,20 @@ impl Partial {
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.stays {
-            // After it took its place there is none.
+            // Fails if the file has been renamed, which is fine.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Reads a file, but no device that might have no end.
+/// Reads a regular file; refuses devices, which may be endless.
 pub fn read(path: &Path) -> Result<Vec<u8>> {
     let kind = fs::metadata(path).map_err(|error| Error::io(path, error))?;
     check_kind(path, &kind)?;
     fs::read(path).map_err(|error| Error::io(path, error))
 }
 
-/// Where the state of a checkpoint lies; no two checkpoints have the same.
+/// The path of a checkpoint's state, distinct for every path of weights.
 fn state_path(weights: &Path) -> Result<PathBuf> {
     if weights.file_name().is_none() {
         return Err(refused(weights, "it names no file"));
@@ -165,7 +165,7 @@ fn state_path(weights: &Path) -> Result<PathBuf> {
     Ok(append(weights, OTHER_STATE))
 }
 
-/// What a path leads to over symbolic links, whether it is there or not; neither a folder nor a device.
+/// Resolves symbolic links to a path, which need not exist but must not be a folder or a device.
 fn destination(path: &Path) -> Result<PathBuf> {
     let mut place = path.to_path_buf();
     for _ in 0..MOST_LINKS {
@@ -204,7 +204,7 @@ fn append(path: &Path, end: &str) -> PathBuf {
     name.into()
 }
 
-/// A number that is another one at every call, in every thread and process.
+/// A number that differs between calls, threads and processes.
 fn unique() -> u64 {
     RandomState::new().build_hasher().finish()
 }

@@ -1,13 +1,13 @@
-//! Checkpoints: the weights as PyTorch takes them, and beside them what it takes to go on.
+//! Checkpoints: the weights in PyTorch's format and the state needed to resume training.
 //!
 //! A checkpoint is a pair of safetensors files. `spiral.safetensors` holds the parameters alone, under the names and
 //! layouts of `torch.nn.Sequential`, with the `num_batches_tracked` of batch norms that a state_dict has.
-//! `spiral.state.safetensors` (`NAME.trainer-state` beside weights of another ending) holds the optimizer's state, one
-//! tensor `STATE/PARAMETER` for each of its values, and in its metadata the step, the epoch, the seed, the settings, the
-//! checksum of the parameters it belongs to and one of everything in it. The metadata of the weights hold the latter,
-//! too, so that a pair is always that of one moment.
+//! `spiral.state.safetensors` (`NAME.trainer-state` for weights `NAME` with another extension) holds the optimizer's
+//! state, one tensor `STATE/PARAMETER` for each of its values, and in its metadata the step, the epoch, the seed, the
+//! settings, the checksum of the parameters it belongs to and one of its whole content. The metadata of the weights
+//! hold the latter, too, so that the files of two different saves are never mixed.
 //!
-//! As bytes a checkpoint is one such container: the state with the parameters in it.
+//! As bytes, a checkpoint is a single such container: the state together with the parameters.
 
 mod container;
 mod files;
@@ -27,16 +27,17 @@ use crate::error::{Error, Result};
 const STATE_FIELD: &str = "wgrad_state";
 
 impl Trainer {
-    /// Saves the parameters to `path` and everything else beside it, so that [`Trainer::load`] goes on bit for bit: next to
-    /// `run.safetensors` in `run.state.safetensors`, next to `run` or any other name in `run.trainer-state`.
+    /// Saves the parameters to `path` and the rest of the state next to it, so that [`Trainer::load`] resumes training
+    /// with identical bits. The state of `run.safetensors` is saved to `run.state.safetensors`, that of `run`, or any
+    /// other name, to `run.trainer-state`.
     ///
-    /// What was there is replaced only once both files are written; symbolic links are followed. Trainers of one process
-    /// may save to the same path at the same time. Where two processes do, or one ends between the two files, [`Trainer::load`]
-    /// notices and takes the state that belongs to the weights, if it is there.
+    /// Existing files are replaced only after both new files are written; symbolic links are followed. Trainers of one
+    /// process may save to the same path concurrently. If two processes do, or one ends between the two files,
+    /// [`Trainer::load`] detects it and uses the state that belongs to the weights, if it exists.
     ///
     /// # Errors
-    /// [`Error::Io`]; [`Error::Checkpoint`] if `path` is a folder or a device or has a name as states have;
-    /// [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU. No file is left behind then.
+    /// [`Error::Io`]; [`Error::Checkpoint`] if `path` is a folder or a device or ends as the file names of states do;
+    /// [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU. No file is left behind on an error.
     #[cfg(not(target_family = "wasm"))]
     pub fn save(&self, path: impl AsRef<Path>) -> Result<()> {
         pollster::block_on(self.save_async(path))
@@ -55,12 +56,13 @@ impl Trainer {
         pair.write(&weights, &state)
     }
 
-    /// The checkpoint as bytes, for hosts without files: [`Trainer::load_bytes`] goes on from them bit for bit, and
-    /// [`Trainer::load`] from a file of them.
+    /// Returns the checkpoint as bytes, for hosts without files. [`Trainer::load_bytes`], or [`Trainer::load`] from a
+    /// file of these bytes, resumes training with identical bits.
     ///
-    /// They are one safetensors container: the parameters under the names and layouts of `torch.nn.Sequential`, the
-    /// optimizer's state as `STATE/PARAMETER`, and in the metadata `format` (`wgrad 2`), the optimizer with its numbers, the
-    /// step, the epoch, the seed, the loss and the other settings, and the checksum of everything.
+    /// The bytes are one safetensors container: the parameters under the names and layouts of `torch.nn.Sequential`,
+    /// the optimizer's state as `STATE/PARAMETER`, and in the metadata `format` (`wgrad 2`), the optimizer with its
+    /// hyper-parameters, the step, the epoch, the seed, the loss and the other settings, and the checksum of
+    /// everything.
     ///
     /// ```
     /// use wgrad::prelude::*;
@@ -94,12 +96,13 @@ impl Trainer {
         self.whole_of(values).map_err(|message| wrong(BYTES, message))
     }
 
-    /// Goes on from a checkpoint of the same network and optimizer. The optimizer's numbers, the step, the epoch, the seed
-    /// and the state of the plateau are those of the checkpoint from then on; the schedule stays this trainer's.
+    /// Loads a checkpoint of the same network and optimizer. Besides parameters and optimizer state this restores the
+    /// optimizer's hyper-parameters, the step, the epoch, the seed and the state of the plateau; the schedule stays
+    /// this trainer's.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if a file is damaged, belongs to something else or was saved with another loss, accumulation,
-    /// clipping, noise or average, [`Error::Io`]; the trainer is then unchanged.
+    /// [`Error::Checkpoint`] if a file is damaged, belongs to another network or optimizer, or was saved with another
+    /// loss, accumulation, clipping, noise or average; [`Error::Io`]. The trainer is then unchanged.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let checkpoint = self.read_pair(path.as_ref())?;
         self.take(checkpoint)
@@ -114,11 +117,11 @@ impl Trainer {
         self.take(checkpoint)
     }
 
-    /// Takes only the parameters from a file, such as one that PyTorch saved with
-    /// `safetensors.torch.save_file(model.state_dict(), path)`. The `num_batches_tracked` of batch norms is passed over.
+    /// Loads only the parameters from a file, such as one that PyTorch saved with
+    /// `safetensors.torch.save_file(model.state_dict(), path)`. The `num_batches_tracked` of batch norms is ignored.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if a tensor is missing, superfluous or of another shape or type, [`Error::Io`]; the
+    /// [`Error::Checkpoint`] if a tensor is missing, superfluous or of another shape or type; [`Error::Io`]. The
     /// trainer is then unchanged.
     pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
@@ -139,7 +142,7 @@ pub(super) fn check_path(path: &Path) -> Result<()> {
     Pair::to_write(path).map(|_| ())
 }
 
-/// What messages call a checkpoint that is no file.
+/// The name of a checkpoint in memory in error messages.
 const BYTES: &str = "the bytes";
 
 fn wrong(origin: impl std::fmt::Display, message: String) -> Error {

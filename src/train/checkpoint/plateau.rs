@@ -1,14 +1,14 @@
-//! The state of a plateau as text.
+//! Conversion of a plateau's state to and from text.
 
 use crate::spec::schedule::PlateauState;
 
-/// A plateau's state as text; every number is read back as it was.
+/// Formats a plateau's state as text from which every number is read back exactly.
 pub fn text_of(state: &PlateauState) -> String {
     let PlateauState { scale, best, waited, cooling } = state;
     format!("{scale} {best} {waited} {cooling}")
 }
 
-/// The state that [`text_of`] wrote.
+/// Parses the text of [`text_of`].
 pub fn of_text(text: &str) -> Option<PlateauState> {
     let mut parts = text.split(' ');
     let state = PlateauState {

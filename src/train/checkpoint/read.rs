@@ -1,4 +1,4 @@
-//! A trainer from tensors and fields.
+//! Restores a trainer from tensors and fields.
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -15,7 +15,7 @@ use crate::spec::Optimizer;
 use crate::spec::schedule::PlateauState;
 use crate::train::Trainer;
 
-/// What a trainer goes on from.
+/// The state that a trainer resumes from.
 pub(super) struct Checkpoint {
     optimizer: Optimizer,
     step: u64,
@@ -24,15 +24,15 @@ pub(super) struct Checkpoint {
     epoch: u64,
     seed: u64,
     plateau: PlateauState,
-    /// The tilings that were measured, and on which adapter.
+    /// The adapter and the tilings measured on it.
     tuning: Option<(String, Tuning)>,
     values: WeightValues,
 }
 
-/// The content of a weights' file.
+/// The content of a weights file.
 struct Weights {
     params: Vec<Vec<f32>>,
-    /// The checksum of the state they were saved with, if the file says it.
+    /// The checksum of the state saved with them, if the file contains it.
     state: Option<String>,
 }
 
@@ -62,7 +62,7 @@ impl Trainer {
         Err(refusals.into_iter().min_by_key(is_missing).unwrap_or(missing))
     }
 
-    /// A state that belongs to these weights.
+    /// Reads a state; fails unless it belongs to these weights.
     fn read_state(&self, path: &Path, weights: &Weights) -> Result<Checkpoint> {
         let bytes = files::read(path)?;
         let checked = Container::read_checked(&bytes).and_then(|file| {
@@ -73,14 +73,14 @@ impl Trainer {
         checked.map_err(|message| wrong(path.display(), message))
     }
 
-    /// A checkpoint of a container of everything.
+    /// Reads a checkpoint from a single container with parameters and state.
     pub(super) fn read_whole(&self, bytes: &[u8]) -> container::Result<Checkpoint> {
         let file = Container::read_checked(bytes)?;
         let checkpoint = self.checkpoint(&file)?;
         Ok(checkpoint.with_params(self.params(&file, &self.state_layout())?))
     }
 
-    /// Everything but the parameters.
+    /// Reads everything except the parameters.
     fn checkpoint(&self, file: &Container<'_>) -> container::Result<Checkpoint> {
         let optimizer = self.saved_optimizer(file)?;
         self.check_settings(file)?;
@@ -110,14 +110,14 @@ impl Trainer {
         })
     }
 
-    /// How many updates a checkpoint of earlier versions stands for, which counts the steps whose update was skipped, and
-    /// how many steps it has gathered for the next.
+    /// The numbers of updates done and of steps accumulated for the next one, from a checkpoint of an earlier version,
+    /// which counts the steps whose update was skipped instead.
     fn updates_after(&self, step: u64, skipped: u64) -> (u64, u64) {
         let (counted, group) = (step.saturating_sub(skipped), self.objective.transforms.group());
         (counted / group, counted % group)
     }
 
-    /// The parameters of a file that has nothing else but `others`.
+    /// Reads the parameters of a file; fails if it has tensors other than these and `others`.
     fn params(
         &self,
         file: &Container<'_>,
@@ -130,7 +130,7 @@ impl Trainer {
         params.iter().map(|(name, shape)| file.tensor(name, shape)).collect()
     }
 
-    /// Fails for a tensor that this trainer has no place for.
+    /// Fails for a tensor that this trainer does not have.
     fn check_names(
         &self,
         file: &Container<'_>,

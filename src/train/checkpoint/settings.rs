@@ -1,4 +1,4 @@
-//! What of a trainer's settings a checkpoint restores, and what must be as it was.
+//! The settings that a checkpoint restores, and those that must match.
 
 use super::container::{Container, Result};
 use crate::error::cut;
@@ -8,7 +8,7 @@ use crate::spec::Optimizer;
 use crate::train::{Trainer, keep_same_state};
 
 impl Trainer {
-    /// The settings that a run can only go on with, as text.
+    /// The settings that must match to resume a run, as text.
     pub(super) fn fixed_settings(&self) -> Vec<(&'static str, String)> {
         let Objective { loss, reduction, class_weights, transforms, .. } = &self.objective;
         let GradientTransforms {
@@ -36,10 +36,10 @@ impl Trainer {
         ]
     }
 
-    /// Fails if a setting that must be as it was is another one.
+    /// Fails if a setting that must match differs.
     pub(super) fn check_settings(&self, saved: &Container<'_>) -> Result<()> {
         let settings = self.fixed_settings();
-        // Older formats do not say them.
+        // Older formats do not contain all of them.
         let told = settings.iter().filter_map(|(name, own)| Some((name, own, saved.get(name)?)));
         let Some((name, own, other)) = told.into_iter().find(|(_, own, other)| own != other) else {
             return Ok(());
@@ -50,7 +50,7 @@ impl Trainer {
         ))
     }
 
-    /// The optimizer of the checkpoint, with the numbers that it had then.
+    /// The optimizer of the checkpoint, with its hyper-parameters at that time.
     pub(super) fn saved_optimizer(&self, saved: &Container<'_>) -> Result<Optimizer> {
         let text = saved.field("optimizer")?;
         let other =

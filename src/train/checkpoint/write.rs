@@ -1,4 +1,4 @@
-//! A trainer as tensors and fields.
+//! Converts a trainer to tensors and fields.
 
 use super::container::{self, Fields, Result, Tensor, Values, checksum_of_values};
 use super::{STATE_FIELD, plateau};
@@ -6,7 +6,7 @@ use crate::program::WeightValues;
 use crate::train::Trainer;
 
 impl Trainer {
-    /// The bytes of the weights' file and of the state's.
+    /// The bytes of the weights file and of the state file.
     pub(super) fn pair_of(&self, mut values: WeightValues) -> Result<[Vec<u8>; 2]> {
         let params = std::mem::take(&mut values.params);
         let fields = self.fields(&params);
@@ -17,7 +17,7 @@ impl Trainer {
         Ok([container::write(&weights, fields)?, state])
     }
 
-    /// The bytes of a container of everything.
+    /// The bytes of a single container with parameters and state.
     pub(super) fn whole_of(&self, mut values: WeightValues) -> Result<Vec<u8>> {
         let params = std::mem::take(&mut values.params);
         let fields = self.fields(&params);
@@ -42,8 +42,8 @@ impl Trainer {
         all.chain(self.tuning_fields()).collect()
     }
 
-    /// The names and shapes of the tensors beside the parameters: for each state value one per parameter, then what the
-    /// optimizer carries from step to step.
+    /// The names and shapes of the tensors other than the parameters: for each state value one per parameter, then the
+    /// values that the optimizer carries from step to step.
     pub(super) fn state_layout(&self) -> Vec<(String, Vec<usize>)> {
         let states = self.state_names().into_iter().enumerate().flat_map(|(number, state)| {
             self.network.params().iter().map(move |info| {
@@ -76,14 +76,14 @@ impl Trainer {
             .collect()
     }
 
-    /// How many batches each batch norm has seen, as a state_dict of PyTorch says it.
+    /// The `num_batches_tracked` of each batch norm, as in a PyTorch state_dict.
     fn batch_counts(&self) -> Vec<Tensor> {
         let count = i64::try_from(self.step).unwrap_or(i64::MAX);
         let tensor = |name| Tensor { name, shape: vec![], values: Values::I64(count) };
         self.batch_count_names().map(tensor).collect()
     }
 
-    /// The tensors of a state_dict that count batches, which training here has no use for.
+    /// The names of the `num_batches_tracked` tensors of a state_dict, which this library does not use itself.
     pub(super) fn batch_count_names(&self) -> impl Iterator<Item = String> {
         let layers =
             self.network.params().iter().filter_map(|info| info.name.strip_suffix("running_mean"));

@@ -1,4 +1,4 @@
-//! Where what the host writes and reads lies.
+//! The buffers of a step that the host writes and reads.
 
 use super::TrainingStep;
 use crate::device::Weights;
@@ -9,10 +9,11 @@ use crate::program::Slot;
 use crate::train::Trainer;
 
 impl Trainer {
-    /// Moves the parameters into a buffer of the host's, from byte `offset` on, where its own pipelines can bind them, read
-    /// them and, between steps, write them. [`Network::param_ranges`](crate::nn::Network::param_ranges) says where in it
-    /// each begins, [`Network::param_bytes`](crate::nn::Network::param_bytes) how much room they take. Everything made of
-    /// this trainer afterwards works there; passes made before keep the memory they had. The copy is submitted.
+    /// Moves the parameters into a buffer of the host, starting at byte `offset`, where the host's pipelines can bind
+    /// and read them and, between steps, write them. [`Network::param_ranges`](crate::nn::Network::param_ranges) gives
+    /// the range of each parameter, [`Network::param_bytes`](crate::nn::Network::param_bytes) their total size. Steps
+    /// and passes created from this trainer afterwards use that buffer; those created before keep their memory. The
+    /// copy is submitted.
     ///
     /// ```no_run
     /// # fn host(mut trainer: wgrad::Trainer, device: &wgrad::wgpu::Device) -> wgrad::Result<()> {
@@ -30,8 +31,9 @@ impl Trainer {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Limit`] unless the buffer has room and the offset is a multiple of 256; [`Error::Unsupported`] if its usage
-    /// lacks `STORAGE`, `COPY_SRC` or `COPY_DST`, if they lie in it already, or on the CPU reference.
+    /// [`Error::Limit`] unless the buffer is large enough and the offset is a multiple of 256; [`Error::Unsupported`]
+    /// if its usage lacks `STORAGE`, `COPY_SRC` or `COPY_DST`, if it already holds the parameters, or on the CPU
+    /// reference.
     pub fn move_parameters(&mut self, buffer: &wgpu::Buffer, offset: u64) -> Result<()> {
         match &mut self.weights {
             Weights::Gpu(weights) => weights.move_params(buffer, offset),
@@ -49,12 +51,12 @@ impl TrainingStep {
         region.ok_or_else(|| Error::unsupported("step", format!("this step has no {what}")))
     }
 
-    /// Where the inputs go: rows of the network's features, `f32`, row-major.
+    /// The region of the inputs: rows of the network's features, `f32`, row-major.
     pub fn inputs(&self) -> &Region {
         &self.inputs
     }
 
-    /// Where the targets go: `f32` rows, or with a row-wise loss one `u32` class index a row.
+    /// The region of the targets: `f32` rows, or one `u32` class index per row for a loss that takes classes.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the step takes dL/dy from the host.
@@ -62,16 +64,16 @@ impl TrainingStep {
         self.region("targets", self.slots.target)
     }
 
-    /// Where the forward pass leaves the network's outputs: `f32` rows.
+    /// The region to which the forward pass writes the network's outputs: `f32` rows.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if the step is [fused](super::StepOptions::fused), which leaves none.
+    /// [`Error::Unsupported`] if the step is [fused](super::StepOptions::fused) and so does not write them.
     pub fn outputs(&self) -> Result<&Region> {
         self.region("outputs", Some(self.slots.y))
     }
 
-    /// Where dL/d(output) lies, `f32` rows: written by the host, or else by the loss. Where a last sigmoid, softmax or
-    /// log_softmax goes together with the loss ([`Trainer::new`]), it is the gradient by the logits.
+    /// The region of dL/d(output), `f32` rows, written by the host or by the loss. If a last sigmoid, softmax or
+    /// log_softmax is fused with the loss ([`Trainer::new`]), it is the gradient with respect to the logits.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the loss has no gradient.
@@ -79,20 +81,21 @@ impl TrainingStep {
         self.region("gradients", self.slots.grad)
     }
 
-    /// Where backward leaves dL/d(input), `f32` rows, for a differentiable pass of the host's before this one.
+    /// The region to which the backward pass writes dL/d(input), `f32` rows, for a differentiable pass of the host
+    /// before this one.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] unless [`StepOptions::through`](super::StepOptions::through) was asked for.
+    /// [`Error::Unsupported`] unless [`StepOptions::through`](super::StepOptions::through) was set.
     pub fn input_gradients(&self) -> Result<&Region> {
         self.region("input gradients; ask for them with StepOptions::through", self.slots.grad_x)
     }
 
-    /// What [`TrainingStep::targets`] holds.
+    /// The kind of targets in [`TrainingStep::targets`].
     pub fn target_kind(&self) -> TargetKind {
         self.trainer.natural_target()
     }
 
-    /// Where a parameter lies, to be bound by the host's own pipelines; in the order of
+    /// The region of a parameter, to be bound by the host's pipelines; `index` is that of
     /// [`Network::params`](crate::nn::Network::params).
     ///
     /// # Errors
@@ -110,7 +113,7 @@ impl TrainingStep {
 }
 
 impl Region {
-    /// Records a copy of the whole region from the start of another buffer.
+    /// Records a copy of `bytes` bytes from the start of another buffer to the start of the region.
     ///
     /// # Errors
     /// [`Error::Limit`] if the other buffer is shorter than `bytes`, or `bytes` longer than the region or not a

@@ -1,4 +1,4 @@
-//! Loss and metrics of recorded steps.
+//! The loss and metrics of recorded steps.
 
 use std::ops::Range;
 
@@ -6,20 +6,20 @@ use super::TrainingStep;
 use crate::error::{Error, Result};
 use crate::nn::Record;
 
-/// What one step recorded.
+/// The recorded values of one step.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StepFigures {
     /// The step, counted from 0 at the trainer's creation.
     pub step: u64,
-    /// The loss, penalty not included; NaN where the host writes the gradient itself.
+    /// The loss without penalty; NaN if the host writes the gradient itself.
     pub loss: f64,
-    /// The L1 and L2 penalties, 0 if there are none.
+    /// The sum of the L1 and L2 penalties, 0 if there are none.
     pub penalty: f64,
-    /// The metrics, in the order they were chosen in.
+    /// The metrics, in the order in which they were chosen.
     pub metrics: Vec<f64>,
 }
 
-/// The figures of recorded steps, without ever waiting for one: they come back through the host's own submits and polls.
+/// Reads the values of recorded steps without blocking: they come back while the host submits and polls.
 ///
 /// ```no_run
 /// # fn frame(step: &mut wgrad::train::TrainingStep) -> wgrad::Result<()> {
@@ -35,7 +35,7 @@ pub struct Metrics<'a> {
 }
 
 impl Metrics<'_> {
-    /// The figures of the newest step that has come back since the last call, if any has.
+    /// Returns the values of the newest step that has come back since the last call, if any.
     ///
     /// # Errors
     /// As [`Metrics::try_all`].
@@ -43,7 +43,7 @@ impl Metrics<'_> {
         Ok(self.try_all()?.pop())
     }
 
-    /// The figures of every step that has come back since the last call, oldest first; of more than 1024 the last.
+    /// Returns the values of all steps that have come back since the last call, oldest first; at most the last 1024.
     ///
     /// # Errors
     /// [`Error::DeviceLost`]; [`Error::Target`] as [`TrainingStep::records`].
@@ -60,7 +60,7 @@ impl Metrics<'_> {
 }
 
 impl TrainingStep {
-    /// Loss and metrics as they come back from the device while the host submits and polls.
+    /// Returns a reader of loss and metrics, which come back from the device while the host submits and polls.
     pub fn metrics(&mut self) -> Metrics<'_> {
         Metrics { step: self }
     }
@@ -68,9 +68,11 @@ impl TrainingStep {
     /// Reads loss, penalty (if any) and metrics of the given steps, which must have been submitted.
     ///
     /// # Errors
-    /// As [`Plan::records`](crate::gpu::Plan::records); [`Error::Target`] if class targets of these steps were no class,
-    /// with how many and the first one's row, which added nothing to the gradient; or if [`Loss::bce`](crate::Loss::bce) or
-    /// [`Loss::categorical_cross_entropy`](crate::Loss::categorical_cross_entropy) met numbers outside 0 to 1, with how many.
+    /// As [`Plan::records`](crate::gpu::Plan::records); [`Error::Target`] if class targets of these steps were invalid,
+    /// which gives their number and the row of the first; such rows add nothing to the gradient. Also [`Error::Target`]
+    /// if [`Loss::bce`](crate::Loss::bce) or
+    /// [`Loss::categorical_cross_entropy`](crate::Loss::categorical_cross_entropy) read values outside 0 to 1, which
+    /// gives their number.
     pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<Record>> {
         let first = steps.start;
         let records = self.plan.records(steps).await?;

@@ -1,4 +1,4 @@
-//! Predictions inside somebody else's frame, with the weights as they are at that moment.
+//! Predictions inside a host application's frame, with the current weights.
 
 use super::{StepOptions, TrainingStep};
 use crate::device::Weights;
@@ -8,8 +8,8 @@ use crate::nn::ProgramIo;
 use crate::program::{Slot, StepEntry};
 use crate::train::Trainer;
 
-/// A forward pass over a fixed number of rows, recorded into the host application's own command encoders. It reads the
-/// weights where training changes them, so it sees every step submitted before it.
+/// A forward pass over a fixed number of rows, recorded into the host application's command encoders. It reads the same
+/// weights that training changes, so it sees every step submitted before it.
 #[derive(Debug)]
 pub struct Inference {
     plan: Plan,
@@ -19,7 +19,7 @@ pub struct Inference {
 }
 
 impl Trainer {
-    /// A forward pass for the host's frames; of the options, rows, inputs and outputs count.
+    /// Creates a forward pass for the host's frames; of the options, only rows, inputs and outputs apply.
     ///
     /// # Errors
     /// As [`Trainer::into_step`].
@@ -59,17 +59,17 @@ impl TrainingStep {
 }
 
 impl Inference {
-    /// Where the inputs go: `f32` rows.
+    /// The region of the inputs: `f32` rows.
     pub fn inputs(&self) -> &Region {
         &self.inputs
     }
 
-    /// Where the outputs are left: `f32` rows.
+    /// The region of the outputs: `f32` rows.
     pub fn outputs(&self) -> &Region {
         &self.outputs
     }
 
-    /// Records the copy of input rows, through staging memory of ours.
+    /// Records the copy of input rows through wgrad's staging memory.
     ///
     /// # Errors
     /// As [`Plan::upload`].
@@ -89,7 +89,7 @@ impl Inference {
         self.plan.encode(encoder, 1)
     }
 
-    /// The plan behind the pass.
+    /// The plan of the pass.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }

@@ -1,4 +1,4 @@
-//! A training step for somebody else's frame.
+//! Training steps recorded into a host application's frame.
 
 mod buffers;
 mod figures;
@@ -20,11 +20,11 @@ use crate::nn::{Layer, Objective, ProgramIo, RecordLayout};
 use crate::program::{LiveSteps, Slot, Steps};
 use crate::spec::Activation;
 
-/// A training step over a fixed batch, recorded into the host application's own command encoders.
+/// A training step over a batch of fixed size, recorded into the host application's command encoders.
 ///
-/// The host writes [`TrainingStep::inputs`] and [`TrainingStep::targets`] (copies, uploads, or kernels of its own), records
-/// steps where it likes and submits when it likes: late, in another order, or not at all. A step can also be recorded in
-/// three parts, with passes of the host's between them: [`TrainingStep::encode_forward`],
+/// The host writes [`TrainingStep::inputs`] and [`TrainingStep::targets`] (by copies, uploads or its own kernels),
+/// records steps anywhere in its encoders and decides when to submit them: late, in another order, or not at all. A
+/// step can also be recorded in three parts, with passes of the host between them: [`TrainingStep::encode_forward`],
 /// [`TrainingStep::encode_backward`] and [`TrainingStep::encode_update`].
 #[derive(Debug)]
 pub struct TrainingStep {
@@ -35,7 +35,7 @@ pub struct TrainingStep {
     by_gradient: bool,
     slots: Slots,
     inputs: Region,
-    /// Which figures tell of indices that are none.
+    /// The layout of the recorded values.
     record: RecordLayout,
     parts: [usize; 2],
     /// The part of a step that was recorded last.
@@ -44,7 +44,7 @@ pub struct TrainingStep {
     latest: Option<Snapshot>,
 }
 
-/// What the host writes and reads.
+/// The slots that the host writes and reads.
 #[derive(Clone, Copy, Debug)]
 struct Slots {
     x: Slot,
@@ -63,18 +63,18 @@ enum Part {
 }
 
 impl Trainer {
-    /// Turns the trainer into a step over batches of so many rows, or of [`StepOptions`].
+    /// Turns the trainer into a step over batches of the given number of rows, or with the given [`StepOptions`].
     ///
     /// # Errors
-    /// [`Error::Unsupported`] on the CPU reference; [`Error::Empty`] for a batch without rows; [`Error::Shape`] if a view
-    /// has another shape than what lies there; otherwise as `fit`.
+    /// [`Error::Unsupported`] on the CPU reference; [`Error::Empty`] for a batch without rows; [`Error::Shape`] if the
+    /// shape of a view does not match; otherwise as `fit`.
     pub fn into_step(self, options: impl Into<StepOptions>) -> Result<TrainingStep> {
         TrainingStep::new(self, options.into(), false)
     }
 
-    /// Turns the trainer into a step that takes dL/dy from a shader of the host's own, written to
+    /// Turns the trainer into a step that takes dL/dy from the host, whose shader writes it to
     /// [`TrainingStep::gradients`] between [`TrainingStep::encode_forward`] and [`TrainingStep::encode_backward`]. The
-    /// trainer's loss has no part in it.
+    /// trainer's loss is not used.
     ///
     /// # Errors
     /// As [`Trainer::into_step`].
@@ -82,7 +82,7 @@ impl Trainer {
         TrainingStep::new(self, options.into(), true)
     }
 
-    /// The trainer after the steps of a plan, of one epoch each.
+    /// The trainer after the steps of a plan, each of which counts as one epoch.
     fn after(self, plan: &Plan, rule: &Steps) -> Self {
         let step = plan.next_step();
         let (updates, gathered) = rule.progress(step, plan.skipped_updates());
@@ -149,7 +149,7 @@ impl TrainingStep {
         })
     }
 
-    /// Records `steps` training steps into the caller's encoder. Nothing is submitted.
+    /// Records `steps` training steps into the caller's encoder. Submits nothing.
     ///
     /// # Errors
     /// As [`Plan::encode`].
@@ -176,7 +176,7 @@ impl TrainingStep {
         Ok(steps)
     }
 
-    /// Records the forward pass of the next step; again, if the encoder of the last was dropped. Nothing is submitted.
+    /// Records the forward pass of the next step; may be called again if the last encoder was dropped. Submits nothing.
     ///
     /// # Errors
     /// As [`Plan::encode`].
@@ -187,7 +187,7 @@ impl TrainingStep {
         Ok(())
     }
 
-    /// Records loss and backward pass of the step whose forward pass was recorded last. Nothing is submitted.
+    /// Records the loss and the backward pass of the step whose forward pass was recorded last. Submits nothing.
     ///
     /// # Errors
     /// As [`Plan::encode`]; [`Error::Unsupported`] without a forward pass.
@@ -199,7 +199,8 @@ impl TrainingStep {
         Ok(())
     }
 
-    /// Records clipping and update of the step whose backward pass was recorded last. Nothing is submitted.
+    /// Records the gradient transforms and the update of the step whose backward pass was recorded last. Submits
+    /// nothing.
     ///
     /// # Errors
     /// As [`Plan::encode`]; [`Error::Unsupported`] without a backward pass.
@@ -215,7 +216,7 @@ impl TrainingStep {
         if self.part == part { Ok(()) } else { Err(Error::unsupported(call, message)) }
     }
 
-    /// Records the copy of input rows, through staging memory of ours.
+    /// Records the copy of input rows through wgrad's staging memory.
     ///
     /// # Errors
     /// As [`Plan::upload`].
@@ -227,7 +228,7 @@ impl TrainingStep {
         self.plan.upload(encoder, self.slots.x, rows)
     }
 
-    /// Records the copy of target rows, through staging memory of ours.
+    /// Records the copy of target rows through wgrad's staging memory.
     ///
     /// # Errors
     /// As [`Plan::upload`]; [`Error::Unsupported`] if the step has no targets.
@@ -240,7 +241,7 @@ impl TrainingStep {
         self.plan.upload(encoder, target, rows)
     }
 
-    /// Records the copy of target classes, through staging memory of ours.
+    /// Records the copy of target classes through wgrad's staging memory.
     ///
     /// # Errors
     /// As [`TrainingStep::upload_targets`].
@@ -258,7 +259,7 @@ impl TrainingStep {
         self.slots.target.ok_or_else(missing)
     }
 
-    /// Takes the inputs from another buffer from the next recording on; see [`Plan::rebind`].
+    /// Reads the inputs from another buffer from the next recording on; see [`Plan::rebind`].
     ///
     /// # Errors
     /// As [`Plan::rebind`].
@@ -268,7 +269,7 @@ impl TrainingStep {
         Ok(())
     }
 
-    /// Takes the targets from another buffer from the next recording on; see [`Plan::rebind`].
+    /// Reads the targets from another buffer from the next recording on; see [`Plan::rebind`].
     ///
     /// # Errors
     /// As [`Plan::rebind`]; [`Error::Unsupported`] if the step has no targets.
@@ -291,13 +292,13 @@ impl TrainingStep {
         Ok(())
     }
 
-    /// Puts another activation in the place of layer `index` for the steps recorded from now on: another dropout rate, or
-    /// another function that has no learned numbers and as many outputs. Memory, optimizer state and step are kept;
-    /// only what is not compiled yet is compiled.
+    /// Replaces the activation of layer `index` for the steps recorded from now on: by another dropout rate, or by
+    /// another function that has no learned parameters and as many outputs. Memory, optimizer state and step are kept;
+    /// only new pipelines are compiled.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if that layer is no such activation or the new one needs other memory;
-    /// [`Error::Parameter`]; the step is then unchanged.
+    /// [`Error::Unsupported`] if that layer is not such an activation or the new one needs other memory;
+    /// [`Error::Parameter`]. The step is then unchanged.
     pub fn set_activation(&mut self, index: usize, f: Activation) -> Result<()> {
         let network = self.trainer.network.with_activation(index, f)?;
         let old = std::mem::replace(&mut self.trainer.network, network);
@@ -339,17 +340,17 @@ impl TrainingStep {
         self.plan.next_step()
     }
 
-    /// The network, as it was changed last.
+    /// The network, with all changes so far.
     pub fn network(&self) -> &crate::nn::Network {
         &self.trainer.network
     }
 
-    /// The plan behind the step.
+    /// The plan of the step.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
 
-    /// How much of the device's memory the step takes: that of its plan, and what snapshots come back through.
+    /// The device memory of the step: that of its plan and the staging buffers of snapshots.
     pub fn memory(&self) -> MemoryUse {
         let mut used = self.plan.memory();
         used.add("staging", self.snapshots.bytes());
@@ -366,8 +367,8 @@ impl TrainingStep {
         profile
     }
 
-    /// The trainer again, as far as the recorded steps have brought it; all of them must have been submitted. Skipped
-    /// updates count as far as figures came back.
+    /// Turns the step back into the trainer, after all recorded steps, which must have been submitted. Skipped updates
+    /// are counted only in steps whose recorded values have come back.
     pub fn into_trainer(self) -> Trainer {
         self.trainer.after(&self.plan, &self.live.read())
     }

@@ -1,4 +1,4 @@
-//! How a step is laid out.
+//! The options of a step.
 
 use super::Slots;
 use crate::error::{Error, Result};
@@ -7,7 +7,7 @@ use crate::program::Slot;
 #[cfg(doc)]
 use crate::train::Trainer;
 
-/// The rows of a step, and what of it lies in the host's own buffers.
+/// The number of rows of a step, the parts of it that lie in buffers of the host, and further settings.
 ///
 /// ```no_run
 /// # fn host(trainer: wgrad::Trainer, buffer: &wgrad::wgpu::Buffer) -> wgrad::Result<()> {
@@ -26,14 +26,14 @@ pub struct StepOptions {
     pub(super) rows: usize,
     pub(super) through: bool,
     pub(super) fused: bool,
-    /// How often snapshots are recorded, in steps.
+    /// The number of steps between snapshots.
     pub(super) snapshots: Option<u64>,
     inputs: Option<View>,
     targets: Option<View>,
     outputs: Option<View>,
     gradients: Option<View>,
     input_gradients: Option<View>,
-    /// A buffer, and where in it they begin, in bytes.
+    /// The buffer of the parameters and their offset in it, in bytes.
     pub(super) parameters: Option<(wgpu::Buffer, u64)>,
 }
 
@@ -44,7 +44,7 @@ impl From<usize> for StepOptions {
 }
 
 impl StepOptions {
-    /// Batches of so many rows, everything in memory of wgrad's.
+    /// Creates options for batches of `rows` rows with everything in wgrad's own memory.
     pub fn rows(rows: usize) -> Self {
         Self {
             rows,
@@ -60,54 +60,56 @@ impl StepOptions {
         }
     }
 
-    /// The inputs lie there: [rows, the network's inputs].
+    /// Reads the inputs from this view: [rows, the network's inputs].
     pub fn inputs(self, view: View) -> Self {
         Self { inputs: Some(view), ..self }
     }
 
-    /// The targets lie there: [rows, the network's outputs], or class indices ([`View::indices`]) of shape `[rows]`.
+    /// Reads the targets from this view: [rows, the network's outputs], or class indices ([`View::indices`]) of shape
+    /// `[rows]`.
     pub fn targets(self, view: View) -> Self {
         Self { targets: Some(view), ..self }
     }
 
-    /// The network's outputs go there: [rows, the network's outputs].
+    /// Writes the network's outputs to this view: [rows, the network's outputs].
     pub fn outputs(self, view: View) -> Self {
         Self { outputs: Some(view), ..self }
     }
 
-    /// dL/d(output) lies there: [rows, the network's outputs]; see [`TrainingStep::gradients`](super::TrainingStep::gradients).
+    /// Keeps dL/d(output) in this view: [rows, the network's outputs]; see
+    /// [`TrainingStep::gradients`](super::TrainingStep::gradients).
     pub fn gradients(self, view: View) -> Self {
         Self { gradients: Some(view), ..self }
     }
 
-    /// The whole step in two dispatches if the network is small enough for that: then its outputs and gradients are not
-    /// written, and it is not recorded in parts.
+    /// Fuses the whole step into two dispatches if the network is small enough. Its outputs and gradients are then not
+    /// written, and it cannot be recorded in parts.
     pub fn fused(self) -> Self {
         Self { fused: true, ..self }
     }
 
-    /// Backward also computes dL/d(input).
+    /// Also computes dL/d(input) in the backward pass.
     pub fn through(self) -> Self {
         Self { through: true, ..self }
     }
 
-    /// Backward also computes dL/d(input), which goes there: [rows, the network's inputs].
+    /// Also computes dL/d(input) in the backward pass and writes it to this view: [rows, the network's inputs].
     pub fn input_gradients(self, view: View) -> Self {
         Self { through: true, input_gradients: Some(view), ..self }
     }
 
-    /// The parameters lie in a buffer of the host's from byte `offset` on; see [`Trainer::move_parameters`].
+    /// Keeps the parameters in a buffer of the host, starting at byte `offset`; see [`Trainer::move_parameters`].
     pub fn parameters(self, buffer: &wgpu::Buffer, offset: u64) -> Self {
         Self { parameters: Some((buffer.clone(), offset)), ..self }
     }
 
-    /// Every so many steps a snapshot is recorded with them, to be restored should the device be lost; see
+    /// Records a snapshot every `steps` steps, from which training can resume if the device is lost; see
     /// [`TrainingStep::restore`](super::TrainingStep::restore).
     pub fn snapshot_every(self, steps: u64) -> Self {
         Self { snapshots: Some(steps.max(1)), ..self }
     }
 
-    /// The same without the host's buffers.
+    /// The same options without the host's buffers.
     pub(super) fn without_views(&self) -> Self {
         let &Self { through, fused, snapshots, .. } = self;
         Self { through, fused, snapshots, ..Self::rows(self.rows) }

@@ -1,4 +1,4 @@
-//! Going on after the device was lost.
+//! Snapshots, and resuming from them after the device was lost.
 
 use super::{StepOptions, TrainingStep};
 use crate::device::{Device, Weights};
@@ -13,24 +13,24 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The first step that is not in it.
+    /// The first step after the snapshot.
     pub fn step(&self) -> u64 {
         self.weights.step
     }
 }
 
 impl TrainingStep {
-    /// Records a snapshot of the run as it will be at this place of the encoder. It comes back through the host's own
-    /// submits and polls; [`TrainingStep::snapshot`] then has it.
+    /// Records a snapshot of the run at this point of the encoder. It comes back while the host submits and polls, and
+    /// is then available from [`TrainingStep::snapshot`].
     ///
     /// # Errors
-    /// [`Error::Limit`] if too many wait to be submitted; [`Error::DeviceLost`].
+    /// [`Error::Limit`] if too many snapshots wait to be submitted; [`Error::DeviceLost`].
     pub fn encode_snapshot(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
         let Weights::Gpu(weights) = &self.trainer.weights else { return Ok(()) };
         self.snapshots.record(encoder, &self.plan, weights)
     }
 
-    /// Records the periodic snapshot if the steps since `before` make it due and the last one is back.
+    /// Records the periodic snapshot if it became due since step `before` and the last one has come back.
     pub(super) fn snapshot_after(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
@@ -42,10 +42,11 @@ impl TrainingStep {
         if due && !self.snapshots.is_under_way() { self.encode_snapshot(encoder) } else { Ok(()) }
     }
 
-    /// The newest snapshot that has come back so far. Never waits.
+    /// Returns the newest snapshot that has come back so far. Never blocks.
     ///
     /// # Errors
-    /// [`Error::DeviceLost`] if one was lost on its way; the one before is kept for [`TrainingStep::restore`].
+    /// [`Error::DeviceLost`] if a snapshot was lost with the device; the one before is kept for
+    /// [`TrainingStep::restore`].
     pub fn snapshot(&mut self) -> Result<Option<&Snapshot>> {
         let Weights::Gpu(weights) = &self.trainer.weights else { return Ok(None) };
         if let Some(weights) = self.snapshots.take(weights, self.plan.next_step())?
@@ -56,10 +57,11 @@ impl TrainingStep {
         Ok(self.latest.as_ref())
     }
 
-    /// Goes on from the last snapshot on another device, after this one was lost: bit for bit as the run would have gone
-    /// on, if the new device computes as the old one did. Without a snapshot the run begins anew. Buffers of the host's
-    /// own are gone with their device: inputs, targets and outputs lie in memory of wgrad's then, until `set_inputs` and
-    /// `set_targets` say otherwise, or give [`TrainingStep::restore_over`] new ones.
+    /// Resumes from the last snapshot on another device after this one was lost. The run continues with the same bits
+    /// as it would have without the loss, provided that the new device computes as the old one did. Without a snapshot
+    /// the run starts from the beginning. The host's buffers are lost with their device: inputs, targets and outputs
+    /// are then in wgrad's own memory until `set_inputs` and `set_targets` replace them; [`TrainingStep::restore_over`]
+    /// takes new buffers.
     ///
     /// # Errors
     /// As [`Trainer::into_step`]; the step is then unchanged.
@@ -68,7 +70,7 @@ impl TrainingStep {
         self.restore_over(device, queue, options)
     }
 
-    /// As [`TrainingStep::restore`], with buffers of the host's on the new device.
+    /// As [`TrainingStep::restore`], with buffers of the host on the new device.
     ///
     /// # Errors
     /// As [`TrainingStep::restore`]; [`Error::Shape`] for another number of rows.
@@ -92,14 +94,14 @@ impl TrainingStep {
         let restored = Self::new(trainer, options, self.by_gradient)?;
         let latest = self.latest.take();
         *self = restored;
-        // Its skipped updates are in the trainer now.
+        // The trainer's own count now includes its skipped updates.
         self.latest = latest
             .map(|Snapshot { weights }| Snapshot { weights: WeightsAt { skipped: 0, ..weights } });
         Ok(())
     }
 }
 
-/// The new device with the kernels of the old one, as far as it has what they need.
+/// The new device with the kernel choices of the old one, except features that the new one lacks.
 fn like(old: Option<&Gpu>, new: Gpu) -> Gpu {
     let Some(old) = old else { return new };
     let subgroups = old.choices().subgroups && new.choices().subgroups;
@@ -107,8 +109,8 @@ fn like(old: Option<&Gpu>, new: Gpu) -> Gpu {
 }
 
 impl Trainer {
-    /// The same run on another device, as far as the snapshot, with the updates done by then and the steps gathered for the
-    /// next; nothing of the old device is used.
+    /// The same run on another device at the snapshot, with the given numbers of updates done and of steps accumulated
+    /// for the next. Does not access the old device.
     fn on_another(
         &self,
         device: &Device,

@@ -1,4 +1,4 @@
-//! A network's own kernels against the reference.
+//! Self tests of one network's kernels against the CPU reference.
 
 use super::TrainingStep;
 use crate::data::Dataset;
@@ -10,9 +10,9 @@ use crate::program::Steps;
 use crate::train::Trainer;
 
 impl Trainer {
-    /// Runs two of the steps that [`Trainer::fit`] would over this data in batches of so many rows, by the very kernels
-    /// that it would, and compares what each dispatch leaves with the reference; with weights of their own, on numbers
-    /// drawn at random: of the data only the shape counts, and the training run is left alone.
+    /// Runs two training steps with exactly the kernels that [`Trainer::fit`] would use for this data in batches of
+    /// `batch` rows, and compares the results of each dispatch with the reference. The test uses its own weights and
+    /// random inputs: only the shape of the data matters, and the training run is not affected.
     ///
     /// ```
     /// use wgrad::device::Verdict;
@@ -26,10 +26,10 @@ impl Trainer {
     /// # Ok::<(), wgrad::Error>(())
     /// ```
     ///
-    /// Submits, and waits for the device.
+    /// Submits work and waits for the device.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] on the CPU reference; as `fit` for data that do not suit; as
+    /// [`Error::Unsupported`] on the CPU reference; as `fit` if the data does not match the network; as
     /// [`self_test`](crate::device::self_test_async).
     #[cfg(not(target_family = "wasm"))]
     pub fn self_test(&self, data: &Dataset, batch: usize) -> Result<Check> {
@@ -57,8 +57,8 @@ impl Trainer {
 }
 
 impl TrainingStep {
-    /// Runs two steps of this very program by the very kernels of its plan, with weights of their own on numbers drawn at
-    /// random, and compares what each dispatch leaves with the reference; the training run is left alone. Submits, and
+    /// Runs two steps of this step's program with the kernels of its plan, on separate weights and random inputs, and
+    /// compares the results of each dispatch with the reference. The training run is not affected. Submits work and
     /// waits for the device.
     ///
     /// # Errors

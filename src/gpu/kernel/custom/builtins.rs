@@ -1,11 +1,11 @@
-//! The names that a text of the caller's own must not declare: those of WGSL and those of the library's shaders.
+//! Reserved names that a user-defined source must not declare: those of WGSL and of the library's shaders.
 
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
 use crate::gpu::kernel::{names, registry};
 
-/// Predeclared types, enumerants and functions of WGSL and of what wgpu adds to it.
+/// Predeclared types, enumerants and functions of WGSL and of wgpu's extensions.
 const BUILTINS: &str = "
     bool i32 u32 f32 f16 i64 u64 f64 array binding_array atomic ptr sampler sampler_comparison acceleration_structure
     ray_query vec2 vec3 vec4 vec2f vec3f vec4f vec2h vec3h vec4h vec2i vec3i vec4i vec2u vec3u vec4u mat2x2 mat2x3 mat2x4
@@ -40,20 +40,20 @@ const BUILTINS: &str = "
     quadSwapY
 ";
 
-/// Whether WGSL declares the name.
+/// Returns whether WGSL predeclares the name.
 pub(super) fn is(name: &str) -> bool {
     static ALL: OnceLock<HashSet<&str>> = OnceLock::new();
     ALL.get_or_init(|| BUILTINS.split_whitespace().collect()).contains(name)
 }
 
-/// The functions that texts of the caller's own are there to declare.
+/// The functions that user-defined sources are meant to declare.
 const OPS: [&str; 4] = ["forward", "derivative", "value", "gradient"];
 
-/// Whether a text declares the name for all of its module that stands in one with the caller's.
+/// Returns whether a library source that is compiled together with user-defined ones declares the name at module scope.
 pub(super) fn is_ours(name: &str) -> bool {
     static ALL: OnceLock<HashSet<String>> = OnceLock::new();
     let own = || {
-        // Elementwise ops whose own texts declare nothing else.
+        // Representative elementwise ops: their own sources declare no other names.
         let beside = |label: &str| label.contains(".relu.") || label.starts_with("loss.mse");
         let kernels = registry::written().into_iter().filter(|kernel| beside(&kernel.label));
         let parts: HashSet<_> = kernels.flat_map(|kernel| kernel.parts).collect();

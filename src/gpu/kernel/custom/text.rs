@@ -1,4 +1,4 @@
-//! What a text of the caller's own may hold, as far as that shows without a compiler, and so in a browser, too.
+//! Checks of user-defined sources that need no compiler, and so also work in a browser.
 
 use std::collections::HashMap;
 
@@ -7,34 +7,34 @@ use crate::error::{Error, Result};
 use crate::gpu::kernel::names;
 use crate::gpu::kernel::parts::MATH;
 
-/// The longest text, in bytes.
+/// The maximum length of a source, in bytes.
 const MOST_BYTES: usize = 16 << 10;
-/// The deepest nesting of brackets and branches: compilers recurse over it.
+/// The maximum nesting of brackets and branches: compilers recurse into it.
 const MOST_NESTING: usize = 48;
-/// The most operators and brackets between two of `;{}`: compilers recurse over them as well.
+/// The maximum number of operators and brackets between two of `;{}`: compilers recurse into these as well.
 const MOST_OPERATORS: usize = 256;
-/// The longest array.
+/// The maximum length of an array.
 const MOST_ELEMENTS: u64 = 256;
-/// The most tokens once every call and every turn of a loop is written out.
+/// The maximum number of tokens after inlining every call and unrolling every loop.
 const MOST_WORK: u64 = 1 << 14;
 
-/// The names that a module declares with these are refused where they are known already.
+/// The keywords of module-scope declarations; the names they declare must not be reserved.
 const DECLARES: [&str; 4] = ["fn", "struct", "alias", "const"];
-/// Words that no text needs, with the reason.
+/// Refused words, each with the reason.
 const REFUSED: [(&str, &str); 7] = [
     ("loop", COUNTED),
     ("while", COUNTED),
     ("discard", "is for fragment shaders"),
     ("override", DECLARATIONS),
-    ("enable", "belongs to the beginning of a whole module"),
-    ("requires", "belongs to the beginning of a whole module"),
-    ("diagnostic", "belongs to the beginning of a whole module"),
+    ("enable", "is only allowed at the beginning of a module"),
+    ("requires", "is only allowed at the beginning of a module"),
+    ("diagnostic", "is only allowed at the beginning of a module"),
 ];
 const COUNTED: &str = "may not end; a loop is written `for (var i = 0; i < 8; i++)`, with numbers for its bounds, and its \
                        body leaves `i` as it is";
 const DECLARATIONS: &str =
     "is refused: the text may declare functions, structs, aliases and constants only";
-/// How the built-in functions begin that an elementwise function cannot call.
+/// The prefixes of built-in functions that an elementwise function cannot call.
 const OUTSIDE: [&str; 9] = [
     "atomic",
     "dpdx",
@@ -53,12 +53,12 @@ struct Token<'a> {
     line: usize,
 }
 
-/// What is wrong, and where.
+/// A line number and the error on that line.
 struct Fault(usize, String);
 
 type Checked<T = ()> = std::result::Result<T, Fault>;
 
-/// The texts without their comments, line by line as they were, or the first fault in one of them.
+/// Returns the sources without comments, with unchanged line numbers, or the first fault in one of them.
 pub(super) fn checked<const N: usize>(op: &str, texts: [&str; N]) -> Result<[String; N]> {
     let mut plain = [const { String::new() }; N];
     for (text, plain) in texts.iter().zip(&mut plain) {
@@ -97,11 +97,11 @@ fn check(text: &str) -> Checked<String> {
     Ok(plain)
 }
 
-/// The text with a space for every character of a comment, so that all that reads it agrees on what is one.
+/// Replaces every character of a comment by a space, so that all later checks agree on which parts are comments.
 fn without_comments(text: &str) -> Checked<String> {
     let mut plain = String::with_capacity(text.len());
     let mut rest = text;
-    // How many comments are open: `/* */` nest.
+    // The number of open comments: `/* */` nest.
     let mut open = 0;
     while let Some(c) = rest.chars().next() {
         let pair = rest.get(..2).unwrap_or_default();
@@ -132,7 +132,7 @@ fn ends_line(c: char) -> bool {
     matches!(c, '\n'..='\r' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }
 
-/// Names, numbers up to their point, and every other character by itself.
+/// Splits a source into names, numbers up to the decimal point, and single other characters.
 fn tokens(text: &str) -> Vec<Token<'_>> {
     let mut line = 1;
     let mut all = Vec::new();
@@ -146,7 +146,7 @@ fn tokens(text: &str) -> Vec<Token<'_>> {
     all
 }
 
-/// How deep the text is nested, and how long its expressions are.
+/// Fails if brackets are nested too deeply or an expression is too long.
 fn nesting(tokens: &[Token<'_>]) -> Checked {
     let (mut depth, mut operators, mut before) = (0_usize, 0, "");
     for Token { word, line } in tokens {
@@ -177,7 +177,7 @@ fn is_name(word: &str) -> bool {
     word.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_')
 }
 
-/// Words and built-in functions that no elementwise function may use.
+/// Fails on words and built-in functions that an elementwise function must not use.
 fn words(tokens: &[Token<'_>]) -> Checked {
     for Token { word, line } in tokens {
         if let Some((_, why)) = REFUSED.iter().find(|(refused, _)| refused == word) {
@@ -191,7 +191,7 @@ fn words(tokens: &[Token<'_>]) -> Checked {
     Ok(())
 }
 
-/// What the text declares for all of its module.
+/// Fails on module-scope declarations that are not allowed.
 fn declarations(tokens: &[Token<'_>]) -> Checked {
     let mut depth = 0_usize;
     let mut starts = true;
@@ -213,7 +213,7 @@ fn declarations(tokens: &[Token<'_>]) -> Checked {
     Ok(())
 }
 
-/// Fails if a name has a meaning in the library's own texts, which it would change.
+/// Fails if a name is reserved: redeclaring it would change the meaning of the library's own sources.
 fn free(Token { word, line }: &Token<'_>) -> Checked {
     if builtins::is(word) {
         return refuse(*line, format!("`{word}` is built into WGSL; choose another name"));
@@ -230,7 +230,7 @@ fn array(tokens: &[Token<'_>]) -> Checked {
         return Ok(());
     };
     let (mut depth, mut number) = (1, 0);
-    // What lies behind the last comma of this list itself.
+    // The tokens after the last comma of this template list, not of a nested one.
     let mut length: &[Token<'_>] = &[];
     for (at, token) in rest.iter().enumerate() {
         match token.word {
@@ -256,14 +256,15 @@ fn integer(word: &str) -> Option<u64> {
     word.trim_end_matches(['u', 'i']).parse().ok()
 }
 
-/// How often a loop goes round that the tokens begin with, and how many tokens it has; 1 and 0 if they begin with none.
+/// The number of iterations and of tokens of the loop that the tokens begin with; 1 and 0 if they do not begin with a
+/// loop.
 fn counted(tokens: &[Token<'_>]) -> Checked<(u64, usize)> {
     let Some(Token { word: "for", line }) = tokens.first() else { return Ok((1, 0)) };
     let turns = header(tokens.get(1..).unwrap_or_default());
     turns.ok_or_else(|| Fault(*line, format!("`for` {COUNTED}")))
 }
 
-/// The turns of `(var i = 0; i < 8; i++) { … }` and its end, if it is of this form.
+/// The number of iterations of `(var i = 0; i < 8; i++) { … }` and the position of its end, if it has this form.
 fn header(tokens: &[Token<'_>]) -> Option<(u64, usize)> {
     let words: Vec<&str> = tokens.iter().map(|token| token.word).collect();
     let ["(", "var", name, rest @ ..] = &words[..] else { return None };
@@ -297,7 +298,7 @@ fn header(tokens: &[Token<'_>]) -> Option<(u64, usize)> {
     kept.then_some((turns, words.len() - body.len() + end + 1))
 }
 
-/// Whether a loop's body neither changes its counter nor takes its address.
+/// Returns whether the body of a loop neither changes the loop counter nor takes its address.
 fn keeps(body: &[&str], name: &str) -> bool {
     let changes = |after: &[&str]| match after {
         ["=", "=", ..] => false,
@@ -315,19 +316,19 @@ fn keeps(body: &[&str], name: &str) -> bool {
     })
 }
 
-/// A function's tokens, and how often it calls others, each turn of a loop counted.
+/// The number of tokens of a function, and of its calls of other functions, multiplied by loop iterations.
 #[derive(Default)]
 struct Body<'a> {
     own: u64,
     calls: Vec<(&'a str, u64)>,
 }
 
-/// Fails if the text is short only because it calls and repeats so often.
+/// Fails if the source is too long after inlining calls and unrolling loops.
 fn work(text: &str) -> Checked {
     let text = format!("{text}\n{MATH}");
     let bodies = bodies(&tokens(&text));
     let mut all: HashMap<&str, u64> = bodies.keys().map(|name| (*name, 0)).collect();
-    // Each round goes one call deeper; where calls go round in a circle the sums grow past the limit.
+    // Each round inlines one more level of calls; recursive calls grow past the limit.
     loop {
         let weight = |body: &Body<'_>| {
             let calls = body
@@ -354,7 +355,7 @@ fn work(text: &str) -> Checked {
 fn bodies<'a>(tokens: &[Token<'a>]) -> HashMap<&'a str, Body<'a>> {
     let mut all: HashMap<&str, Body<'_>> = HashMap::new();
     let mut name = "";
-    // The ends of the loops that a token lies in, with the turns of all of them.
+    // The enclosing loops of a token, each with its end and the product of iterations up to it.
     let mut loops: Vec<(usize, u64)> = Vec::new();
     for (at, token) in tokens.iter().enumerate() {
         loops.retain(|(end, _)| at < *end);

@@ -1,5 +1,5 @@
-//! Recognising the end of a training step's forward pass that is a plain chain of layers, and its backward pass: one
-//! dispatch can do both.
+//! Pattern matching for layer chains: the longest plain chain of layers at the end of a training step's forward pass,
+//! with its loss and backward pass, which one dispatch can execute.
 
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
@@ -13,17 +13,17 @@ use crate::spec::activation::{ActivationKind, Order};
 use crate::spec::loss::{LossKind, TargetForm};
 use crate::spec::{Activation, Loss, Metric, Reduction};
 
-/// The most layers with parameters: compilers take a while for each, and the longer the more there are.
+/// The maximum number of layers with parameters: compile time grows faster than linearly with it.
 pub(super) const MOST_LAYERS: usize = 8;
-/// The most parameters of a first layer that takes many columns.
+/// The maximum number of parameters of a first layer with many input columns.
 const MOST_WEIGHTS: usize = 128 * 128;
 
-/// A chain of layers with its loss and metrics.
+/// A layer chain with its loss and metrics.
 #[derive(Debug)]
 pub(super) struct Chain {
-    /// The ops from its first layer forward to the same layer backward.
+    /// The ops from the forward pass of the first layer to its backward pass.
     pub span: Range<usize>,
-    /// Whether the program begins with it.
+    /// True if the program begins with the chain.
     pub is_whole: bool,
     pub rows: usize,
     pub x: Gathered,
@@ -34,19 +34,19 @@ pub(super) struct Chain {
     pub form: TargetForm,
     pub terms: usize,
     pub upstream: f64,
-    /// The loss first.
+    /// The recorded values, the loss first.
     pub figures: Vec<(Slot, Figure)>,
-    /// The gradient by what the first layer takes, if anything before it asks for it.
+    /// The gradient with respect to the input of the first layer, if layers before the chain need it.
     pub emits: Option<Slot>,
-    /// The ops that are part of it, by number.
+    /// The indices of the ops that are part of the chain.
     pub ops: BTreeSet<usize>,
 }
 
-/// Why a program is no such step.
+/// The reason why a program has no such chain.
 pub(super) enum Refusal {
-    /// It is another one.
+    /// The program has another form.
     Unsupported(String),
-    /// It is none at all.
+    /// The program is invalid.
     Error(Error),
 }
 
@@ -70,14 +70,14 @@ impl From<&str> for Refusal {
 
 pub(super) type Judged<T> = std::result::Result<T, Refusal>;
 
-/// A layer, what it reads and what it writes.
+/// A layer with its input and output slots.
 type Link = (Layer, Slot, Slot);
 
 /// Reads the ops of a program one after the other.
 struct Reader<'a> {
     program: &'a Program,
     at: usize,
-    /// The outputs beside the logits that the loss is taken of, and what makes them of those.
+    /// The output activation and its slot, if the loss is computed from logits.
     outputs: Option<(Activation, Slot)>,
 }
 
@@ -92,7 +92,7 @@ impl<'a> Reader<'a> {
         op
     }
 
-    /// What the next op takes, if it is a layer's.
+    /// The input of the next op, if that is the forward pass of a layer.
     fn input(&self) -> Option<Slot> {
         match self.peek()? {
             Op::Linear(LinearOp::MatMul { a: x, .. })
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The gathers at the beginning: what they write, and what from.
+    /// The gathers at the beginning: output and source of each.
     fn gathers(&mut self) -> Vec<(Slot, Gathered)> {
         let mut gathers = Vec::new();
         while let Some(Op::Step(StepOp::Gather { data, out, shuffle })) = self.peek() {
@@ -125,7 +125,7 @@ impl<'a> Reader<'a> {
         gathers
     }
 
-    /// The layers of the forward pass, with what each reads and writes.
+    /// The layers of the forward pass, with their slots, and the slot of the last output.
     fn forward(&mut self, x: Slot) -> Judged<(Vec<Link>, Slot)> {
         let mut layers = Vec::new();
         let mut current = x;
@@ -135,12 +135,12 @@ impl<'a> Reader<'a> {
                     if a == current =>
                 {
                     self.at += 1;
-                    let weight = self.param(b).ok_or("a product with what is no parameter")?;
+                    let weight = self.param(b).ok_or("a matmul whose weight is not a parameter")?;
                     let shape = self.program.shape(b)?;
                     let bias = match self.peek() {
                         Some(&Op::Linear(LinearOp::AddRow { row, out: to })) if to == out => {
                             self.at += 1;
-                            Some(self.param(row).ok_or("a bias that is no parameter")?)
+                            Some(self.param(row).ok_or("a bias that is not a parameter")?)
                         }
                         _ => None,
                     };
@@ -148,7 +148,7 @@ impl<'a> Reader<'a> {
                     layers.push((Layer::Dense { weight, bias, inputs, outputs }, current, out));
                     current = out;
                 }
-                // Outputs beside a loss of their logits: a whole step leaves no outputs.
+                // An output activation whose logits the loss takes: a fused step does not store the outputs.
                 Some(&Op::Activation(ActivationOp::Forward { f, x, out, .. }))
                     if x == current && self.is_judged(x) =>
                 {
@@ -166,13 +166,13 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Whether the op after the next is the loss of this.
+    /// Returns whether the op after the next is the loss of `x`.
     fn is_judged(&self, x: Slot) -> bool {
         let after = self.program.ops().get(self.at + 1);
         matches!(after, Some(Op::Loss(LossOp::Loss { inputs, .. })) if inputs.predictions == [x])
     }
 
-    /// The figure of a metric of these outputs, or of those beside their logits.
+    /// The recorded value of a metric of these outputs, or of the activated outputs of these logits.
     fn metric(&self, op: &Op, y: Slot, wanted: Slot) -> Option<(Slot, Figure)> {
         let &Op::Metric(MetricOp { metric, prediction, target, value }) = op else { return None };
         let metric = match self.outputs {
@@ -190,14 +190,14 @@ impl<'a> Reader<'a> {
             _ => false,
         };
         if !elementwise || !known_activation(&f) {
-            return Err(format!("{f} is no elementwise activation of the library's").into());
+            return Err(format!("{f} is not a built-in elementwise activation").into());
         }
         let width = self.program.shape(x).map_or(0, |shape| shape.cols());
         Ok(Layer::Activation { f, key, width })
     }
 
-    /// Checks that the backward pass is that of the layers, and gives the gradient by what the first of them takes, if the
-    /// pass goes so far: it need not go beyond the first parameters.
+    /// Checks that the next ops are the backward pass of the layers. Returns the gradient with respect to the input of
+    /// the first layer, if the pass computes it: it may end at the first layer with parameters.
     fn backward(&mut self, layers: &[Link], mut grad: Slot) -> Judged<Option<Slot>> {
         let first = layers.iter().position(is_dense).ok_or("no layer has parameters")?;
         for (number, (layer, x, y)) in layers.iter().enumerate().rev() {
@@ -253,7 +253,7 @@ fn is_dense((layer, ..): &Link) -> bool {
     matches!(layer, Layer::Dense { .. })
 }
 
-/// Fails if there are more layers with parameters than compilers are quick with.
+/// Fails if there are more than [`MOST_LAYERS`] layers with parameters.
 fn few(layers: &[Link]) -> Judged<()> {
     match layers.iter().filter(|link| is_dense(link)).count() {
         dense if dense > MOST_LAYERS => {
@@ -263,10 +263,10 @@ fn few(layers: &[Link]) -> Judged<()> {
     }
 }
 
-const OTHER: &str = "a backward pass of another form";
+const OTHER: &str = "the backward pass has another form";
 
 impl Chain {
-    /// The ops at which a chain may begin, the longest one first.
+    /// The indices of ops at which a chain may begin, the longest chain first.
     pub fn starts(program: &Program) -> impl Iterator<Item = usize> {
         let before = program.ops().iter().enumerate();
         let before = before.take_while(|(_, op)| !matches!(op, Op::Loss(LossOp::Loss { .. })));
@@ -280,7 +280,7 @@ impl Chain {
         before.filter(move |(_, op)| begins(op)).map(|(number, _)| number)
     }
 
-    /// The chain that begins with an op and ends with the loss, or why there is none.
+    /// The chain that begins with an op and ends with the loss, or the reason why there is none.
     pub fn of(program: &Program, start: usize) -> Judged<Self> {
         let mut reader = Reader { program, at: 0, outputs: None };
         let gathers = reader.gathers();
@@ -292,7 +292,7 @@ impl Chain {
         let Some(Op::Loss(LossOp::Loss { loss, reduction, inputs, value, gradients })) =
             reader.next()
         else {
-            return Err("another op than a loss follows the layers".into());
+            return Err("the op after the layers is not a loss".into());
         };
         let source = |slot: Slot| {
             let gathered = gathers.iter().find(|(out, _)| *out == slot);
@@ -302,7 +302,7 @@ impl Chain {
         let shape = program.shape(y)?;
         let (target, form) = Self::loss_form(program, loss, *reduction, inputs, y)?;
         let &[grad] = &gradients[..] else {
-            return Err("a loss without its gradient".into());
+            return Err("the loss has no gradient".into());
         };
         let emits = reader.backward(&layers, grad)?;
         let classes = program.slot(target)?.dtype == DType::U32;
@@ -339,7 +339,7 @@ impl Chain {
         chain.check(program)
     }
 
-    /// The target and what it is, if the loss is one that a chain can have.
+    /// The target and its form, if a chain supports the loss.
     fn loss_form(
         program: &Program,
         loss: &Loss,
@@ -354,15 +354,15 @@ impl Chain {
         let dtype = program.slot(target)?.dtype;
         let shape = program.shape(y)?;
         if shape.rank() != 2 || shape.is_empty() {
-            return refuse("is of more than rows and columns");
+            return refuse("has predictions that are not a non-empty matrix");
         }
         if !known_loss(loss) || reduction == Reduction::None || inputs.class_weight.is_some() {
             return refuse(
-                "is the caller's own, not one number, weighted by class, or takes an index from its target",
+                "is user-defined, not reduced to a scalar, weighted by class, or takes an index from its target",
             );
         }
         if has_weighted_mean(loss, reduction, Some(dtype), false) {
-            return refuse("divides by the number of targets that count");
+            return refuse("divides by the number of targets that are not ignored");
         }
         if let Some(weight) = inputs.weight
             && program.shape(weight).is_ok_and(|weight| weight.len() != shape.rows())
@@ -375,30 +375,31 @@ impl Chain {
                 let wanted =
                     if dtype == DType::U32 { TargetForm::Class } else { TargetForm::Values };
                 let known = row.targets.iter().find(|form| **form == wanted);
-                known.copied().ok_or_else(|| format!("{loss} takes another target"))?
+                known.copied().ok_or_else(|| format!("{loss} takes targets of another form"))?
             }
             _ => return refuse("is of another kind"),
         };
         Ok((target, form))
     }
 
-    /// Fails if something else looks at what only the chain knows.
+    /// Fails if an op outside the chain reads an intermediate of the chain.
     fn check(self, program: &Program) -> Judged<Self> {
         let hidden: HashSet<Slot> = self.hidden(program).into_iter().collect();
-        // Another view of a slot is the slot.
+        // An alias counts as its base.
         let base = |slot: Slot| program.slot(slot).map_or(slot, |info| info.base(slot));
         for (number, op) in program.ops().iter().enumerate() {
             if !self.ops.contains(&number)
                 && let Some(slot) =
                     op.inputs().into_iter().map(base).find(|slot| hidden.contains(slot))
             {
-                return Err(format!("{} looks at slot {}", op.name(), slot.0).into());
+                return Err(format!("{} reads slot {}", op.name(), slot.0).into());
             }
         }
         Ok(self)
     }
 
-    /// Its widest layer; the columns that it takes count if they make its first layer a large one.
+    /// The width of the widest layer. The input columns count, too, unless the chain is only the end of the layers and
+    /// its first layer is small.
     pub fn widest(&self, inputs: usize) -> usize {
         let is_dense = |layer: &&Layer| matches!(layer, Layer::Dense { .. });
         let first = self.layers.iter().position(|layer| is_dense(&layer)).unwrap_or(0);
@@ -408,7 +409,7 @@ impl Chain {
         outputs.chain((!few).then_some(inputs)).max().unwrap_or(0)
     }
 
-    /// The parameters of its layers, by number.
+    /// The indices of the layers' parameters.
     pub fn params(&self) -> Vec<usize> {
         let params = self.layers.iter().map(|layer| match layer {
             Layer::Dense { weight, bias, .. } => [Some(*weight), *bias],
@@ -417,7 +418,7 @@ impl Chain {
         params.flatten().flatten().collect()
     }
 
-    /// What the chain keeps to itself: these slots get no memory.
+    /// The intermediates of the chain: these slots need no memory.
     pub fn hidden(&self, program: &Program) -> Vec<Slot> {
         let figures = self.figures.iter().map(|(slot, _)| *slot);
         let shown: Vec<Slot> = figures.chain(self.emits).collect();

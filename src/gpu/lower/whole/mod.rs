@@ -1,4 +1,4 @@
-//! Whole training steps of small networks in two dispatches, and the last layers of others in one.
+//! Fused steps: whole training steps of small networks in two dispatches, and the last layers of other networks in one.
 
 mod chain;
 mod plan;
@@ -20,18 +20,18 @@ use crate::spec::Optimizer;
 use chain::{Chain, MOST_LAYERS, Refusal};
 use plan::Site;
 
-/// The dispatch of a chain and the one that ends the step.
+/// The dispatch of a layer chain, and the one that ends the step.
 #[derive(Debug)]
 pub(in crate::gpu) struct Plan {
     chain: Chain,
     whole: Whole,
-    /// The optimizer, if nothing comes between the gradients and its update.
+    /// The optimizer, if its update directly follows the gradients.
     optimizer: Option<Optimizer>,
-    /// The gradients of other layers that lie in parts until then.
+    /// The partial gradients of other layers, which the last dispatch sums.
     splits: Vec<Split>,
 }
 
-/// A gradient in parts.
+/// A gradient stored as partial sums.
 #[derive(Debug)]
 struct Split {
     slot: Slot,
@@ -39,7 +39,7 @@ struct Split {
 }
 
 impl Plan {
-    /// The slots that get no memory: of a step with its update, figures go straight to the ring.
+    /// The slots that need no memory. If the step includes the update, recorded values go directly to the ring.
     pub fn hidden(&self, program: &Program) -> Vec<Slot> {
         let figures = self.chain.figures.iter().filter(|_| self.optimizer.is_some());
         let mut hidden = self.chain.hidden(program);
@@ -47,26 +47,27 @@ impl Plan {
         hidden
     }
 
-    /// The ops of its first dispatch, but for metrics and the choice of targets.
+    /// The ops of the first dispatch, except for metrics and gathers of targets.
     pub fn span(&self) -> Range<usize> {
         if self.chain.is_whole { 0..self.chain.span.end } else { self.chain.span.clone() }
     }
 
-    /// Whether an op is part of it.
+    /// Returns whether an op is part of the fused step.
     pub fn covers(&self, number: usize, op: &Op) -> bool {
         let ends =
             matches!(op, Op::Update(UpdateOp::Update { .. }) | Op::Step(StepOp::Record { .. }));
         self.chain.ops.contains(&number) || (self.optimizer.is_some() && ends)
     }
 
-    /// Whether an op cannot be recorded without those before it: gradients are complete only after the update.
+    /// Returns whether an op cannot be recorded separately from those before it: gradients are complete only after the
+    /// update.
     pub fn goes_on(&self, number: usize, op: &Op) -> bool {
         let start = self.span().start;
         let begun = self.optimizer.is_some() && number > start;
         number > 0 && (begun || (number != start && self.covers(number, op)))
     }
 
-    /// Numbers of what passes from the first dispatch to the last, which reads by fours.
+    /// The number of values passed from the first dispatch to the last, which reads four at once.
     pub fn partial(&self) -> u32 {
         let end = |split: &Split| split.parts.at + split.parts.count * split.parts.stride + 3;
         let own = self.whole.groups * self.whole.stride();
@@ -74,10 +75,11 @@ impl Plan {
     }
 }
 
-/// The longest chain at the end of a program that one dispatch can do, if that is wanted and there is one.
+/// Plans the longest layer chain at the end of a program that one dispatch can execute, if there is one and the fusion
+/// setting allows it.
 ///
 /// # Errors
-/// [`Error::Unsupported`] says why there is none if it must be the whole step.
+/// [`Error::Unsupported`] with the reason if a fused step is required and impossible.
 pub(super) fn prepare(
     gpu: &Gpu,
     program: &Program,
@@ -91,7 +93,7 @@ pub(super) fn prepare(
     }
     let mut refusal = "it does not begin with a layer".to_string();
     let starts: Vec<usize> = Chain::starts(program).collect();
-    // Chains that begin long before the loss have too many layers.
+    // Skips chains that begin far before the loss, because they have too many layers.
     let near = starts.len().saturating_sub(4 * MOST_LAYERS);
     let worth = starts.iter().enumerate().filter(|(number, _)| *number == 0 || *number >= near);
     for (number, &start) in worth {
@@ -114,8 +116,8 @@ pub(super) fn prepare(
 }
 
 impl Lowering<'_> {
-    /// Lowers an op that is part of a whole step: the first of its first dispatch does that, and the update what ends the
-    /// step.
+    /// Lowers an op that is part of a fused step: the first op emits the chain's dispatch, and the update emits the one
+    /// that ends the step.
     pub(super) fn whole(&mut self, plan: &Plan, number: usize) -> Result<()> {
         if number == plan.span().start {
             let partial = self.memory.partial.clone();
@@ -134,7 +136,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// The layers of a chain forward, its loss, and the layers backward.
+    /// Emits the forward pass of a chain, its loss, and the backward pass.
     fn chain(&mut self, Plan { chain, whole, .. }: &Plan, partial: Region) -> Result<()> {
         let region = |slot: Option<Slot>| slot.map(|slot| self.region(slot)).transpose();
         let call = self
@@ -150,7 +152,7 @@ impl Lowering<'_> {
         self.push(call)
     }
 
-    /// The sums of the gradients, and where nothing comes between, the update and the end of the step.
+    /// Emits the sums of the gradients and, if the update directly follows, the update and the end of the step.
     fn end(&mut self, plan: &Plan) -> Result<()> {
         let Plan { chain, whole, optimizer, splits } = plan;
         let segment = self.segment()?;
@@ -160,7 +162,7 @@ impl Lowering<'_> {
             Figure::Metric(_) => whole.outputs(),
         });
         let (count, stride) = (whole.groups, whole.stride());
-        // Both are bound as one.
+        // Scalars and partial results are contiguous and bound together.
         let Memory { scalars, partial, .. } = &self.memory;
         let figures = Region { bytes: scalars.bytes + partial.bytes, ..scalars.clone() };
         let start = (partial.offset / 4) as u32;
@@ -198,7 +200,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// Where the figures go, and where each is.
+    /// The destination and the source of each recorded value.
     fn places(&self, chain: &Chain, records: bool) -> Result<Vec<(u32, Source)>> {
         let number = |slot: &Slot| (0u32..).zip(&chain.figures).find(|(_, (own, _))| own == slot);
         let at = |slot: &Slot| Ok((self.region(*slot)?.offset / 4) as u32);

@@ -1,4 +1,4 @@
-//! The loss of sequences.
+//! The sequence loss (CTC).
 
 use crate::error::Result;
 use crate::gpu::kernel::Rows;
@@ -9,12 +9,12 @@ use crate::program::Slot;
 use crate::spec::loss::TargetForm;
 use crate::spec::{Loss, Reduction};
 
-/// Invocations that share a sample.
+/// Invocations per sample.
 const LANES: usize = 64;
-/// The turns of a tree over them, with the test that ends it.
+/// The loop iterations of a tree reduction over them, with the test that ends it.
 const TREE: usize = 7;
 
-/// What a dispatch does; the numbers are the shader's.
+/// The phase of a dispatch; the numbers are those in the shader.
 #[derive(Clone, Copy)]
 enum Phase {
     Link,
@@ -22,7 +22,8 @@ enum Phase {
     Backward,
 }
 
-/// The turns of an invocation in a time step forward, and in one backward if all places are of one class.
+/// The loop iterations of an invocation per time step: of the forward pass, and of the backward pass if all places are
+/// of one class.
 fn turns_per_step(places: usize, classes: usize) -> [usize; 2] {
     let states = (2 * places + 1).div_ceil(LANES) + 1;
     let labels = places.div_ceil(LANES) + 1;
@@ -89,7 +90,7 @@ impl Lowering<'_> {
     }
 }
 
-/// The time steps of each dispatch, at least one: it also ends the samples without any.
+/// The time steps of each dispatch. There is at least one dispatch, which also finishes the samples without time steps.
 fn spans(time: usize, steps: usize) -> Vec<[usize; 2]> {
     (0..time.max(1)).step_by(steps).map(|begin| [begin, (begin + steps).min(time)]).collect()
 }

@@ -1,4 +1,4 @@
-//! The dispatches.
+//! The GPU dispatches.
 
 mod ctc;
 mod map;
@@ -15,7 +15,7 @@ use crate::program::{DType, LossInputs, Slot};
 use crate::spec::loss::TargetForm;
 use crate::spec::{Loss, Reduction};
 
-/// A loss with its operands in memory.
+/// A loss with the memory regions of its operands.
 struct Operands<'a> {
     loss: &'a Loss,
     reduction: Reduction,
@@ -40,7 +40,7 @@ pub(super) struct Classes {
 }
 
 impl Operands<'_> {
-    /// Gives a call of its kernel what every loss takes; `weight` is that of rows or elements.
+    /// Binds what every loss kernel takes; `weight` is that of rows or elements.
     fn bind(&self, call: Call, weight: Option<&Region>) -> Call {
         let inputs = ["prediction", "second", "third"].into_iter().zip(&self.predictions);
         call.bind_all(inputs.map(|(name, region)| (name, region.clone())))
@@ -50,14 +50,14 @@ impl Operands<'_> {
             .hyper(self.loss.pairs())
     }
 
-    /// What its kernels bind for value and gradient together.
+    /// The parts that its kernels bind if one computes both value and gradient.
     fn parts(&self, weight: bool) -> Parts {
         Parts { weight, class_weight: self.class_weight.is_some(), ..Parts::PLAIN }
     }
 }
 
 impl LossOp {
-    /// Adds its dispatches.
+    /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
         match self {
             Self::Loss { loss, reduction, inputs, value, gradients } => {
@@ -89,7 +89,7 @@ impl LossOp {
                 let shape = lowering.shape(*target)?;
                 let rows = shape.axis(0).unwrap_or(1);
                 let per_row = shape.len() / rows.max(1);
-                // Where none is to be ignored, a class that is no fault stands for it.
+                // Without an ignored index, a valid class stands in for it.
                 let ignored = ignored.unwrap_or(0);
                 lowering.check_turns("check_classes", shape.len().div_ceil(1024))?;
                 let call = lowering
@@ -160,8 +160,9 @@ impl Lowering<'_> {
         Ok(forms.iter().find(classes).copied().unwrap_or(TargetForm::Values))
     }
 
-    /// The dispatches of a loss with gradients by so many inputs: for each the input that its gradient is by, and what it
-    /// binds. Value and first gradient go together unless that is more than the device binds.
+    /// The dispatches of a loss with gradients with respect to `gradients` inputs: for each, the input of its gradient,
+    /// and its parts. One dispatch computes the value and the first gradient, unless that exceeds the device's binding
+    /// limit.
     fn passes(
         &self,
         parts: Parts,

@@ -11,7 +11,7 @@ use crate::program::DType;
 use crate::spec::Reduction;
 use crate::spec::loss::TargetForm;
 
-/// How a row's terms are scaled: by a weight per row, or by one number to divide by.
+/// The scale of a row's terms: a weight per row, or a divisor.
 enum Scale {
     None,
     PerRow(Region),
@@ -19,7 +19,7 @@ enum Scale {
 }
 
 impl Lowering<'_> {
-    /// Weights and divisors that the plain mean does not know.
+    /// The weights and the divisor that the plain mean does not include.
     fn row_scale(&mut self, operands: &Operands<'_>) -> Result<Scale> {
         let Operands { loss, reduction, layout, .. } = operands;
         let dtype = (operands.form == TargetForm::Class).then_some(DType::U32);
@@ -82,7 +82,7 @@ impl Lowering<'_> {
         self.push(call)
     }
 
-    /// What the term of each target is multiplied by in the value.
+    /// Writes the factor of each target's term in the value.
     pub(super) fn row_shares(
         &mut self,
         classes: &Classes,
@@ -105,7 +105,7 @@ impl Lowering<'_> {
         self.divide(counts, divisor, rows, out)
     }
 
-    /// What the pairs of the classes in a list and the others come to, for each class.
+    /// Computes, for each class, the sums over the pairs of a listed and an unlisted class.
     fn margin_pairs(&mut self, operands: &Operands<'_>, list: Region) -> Result<Region> {
         let Operands { loss, layout, .. } = operands;
         let (cols, len) = (layout.cols, layout.rows() * layout.cols);
