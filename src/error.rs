@@ -164,7 +164,7 @@ impl Error {
         Self::unsupported(op, format!("there is no {what} {index}; the count is {count}"))
     }
 
-    pub(crate) fn elsewhere(op: impl Into<String>, what: &str) -> Self {
+    pub(crate) fn other_device(op: impl Into<String>, what: &str) -> Self {
         let message = format!("{what} lies on another device; read it there and put it here");
         Self::unsupported(op, message)
     }

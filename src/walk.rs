@@ -119,7 +119,7 @@ impl<const N: usize> Walk<N> {
 
     /// Returns whether two walks can be shown to visit disjoint elements of one of the tensors: disjoint ranges of
     /// elements, or disjoint ranges of remainders modulo one of the steps.
-    pub fn is_apart(&self, other: &Self, tensor: usize) -> bool {
+    pub fn is_disjoint(&self, other: &Self, tensor: usize) -> bool {
         let steps = self.axes.iter().map(|(_, steps)| at(steps, tensor)).filter(|step| *step > 0);
         steps.chain([usize::MAX]).any(|step| {
             match (self.residues(tensor, step), other.residues(tensor, step)) {
@@ -212,8 +212,8 @@ mod tests {
                 let mut seen = [0; 120];
                 [a, b].iter().for_each(|walk| walk.each(|[at]| seen[at] += 1));
                 let apart = !seen.contains(&2);
-                assert!(apart || !a.is_apart(b, 0), "{a:?} and {b:?}");
-                assert!(axis != other || a.is_apart(b, 0) == apart, "{a:?} and {b:?}");
+                assert!(apart || !a.is_disjoint(b, 0), "{a:?} and {b:?}");
+                assert!(axis != other || a.is_disjoint(b, 0) == apart, "{a:?} and {b:?}");
             }
         }
     }

@@ -102,14 +102,14 @@ fn every_schedule_has_a_rate_at_any_step() {
     let named = ["constant", "cosine(total=10)", "one_cycle(total=10)", "noam", "cyclic(base=0.1)"];
     let named = named.map(|text| text.parse::<Schedule>().unwrap_or_else(|_| Schedule::constant()));
     let constant = Schedule::constant;
-    let put_together = [
+    let assemble = [
         constant().after_warmup(u64::MAX),
         constant().after_warmup(0),
         constant().every(u64::MAX),
         Schedule::multistep(&[0, u64::MAX], 0.5).unwrap(),
         Schedule::sequential(vec![(u64::MAX, constant()), (1, constant())], constant()),
     ];
-    for schedule in named.iter().chain(&put_together) {
+    for schedule in named.iter().chain(&assemble) {
         for step in [0, 1, u64::MAX - 1, u64::MAX] {
             assert!(schedule.rate(step, 0.1).is_finite(), "{schedule:?} at {step}");
         }

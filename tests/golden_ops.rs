@@ -5,7 +5,7 @@ use crate::support;
 use support::golden::{Case as Golden, load};
 use support::run::{Case, Outcome, gpu};
 use support::tolerance::Tolerance;
-use support::weights::{Duel, Pair, bounds, param, worst};
+use support::weights::{Comparison, Pair, bounds, param, worst};
 use wgrad::program::{DType, LinearInputs, LossInputs, Slot, TripletDistances};
 use wgrad::random::{Key, Stream};
 use wgrad::spec::activation::{ActivationKind, Saves};
@@ -377,7 +377,7 @@ fn check_optimizer(golden: &Golden) -> [f64; 3] {
     let (loss, _) = program.loss(Loss::mse(), Reduction::Sum, (root, zero), false).unwrap();
     program.update(optimizer, Some(loss), Key::new(0, Stream::Optimizer)).unwrap();
     program.record(&[]).unwrap();
-    let mut duel = Duel::new(gpu(), program, optimizer, &[start.f32()]);
+    let mut duel = Comparison::new(gpu(), program, optimizer, &[start.f32()]);
     let mut peak = vec![0.0f64; start.values.len()];
     let mut errors = [0.0; 3];
     let grads = golden.tensor("grads");

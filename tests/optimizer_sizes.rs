@@ -3,7 +3,7 @@
 use crate::support;
 
 use support::run::{gpu, normal};
-use support::weights::{Duel, param, worst};
+use support::weights::{Comparison, param, worst};
 use wgrad::gpu::{Plan, Weights};
 use wgrad::program::{ParamInfo, Steps};
 use wgrad::random::{Key, Stream};
@@ -24,7 +24,7 @@ fn update(optimizer: Optimizer, params: &[ParamInfo]) -> Program {
 fn check(optimizer: Optimizer, params: &[ParamInfo]) {
     let start: Vec<Vec<f32>> =
         (1..).zip(params).map(|(seed, param)| normal(seed, param.shape.len())).collect();
-    let mut duel = Duel::new(gpu(), update(optimizer, params), optimizer, &start);
+    let mut duel = Comparison::new(gpu(), update(optimizer, params), optimizer, &start);
     for step in 0..3 {
         let grads = (1..).zip(params);
         let grads =
@@ -113,7 +113,7 @@ fn rows_and_columns_of_a_million_numbers_are_summed_to_their_end() {
         for extents in [[2, LONG], [LONG, 2]] {
             let params = [param(&extents, 1.0, true)];
             let start = [vec![0.0; 2 * LONG]];
-            let mut duel = Duel::new(gpu(), update(optimizer, &params), optimizer, &start);
+            let mut duel = Comparison::new(gpu(), update(optimizer, &params), optimizer, &start);
             let along = |i: usize| if extents[0] == 2 { i % LONG } else { i / 2 };
             let end = |i: usize| if along(i) < LONG - 10_000 { 0.0 } else { 1.0 };
             duel.step(&[(0..2 * LONG).map(end).collect()]);

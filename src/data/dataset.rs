@@ -110,10 +110,10 @@ impl Dataset {
         inputs: impl Into<CowArray<'a, f32, Ix2>>,
         targets: impl Into<Targets>,
     ) -> Result<Self> {
-        Self::put_together(inputs, targets, None)
+        Self::assemble(inputs, targets, None)
     }
 
-    fn put_together<'a>(
+    fn assemble<'a>(
         inputs: impl Into<CowArray<'a, f32, Ix2>>,
         targets: impl Into<Targets>,
         ignored: Option<u32>,
@@ -182,7 +182,7 @@ impl Dataset {
             return Err(Error::Target { op: "dataset".into(), message });
         }
         let labels = labels.into_iter().map(|label| label as u32).collect();
-        Self::put_together(inputs, Targets::Classes { labels, classes }, Some(ignored as u32))
+        Self::assemble(inputs, Targets::Classes { labels, classes }, Some(ignored as u32))
     }
 
     /// The label that marks rows without a target, as the `u32` of the same bits.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Device;
-use super::tensor::{Doubt, Tensor, wrong_count};
+use super::tensor::{PendingCheck, Tensor, wrong_count};
 use crate::error::Result;
 use crate::ops::loss::Layout;
 use crate::program::{LinearInputs, LinearLoss, LossInputs, TripletDistances};
@@ -147,7 +147,7 @@ impl Device {
         loss: &Loss,
         predictions: &[&Tensor],
         target: Option<&Tensor>,
-    ) -> Result<Doubt> {
+    ) -> Result<PendingCheck> {
         let target = target.filter(|target| target.holds_numbers());
         let predictions = predictions.iter().map(|tensor| ("predictions", *tensor));
         let taken = predictions.chain(target.map(|target| ("targets", target)));
@@ -156,7 +156,7 @@ impl Device {
             Ok((what, tensor.shape().len(), share))
         };
         let shares = taken.map(share).collect::<Result<_>>()?;
-        Ok(Doubt { op: format!("loss.{loss}"), shares })
+        Ok(PendingCheck { op: format!("loss.{loss}"), shares })
     }
 
     /// Computes the mean of a metric over all rows.

@@ -21,18 +21,18 @@ pub struct Tensor {
     largest: [Option<u32>; 2],
     place: Place,
     /// The pending check whether a loss computed this from values that are not probabilities.
-    doubt: Option<Arc<Doubt>>,
+    doubt: Option<Arc<PendingCheck>>,
 }
 
 /// A pending check of the elements that a loss took as probabilities; the fraction outside 0 to 1 lies on the device.
 #[derive(Debug)]
-pub(super) struct Doubt {
+pub(super) struct PendingCheck {
     pub op: String,
     /// The kind of the elements, their number and the fraction outside 0 to 1.
     pub shares: Vec<(&'static str, usize, Tensor)>,
 }
 
-impl Doubt {
+impl PendingCheck {
     async fn check(&self) -> Result<()> {
         for (what, count, share) in &self.shares {
             self.refuse(what, *count, &share.numbers().await?)?;
@@ -142,7 +142,7 @@ impl Tensor {
     }
 
     /// The same tensor with a pending check, which makes reading fail for inputs that were not probabilities.
-    pub(super) fn doubted(self, doubt: &Arc<Doubt>) -> Self {
+    pub(super) fn doubted(self, doubt: &Arc<PendingCheck>) -> Self {
         Self { doubt: Some(doubt.clone()), ..self }
     }
 
@@ -317,7 +317,7 @@ fn run_cpu(
         match &input.place {
             Place::Numbers(numbers) => interpreter.write(*slot, numbers)?,
             Place::Indices(indices) => interpreter.write_indices(*slot, indices)?,
-            Place::Gpu(..) => return Err(elsewhere(interpreter.program())),
+            Place::Gpu(..) => return Err(other_device(interpreter.program())),
         }
     }
     interpreter.run(&mut cpu::Weights::default(), &StepEntry::rows(ALL_ROWS))?;
@@ -340,7 +340,7 @@ fn run_gpu(
     for (input, slot) in inputs.iter().zip(slots) {
         match &input.place {
             Place::Gpu(owner, view) if owner.id() == gpu.id() => views.push((*slot, view.clone())),
-            _ => return Err(elsewhere(&program)),
+            _ => return Err(other_device(&program)),
         }
     }
     let mut plan = Plan::new(gpu, program, None, &views, 0, |_| StepEntry::rows(ALL_ROWS))?;
@@ -353,9 +353,9 @@ fn run_gpu(
     outputs.iter().zip(shapes).map(place).collect()
 }
 
-fn elsewhere(program: &Program) -> Error {
+fn other_device(program: &Program) -> Error {
     let op = program.ops().first().map_or_else(|| program.name().to_string(), Op::name);
-    Error::elsewhere(op, "a tensor")
+    Error::other_device(op, "a tensor")
 }
 
 pub(super) fn wrong_count() -> Error {

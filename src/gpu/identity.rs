@@ -26,7 +26,7 @@ impl Gpu {
     /// Fails if a resource is known to be on another device.
     pub(super) fn check_owner(&self, op: &str, what: &str, owner: Option<DeviceId>) -> Result<()> {
         match owner {
-            Some(owner) if owner != self.id() => Err(Error::elsewhere(op, what)),
+            Some(owner) if owner != self.id() => Err(Error::other_device(op, what)),
             _ => Ok(()),
         }
     }

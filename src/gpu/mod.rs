@@ -265,7 +265,7 @@ impl Gpu {
         let cache = self.shared.cache.as_ref();
         let made =
             self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel, checked, cache));
-        let pipeline = made.map_err(|error| self.why_refused(kernel, error))?;
+        let pipeline = made.map_err(|error| self.rejection_error(kernel, error))?;
         Ok(pipelines.insert(key, pipeline))
     }
 

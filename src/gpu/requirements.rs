@@ -115,7 +115,7 @@ impl Gpu {
     }
 
     /// The error for a kernel that the device rejected, with the exceeded limit if one is known.
-    pub(super) fn why_refused(&self, kernel: &Kernel, error: Error) -> Error {
+    pub(super) fn rejection_error(&self, kernel: &Kernel, error: Error) -> Error {
         let Error::Internal(message) = error else { return error };
         let limits = self.limits();
         let (bytes, most) = (workgroup_bytes(kernel), limits.max_compute_workgroup_storage_size);
@@ -213,7 +213,7 @@ fn lower(
     let mut limits =
         wgpu::Limits { max_storage_buffers_per_shader_stage: buffers, ..Default::default() };
     loop {
-        let gpu = nothing(class, &limits)?;
+        let gpu = noop_gpu(class, &limits)?;
         // The minimum limits are those of op-by-op execution: fused steps bind more.
         let gpu = match choices {
             Some((choices, tuning)) => gpu.choosing(choices).tuned(tuning.clone()),
@@ -235,7 +235,7 @@ fn lower(
 
 /// Opens a no-op device.
 #[cfg(not(target_family = "wasm"))]
-pub(crate) fn nothing(class: wgpu::DeviceType, limits: &wgpu::Limits) -> Result<Gpu> {
+pub(crate) fn noop_gpu(class: wgpu::DeviceType, limits: &wgpu::Limits) -> Result<Gpu> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
     descriptor.backends = wgpu::Backends::NOOP;
     descriptor.backend_options.noop =

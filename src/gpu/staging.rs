@@ -14,18 +14,18 @@ pub(super) const MOST: usize = 256;
 
 /// The direction of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Way {
+pub(super) enum Direction {
     /// To the device.
-    Up,
+    Upload,
     /// To the host.
-    Down,
+    Download,
 }
 
 /// The staging buffers of one direction.
 #[derive(Debug)]
 pub(super) struct Staging {
     gpu: Gpu,
-    way: Way,
+    direction: Direction,
     slots: Vec<Arc<Slot>>,
 }
 
@@ -33,7 +33,7 @@ pub(super) struct Staging {
 #[derive(Debug)]
 pub(super) struct Slot {
     buffer: wgpu::Buffer,
-    way: Way,
+    direction: Direction,
     record: Mutex<LeaseRecord>,
 }
 
@@ -98,8 +98,8 @@ impl Drop for LeaseGuard {
 }
 
 impl Staging {
-    pub fn new(gpu: &Gpu, way: Way) -> Self {
-        Self { gpu: gpu.clone(), way, slots: Vec::new() }
+    pub fn new(gpu: &Gpu, direction: Direction) -> Self {
+        Self { gpu: gpu.clone(), direction, slots: Vec::new() }
     }
 
     /// Creates `count` buffers in advance.
@@ -145,11 +145,11 @@ impl Staging {
     fn create(&mut self, bytes: u64) -> Result<Arc<Slot>> {
         let size = bytes.next_power_of_two().max(256);
         let limit = self.gpu.limits().max_buffer_size;
-        let (usage, label) = match self.way {
-            Way::Up => {
+        let (usage, label) = match self.direction {
+            Direction::Upload => {
                 (wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC, "wgrad upload")
             }
-            Way::Down => {
+            Direction::Download => {
                 (wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST, "wgrad download")
             }
         };
@@ -160,11 +160,11 @@ impl Staging {
             label: Some(label),
             size: size.min(limit / 4 * 4),
             usage,
-            mapped_at_creation: self.way == Way::Up,
+            mapped_at_creation: self.direction == Direction::Upload,
         };
         let buffer = self.gpu.scoped(label, || self.gpu.device().create_buffer(&descriptor))?;
         let record = Mutex::new(LeaseRecord { number: 0, state: LeaseState::Idle });
-        let slot = Arc::new(Slot { buffer, way: self.way, record });
+        let slot = Arc::new(Slot { buffer, direction: self.direction, record });
         self.slots.push(slot.clone());
         Ok(slot)
     }
@@ -207,7 +207,11 @@ impl Staging {
 
 impl<T> Downloads<T> {
     pub fn new(gpu: &Gpu) -> Self {
-        Self { staging: Staging::new(gpu, Way::Down), under_way: Vec::new(), words: Vec::new() }
+        Self {
+            staging: Staging::new(gpu, Direction::Download),
+            under_way: Vec::new(),
+            words: Vec::new(),
+        }
     }
 
     /// As [`Staging::prepare`].
@@ -271,7 +275,7 @@ impl Slot {
         match self.record().state {
             LeaseState::Idle => true,
             // An upload has no contents to take.
-            LeaseState::Done => self.way == Way::Up,
+            LeaseState::Done => self.direction == Direction::Upload,
             LeaseState::Out | LeaseState::Dropped | LeaseState::Failed => false,
         }
     }
@@ -284,9 +288,9 @@ impl Slot {
         };
         let lease = Lease { slot: self.clone(), number };
         let ticket = LeaseGuard(Some(lease.clone()));
-        let mode = match self.way {
-            Way::Up => wgpu::MapMode::Write,
-            Way::Down => wgpu::MapMode::Read,
+        let mode = match self.direction {
+            Direction::Upload => wgpu::MapMode::Write,
+            Direction::Download => wgpu::MapMode::Read,
         };
         encoder.map_buffer_on_submit(&self.buffer, mode, .., move |outcome| {
             ticket.resolve(if outcome.is_ok() { LeaseState::Done } else { LeaseState::Failed });

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 
 use super::Gpu;
 use super::memory::Region;
-use super::staging::{Downloads, Lease, LeaseState, Staging, Way};
+use super::staging::{Direction, Downloads, Lease, LeaseState, Staging};
 use crate::error::{Error, Result};
 use crate::program::{MAX_COUNT, Op, StepEntry, StepRule};
 
@@ -93,7 +93,8 @@ impl StepTable {
         }
         let len = (HEADER + 2 * capacity * ENTRY) as usize;
         let region = gpu.storage("step table", len, &contents)?;
-        let (mut uploads, mut downloads) = (Staging::new(gpu, Way::Up), Downloads::new(gpu));
+        let (mut uploads, mut downloads) =
+            (Staging::new(gpu, Direction::Upload), Downloads::new(gpu));
         if counting {
             let (count, steps) = PREPARED;
             uploads.prepare(count, 2 * steps * ENTRY * 4)?;

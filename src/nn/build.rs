@@ -15,12 +15,12 @@ pub(super) struct Stage {
     pub number: usize,
     /// The index of the layer's first parameter.
     pub first_param: usize,
-    pub part: Part,
+    pub kind: StageKind,
 }
 
 /// The operation of a layer; parameter indices are those of the network.
 #[derive(Clone, Debug)]
-pub(super) enum Part {
+pub(super) enum StageKind {
     Dense {
         bias: bool,
     },
@@ -77,22 +77,22 @@ impl Builder {
             let (number, first_param) = (self.number, self.params.len());
             self.number += 1;
             let following = layers.get(index + 1..).unwrap_or_default();
-            let (part, outputs) = self
-                .part(layer, following, cols, (&place, number))
+            let (kind, outputs) = self
+                .kind(layer, following, cols, (&place, number))
                 .map_err(|error| named(error, &name))?;
-            stages.push(Stage { place, number, first_param, part });
+            stages.push(Stage { place, number, first_param, kind });
             cols = outputs;
         }
         Ok((stages, cols))
     }
 
-    fn part(
+    fn kind(
         &mut self,
         layer: &Layer,
         following: &[Layer],
         cols: usize,
         (place, number): (&str, usize),
-    ) -> Result<(Part, usize)> {
+    ) -> Result<(StageKind, usize)> {
         match layer {
             Layer::Dense(dense) => self.dense(dense, following, cols, place),
             Layer::Activation(f) => self.activation(f, cols, place),
@@ -112,7 +112,7 @@ impl Builder {
                     );
                     return Err(Error::shape("residual", message));
                 }
-                Ok((Part::Residual(stages), cols))
+                Ok((StageKind::Residual(stages), cols))
             }
         }
     }
@@ -129,7 +129,7 @@ impl Builder {
         following: &[Layer],
         fan_in: usize,
         place: &str,
-    ) -> Result<(Part, usize)> {
+    ) -> Result<(StageKind, usize)> {
         let fan_out = dense.outputs;
         if fan_out == 0 {
             let message = format!("0 outputs from {fan_in} inputs; it needs at least one");
@@ -154,13 +154,13 @@ impl Builder {
         let settings =
             dense.l1.into_iter().zip(dense.l2).zip(dense.rates.into_iter().zip(dense.decays));
         for (tensor, ((l1, l2), (multiplier, decays))) in tensors.into_iter().zip(settings) {
-            let Some((part, extents, initializer)) = tensor else { continue };
+            let Some((kind, extents, initializer)) = tensor else { continue };
             initializer.validate()?;
-            let (name, shape) = (format!("{place}.{part}"), Shape::new(&extents)?);
+            let (name, shape) = (format!("{place}.{kind}"), Shape::new(&extents)?);
             let info = ParamInfo { l1, l2, multiplier, decays, ..plain(name, shape) };
             self.param(info, InitSource::Random { initializer, fan_in, fan_out });
         }
-        Ok((Part::Dense { bias: biases.is_some() }, fan_out))
+        Ok((StageKind::Dense { bias: biases.is_some() }, fan_out))
     }
 
     /// The initializer that suits the next activation, looking past layers that keep the scale.
@@ -176,13 +176,18 @@ impl Builder {
         found.set("first", first)
     }
 
-    fn activation(&mut self, f: &Activation, cols: usize, place: &str) -> Result<(Part, usize)> {
+    fn activation(
+        &mut self,
+        f: &Activation,
+        cols: usize,
+        place: &str,
+    ) -> Result<(StageKind, usize)> {
         f.validate()?;
         if f.dim().is_some_and(|dim| dim != -1 && dim != 1) {
             let message = "a layer works on each row by itself; leave dim at -1";
             return Err(Error::unsupported(f.to_string(), message));
         }
-        if let Some((values, channels)) = f.first_numbers(cols) {
+        if let Some((values, channels)) = f.initial_values(cols) {
             let shape = match values.len() {
                 1 => Shape::new(&[channels])?,
                 numbers => Shape::new(&[numbers, channels])?,
@@ -191,14 +196,14 @@ impl Builder {
             let draw = InitSource::Repeated { values, times: channels };
             self.param(plain(format!("{place}.weight"), shape), draw);
         }
-        Ok((Part::Activation(*f), f.output_len(cols)?))
+        Ok((StageKind::Activation(*f), f.output_len(cols)?))
     }
 
-    fn norm(&mut self, norm: &Norm, cols: usize, place: &str) -> Result<(Part, usize)> {
+    fn norm(&mut self, norm: &Norm, cols: usize, place: &str) -> Result<(StageKind, usize)> {
         norm.f.validate()?;
         let shape = Shape::new(&[cols])?;
-        let mut add = |part: &str, value: f32, parametric: bool| {
-            let info = plain(format!("{place}.{part}"), shape);
+        let mut add = |kind: &str, value: f32, parametric: bool| {
+            let info = plain(format!("{place}.{kind}"), shape);
             let info = match parametric {
                 true => ParamInfo { decays: norm.decays, ..info },
                 false => ParamInfo { multiplier: 0.0, decays: false, has_gradient: false, ..info },
@@ -209,12 +214,12 @@ impl Builder {
         let bias = norm.bias.then(|| add("bias", 0.0, true));
         let running = norm.f.is_across_rows().then(|| {
             [("running_mean", 0.0), ("running_var", 1.0)]
-                .map(|(part, value)| add(part, value, false))
+                .map(|(kind, value)| add(kind, value, false))
         });
-        Ok((Part::Norm { f: norm.f, weight, bias, running }, cols))
+        Ok((StageKind::Norm { f: norm.f, weight, bias, running }, cols))
     }
 
-    fn custom(&mut self, layer: &Custom, cols: usize, place: &str) -> Result<(Part, usize)> {
+    fn custom(&mut self, layer: &Custom, cols: usize, place: &str) -> Result<(StageKind, usize)> {
         let mut infos = Vec::with_capacity(layer.count());
         for (name, shape, initializer) in layer.params()? {
             let (fan_out, fan_in) = match shape.to_vec()[..] {
@@ -229,7 +234,7 @@ impl Builder {
             infos.push(info);
         }
         layer.try_out(cols, infos)?;
-        Ok((Part::Custom(layer.clone()), layer.outputs()))
+        Ok((StageKind::Custom(layer.clone()), layer.outputs()))
     }
 
     fn embedding(
@@ -237,7 +242,7 @@ impl Builder {
         embedding: &Embedding,
         cols: usize,
         place: &str,
-    ) -> Result<(Part, usize)> {
+    ) -> Result<(StageKind, usize)> {
         let Embedding { count, dim, weights: initializer, decays } = embedding.clone();
         if count == 0 || dim == 0 {
             return Err(Error::shape("embedding", format!("[{count}, {dim}] holds no numbers")));
@@ -252,7 +257,7 @@ impl Builder {
         let draw = InitSource::Random { initializer, fan_in: count, fan_out: dim };
         self.param(ParamInfo { decays, ..info }, draw);
         let outputs = Shape::new(&[cols, dim])?.len();
-        Ok((Part::Embedding { count, dim }, outputs))
+        Ok((StageKind::Embedding { count, dim }, outputs))
     }
 }
 

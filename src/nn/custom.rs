@@ -47,13 +47,13 @@ type Forward = dyn Fn(&mut Program, Slot, &[Slot]) -> Result<Slot> + Send + Sync
 pub struct Custom {
     pub(super) name: String,
     outputs: usize,
-    params: Vec<OwnParam>,
+    params: Vec<ParamSpec>,
     forward: Arc<Forward>,
 }
 
 /// A parameter of a layer that is not yet part of a network.
 #[derive(Clone, Debug, PartialEq)]
-struct OwnParam {
+struct ParamSpec {
     name: String,
     extents: Vec<usize>,
     initializer: Initializer,
@@ -73,7 +73,7 @@ impl Custom {
     /// fan-out equal to the extent of its last axis.
     pub fn param(mut self, name: &str, extents: &[usize], initializer: Initializer) -> Self {
         let (name, extents) = (name.to_string(), extents.to_vec());
-        self.params.push(OwnParam { name, extents, initializer });
+        self.params.push(ParamSpec { name, extents, initializer });
         self
     }
 
@@ -89,8 +89,8 @@ impl Custom {
 
     /// The names, shapes and initializers of the parameters, checked.
     pub(super) fn params(&self) -> Result<Vec<(String, Shape, Initializer)>> {
-        let checked = |(number, param): (usize, &OwnParam)| {
-            let OwnParam { name, extents, initializer } = param;
+        let checked = |(number, param): (usize, &ParamSpec)| {
+            let ParamSpec { name, extents, initializer } = param;
             let taken = self.params.iter().take(number).any(|other| other.name == *name);
             let is_letter = |c: char| c.is_ascii_alphanumeric() || c == '_';
             let is_word = |word: &str| !word.is_empty() && word.chars().all(is_letter);

@@ -14,8 +14,8 @@ pub struct RecordLayout {
     loss: Option<usize>,
     penalty: Option<usize>,
     metrics: Range<usize>,
-    improbable: Vec<Improbable>,
-    faults: Vec<InvalidIndices>,
+    outside_unit: Vec<OutsideUnit>,
+    invalid_indices: Vec<InvalidIndices>,
     skipped: Option<usize>,
 }
 
@@ -32,7 +32,7 @@ struct InvalidIndices {
 
 /// A recorded value that holds the fraction of elements outside 0 to 1, where the loss takes probabilities.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Improbable {
+struct OutsideUnit {
     figure: usize,
     /// The kind of the elements: predictions or targets.
     what: &'static str,
@@ -72,8 +72,8 @@ impl RecordLayout {
     }
 
     /// Returns a message with the number of elements that were not probabilities in a step over `rows` rows, if any.
-    pub fn improbable(&self, record: &Record, rows: u32) -> Option<String> {
-        self.improbable.iter().find_map(|&Improbable { figure: place, what, cols, loss }| {
+    pub fn outside_unit(&self, record: &Record, rows: u32) -> Option<String> {
+        self.outside_unit.iter().find_map(|&OutsideUnit { figure: place, what, cols, loss }| {
             let share = figure(record, place);
             let all = f64::from(rows) * cols as f64;
             let count = (share * all).round().max(1.0);
@@ -87,7 +87,10 @@ impl RecordLayout {
 
     /// Returns a message with the number of invalid indices of a step and the position of the first, if any.
     pub fn fault(&self, record: &Record) -> Option<String> {
-        let found = self.faults.iter().find(|faults| figure(record, faults.count) > 0.0);
+        let found = self
+            .invalid_indices
+            .iter()
+            .find(|invalid_indices| figure(record, invalid_indices.count) > 0.0);
         found.map(|&InvalidIndices { count, what, limit }| {
             let (count, first) = (figure(record, count), figure(record, count + 1));
             format!("{count} {what} are no indices below {limit}; the first is at place {first}")
@@ -126,16 +129,22 @@ impl Recorder {
     }
 
     /// Records the fraction of elements, in rows of `cols`, that are not probabilities.
-    pub fn improbable(&mut self, share: Slot, what: &'static str, cols: usize, loss: &'static str) {
+    pub fn outside_unit(
+        &mut self,
+        share: Slot,
+        what: &'static str,
+        cols: usize,
+        loss: &'static str,
+    ) {
         let figure = self.add(share);
-        self.layout.improbable.push(Improbable { figure, what, cols, loss });
+        self.layout.outside_unit.push(OutsideUnit { figure, what, cols, loss });
     }
 
     /// Records the number of invalid indices and the position of the first.
-    pub fn faults(&mut self, [count, first]: [Slot; 2], what: &'static str, limit: usize) {
+    pub fn invalid_indices(&mut self, [count, first]: [Slot; 2], what: &'static str, limit: usize) {
         let count = self.add(count);
         self.add(first);
-        self.layout.faults.push(InvalidIndices { count, what, limit });
+        self.layout.invalid_indices.push(InvalidIndices { count, what, limit });
     }
 
     /// Records whether the update was skipped.

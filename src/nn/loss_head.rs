@@ -1,7 +1,7 @@
 //! The loss head: a network's outputs and their loss, as separate ops or with the last layer fused into the loss.
 
 use super::Network;
-use super::build::{Part, Stage};
+use super::build::{Stage, StageKind};
 use super::objective::Objective;
 use super::pass::{forward, last};
 use crate::error::{Error, Result};
@@ -77,7 +77,7 @@ impl Network {
     /// together equal a loss of logits.
     fn head(&self, objective: &Objective, y: Slot, values: &[Slot]) -> Criterion {
         let of_logits = || {
-            let Part::Activation(output) = &self.stages.last()?.part else { return None };
+            let StageKind::Activation(output) = &self.stages.last()?.kind else { return None };
             let (loss, reduction) = objective.loss.of_logits(output, objective.reduction)?;
             let [.., prediction, _] = values else { return None };
             Some(Criterion { prediction: *prediction, loss, reduction })
@@ -124,7 +124,7 @@ impl Network {
     /// The layers before the last one, the index of its first parameter, and whether it has a bias.
     fn below_last(&self) -> Result<(&[Stage], usize, bool)> {
         match self.stages.split_last() {
-            Some((Stage { part: Part::Dense { bias }, first_param, .. }, below)) => {
+            Some((Stage { kind: StageKind::Dense { bias }, first_param, .. }, below)) => {
                 Ok((below, *first_param, *bias))
             }
             _ => {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Layer;
-use super::build::{Builder, InitSource, Part, Stage};
+use super::build::{Builder, InitSource, Stage, StageKind};
 use crate::error::{Error, Result};
 use crate::program::ParamInfo;
 use crate::shape::padded;
@@ -112,8 +112,8 @@ impl Network {
 
     /// The number of rows of the embedding table if the first layer is an embedding.
     pub fn index_count(&self) -> Option<usize> {
-        match self.stages.first()?.part {
-            Part::Embedding { count, .. } => Some(count),
+        match self.stages.first()?.kind {
+            StageKind::Embedding { count, .. } => Some(count),
             _ => None,
         }
     }

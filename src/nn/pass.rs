@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Network;
-use super::build::{Part, Stage};
+use super::build::{Stage, StageKind};
 use crate::error::{Error, Result};
 use crate::program::{Form, Program, Slot};
 use crate::random::{Key, Stream};
@@ -77,8 +77,8 @@ pub(super) fn last(values: &[Slot]) -> Result<Slot> {
 impl Stage {
     fn forward(&self, program: &mut Program, x: Slot, training: Option<u64>) -> Result<Slot> {
         let name = format!("{}.y", self.place);
-        match &self.part {
-            Part::Dense { bias } => {
+        match &self.kind {
+            StageKind::Dense { bias } => {
                 let weight = program.param(self.first_param)?;
                 let out = program.matmul(&name, x, weight, Form::NT)?;
                 if *bias {
@@ -87,8 +87,8 @@ impl Stage {
                 }
                 Ok(out)
             }
-            Part::Activation(f) => self.activation(program, &name, *f, x, training),
-            Part::Norm { f, weight, bias, running } => {
+            StageKind::Activation(f) => self.activation(program, &name, *f, x, training),
+            StageKind::Norm { f, weight, bias, running } => {
                 let [weight, bias] = optional(program, [*weight, *bias])?;
                 let Some(running) = *running else {
                     return program.normalize(&name, *f, x, weight, bias);
@@ -100,19 +100,19 @@ impl Stage {
                 program.track_norm(*f, x, running)?;
                 program.normalize(&name, *f, x, weight, bias)
             }
-            Part::Embedding { dim, .. } => {
+            StageKind::Embedding { dim, .. } => {
                 let table = program.param(self.first_param)?;
                 let index = program.to_index(&format!("{}.index", self.place), x)?;
                 let rows = program.gather_rows(&name, table, index)?;
                 let shape = program.shape(x)?;
                 program.reshape(&name, rows, Shape::new(&[shape.rows(), shape.cols() * dim])?)
             }
-            Part::Custom(layer) => {
+            StageKind::Custom(layer) => {
                 let own = self.first_param..self.first_param + layer.count();
                 let params = own.map(|index| program.param(index)).collect::<Result<Vec<_>>>()?;
                 layer.forward(program, x, &params)
             }
-            Part::Residual(stages) => {
+            StageKind::Residual(stages) => {
                 let y = forward(stages, program, x, training)?.pop().unwrap_or(x);
                 program.arithmetic(&name, Arithmetic::Add, x, y)
             }

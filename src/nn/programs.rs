@@ -88,7 +88,7 @@ impl Network {
         figures.penalty(&mut program, true);
         figures.metrics(loss_head.metrics(&mut program, objective, batch_target)?);
         let LossHead { y, loss, grad, grad_x, forward, .. } = loss_head;
-        self.improbable(
+        self.outside_unit(
             &mut program,
             objective,
             [y, batch_target],
@@ -96,7 +96,7 @@ impl Network {
             &mut figures,
         )?;
         let mut check = |program: &mut Program, slot, what, limit, ignored| -> Result<()> {
-            figures.faults(program.check_classes(slot, limit, ignored)?, what, limit);
+            figures.invalid_indices(program.check_classes(slot, limit, ignored)?, what, limit);
             Ok(())
         };
         if objective.checked && target == TargetKind::Class {
@@ -166,14 +166,14 @@ impl Network {
         figures.loss(loss_head.loss);
         figures.penalty(&mut program, false);
         figures.metrics(loss_head.metrics(&mut program, objective, target)?);
-        self.improbable(&mut program, objective, [loss_head.y, target], false, &mut figures)?;
+        self.outside_unit(&mut program, objective, [loss_head.y, target], false, &mut figures)?;
         let record = figures.end(&mut program)?;
         let io = ProgramIo::new(program, x, loss_head.y);
         Ok(ProgramIo { target: Some(target), weight, constants, record, ..io })
     }
 
     /// Records the fractions of predictions and, if `checked`, of targets that are not probabilities.
-    fn improbable(
+    fn outside_unit(
         &self,
         program: &mut Program,
         objective: &Objective,
@@ -189,7 +189,7 @@ impl Network {
         let asked = asked.into_iter().filter_map(|(what, slot)| Some((what, slot?)));
         for (what, slot) in asked {
             let share = program.metric(Metric::OutsideUnit, slot, slot)?;
-            figures.improbable(share, what, cols, loss);
+            figures.outside_unit(share, what, cols, loss);
         }
         Ok(())
     }

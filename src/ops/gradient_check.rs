@@ -165,7 +165,7 @@ const REFUSED: [&str; 22] = [
     "optimizer.direction",
     "penalty.penalty",
     "reduce.backward",
-    "row_shares.mean",
+    "row_term_weights.mean",
     "skip_not_finite.skip_not_finite",
     // A value that the rule reads was overwritten.
     "the gradient of.",

@@ -158,7 +158,7 @@ mod tests {
             Op::Index(IndexOp::ScatterAdd { .. }) => 19,
             Op::Index(IndexOp::ToIndex { .. }) => 20,
             Op::Loss(LossOp::Loss { .. }) => 21,
-            Op::Loss(LossOp::RowShares { .. }) => 22,
+            Op::Loss(LossOp::RowWeights { .. }) => 22,
             Op::Loss(LossOp::OneHot { .. }) => 23,
             Op::Loss(LossOp::CheckClasses { .. }) => 24,
             Op::Metric(MetricOp { .. }) => 25,

@@ -232,7 +232,7 @@ impl Gradients {
             return Ok(());
         }
         let others = self.parts.entry(owner).or_default();
-        if others.iter().any(|(_, other)| !walk.is_apart(other, 1)) {
+        if others.iter().any(|(_, other)| !walk.is_disjoint(other, 1)) {
             self.join(program, owner)?;
         }
         self.parts.entry(owner).or_default().push((part, walk));

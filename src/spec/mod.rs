@@ -42,17 +42,17 @@ pub struct Both<A, B> {
 /// A floating-point type for which every entry has reference passes.
 pub trait Real: Float {
     /// The passes of an elementwise activation.
-    fn map(passes: &activation::MapPasses) -> &activation::Map<Self>;
+    fn map(passes: &activation::ElementwisePasses) -> &activation::Map<Self>;
     /// The pass of a second derivative.
     fn second(passes: &activation::SecondPasses) -> &activation::SecondPass<Self>;
     /// The functions of a stochastic activation.
-    fn noise(passes: &activation::NoisePasses) -> &activation::Noise<Self>;
+    fn noise(passes: &activation::StochasticPasses) -> &activation::Noise<Self>;
     /// The functions of a parametric activation.
-    fn parametric(passes: &activation::LearnedPasses) -> &activation::Parametric<Self>;
+    fn parametric(passes: &activation::ParametricPasses) -> &activation::Parametric<Self>;
     /// The passes of a row-wise activation.
     fn rows(passes: &row::RowPasses) -> &row::Rows<Self>;
     /// The passes of an elementwise loss.
-    fn loss_map(passes: &loss::MapPasses) -> &loss::Map<Self>;
+    fn loss_map(passes: &loss::ElementwisePasses) -> &loss::Map<Self>;
     /// The pass of a row-wise loss.
     fn loss_row(passes: &loss::RowPasses) -> &loss::Row<Self>;
     /// The pass that completes an optimizer's per-step scalars.
@@ -65,22 +65,22 @@ pub trait Real: Float {
 macro_rules! real {
     ($float:ident) => {
         impl Real for $float {
-            fn map(passes: &activation::MapPasses) -> &activation::Map<Self> {
+            fn map(passes: &activation::ElementwisePasses) -> &activation::Map<Self> {
                 &passes.$float
             }
             fn second(passes: &activation::SecondPasses) -> &activation::SecondPass<Self> {
                 &passes.$float
             }
-            fn noise(passes: &activation::NoisePasses) -> &activation::Noise<Self> {
+            fn noise(passes: &activation::StochasticPasses) -> &activation::Noise<Self> {
                 &passes.$float
             }
-            fn parametric(passes: &activation::LearnedPasses) -> &activation::Parametric<Self> {
+            fn parametric(passes: &activation::ParametricPasses) -> &activation::Parametric<Self> {
                 &passes.$float
             }
             fn rows(passes: &row::RowPasses) -> &row::Rows<Self> {
                 &passes.$float
             }
-            fn loss_map(passes: &loss::MapPasses) -> &loss::Map<Self> {
+            fn loss_map(passes: &loss::ElementwisePasses) -> &loss::Map<Self> {
                 &passes.$float
             }
             fn loss_row(passes: &loss::RowPasses) -> &loss::Row<Self> {

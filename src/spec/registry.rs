@@ -183,7 +183,7 @@ pub struct Entry<K: 'static> {
 }
 
 /// Leaks a user-defined string, which then lives as long as the process.
-pub(crate) fn keep_text(text: &str) -> &'static str {
+pub(crate) fn leak_str(text: &str) -> &'static str {
     Box::leak(text.into())
 }
 
@@ -245,7 +245,7 @@ impl<K: Kind> Choice<K> {
     pub(crate) fn own(name: &str, kind: K) -> Self {
         let source = "the caller's own";
         let entry =
-            Entry { name: keep_text(name), aliases: &[], params: &[], formula: "", source, kind };
+            Entry { name: leak_str(name), aliases: &[], params: &[], formula: "", source, kind };
         Self::of(Box::leak(Box::new(entry)))
     }
 

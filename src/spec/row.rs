@@ -1,7 +1,7 @@
 //! Row-wise functions: the definition of a row-wise activation, and the reference's sums and maxima.
 
 use super::Both;
-use super::activation::{Activation, Saves, Suiting, Tolerance};
+use super::activation::{Activation, DefaultInitializer, Saves, Tolerance};
 use super::registry::Values;
 use crate::numeric::{Float, tree_sum};
 
@@ -11,7 +11,7 @@ pub struct RowKind {
     /// The WGSL functions that `form` requires.
     pub shader: &'static str,
     /// The default initializer of the layer before it.
-    pub initializer: Suiting,
+    pub initializer: DefaultInitializer,
     /// The kernel template that the shader's functions plug into.
     pub form: RowForm,
     /// The tensor that backward needs from forward.

@@ -92,7 +92,7 @@ impl Reduce {
     ];
 
     /// The reductions whose gradient depends on the elements.
-    pub(crate) const WITH_PULL: [Self; 6] =
+    pub(crate) const WITH_ELEMENT_GRADIENT: [Self; 6] =
         [Self::Amax, Self::Amin, Self::Logsumexp, Self::L1Norm, Self::L2Norm, Self::MaxNorm];
 
     /// The reduction's name in lower case.

@@ -3,8 +3,8 @@
 use ndarray::{Array2, ArrayView2, s};
 
 use super::Trainer;
+use super::batch_weight::BatchWeights;
 use super::history::{Evaluation, Totals};
-use super::share::Shares;
 use crate::data::{Dataset, Targets};
 use crate::device::Executor;
 use crate::error::{Error, Result};
@@ -26,7 +26,7 @@ pub(super) struct Evaluator<'a> {
 impl<'a> Evaluator<'a> {
     pub fn new(trainer: &Trainer, data: &'a Dataset, target: TargetKind) -> Result<Self> {
         let (len, rows) = (data.len(), data.len().min(MOST_ROWS));
-        let objective = trainer.goal_for(data);
+        let objective = trainer.objective_for(data);
         let io = trainer.network.evaluation(&objective, target, rows)?;
         let chunks = len.div_ceil(rows) as u64;
         let rule =
@@ -48,12 +48,12 @@ impl<'a> Evaluator<'a> {
             let records = self.executor.run(&mut trainer.weights, 1).await?;
             let rows = (end - start) as u32;
             let layout = &self.io.record;
-            let found = records.iter().find_map(|record| layout.improbable(record, rows));
+            let found = records.iter().find_map(|record| layout.outside_unit(record, rows));
             if let Some(message) = found {
                 return Err(Error::Target { op: "evaluate".into(), message });
             }
-            let shares = Shares::of(&trainer.objective, self.data).rows(start..end);
-            records.iter().for_each(|record| totals.add(layout, record, rows, shares));
+            let batch_weights = BatchWeights::of(&trainer.objective, self.data).rows(start..end);
+            records.iter().for_each(|record| totals.add(layout, record, rows, batch_weights));
         }
         self.resident = len <= self.rows;
         Ok(totals.evaluation(&trainer.objective))

@@ -4,10 +4,10 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::Trainer;
+use super::batch_weight::BatchWeights;
 use super::checkpoint::check_path;
 use super::evaluate::{Evaluator, upload};
 use super::history::{Epoch, Evaluation, History, Totals};
-use super::share::Shares;
 use crate::data::Dataset;
 use crate::device::Executor;
 use crate::error::{Error, Result};
@@ -115,7 +115,7 @@ impl<'a> Fit<'a> {
     }
 
     /// Runs the callback if it is due after this epoch or this is the last one.
-    fn tell(&mut self, epoch: &Epoch, done: u64, stopped: bool) -> ControlFlow<()> {
+    fn call_back(&mut self, epoch: &Epoch, done: u64, stopped: bool) -> ControlFlow<()> {
         match &mut self.callback {
             Some((every, callback))
                 if stopped || done == self.epochs || (done - 1) % *every == 0 =>
@@ -143,14 +143,14 @@ impl std::fmt::Debug for Fit<'_> {
 }
 
 /// The state of early stopping: the best loss so far and its parameters.
-struct Watch {
+struct StoppingState {
     early: EarlyStopping,
     best: f64,
     since: u64,
     params: Option<Vec<Vec<f32>>>,
 }
 
-impl Watch {
+impl StoppingState {
     fn new(early: EarlyStopping) -> Self {
         Self { early, best: f64::INFINITY, since: 0, params: None }
     }
@@ -215,7 +215,7 @@ impl Trainer {
         if batch == 0 {
             return Err(parameter(op, "batch", 0.0, "it must be at least 1"));
         }
-        let objective = Objective { metrics: self.metrics_for(data), ..self.goal_for(data) };
+        let objective = Objective { metrics: self.metrics_for(data), ..self.objective_for(data) };
         let rows = (data.len(), batch);
         let io = self.network.training(&objective, self.optimizer, target, rows, self.seed)?;
         Ok((io, batch))
@@ -245,7 +245,7 @@ impl Trainer {
         executor.write_all(&io.constants)?;
         upload(&mut executor, &io, data, 0, data.len())?;
 
-        let mut watch = fit.early.map(Watch::new);
+        let mut watch = fit.early.map(StoppingState::new);
         let mut history = History::default();
         let (mut done, mut late) = (0, 0);
         let mut stopped = false;
@@ -267,8 +267,8 @@ impl Trainer {
             };
             let Some(last) = history.epochs.last_mut() else { break };
             last.validation = evaluation;
-            stopped = self.judge(last, &mut watch, &live).await?;
-            stopped |= fit.tell(last, done, stopped).is_break();
+            stopped = self.observe_loss(last, &mut watch, &live).await?;
+            stopped |= fit.call_back(last, done, stopped).is_break();
             if let Some(path) = fit.due_checkpoint(done) {
                 self.save_async(path).await?;
             }
@@ -281,10 +281,10 @@ impl Trainer {
     }
 
     /// Passes an epoch's loss to the plateau and to early stopping; returns whether training must stop.
-    async fn judge(
+    async fn observe_loss(
         &mut self,
         epoch: &Epoch,
-        watch: &mut Option<Watch>,
+        watch: &mut Option<StoppingState>,
         live: &LiveSteps,
     ) -> Result<bool> {
         let loss = epoch.validation.as_ref().map_or(epoch.loss, Evaluation::loss);
@@ -304,7 +304,7 @@ impl Trainer {
         let first = self.step - records.len() as u64;
         for (record, step) in records.iter().zip(first..) {
             let rows = steps.step(step).rows;
-            if let Some(message) = io.record.improbable(record, rows) {
+            if let Some(message) = io.record.outside_unit(record, rows) {
                 return Err(Error::Target { op: format!("training step {step}"), message });
             }
         }
@@ -319,7 +319,7 @@ impl Trainer {
         (steps, mut late): (&Steps, u64),
         layout: &RecordLayout,
     ) -> Vec<Epoch> {
-        let shares = Shares::of(&self.objective, data);
+        let batch_weights = BatchWeights::of(&self.objective, data);
         let order = order(self.seed, steps.total, steps.batch);
         let per_epoch = steps.per_epoch().max(1) as usize;
         let mut epochs = Vec::with_capacity(records.len() / per_epoch);
@@ -331,7 +331,7 @@ impl Trainer {
             let (updates, _) = steps.progress(first + records.len() as u64, late);
             for (figures, step) in records.iter().zip(first..) {
                 let entry = steps.step(step);
-                totals.add(layout, figures, entry.rows, shares.step(&entry, order));
+                totals.add(layout, figures, entry.rows, batch_weights.step(&entry, order));
             }
             let figures = totals.evaluation(&self.objective);
             epochs.push(Epoch {

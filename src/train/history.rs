@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::share::Share;
+use super::batch_weight::BatchWeight;
 use crate::nn::{Objective, Record, RecordLayout};
 use crate::program::Op;
 use crate::spec::{Metric, Reduction};
@@ -102,7 +102,7 @@ impl History {
 pub(super) struct Totals {
     rows: f64,
     /// The sum of the loss weights of the batches.
-    shares: f64,
+    batch_weights: f64,
     /// The sum of the losses, and their sum weighted by batch.
     losses: [f64; 2],
     /// The sum of the penalties, weighted by rows.
@@ -113,11 +113,11 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    pub fn add(&mut self, layout: &RecordLayout, record: &Record, rows: u32, batch: Share) {
+    pub fn add(&mut self, layout: &RecordLayout, record: &Record, rows: u32, batch: BatchWeight) {
         let (loss, penalty) = (layout.loss(record), layout.penalty(record));
         let [sum, by_share] = self.losses;
         self.losses = [sum + loss, by_share + loss * batch.loss];
-        self.shares += batch.loss;
+        self.batch_weights += batch.loss;
         self.rows += f64::from(rows);
         self.penalties += penalty * f64::from(rows);
         self.counted += batch.counted;
@@ -135,8 +135,8 @@ impl Totals {
         let data_loss = match objective.reduction {
             Reduction::Sum => sum,
             // If the weights add up to 0, the loss is 0.
-            _ if self.shares == 0.0 => by_share,
-            _ => by_share / self.shares,
+            _ if self.batch_weights == 0.0 => by_share,
+            _ => by_share / self.batch_weights,
         };
         let penalty = if self.penalties == 0.0 { 0.0 } else { self.penalties / self.rows };
         let metrics = objective.metrics.iter().map(Metric::to_string).zip(means).collect();

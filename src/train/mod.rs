@@ -1,12 +1,12 @@
 //! Training: a network, a loss and an optimizer on a device.
 
 mod average;
+mod batch_weight;
 mod builder;
 mod checkpoint;
 mod evaluate;
 mod fit;
 mod history;
-mod share;
 mod step;
 mod tune;
 
@@ -251,7 +251,7 @@ impl Trainer {
     }
 
     /// The objective, with row weights if the data has any.
-    fn goal_for(&self, data: &Dataset) -> Objective {
+    fn objective_for(&self, data: &Dataset) -> Objective {
         Objective { weighted: data.weights().is_some(), ..self.objective.clone() }
     }
 

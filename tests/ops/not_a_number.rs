@@ -16,7 +16,7 @@ use wgrad::{
 use super::optimizer::configurations;
 use crate::support::losses::{Target, Trial, losses, trials};
 use crate::support::run::{Case, Outcome, featured_gpu, gpu, normal};
-use crate::support::weights::{Duel, Pair, param};
+use crate::support::weights::{Comparison, Pair, param};
 
 /// Checks every item; what fails is shown by its own message, and then all of it fails.
 pub fn each<T>(items: impl IntoIterator<Item = T>, check: impl Fn(T)) {
@@ -250,7 +250,7 @@ fn updates(optimizer: Optimizer, gradient: Option<(usize, usize)>, loss: f32) ->
     let (value, _) = program.loss(Loss::mse(), Reduction::Sum, (y, zero), false).unwrap();
     program.update(optimizer, Some(value), Key::new(3, Stream::Optimizer)).unwrap();
     program.record(&[value]).unwrap();
-    let mut duel = Duel::new(gpu(), program, optimizer, &data(1));
+    let mut duel = Comparison::new(gpu(), program, optimizer, &data(1));
     duel.input(zero, &[0.0]);
     let mut step = |seed, y_value: f32, place: Option<(usize, usize)>| {
         let mut grads = data(seed);
@@ -314,7 +314,7 @@ fn a_network_of_one_parameter_takes_a_nan_too() {
         let y = program.input("y", Shape::new(&[1]).unwrap(), DType::F32);
         let (value, _) = program.loss(Loss::mse(), Reduction::Sum, (y, y), false).unwrap();
         program.update(optimizer, Some(value), Key::new(3, Stream::Optimizer)).unwrap();
-        let mut duel = Duel::new(gpu(), program, optimizer, &[vec![1.0]]);
+        let mut duel = Comparison::new(gpu(), program, optimizer, &[vec![1.0]]);
         duel.step(&[vec![f32::NAN]]);
         let pair = &duel.params()[0];
         assert_eq!(nan_places(&optimizer.to_string(), &pair.got, &pair.want), [0], "{optimizer}");
@@ -325,7 +325,7 @@ fn a_network_of_one_parameter_takes_a_nan_too() {
 fn transformed(add: impl Fn(&mut Program)) -> Vec<Vec<usize>> {
     let mut program = Program::new("transforms", tensors());
     add(&mut program);
-    let mut duel = Duel::new(gpu(), program, Optimizer::sgd(), &data(1));
+    let mut duel = Comparison::new(gpu(), program, Optimizer::sgd(), &data(1));
     let mut grads = data(10);
     grads[1][40] = f32::NAN;
     duel.step(&grads);

@@ -6,7 +6,7 @@ use wgrad::{Loss, Optimizer, Program, Reduction, Shape};
 
 use crate::support::options::changed;
 use crate::support::run::{folding_gpu, gpu, gpus, normal};
-use crate::support::weights::{Duel, Pair, bounds, param, worst};
+use crate::support::weights::{Comparison, Pair, bounds, param, worst};
 
 /// Optimizers that are not among them are tried with each parameter changed in turn.
 const LISTED: &[&str] = &[
@@ -223,7 +223,7 @@ fn run(name: &str) -> usize {
     let (loss, _) = program.loss(Loss::mse(), Reduction::Sum, (y, zero), false).unwrap();
     program.update(optimizer, Some(loss), Key::new(3, Stream::Optimizer)).unwrap();
     program.record(&[loss]).unwrap();
-    let mut duel = Duel::new(gpu(), program, optimizer, &start);
+    let mut duel = Comparison::new(gpu(), program, optimizer, &start);
     let states = optimizer.states().len();
     let mut first = 0.0;
     // Santa's friction grows with its steps: gradients that jump by 1e6 drive it to where the motion diverges, in f64 too.
@@ -287,7 +287,7 @@ fn penalties_and_clipping_change_the_gradients_as_on_the_reference() {
         program.record(&figures).unwrap();
         let mut start = tensors(&params, 7);
         start[1][0] = 0.0;
-        let mut duel = Duel::new(gpu, program, optimizer, &start);
+        let mut duel = Comparison::new(gpu, program, optimizer, &start);
         duel.step(&tensors(&params, 20));
         for pair in duel.grads() {
             // The sum of gradient and slope may cancel; both are about 1.
@@ -315,9 +315,9 @@ fn a_step_with_a_gradient_that_is_not_finite_never_was() {
         let skipped = program.skip_not_finite();
         program.update(optimizer, None, Key::new(3, Stream::Optimizer)).unwrap();
         program.record(&[skipped]).unwrap();
-        Duel::new(gpu, program, optimizer, &start)
+        Comparison::new(gpu, program, optimizer, &start)
     };
-    let bits = |duel: &Duel| -> Vec<u32> {
+    let bits = |duel: &Comparison| -> Vec<u32> {
         let states = (0..2).flat_map(|state| duel.state(state));
         let pairs = duel.params().into_iter().chain(states);
         pairs.flat_map(|pair| pair.got).map(f32::to_bits).collect()

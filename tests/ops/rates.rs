@@ -7,7 +7,7 @@ use wgrad::{Loss, Optimizer, Program, Reduction, Schedule, Shape};
 use super::not_a_number::each;
 use super::optimizer::configurations;
 use crate::support::run::{gpu, normal};
-use crate::support::weights::{Duel, param, worst};
+use crate::support::weights::{Comparison, param, worst};
 
 fn tensors(rate: f64) -> Vec<ParamInfo> {
     vec![param(&[7, 5], rate, true), param(&[66], rate, true)]
@@ -18,13 +18,13 @@ fn data(seed: u64) -> Vec<Vec<f32>> {
 }
 
 /// Eight steps at a rate of the optimizer's and one of the tensors.
-fn run(optimizer: Optimizer, rate: f64) -> Duel {
+fn run(optimizer: Optimizer, rate: f64) -> Comparison {
     let mut program = Program::new(optimizer.name(), tensors(rate));
     let y = program.input("y", Shape::new(&[1]).unwrap(), DType::F32);
     let (loss, _) = program.loss(Loss::mse(), Reduction::Sum, (y, y), false).unwrap();
     program.update(optimizer, Some(loss), Key::new(3, Stream::Optimizer)).unwrap();
     program.record(&[loss]).unwrap();
-    let mut duel = Duel::new(gpu(), program, optimizer, &data(1));
+    let mut duel = Comparison::new(gpu(), program, optimizer, &data(1));
     (0..8).for_each(|step| duel.step(&data(10 + step)));
     duel
 }
@@ -94,14 +94,14 @@ const HALVED: [(&str, [f64; 6]); 11] = [
 ];
 
 /// Steps over one tensor from its first values.
-fn scheduled(name: &str, schedule: Schedule, param: ParamInfo, start: &[f32]) -> Duel {
+fn scheduled(name: &str, schedule: Schedule, param: ParamInfo, start: &[f32]) -> Comparison {
     let optimizer: Optimizer = name.parse().unwrap();
     let mut program = Program::new(name, vec![param]);
     program.update(optimizer, None, Key::new(3, Stream::Optimizer)).unwrap();
     let penalty = program.penalty(false);
     program.record(&[penalty]).unwrap();
     let rule = Steps { schedule, ..Steps::new(optimizer, 1) };
-    Duel::following(gpu(), program, rule, &[start.to_vec()])
+    Comparison::following(gpu(), program, rule, &[start.to_vec()])
 }
 
 #[test]

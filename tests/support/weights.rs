@@ -21,7 +21,7 @@ pub struct Pair {
 }
 
 /// Both engines' weights and programs.
-pub struct Duel {
+pub struct Comparison {
     gpu: Gpu,
     on_gpu: gpu::Weights,
     plan: Plan,
@@ -37,7 +37,7 @@ fn numbers(data: &[f32]) -> Vec<f64> {
     data.iter().map(|&x| f64::from(x)).collect()
 }
 
-impl Duel {
+impl Comparison {
     /// Parameters of the given values, state as the optimizer begins, step 0.
     pub fn new(gpu: &Gpu, program: Program, optimizer: Optimizer, params: &[Vec<f32>]) -> Self {
         Self::following(gpu, program, Steps::new(optimizer, 1), params)

@@ -64,7 +64,7 @@ fn targets(loss: &Loss, len: usize, cols: usize) -> Vec<f32> {
 /// All cases.
 pub(crate) fn all() -> Result<Vec<Case>> {
     let mut cases = ops::cases()?;
-    cases.extend([everything_around()?, layers()?]);
+    cases.extend([all_transforms()?, layers()?]);
     Ok(cases)
 }
 
@@ -83,7 +83,7 @@ pub(crate) fn objective(loss: Loss, transforms: GradientTransforms) -> Objective
 }
 
 /// Batches in random order, row weights, penalties, and every gradient transform.
-fn everything_around() -> Result<Case> {
+fn all_transforms() -> Result<Case> {
     let dense = |outputs| crate::nn::Dense::new(outputs).l1(1e-3, 0.0).l2(1e-3, 1e-3);
     let network = Sequential::new(6)
         .layer(dense(70))

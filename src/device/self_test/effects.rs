@@ -56,7 +56,7 @@ impl Run {
     }
 
     /// Fills the operands that an op writes without reading.
-    fn spoil(&mut self, op: &Op) {
+    fn overwrite(&mut self, op: &Op) {
         let program = self.interpreter.program().clone();
         let seen: Vec<_> = op.effects().seen().map(|operand| base(&program, operand)).collect();
         for operand in op.effects().writes {
@@ -102,7 +102,7 @@ fn ops_change_what_they_say_and_make_as_a_whole_what_they_say() {
             let entry = case.rule.entry(step);
             for (number, op) in case.program.ops().iter().enumerate() {
                 let before = own.memory();
-                spoilt.spoil(op);
+                spoilt.overwrite(op);
                 own.apply(number, &entry);
                 spoilt.apply(number, &entry);
                 let after = own.memory();

@@ -6,7 +6,7 @@ use crate::gpu::{Choices, Fusion, Gpu, requirements};
 
 fn devices() -> [Result<Gpu>; 2] {
     let classes = [wgpu::DeviceType::DiscreteGpu, wgpu::DeviceType::Cpu];
-    classes.map(|class| requirements::nothing(class, &wgpu::Limits::default()))
+    classes.map(|class| requirements::noop_gpu(class, &wgpu::Limits::default()))
 }
 
 #[test]

@@ -128,7 +128,7 @@ pub async fn self_test_async(gpu: &Gpu) -> Result<SelfTest> {
 }
 
 /// Both engines at the same point of the same program.
-struct Duel<'a> {
+struct Comparison<'a> {
     case: &'a Case,
     plan: Plan,
     weights: gpu::Weights,
@@ -155,7 +155,7 @@ impl Case {
     }
 
     async fn run(&self, gpu: &Gpu) -> Result<Verdict> {
-        let mut duel = Duel::new(gpu, self)?;
+        let mut duel = Comparison::new(gpu, self)?;
         let runs: Vec<Range<usize>> = duel.plan.runs().collect();
         for step in 0..self.steps {
             let entry = self.rule.entry(step);
@@ -198,7 +198,7 @@ fn changes_arenas(op: &Op) -> bool {
     op.effects().changed().any(is_arena)
 }
 
-impl<'a> Duel<'a> {
+impl<'a> Comparison<'a> {
     fn new(gpu: &Gpu, case: &'a Case) -> Result<Self> {
         let program = case.program.clone();
         let optimizer = Case::optimizer(&program);

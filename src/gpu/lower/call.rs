@@ -204,7 +204,7 @@ mod tests {
     use crate::ops::arrange::kernels as tensor;
 
     fn memory() -> Result<Region> {
-        let gpu = requirements::nothing(wgpu::DeviceType::Cpu, &wgpu::Limits::default())?;
+        let gpu = requirements::noop_gpu(wgpu::DeviceType::Cpu, &wgpu::Limits::default())?;
         gpu.storage("memory", 64, &[])
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::joins::{Join, Readers};
+use super::joins::{Join, ReadCounts};
 use super::{Lowering, whole};
 use crate::error::Result;
 use crate::gpu::choice::Fusion;
@@ -33,7 +33,7 @@ pub(in crate::gpu) fn prepare(
     weights: Option<&Weights>,
     views: &[(Slot, View)],
 ) -> Result<Plan> {
-    let readers = Readers::of(program);
+    let readers = ReadCounts::of(program);
     let whole = whole::prepare(gpu, program, &readers, weights, views)?.map(Box::new);
     // Fusing ops could bind two views of one buffer in the same dispatch, which WebGPU may refuse.
     let apart = gpu.choices().fusion == Fusion::Never || !views.is_empty();

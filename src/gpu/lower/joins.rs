@@ -47,12 +47,12 @@ pub(super) struct Joined {
 }
 
 /// The number of ops of a training step that read each of its values.
-pub(in crate::gpu) struct Readers {
+pub(in crate::gpu) struct ReadCounts {
     counts: Vec<usize>,
     trains: bool,
 }
 
-impl Readers {
+impl ReadCounts {
     pub fn of(program: &Program) -> Self {
         let trains =
             program.ops().iter().any(|op| matches!(op, Op::Update(UpdateOp::Update { .. })));
@@ -96,7 +96,7 @@ impl Join {
     pub fn at(
         gpu: &Gpu,
         program: &Program,
-        readers: &Readers,
+        readers: &ReadCounts,
         ops: Range<usize>,
     ) -> Result<Option<Self>> {
         let first = ops.start;
@@ -124,7 +124,7 @@ impl Joined {
     pub fn at(
         gpu: &Gpu,
         program: &Program,
-        readers: &Readers,
+        readers: &ReadCounts,
         ops: Range<usize>,
     ) -> Result<Option<Self>> {
         let mut rest = program.ops().iter().take(ops.end).skip(ops.start);

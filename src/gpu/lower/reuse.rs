@@ -16,7 +16,7 @@ pub(in crate::gpu) struct Shared {
 }
 
 /// The live range of a value: the op that produces it and the last one that reads it.
-struct Life {
+struct LiveRange {
     slot: Slot,
     len: usize,
     first: usize,
@@ -48,27 +48,27 @@ impl Plan {
             let ops = dispatches.get_mut(run.clone()).unwrap_or_default();
             ops.fill(run);
         }
-        let mut lives: Vec<Life> =
-            lives(program).into_iter().filter(|life| !hidden.contains(&life.slot)).collect();
-        for life in &mut lives {
+        let mut live_ranges: Vec<LiveRange> =
+            live_ranges(program).into_iter().filter(|life| !hidden.contains(&life.slot)).collect();
+        for life in &mut live_ranges {
             // A fused dispatch reads and writes the values of all its ops at once.
             life.first = dispatches.get(life.first).map_or(life.first, |ops| ops.start);
             life.last = dispatches.get(life.last).map_or(life.last, |ops| ops.end - 1);
         }
-        lives.sort_by_key(|life| life.first);
-        let mut all = arrange(lives);
+        live_ranges.sort_by_key(|life| life.first);
+        let mut all = arrange(live_ranges);
         all.retain(|one| one.slots.len() > 1);
         all
     }
 }
 
 /// Assigns values to pieces of memory, in the order in which they are produced.
-fn arrange(lives: Vec<Life>) -> Vec<Shared> {
+fn arrange(live_ranges: Vec<LiveRange>) -> Vec<Shared> {
     let mut all: Vec<Shared> = Vec::new();
     // Indices of pieces: the taken ones by the last op of their value, the free ones by length.
     let mut taken: BTreeSet<(usize, usize)> = BTreeSet::new();
     let mut free: BTreeSet<(usize, usize)> = BTreeSet::new();
-    for Life { slot, len, first, last } in lives {
+    for LiveRange { slot, len, first, last } in live_ranges {
         let later = taken.split_off(&(first, 0));
         let ended = std::mem::replace(&mut taken, later);
         free.extend(ended.iter().filter_map(|(_, n)| Some((all.get(*n)?.len, *n))));
@@ -95,7 +95,7 @@ fn arrange(lives: Vec<Life>) -> Vec<Shared> {
 
 /// The live ranges of the values that an op writes completely before any other reads them. Values that a step records
 /// outlive it and are left out.
-fn lives(program: &Program) -> Vec<Life> {
+fn live_ranges(program: &Program) -> Vec<LiveRange> {
     let mut uses: Vec<Option<Uses>> = vec![None; program.slots().len()];
     let base = |slot: Slot| program.slot(slot).map_or(slot, |info| info.base(slot));
     for (number, op) in program.ops().iter().enumerate() {
@@ -112,10 +112,10 @@ fn lives(program: &Program) -> Vec<Life> {
         op.outputs().into_iter().for_each(|slot| touch(slot, false));
     }
     let slots = program.slots().iter().zip(uses).enumerate();
-    let lives = slots.filter_map(|(slot, (info, uses))| {
+    let live_ranges = slots.filter_map(|(slot, (info, uses))| {
         let Uses { first, last, .. } =
             uses.filter(|uses| uses.passes && info.place == Place::Value)?;
-        Some(Life { slot: Slot(slot), len: info.shape.len(), first, last })
+        Some(LiveRange { slot: Slot(slot), len: info.shape.len(), first, last })
     });
-    lives.collect()
+    live_ranges.collect()
 }

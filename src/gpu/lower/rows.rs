@@ -65,11 +65,15 @@ impl Lowering<'_> {
     pub(crate) fn blocks(&self, len: usize) -> Blocks {
         let lanes = if self.gpu.choices().class == Class::Cpu { VECTOR } else { ROW };
         let groups = groups(len, SUM * ROW / lanes);
-        Blocks { fields: [("len", len), ("lanes", lanes)], lanes: self.meeting(lanes), groups }
+        Blocks {
+            fields: [("len", len), ("lanes", lanes)],
+            lanes: self.reduction_scope(lanes),
+            groups,
+        }
     }
 
     /// The scope in which a row of `lanes` lanes is reduced.
-    pub(crate) fn meeting(&self, lanes: usize) -> Lanes {
+    pub(crate) fn reduction_scope(&self, lanes: usize) -> Lanes {
         let choices = self.gpu.choices();
         match (lanes, choices.class) {
             (1, _) => Lanes::One,
@@ -87,7 +91,7 @@ impl Lowering<'_> {
         }
         let [outer, cols, inner] = shape.split(f.dim().unwrap_or(-1)).unwrap_or_default();
         let lanes = self.activation_lanes(f, outer * inner, cols)?;
-        Ok(Rows::of(cols, inner, self.meeting(lanes)))
+        Ok(Rows::of(cols, inner, self.reduction_scope(lanes)))
     }
 }
 

@@ -15,7 +15,7 @@ use std::ops::Range;
 use super::budget::StepBudget;
 use super::lower::{Memory, RING, fusion, no_memory, viewed};
 use super::memory::{Region, View};
-use super::staging::{Staging, Way};
+use super::staging::{Direction, Staging};
 use super::steps::{StepMetrics, StepTable};
 use super::{Gpu, Weights};
 use crate::error::{Error, Result};
@@ -92,7 +92,7 @@ impl Plan {
         let fused = fusion::prepare(gpu, &program, weights, &views)?;
         let memory = Memory::new(gpu, &program, steps.region.clone(), &views, &fused)?;
         let list = List::new(gpu, &program, weights, memory.clone(), &fused)?;
-        let (gpu, uploads) = (gpu.clone(), Staging::new(gpu, Way::Up));
+        let (gpu, uploads) = (gpu.clone(), Staging::new(gpu, Direction::Upload));
         let arenas = weights.map(Weights::memory).unwrap_or_default();
         Ok(Self { gpu, program, list, memory, steps, counting, uploads, step_budget: None, arenas })
     }

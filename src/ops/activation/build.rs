@@ -200,7 +200,7 @@ impl Program {
         f.validate()?;
         let op = format!("activation.{f}");
         let (x, weight) = (self.numbers(&op, x)?.shape, self.numbers(&op, weight)?.shape);
-        let Some((numbers, channels)) = f.first_numbers(x.cols()) else {
+        let Some((numbers, channels)) = f.initial_values(x.cols()) else {
             return Err(Error::unsupported(op, "it has no learned parameters"));
         };
         let wanted = numbers.len() * channels;

@@ -9,8 +9,8 @@ use crate::spec::activation::{ActivationKind, ElementwiseKind, Order, Saves, Sto
 use crate::spec::row::{RowForm, RowKind};
 
 const ROW_FIELDS: [&str; 6] = ["rows", "cols", "inner", "lanes", "key0", "key1"];
-const FOLD_FIELDS: [&str; 4] = ["len", "cols", "out_cols", "inner"];
-const LEARNED_FIELDS: [&str; 4] = ["len", "cols", "channels", "count"];
+const AXIS_RESIZE_FIELDS: [&str; 4] = ["len", "cols", "out_cols", "inner"];
+const PARAMETRIC_FIELDS: [&str; 4] = ["len", "cols", "channels", "count"];
 
 const TOP: &str = shader!("template/row_top");
 
@@ -177,11 +177,11 @@ fn noise(
 fn fold(label: &str, gated: bool, template: &'static str, bindings: &[Binding]) -> Kernel {
     let gate: &[&str] = if gated { &[shader!("template/fold_gate")] } else { &[] };
     let parts = [&[INDEX, MATH, shader!("lib/fold"), template], gate].concat();
-    whole(label, 64, &parts, bindings, &FOLD_FIELDS)
+    whole(label, 64, &parts, bindings, &AXIS_RESIZE_FIELDS)
 }
 
 fn parametric(label: &str, template: &'static str, bindings: &[Binding]) -> Kernel {
-    whole(label, 64, &[INDEX, MATH, shader!("lib/learned"), template], bindings, &LEARNED_FIELDS)
+    whole(label, 64, &[INDEX, MATH, shader!("lib/learned"), template], bindings, &PARAMETRIC_FIELDS)
 }
 
 /// All kernels of an activation.

@@ -13,14 +13,14 @@ impl Program {
     }
 
     /// Writes the factor of each row's term in the value to `out`.
-    pub(crate) fn row_shares(
+    pub(crate) fn row_term_weights(
         &mut self,
         (target, classes, ignored): (Slot, usize, Option<u32>),
         class_weight: Option<Slot>,
         reduction: Reduction,
         out: Slot,
     ) -> Slot {
-        let op = LossOp::RowShares { target, class_weight, classes, ignored, reduction, out };
+        let op = LossOp::RowWeights { target, class_weight, classes, ignored, reduction, out };
         self.push_loss(op);
         out
     }

@@ -28,13 +28,13 @@ impl LossOp {
                 memory
                     .write(*value, |memory, out| memory.batch(loss, *reduction, inputs)?.value(out))
             }
-            Self::RowShares { target, class_weight, classes, ignored, reduction, out } => memory
+            Self::RowWeights { target, class_weight, classes, ignored, reduction, out } => memory
                 .write(*out, |memory, out| {
                     let targets = memory.indices(*target);
                     let targets = targets.get(..memory.entry.rows as usize).unwrap_or(targets);
                     let weights = class_weight.map(|slot| memory.read(slot)).transpose()?;
                     let classes = Classes { count: *classes, ignored: *ignored, weights };
-                    classes.row_shares(targets, *reduction, out);
+                    classes.row_term_weights(targets, *reduction, out);
                     Ok(())
                 }),
             Self::OneHot { target, out } => {
@@ -193,7 +193,7 @@ impl<F: Real> Classes<'_, F> {
     }
 
     /// Writes the factor of each target's term in the value.
-    pub fn row_shares(&self, targets: &[u32], reduction: Reduction, out: &mut [F]) {
+    pub fn row_term_weights(&self, targets: &[u32], reduction: Reduction, out: &mut [F]) {
         let divisor: F = match reduction {
             Reduction::None | Reduction::Sum => F::one(),
             Reduction::Mean => targets.iter().map(|&target| self.weight(target)).sum(),

@@ -38,7 +38,7 @@ impl LossOp {
                 }
                 Ok(())
             }
-            Self::RowShares { class_weight, out, .. } => {
+            Self::RowWeights { class_weight, out, .. } => {
                 grads.take(program, *out)?;
                 let weight: Vec<Slot> = class_weight.iter().copied().collect();
                 grads.refuse(program, &self.name(), &weight)

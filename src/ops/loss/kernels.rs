@@ -114,7 +114,7 @@ pub fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
                 _ => ".values",
             };
             let reads = if form == TargetForm::Nothing { Reads::One } else { rows.reads };
-            let rows = Rows { reads, lanes: meeting(row, rows.lanes) };
+            let rows = Rows { reads, lanes: reduction_scope(row, rows.lanes) };
             let label = format!("loss.{}{suffix}{}{}", entry.name, rows.suffix(), with.suffix());
             with_hyper(row_kernel(&label, row, form, rows, with), entry, row.shader)
         }
@@ -218,7 +218,7 @@ fn row_kernel(label: &str, row: &RowKind, form: TargetForm, rows: Rows, with: Pa
 }
 
 /// The reduction scope of a loss's rows: eight sums per lane do not form a vector that a subgroup could add.
-fn meeting(row: &RowKind, lanes: Lanes) -> Lanes {
+fn reduction_scope(row: &RowKind, lanes: Lanes) -> Lanes {
     match lanes {
         Lanes::Subgroup | Lanes::Subgroups if row.sums == 8 => Lanes::Workgroup,
         lanes => lanes,
@@ -307,7 +307,7 @@ fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
     // Some variants fall back to others.
     let ways = Rows::all().skip(1).filter(|rows| {
         let is_one = rows.reads == Reads::Four && form == TargetForm::Nothing;
-        !is_one && meeting(row, rows.lanes) == rows.lanes
+        !is_one && reduction_scope(row, rows.lanes) == rows.lanes
     });
     kernels.extend(ways.flat_map(|rows| match rows.reads {
         Reads::One => plain(rows, &[Parts { value: false, ..Parts::PLAIN }]),

@@ -125,7 +125,7 @@ impl Program {
         objective: &LinearOutputs,
     ) -> Result<(Slot, Vec<Slot>)> {
         let [rows, features, classes] = self.check_linear(&loss, inputs)?;
-        let share = self.weighted_shares(&loss, reduction, inputs, classes)?;
+        let share = self.weighted_row_weights(&loss, reduction, inputs, classes)?;
         let row = Shape::new(&[rows])?;
         let terms = self.value("terms", row);
         let metrics: Vec<Slot> =
@@ -248,7 +248,7 @@ impl Program {
     }
 
     /// The factor of each row's term in the value; 0 in inactive rows.
-    fn weighted_shares(
+    fn weighted_row_weights(
         &mut self,
         loss: &Loss,
         reduction: Reduction,
@@ -258,7 +258,7 @@ impl Program {
         let shape = self.shape(inputs.target)?;
         let out = self.value("shares", shape);
         let targets = (inputs.target, classes, loss.ignore_index());
-        self.row_shares(targets, inputs.class_weight, reduction, out);
+        self.row_term_weights(targets, inputs.class_weight, reduction, out);
         match inputs.row_weight {
             Some(weight) => self.arithmetic("shares", Arithmetic::Mul, out, weight),
             None => Ok(out),

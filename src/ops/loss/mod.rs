@@ -38,7 +38,7 @@ pub enum LossOp {
     },
     /// `out` = the factor of each row's term in the value of a loss of class targets; 0 where the target is ignored or
     /// not a class, and in inactive rows.
-    RowShares {
+    RowWeights {
         /// A class index per row.
         target: Slot,
         /// A weight per class; the mean divides by the weights of the targets.
@@ -80,7 +80,7 @@ impl LossOp {
         let lower = |reduction: &Reduction| format!("{reduction:?}").to_lowercase();
         match self {
             Self::Loss { loss, reduction, .. } => format!("loss.{loss}.{}", lower(reduction)),
-            Self::RowShares { reduction, .. } => format!("row_shares.{}", lower(reduction)),
+            Self::RowWeights { reduction, .. } => format!("row_term_weights.{}", lower(reduction)),
             Self::OneHot { .. } => "one_hot".into(),
             Self::CheckClasses { classes, .. } => format!("check_classes({classes})"),
         }
@@ -95,7 +95,7 @@ impl LossOp {
                 .read([Operand::Step])
                 .write([*value])
                 .write(gradients.iter().copied()),
-            Self::RowShares { target, class_weight, out, .. } => {
+            Self::RowWeights { target, class_weight, out, .. } => {
                 none.read([*target]).read(*class_weight).read([Operand::Step]).write([*out])
             }
             Self::OneHot { target, out } => {

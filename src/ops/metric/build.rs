@@ -68,7 +68,7 @@ impl Program {
         shape: Shape,
     ) -> Slot {
         let out = self.value("counted", shape);
-        self.row_shares((target, classes, ignored), None, reduction, out)
+        self.row_term_weights((target, classes, ignored), None, reduction, out)
     }
 
     /// Adds a metric's term for each row, for metrics that have one.

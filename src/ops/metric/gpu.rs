@@ -79,7 +79,7 @@ impl Lowering<'_> {
         let (prediction, target) = (self.region(prediction)?, self.region(target)?);
         let (cols, k) = (shape.cols(), k.min(shape.cols()));
         let call = self
-            .call(kernels::accuracy(form, self.meeting(lanes)))
+            .call(kernels::accuracy(form, self.reduction_scope(lanes)))
             .bind("prediction", &prediction)
             .bind(target_name(form), &target)
             .bind("terms", &terms)

@@ -12,14 +12,14 @@ use crate::walk::{at, change, put};
 
 /// The lines of elements that are normalized together: rows, or columns across rows.
 #[derive(Clone, Copy)]
-struct Lines {
+struct NormGroups {
     shape: Shape,
     across: bool,
     /// The number of active rows.
     rows: usize,
 }
 
-impl Lines {
+impl NormGroups {
     fn new(f: &Normalization, shape: Shape, entry: &StepEntry) -> Self {
         let across = f.is_across_rows();
         let first = shape.axis(0).unwrap_or(1);
@@ -83,7 +83,7 @@ impl NormOp {
     /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         let shape = memory.program.shape(self.x())?;
-        let lines = |f| Lines::new(f, shape, memory.entry);
+        let lines = |f| NormGroups::new(f, shape, memory.entry);
         match self {
             Self::Forward { f, x, weight, bias, out } => {
                 let lines = lines(f);
@@ -127,7 +127,7 @@ impl NormOp {
 
 fn forward<F: Real>(
     f: &Normalization,
-    lines: Lines,
+    lines: NormGroups,
     x: &[F],
     affine: &Affine<'_, F>,
     out: &mut [F],
@@ -147,7 +147,7 @@ fn forward<F: Real>(
 fn track<F: Real>(
     memory: &mut Memory<'_, F>,
     f: &Normalization,
-    lines: Lines,
+    lines: NormGroups,
     x: Slot,
     [mean, variance]: [Slot; 2],
 ) -> Result<()> {

@@ -85,7 +85,7 @@ fn lines(
     // Without rows there is nothing to normalize.
     let count = if rows == 0 { 0 } else { groups(lines, ROW / lanes) };
     Ok(lowering
-        .call(kernel(lowering.meeting(lanes)))
+        .call(kernel(lowering.reduction_scope(lanes)))
         .bind("x", &lowering.region(x)?)
         .fields([("rows", lines), ("cols", length), ("inner", inner), ("lanes", lanes)])
         .fields([("key0", 0u32), ("key1", 0)])

@@ -54,7 +54,7 @@ impl Lowering<'_> {
             let y = if blocks > 1 { self.scratch(items)? } else { out.clone() };
             let scale = if blocks > 1 { 1.0 } else { scale };
             let call = self
-                .call(kernels::reduce(f, self.meeting(lanes)))
+                .call(kernels::reduce(f, self.reduction_scope(lanes)))
                 .bind("x", &x)
                 .bind("y", &y)
                 .fields([("items", items), ("cols", cols), ("inner", inner), ("lanes", lanes)])

@@ -48,6 +48,6 @@ pub fn all() -> Vec<Kernel> {
     let reductions = Reduce::ALL.into_iter().filter(|f| *f != Reduce::Mean);
     let mut kernels: Vec<Kernel> =
         reductions.flat_map(|f| Lanes::ALL.map(|lanes| reduce(f, lanes))).collect();
-    kernels.extend(Reduce::WITH_PULL.map(reduce_backward));
+    kernels.extend(Reduce::WITH_ELEMENT_GRADIENT.map(reduce_backward));
     kernels
 }

@@ -1,7 +1,7 @@
 //! Activations that change the length of an axis.
 
 use super::initializer::{KAIMING, XAVIER};
-use super::{ActivationKind, Suiting, Tolerance};
+use super::{ActivationKind, DefaultInitializer, Tolerance};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
@@ -14,7 +14,7 @@ pub struct AxisResizeKind {
     /// The WGSL functions `forward` and `backward` of one cell, or `gate` if gated.
     pub shader: &'static str,
     /// The default initializer of the layer before it; for a gated one, that of the gate.
-    pub initializer: Suiting,
+    pub initializer: DefaultInitializer,
     /// True if the output is the first half of the axis times a function of the second half.
     pub gated: bool,
     /// The output length of the axis given its input length; the error states the requirement on the length.
@@ -28,7 +28,7 @@ pub struct AxisResizeKind {
 const DIM: Param = Param::new("dim", -1.0, Range::AXIS);
 const EXACT: Tolerance = Tolerance::ulps(0.0);
 
-macro_rules! fold {
+macro_rules! axis_resize {
     ($file:literal, $initializer:expr, gated: $gated:literal, $resize:expr, $bound:expr, $forward:ident, $backward:ident) => {
         ActivationKind::AxisResize(AxisResizeKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
@@ -56,7 +56,7 @@ macro_rules! gate {
         fn backward<F: Float>(_: &Values<F>, x: &[F], g: &[F], out: &mut [F]) {
             gated_backward(gate, x, g, out)
         }
-        fold!($file, $initializer, gated: true, half, $bound, forward, backward)
+        axis_resize!($file, $initializer, gated: true, half, $bound, forward, backward)
     }};
 }
 
@@ -66,7 +66,7 @@ entries! { ActivationKind;
         params: [DIM],
         formula: "max(0, x), then max(0, -x): doubles the axis",
         source: "Shang et al. 2016; derivative 0 at 0",
-        kind: fold!("crelu", KAIMING, gated: false, |_, len| Ok(2 * len), EXACT, crelu, crelu_backward),
+        kind: axis_resize!("crelu", KAIMING, gated: false, |_, len| Ok(2 * len), EXACT, crelu, crelu_backward),
     }
     glu {
         aliases: [],
@@ -109,7 +109,7 @@ entries! { ActivationKind;
         params: [Param::new("pieces", 2.0, Range::whole(1.0, 1e6)), DIM],
         formula: "the largest of each group of pieces neighbours on the axis",
         source: "Goodfellow et al. 2013; the gradient goes to the first largest",
-        kind: fold!("maxout", XAVIER, gated: false, |[pieces, ..], len| {
+        kind: axis_resize!("maxout", XAVIER, gated: false, |[pieces, ..], len| {
             let pieces = *pieces as usize;
             let wanted = || format!("it must be a multiple of the {pieces} pieces");
             len.checked_div(pieces).filter(|groups| groups * pieces == len).ok_or_else(wanted)

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::keep_text;
+use crate::spec::registry::leak_str;
 
 type Formula = Arc<dyn Fn(f64) -> f64 + Send + Sync>;
 
@@ -22,7 +22,7 @@ impl Activation {
         reference_derivative: Formula,
     ) -> Self {
         let kind = ElementwiseKind {
-            shader: keep_text(&format!("{forward}\n{derivative}")),
+            shader: leak_str(&format!("{forward}\n{derivative}")),
             initializer: XAVIER,
             saves: Saves::Input,
             kinks: |_| Vec::new(),

@@ -9,10 +9,10 @@ mod stochastic;
 mod table;
 
 pub use axis_resize::AxisResizeKind;
-pub use initializer::Suiting;
+pub use initializer::DefaultInitializer;
 pub(crate) use initializer::leaky_gain;
-pub use parametric::{LearnedPasses, MAX_LEARNED, Parametric, ParametricKind};
-pub use stochastic::{Noise, NoisePasses, StochasticKind};
+pub use parametric::{MAX_PARAMETRIC, Parametric, ParametricKind, ParametricPasses};
+pub use stochastic::{Noise, StochasticKind, StochasticPasses};
 
 use super::registry::{Choice, Entry, Kind, Values, registry};
 use super::row::RowKind;
@@ -112,7 +112,7 @@ pub struct ElementwiseKind {
     /// The WGSL functions `forward` and `derivative`.
     pub shader: &'static str,
     /// The default initializer of the layer before it.
-    pub initializer: Suiting,
+    pub initializer: DefaultInitializer,
     /// The argument of `derivative`.
     pub saves: Saves,
     /// The values of x at which the first or second derivative jumps.
@@ -122,7 +122,7 @@ pub struct ElementwiseKind {
     /// The error bound of the derivative.
     pub derivative: Tolerance,
     /// The reference passes.
-    pub passes: MapPasses,
+    pub passes: ElementwisePasses,
     /// The second derivative, if defined.
     pub second: Option<Second>,
 }
@@ -158,7 +158,7 @@ pub enum Order {
 }
 
 /// The reference passes of an elementwise activation for both floating-point types.
-pub type MapPasses = Both<Map<f32>, Map<f64>>;
+pub type ElementwisePasses = Both<Map<f32>, Map<f64>>;
 
 /// The reference passes of an elementwise activation over contiguous slices of equal length.
 #[derive(Clone, Copy)]
@@ -169,9 +169,9 @@ pub struct Map<F: 'static> {
     pub backward: &'static (dyn Fn(&Values<F>, &[F], &[F], &mut [F]) + Send + Sync),
 }
 
-impl std::fmt::Debug for MapPasses {
+impl std::fmt::Debug for ElementwisePasses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MapPasses")
+        f.write_str("ElementwisePasses")
     }
 }
 
@@ -247,15 +247,15 @@ impl Activation {
     /// The initial values of the learned parameters for rows of `cols` elements: one vector per parameter,
     /// concatenated.
     pub fn initial_weights(&self, cols: usize) -> Option<Vec<f64>> {
-        let (first, channels) = self.first_numbers(cols)?;
+        let (first, channels) = self.initial_values(cols)?;
         Some(first.into_iter().flat_map(|value| std::iter::repeat_n(value, channels)).collect())
     }
 
     /// The initial value of each learned parameter, and the number of channels, for rows of `cols` elements.
-    pub(crate) fn first_numbers(&self, cols: usize) -> Option<(Vec<f64>, usize)> {
+    pub(crate) fn initial_values(&self, cols: usize) -> Option<(Vec<f64>, usize)> {
         match &self.entry().kind {
             ActivationKind::Parametric(parametric) => {
-                Some(parametric.first_numbers(self.values(), cols))
+                Some(parametric.initial_values(self.values(), cols))
             }
             _ => None,
         }
@@ -354,7 +354,7 @@ pub(crate) fn scale_slice<F: Float>(saved: &[F], g: &[F], out: &mut [F], f: impl
 }
 
 /// Builds an elementwise activation from its two formulas, written once for `f32` and `f64`.
-macro_rules! map {
+macro_rules! elementwise {
     ($file:literal, initializer: $initializer:expr, saves: $saves:ident, kinks: $kinks:expr, forward: $bound:expr, derivative: $dbound:expr,
      $x:ident, $p:pat_param => $forward:expr, $s:ident, $q:pat_param => $derivative:expr
      $(, second: $sbound:expr, $t:ident, $r:pat_param => $second:expr)? $(,)?) => {{
@@ -379,7 +379,7 @@ macro_rules! map {
         })
     }};
 }
-pub(crate) use map;
+pub(crate) use elementwise;
 
 /// The second derivative, if a formula is given.
 macro_rules! second {

@@ -2,14 +2,14 @@
 
 use super::initializer::{KAIMING_OF_LEFT_SLOPE, KAIMING_OF_SLOPE, XAVIER};
 use super::table::times;
-use super::{ActivationKind, Suiting, Tolerance};
+use super::{ActivationKind, DefaultInitializer, Tolerance};
 use crate::numeric::Float;
 use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
 use crate::spec::{Both, Real};
 use crate::walk::change;
 
 /// The maximum number of learned parameters per channel.
-pub const MAX_LEARNED: usize = 4;
+pub const MAX_PARAMETRIC: usize = 4;
 
 /// An elementwise activation of x and the learned parameters p of its channel.
 #[derive(Debug)]
@@ -17,36 +17,36 @@ pub struct ParametricKind {
     /// The WGSL functions `forward`, `derivative` and `sensitivity` (the derivatives with respect to p) of x and p.
     pub shader: &'static str,
     /// The default initializer of the layer before it.
-    pub initializer: Suiting,
+    pub initializer: DefaultInitializer,
     /// The names of a channel's learned parameters.
     pub names: &'static [&'static str],
     /// Their initial values, from the op's parameters.
-    pub first: fn(&Values) -> [f64; MAX_LEARNED],
+    pub first: fn(&Values) -> [f64; MAX_PARAMETRIC],
     /// Returns whether every column is a channel of its own; otherwise all columns form one channel.
     pub per_channel: fn(&Values) -> bool,
     /// The error bound of forward and of both derivatives, relative to their terms.
     pub bound: Tolerance,
     /// The reference.
-    pub passes: LearnedPasses,
+    pub passes: ParametricPasses,
 }
 
 /// The reference of a parametric activation for both floating-point types.
-pub type LearnedPasses = Both<Parametric<f32>, Parametric<f64>>;
+pub type ParametricPasses = Both<Parametric<f32>, Parametric<f64>>;
 
 /// The reference of a parametric activation: functions of x and p.
 #[derive(Clone, Copy, Debug)]
 pub struct Parametric<F: 'static> {
     /// The value.
-    pub forward: fn(F, &[F; MAX_LEARNED]) -> F,
+    pub forward: fn(F, &[F; MAX_PARAMETRIC]) -> F,
     /// The derivative with respect to x.
-    pub derivative: fn(F, &[F; MAX_LEARNED]) -> F,
+    pub derivative: fn(F, &[F; MAX_PARAMETRIC]) -> F,
     /// The derivatives with respect to p.
-    pub sensitivity: fn(F, &[F; MAX_LEARNED]) -> [F; MAX_LEARNED],
+    pub sensitivity: fn(F, &[F; MAX_PARAMETRIC]) -> [F; MAX_PARAMETRIC],
 }
 
-impl std::fmt::Debug for LearnedPasses {
+impl std::fmt::Debug for ParametricPasses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("LearnedPasses")
+        f.write_str("ParametricPasses")
     }
 }
 
@@ -57,13 +57,13 @@ impl ParametricKind {
     }
 
     /// The initial value of each learned parameter, and the number of channels.
-    pub(super) fn first_numbers(&self, values: &Values, cols: usize) -> (Vec<f64>, usize) {
+    pub(super) fn initial_values(&self, values: &Values, cols: usize) -> (Vec<f64>, usize) {
         let first = (self.first)(values).into_iter().take(self.names.len()).collect();
         (first, self.channels(values, cols))
     }
 
     /// The learned parameters of each channel.
-    fn by_channel<F: Real>(&self, weights: &[F]) -> Vec<[F; MAX_LEARNED]> {
+    fn by_channel<F: Real>(&self, weights: &[F]) -> Vec<[F; MAX_PARAMETRIC]> {
         let channels = weights.len() / self.names.len().max(1);
         let number = |k: usize, channel: usize| {
             let place =
@@ -93,7 +93,7 @@ impl ParametricKind {
     ) {
         let channels = self.by_channel(weights);
         let Parametric { derivative, sensitivity, .. } = F::parametric(&self.passes);
-        let mut sums = vec![[0.0; MAX_LEARNED]; channels.len()];
+        let mut sums = vec![[0.0; MAX_PARAMETRIC]; channels.len()];
         let numbered = channels.iter().enumerate().cycle();
         for (((&x, &g), out), (channel, p)) in x.iter().zip(grad_out).zip(grad_in).zip(numbered) {
             *out = g * derivative(x, p);
@@ -113,15 +113,15 @@ impl ParametricKind {
 macro_rules! parametric {
     ($file:literal, $initializer:expr, $names:expr, $first:expr, $per_channel:expr, $bound:expr, $x:ident, $p:pat_param,
      $forward:expr, $derivative:expr, $sensitivity:expr) => {{
-        fn forward<F: Float>($x: F, $p: &[F; MAX_LEARNED]) -> F {
+        fn forward<F: Float>($x: F, $p: &[F; MAX_PARAMETRIC]) -> F {
             $forward
         }
         #[allow(unused_variables, reason = "a derivative need not depend on everything")]
-        fn derivative<F: Float>($x: F, $p: &[F; MAX_LEARNED]) -> F {
+        fn derivative<F: Float>($x: F, $p: &[F; MAX_PARAMETRIC]) -> F {
             $derivative
         }
         #[allow(unused_variables, reason = "a derivative need not depend on everything")]
-        fn sensitivity<F: Float>($x: F, $p: &[F; MAX_LEARNED]) -> [F; MAX_LEARNED] {
+        fn sensitivity<F: Float>($x: F, $p: &[F; MAX_PARAMETRIC]) -> [F; MAX_PARAMETRIC] {
             $sensitivity
         }
         ActivationKind::Parametric(ParametricKind {
@@ -170,7 +170,7 @@ entries! { ActivationKind;
                 } else if x <= *tl {
                     [F::one() - *al, x - *tl, zero, zero]
                 } else {
-                    [zero; MAX_LEARNED]
+                    [zero; MAX_PARAMETRIC]
                 }
             }),
     }

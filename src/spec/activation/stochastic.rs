@@ -1,7 +1,7 @@
 //! Activations that draw a random value per element in training.
 
 use super::initializer::{KAIMING_OF_MEAN_SLOPE, KEEPS_SCALE};
-use super::{Activation, ActivationKind, Saves, Suiting};
+use super::{Activation, ActivationKind, DefaultInitializer, Saves};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::{Alias, Choice, Entry, MAX_PARAMS, Param, Range, Values, entries};
@@ -12,7 +12,7 @@ pub struct StochasticKind {
     /// The WGSL functions `forward` and `derivative` of x and u.
     pub shader: &'static str,
     /// The default initializer of the layer before it.
-    pub initializer: Suiting,
+    pub initializer: DefaultInitializer,
     /// The argument of `derivative`, in addition to u.
     pub saves: Saves,
     /// The activation that replaces it outside training.
@@ -22,11 +22,11 @@ pub struct StochasticKind {
     /// The values of these fields, computed once on the host from the parameters.
     pub prepare: fn(&Values) -> Values,
     /// The reference, as functions of the prepared values.
-    pub passes: NoisePasses,
+    pub passes: StochasticPasses,
 }
 
 /// The reference of a stochastic activation for both floating-point types.
-pub type NoisePasses = Both<Noise<f32>, Noise<f64>>;
+pub type StochasticPasses = Both<Noise<f32>, Noise<f64>>;
 
 /// The reference of a stochastic activation: functions of the prepared values, x and u.
 #[derive(Clone, Copy, Debug)]
@@ -37,13 +37,13 @@ pub struct Noise<F: 'static> {
     pub derivative: fn(&Values<F>, F, F) -> F,
 }
 
-impl std::fmt::Debug for NoisePasses {
+impl std::fmt::Debug for StochasticPasses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("NoisePasses")
+        f.write_str("StochasticPasses")
     }
 }
 
-macro_rules! noise {
+macro_rules! stochastic {
     ($file:literal, $initializer:expr, $saves:ident, $eval_mode:expr, $fields:expr, $prepare:expr, $forward:ident, $derivative:ident) => {
         ActivationKind::Stochastic(StochasticKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
@@ -66,7 +66,7 @@ entries! { ActivationKind;
         params: [Param::new("lower", 1.0 / 8.0, Range::FINITE), Param::new("upper", 1.0 / 3.0, Range::FINITE).not_below("lower")],
         formula: "x if x > 0 else a x, a drawn from [lower, upper) while training, else their mean",
         source: "torch.nn.RReLU; Xu et al. 2015; derivative a at 0",
-        kind: noise!("rrelu", KAIMING_OF_MEAN_SLOPE, Input, mean_slope, ["lower", "span"],
+        kind: stochastic!("rrelu", KAIMING_OF_MEAN_SLOPE, Input, mean_slope, ["lower", "span"],
             |[lower, upper, ..]| first([*lower, upper - lower, 0.0, 0.0]), rrelu, rrelu_slope),
     }
     dropout {
@@ -74,7 +74,7 @@ entries! { ActivationKind;
         params: [Param::new("rate", 0.5, Range::BELOW_ONE)],
         formula: "0 with probability rate, else x / (1 - rate), while training; else x",
         source: "torch.nn.Dropout (p); Srivastava et al. 2014",
-        kind: noise!("dropout", KEEPS_SCALE, Nothing, |_| Activation::identity(), ["rate", "scale"],
+        kind: stochastic!("dropout", KEEPS_SCALE, Nothing, |_| Activation::identity(), ["rate", "scale"],
             // The rate as rounded on the device, so that both backends draw the same mask.
             |[rate, ..]| first([f64::from(*rate as f32), 1.0 / (1.0 - rate), 0.0, 0.0]), dropout, keep),
     }
@@ -83,7 +83,7 @@ entries! { ActivationKind;
         params: [Param::new("rate", 0.5, Range::BELOW_ONE)],
         formula: "a z + b while training, z = x or, with probability rate, -1.758; a and b keep selu's mean 0 and variance 1",
         source: "torch.nn.AlphaDropout (p); Klambauer et al. 2017",
-        kind: noise!("alpha_dropout", KEEPS_SCALE, Nothing, |_| Activation::identity(), ["rate", "scale", "shift", "dropped"],
+        kind: stochastic!("alpha_dropout", KEEPS_SCALE, Nothing, |_| Activation::identity(), ["rate", "scale", "shift", "dropped"],
             alpha_values, alpha_dropout, keep),
     }
 }

@@ -3,7 +3,9 @@
 use std::f64::consts::{FRAC_1_SQRT_2, PI};
 
 use super::initializer::{KAIMING, KAIMING_OF_SLOPE, KEEPS_SCALE, LECUN, SIREN, XAVIER};
-use super::{ActivationKind, ElementwiseKind, Map, Saves, Tolerance, map, map_slice, scale_slice};
+use super::{
+    ActivationKind, ElementwiseKind, Map, Saves, Tolerance, elementwise, map_slice, scale_slice,
+};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
@@ -34,7 +36,7 @@ entries! { ActivationKind;
         params: [],
         formula: "x",
         source: "torch.nn.Identity",
-        kind: map!("identity", initializer: KEEPS_SCALE, saves: Output, kinks: |_| vec![], forward: EXACT, derivative: EXACT,
+        kind: elementwise!("identity", initializer: KEEPS_SCALE, saves: Output, kinks: |_| vec![], forward: EXACT, derivative: EXACT,
             x, _ => x, _y, _ => F::one()),
     }
     relu {
@@ -43,7 +45,7 @@ entries! { ActivationKind;
         formula: "max(0, x)",
         source: "torch.nn.ReLU; derivative 0 at 0",
         // The condition is written so that NaN stays NaN.
-        kind: map!("relu", initializer: KAIMING, saves: Output, kinks: |_| vec![0.0], forward: EXACT, derivative: EXACT,
+        kind: elementwise!("relu", initializer: KAIMING, saves: Output, kinks: |_| vec![0.0], forward: EXACT, derivative: EXACT,
             x, _ => if x <= F::zero() { F::zero() } else { x },
             y, _ => if y <= F::zero() { F::zero() } else { F::one() }),
     }
@@ -52,7 +54,7 @@ entries! { ActivationKind;
         params: [Param::new("alpha", 0.01, Range::FINITE)],
         formula: "x if x > 0 else alpha * x",
         source: "torch.nn.LeakyReLU (negative_slope); derivative alpha at 0",
-        kind: map!("leaky_relu", initializer: KAIMING_OF_SLOPE, saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(1.0),
+        kind: elementwise!("leaky_relu", initializer: KAIMING_OF_SLOPE, saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(1.0),
             derivative: Tolerance::ulps(1.0),
             x, [alpha, ..] => if x > F::zero() { x } else { *alpha * x },
             x, [alpha, ..] => if x > F::zero() { F::one() } else { *alpha }),
@@ -62,7 +64,7 @@ entries! { ActivationKind;
         params: [],
         formula: "1 / (1 + exp(-x))",
         source: "torch.nn.Sigmoid; derivative y (1 - y) from the output",
-        kind: map!("sigmoid", initializer: XAVIER, saves: Output, kinks: |_| vec![], forward: EXP_BASED, derivative: Tolerance::ulps(2.0),
+        kind: elementwise!("sigmoid", initializer: XAVIER, saves: Output, kinks: |_| vec![], forward: EXP_BASED, derivative: Tolerance::ulps(2.0),
             x, _ => x.sigmoid(), y, _ => y * (F::one() - y),
             second: Tolerance::ulps(4.0), y, _ => y * (F::one() - y) * (F::one() - F::of(2.0) * y)),
     }
@@ -71,7 +73,7 @@ entries! { ActivationKind;
         params: [],
         formula: "(exp(x) - exp(-x)) / (exp(x) + exp(-x))",
         source: "torch.nn.Tanh; derivative (1 - y) (1 + y) from the output",
-        kind: map!("tanh", initializer: XAVIER, saves: Output, kinks: |_| vec![], forward: Tolerance::ulps(3.0), derivative: Tolerance::ulps(2.0),
+        kind: elementwise!("tanh", initializer: XAVIER, saves: Output, kinks: |_| vec![], forward: Tolerance::ulps(3.0), derivative: Tolerance::ulps(2.0),
             x, _ => x.tanh(), y, _ => (F::one() - y) * (F::one() + y),
             second: Tolerance::ulps(4.0), y, _ => F::of(-2.0) * y * (F::one() - y) * (F::one() + y)),
     }
@@ -80,7 +82,7 @@ entries! { ActivationKind;
         params: [Param::new("beta", 1.0, Range::POSITIVE)],
         formula: "log(1 + exp(beta * x)) / beta",
         source: "torch.nn.Softplus without its threshold: exact for every x",
-        kind: map!("softplus", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: BY_BETA, derivative: BY_BETA,
+        kind: elementwise!("softplus", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: BY_BETA, derivative: BY_BETA,
             // Only the bounded term is divided by beta: beta x may overflow where x does not.
             x, [beta, ..] => x.max(F::zero()) + (-(*beta * x).abs()).softplus() / *beta,
             x, [beta, ..] => (*beta * x).sigmoid(),
@@ -92,7 +94,7 @@ entries! { ActivationKind;
         formula: "x / (1 + exp(-beta * x))",
         source: "torch.nn.SiLU; -0 at minus infinity; beta: Ramachandran et al. 2017, Searching for activation functions",
         // The floor: the derivative crosses zero near beta x = -1.28.
-        kind: map!("silu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: BY_BETA, derivative: BY_BETA.or(1e-7),
+        kind: elementwise!("silu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: BY_BETA, derivative: BY_BETA.or(1e-7),
             x, [beta, ..] => times(x, (*beta * x).sigmoid()),
             x, [beta, ..] => {
                 // Clamped, since an infinite beta x times 0 would be NaN.
@@ -113,7 +115,7 @@ entries! { ActivationKind;
         source: "torch.nn.GELU(approximate='none'); -0 at minus infinity",
         // The floor: the derivative crosses zero near x = -0.75. The argument of exp is x^2/2, hence the separate
         // bound.
-        kind: map!("gelu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(9.0), derivative: Tolerance::ulps(9.0).or(1e-7),
+        kind: elementwise!("gelu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(9.0), derivative: Tolerance::ulps(9.0).or(1e-7),
             x, _ => x.max(F::of(-1e4)) * normal_cdf(x),
             x, _ => normal_cdf(x) + x.max(F::of(-1e4)).min(F::of(1e4)) * normal_pdf(x),
             second: SECOND, x, _ => { let near = x.max(F::of(-1e2)).min(F::of(1e2)); normal_pdf(x) * (F::of(2.0) - near * near) }),
@@ -123,7 +125,7 @@ entries! { ActivationKind;
         params: [],
         formula: "1 if x > 0 else 0",
         source: "torch.heaviside(x, 0); derivative 0",
-        kind: map!("step", initializer: XAVIER, saves: Input, kinks: |_| vec![0.0], forward: EXACT, derivative: EXACT,
+        kind: elementwise!("step", initializer: XAVIER, saves: Input, kinks: |_| vec![0.0], forward: EXACT, derivative: EXACT,
             x, _ => if x.is_nan() { x } else if x > F::zero() { F::one() } else { F::zero() },
             _x, _ => F::zero()),
     }
@@ -132,7 +134,7 @@ entries! { ActivationKind;
         params: [],
         formula: "(sqrt(x^2 + 1) - 1) / 2 + x",
         source: "Carlile et al. 2017; derivative x / (2 sqrt(x^2 + 1)) + 1",
-        kind: map!("bent_identity", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(4.0),
+        kind: elementwise!("bent_identity", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(4.0),
             x, _ => x * (F::one() + F::of(0.5) * bent_slope(x, F::one())),
             x, _ => F::one() + F::of(0.5) * bent_slope(x, F::zero())),
     }
@@ -141,7 +143,7 @@ entries! { ActivationKind;
         params: [],
         formula: "min(max(0, x), 6)",
         source: "torch.nn.ReLU6; derivative 0 at 0 and 6",
-        kind: map!("relu6", initializer: KAIMING, saves: Output, kinks: |_| vec![0.0, 6.0], forward: EXACT, derivative: EXACT,
+        kind: elementwise!("relu6", initializer: KAIMING, saves: Output, kinks: |_| vec![0.0, 6.0], forward: EXACT, derivative: EXACT,
             x, _ => if x <= F::zero() { F::zero() } else if x >= F::of(6.0) { F::of(6.0) } else { x },
             y, _ => if y <= F::zero() || y >= F::of(6.0) { F::zero() } else { F::one() }),
     }
@@ -150,7 +152,7 @@ entries! { ActivationKind;
         params: [],
         formula: "max(0, x)^2",
         source: "So et al. 2021, Primer",
-        kind: map!("relu_squared", initializer: KAIMING, saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(1.0), derivative: Tolerance::ulps(1.0).within(1.7e38),
+        kind: elementwise!("relu_squared", initializer: KAIMING, saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(1.0), derivative: Tolerance::ulps(1.0).within(1.7e38),
             x, _ => if x <= F::zero() { F::zero() } else { x * x },
             x, _ => if x <= F::zero() { F::zero() } else { x + x }),
     }
@@ -159,7 +161,7 @@ entries! { ActivationKind;
         params: [Param::new("theta", 1.0, Range::NOT_NEGATIVE)],
         formula: "x if x > theta else 0",
         source: "Konda et al. 2015; keras.layers.ReLU(threshold); derivative 0 at theta",
-        kind: map!("thresholded_relu", initializer: KAIMING, saves: Input, kinks: |[theta, ..]| vec![*theta], forward: EXACT, derivative: EXACT,
+        kind: elementwise!("thresholded_relu", initializer: KAIMING, saves: Input, kinks: |[theta, ..]| vec![*theta], forward: EXACT, derivative: EXACT,
             x, [theta, ..] => if x <= *theta { F::zero() } else { x },
             x, [theta, ..] => if x <= *theta { F::zero() } else { F::one() }),
     }
@@ -168,7 +170,7 @@ entries! { ActivationKind;
         params: [Param::required("threshold", 0.5, Range::FINITE), Param::required("value", 0.25, Range::FINITE)],
         formula: "x if x > threshold else value",
         source: "torch.nn.Threshold; derivative 0 at the threshold",
-        kind: map!("threshold", initializer: XAVIER, saves: Input, kinks: |[threshold, ..]| vec![*threshold], forward: EXACT, derivative: EXACT,
+        kind: elementwise!("threshold", initializer: XAVIER, saves: Input, kinks: |[threshold, ..]| vec![*threshold], forward: EXACT, derivative: EXACT,
             x, [threshold, value, ..] => if x <= *threshold { *value } else { x },
             x, [threshold, ..] => if x <= *threshold { F::zero() } else { F::one() }),
     }
@@ -177,7 +179,7 @@ entries! { ActivationKind;
         params: [Param::new("alpha", 1.0, Range::FINITE)],
         formula: "x if x > 0 else alpha * (exp(x) - 1)",
         source: "torch.nn.ELU; Clevert et al. 2016; derivative alpha at 0",
-        kind: map!("elu", initializer: KAIMING, saves: Input, kinks: |_| vec![0.0], forward: EXPM1, derivative: EXPM1,
+        kind: elementwise!("elu", initializer: KAIMING, saves: Input, kinks: |_| vec![0.0], forward: EXPM1, derivative: EXPM1,
             x, [alpha, ..] => if x > F::zero() { x } else { *alpha * x.exp_m1() },
             x, [alpha, ..] => if x > F::zero() { F::one() } else { *alpha * x.exp() }),
     }
@@ -186,7 +188,7 @@ entries! { ActivationKind;
         params: [],
         formula: "1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * (exp(x) - 1))",
         source: "torch.nn.SELU; Klambauer et al. 2017; derivative 1.758 at 0",
-        kind: map!("selu", initializer: LECUN, saves: Input, kinks: |_| vec![0.0], forward: EXPM1, derivative: EXPM1,
+        kind: elementwise!("selu", initializer: LECUN, saves: Input, kinks: |_| vec![0.0], forward: EXPM1, derivative: EXPM1,
             x, _ => F::of(SELU_SCALE) * if x > F::zero() { x } else { F::of(SELU_ALPHA) * x.exp_m1() },
             x, _ => F::of(SELU_SCALE) * if x > F::zero() { F::one() } else { F::of(SELU_ALPHA) * x.exp() }),
     }
@@ -195,7 +197,7 @@ entries! { ActivationKind;
         params: [Param::new("alpha", 1.0, Range::POSITIVE)],
         formula: "max(0, x) + min(0, alpha * (exp(x / alpha) - 1))",
         source: "torch.nn.CELU; Barron 2017; derivative 1 at 0",
-        kind: map!("celu", initializer: KAIMING, saves: Input, kinks: |_| vec![0.0], forward: CELU, derivative: CELU,
+        kind: elementwise!("celu", initializer: KAIMING, saves: Input, kinks: |_| vec![0.0], forward: CELU, derivative: CELU,
             x, [alpha, ..] => if x > F::zero() { x } else { *alpha * (x / *alpha).exp_m1() },
             x, [alpha, ..] => if x > F::zero() { F::one() } else { (x / *alpha).exp() }),
     }
@@ -205,7 +207,7 @@ entries! { ActivationKind;
         formula: "clamp(slope * x + offset, 0, 1)",
         source: "torch.nn.Hardsigmoid; slope 0.2 is the older Keras form; derivative 0 at both ends",
         // The floor: the value crosses zero where slope x = -offset.
-        kind: map!("hard_sigmoid", initializer: XAVIER, saves: Input, kinks: |[slope, offset, ..]| vec![-offset / slope, (1.0 - offset) / slope], forward: Tolerance::ulps(2.0).or(2e-7), derivative: Tolerance::ulps(1.0),
+        kind: elementwise!("hard_sigmoid", initializer: XAVIER, saves: Input, kinks: |[slope, offset, ..]| vec![-offset / slope, (1.0 - offset) / slope], forward: Tolerance::ulps(2.0).or(2e-7), derivative: Tolerance::ulps(1.0),
             x, [slope, offset, ..] => { let z = *slope * x + *offset; if z <= F::zero() { F::zero() } else if z >= F::one() { F::one() } else { z } },
             x, [slope, offset, ..] => { let z = *slope * x + *offset; if z <= F::zero() || z >= F::one() { F::zero() } else { *slope } }),
     }
@@ -214,7 +216,7 @@ entries! { ActivationKind;
         params: [],
         formula: "-log(1 + exp(-x))",
         source: "torch.nn.LogSigmoid",
-        kind: map!("log_sigmoid", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: EXP_BASED, derivative: EXP_BASED,
+        kind: elementwise!("log_sigmoid", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: EXP_BASED, derivative: EXP_BASED,
             x, _ => -(-x).softplus(),
             x, _ => (-x).sigmoid()),
     }
@@ -223,7 +225,7 @@ entries! { ActivationKind;
         params: [Param::new("min", -1.0, Range::FINITE), Param::new("max", 1.0, Range::FINITE).not_below("min")],
         formula: "clamp(x, min, max)",
         source: "torch.nn.Hardtanh; derivative 0 at min and max",
-        kind: map!("hard_tanh", initializer: XAVIER, saves: Input, kinks: |[min, max, ..]| vec![*min, *max], forward: EXACT, derivative: EXACT,
+        kind: elementwise!("hard_tanh", initializer: XAVIER, saves: Input, kinks: |[min, max, ..]| vec![*min, *max], forward: EXACT, derivative: EXACT,
             x, [min, max, ..] => if x <= *min { *min } else if x >= *max { *max } else { x },
             x, [min, max, ..] => if x <= *min || x >= *max { F::zero() } else { F::one() }),
     }
@@ -232,7 +234,7 @@ entries! { ActivationKind;
         params: [],
         formula: "x - tanh(x)",
         source: "torch.nn.Tanhshrink; no cancellation near 0",
-        kind: map!("tanh_shrink", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(8.0), derivative: Tolerance::ulps(8.0),
+        kind: elementwise!("tanh_shrink", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(8.0), derivative: Tolerance::ulps(8.0),
             x, _ => tanh_shrink(x),
             x, _ => x.tanh() * x.tanh()),
     }
@@ -241,7 +243,7 @@ entries! { ActivationKind;
         params: [Param::new("lambda", 0.5, Range::NOT_NEGATIVE)],
         formula: "0 if -lambda <= x <= lambda else x",
         source: "torch.nn.Hardshrink; derivative 0 at the bounds",
-        kind: map!("hard_shrink", initializer: XAVIER, saves: Input, kinks: |[lambda, ..]| vec![-lambda, *lambda], forward: EXACT, derivative: EXACT,
+        kind: elementwise!("hard_shrink", initializer: XAVIER, saves: Input, kinks: |[lambda, ..]| vec![-lambda, *lambda], forward: EXACT, derivative: EXACT,
             x, [lambda, ..] => if x.abs() <= *lambda { F::zero() } else { x },
             x, [lambda, ..] => if x.abs() <= *lambda { F::zero() } else { F::one() }),
     }
@@ -250,7 +252,7 @@ entries! { ActivationKind;
         params: [Param::new("lambda", 0.5, Range::NOT_NEGATIVE)],
         formula: "sign(x) * max(|x| - lambda, 0)",
         source: "torch.nn.Softshrink; derivative 0 at the bounds",
-        kind: map!("soft_shrink", initializer: XAVIER, saves: Input, kinks: |[lambda, ..]| vec![-lambda, *lambda], forward: EXACT, derivative: EXACT,
+        kind: elementwise!("soft_shrink", initializer: XAVIER, saves: Input, kinks: |[lambda, ..]| vec![-lambda, *lambda], forward: EXACT, derivative: EXACT,
             x, [lambda, ..] => if x.abs() <= *lambda { F::zero() } else { x - x.signum() * *lambda },
             x, [lambda, ..] => if x.abs() <= *lambda { F::zero() } else { F::one() }),
     }
@@ -259,7 +261,7 @@ entries! { ActivationKind;
         params: [Param::new("lambda", 0.5, Range::NOT_NEGATIVE), Param::new("bias", 0.0, Range::FINITE)],
         formula: "x + bias if x < -lambda, x - bias if x > lambda, else 0",
         source: "ONNX Shrink; derivative 0 at the bounds",
-        kind: map!("shrink", initializer: XAVIER, saves: Input, kinks: |[lambda, ..]| vec![-lambda, *lambda], forward: EXACT, derivative: EXACT,
+        kind: elementwise!("shrink", initializer: XAVIER, saves: Input, kinks: |[lambda, ..]| vec![-lambda, *lambda], forward: EXACT, derivative: EXACT,
             x, [lambda, bias, ..] => if x.abs() <= *lambda { F::zero() } else { x - x.signum() * *bias },
             x, [lambda, ..] => if x.abs() <= *lambda { F::zero() } else { F::one() }),
     }
@@ -268,7 +270,7 @@ entries! { ActivationKind;
         params: [],
         formula: "x / (1 + |x|)",
         source: "torch.nn.Softsign; the limits 1 and -1 at the infinities",
-        kind: map!("softsign", initializer: XAVIER, saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(8.0),
+        kind: elementwise!("softsign", initializer: XAVIER, saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(8.0),
             x, _ => if x.abs() > F::one() { x.signum() / (F::one() + x.abs().recip()) } else { x / (F::one() + x.abs()) },
             x, _ => { let r = (F::one() + x.abs()).recip(); r * r }),
     }
@@ -278,7 +280,7 @@ entries! { ActivationKind;
         formula: "x * clamp(x + 3, 0, 6) / 6",
         source: "torch.nn.Hardswish; Howard et al. 2019; derivative 0 at -3, 1 at 3",
         // The floor: the derivative crosses zero at -1.5.
-        kind: map!("hard_swish", initializer: KAIMING, saves: Input, kinks: |_| vec![-3.0, 3.0], forward: Tolerance::ulps(4.0).or(4e-7), derivative: Tolerance::ulps(4.0).or(2e-7),
+        kind: elementwise!("hard_swish", initializer: KAIMING, saves: Input, kinks: |_| vec![-3.0, 3.0], forward: Tolerance::ulps(4.0).or(4e-7), derivative: Tolerance::ulps(4.0).or(2e-7),
             x, _ => if x <= F::of(-3.0) { F::zero() } else if x >= F::of(3.0) { x } else { x * (x + F::of(3.0)) / F::of(6.0) },
             x, _ => if x <= F::of(-3.0) { F::zero() } else if x >= F::of(3.0) { F::one() } else { x / F::of(3.0) + F::of(0.5) }),
     }
@@ -288,7 +290,7 @@ entries! { ActivationKind;
         formula: "x * tanh(log(1 + exp(x)))",
         source: "torch.nn.Mish; Misra 2019; -0 at minus infinity",
         // The floor: the derivative crosses zero near x = -1.19.
-        kind: map!("mish", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(10.0), derivative: Tolerance::ulps(16.0).or(2e-7),
+        kind: elementwise!("mish", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(10.0), derivative: Tolerance::ulps(16.0).or(2e-7),
             x, _ => { let (t, _) = mish_parts(x); x.max(F::of(-1e4)) * t },
             x, _ => { let (t, rest) = mish_parts(x); t + x.max(F::of(-1e4)).min(F::of(1e4)) * x.sigmoid() * rest },
             // With s = sigmoid(x), t = tanh(softplus(x)) and r = 1 - t^2: t' = r s, s' = s (1 - s).
@@ -305,7 +307,7 @@ entries! { ActivationKind;
         formula: "x * tanh(exp(x))",
         source: "Liu and Di 2020, TanhExp; -0 at minus infinity",
         // The floor: the derivative crosses zero near x = -1.1.
-        kind: map!("tanh_exp", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(10.0), derivative: Tolerance::ulps(16.0).or(2e-7),
+        kind: elementwise!("tanh_exp", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(10.0), derivative: Tolerance::ulps(16.0).or(2e-7),
             x, _ => x.max(F::of(-1e4)) * x.exp().tanh(),
             x, _ => { let e = x.exp().min(F::of(50.0)); let s = (-(e + e)).exp(); let c = F::one() + s; x.exp().tanh() + x.max(F::of(-1e4)).min(F::of(1e4)) * e * F::of(4.0) * s / (c * c) },
             // With e = exp(x), t = tanh(e) and r = 1 - t^2: t' = r e.
@@ -324,7 +326,7 @@ entries! { ActivationKind;
         formula: "x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3))) / 2",
         source: "torch.nn.GELU(approximate='tanh'); -0 at minus infinity",
         // The floor: the derivative crosses zero near x = -0.75.
-        kind: map!("gelu_tanh", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: GELU_TANH, derivative: GELU_TANH.or(4e-7),
+        kind: elementwise!("gelu_tanh", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: GELU_TANH, derivative: GELU_TANH.or(4e-7),
             x, _ => x.max(F::of(-1e4)) * gelu_exponent(x).sigmoid(),
             x, _ => { let z = gelu_exponent(x); let near = x.max(F::of(-20.0)).min(F::of(20.0)); z.sigmoid() * (F::one() + near * (-z).sigmoid() * F::of(GELU_SLOPE) * (F::one() + F::of(0.134145) * near * near)) }),
     }
@@ -334,7 +336,7 @@ entries! { ActivationKind;
         formula: "x / (1 + exp(-1.702 x))",
         source: "Hendrycks and Gimpel 2016; -0 at minus infinity",
         // The floor: the derivative crosses zero near x = -0.75.
-        kind: map!("quick_gelu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: QUICK_GELU, derivative: QUICK_GELU.or(2e-7),
+        kind: elementwise!("quick_gelu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: QUICK_GELU, derivative: QUICK_GELU.or(2e-7),
             x, _ => x.max(F::of(-1e4)) * (F::of(1.702) * x).sigmoid(),
             x, _ => { let z = F::of(1.702) * x; z.sigmoid() * (F::one() + z.max(F::of(-1e4)).min(F::of(1e4)) * (-z).sigmoid()) }),
     }
@@ -343,7 +345,7 @@ entries! { ActivationKind;
         params: [],
         formula: "exp(-x^2)",
         source: "radial basis function",
-        kind: map!("gaussian", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(8.0), derivative: Tolerance::ulps(8.0),
+        kind: elementwise!("gaussian", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(8.0), derivative: Tolerance::ulps(8.0),
             x, _ => (-x * x).exp(),
             x, _ => { let near = x.max(F::of(-1e2)).min(F::of(1e2)); F::of(-2.0) * near * (-x * x).exp() },
             second: SECOND, x, _ => { let near = x.max(F::of(-1e2)).min(F::of(1e2)); (F::of(4.0) * near * near - F::of(2.0)) * (-x * x).exp() }),
@@ -353,7 +355,7 @@ entries! { ActivationKind;
         params: [Param::new("omega", 1.0, Range::FINITE)],
         formula: "sin(omega * x)",
         source: "Sitzmann et al. 2020, SIREN; of the exact product omega x, however large",
-        kind: map!("sine", initializer: SIREN, saves: Input, kinks: |_| vec![], forward: SINE, derivative: SINE,
+        kind: elementwise!("sine", initializer: SIREN, saves: Input, kinks: |_| vec![], forward: SINE, derivative: SINE,
             x, [omega, ..] => F::of(angle(*omega, x).sin()),
             x, [omega, ..] => *omega * F::of(angle(*omega, x).cos()),
             second: SINE, x, [omega, ..] => -*omega * *omega * F::of(angle(*omega, x).sin())),
@@ -363,7 +365,7 @@ entries! { ActivationKind;
         params: [],
         formula: "exp(x)",
         source: "keras.activations.exponential; derivative from the output",
-        kind: map!("exponential", initializer: XAVIER, saves: Output, kinks: |_| vec![], forward: EXP_BASED, derivative: EXACT,
+        kind: elementwise!("exponential", initializer: XAVIER, saves: Output, kinks: |_| vec![], forward: EXP_BASED, derivative: EXACT,
             x, _ => x.exp(),
             y, _ => y),
     }
@@ -372,7 +374,7 @@ entries! { ActivationKind;
         params: [Param::new("b", 4.0, Range::NOT_NEGATIVE)],
         formula: "(x + sqrt(x^2 + b)) / 2",
         source: "Barron 2021, Squareplus; jax.nn.squareplus",
-        kind: map!("squareplus", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(6.0), derivative: Tolerance::ulps(8.0),
+        kind: elementwise!("squareplus", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(6.0), derivative: Tolerance::ulps(8.0),
             x, [b, ..] => squareplus(x, *b).0,
             x, [b, ..] => { let (y, root) = squareplus(x, *b); if root > F::of(1e30) { if x > F::zero() { F::one() } else { F::zero() } } else { y / root.max(F::of(1e-30)) } }),
     }
@@ -381,7 +383,7 @@ entries! { ActivationKind;
         params: [],
         formula: "0 if x <= -1, (x + 1)^2 / 4 inside, x if x >= 1",
         source: "jax.nn.sparse_plus",
-        kind: map!("sparse_plus", initializer: XAVIER, saves: Input, kinks: |_| vec![-1.0, 1.0], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(1.0),
+        kind: elementwise!("sparse_plus", initializer: XAVIER, saves: Input, kinks: |_| vec![-1.0, 1.0], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(1.0),
             x, _ => if x <= -F::one() { F::zero() } else if x >= F::one() { x } else { (x + F::one()) * (x + F::one()) / F::of(4.0) },
             x, _ => if x <= -F::one() { F::zero() } else if x >= F::one() { F::one() } else { (x + F::one()) / F::of(2.0) }),
     }
@@ -390,7 +392,7 @@ entries! { ActivationKind;
         params: [],
         formula: "0 if x <= -1, (x + 1) / 2 inside, 1 if x >= 1",
         source: "jax.nn.sparse_sigmoid; derivative 0 at both ends",
-        kind: map!("sparse_sigmoid", initializer: XAVIER, saves: Input, kinks: |_| vec![-1.0, 1.0], forward: Tolerance::ulps(1.0), derivative: EXACT,
+        kind: elementwise!("sparse_sigmoid", initializer: XAVIER, saves: Input, kinks: |_| vec![-1.0, 1.0], forward: Tolerance::ulps(1.0), derivative: EXACT,
             x, _ => if x <= -F::one() { F::zero() } else if x >= F::one() { F::one() } else { (x + F::one()) / F::of(2.0) },
             x, _ => if x.abs() >= F::one() { F::zero() } else { F::of(0.5) }),
     }

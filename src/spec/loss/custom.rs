@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Domain, ElementwiseKind, Loss, LossKind, Map, MapInputs};
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::keep_text;
+use crate::spec::registry::leak_str;
 
 type Formula = Arc<dyn Fn(f64, f64) -> f64 + Send + Sync>;
 
@@ -13,7 +13,7 @@ impl Loss {
     /// An elementwise loss whose name and WGSL source have been checked.
     pub(crate) fn define(name: &str, text: &str, value: Formula, gradient: Formula) -> Self {
         let kind = ElementwiseKind {
-            shader: keep_text(text),
+            shader: leak_str(text),
             inputs: 1,
             column_weight: false,
             domain: [Domain::Real; 3],

@@ -2,7 +2,7 @@
 
 use std::ops::Bound::{Excluded, Included};
 
-use super::map::{map, pair};
+use super::map::{elementwise, pair};
 use super::{Domain, ElementwiseKind, LossKind, Map, MapInputs};
 use crate::numeric::Float;
 use crate::spec::Both;
@@ -18,7 +18,7 @@ entries! { LossKind;
         params: [],
         formula: "(y - t)^2",
         source: "torch.nn.MSELoss",
-        kind: map!("mse", Real to Real, kinks: |_, _| vec![],
+        kind: elementwise!("mse", Real to Real, kinks: |_, _| vec![],
             |_, y, t| (y - t) * (y - t), |_, y, t| F::of(2.0) * (y - t)),
     }
     squared_error {
@@ -26,7 +26,7 @@ entries! { LossKind;
         params: [],
         formula: "(y - t)^2 / 2",
         source: "optax.losses.l2_loss; gradient y - t",
-        kind: map!("squared_error", Real to Real, kinks: |_, _| vec![],
+        kind: elementwise!("squared_error", Real to Real, kinks: |_, _| vec![],
             |_, y, t| half::<F>() * (y - t) * (y - t), |_, y, t| y - t),
     }
     l1 {
@@ -34,7 +34,7 @@ entries! { LossKind;
         params: [],
         formula: "|y - t|",
         source: "torch.nn.L1Loss; gradient 0 at equality",
-        kind: map!("l1", Real to Real, kinks: |_, t| vec![t],
+        kind: elementwise!("l1", Real to Real, kinks: |_, t| vec![t],
             |_, y, t| (y - t).abs(), |_, y, t| (y - t).sign()),
     }
     smooth_l1 {
@@ -42,7 +42,7 @@ entries! { LossKind;
         params: [Param::new("beta", 1.0, Range::NOT_NEGATIVE)],
         formula: "(y - t)^2 / (2 beta) if |y - t| < beta else |y - t| - beta / 2",
         source: "torch.nn.SmoothL1Loss; beta 0 is l1",
-        kind: map!("smooth_l1", Real to Real, kinks: |[beta, ..], t| vec![t - beta, t, t + beta],
+        kind: elementwise!("smooth_l1", Real to Real, kinks: |[beta, ..], t| vec![t - beta, t, t + beta],
             |[beta, ..], y, t| {
                 let a = (y - t).abs();
                 if a < *beta { half::<F>() * a * a / *beta } else { a - half::<F>() * *beta }
@@ -57,7 +57,7 @@ entries! { LossKind;
         params: [Param::new("delta", 1.0, Range::POSITIVE)],
         formula: "(y - t)^2 / 2 if |y - t| <= delta else delta (|y - t| - delta / 2)",
         source: "torch.nn.HuberLoss",
-        kind: map!("huber", Real to Real, kinks: |_, _| vec![],
+        kind: elementwise!("huber", Real to Real, kinks: |_, _| vec![],
             |[delta, ..], y, t| {
                 let a = (y - t).abs();
                 if a <= *delta { half::<F>() * a * a } else { *delta * (a - half::<F>() * *delta) }
@@ -69,7 +69,7 @@ entries! { LossKind;
         params: [],
         formula: "log(cosh(y - t))",
         source: "optax.losses.log_cosh; gradient tanh(y - t)",
-        kind: map!("log_cosh", Real to Real, kinks: |_, _| vec![],
+        kind: elementwise!("log_cosh", Real to Real, kinks: |_, _| vec![],
             |_, y, t| {
                 let a = (y - t).abs();
                 if a < F::one() {
@@ -87,7 +87,7 @@ entries! { LossKind;
         params: [Param::new("tau", 0.5, Range::UNIT)],
         formula: "tau (t - y) if t > y else (1 - tau) (y - t)",
         source: "Koenker and Bassett 1978, Regression quantiles; gradient 0 at equality",
-        kind: map!("quantile", Real to Real, kinks: |_, t| vec![t],
+        kind: elementwise!("quantile", Real to Real, kinks: |_, t| vec![t],
             |[tau, ..], y, t| {
                 let d = t - y;
                 if d > F::zero() { *tau * d } else { (*tau - F::one()) * d }
@@ -102,7 +102,7 @@ entries! { LossKind;
         params: [],
         formula: "100 |t - y| / max(|t|, 1e-7)",
         source: "keras.losses.MeanAbsolutePercentageError; gradient 0 at equality",
-        kind: map!("mape", Real to Real, kinks: |_, t| vec![t],
+        kind: elementwise!("mape", Real to Real, kinks: |_, t| vec![t],
             |_, y, t| F::of(100.0) * ((t - y).abs() / t.abs().max(F::of(1e-7))),
             |_, y, t| F::of(100.0) * (y - t).sign() / t.abs().max(F::of(1e-7))),
     }
@@ -111,7 +111,7 @@ entries! { LossKind;
         params: [],
         formula: "(log(1 + y) - log(1 + t))^2, both at least -1 + 1e-7",
         source: "keras.losses.MeanSquaredLogarithmicError, which clips at 0; gradient 0 where the clip holds",
-        kind: map!("msle", AboveMinusOne to AboveMinusOne, kinks: |_, _| vec![MSLE_FLOOR - 1.0],
+        kind: elementwise!("msle", AboveMinusOne to AboveMinusOne, kinks: |_, _| vec![MSLE_FLOOR - 1.0],
             |_, y, t| log_ratio(y, t) * log_ratio(y, t),
             |_, y, t| {
                 let slope = F::of(2.0) * log_ratio(y, t) / (F::one() + y);
@@ -123,7 +123,7 @@ entries! { LossKind;
         params: [Param::new("eps", 0.0, BELOW_HALF)],
         formula: "-(t * max(log y, -100) + (1 - t) * max(log(1 - y), -100)), y clipped to eps .. 1 - eps",
         source: "torch.nn.BCELoss; gradient (y - t) / max(y (1 - y), 1e-12), finite at 0 and 1; eps: Keras's epsilon, gradient 0 where it clips",
-        kind: map!("bce", Unit to Unit, threshold: Some(0.5), kinks: |[eps, ..], _| vec![*eps, 1.0 - eps],
+        kind: elementwise!("bce", Unit to Unit, threshold: Some(0.5), kinks: |[eps, ..], _| vec![*eps, 1.0 - eps],
             |[eps, ..], y, t| {
                 let (floor, ceiling) = (eps.ln().max(F::of(-100.0)), (-*eps).ln_1p());
                 let log = |l: F| l.max(floor).min(ceiling);
@@ -139,7 +139,7 @@ entries! { LossKind;
         params: [Param::new("pos_weight", 1.0, Range::POSITIVE)],
         formula: "(1 - t) x + (1 + (pos_weight - 1) t) log(1 + exp(-x))",
         source: "torch.nn.BCEWithLogitsLoss; a class weight multiplies pos_weight per column",
-        kind: map!("bce_with_logits", Real to Unit, threshold: Some(0.0), column_weight: true, kinks: |_, _| vec![],
+        kind: elementwise!("bce_with_logits", Real to Unit, threshold: Some(0.0), column_weight: true, kinks: |_, _| vec![],
             // For either sign of x all terms have the same sign, so nothing cancels.
             |[weight, ..], x, t| {
                 let positive = F::one() + (*weight - F::one()) * t;
@@ -160,7 +160,7 @@ entries! { LossKind;
         ],
         formula: "(alpha t + (1 - alpha) (1 - t)) q^gamma bce_with_logits(x, t), q = t + (1 - 2 t) sigmoid(x)",
         source: "torchvision.ops.sigmoid_focal_loss; Lin et al. 2017; alpha below 0 leaves its factor out",
-        kind: map!("focal", Real to Unit, threshold: Some(0.0), kinks: |_, _| vec![],
+        kind: elementwise!("focal", Real to Unit, threshold: Some(0.0), kinks: |_, _| vec![],
             |[alpha, gamma, ..], x, t| {
                 let wrong = t * (-x).sigmoid() + (F::one() - t) * x.sigmoid();
                 let entropy = (F::one() - t) * x.softplus() + t * (-x).softplus();
@@ -184,7 +184,7 @@ entries! { LossKind;
         ],
         formula: "exp(x) - t x, or x - t log(x + eps) without log_input; full adds t log t - t + log(2 pi t) / 2 where t > 1",
         source: "torch.nn.PoissonNLLLoss",
-        kind: map!("poisson_nll", Real to Positive, kinks: |_, _| vec![],
+        kind: elementwise!("poisson_nll", Real to Positive, kinks: |_, _| vec![],
             |[log_input, full, eps, ..], x, t| {
                 let value = if *log_input != F::zero() { x.exp() - t * x } else { x - t * (x + *eps).ln() };
                 if *full != F::zero() && t > F::one() {
@@ -216,7 +216,7 @@ entries! { LossKind;
         params: [Param::new("log_target", 0.0, Range::FLAG)],
         formula: "t (log t - x), 0 log 0 = 0; exp(t) (t - x) with log_target",
         source: "torch.nn.KLDivLoss; x are log-probabilities",
-        kind: map!("kl_div", Real to Unit, kinks: |_, _| vec![],
+        kind: elementwise!("kl_div", Real to Unit, kinks: |_, _| vec![],
             |[log_target, ..], x, t| {
                 if *log_target != F::zero() {
                     t.exp() * (t - x)
@@ -233,7 +233,7 @@ entries! { LossKind;
         params: [],
         formula: "max(0, 1 - t y), t = 1 or -1",
         source: "keras.losses.Hinge; gradient 0 at t y = 1",
-        kind: map!("hinge", Real to Sign, threshold: Some(0.0), kinks: |_, t| vec![1.0 / t],
+        kind: elementwise!("hinge", Real to Sign, threshold: Some(0.0), kinks: |_, t| vec![1.0 / t],
             |_, y, t| positive(F::one() - t * y), |_, y, t| where_true(t * y < F::one(), -t)),
     }
     squared_hinge {
@@ -241,7 +241,7 @@ entries! { LossKind;
         params: [],
         formula: "max(0, 1 - t y)^2, t = 1 or -1",
         source: "keras.losses.SquaredHinge",
-        kind: map!("squared_hinge", Real to Sign, threshold: Some(0.0), kinks: |_, _| vec![],
+        kind: elementwise!("squared_hinge", Real to Sign, threshold: Some(0.0), kinks: |_, _| vec![],
             |_, y, t| positive(F::one() - t * y) * positive(F::one() - t * y),
             |_, y, t| F::of(-2.0) * t * positive(F::one() - t * y)),
     }
@@ -250,7 +250,7 @@ entries! { LossKind;
         params: [],
         formula: "exp(-t y), t = 1 or -1",
         source: "Freund and Schapire 1997, AdaBoost",
-        kind: map!("exponential_loss", Real to Sign, threshold: Some(0.0), kinks: |_, _| vec![],
+        kind: elementwise!("exponential_loss", Real to Sign, threshold: Some(0.0), kinks: |_, _| vec![],
             |_, y, t| (-t * y).exp(), |_, y, t| -t * (-t * y).exp()),
     }
     hinge_embedding {
@@ -258,7 +258,7 @@ entries! { LossKind;
         params: [Param::new("margin", 1.0, Range::FINITE)],
         formula: "x if t = 1, max(0, margin - x) if t = -1",
         source: "torch.nn.HingeEmbeddingLoss; gradient 0 at x = margin",
-        kind: map!("hinge_embedding", Real to Sign, kinks: |[margin, ..], _| vec![*margin],
+        kind: elementwise!("hinge_embedding", Real to Sign, kinks: |[margin, ..], _| vec![*margin],
             |[margin, ..], x, t| {
                 let near = if t == F::one() { F::zero() } else { positive(*margin - x) };
                 if t == -F::one() { near } else { near + x }
@@ -273,7 +273,7 @@ entries! { LossKind;
         params: [],
         formula: "log(1 + exp(-t y)), t = 1 or -1",
         source: "torch.nn.SoftMarginLoss",
-        kind: map!("soft_margin", Real to Sign, threshold: Some(0.0), kinks: |_, _| vec![],
+        kind: elementwise!("soft_margin", Real to Sign, threshold: Some(0.0), kinks: |_, _| vec![],
             |_, y, t| (-t * y).softplus(), |_, y, t| -t * (-t * y).sigmoid()),
     }
     margin_ranking {

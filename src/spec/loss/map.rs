@@ -20,11 +20,11 @@ pub struct ElementwiseKind {
     /// The smallest prediction that counts as positive, for losses of binary targets.
     pub threshold: Option<f64>,
     /// The reference passes.
-    pub passes: MapPasses,
+    pub passes: ElementwisePasses,
 }
 
 /// The reference of an elementwise loss for both floating-point types.
-pub type MapPasses = Both<Map<f32>, Map<f64>>;
+pub type ElementwisePasses = Both<Map<f32>, Map<f64>>;
 
 /// Slices of equal length: prediction, target and, for losses of two inputs, the second input.
 pub type MapInputs<'a, F> = [&'a [F]; 3];
@@ -38,14 +38,14 @@ pub struct Map<F: 'static> {
     pub gradient: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, usize, &mut [F]) + Send + Sync),
 }
 
-impl std::fmt::Debug for MapPasses {
+impl std::fmt::Debug for ElementwisePasses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("MapPasses")
+        f.write_str("ElementwisePasses")
     }
 }
 
 /// Builds an elementwise loss of one input from its two formulas, written once for `f32` and `f64`.
-macro_rules! map {
+macro_rules! elementwise {
     ($file:literal, $prediction:ident to $target:ident, threshold: $threshold:expr, column_weight: $column:expr,
      kinks: |$kp:pat_param, $kt:pat_param| $kinks:expr,
      |$p:pat_param, $y:pat_param, $t:pat_param| $value:expr,
@@ -79,13 +79,13 @@ macro_rules! map {
         })
     }};
     ($file:literal, $prediction:ident to $target:ident, threshold: $threshold:expr, $($rest:tt)*) => {
-        map!($file, $prediction to $target, threshold: $threshold, column_weight: false, $($rest)*)
+        elementwise!($file, $prediction to $target, threshold: $threshold, column_weight: false, $($rest)*)
     };
     ($file:literal, $prediction:ident to $target:ident, $($rest:tt)*) => {
-        map!($file, $prediction to $target, threshold: None, column_weight: false, $($rest)*)
+        elementwise!($file, $prediction to $target, threshold: None, column_weight: false, $($rest)*)
     };
 }
-pub(super) use map;
+pub(super) use elementwise;
 
 /// Builds a loss of two inputs a and b, whose derivatives are a pair.
 macro_rules! pair {

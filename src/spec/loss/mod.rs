@@ -9,7 +9,7 @@ mod map;
 mod row;
 mod vectors;
 
-pub use map::{ElementwiseKind, Map, MapInputs, MapPasses};
+pub use map::{ElementwiseKind, ElementwisePasses, Map, MapInputs};
 pub use row::{ClassAxis, Row, RowKind, RowPasses, RowTarget, RowView, TargetForm};
 
 use super::Real;

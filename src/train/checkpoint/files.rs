@@ -67,7 +67,7 @@ impl Pair {
         // finds their state under its temporary name.
         let _held = hold_places();
         weights.settle()?;
-        state.settle_or_stay()
+        state.rename_or_keep()
     }
 
     /// The candidate paths of the state: its final path, then next to a symbolic link and where older versions put it,
@@ -131,7 +131,7 @@ impl Partial {
     }
 
     /// As [`Partial::settle`], but keeps a file that cannot be renamed, since the other file of the pair has been.
-    fn settle_or_stay(mut self) -> Result<()> {
+    fn rename_or_keep(mut self) -> Result<()> {
         let settled = self.settle();
         self.stays = settled.is_err();
         settled

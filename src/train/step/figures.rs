@@ -82,7 +82,7 @@ impl TrainingStep {
 
     fn check_targets(&self, step: u64, record: &Record) -> Result<()> {
         let (layout, rows) = (&self.record, self.options.rows as u32);
-        match layout.improbable(record, rows).or_else(|| layout.fault(record)) {
+        match layout.outside_unit(record, rows).or_else(|| layout.fault(record)) {
             None => Ok(()),
             Some(message) => Err(Error::Target { op: format!("training step {step}"), message }),
         }

@@ -5,7 +5,7 @@ mod plan;
 
 use std::ops::Range;
 
-use super::joins::Readers;
+use super::joins::ReadCounts;
 use super::{Lowering, Memory, RING};
 use crate::error::{Error, Result};
 use crate::gpu::arena::Segment;
@@ -83,7 +83,7 @@ impl Plan {
 pub(super) fn prepare(
     gpu: &Gpu,
     program: &Program,
-    readers: &Readers,
+    readers: &ReadCounts,
     weights: Option<&Weights>,
     views: &[(Slot, View)],
 ) -> Result<Option<Plan>> {

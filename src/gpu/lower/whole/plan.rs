@@ -5,7 +5,7 @@ use super::{Plan, Split};
 use crate::error::Result;
 use crate::gpu::choice::{Choices, Class, Fusion};
 use crate::gpu::kernel::whole::{Gathered, Layer, Parts, Room, Whole, place};
-use crate::gpu::lower::joins::{Joined, Readers};
+use crate::gpu::lower::joins::{Joined, ReadCounts};
 use crate::gpu::lower::turns;
 use crate::gpu::{Gpu, View, Weights};
 use crate::ops::{StepOp, UpdateOp};
@@ -28,7 +28,7 @@ const MOST_TURNS: u64 = 50_000;
 pub(super) struct Site<'a> {
     pub gpu: &'a Gpu,
     pub program: &'a Program,
-    pub readers: &'a Readers,
+    pub readers: &'a ReadCounts,
     pub weights: Option<&'a Weights>,
     pub views: &'a [(Slot, View)],
 }
@@ -181,7 +181,7 @@ impl Site<'_> {
 fn splits(
     gpu: &Gpu,
     program: &Program,
-    readers: &Readers,
+    readers: &ReadCounts,
     weights: &Weights,
     plan: &Plan,
 ) -> Result<Vec<Split>> {

@@ -63,7 +63,7 @@ impl LossOp {
             Self::Loss { loss, reduction, inputs, value, gradients } => {
                 lowering.loss(loss, *reduction, inputs, *value, gradients)
             }
-            Self::RowShares { target, class_weight, classes, ignored, reduction, out } => {
+            Self::RowWeights { target, class_weight, classes, ignored, reduction, out } => {
                 let classes = Classes {
                     weight: class_weight.map(|slot| lowering.region(slot)).transpose()?,
                     count: *classes,
@@ -72,7 +72,7 @@ impl LossOp {
                 };
                 let rows = lowering.shape(*out)?.len();
                 let (target, out) = (lowering.region(*target)?, lowering.region(*out)?);
-                lowering.row_shares(&classes, target, rows, *reduction, out)
+                lowering.row_term_weights(&classes, target, rows, *reduction, out)
             }
             Self::OneHot { target, out } => {
                 let shape = lowering.shape(*out)?;

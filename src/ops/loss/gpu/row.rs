@@ -83,7 +83,7 @@ impl Lowering<'_> {
     }
 
     /// Writes the factor of each target's term in the value.
-    pub(super) fn row_shares(
+    pub(super) fn row_term_weights(
         &mut self,
         classes: &Classes,
         target: Region,
@@ -148,7 +148,7 @@ impl Lowering<'_> {
             (_, target) => target.clone(),
         };
         let target_name = kernels::target_name(*form);
-        let way = Rows::of(layout.cols, layout.inner, self.meeting(lanes));
+        let way = Rows::of(layout.cols, layout.inner, self.reduction_scope(lanes));
         let kernel = |with| kernels::loss(loss, *form, way, with);
         let parts = operands.parts(weight.is_some());
         for (input, with) in self.passes(parts, gradients.len(), kernel) {

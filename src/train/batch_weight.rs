@@ -8,7 +8,7 @@ use crate::random::Key;
 
 /// The weights of a batch in the means over several batches.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Share {
+pub(super) struct BatchWeight {
     pub loss: f64,
     /// The number of rows that metrics count: those that the loss does not ignore.
     pub counted: f64,
@@ -16,7 +16,7 @@ pub(super) struct Share {
 
 /// Computes batch weights. A batch's loss is weighted by the divisor of its own mean, so that the weighted mean over
 /// several batches equals the mean over all their rows.
-pub(super) struct Shares<'a> {
+pub(super) struct BatchWeights<'a> {
     /// The class of each row.
     labels: Option<&'a [u32]>,
     /// True if the mean divides by the weights of the classes.
@@ -25,7 +25,7 @@ pub(super) struct Shares<'a> {
     ignored: Option<u32>,
 }
 
-impl<'a> Shares<'a> {
+impl<'a> BatchWeights<'a> {
     pub fn of(objective: &'a Objective, data: &'a Dataset) -> Self {
         let class_weights = objective.class_weights.as_deref();
         let labels = match data.targets() {
@@ -41,14 +41,14 @@ impl<'a> Shares<'a> {
     }
 
     /// The weights of a batch of these rows.
-    pub fn rows(&self, rows: impl ExactSizeIterator<Item = usize>) -> Share {
+    pub fn rows(&self, rows: impl ExactSizeIterator<Item = usize>) -> BatchWeight {
         let count = rows.len() as f64;
-        let Some(labels) = self.labels else { return Share { loss: count, counted: count } };
+        let Some(labels) = self.labels else { return BatchWeight { loss: count, counted: count } };
         let labels = rows.filter_map(|row| labels.get(row).copied());
         let counted = labels.filter(|label| Some(*label) != self.ignored);
         let add = |[rows, weights]: [f64; 2], label| [rows + 1.0, weights + self.weight(label)];
         let [counted, weights] = counted.fold([0.0; 2], add);
-        Share { loss: if self.weighted { weights } else { count }, counted }
+        BatchWeight { loss: if self.weighted { weights } else { count }, counted }
     }
 
     fn weight(&self, label: u32) -> f64 {
@@ -57,7 +57,7 @@ impl<'a> Shares<'a> {
     }
 
     /// The weights of a step's batch, whose rows are taken in the random order of the key, if any.
-    pub fn step(&self, entry: &StepEntry, order: Option<Key>) -> Share {
+    pub fn step(&self, entry: &StepEntry, order: Option<Key>) -> BatchWeight {
         let source = |position| match order {
             Some(key) => key.permute(entry.epoch, position, entry.total) as usize,
             None => position as usize,
