@@ -116,7 +116,7 @@ fn what_is_wrong_with_a_layer_shows_when_the_network_is_built() {
     let message =
         |layer: Custom| Sequential::new(2).layer(layer).dense(1).build().unwrap_err().to_string();
     let wide = message(Custom::new("wide", 3, |program, x, _| program.copy("y", x)));
-    assert!(wide.contains("layer 0, wide") && wide.contains("not numbers of [2, 3]"), "{wide}");
+    assert!(wide.contains("layer 0, wide") && wide.contains("not values of [2, 3]"), "{wide}");
     let step = message(Custom::new("step", 2, |program, x, _| {
         let norm = program.reduce("norm", Reduce::CountNan, x, &[-1])?;
         let column = program.reshape("column", norm, Shape::new(&[2, 1])?)?;
