@@ -5,6 +5,7 @@ pub mod matmul;
 mod names;
 pub mod parts;
 pub mod registry;
+mod rolled;
 mod rows;
 mod trusted;
 pub mod whole;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Tiling, Variant, Via};
+use crate::gpu::kernel::rolled::by_turns;
 
 impl Variant {
     /// Names of the results of an invocation: row within its rows, four columns.
@@ -79,22 +80,32 @@ impl Variant {
         if deep > 1 {
             text += &self.combine();
         }
-        for (row, col) in self.accumulators() {
-            let _ = writeln!(
-                text,
-                "    store(start, row{} + {}u, col{col}, c{row}_{col});",
-                row / 4,
-                row % 4
-            );
-        }
+        text += &self.stores();
+        text + "}\n"
+    }
+
+    /// What is stored of the results, and of the sums.
+    fn stores(&self) -> String {
+        let Tiling { each: [rows, cols], lanes: [down, ..], .. } = self.tiling;
+        let step = 4 * down;
+        let most = self.tiling.rolls().then_some("params.m - top");
+        let names = |row| (0..cols / 4).map(|col| format!("c{row}_{col}")).collect();
+        let mut text = by_turns(most, rows, names, |row, names| {
+            let lines = names.iter().enumerate().map(|(col, name)| {
+                format!("        store(start, row0 + {row} / 4u * {step}u + {row} % 4u, col{col}, {name});\n")
+            });
+            lines.collect()
+        });
         if self.sums {
+            let names = |row| vec![format!("sum{row}")];
             text += "    if is_first {\n";
-            for i in 0..rows / 4 {
-                let _ = writeln!(text, "        store_sums(part, row{i}, sum{i});");
-            }
+            text += &by_turns(most, rows / 4, names, |row, names| {
+                let name = names.concat();
+                format!("        store_sums(part, row0 + {row} * {step}u, {name});\n")
+            });
             text += "    }\n";
         }
-        text + "}\n"
+        text
     }
 
     /// The lanes along the inner side add their shares up, by a fixed tree.

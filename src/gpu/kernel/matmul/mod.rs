@@ -48,6 +48,12 @@ impl Tiling {
         [self.each[0] * self.lanes[0], self.each[1] * self.lanes[1]]
     }
 
+    /// Whether results are stored in a loop: compilers of CPU adapters, for which workgroups of eight are, take long for each
+    /// access to memory.
+    const fn rolls(self) -> bool {
+        self.workgroup() == 8
+    }
+
     /// Invocations per workgroup.
     pub const fn workgroup(self) -> u32 {
         self.lanes[0] * self.lanes[1] * self.lanes[2]
