@@ -113,10 +113,10 @@ const CALLS: &[(&str, Call)] = &[
     ("activation_second", |on, t| {
         on.activation_second(Activation::tanh(), &t.matrix(), &t.matrix()).map(drop)
     }),
-    ("learned", |on, t| {
+    ("parametric", |on, t| {
         on.parametric(Activation::prelu(), &t.matrix(), &t.numbers(&[1])).map(drop)
     }),
-    ("learned_backward", |on, t| {
+    ("parametric_backward", |on, t| {
         let (x, weight) = (t.matrix(), t.numbers(&[1]));
         on.parametric_backward(Activation::prelu(), &x, &weight, &t.matrix()).map(drop)
     }),

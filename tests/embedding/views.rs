@@ -331,7 +331,7 @@ fn a_slot_without_memory_of_its_own_says_where_it_is_instead() {
         assert!(error.contains(&format!("'{}'", info.name)), "{error}");
         let (count, words) = match info.place {
             Place::Param(_) | Place::Grad(_) => (&mut arenas, "lies among the"),
-            _ => (&mut within, "within a dispatch"),
+            _ => (&mut within, "not stored by a fused dispatch"),
         };
         assert!(error.contains(words), "{error}");
         *count += 1;
