@@ -118,7 +118,7 @@ impl<'a> Fit<'a> {
     fn call_back(&mut self, epoch: &Epoch, done: u64, stopped: bool) -> ControlFlow<()> {
         match &mut self.callback {
             Some((every, callback))
-                if stopped || done == self.epochs || (done - 1) % *every == 0 =>
+                if stopped || done == self.epochs || (done - 1).is_multiple_of(*every) =>
             {
                 callback(epoch)
             }
@@ -128,7 +128,7 @@ impl<'a> Fit<'a> {
 
     /// The path of the checkpoint that is due now, if any.
     fn due_checkpoint(&self, done: u64) -> Option<&Path> {
-        let due = self.checkpoint.as_ref().filter(|(every, _)| done % every == 0);
+        let due = self.checkpoint.as_ref().filter(|(every, _)| done.is_multiple_of(*every));
         due.map(|(_, path)| path.as_path())
     }
 }
