@@ -127,9 +127,9 @@ impl Class {
 
     fn tiling(self, [m, k, n]: [usize; 3], subgroups: bool) -> MatMul {
         if self == Self::Cpu {
-            // Of 32, 64 and 128 fours in registers, each takes twice as long to compile as the one before and is a sixth
-            // faster.
-            let work = m * k * n;
+            // Of tilings with 32, 64 and 128 vec4 in registers, each takes twice as long to compile as the one before and is
+            // a sixth faster.
+            let work = m.saturating_mul(k).saturating_mul(n);
             return match (m, n) {
                 (65.., 9..) if subgroups && work >= 1 << 28 => MatMul::SharedTall,
                 (17.., 9..) if subgroups && work >= 1 << 24 => MatMul::Shared,

@@ -1,13 +1,13 @@
-//! Loops over what an invocation keeps in registers.
+//! Loops over the values that an invocation keeps in registers.
 
 use std::fmt::Write as _;
 
-/// What `body` says of each row of numbers in registers: their names, and which row it is.
+/// The statements of `body` for each row of registers; `body` gets the names of a row's registers and its index.
 ///
-/// With `most` it is a loop, whose text stands once however many rows there are: it says what it does of the names of the
-/// first row, after which each row's numbers move up to the row before. Compilers of CPU adapters need long for each access to
-/// memory, which they write out for every component of every invocation. The loop ends after `rows` turns or after `most`,
-/// an expression whose value no compiler knows: a loop with a known number of turns is unrolled.
+/// With `most`, they are one loop whose body is written once for any number of rows: it names the registers of the first
+/// row, and after each iteration every row moves to the one before it. Compilers of CPU adapters are slow for each memory
+/// access, which they expand per component and invocation. The loop ends after `rows` iterations or after `most`, an
+/// expression whose value no compiler knows, since a loop with a known count would be unrolled.
 pub(super) fn by_turns(
     most: Option<&str>,
     rows: u32,

@@ -48,8 +48,8 @@ impl Tiling {
         [self.each[0] * self.lanes[0], self.each[1] * self.lanes[1]]
     }
 
-    /// Whether results are stored in a loop: compilers of CPU adapters, for which workgroups of eight are, take long for each
-    /// access to memory.
+    /// True if results are stored in a loop: the compilers of CPU adapters, which have workgroups of eight, are slow for each
+    /// memory access.
     const fn rolls(self) -> bool {
         self.workgroup() == 8
     }
