@@ -38,7 +38,7 @@ impl Program {
     /// slots. Returns whether it is one now.
     pub(crate) fn place_grad(&mut self, slot: Slot, index: usize, before: usize) -> bool {
         let len = self.params.get(index).map(|param| param.shape.len());
-        let base = self.slots.get(slot.0).map_or(slot, |info| info.base(slot));
+        let base = self.base(slot);
         let info = self.slots.get_mut(base.0).filter(|_| base.0 >= before);
         let info = info.filter(|info| info.place == Place::Value && Some(info.shape.len()) == len);
         info.map(|info| info.place = Place::Grad(index)).is_some()

@@ -113,7 +113,7 @@ impl Gradients {
     fn new(program: &Program, ops: &[Op], wrt: &[Slot]) -> Self {
         let mut first = HashMap::new();
         let owners = (0..program.slots.len()).map(Slot).map(|slot| {
-            let base = program.slots.get(slot.0).map_or(slot, |info| info.base(slot));
+            let base = program.base(slot);
             let place = program.slots.get(base.0).map(|info| info.place);
             match place {
                 Some(Place::Param(_) | Place::Grad(_)) => *first.entry(place).or_insert(base),
@@ -141,8 +141,7 @@ impl Gradients {
     }
 
     fn owner(&self, program: &Program, slot: Slot) -> Slot {
-        let own = || program.slots.get(slot.0).map_or(slot, |info| info.base(slot));
-        self.owners.get(slot.0).copied().unwrap_or_else(own)
+        self.owners.get(slot.0).copied().unwrap_or_else(|| program.base(slot))
     }
 
     /// The name of the gradient of a slot.

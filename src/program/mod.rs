@@ -110,6 +110,11 @@ impl Program {
         self.slots.get(slot.0).ok_or_else(foreign)
     }
 
+    /// The slot whose memory a slot has: the one that it aliases, or itself.
+    pub(crate) fn base(&self, slot: Slot) -> Slot {
+        self.slots.get(slot.0).map_or(slot, |info| info.base(slot))
+    }
+
     /// The shape of a slot.
     ///
     /// # Errors

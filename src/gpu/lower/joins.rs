@@ -59,7 +59,7 @@ impl ReadCounts {
         let mut counts = vec![0; program.slots().len()];
         for op in program.ops() {
             let read: HashSet<Slot> =
-                op.inputs().into_iter().map(|slot| base(program, slot)).collect();
+                op.inputs().into_iter().map(|slot| program.base(slot)).collect();
             for slot in read {
                 change(&mut counts, slot.0, |count| *count += 1);
             }
@@ -69,12 +69,8 @@ impl ReadCounts {
 
     /// Returns whether only one op reads a value. Only true in a training step, whose values nothing outside reads.
     fn is_private(&self, program: &Program, slot: Slot) -> bool {
-        self.trains && self.counts.get(base(program, slot).0) == Some(&1)
+        self.trains && self.counts.get(program.base(slot).0) == Some(&1)
     }
-}
-
-fn base(program: &Program, slot: Slot) -> Slot {
-    program.slot(slot).map_or(slot, |info| info.base(slot))
 }
 
 impl Join {

@@ -66,7 +66,7 @@ fn changed(program: &Program) -> HashSet<Operand> {
 /// The memory that contains an operand.
 fn whole(program: &Program, operand: Operand) -> Operand {
     let Operand::Slot(slot) = operand else { return operand };
-    let base = program.slot(slot).map_or(slot, |info| info.base(slot));
+    let base = program.base(slot);
     match program.slot(base).map(|info| info.place) {
         Ok(Place::Param(_)) => Operand::Params,
         Ok(Place::Grad(_)) => Operand::Grads,

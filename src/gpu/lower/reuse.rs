@@ -97,7 +97,7 @@ fn arrange(live_ranges: Vec<LiveRange>) -> Vec<Shared> {
 /// outlive it and are left out.
 fn live_ranges(program: &Program) -> Vec<LiveRange> {
     let mut uses: Vec<Option<Uses>> = vec![None; program.slots().len()];
-    let base = |slot: Slot| program.slot(slot).map_or(slot, |info| info.base(slot));
+    let base = |slot| program.base(slot);
     for (number, op) in program.ops().iter().enumerate() {
         let writes = op.effects().writes;
         let mut touch = |slot: Slot, reads: bool| {

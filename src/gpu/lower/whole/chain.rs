@@ -386,7 +386,7 @@ impl Chain {
     fn check(self, program: &Program) -> Judged<Self> {
         let hidden: HashSet<Slot> = self.hidden(program).into_iter().collect();
         // An alias counts as its base.
-        let base = |slot: Slot| program.slot(slot).map_or(slot, |info| info.base(slot));
+        let base = |slot| program.base(slot);
         for (number, op) in program.ops().iter().enumerate() {
             if !self.ops.contains(&number)
                 && let Some(slot) =
