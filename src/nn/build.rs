@@ -117,9 +117,9 @@ impl Builder {
         }
     }
 
-    fn param(&mut self, info: ParamInfo, draw: InitSource) -> usize {
+    fn param(&mut self, info: ParamInfo, source: InitSource) -> usize {
         self.params.push(info);
-        self.sources.push(draw);
+        self.sources.push(source);
         self.params.len() - 1
     }
 

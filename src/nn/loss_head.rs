@@ -3,7 +3,7 @@
 use super::Network;
 use super::build::{Stage, StageKind};
 use super::objective::Objective;
-use super::pass::{forward, last};
+use super::pass::forward;
 use crate::error::{Error, Result};
 use crate::ops::loss::LinearOutputs;
 use crate::program::{LinearInputs, LossInputs, Program, Slot};
@@ -54,12 +54,14 @@ impl Network {
         if objective.linear_cross_entropy {
             return self.linear_loss_head(program, objective, x, targets, training);
         }
-        let values = self.forward(program, x, training)?;
-        let (y, forward) = (last(&values)?, program.ops().len());
+        let (below, last) = self.stages.split_at(self.stages.len().saturating_sub(1));
+        let features = forward(below, program, x, training)?;
+        let y = forward(last, program, features, training)?;
+        let forward = program.ops().len();
         let LossTargets { target, weight, class_weight } = targets;
         let of = |y| LossInputs { weight, class_weight, ..LossInputs::new(y, target) };
         program.check_loss(&objective.loss, &of(y))?;
-        let Criterion { prediction, loss, reduction } = self.head(objective, y, &values);
+        let Criterion { prediction, loss, reduction } = self.criterion(objective, [features, y]);
         let (loss, gradients) =
             program.loss_of(loss, reduction, of(prediction), training.is_some())?;
         let grad = gradients.first().copied();
@@ -75,12 +77,11 @@ impl Network {
 
     /// The loss and its prediction: the outputs, or the input of the last activation if that activation and the loss
     /// together equal a loss of logits.
-    fn head(&self, objective: &Objective, y: Slot, values: &[Slot]) -> Criterion {
+    fn criterion(&self, objective: &Objective, [features, y]: [Slot; 2]) -> Criterion {
         let of_logits = || {
             let StageKind::Activation(output) = &self.stages.last()?.kind else { return None };
             let (loss, reduction) = objective.loss.of_logits(output, objective.reduction)?;
-            let [.., prediction, _] = values else { return None };
-            Some(Criterion { prediction: *prediction, loss, reduction })
+            Some(Criterion { prediction: features, loss, reduction })
         };
         let Objective { loss, reduction, .. } = *objective;
         of_logits().unwrap_or(Criterion { prediction: y, loss, reduction })
@@ -95,7 +96,7 @@ impl Network {
         training: Option<u64>,
     ) -> Result<LossHead> {
         let (below, first, has_bias) = self.below_last()?;
-        let y = last(&forward(below, program, x, training)?)?;
+        let y = forward(below, program, x, training)?;
         let forward = program.ops().len();
         let LossTargets { target, weight: row_weight, class_weight } = targets;
         let weight = program.param(first)?;

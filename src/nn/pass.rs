@@ -11,13 +11,13 @@ use crate::shape::Shape;
 use crate::spec::{Activation, Arithmetic};
 
 impl Network {
-    /// Adds the forward pass, in training mode if given a seed. Returns its input and the output of each layer.
+    /// Adds the forward pass, in training mode if given a seed. Returns the output.
     pub(super) fn forward(
         &self,
         program: &mut Program,
         x: Slot,
         training: Option<u64>,
-    ) -> Result<Vec<Slot>> {
+    ) -> Result<Slot> {
         forward(&self.stages, program, x, training)
     }
 
@@ -59,19 +59,8 @@ pub(super) fn forward(
     program: &mut Program,
     x: Slot,
     training: Option<u64>,
-) -> Result<Vec<Slot>> {
-    let mut values = vec![x];
-    let mut current = x;
-    for stage in stages {
-        current = stage.forward(program, current, training)?;
-        values.push(current);
-    }
-    Ok(values)
-}
-
-/// The output of the last layer.
-pub(super) fn last(values: &[Slot]) -> Result<Slot> {
-    values.last().copied().ok_or_else(|| Error::Internal("a pass without values".into()))
+) -> Result<Slot> {
+    stages.iter().try_fold(x, |x, stage| stage.forward(program, x, training))
 }
 
 impl Stage {
@@ -113,7 +102,7 @@ impl Stage {
                 layer.forward(program, x, &params)
             }
             StageKind::Residual(stages) => {
-                let y = forward(stages, program, x, training)?.pop().unwrap_or(x);
+                let y = forward(stages, program, x, training)?;
                 program.arithmetic(&name, Arithmetic::Add, x, y)
             }
         }

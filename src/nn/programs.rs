@@ -3,7 +3,6 @@
 use super::figures::{RecordLayout, Recorder};
 use super::loss_head::{LossHead, LossTargets};
 use super::objective::{Objective, TargetKind};
-use super::pass::last;
 use super::{Layer, Network};
 use crate::error::Result;
 use crate::ops::IndexOp;
@@ -132,7 +131,7 @@ impl Network {
         let mut program = Program::new("train by gradient", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let grad = program.input("d y", Shape::new(&[rows, self.outputs()])?, DType::F32);
-        let y = last(&self.forward(&mut program, x, Some(seed))?)?;
+        let y = self.forward(&mut program, x, Some(seed))?;
         let forward = program.ops().len();
         let (params, wanted) = (0..self.params().len(), objective.through.then_some(x));
         let grad_x = self.backward(&mut program, (y, grad), params, wanted)?;
@@ -210,7 +209,7 @@ impl Network {
         let mut program = Program::new("confusion", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let target = TargetKind::Class.input(&mut program, rows)?;
-        let y = last(&self.forward(&mut program, x, None)?)?;
+        let y = self.forward(&mut program, x, None)?;
         let matrix = program.confusion_matrix_ignoring(y, target, ignored)?;
         Ok(ProgramIo { target: Some(target), ..ProgramIo::new(program, x, matrix) })
     }
@@ -222,7 +221,7 @@ impl Network {
     pub fn inference(&self, rows: usize) -> Result<ProgramIo> {
         let mut program = Program::new("predict", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
-        let y = last(&self.forward(&mut program, x, None)?)?;
+        let y = self.forward(&mut program, x, None)?;
         Ok(ProgramIo::new(program, x, y))
     }
 }
