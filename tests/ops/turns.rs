@@ -169,7 +169,7 @@ fn walked(name: &str, case: Case, outputs: &[Slot], refused: &mut Vec<String>) {
 }
 
 #[test]
-#[ignore = "minutes: rows and columns of 17 million numbers through every op whose loops grow with them"]
+#[ignore = "half a minute: rows and columns of 17 million numbers through every op whose loops grow with them"]
 fn every_op_along_an_axis_looks_at_all_of_it_or_refuses() {
     let (data, mut refused) = (long(), Vec::new());
     let ones = vec![1.0; LONG];

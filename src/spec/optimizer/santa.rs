@@ -13,18 +13,20 @@ use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
 
+const SIGMA: Param = Param::new("sigma", 0.95, Range::BELOW_ONE);
+const LAMBDA: Param = Param::new("lambda", 1e-8, Range::POSITIVE);
+const C: Param = Param::new("c", 5.0, Range::NOT_NEGATIVE);
+const BURN_IN: Param = Param::new("burn_in", 100.0, Range::NOT_NEGATIVE);
+const GAMMA: Param = Param::new("gamma", 0.5, Range::NOT_NEGATIVE);
+const N: Param = Param::new("n", 16.0, Range::POSITIVE);
+const LEAST: Param = Param::new("least", 1e-3, Range::POSITIVE);
+
 entries! { OptimizerKind;
     santa_e {
         aliases: [],
         params: [
             lr(1e-2), decay(0.0), COUPLED, MAXIMIZE,
-            Param::new("sigma", 0.95, Range::BELOW_ONE),
-            Param::new("lambda", 1e-8, Range::POSITIVE),
-            Param::new("c", 5.0, Range::NOT_NEGATIVE),
-            Param::new("burn_in", 100.0, Range::NOT_NEGATIVE),
-            Param::new("gamma", 0.5, Range::NOT_NEGATIVE),
-            Param::new("n", 16.0, Range::POSITIVE),
-            Param::new("least", 1e-3, Range::POSITIVE),
+            SIGMA, LAMBDA, C, BURN_IN, GAMMA, N, LEAST,
         ],
         formula: "Euler's scheme: u = (1 - alpha) u - lr g' g + while t < burn_in, heat (1 - g'/g' now) / u + noise; p += g' u",
         source: "Chen et al. 2016, algorithm 1; g' = 1 / sqrt(lambda + sqrt(v)), heat = lr / t^gamma, n minibatches; \
@@ -35,13 +37,7 @@ entries! { OptimizerKind;
         aliases: [],
         params: [
             lr(1e-2), decay(0.0), COUPLED, MAXIMIZE,
-            Param::new("sigma", 0.95, Range::BELOW_ONE),
-            Param::new("lambda", 1e-8, Range::POSITIVE),
-            Param::new("c", 5.0, Range::NOT_NEGATIVE),
-            Param::new("burn_in", 100.0, Range::NOT_NEGATIVE),
-            Param::new("gamma", 0.5, Range::NOT_NEGATIVE),
-            Param::new("n", 16.0, Range::POSITIVE),
-            Param::new("least", 1e-3, Range::POSITIVE),
+            SIGMA, LAMBDA, C, BURN_IN, GAMMA, N, LEAST,
         ],
         formula: "the symmetric splitting scheme: half a step of p, half a damping of u, the kick, and the halves again",
         source: "Chen et al. 2016, algorithm 2; parameters as santa_e",
