@@ -121,6 +121,46 @@ fn settings_outside_their_range_are_refused_by_name() {
 }
 
 #[test]
+fn metrics_that_a_recorded_step_has_no_room_for_are_refused_before_anything_is_built() {
+    let build = |metrics: usize, skips: bool| {
+        let model = Sequential::new(1).embedding(4, 3).dense(3);
+        let trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::sgd())
+            .metrics(&vec![Metric::Accuracy; metrics]);
+        if skips { trainer.skip_not_finite() } else { trainer }.on(&Device::cpu())
+    };
+    let words = ["3 metrics", "4 numbers about invalid data", "9 figures", "limit of 8"];
+    says(build(3, false), &words);
+    says(build(2, true), &["2 metrics", "1 about skipped updates", "9 figures"]);
+    for (metrics, skips) in [(2, false), (1, true)] {
+        let step = build(metrics, skips).unwrap().into_step(4);
+        says(step, &["into_step", "recorded on a GPU"]);
+    }
+}
+
+#[test]
+fn whatever_the_loss_a_step_records_as_many_metrics_as_its_builder_accepts() {
+    for loss in Loss::all() {
+        let metric = if loss.takes_classes() { Metric::Accuracy } else { Metric::Mse };
+        for embeds in [false, true] {
+            let model = Sequential::new(1);
+            let model = if embeds { model.embedding(4, 3) } else { model.dense(3) };
+            for metrics in 0..=5 {
+                let trainer = Trainer::new(model.clone().dense(3), loss, Optimizer::sgd())
+                    .metrics(&vec![metric; metrics])
+                    .skip_not_finite();
+                match trainer.on(&Device::cpu()).and_then(|trainer| trainer.into_step(4)) {
+                    Err(Error::Limit { what, .. }) => {
+                        assert!(what.contains(" metrics"), "{loss} fails late: {what}")
+                    }
+                    Err(_) => {}
+                    Ok(_) => panic!("{loss} was recorded without a GPU"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn unknown_names_are_refused_with_near_ones() {
     says("gelo".parse::<Activation>(), &["activation", "'gelo'", "did you mean", "gelu"]);
     says("adma".parse::<Optimizer>(), &["optimizer", "'adma'", "adam"]);

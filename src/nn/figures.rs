@@ -2,7 +2,9 @@
 
 use std::ops::Range;
 
-use crate::error::Result;
+use super::objective::{Objective, TargetKind};
+use super::{Layer, Network};
+use crate::error::{Error, Result};
 use crate::program::{Op, Program, Slot};
 
 /// The recorded values of one step.
@@ -46,11 +48,6 @@ fn figure(record: &Record, place: usize) -> f64 {
 }
 
 impl RecordLayout {
-    /// The most values that a step records: loss, penalty, two for invalid targets, metrics and the optional ones.
-    pub(crate) fn most(metrics: usize, skips: bool, may_be_improbable: bool) -> usize {
-        4 + metrics + usize::from(skips) + usize::from(may_be_improbable)
-    }
-
     /// The loss; NaN if the step records none.
     pub fn loss(&self, record: &Record) -> f64 {
         self.loss.map_or(f64::NAN, |place| figure(record, place))
@@ -95,6 +92,66 @@ impl RecordLayout {
             let (count, first) = (figure(record, count), figure(record, count + 1));
             format!("{count} {what} are no indices below {limit}; the first is at place {first}")
         })
+    }
+}
+
+/// The faults in its data that a step counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Checks {
+    /// The loss takes probabilities, and the predictions may be something else.
+    pub predictions: bool,
+    /// The same for the targets.
+    pub targets: bool,
+    /// The targets are classes, which may be out of range.
+    pub classes: bool,
+    /// The number of rows of the table that the features are indices of, if they are.
+    pub indices: Option<usize>,
+}
+
+impl Checks {
+    /// The number of values that they record.
+    fn recorded(self) -> usize {
+        let fractions = usize::from(self.predictions) + usize::from(self.targets);
+        let indices = usize::from(self.classes) + usize::from(self.indices.is_some());
+        fractions + 2 * indices
+    }
+}
+
+impl Network {
+    /// The checks of a step towards an objective.
+    pub(super) fn checks(&self, objective: &Objective, target: TargetKind) -> Checks {
+        let Objective { loss, checked, .. } = objective;
+        let last = self.layers().last();
+        let fits = matches!(last, Some(Layer::Activation(f)) if f.gives_probabilities());
+        let classes = target == TargetKind::Class;
+        Checks {
+            predictions: loss.takes_probabilities() && !fits,
+            targets: loss.takes_probabilities() && !classes && *checked,
+            classes: classes && *checked,
+            indices: self.index_count().filter(|_| *checked),
+        }
+    }
+
+    /// Fails if a step towards an objective would record too many values. Whether there are penalties and invalid
+    /// indices depends on the layers and on the data, so one value and one pair are always kept for them.
+    pub(crate) fn check_recorded(
+        &self,
+        objective: &Objective,
+        target: TargetKind,
+        metrics: usize,
+    ) -> Result<()> {
+        let faults = self.checks(objective, target).recorded().max(2);
+        let skips = usize::from(objective.transforms.skip_not_finite);
+        let recorded = 2 + metrics + faults + skips;
+        if recorded <= Op::MAX_RECORDED {
+            return Ok(());
+        }
+        let what = format!(
+            "a step with loss, penalty, {metrics} metrics, {faults} numbers about invalid data and {skips} about skipped \
+             updates"
+        );
+        let (needed, limit) = (recorded as u64, Op::MAX_RECORDED as u64);
+        Err(Error::Limit { what, needed, limit, unit: "figures" })
     }
 }
 

@@ -48,6 +48,11 @@ pub struct Objective {
 }
 
 impl Objective {
+    /// The kind of targets that the loss takes: classes if it can, otherwise values, `outputs` per row.
+    pub(crate) fn natural_target(&self, outputs: usize) -> TargetKind {
+        if self.loss.takes_classes() { TargetKind::Class } else { TargetKind::Values(outputs) }
+    }
+
     /// Adds the input for the weights of the rows.
     pub(super) fn weight(&self, program: &mut Program, rows: usize) -> Result<Option<Slot>> {
         let shape = Shape::new(&[rows])?;

@@ -1,15 +1,15 @@
 //! The programs of a network: training steps, evaluation, confusion matrix and inference.
 
-use super::figures::{RecordLayout, Recorder};
+use super::Network;
+use super::figures::{Checks, RecordLayout, Recorder};
 use super::loss_head::{LossHead, LossTargets};
 use super::objective::{Objective, TargetKind};
-use super::{Layer, Network};
 use crate::error::Result;
 use crate::ops::IndexOp;
 use crate::program::{DType, Op, Program, Slot};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
-use crate::spec::{Loss, Metric, Optimizer};
+use crate::spec::{Metric, Optimizer};
 
 /// The key of the random order in which batches take their rows; `None` for a batch of all rows, which keeps their
 /// order.
@@ -87,24 +87,17 @@ impl Network {
         figures.penalty(&mut program, true);
         figures.metrics(loss_head.metrics(&mut program, objective, batch_target)?);
         let LossHead { y, loss, grad, grad_x, forward, .. } = loss_head;
-        self.outside_unit(
-            &mut program,
-            objective,
-            [y, batch_target],
-            objective.checked,
-            &mut figures,
-        )?;
+        let checks = self.checks(objective, target);
+        self.outside_unit(&mut program, objective, [y, batch_target], checks, &mut figures)?;
         let mut check = |program: &mut Program, slot, what, limit, ignored| -> Result<()> {
             figures.invalid_indices(program.check_classes(slot, limit, ignored)?, what, limit);
             Ok(())
         };
-        if objective.checked && target == TargetKind::Class {
+        if checks.classes {
             let ignored = objective.loss.ignore_index();
             check(&mut program, batch_target, "targets", self.outputs(), ignored)?;
         }
-        if let (true, Some(index), Some(count)) =
-            (objective.checked, indices(&program), self.index_count())
-        {
+        if let (Some(count), Some(index)) = (checks.indices, indices(&program)) {
             check(&mut program, index, "features", count, None)?;
         }
         let parts = [forward, program.ops().len()];
@@ -155,6 +148,7 @@ impl Network {
     ) -> Result<ProgramIo> {
         let mut program = Program::new("evaluate", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
+        let checks = Checks { targets: false, ..self.checks(objective, target) };
         let target = target.input(&mut program, rows)?;
         let weight = objective.weight(&mut program, rows)?;
         let constants: Vec<_> = objective.class_weight(&mut program)?.into_iter().collect();
@@ -165,39 +159,29 @@ impl Network {
         figures.loss(loss_head.loss);
         figures.penalty(&mut program, false);
         figures.metrics(loss_head.metrics(&mut program, objective, target)?);
-        self.outside_unit(&mut program, objective, [loss_head.y, target], false, &mut figures)?;
+        self.outside_unit(&mut program, objective, [loss_head.y, target], checks, &mut figures)?;
         let record = figures.end(&mut program)?;
         let io = ProgramIo::new(program, x, loss_head.y);
         Ok(ProgramIo { target: Some(target), weight, constants, record, ..io })
     }
 
-    /// Records the fractions of predictions and, if `checked`, of targets that are not probabilities.
+    /// Records the fractions of predictions and targets that are not probabilities, if they are checked.
     fn outside_unit(
         &self,
         program: &mut Program,
         objective: &Objective,
         [y, target]: [Slot; 2],
-        checked: bool,
+        checks: Checks,
         figures: &mut Recorder,
     ) -> Result<()> {
         let (cols, loss) = (self.outputs(), objective.loss.name());
-        let values = program.slot(target)?.dtype == DType::F32;
-        let targets = (objective.loss.takes_probabilities() && checked && values).then_some(target);
-        let predictions = self.may_be_improbable(&objective.loss).then_some(y);
-        let asked = [("predictions", predictions), ("targets", targets)];
-        let asked = asked.into_iter().filter_map(|(what, slot)| Some((what, slot?)));
-        for (what, slot) in asked {
+        let predictions = checks.predictions.then_some(("predictions", y));
+        let targets = checks.targets.then_some(("targets", target));
+        for (what, slot) in predictions.into_iter().chain(targets) {
             let share = program.metric(Metric::OutsideUnit, slot, slot)?;
             figures.outside_unit(share, what, cols, loss);
         }
         Ok(())
-    }
-
-    /// Returns whether the loss takes probabilities but the outputs may be something else.
-    pub(crate) fn may_be_improbable(&self, loss: &Loss) -> bool {
-        let last = self.layers().last();
-        let fits = matches!(last, Some(Layer::Activation(f)) if f.gives_probabilities());
-        loss.takes_probabilities() && !fits
     }
 
     /// A program whose output is the confusion matrix, classes by classes, over up to `rows` rows whose class is not

@@ -3,8 +3,8 @@
 use super::Trainer;
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
-use crate::nn::{GradientTransforms, Layer, Network, Objective, RecordLayout, Sequential};
-use crate::program::{Averaging, Op};
+use crate::nn::{GradientTransforms, Layer, Network, Objective, Sequential};
+use crate::program::Averaging;
 use crate::spec::schedule::{Plateau, PlateauState};
 use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
 
@@ -112,8 +112,9 @@ impl TrainerBuilder {
         Self { reduction, ..self }
     }
 
-    /// Sets the metrics recorded in addition to the loss, at most four (three with
-    /// [`TrainerBuilder::skip_not_finite`]); by default one that suits the loss.
+    /// Sets the metrics recorded in addition to the loss; by default one that suits the loss. A step records at most
+    /// eight values: loss, penalty, metrics, a skipped update ([`TrainerBuilder::skip_not_finite`]), and two or more
+    /// about invalid data. Up to four metrics fit, and two if an embedding's indices and class targets can be invalid.
     pub fn metrics(self, metrics: &[Metric]) -> Self {
         Self { metrics: Some(metrics.to_vec()), ..self }
     }
@@ -179,22 +180,13 @@ impl TrainerBuilder {
     pub fn on(self, device: &Device) -> Result<Trainer> {
         let network = self.model.build()?;
         self.check(&network)?;
+        let objective = self.objective();
+        self.check_recorded(&network, &objective)?;
         let (optimizer, transforms, others) = (self.optimizer, self.transforms, self.scheduled()?);
         let extras = transforms.states().len();
         Weights::check(device, network.params(), optimizer.states().len() + extras)?;
         let initial = network.initial(self.seed);
         let weights = Weights::new(device, network.params(), &initial, &optimizer, extras)?;
-        let objective = Objective {
-            loss: self.loss,
-            reduction: self.reduction,
-            metrics: self.metrics.clone().unwrap_or_default(),
-            transforms,
-            weighted: false,
-            class_weights: self.class_weights,
-            linear_cross_entropy: self.linear_cross_entropy,
-            checked: false,
-            through: false,
-        };
         let mut trainer = Trainer {
             network,
             objective,
@@ -239,16 +231,28 @@ impl TrainerBuilder {
             let message = "a loss to train by is one number; use Reduction::Mean or Reduction::Sum";
             return Err(Error::unsupported("Trainer", message));
         }
-        let (skips, metrics) =
-            (self.transforms.skip_not_finite, self.metrics.as_ref().map_or(1, Vec::len));
-        let may_be_improbable = network.may_be_improbable(&self.loss);
-        let recorded = RecordLayout::most(metrics, skips, may_be_improbable);
-        if recorded > Op::MAX_RECORDED {
-            let (needed, limit) = (recorded as u64, Op::MAX_RECORDED as u64);
-            let what = "recording loss, penalty, faults, skipped updates and metrics".to_string();
-            return Err(Error::Limit { what, needed, limit, unit: "figures" });
-        }
         Ok(())
+    }
+
+    fn objective(&self) -> Objective {
+        Objective {
+            loss: self.loss,
+            reduction: self.reduction,
+            metrics: self.metrics.clone().unwrap_or_default(),
+            transforms: self.transforms,
+            weighted: false,
+            class_weights: self.class_weights.clone(),
+            linear_cross_entropy: self.linear_cross_entropy,
+            checked: false,
+            through: false,
+        }
+    }
+
+    /// Fails if a step over data that has not been checked before would record too many values.
+    fn check_recorded(&self, network: &Network, objective: &Objective) -> Result<()> {
+        let metrics = self.metrics.as_ref().map_or(1, Vec::len);
+        let checked = Objective { checked: true, ..objective.clone() };
+        network.check_recorded(&checked, checked.natural_target(network.outputs()), metrics)
     }
 
     /// The schedules of hyper-parameters other than the learning rate, by the index of the hyper-parameter.

@@ -174,13 +174,8 @@ impl Trainer {
         self.network.params().iter().map(|param| param.name.clone()).zip(tensors).collect()
     }
 
-    /// The kind of targets that the loss takes: classes if it can, values otherwise.
     fn natural_target(&self) -> TargetKind {
-        if self.objective.loss.takes_classes() {
-            TargetKind::Class
-        } else {
-            TargetKind::Values(self.network.outputs())
-        }
+        self.objective.natural_target(self.network.outputs())
     }
 
     /// Checks a data set against the network and the loss; returns the kind of its targets.
