@@ -123,6 +123,30 @@ pub(crate) fn check_memory(what: &str, bytes: u64) -> Result<()> {
     })
 }
 
+/// The largest element; NaN elements are ignored.
+pub(crate) fn maximum<F: Float>(x: &[F]) -> F {
+    x.iter().copied().fold(F::neg_infinity(), F::max)
+}
+
+/// The sum, computed over a balanced tree.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "tree_sum asks for indices below the length it was given"
+)]
+pub(crate) fn sum<F: Float>(x: &[F]) -> F {
+    tree_sum(x.len(), &|i| x[i])
+}
+
+/// The maximum m and log(sum exp(x - m)).
+#[allow(
+    clippy::indexing_slicing,
+    reason = "tree_sum asks for indices below the length it was given"
+)]
+pub(crate) fn log_sum_exp<F: Float>(x: &[F]) -> (F, F) {
+    let top = maximum(x);
+    (top, tree_sum(x.len(), &|i| (x[i] - top).exp()).ln())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

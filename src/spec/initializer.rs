@@ -2,7 +2,8 @@
 
 use super::Activation;
 use super::activation::leaky_gain;
-use super::registry::{Alias, Choice, Entry, Kind, Param, Range, Values, entries, registry};
+use super::entries::{entries, registry};
+use super::registry::{Alias, Choice, Entry, Kind, Param, Range, Values};
 use crate::random::{Key, Stream};
 
 /// An initializer with its parameters, such as `Initializer::normal().with("std", 0.1)`.

@@ -14,7 +14,6 @@ pub mod metric;
 pub mod norm;
 pub mod optimizer;
 pub mod registry;
-pub mod row;
 pub mod schedule;
 pub mod tensor;
 
@@ -50,15 +49,14 @@ pub trait Real: Float {
     /// The functions of a parametric activation.
     fn parametric(passes: &activation::ParametricPasses) -> &activation::Parametric<Self>;
     /// The passes of a row-wise activation.
-    fn rows(passes: &row::RowPasses) -> &row::Rows<Self>;
+    fn rows(passes: &activation::RowPasses) -> &activation::Rows<Self>;
     /// The passes of an elementwise loss.
     fn loss_map(passes: &loss::ElementwisePasses) -> &loss::Map<Self>;
     /// The pass of a row-wise loss.
     fn loss_row(passes: &loss::RowPasses) -> &loss::Row<Self>;
     /// The pass that completes an optimizer's per-step scalars.
     fn carry(passes: &optimizer::CarryPasses) -> &optimizer::Carry<Self>;
-    /// The update pass of an optimizer. @@ spec/registry.rs -96 The registry: entries, look-up by name, and entries
-    /// with parameter values.
+    /// The update pass of an optimizer.
     fn update(passes: &optimizer::UpdatePasses) -> &optimizer::Update<Self>;
 }
 
@@ -77,7 +75,7 @@ macro_rules! real {
             fn parametric(passes: &activation::ParametricPasses) -> &activation::Parametric<Self> {
                 &passes.$float
             }
-            fn rows(passes: &row::RowPasses) -> &row::Rows<Self> {
+            fn rows(passes: &activation::RowPasses) -> &activation::Rows<Self> {
                 &passes.$float
             }
             fn loss_map(passes: &loss::ElementwisePasses) -> &loss::Map<Self> {

@@ -4,7 +4,6 @@ use std::fmt;
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use std::str::FromStr;
 
-pub(crate) use super::entries::{entries, registry};
 use crate::error::{Error, Result};
 use crate::numeric::Float;
 use crate::shape::MAX_AXES;

@@ -1,7 +1,7 @@
 //! Row-wise activations over rows of every kind, along every axis.
 
 use wgrad::spec::activation::ActivationKind;
-use wgrad::spec::row::RowKind;
+use wgrad::spec::activation::RowKind;
 use wgrad::{Activation, Shape};
 
 use crate::support::run::{Case, count, folding_gpu, gpu, normal};

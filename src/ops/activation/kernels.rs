@@ -6,7 +6,7 @@ use crate::gpu::kernel::parts::{
 use crate::gpu::kernel::{Binding, Kernel, Reads, Rows};
 use crate::spec::Activation;
 use crate::spec::activation::{ActivationKind, ElementwiseKind, Order, Saves, StochasticKind};
-use crate::spec::row::{RowForm, RowKind};
+use crate::spec::activation::{RowForm, RowKind};
 
 const ROW_FIELDS: [&str; 6] = ["rows", "cols", "inner", "lanes", "key0", "key1"];
 const AXIS_RESIZE_FIELDS: [&str; 4] = ["len", "cols", "out_cols", "inner"];

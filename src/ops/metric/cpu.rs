@@ -3,12 +3,11 @@
 use super::MetricOp;
 use crate::cpu::Memory;
 use crate::error::Result;
-use crate::numeric::share;
+use crate::numeric::{share, sum};
 use crate::ops::loss::{Target, Targets};
 use crate::program::StepEntry;
 use crate::spec::loss::RowTarget;
 use crate::spec::metric::Mode;
-use crate::spec::row::sum;
 use crate::spec::{Metric, Real};
 
 impl MetricOp {

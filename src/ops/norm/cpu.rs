@@ -3,10 +3,9 @@
 use super::NormOp;
 use crate::cpu::Memory;
 use crate::error::Result;
-use crate::numeric::{count, share};
+use crate::numeric::{count, share, sum};
 use crate::program::{Slot, StepEntry};
 use crate::shape::Shape;
-use crate::spec::row::sum;
 use crate::spec::{Normalization, Real};
 use crate::walk::{at, change, put};
 

@@ -3,12 +3,11 @@
 use super::UpdateOp;
 use crate::cpu::{Memory, Weights};
 use crate::error::{Error, Result};
-use crate::numeric::tree_sum;
+use crate::numeric::{sum, tree_sum};
 use crate::program::{ParamInfo, Program, StepEntry};
 use crate::random::Key;
 use crate::shape::padded;
 use crate::spec::optimizer::{MAX_CARRIED, Noise, Scalars, Takes, lbfgs, muon, sides};
-use crate::spec::row::sum;
 use crate::spec::{Optimizer, Real};
 
 impl UpdateOp {

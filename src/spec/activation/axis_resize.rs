@@ -1,11 +1,12 @@
 //! Activations that change the length of an axis.
 
 use super::initializer::{KAIMING, XAVIER};
+use super::rows::{RowPasses, Rows};
 use super::{ActivationKind, DefaultInitializer, Tolerance};
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
-use crate::spec::row::{RowPasses, Rows};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Choice, Entry, Param, Range, Values};
 use crate::walk::put;
 
 /// An activation that changes the length of an axis.

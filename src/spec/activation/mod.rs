@@ -12,10 +12,11 @@ pub use axis_resize::AxisResizeKind;
 pub use initializer::DefaultInitializer;
 pub(crate) use initializer::leaky_gain;
 pub use parametric::{MAX_PARAMETRIC, Parametric, ParametricKind, ParametricPasses};
+pub use rows::{RowForm, RowKind, RowPasses, Rows};
 pub use stochastic::{Noise, StochasticKind, StochasticPasses};
 
-use super::registry::{Choice, Entry, Kind, Values, registry};
-use super::row::RowKind;
+use super::entries::registry;
+use super::registry::{Choice, Entry, Kind, Values};
 use super::{Both, Initializer, Real};
 use crate::error::{Error, Result};
 use crate::numeric::Float;

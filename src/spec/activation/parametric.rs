@@ -4,7 +4,8 @@ use super::initializer::{KAIMING_OF_LEFT_SLOPE, KAIMING_OF_SLOPE, XAVIER};
 use super::table::times;
 use super::{ActivationKind, DefaultInitializer, Tolerance};
 use crate::numeric::Float;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
 use crate::spec::{Both, Real};
 use crate::walk::change;
 

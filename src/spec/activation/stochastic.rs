@@ -4,7 +4,8 @@ use super::initializer::{KAIMING_OF_MEAN_SLOPE, KEEPS_SCALE};
 use super::{Activation, ActivationKind, DefaultInitializer, Saves};
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::{Alias, Choice, Entry, MAX_PARAMS, Param, Range, Values, entries};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Alias, Choice, Entry, MAX_PARAMS, Param, Range, Values};
 
 /// An elementwise activation of x and a uniform random u in [0, 1).
 #[derive(Debug)]

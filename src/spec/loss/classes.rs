@@ -4,10 +4,10 @@ use std::ops::Bound::Excluded;
 
 use super::LossKind;
 use super::row::{ClassAxis, Gradient, RowKind, RowTarget, RowView, TargetForm, row, total, write};
-use crate::numeric::{Float, count};
+use crate::numeric::{Float, count, maximum};
 use crate::spec::Both;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
-use crate::spec::row::maximum;
+use crate::spec::entries::entries;
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
 
 const CLIP: Range = Range::new(Excluded(0.0), Excluded(0.5));
 /// An integer that `f32` represents exactly: a class index, any other value, or -1 for none.

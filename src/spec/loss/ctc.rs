@@ -1,7 +1,8 @@
 //! Connectionist temporal classification: the reference, computed in log space and always in `f64`.
 
 use super::LossKind;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, entries};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range};
 use crate::walk::change;
 
 /// A class index that `f32` represents exactly.

@@ -6,7 +6,8 @@ use super::map::{elementwise, pair};
 use super::{Domain, ElementwiseKind, LossKind, Map, MapInputs};
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
 
 const BELOW_HALF: Range = Range::new(Included(0.0), Excluded(0.5));
 /// The lower bound of 1 plus each argument of msle.

@@ -13,7 +13,8 @@ pub use map::{ElementwiseKind, ElementwisePasses, Map, MapInputs};
 pub use row::{ClassAxis, Row, RowKind, RowPasses, RowTarget, RowView, TargetForm};
 
 use super::Real;
-use super::registry::{Choice, Entry, Kind, registry};
+use super::entries::registry;
+use super::registry::{Choice, Entry, Kind};
 
 /// A loss with its parameters, such as `Loss::mse()` or `"cross_entropy(label_smoothing=0.1)".parse()`.
 ///

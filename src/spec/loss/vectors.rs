@@ -6,7 +6,8 @@ use super::LossKind;
 use super::row::{ClassAxis, Gradient, RowKind, RowTarget, RowView, TargetForm, row, total, write};
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
 
 entries! { LossKind;
     cosine_similarity_loss {

@@ -9,7 +9,8 @@ use super::{
 };
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
 
 entries! { OptimizerKind;
     adam {

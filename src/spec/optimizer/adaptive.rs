@@ -4,7 +4,8 @@ use super::params::{COUPLED, MAXIMIZE, NOT_POSITIVE, decay, eps, lr};
 use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, update_slices};
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Choice, Entry, Param, Range, Values};
 
 entries! { OptimizerKind;
     adagrad {

@@ -7,7 +7,8 @@ use super::{
 };
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Choice, Entry, Param, Range, Values};
 
 entries! { OptimizerKind;
     asgd {

@@ -11,7 +11,8 @@ use super::params::{MAXIMIZE, decay, lr};
 use super::{MAX_SCALARS, OptimizerKind, Takes, fill};
 use crate::numeric::{Float, tree_sum};
 use crate::spec::Both;
-use crate::spec::registry::{Choice, Entry, Param, Range, entries};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Choice, Entry, Param, Range};
 use crate::walk::put;
 
 /// The indices of the values of `numbers` that precede the products; the shader has the same.

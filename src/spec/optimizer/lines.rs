@@ -7,7 +7,8 @@ use super::params::{
 use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, update_slices};
 use crate::numeric::{Float, tree_sum};
 use crate::spec::Both;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Choice, Entry, Param, Range, Values};
 use crate::walk::change;
 
 entries! { OptimizerKind;

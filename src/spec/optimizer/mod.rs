@@ -12,7 +12,8 @@ mod params;
 mod santa;
 
 use super::Both;
-use super::registry::{Choice, Entry, Kind, Values, registry};
+use super::entries::registry;
+use super::registry::{Choice, Entry, Kind, Values};
 use crate::numeric::{Float, tree_sum};
 use crate::random::Key;
 use crate::shape::Shape;

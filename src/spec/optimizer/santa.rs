@@ -11,7 +11,8 @@ use super::params::{COUPLED, MAXIMIZE, decay, lr};
 use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, update_slices};
 use crate::numeric::Float;
 use crate::spec::Both;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values, entries};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Choice, Entry, Param, Range, Values};
 
 const SIGMA: Param = Param::new("sigma", 0.95, Range::BELOW_ONE);
 const LAMBDA: Param = Param::new("lambda", 1e-8, Range::POSITIVE);

@@ -10,7 +10,8 @@ use std::sync::Arc;
 pub(crate) use plateau::improves;
 pub use plateau::{Plateau, PlateauState};
 
-use super::registry::{Choice, Entry, Kind, Values, registry};
+use super::entries::registry;
+use super::registry::{Choice, Entry, Kind, Values};
 use crate::error::{Error, Result};
 
 /// The formula of a schedule: the value at a step from the base value and the number of updates already done.

@@ -4,7 +4,8 @@
 use std::f64::consts::PI;
 
 use super::ScheduleKind;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values, entries};
+use crate::spec::entries::entries;
+use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
 
 entries! { ScheduleKind;
     constant {
