@@ -7,25 +7,27 @@ mod build;
 mod display;
 mod effect;
 mod gradient;
+mod inputs;
 mod op;
+mod product;
 mod slot;
 mod step;
+mod transforms;
 mod values;
 mod weights;
 
-pub use crate::ops::linear::{Form, MAX_BATCH_AXES, Product};
-pub use crate::ops::loss::{LinearInputs, LinearLoss, LossInputs, TripletDistances};
-pub use crate::ops::update::GradientTransforms;
 pub use effect::{Effects, Operand};
 pub(crate) use gradient::Gradients;
+pub use inputs::{LinearInputs, LinearLoss, LossInputs, TripletDistances};
 pub use op::Op;
+pub use product::{Form, MAX_BATCH_AXES, Product};
 pub use slot::{DType, Place, Slot, SlotInfo};
 pub use step::{Averaging, LiveSteps, Refused, StepEntry, Steps};
 pub(crate) use step::{MAX_COUNT, StepRule};
+pub use transforms::GradientTransforms;
 pub(crate) use values::WeightValues;
 
 use crate::error::{Error, Result};
-use crate::ops::StepOp;
 use crate::shape::Shape;
 
 /// A parameter tensor and the settings of its group.
@@ -121,17 +123,5 @@ impl Program {
     /// As [`Program::slot`].
     pub fn shape(&self, slot: Slot) -> Result<Shape> {
         Ok(self.slot(slot)?.shape)
-    }
-
-    /// The values recorded by a step: the slots of the last [`StepOp::Record`].
-    pub fn recorded(&self) -> &[Slot] {
-        self.ops
-            .iter()
-            .rev()
-            .find_map(|op| match op {
-                Op::Step(StepOp::Record { values }) => Some(values.as_slice()),
-                _ => None,
-            })
-            .unwrap_or_default()
     }
 }

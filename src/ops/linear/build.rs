@@ -1,8 +1,8 @@
 //! Program builders for matrix products.
 
-use super::{Form, LinearOp, Product};
+use super::LinearOp;
 use crate::error::{Error, Result};
-use crate::program::{Op, Program, Slot};
+use crate::program::{Form, Op, Product, Program, Slot};
 
 impl Program {
     /// Adds the matrix product in a new slot, as [`Product::of`].

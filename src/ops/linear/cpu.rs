@@ -3,9 +3,10 @@
 use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
-use super::{Form, LinearOp, Product};
+use super::LinearOp;
 use crate::cpu::Memory;
 use crate::error::{Error, Result};
+use crate::program::{Form, Product};
 use crate::shape::Shape;
 use crate::spec::Real;
 

@@ -1,11 +1,11 @@
 //! The GPU dispatches.
 
-use super::{Form, LinearOp, Product, kernels};
+use super::{LinearOp, kernels};
 use crate::error::Result;
 use crate::gpu::kernel::matmul::{Epilogue, Pair, Variant};
 use crate::gpu::lower::{Call, Lowering, groups};
 use crate::gpu::memory::Region;
-use crate::program::Slot;
+use crate::program::{Form, Product, Slot};
 
 /// Rows per workgroup of the kernel that sums rows.
 const BLOCK: usize = 4096;

@@ -1,8 +1,8 @@
 //! Gradient rules.
 
-use super::{Form, LinearOp, Product};
+use super::LinearOp;
 use crate::error::Result;
-use crate::program::{Gradients, Program, Slot};
+use crate::program::{Form, Gradients, Product, Program, Slot};
 use crate::shape::Shape;
 
 impl LinearOp {

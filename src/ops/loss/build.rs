@@ -1,8 +1,8 @@
 //! Program builders for losses.
 
-use super::{Layout, LossInputs, LossOp};
+use super::{Layout, LossOp};
 use crate::error::{Error, Result};
-use crate::program::{DType, Op, Program, Slot};
+use crate::program::{DType, LossInputs, Op, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::loss::{ClassAxis, LossKind, TargetForm};
 use crate::spec::{Loss, Range, Reduction};

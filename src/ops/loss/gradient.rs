@@ -1,8 +1,8 @@
 //! Gradient rules.
 
-use super::{LossInputs, LossOp};
+use super::LossOp;
 use crate::error::Result;
-use crate::program::{Gradients, Program, Slot};
+use crate::program::{Gradients, LossInputs, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Arithmetic, Reduction};
 

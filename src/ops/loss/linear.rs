@@ -1,60 +1,10 @@
 //! A linear layer fused with the cross entropy of its outputs, a few rows at a time.
 
-use super::{LossInputs, LossOp};
+use super::LossOp;
 use crate::error::{Error, Result};
-use crate::program::{DType, Form, Place, Program, Slot};
+use crate::program::{DType, Form, LinearInputs, LinearLoss, LossInputs, Place, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Arithmetic, Loss, Metric, Reduce, Reduction};
-
-/// The operands of a linear layer with the cross entropy of its outputs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LinearInputs<T = Slot> {
-    /// The layer's inputs, (rows, features).
-    pub x: T,
-    /// Its weight, (classes, features).
-    pub weight: T,
-    /// Its bias, one element per class.
-    pub bias: Option<T>,
-    /// A class index per row.
-    pub target: T,
-    /// A weight per row.
-    pub row_weight: Option<T>,
-    /// A weight per class.
-    pub class_weight: Option<T>,
-    /// The factor of the gradients: dL/d(value).
-    pub upstream: f64,
-    /// The number of rows whose logits are in memory at a time; by default, as many as make the logits about as large
-    /// as the inputs (Hsu et al. 2024, <https://arxiv.org/abs/2410.10989>).
-    pub rows_at_once: Option<usize>,
-}
-
-/// The value of the loss and its gradients, if they are wanted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LinearLoss<T = Slot> {
-    /// One element, or with [`Reduction::None`] one per row.
-    pub value: T,
-    /// The gradients with respect to inputs, weight and, if any, bias.
-    pub gradients: Vec<T>,
-}
-
-impl<T> LinearInputs<T> {
-    /// Creates the operands with neither a bias nor weights of rows and classes.
-    pub fn new(x: T, weight: T, target: T) -> Self {
-        let (bias, row_weight, class_weight, rows_at_once) = (None, None, None, None);
-        let upstream = 1.0;
-        Self { x, weight, bias, target, row_weight, class_weight, upstream, rows_at_once }
-    }
-
-    /// Sets a bias.
-    pub fn bias(self, bias: T) -> Self {
-        Self { bias: Some(bias), ..self }
-    }
-
-    /// Sets a weight per class.
-    pub fn class_weight(self, class_weight: T) -> Self {
-        Self { class_weight: Some(class_weight), ..self }
-    }
-}
 
 /// The outputs that a trainer requests: the slots for the gradients, which are only computed if they are given, and
 /// metrics.

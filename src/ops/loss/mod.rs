@@ -5,19 +5,16 @@ pub(crate) mod cases;
 mod cpu;
 mod gpu;
 mod gradient;
-mod inputs;
 pub(crate) mod kernels;
+mod layout;
 mod linear;
 mod triplet;
 
 pub(crate) use cpu::{Target, Targets};
-pub use inputs::LossInputs;
-pub(crate) use inputs::{Layout, has_weighted_mean};
+pub(crate) use layout::{Layout, has_weighted_mean};
 pub(crate) use linear::LinearOutputs;
-pub use linear::{LinearInputs, LinearLoss};
-pub use triplet::TripletDistances;
 
-use crate::program::{Effects, Operand, Slot};
+use crate::program::{Effects, LossInputs, Operand, Slot};
 use crate::spec::{Loss, Reduction};
 
 /// A loss with its gradient, or an op over class targets.

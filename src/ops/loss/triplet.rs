@@ -1,21 +1,9 @@
 //! The triplet loss of distances that the caller computes.
 
-use super::LossInputs;
 use crate::error::{Error, Result};
-use crate::program::{Program, Slot};
+use crate::program::{LossInputs, Program, Slot, TripletDistances};
 use crate::shape::Shape;
 use crate::spec::{Loss, Range, Reduce, Reduction};
-
-/// The distances of triplets of an anchor, a positive and a negative, all of one shape.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct TripletDistances<T = Slot> {
-    /// From anchor to positive.
-    pub positive: T,
-    /// From anchor to negative.
-    pub negative: T,
-    /// From positive to negative; it replaces the distance from anchor to negative where it is smaller (`swap`).
-    pub swapped: Option<T>,
-}
 
 impl Program {
     /// Adds `max(0, d(a, p) - d(a, n) + margin)` per triplet, from user-defined distances, and its gradients with

@@ -56,4 +56,16 @@ impl Program {
         self.push(Op::Step(StepOp::Record { values }));
         Ok(())
     }
+
+    /// The values recorded by a step: the slots of the last [`StepOp::Record`].
+    pub fn recorded(&self) -> &[Slot] {
+        self.ops()
+            .iter()
+            .rev()
+            .find_map(|op| match op {
+                Op::Step(StepOp::Record { values }) => Some(values.as_slice()),
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
 }

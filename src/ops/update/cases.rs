@@ -2,13 +2,11 @@
 
 use crate::error::Result;
 use crate::ops::case::{Case, ROWS, draw};
-use crate::program::{Averaging, Form, ParamInfo, Program, Slot, Steps};
+use crate::program::{Averaging, Form, GradientTransforms, ParamInfo, Program, Slot, Steps};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::loss::Domain;
 use crate::spec::{Activation, Optimizer, Reduce};
-
-use super::GradientTransforms;
 
 /// All cases of the family.
 pub fn all() -> Result<Vec<Case>> {

@@ -7,9 +7,6 @@ mod gpu;
 mod gradient;
 pub(crate) mod kernels;
 mod orthogonal;
-mod transforms;
-
-pub use transforms::GradientTransforms;
 
 use crate::program::{Effects, Operand, Slot};
 use crate::random::Key;

@@ -1,7 +1,7 @@
 //! Transforms of gradients and parameters around the optimizer's update.
 
+use super::Averaging;
 use crate::error::{Error, Result};
-use crate::program::Averaging;
 use crate::spec::Range;
 
 /// The transforms of gradients before an update, in this order, and of the parameters after it.

@@ -1,9 +1,6 @@
-//! The operands of losses, and how losses lay them out in rows.
+//! The operands of losses.
 
-use crate::program::{DType, Slot};
-use crate::shape::Shape;
-use crate::spec::loss::{ClassAxis, LossKind};
-use crate::spec::{Loss, Reduction};
+use super::Slot;
 
 /// The operands of a loss, and the factor of its gradients.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,57 +60,63 @@ impl LossInputs {
     }
 }
 
-/// The layout of a prediction for a loss: `samples * inner` rows of `cols` elements at a stride of `inner`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Layout {
-    pub samples: usize,
-    pub cols: usize,
-    pub inner: usize,
+/// The operands of a linear layer with the cross entropy of its outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearInputs<T = Slot> {
+    /// The layer's inputs, (rows, features).
+    pub x: T,
+    /// Its weight, (classes, features).
+    pub weight: T,
+    /// Its bias, one element per class.
+    pub bias: Option<T>,
+    /// A class index per row.
+    pub target: T,
+    /// A weight per row.
+    pub row_weight: Option<T>,
+    /// A weight per class.
+    pub class_weight: Option<T>,
+    /// The factor of the gradients: dL/d(value).
+    pub upstream: f64,
+    /// The number of rows whose logits are in memory at a time; by default, as many as make the logits about as large
+    /// as the inputs (Hsu et al. 2024, <https://arxiv.org/abs/2410.10989>).
+    pub rows_at_once: Option<usize>,
 }
 
-impl Layout {
-    pub fn of(loss: &Loss, shape: Shape) -> Self {
-        let first = shape.axis(0).unwrap_or(1);
-        let rest = || shape.extents().skip(1).product();
-        let (samples, cols, inner) = match &loss.entry().kind {
-            LossKind::Elementwise(_) => (first, rest(), 1),
-            LossKind::Ctc { .. } => (shape.axis(1).unwrap_or(1), shape.cols(), 1),
-            LossKind::Row(_) if shape.rank() < 2 => (1, shape.len(), 1),
-            LossKind::Row(row) => match row.axis {
-                ClassAxis::Second => {
-                    (first, shape.axis(1).unwrap_or(1), shape.extents().skip(2).product())
-                }
-                ClassAxis::Last => (shape.rows(), shape.cols(), 1),
-                ClassAxis::Sample => (first, rest(), 1),
-            },
-        };
-        Self { samples, cols, inner }
+/// The value of the loss and its gradients, if they are wanted.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LinearLoss<T = Slot> {
+    /// One element, or with [`Reduction::None`](crate::Reduction::None) one per row.
+    pub value: T,
+    /// The gradients with respect to inputs, weight and, if any, bias.
+    pub gradients: Vec<T>,
+}
+
+impl<T> LinearInputs<T> {
+    /// Creates the operands with neither a bias nor weights of rows and classes.
+    pub fn new(x: T, weight: T, target: T) -> Self {
+        let (bias, row_weight, class_weight, rows_at_once) = (None, None, None, None);
+        let upstream = 1.0;
+        Self { x, weight, bias, target, row_weight, class_weight, upstream, rows_at_once }
     }
 
-    pub fn rows(&self) -> usize {
-        self.samples * self.inner
+    /// Sets a bias.
+    pub fn bias(self, bias: T) -> Self {
+        Self { bias: Some(bias), ..self }
     }
 
-    /// The number of terms of a mean per sample; 0 if nothing is divided.
-    pub fn terms_per_sample(&self, loss: &Loss, reduction: Reduction) -> usize {
-        match reduction {
-            Reduction::None | Reduction::Sum => 0,
-            Reduction::BatchMean => 1,
-            Reduction::Mean if loss.is_row_wise() => self.inner,
-            Reduction::Mean => self.cols,
-        }
+    /// Sets a weight per class.
+    pub fn class_weight(self, class_weight: T) -> Self {
+        Self { class_weight: Some(class_weight), ..self }
     }
 }
 
-/// Returns whether the mean divides by the class weights of the targets.
-pub(crate) fn has_weighted_mean(
-    loss: &Loss,
-    reduction: Reduction,
-    target: Option<DType>,
-    class_weight: bool,
-) -> bool {
-    reduction == Reduction::Mean
-        && loss.has_weighted_mean()
-        && target == Some(DType::U32)
-        && (class_weight || loss.ignore_index().is_some())
+/// The distances of triplets of an anchor, a positive and a negative, all of one shape.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TripletDistances<T = Slot> {
+    /// From anchor to positive.
+    pub positive: T,
+    /// From anchor to negative.
+    pub negative: T,
+    /// From positive to negative; it replaces the distance from anchor to negative where it is smaller (`swap`).
+    pub swapped: Option<T>,
 }
