@@ -24,8 +24,8 @@ pub enum Error {
         op: String,
         /// The parameter's name.
         name: String,
-        /// The value given.
-        value: f64,
+        /// The value given, as text.
+        value: String,
         /// The valid range, in words.
         valid: String,
     },
@@ -149,6 +149,16 @@ fn suggestion(near: &[String]) -> String {
 impl Error {
     pub(crate) fn shape(op: impl Into<String>, message: impl Into<String>) -> Self {
         Self::Shape { op: op.into(), message: message.into() }
+    }
+
+    pub(crate) fn parameter(
+        op: impl Into<String>,
+        name: impl Into<String>,
+        value: impl std::fmt::Display,
+        valid: impl Into<String>,
+    ) -> Self {
+        let (op, name, valid) = (op.into(), name.into(), valid.into());
+        Self::Parameter { op, name, value: value.to_string(), valid }
     }
 
     pub(crate) fn empty(op: impl Into<String>, message: impl Into<String>) -> Self {

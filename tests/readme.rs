@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use support::golden::load;
 use support::measured::{self, Errors};
 use wgrad::spec::activation::{ActivationKind, Saves};
-use wgrad::spec::{Choice, Kind, initializer, schedule};
+use wgrad::spec::{Choice, Kind, ParamKind, initializer, schedule};
 use wgrad::{Activation, Loss, Optimizer};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
@@ -15,9 +15,12 @@ const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");
 fn names<K: Kind>(op: &Choice<K>) -> [String; 3] {
     let entry = op.entry();
     let aliases: Vec<&str> = entry.aliases.iter().map(|alias| alias.name).collect();
-    let params = entry.params.iter().map(|param| match param.default {
-        default if default.is_nan() => format!("{} (required)", param.name),
-        default => format!("{} = {default}", param.name),
+    let params = entry.params.iter().map(|param| match (param.default, param.kind) {
+        (default, _) if default.is_nan() => format!("{} (required)", param.name),
+        (_, ParamKind::Choice([first, others @ ..])) => {
+            format!("{} = {first} (or {})", param.name, others.join(", "))
+        }
+        (default, _) => format!("{} = {}", param.name, param.text(default)),
     });
     let params = params.collect::<Vec<_>>().join(", ");
     [entry.name.to_string(), aliases.join(", "), params]

@@ -168,12 +168,8 @@ impl Dataset {
         ignored: i64,
     ) -> Result<Self> {
         if ignored == -1 || ignored.unsigned_abs() > 1 << 24 {
-            return Err(Error::Parameter {
-                op: "dataset".into(),
-                name: "ignored".into(),
-                value: ignored as f64,
-                valid: "it must be a whole number from -2^24 to 2^24 other than -1".into(),
-            });
+            let valid = "it must be a whole number from -2^24 to 2^24 other than -1";
+            return Err(Error::parameter("dataset", "ignored", ignored, valid));
         }
         let labels: Vec<i64> = labels.into_iter().collect();
         let is_label = |label: &i64| *label == ignored || (0..1 << 32).contains(label);
@@ -207,12 +203,8 @@ impl Dataset {
             return Err(Error::shape("dataset.weighted", format!("{rows} rows, {given} weights")));
         }
         if let Some((row, weight)) = weights.iter().enumerate().find(|(_, w)| !w.is_finite()) {
-            return Err(Error::Parameter {
-                op: "dataset.weighted".into(),
-                name: format!("the weight of row {row}"),
-                value: f64::from(*weight),
-                valid: "it must be a finite number".into(),
-            });
+            let (name, valid) = (format!("the weight of row {row}"), "it must be a finite number");
+            return Err(Error::parameter("dataset.weighted", name, weight, valid));
         }
         Ok(Self { weights: Some(weights), ..self })
     }

@@ -23,12 +23,7 @@ impl Dataset {
     /// [`Error::Parameter`] if `fraction` is not within 0 to 1.
     pub fn split(&self, fraction: f64, seed: u64) -> Result<(Self, Self)> {
         if !(0.0..=1.0).contains(&fraction) {
-            return Err(Error::Parameter {
-                op: "dataset.split".into(),
-                name: "fraction".into(),
-                value: fraction,
-                valid: "0 to 1".into(),
-            });
+            return Err(Error::parameter("dataset.split", "fraction", fraction, "0 to 1"));
         }
         let key = Key::new(seed, Stream::Split);
         let (mut train, mut validation) = (Vec::new(), Vec::new());

@@ -88,9 +88,8 @@ impl AdaptiveLogSoftmax {
             return Err(Error::shape(NAME, message));
         }
         if !(self.div_value >= 1.0 && self.div_value.is_finite()) {
-            let (name, value) = ("div_value".to_string(), self.div_value);
-            let valid = "it must be a finite number, 1 or greater".to_string();
-            return Err(Error::Parameter { op: NAME.to_string(), name, value, valid });
+            let valid = "it must be a finite number, 1 or greater";
+            return Err(Error::parameter(NAME, "div_value", self.div_value, valid));
         }
         Ok(bounds)
     }

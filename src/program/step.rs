@@ -6,7 +6,7 @@ use super::{GradientTransforms, ParamInfo};
 use crate::error::{Error, Result};
 use crate::numeric::Float;
 use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor, sides};
-use crate::spec::{Optimizer, Range, Schedule};
+use crate::spec::{Optimizer, ParamKind, Range, Schedule};
 
 /// The maximum number of steps or epochs that are counted. Up to here a count is exact in `f64`, and no run gets this
 /// far.
@@ -54,8 +54,8 @@ pub struct Refused {
     pub name: &'static str,
     /// The update that the value was for.
     pub update: u64,
-    /// The valid range.
-    pub range: Range,
+    /// The parameter's kind, which gives the valid values.
+    pub kind: ParamKind,
     /// The value.
     pub value: f64,
 }
@@ -91,9 +91,9 @@ impl StepEntry {
     /// # Errors
     /// [`Error::Parameter`].
     pub(crate) fn check(&self) -> Result<()> {
-        let Some(Refused { name, update, range, value }) = self.refused else { return Ok(()) };
-        let (op, name) = ("schedule".to_string(), format!("{name} in update {update}"));
-        Err(Error::Parameter { op, name, value, valid: range.to_string() })
+        let Some(Refused { name, update, kind, value }) = self.refused else { return Ok(()) };
+        let name = format!("{name} in update {update}");
+        Err(Error::parameter("schedule", name, value, kind.to_string()))
     }
 
     /// The entry of a step before which `late` updates were skipped: this step's rows, and the values of the update
@@ -308,11 +308,7 @@ impl Averaging {
             Self::Lookahead { alpha, .. } => ("alpha", alpha),
             Self::Swa { .. } => return Ok(()),
         };
-        if (0.0..=1.0).contains(&value) {
-            return Ok(());
-        }
-        let (op, name) = ("averaging".to_string(), name.to_string());
-        Err(Error::Parameter { op, name, value, valid: "it must lie between 0 and 1".to_string() })
+        Range::UNIT.check("averaging", name, value)
     }
 }
 
@@ -353,8 +349,8 @@ impl Steps {
     /// Returns the scheduled value if the `f32` that a device sees of it is out of range.
     fn refused(&self, update: u64, place: usize, value: f64) -> Option<Refused> {
         let param = self.optimizer.entry().params.get(place)?;
-        let fits = param.range.contains(f64::from(value as f32));
-        (!fits).then_some(Refused { name: param.name, update, range: param.range, value })
+        let fits = param.kind.contains(f64::from(value as f32));
+        (!fits).then_some(Refused { name: param.name, update, kind: param.kind, value })
     }
 
     /// The entry of a step, counted from 0 at the trainer's creation, if no update is skipped.

@@ -44,9 +44,7 @@ impl GradientTransforms {
     /// [`Error::Parameter`].
     pub fn validate(&self) -> Result<()> {
         if self.accumulate == Some(0) {
-            let (op, name) = ("training".to_string(), "accumulate".to_string());
-            let valid = "it must be at least 1".to_string();
-            return Err(Error::Parameter { op, name, value: 0.0, valid });
+            return Err(Error::parameter("training", "accumulate", 0, "it must be at least 1"));
         }
         for (name, value) in ["eta", "gamma"].into_iter().zip(self.noise.unwrap_or_default()) {
             Range::NOT_NEGATIVE.check("training", name, value)?;

@@ -3,7 +3,8 @@
 use super::Activation;
 use super::activation::leaky_gain;
 use super::entries::{entries, registry};
-use super::registry::{Alias, Choice, Entry, Kind, Param, Range, Values};
+use super::param::{Param, Range};
+use super::registry::{Alias, Choice, Entry, Kind, Values};
 use crate::random::{Key, Stream};
 
 /// An initializer with its parameters, such as `Initializer::normal().with("std", 0.1)`.
@@ -89,12 +90,12 @@ impl Draw {
 const TRUNCATED_STD: f64 = 0.879_625_661_034_239_8;
 const FAN_IN: f64 = 0.0;
 const TRUNCATED: f64 = 0.0;
-/// A choice of three: 0, 1 or 2.
-const CHOICE: Range = Range::whole(0.0, 2.0);
+const FANS: &[&str] = &["fan_in", "fan_out", "fan_avg"];
+const DISTRIBUTIONS: &[&str] = &["truncated_normal", "untruncated_normal", "uniform"];
 
 const GAIN: Param = Param::new("gain", 1.0, Range::POSITIVE);
 const RELU_GAIN: Param = Param::new("gain", std::f64::consts::SQRT_2, Range::POSITIVE);
-const FAN_OUT: Param = Param::new("fan_out", 0.0, Range::FLAG);
+const FAN_OUT: Param = Param::flag("fan_out", false);
 
 registry! { InitializerKind, "initializer", [ENTRIES] }
 
@@ -189,11 +190,10 @@ entries! { InitializerKind;
     variance_scaling {
         aliases: [],
         params: [
-            Param::new("scale", 1.0, Range::POSITIVE), Param::new("mode", 0.0, CHOICE),
-            Param::new("distribution", 0.0, CHOICE),
+            Param::new("scale", 1.0, Range::POSITIVE), Param::choice("mode", FANS),
+            Param::choice("distribution", DISTRIBUTIONS),
         ],
-        formula: "variance scale / fan; mode 0: fan_in, 1: fan_out, 2: their mean; distribution 0: normal cut off at 2 \
-            deviations, 1: normal, 2: uniform",
+        formula: "variance scale / fan, by mode fan_in, fan_out or their mean; the truncated normal is cut off at 2 deviations",
         source: "Keras VarianceScaling",
         kind: Element(|[scale, mode, distribution, ..], draw| draw.variance_scaling(*scale, *mode, *distribution)),
     }
@@ -206,7 +206,7 @@ entries! { InitializerKind;
     }
     siren {
         aliases: [],
-        params: [Param::new("omega", 30.0, Range::POSITIVE), Param::new("first", 0.0, Range::FLAG)],
+        params: [Param::new("omega", 30.0, Range::POSITIVE), Param::flag("first", false)],
         formula: "U(-b, b), b = sqrt(6 / fan_in) / omega, or with first, for the layer that takes the inputs, 1 / fan_in",
         source: "Sitzmann et al. 2020, SIREN",
         kind: Element(|[omega, first, ..], draw| {

@@ -104,10 +104,7 @@ impl Metric {
     pub(crate) fn validate(&self) -> Result<()> {
         let op = format!("metric.{self}");
         match *self {
-            Self::TopK { k: 0 } => {
-                let (name, valid) = ("k".to_string(), "it must be at least 1".to_string());
-                Err(Error::Parameter { op, name, value: 0.0, valid })
-            }
+            Self::TopK { k: 0 } => Err(Error::parameter(op, "k", 0, "it must be at least 1")),
             Self::R2 { variance } => Range::POSITIVE.check(&op, "variance", variance),
             _ => Ok(()),
         }

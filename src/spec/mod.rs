@@ -13,6 +13,7 @@ pub mod loss;
 pub mod metric;
 pub mod norm;
 pub mod optimizer;
+pub mod param;
 pub mod registry;
 pub mod schedule;
 pub mod tensor;
@@ -23,7 +24,8 @@ pub use loss::{Loss, Reduction};
 pub use metric::Metric;
 pub use norm::Normalization;
 pub use optimizer::Optimizer;
-pub use registry::{Alias, Choice, Entry, Kind, Param, Range};
+pub use param::{Param, ParamKind, ParamValue, Range};
+pub use registry::{Alias, Choice, Entry, Kind};
 pub use schedule::Schedule;
 pub use tensor::{Arithmetic, Reduce};
 

@@ -1,147 +1,17 @@
 //! The registry: entries, look-up by name, and an entry with values for its parameters.
 
 use std::fmt;
-use std::ops::Bound::{self, Excluded, Included, Unbounded};
 use std::str::FromStr;
 
+use super::param::{Param, ParamValue};
 use crate::error::{Error, Result};
 use crate::numeric::Float;
-use crate::shape::MAX_AXES;
 
 /// The maximum number of parameters of an op.
 pub const MAX_PARAMS: usize = 14;
 
 /// An op's parameter values, in the entry's order; unused elements are 0.
 pub type Values<F = f64> = [F; MAX_PARAMS];
-
-/// The valid values of a parameter. NaN and the infinities are outside every range.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Range {
-    low: Bound<f64>,
-    high: Bound<f64>,
-    whole: bool,
-}
-
-impl Range {
-    /// Any finite value.
-    pub const FINITE: Self = Self::new(Unbounded, Unbounded);
-    /// Greater than 0.
-    pub const POSITIVE: Self = Self::new(Excluded(0.0), Unbounded);
-    /// 0 or greater.
-    pub const NOT_NEGATIVE: Self = Self::new(Included(0.0), Unbounded);
-    /// From 0 (inclusive) to 1 (exclusive).
-    pub const BELOW_ONE: Self = Self::new(Included(0.0), Excluded(1.0));
-    /// From 0 to 1, both inclusive.
-    pub const UNIT: Self = Self::new(Included(0.0), Included(1.0));
-    /// A flag: 0 for off, 1 for on.
-    pub const FLAG: Self = Self { whole: true, ..Self::UNIT };
-    /// An axis of a tensor: counted from 0, or backwards from the last one if negative.
-    pub const AXIS: Self = Self::whole(-(MAX_AXES as f64), MAX_AXES as f64 - 1.0);
-
-    /// A range with the given bounds.
-    pub const fn new(low: Bound<f64>, high: Bound<f64>) -> Self {
-        Self { low, high, whole: false }
-    }
-
-    /// The integers from `low` to `high`, both inclusive.
-    pub const fn whole(low: f64, high: f64) -> Self {
-        Self { low: Included(low), high: Included(high), whole: true }
-    }
-
-    /// Returns whether a value lies in the range, both as given and rounded to the `f32` that the device receives. A
-    /// value that rounds to 0 without being 0 is outside.
-    pub fn contains(&self, value: f64) -> bool {
-        let seen = f64::from(value as f32);
-        self.holds(value) && self.holds(seen) && (seen == 0.0) == (value == 0.0)
-    }
-
-    fn holds(&self, value: f64) -> bool {
-        let above = match self.low {
-            Included(low) => value >= low,
-            Excluded(low) => value > low,
-            Unbounded => true,
-        };
-        let below = match self.high {
-            Included(high) => value <= high,
-            Excluded(high) => value < high,
-            Unbounded => true,
-        };
-        value.is_finite() && above && below && (!self.whole || value == value.trunc())
-    }
-
-    /// Fails unless the range contains the value of the parameter `name` of `op`.
-    pub(crate) fn check(&self, op: &str, name: &str, value: f64) -> Result<()> {
-        if self.contains(value) { Ok(()) } else { Err(self.refuse(op, name, value)) }
-    }
-
-    fn refuse(&self, op: &str, name: &str, value: f64) -> Error {
-        let mut valid = self.to_string();
-        if self.holds(value) {
-            valid += &format!("; in single precision it is {:e}", value as f32);
-        }
-        Error::Parameter { op: op.to_string(), name: name.to_string(), value, valid }
-    }
-}
-
-impl fmt::Display for Range {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if *self == Self::FLAG {
-            return f.write_str("it must be 0 or 1");
-        }
-        f.write_str(if self.whole {
-            "it must be a whole number"
-        } else {
-            "it must be a finite number"
-        })?;
-        match self.low {
-            Included(low) => write!(f, ", {low} or greater")?,
-            Excluded(low) => write!(f, ", greater than {low}")?,
-            Unbounded => {}
-        }
-        match self.high {
-            Included(high) => write!(f, ", at most {high}"),
-            Excluded(high) => write!(f, ", less than {high}"),
-            Unbounded => Ok(()),
-        }
-    }
-}
-
-/// A parameter of an op.
-#[derive(Clone, Copy, Debug)]
-pub struct Param {
-    /// The name, PyTorch's if it has one.
-    pub name: &'static str,
-    /// The default value. NaN marks a required parameter.
-    pub default: f64,
-    /// The valid values.
-    pub range: Range,
-    /// The value of a required parameter in tables and tests.
-    example: f64,
-    /// The parameter that is this one's lower bound, if any.
-    floor: Option<&'static str>,
-}
-
-impl Param {
-    /// A parameter with its default and range.
-    pub const fn new(name: &'static str, default: f64, range: Range) -> Self {
-        Self { name, default, range, example: default, floor: None }
-    }
-
-    /// A required parameter, with an example for tables and tests.
-    pub const fn required(name: &'static str, example: f64, range: Range) -> Self {
-        Self { name, default: f64::NAN, range, example, floor: None }
-    }
-
-    /// The same parameter with another parameter of the op as its lower bound.
-    pub const fn not_below(self, other: &'static str) -> Self {
-        Self { floor: Some(other), ..self }
-    }
-
-    /// The default, or the example of a required parameter.
-    pub const fn example(&self) -> f64 {
-        self.example
-    }
-}
 
 /// Another name for an op, which may set some parameters (`nag` is `sgd` with momentum 0.9 and nesterov).
 #[derive(Clone, Copy, Debug)]
@@ -272,17 +142,28 @@ impl<K: Kind> Choice<K> {
             op.values
                 .iter_mut()
                 .zip(entry.params)
-                .for_each(|(value, param)| *value = param.example);
+                .for_each(|(value, param)| *value = param.example());
             op
         })
     }
 
-    /// The same op with one parameter changed.
+    /// The same op with one parameter changed: to a number, to `true` or `false` if it is a flag, or to one of its
+    /// names if it is a choice.
+    ///
+    /// ```
+    /// use wgrad::{Initializer, Optimizer};
+    ///
+    /// let sgd = Optimizer::sgd().with("momentum", 0.9)?.with("nesterov", true)?;
+    /// assert_eq!(sgd.to_string(), "sgd(momentum=0.9, nesterov=true)");
+    /// let scaled = Initializer::variance_scaling().with("mode", "fan_out")?;
+    /// assert_eq!(scaled.get("mode"), Some(1.0));
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
     ///
     /// # Errors
-    /// [`Error::Parameter`] if the value is outside the parameter's range, [`Error::UnknownName`] if the op has no such
+    /// [`Error::Parameter`] if the parameter does not take the value, [`Error::UnknownName`] if the op has no such
     /// parameter.
-    pub fn with(mut self, name: &str, value: f64) -> Result<Self> {
+    pub fn with<'a>(mut self, name: &str, value: impl Into<ParamValue<'a>>) -> Result<Self> {
         let wanted = plain(name);
         let found = self
             .entry
@@ -293,8 +174,7 @@ impl<K: Kind> Choice<K> {
         let Some((param, place)) = found else {
             return Err(self.no_such_param(name));
         };
-        param.range.check(self.entry.name, param.name, value)?;
-        *place = value;
+        *place = param.number(self.entry.name, value.into())?;
         Ok(self)
     }
 
@@ -312,7 +192,7 @@ impl<K: Kind> Choice<K> {
         self.entry.params.iter().position(|param| param.name == name)
     }
 
-    /// The value of a parameter, if the op has it.
+    /// The value of a parameter, if the op has it: 0 or 1 for a flag, the index of the name for a choice.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.entry
             .params
@@ -329,12 +209,11 @@ impl<K: Kind> Choice<K> {
     /// the parameter that is its lower bound.
     pub fn validate(&self) -> Result<()> {
         for (param, value) in self.entry.params.iter().zip(self.values) {
-            param.range.check(self.entry.name, param.name, value)?;
-            let floor = param.floor.and_then(|name| Some((name, self.get(name)?)));
+            param.number(self.entry.name, value.into())?;
+            let floor = param.floor().and_then(|name| Some((name, self.get(name)?)));
             if let Some((other, least)) = floor.filter(|(_, least)| value < *least) {
-                let (op, name) = (self.entry.name.to_string(), param.name.to_string());
                 let valid = format!("it must be at least {other} = {least}");
-                return Err(Error::Parameter { op, name, value, valid });
+                return Err(Error::parameter(self.entry.name, param.name, value, valid));
             }
         }
         Ok(())
@@ -378,7 +257,7 @@ impl<K> Choice<K> {
 }
 
 /// The name in lower case, without separators.
-fn plain(name: &str) -> String {
+pub(super) fn plain(name: &str) -> String {
     name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
@@ -421,7 +300,7 @@ impl<K> fmt::Display for Choice<K> {
             .zip(self.values)
             .filter(|(param, value)| param.default != *value);
         let list: Vec<String> =
-            changed.map(|(param, value)| format!("{}={value}", param.name)).collect();
+            changed.map(|(param, value)| format!("{}={}", param.name, param.text(value))).collect();
         if list.is_empty() { Ok(()) } else { write!(f, "({})", list.join(", ")) }
     }
 }
@@ -444,8 +323,7 @@ impl<K: Kind> FromStr for Choice<K> {
         let settings = settings.split(',').map(str::trim).filter(|setting| !setting.is_empty());
         settings.into_iter().try_fold(Self::named(name)?, |op, setting| {
             let (param, value) = setting.split_once('=').unwrap_or((setting, ""));
-            let value = value.trim().parse().unwrap_or(f64::NAN);
-            op.with(param.trim(), value)
+            op.with(param.trim(), value.trim())
         })
     }
 }

@@ -284,11 +284,8 @@ fn check_output(network: &Network, loss: &Loss) -> Result<()> {
 /// Fails for a class weight that is negative or not finite.
 fn check_class_weights(weights: &[f32]) -> Result<()> {
     let wrong = |weight: &f32| !weight.is_finite() || *weight < 0.0;
-    let Some(class) = weights.iter().position(wrong) else { return Ok(()) };
-    Err(Error::Parameter {
-        op: "Trainer".to_string(),
-        name: format!("the weight of class {class}"),
-        value: weights.get(class).copied().map_or(f64::NAN, f64::from),
-        valid: "it must be a finite number, 0 or greater".to_string(),
-    })
+    let found = weights.iter().enumerate().find(|(_, weight)| wrong(weight));
+    let Some((class, weight)) = found else { return Ok(()) };
+    let valid = "it must be a finite number, 0 or greater";
+    Err(Error::parameter("Trainer", format!("the weight of class {class}"), weight, valid))
 }

@@ -191,7 +191,7 @@ impl Trainer {
         match fit.split.take() {
             Some(share) if fit.validation.is_none() => {
                 if !(share > 0.0 && share < 1.0) {
-                    return Err(parameter(
+                    return Err(Error::parameter(
                         "fit",
                         "validation_split",
                         share,
@@ -213,7 +213,7 @@ impl Trainer {
         let target = self.check(op, data)?;
         let batch = batch.min(data.len());
         if batch == 0 {
-            return Err(parameter(op, "batch", 0.0, "it must be at least 1"));
+            return Err(Error::parameter(op, "batch", 0, "it must be at least 1"));
         }
         let objective = Objective { metrics: self.metrics_for(data), ..self.objective_for(data) };
         let rows = (data.len(), batch);
@@ -347,8 +347,4 @@ impl Trainer {
         }
         epochs
     }
-}
-
-fn parameter(op: &str, name: &str, value: f64, valid: &str) -> Error {
-    Error::Parameter { op: op.to_string(), name: name.to_string(), value, valid: valid.to_string() }
 }

@@ -24,7 +24,7 @@ use crate::nn::{GradientTransforms, Network, Objective, Sequential, TargetKind};
 pub use crate::program::Averaging;
 use crate::program::Steps;
 use crate::spec::schedule::{Plateau, PlateauState};
-use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
+use crate::spec::{Loss, Metric, Optimizer, ParamValue, Reduction, Schedule};
 
 /// A network on a device, with the state of its optimizer and its position in the training run.
 ///
@@ -120,7 +120,11 @@ impl Trainer {
     /// # Errors
     /// [`Error::Parameter`] for a value outside its range; [`Error::UnknownName`] if the optimizer has no such
     /// parameter; [`Error::Unsupported`] if the optimizer would then keep different state.
-    pub fn set_optimizer(&mut self, parameter: &str, value: f64) -> Result<()> {
+    pub fn set_optimizer<'a>(
+        &mut self,
+        parameter: &str,
+        value: impl Into<ParamValue<'a>>,
+    ) -> Result<()> {
         self.optimizer = changed(&self.optimizer, parameter, value)?;
         Ok(())
     }
@@ -278,7 +282,11 @@ fn check_probabilities(call: &str, loss: &Loss, targets: &Array2<f32>) -> Result
 }
 
 /// The optimizer with another value of a hyper-parameter; fails if it would then keep different state.
-fn changed(optimizer: &Optimizer, parameter: &str, value: f64) -> Result<Optimizer> {
+fn changed<'a>(
+    optimizer: &Optimizer,
+    parameter: &str,
+    value: impl Into<ParamValue<'a>>,
+) -> Result<Optimizer> {
     let next = optimizer.with(parameter, value)?;
     if !keep_same_state(&next, optimizer) {
         let message = format!("{next} keeps other state than {optimizer}; build another trainer");

@@ -11,7 +11,7 @@ use wgrad::spec::initializer::InitializerKind;
 use wgrad::spec::loss::LossKind;
 use wgrad::spec::optimizer::OptimizerKind;
 use wgrad::spec::schedule::ScheduleKind;
-use wgrad::spec::{Choice, Kind, Param};
+use wgrad::spec::{Choice, Kind, Param, ParamKind};
 use wgrad::{Activation, Initializer, Loss, Optimizer, Schedule};
 
 /// Runs a generic check for every family and adds up what it counts.
@@ -33,7 +33,7 @@ macro_rules! every_family {
 fn complete<K: Kind>() -> Vec<Choice<K>> {
     let fill = |op: Choice<K>| {
         let required = op.entry().params.iter().filter(|param| param.default.is_nan());
-        let valid = |param: &Param| if param.range.contains(0.5) { 0.5 } else { 8.5 };
+        let valid = |param: &Param| if param.kind.contains(0.5) { 0.5 } else { 8.5 };
         required.fold(op, |op, param| op.with(param.name, valid(param)).unwrap())
     };
     Choice::<K>::all().map(fill).collect()
@@ -156,7 +156,7 @@ fn the_class_names_of_pytorch_and_the_names_of_textbooks_are_found() {
     {
         assert!(name.parse::<Optimizer>().is_ok(), "{name}");
     }
-    assert_eq!("amsbound".parse::<Optimizer>().unwrap().to_string(), "adabound(amsgrad=1)");
+    assert_eq!("amsbound".parse::<Optimizer>().unwrap().to_string(), "adabound(amsgrad=true)");
     assert_eq!("Softmax2d".parse::<Activation>().unwrap().dim(), Some(-3));
 }
 
@@ -168,17 +168,17 @@ fn ranges<K: Kind>() -> usize {
         for param in op.entry().params {
             for value in values.into_iter().chain(never) {
                 let accepted = op.with(param.name, value);
-                assert_eq!(accepted.is_ok(), param.range.contains(value), "{op} {value}");
+                assert_eq!(accepted.is_ok(), param.kind.contains(value), "{op} {value}");
                 let seen = f64::from(value as f32);
-                assert!(accepted.is_err() || param.range.contains(seen), "{op} {seen}");
+                assert!(accepted.is_err() || param.kind.contains(seen), "{op} {seen}");
                 if let Err(error) = accepted {
                     let message = error.to_string();
-                    let parts = [op.name(), param.name, &param.range.to_string()];
+                    let parts = [op.name(), param.name, &param.kind.to_string()];
                     assert!(parts.iter().all(|part| message.contains(part)), "{message}");
                 }
                 count += 1;
             }
-            assert!(never.iter().all(|value| !param.range.contains(*value)));
+            assert!(never.iter().all(|value| !param.kind.contains(*value)));
         }
         let message = op.with("no_such", 1.0).unwrap_err().to_string();
         assert!(message.contains("no_such"), "{message}");
@@ -219,6 +219,59 @@ fn a_parameter_is_checked_as_the_number_that_a_device_sees() {
 }
 
 #[test]
+fn flags_and_choices_are_given_by_value_or_as_text() {
+    let sgd = Optimizer::sgd().with("momentum", 0.9).unwrap();
+    let nesterov = sgd.with("nesterov", true).unwrap();
+    assert_eq!(nesterov.get("nesterov"), Some(1.0));
+    assert_eq!(nesterov, sgd.with("nesterov", 1.0).unwrap());
+    for text in ["true", "1"] {
+        assert_eq!(nesterov, format!("sgd(momentum=0.9, nesterov={text})").parse().unwrap());
+    }
+    assert_eq!(nesterov.with("nesterov", false).unwrap(), sgd);
+    assert_eq!(sgd.maximize(true).to_string(), "sgd(maximize=true, momentum=0.9)");
+    let muon = Optimizer::muon().with("adjust_lr", "match_rms_adamw").unwrap();
+    assert_eq!(muon.to_string(), "muon(adjust_lr=match_rms_adamw)");
+    assert_eq!(muon, "muon(adjust_lr=1)".parse().unwrap());
+    assert_eq!(Activation::softmax().with("dim", -2).unwrap().dim(), Some(-2));
+
+    let message = |text: &str| text.parse::<Optimizer>().unwrap_err().to_string();
+    let flag = "sgd: nesterov = 'maybe' is not valid: it must be true or false";
+    assert_eq!(message("sgd(nesterov=maybe)"), flag);
+    let choice = message("muon(adjust_lr=3)");
+    assert!(
+        choice.contains("adjust_lr = 3") && choice.contains("original, match_rms_adamw"),
+        "{choice}"
+    );
+    assert!(message("muon(ns_steps=2.5)").contains("a whole number, 1 or greater, at most 99"));
+    assert!(message("sgd(lr=true)").contains("a finite number"));
+    assert!(Optimizer::sgd().with("lr", true).is_err());
+}
+
+#[test]
+fn every_kind_of_parameter_reads_back_what_it_writes() {
+    let mut seen = BTreeSet::new();
+    for op in Initializer::all()
+        .map(|op| op.entry().params)
+        .chain(Optimizer::all().map(|op| op.entry().params))
+        .chain(Activation::all().map(|op| op.entry().params))
+    {
+        for param in op {
+            seen.insert(format!("{:?}", param.kind).split('(').next().unwrap().to_string());
+            let written = param.text(param.example());
+            let number = match param.kind {
+                ParamKind::Choice(names) => {
+                    names.iter().position(|name| *name == written).map(|index| index as f64)
+                }
+                ParamKind::Flag => Some(f64::from(written == "true")),
+                _ => written.parse().ok(),
+            };
+            assert_eq!(number, Some(param.example()), "{}", param.name);
+        }
+    }
+    assert_eq!(seen.len(), 5, "{seen:?}");
+}
+
+#[test]
 fn a_required_parameter_must_be_given() {
     assert!("exponential".parse::<Schedule>().is_err());
     assert!("exponential(gamma=0.9)".parse::<Schedule>().is_ok());
@@ -250,9 +303,9 @@ fn every_op_reads_back_what_it_prints() {
 #[test]
 fn aliases_set_their_parameters() {
     for (alias, op) in [
-        ("nag", "sgd(momentum=0.9, nesterov=1)"),
-        ("msgd", "sgd(momentum=0.9, dampening=0.9, zero_init=1)"),
-        ("amsgrad", "adam(amsgrad=1)"),
+        ("nag", "sgd(momentum=0.9, nesterov=true)"),
+        ("msgd", "sgd(momentum=0.9, dampening=0.9, zero_init=true)"),
+        ("amsgrad", "adam(amsgrad=true)"),
     ] {
         assert_eq!(alias.parse::<Optimizer>().unwrap().to_string(), op);
         let changed: Optimizer = format!("{alias}(lr=0.5)").parse().unwrap();

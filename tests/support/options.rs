@@ -10,7 +10,7 @@ pub fn changed<K: Kind>(op: Choice<K>, listed: &[Choice<K>]) -> Vec<Choice<K>> {
         .filter(|param| same.iter().all(|other| other.get(param.name) == Some(param.default)));
     left.map(|param| {
         let values = [param.default / 2.0, 0.125, 1.0, 0.0];
-        let other = |value: &f64| *value != param.default && param.range.contains(*value);
+        let other = |value: &f64| *value != param.default && param.kind.contains(*value);
         let value = values.into_iter().find(other);
         op.with(param.name, value.expect("a list with another value in range")).unwrap()
     })

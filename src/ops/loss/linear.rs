@@ -186,13 +186,7 @@ impl Program {
             }
         }
         if inputs.rows_at_once == Some(0) {
-            let (op, name) = (OP.to_string(), "rows_at_once".to_string());
-            return Err(Error::Parameter {
-                op,
-                name,
-                value: 0.0,
-                valid: "it must be at least 1".into(),
-            });
+            return Err(Error::parameter(OP, "rows_at_once", 0, "it must be at least 1"));
         }
         Ok([rows, features, classes])
     }

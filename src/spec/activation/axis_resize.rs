@@ -6,7 +6,8 @@ use super::{ActivationKind, DefaultInitializer, Tolerance};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values};
+use crate::spec::param::Param;
+use crate::spec::registry::{Choice, Entry, Values};
 use crate::walk::put;
 
 /// An activation that changes the length of an axis.
@@ -26,7 +27,7 @@ pub struct AxisResizeKind {
     pub passes: RowPasses,
 }
 
-const DIM: Param = Param::new("dim", -1.0, Range::AXIS);
+const DIM: Param = Param::axis("dim", -1);
 const EXACT: Tolerance = Tolerance::ulps(0.0);
 
 macro_rules! axis_resize {
@@ -107,7 +108,7 @@ entries! { ActivationKind;
     }
     maxout {
         aliases: [],
-        params: [Param::new("pieces", 2.0, Range::whole(1.0, 1e6)), DIM],
+        params: [Param::integer("pieces", 2, [1, 1_000_000]), DIM],
         formula: "the largest of each group of pieces neighbours on the axis",
         source: "Goodfellow et al. 2013; the gradient goes to the first largest",
         kind: axis_resize!("maxout", XAVIER, gated: false, |[pieces, ..], len| {

@@ -5,7 +5,8 @@ use super::table::times;
 use super::{ActivationKind, DefaultInitializer, Tolerance};
 use crate::numeric::Float;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Alias, Choice, Entry, Values};
 use crate::spec::{Both, Real};
 use crate::walk::change;
 
@@ -143,7 +144,7 @@ macro_rules! parametric {
 entries! { ActivationKind;
     prelu {
         aliases: [],
-        params: [Param::new("init", 0.25, Range::FINITE), Param::new("per_channel", 0.0, Range::FLAG)],
+        params: [Param::new("init", 0.25, Range::FINITE), Param::flag("per_channel", false)],
         formula: "x if x > 0 else w x, w learned",
         source: "torch.nn.PReLU; He et al. 2015; derivative w at 0",
         kind: parametric!("prelu", KAIMING_OF_SLOPE, ["weight"], |[init, ..]| [*init, 0.0, 0.0, 0.0], |[_, each, ..]| *each == 1.0,
@@ -177,7 +178,7 @@ entries! { ActivationKind;
     }
     learned_swish {
         aliases: [Alias::of("swish_beta")],
-        params: [Param::new("beta", 1.0, Range::FINITE), Param::new("per_channel", 0.0, Range::FLAG)],
+        params: [Param::new("beta", 1.0, Range::FINITE), Param::flag("per_channel", false)],
         formula: "x / (1 + exp(-b x)), b learned",
         source: "Ramachandran et al. 2017, Searching for activation functions; beta is the first value",
         kind: parametric!("learned_swish", XAVIER, ["beta"], |[beta, ..]| [*beta, 0.0, 0.0, 0.0], |[_, each, ..]| *each == 1.0,

@@ -5,7 +5,8 @@ use super::{Activation, ActivationKind, DefaultInitializer, Saves, Tolerance};
 use crate::numeric::{Float, count, log_sum_exp, maximum, sum};
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Alias, Choice, Entry, Values};
 
 /// A row-wise activation.
 #[derive(Debug)]
@@ -62,7 +63,7 @@ pub struct Rows<F: 'static> {
     pub backward: fn(&Values<F>, &[F], &[F], &mut [F]),
 }
 
-const DIM: Param = Param::new("dim", -1.0, Range::AXIS);
+const DIM: Param = Param::axis("dim", -1);
 // The bound's exponent is the distance of the element below the row's largest.
 const EXPONENTIAL: Tolerance = Tolerance::growing(8.0, 2.0, |_, below| below);
 
@@ -130,7 +131,7 @@ entries! { ActivationKind;
     }
     gumbel_softmax {
         aliases: [],
-        params: [Param::new("tau", 1.0, Range::POSITIVE), Param::new("hard", 0.0, Range::FLAG), DIM],
+        params: [Param::new("tau", 1.0, Range::POSITIVE), Param::flag("hard", false), DIM],
         formula: "softmax((x + n) / tau) along dim, n = -log(-log u) drawn while training; with hard 1 at the largest, else 0",
         source: "torch.nn.functional.gumbel_softmax; Jang et al. 2017; the gradient is that of the soft result",
         kind: row!("gumbel_softmax", Noisy, Input, Some(without_noise), EXPONENTIAL, gumbel, gumbel_backward),

@@ -5,7 +5,8 @@ use super::{Activation, ActivationKind, DefaultInitializer, Saves};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Alias, Choice, Entry, MAX_PARAMS, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Alias, Choice, Entry, MAX_PARAMS, Values};
 
 /// An elementwise activation of x and a uniform random u in [0, 1).
 #[derive(Debug)]

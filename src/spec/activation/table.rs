@@ -9,7 +9,8 @@ use super::{
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Alias, Choice, Entry, Values};
 
 const EXACT: Tolerance = Tolerance::ulps(0.0);
 // At most about twice the worst error on llvmpipe and SwiftShader, as measured by tests/ops.

@@ -7,16 +7,17 @@ use super::row::{ClassAxis, Gradient, RowKind, RowTarget, RowView, TargetForm, r
 use crate::numeric::{Float, count, maximum};
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Alias, Choice, Entry, Values};
 
 const CLIP: Range = Range::new(Excluded(0.0), Excluded(0.5));
 /// An integer that `f32` represents exactly: a class index, any other value, or -1 for none.
-const INDEX: Range = Range::whole(-16_777_216.0, 16_777_216.0);
+const INDEX: [i32; 2] = [-16_777_216, 16_777_216];
 
 entries! { LossKind;
     cross_entropy {
         aliases: [Alias::of("softmax_cross_entropy"), Alias::of("cross")],
-        params: [Param::new("label_smoothing", 0.0, Range::BELOW_ONE), Param::new("ignore_index", -1.0, INDEX)],
+        params: [Param::new("label_smoothing", 0.0, Range::BELOW_ONE), Param::integer("ignore_index", -1, INDEX)],
         formula: "-sum_j w_j t_j log softmax(x)_j per row of logits",
         source: "torch.nn.CrossEntropyLoss; gradient softmax(x) sum(w t) - w t; ignore_index -1 ignores nothing",
         kind: row!(cross_entropy, peak: true, sums: 4, inputs: 1, axis: Second, targets: [Class, Values],
@@ -32,7 +33,7 @@ entries! { LossKind;
     }
     nll {
         aliases: [Alias::of("negative_log_likelihood")],
-        params: [Param::new("ignore_index", -1.0, INDEX)],
+        params: [Param::integer("ignore_index", -1, INDEX)],
         formula: "-w_c x_c per row of log-probabilities, c the target's class",
         source: "torch.nn.NLLLoss; ignore_index -1 ignores nothing",
         kind: row!(nll, peak: false, sums: 4, inputs: 1, axis: Second, targets: [Class], class_weight: true, weighted_mean: true),
@@ -48,7 +49,7 @@ entries! { LossKind;
     multi_margin {
         aliases: [],
         params: [
-            Param::new("p", 1.0, Range::whole(1.0, 2.0)),
+            Param::integer("p", 1, [1, 2]),
             Param::new("margin", 1.0, Range::FINITE),
         ],
         formula: "w_c / C sum_(j not c) max(0, margin - x_c + x_j)^p per row, c the target's class",

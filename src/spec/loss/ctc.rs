@@ -2,16 +2,17 @@
 
 use super::LossKind;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range};
+use crate::spec::param::Param;
+use crate::spec::registry::{Alias, Choice, Entry};
 use crate::walk::change;
 
 /// A class index that `f32` represents exactly.
-const CLASS: Range = Range::whole(0.0, 16_777_216.0);
+const CLASS: [i32; 2] = [0, 16_777_216];
 
 entries! { LossKind;
     ctc {
         aliases: [Alias::of("connectionist_temporal_classification")],
-        params: [Param::new("blank", 0.0, CLASS), Param::new("zero_infinity", 0.0, Range::FLAG)],
+        params: [Param::integer("blank", 0, CLASS), Param::flag("zero_infinity", false)],
         formula: "-log of the summed probability of every path that gives the target, per sequence; the mean divides each by its target's length",
         source: "torch.nn.CTCLoss; Graves et al. 2006; the gradient is the derivative by the log-probabilities, 0 where the loss is infinite",
         kind: LossKind::Ctc { shader: include_str!("../../../shaders/loss/ctc.wgsl") },

@@ -7,7 +7,8 @@ use super::{Domain, ElementwiseKind, LossKind, Map, MapInputs};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Alias, Choice, Entry, Values};
 
 const BELOW_HALF: Range = Range::new(Included(0.0), Excluded(0.5));
 /// The lower bound of 1 plus each argument of msle.
@@ -179,8 +180,8 @@ entries! { LossKind;
     poisson_nll {
         aliases: [],
         params: [
-            Param::new("log_input", 1.0, Range::FLAG),
-            Param::new("full", 0.0, Range::FLAG),
+            Param::flag("log_input", true),
+            Param::flag("full", false),
             Param::new("eps", 1e-8, Range::POSITIVE),
         ],
         formula: "exp(x) - t x, or x - t log(x + eps) without log_input; full adds t log t - t + log(2 pi t) / 2 where t > 1",
@@ -198,7 +199,7 @@ entries! { LossKind;
     }
     gaussian_nll {
         aliases: [],
-        params: [Param::new("full", 0.0, Range::FLAG), Param::new("eps", 1e-6, Range::POSITIVE)],
+        params: [Param::flag("full", false), Param::new("eps", 1e-6, Range::POSITIVE)],
         formula: "(log v + (x - t)^2 / v) / 2, v = max(variance, eps); full adds log(2 pi) / 2",
         source: "torch.nn.GaussianNLLLoss: the gradient by the variance passes through the clamp",
         kind: pair!("gaussian_nll", (Real, Positive) to Real, kinks: |_, _, _| vec![],
@@ -214,7 +215,7 @@ entries! { LossKind;
     }
     kl_div {
         aliases: [Alias::of("relative_entropy")],
-        params: [Param::new("log_target", 0.0, Range::FLAG)],
+        params: [Param::flag("log_target", false)],
         formula: "t (log t - x), 0 log 0 = 0; exp(t) (t - x) with log_target",
         source: "torch.nn.KLDivLoss; x are log-probabilities",
         kind: elementwise!("kl_div", Real to Unit, kinks: |_, _| vec![],

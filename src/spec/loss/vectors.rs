@@ -7,7 +7,8 @@ use super::row::{ClassAxis, Gradient, RowKind, RowTarget, RowView, TargetForm, r
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Alias, Choice, Entry, Values};
 
 entries! { LossKind;
     cosine_similarity_loss {
@@ -32,7 +33,7 @@ entries! { LossKind;
             Param::new("margin", 1.0, Range::POSITIVE),
             Param::new("p", 2.0, Range::new(Included(1.0), Unbounded)),
             Param::new("eps", 1e-6, Range::NOT_NEGATIVE),
-            Param::new("swap", 0.0, Range::FLAG),
+            Param::flag("swap", false),
         ],
         formula: "max(0, |a - p + eps|_p - |a - n + eps|_p + margin) per row; swap takes |p - n + eps|_p if that is less",
         source: "torch.nn.TripletMarginLoss; p = 1 and 2 are the l1 and l2 distance; gradient 0 at distance 0 and at the kink",
@@ -44,7 +45,7 @@ entries! { LossKind;
         params: [
             Param::new("margin", 1.0, Range::POSITIVE),
             Param::new("eps", 1e-8, Range::POSITIVE),
-            Param::new("swap", 0.0, Range::FLAG),
+            Param::flag("swap", false),
         ],
         formula: "max(0, cos(a, n) - cos(a, p) + margin) per row; swap takes cos(p, n) if that is more",
         source: "torch.nn.TripletMarginWithDistanceLoss with the distance 1 - cosine_similarity",

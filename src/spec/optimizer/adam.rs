@@ -10,7 +10,8 @@ use super::{
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Alias, Choice, Entry, Values};
 
 entries! { OptimizerKind;
     adam {
@@ -186,7 +187,7 @@ entries! { OptimizerKind;
             Param::new("beta3", 0.99, Range::BELOW_ONE),
             eps(1e-8),
             Param::new("eps_root", 1e-8, Range::NOT_NEGATIVE),
-            Param::new("paper", 0.0, Range::FLAG),
+            Param::flag("paper", false),
         ],
         formula: "d = g - g before; m = lerp(g, m, beta1); v = lerp(d, v, beta2); n = lerp((g + w d)^2, n, beta3); \
             p -= lr (m' + w v') / (sqrt(n' + eps_root) + eps), each ' over 1 - beta^t",

@@ -5,7 +5,8 @@ use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, 
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Choice, Entry, Values};
 
 entries! { OptimizerKind;
     adagrad {
@@ -33,7 +34,7 @@ entries! { OptimizerKind;
             Param::new("alpha", 0.99, Range::BELOW_ONE),
             eps(1e-8),
             Param::new("momentum", 0.0, Range::NOT_NEGATIVE),
-            Param::new("centered", 0.0, Range::FLAG),
+            Param::flag("centered", false),
         ],
         formula: "v = alpha v + (1 - alpha) g^2; p -= lr g / (sqrt(v) + eps); centered subtracts the squared mean from v",
         source: "torch.optim.RMSprop; Hinton's lecture 6e; centered: Graves 2013",

@@ -8,7 +8,8 @@ use super::{
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Choice, Entry, Values};
 
 entries! { OptimizerKind;
     asgd {

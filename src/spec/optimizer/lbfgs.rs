@@ -12,7 +12,8 @@ use super::{MAX_SCALARS, OptimizerKind, Takes, fill};
 use crate::numeric::{Float, tree_sum};
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Choice, Entry, Param, Range};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Choice, Entry};
 use crate::walk::put;
 
 /// The indices of the values of `numbers` that precede the products; the shader has the same.
@@ -28,7 +29,7 @@ entries! { OptimizerKind;
         aliases: [],
         params: [
             lr(1.0), decay(0.0), MAXIMIZE,
-            Param::new("history_size", 100.0, Range::whole(1.0, 200.0)),
+            Param::integer("history_size", 100, [1, 200]),
             Param::new("tolerance_grad", 1e-7, Range::NOT_NEGATIVE),
             Param::new("tolerance_change", 1e-9, Range::NOT_NEGATIVE),
         ],

@@ -8,7 +8,8 @@ use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, 
 use crate::numeric::{Float, tree_sum};
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Choice, Entry, Values};
 use crate::walk::change;
 
 entries! { OptimizerKind;

@@ -20,15 +20,15 @@ use crate::shape::Shape;
 
 /// An optimizer with its hyper-parameters, such as `Optimizer::adam()` or `"sgd(momentum=0.9)".parse()`.
 ///
-/// Every optimizer has `lr`, `weight_decay` and `maximize`, and most have `decoupled`: with 0 the decay is added to the
-/// gradient, with 1 it first shrinks the parameter by `lr * weight_decay`.
+/// Every optimizer has `lr`, `weight_decay` and `maximize`, and most have `decoupled`: if false, the decay is added to
+/// the gradient; if true, it first shrinks the parameter by `lr * weight_decay`.
 ///
 /// ```
 /// use wgrad::Optimizer;
 ///
 /// let adam = Optimizer::adam().learning_rate(0.02).with("eps", 1e-7)?;
 /// assert_eq!(adam.to_string(), "adam(lr=0.02, eps=0.0000001)");
-/// assert_eq!("nesterov".parse::<Optimizer>()?.to_string(), "sgd(momentum=0.9, nesterov=1)");
+/// assert_eq!("nesterov".parse::<Optimizer>()?.to_string(), "sgd(momentum=0.9, nesterov=true)");
 /// assert!(Optimizer::adam().with("beta1", 1.0).is_err());
 /// # Ok::<(), wgrad::Error>(())
 /// ```
@@ -246,6 +246,11 @@ impl Optimizer {
     /// The same optimizer with another weight decay; an invalid value is rejected when training is set up.
     pub fn weight_decay(self, decay: f64) -> Self {
         self.set("weight_decay", decay)
+    }
+
+    /// The same optimizer, ascending the gradient instead of descending it if `on`.
+    pub fn maximize(self, on: bool) -> Self {
+        self.set("maximize", f64::from(on))
     }
 
     /// The initial values of the state values that this configuration keeps per parameter.

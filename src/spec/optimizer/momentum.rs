@@ -7,7 +7,8 @@ use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, 
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Alias, Choice, Entry, Values};
 
 entries! { OptimizerKind;
     sgd {
@@ -21,8 +22,8 @@ entries! { OptimizerKind;
             lr(1e-3), decay(0.0), COUPLED, MAXIMIZE,
             Param::new("momentum", 0.0, Range::NOT_NEGATIVE),
             Param::new("dampening", 0.0, Range::FINITE),
-            Param::new("nesterov", 0.0, Range::FLAG),
-            Param::new("zero_init", 0.0, Range::FLAG),
+            Param::flag("nesterov", false),
+            Param::flag("zero_init", false),
         ],
         formula: "b = momentum b + (1 - dampening) g; p -= lr b, or lr (g + momentum b) with nesterov",
         source: "torch.optim.SGD: b starts as the first gradient, or as 0 with zero_init",

@@ -7,7 +7,8 @@ use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, 
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Choice, Entry, Values};
 
 entries! { OptimizerKind;
     muon {
@@ -15,9 +16,9 @@ entries! { OptimizerKind;
         params: [
             lr(1e-3), decay(0.1), MAXIMIZE,
             Param::new("momentum", 0.95, Range::UNIT),
-            Param::new("nesterov", 1.0, Range::FLAG),
-            Param::new("adjust_lr", 0.0, Range::whole(0.0, 2.0)),
-            Param::new("ns_steps", 5.0, Range::whole(1.0, 99.0)),
+            Param::flag("nesterov", true),
+            Param::choice("adjust_lr", &["original", "match_rms_adamw", "spectral_unclamped"]),
+            Param::integer("ns_steps", 5, [1, 99]),
             eps(1e-7),
             Param::new("a", 3.4445, Range::POSITIVE),
             Param::new("b", -4.775, Range::FINITE),
@@ -27,8 +28,8 @@ entries! { OptimizerKind;
         ],
         formula: "matrices: m = lerp(g, m, momentum), u = m, or lerp(g, m, momentum) with nesterov; x = u / |u|, ns_steps times \
             x = a x + (b x x^T + c (x x^T)^2) x; p -= lr weight_decay p + lr f x; vectors: adamw",
-        source: "torch.optim.Muon in float32, f by adjust_lr 0: sqrt(max(1, rows / cols)), 1: 0.2 sqrt(max(rows, cols)), \
-            2: sqrt(rows / cols); adamw for the others as optax; Jordan 2024; 2 dispatches per segment and 3 + 6 ns_steps \
+        source: "torch.optim.Muon in float32, f by adjust_lr original: sqrt(max(1, rows / cols)), match_rms_adamw: \
+            0.2 sqrt(max(rows, cols)), spectral_unclamped: sqrt(rows / cols); adamw for the others as optax; Jordan 2024; 2 dispatches per segment and 3 + 6 ns_steps \
             or a few more per matrix",
         kind: OptimizerKind {
             takes: Takes::Orthogonal,

@@ -7,7 +7,8 @@ use super::{
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Choice, Entry, Values};
 
 entries! { OptimizerKind;
     lamb {
@@ -43,7 +44,7 @@ entries! { OptimizerKind;
         params: [
             lr(0.1), decay(0.0), MAXIMIZE,
             Param::new("momentum", 0.9, Range::NOT_NEGATIVE),
-            Param::new("nesterov", 0.0, Range::FLAG),
+            Param::flag("nesterov", false),
             Param::new("trust_coefficient", 1e-3, Range::POSITIVE),
             eps(0.0),
         ],

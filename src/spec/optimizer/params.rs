@@ -2,7 +2,7 @@
 
 use std::ops::Bound::{Excluded, Included, Unbounded};
 
-use crate::spec::registry::{Param, Range};
+use crate::spec::param::{Param, Range};
 
 pub(super) const fn lr(default: f64) -> Param {
     Param::new("lr", default, Range::NOT_NEGATIVE)
@@ -16,12 +16,12 @@ pub(super) const fn eps(default: f64) -> Param {
     Param::new("eps", default, Range::NOT_NEGATIVE)
 }
 
-pub(super) const COUPLED: Param = Param::new("decoupled", 0.0, Range::FLAG);
-pub(super) const DECOUPLED: Param = Param::new("decoupled", 1.0, Range::FLAG);
-pub(super) const MAXIMIZE: Param = Param::new("maximize", 0.0, Range::FLAG);
+pub(super) const COUPLED: Param = Param::flag("decoupled", false);
+pub(super) const DECOUPLED: Param = Param::flag("decoupled", true);
+pub(super) const MAXIMIZE: Param = Param::flag("maximize", false);
 pub(super) const BETA1: Param = Param::new("beta1", 0.9, Range::BELOW_ONE);
 pub(super) const BETA2: Param = Param::new("beta2", 0.999, Range::BELOW_ONE);
-pub(super) const AMSGRAD: Param = Param::new("amsgrad", 0.0, Range::FLAG);
+pub(super) const AMSGRAD: Param = Param::flag("amsgrad", false);
 
 pub(super) const POSITIVE_BELOW_ONE: Range = Range::new(Excluded(0.0), Excluded(1.0));
 pub(super) const ABOVE_ONE: Range = Range::new(Excluded(1.0), Unbounded);

@@ -12,7 +12,8 @@ use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, 
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Choice, Entry, Values};
 
 const SIGMA: Param = Param::new("sigma", 0.95, Range::BELOW_ONE);
 const LAMBDA: Param = Param::new("lambda", 1e-8, Range::POSITIVE);

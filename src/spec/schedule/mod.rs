@@ -12,7 +12,8 @@ pub use plateau::{Plateau, PlateauState};
 
 use super::entries::registry;
 use super::registry::{Choice, Entry, Kind, Values};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::spec::Range;
 
 /// The formula of a schedule: the value at a step from the base value and the number of updates already done.
 #[derive(Debug)]
@@ -91,11 +92,7 @@ impl Schedule {
     /// # Errors
     /// [`Error::Parameter`] for a gamma below 0.
     pub fn multistep(milestones: &[u64], gamma: f64) -> Result<Self> {
-        if !(gamma.is_finite() && gamma >= 0.0) {
-            let (op, name) = ("schedule.multistep".to_string(), "gamma".to_string());
-            let valid = "it must be a finite number, 0 or greater".to_string();
-            return Err(Error::Parameter { op, name, value: gamma, valid });
-        }
+        Range::NOT_NEGATIVE.check("schedule.multistep", "gamma", gamma)?;
         let (name, milestones) =
             (format!("multistep({milestones:?}, gamma={gamma})"), milestones.to_vec());
         Ok(Self::custom(&name, move |step, lr| {

@@ -1,6 +1,7 @@
 //! Reduction of the learning rate when the loss stops improving.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::spec::Range;
 
 /// Reduces the learning rate when the loss at the end of an epoch stops improving
 /// (torch.optim.lr_scheduler.ReduceLROnPlateau with a relative threshold). The loss is that of the validation data, or
@@ -29,17 +30,10 @@ impl Default for Plateau {
 impl Plateau {
     /// Fails unless every parameter is in its range.
     pub(crate) fn validate(&self) -> Result<()> {
-        let below_one = |value: f64| (0.0..1.0).contains(&value);
-        for (name, value) in
-            [("factor", self.factor), ("threshold", self.threshold), ("least", self.least)]
-        {
-            if !below_one(value) {
-                let (op, name) = ("schedule.plateau".to_string(), name.to_string());
-                let valid = "it must be 0 or greater and less than 1".to_string();
-                return Err(Error::Parameter { op, name, value, valid });
-            }
-        }
-        Ok(())
+        let check = |name, value| Range::BELOW_ONE.check("schedule.plateau", name, value);
+        check("factor", self.factor)?;
+        check("threshold", self.threshold)?;
+        check("least", self.least)
     }
 }
 

@@ -5,7 +5,8 @@ use std::f64::consts::PI;
 
 use super::ScheduleKind;
 use crate::spec::entries::entries;
-use crate::spec::registry::{Alias, Choice, Entry, Param, Range, Values};
+use crate::spec::param::{Param, Range};
+use crate::spec::registry::{Alias, Choice, Entry, Values};
 
 entries! { ScheduleKind;
     constant {
@@ -84,7 +85,7 @@ entries! { ScheduleKind;
         params: [
             Param::required("total", 1000.0, AT_LEAST_ONE), Param::new("pct_start", 0.3, Range::UNIT),
             Param::new("div_factor", 25.0, Range::POSITIVE), Param::new("final_div_factor", 1e4, Range::POSITIVE),
-            Param::new("linear", 0.0, Range::FLAG), Param::new("three_phase", 0.0, Range::FLAG),
+            Param::flag("linear", false), Param::flag("three_phase", false),
         ],
         formula: "from lr / div_factor up to lr over pct_start of the steps, then down to lr / div_factor / final_div_factor; \
             three_phase: back down as fast as up, and then the rest",
@@ -101,7 +102,7 @@ entries! { ScheduleKind;
         params: [
             Param::required("total", 1000.0, AT_LEAST_ONE), Param::new("pct_start", 0.3, Range::UNIT),
             Param::new("low", 0.85, Range::NOT_NEGATIVE),
-            Param::new("linear", 0.0, Range::FLAG), Param::new("three_phase", 0.0, Range::FLAG),
+            Param::flag("linear", false), Param::flag("three_phase", false),
         ],
         formula: "the momentum beside one_cycle: from its value down to low while the rate rises, and back",
         source: "torch.optim.lr_scheduler.OneCycleLR with cycle_momentum, the value being its max_momentum",
@@ -115,7 +116,7 @@ entries! { ScheduleKind;
         aliases: [Alias::of("triangular"), Alias::with("triangular2", &[("halve", 1.0)])],
         params: [
             Param::required("base", 1e-4, Range::NOT_NEGATIVE), Param::new("up", 2000.0, Range::POSITIVE),
-            Param::new("down", 2000.0, Range::POSITIVE), Param::new("halve", 0.0, Range::FLAG),
+            Param::new("down", 2000.0, Range::POSITIVE), Param::flag("halve", false),
             Param::new("gamma", 1.0, Range::POSITIVE),
         ],
         formula: "from base up to lr in `up` steps and down again in `down`; the height times gamma^step (exp_range), and \
@@ -131,7 +132,7 @@ entries! { ScheduleKind;
         aliases: [],
         params: [
             Param::new("low", 0.8, Range::NOT_NEGATIVE), Param::new("up", 2000.0, Range::POSITIVE),
-            Param::new("down", 2000.0, Range::POSITIVE), Param::new("halve", 0.0, Range::FLAG),
+            Param::new("down", 2000.0, Range::POSITIVE), Param::flag("halve", false),
             Param::new("gamma", 1.0, Range::POSITIVE),
         ],
         formula: "the momentum beside cyclic: from its value down to low while the rate rises, and back",

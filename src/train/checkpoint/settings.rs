@@ -1,10 +1,12 @@
 //! The settings that a checkpoint restores, and those that must match.
 
+use std::borrow::Cow;
+
 use super::container::{Container, Result};
 use crate::error::cut;
 use crate::nn::{GradientTransforms, Objective};
 use crate::program::Averaging;
-use crate::spec::Optimizer;
+use crate::spec::{Loss, Optimizer};
 use crate::train::{Trainer, keep_same_state};
 
 impl Trainer {
@@ -40,11 +42,14 @@ impl Trainer {
     pub(super) fn check_settings(&self, saved: &Container<'_>) -> Result<()> {
         let settings = self.fixed_settings();
         // Older formats do not contain all of them.
-        let told = settings.iter().filter_map(|(name, own)| Some((name, own, saved.get(name)?)));
-        let Some((name, own, other)) = told.into_iter().find(|(_, own, other)| own != other) else {
+        let told = settings
+            .iter()
+            .filter_map(|(name, own)| Some((name, own, as_written_now(name, saved.get(name)?))));
+        let Some((name, own, other)) = told.into_iter().find(|(_, own, other)| *own != other)
+        else {
             return Ok(());
         };
-        let (own, other) = (cut(own), cut(other));
+        let (own, other) = (cut(own), cut(&other));
         Err(format!(
             "it was saved with {name} {other}, this trainer has {name} {own}; load_weights takes the parameters alone"
         ))
@@ -64,6 +69,14 @@ impl Trainer {
     }
 }
 
+/// The text of a saved setting; older versions write the flags of a loss as 0 and 1.
+fn as_written_now<'a>(name: &str, saved: &'a str) -> Cow<'a, str> {
+    match saved.parse::<Loss>() {
+        Ok(loss) if name == "loss" => Cow::Owned(loss.to_string()),
+        _ => Cow::Borrowed(saved),
+    }
+}
+
 fn none() -> String {
     "none".to_string()
 }
@@ -77,5 +90,34 @@ fn average_text(average: &Averaging) -> String {
         Averaging::Ema { decay } => format!("ema(decay={decay})"),
         Averaging::Swa { start, every } => format!("swa(start={start}, every={every})"),
         Averaging::Lookahead { every, alpha } => format!("lookahead(every={every}, alpha={alpha})"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::container;
+    use super::*;
+    use crate::{Device, Sequential};
+
+    #[test]
+    fn flags_that_an_older_version_wrote_as_numbers_are_the_same_settings() {
+        let loss = Loss::poisson_nll().with("full", true).unwrap();
+        let sgd = Optimizer::sgd().with("momentum", 0.9).unwrap();
+        let model = Sequential::new(2).dense(3);
+        let trainer = Trainer::new(model, loss, sgd).on(&Device::cpu()).unwrap();
+        let check = |loss: &str| {
+            let optimizer = "sgd(momentum=0.9, nesterov=1)";
+            let fields = [("loss", loss), ("optimizer", optimizer)];
+            let fields = fields.map(|(name, text)| (name.to_string(), text.to_string()));
+            let bytes = container::write(&[], fields.into_iter().collect()).unwrap();
+            let saved = Container::read(&bytes).unwrap();
+            let optimizer = trainer.saved_optimizer(&saved).unwrap();
+            assert_eq!(optimizer, sgd.with("nesterov", true).unwrap());
+            trainer.check_settings(&saved)
+        };
+        assert_eq!(check("poisson_nll(full=1)"), Ok(()));
+        assert_eq!(check("poisson_nll(full=true)"), Ok(()));
+        let refusal = check("poisson_nll").unwrap_err();
+        assert!(refusal.contains("loss poisson_nll(full=true)"), "{refusal}");
     }
 }

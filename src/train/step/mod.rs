@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::gpu::{Budget, Choices, Fusion, MemoryUse, Plan, Profile, Region, Snapshots, View};
 use crate::nn::{Layer, Objective, ProgramIo, RecordLayout};
 use crate::program::{LiveSteps, Slot, Steps};
-use crate::spec::Activation;
+use crate::spec::{Activation, ParamValue};
 
 /// A training step over a batch of fixed size, recorded into the host application's command encoders.
 ///
@@ -286,7 +286,11 @@ impl TrainingStep {
     ///
     /// # Errors
     /// As [`Trainer::set_optimizer`].
-    pub fn set_optimizer(&mut self, parameter: &str, value: f64) -> Result<()> {
+    pub fn set_optimizer<'a>(
+        &mut self,
+        parameter: &str,
+        value: impl Into<ParamValue<'a>>,
+    ) -> Result<()> {
         self.trainer.set_optimizer(parameter, value)?;
         self.live.write().optimizer = self.trainer.optimizer;
         Ok(())
