@@ -4,7 +4,6 @@ use super::Weights;
 use crate::error::{Error, Result};
 use crate::program::{DType, Place, Program, Slot, StepEntry};
 use crate::spec::Real;
-use crate::walk::put;
 
 /// The memory that an op runs on.
 pub(crate) struct Memory<'a, F> {
@@ -52,9 +51,7 @@ impl<F: Real> Memory<'_, F> {
             Place::Input | Place::Value => self.values.get_mut(slot.0),
             Place::Alias(base) => return self.place(base),
         };
-        place.ok_or_else(|| {
-            Error::Internal(format!("slot {} of '{}' has no memory", slot.0, self.program.name()))
-        })
+        place.ok_or_else(|| no_memory(self.program, slot))
     }
 
     pub fn holds_indices(&self, slot: Slot) -> Result<bool> {
@@ -68,7 +65,7 @@ impl<F: Real> Memory<'_, F> {
             Place::Input | Place::Value => self.values.get(slot.0),
             Place::Alias(base) => return self.read(base),
         };
-        Ok(place.map(Vec::as_slice).unwrap_or_default())
+        place.map(Vec::as_slice).ok_or_else(|| no_memory(self.program, slot))
     }
 
     /// Calls `f` with the output moved out, so that it can read every other slot.
@@ -94,10 +91,17 @@ impl<F: Real> Memory<'_, F> {
         out: Slot,
         f: impl FnOnce(&Self, &mut [u32]) -> Result<()>,
     ) -> Result<()> {
-        let missing = || Error::Internal(format!("slot {} holds no indices", out.0));
-        let mut buffer = self.indices.get_mut(out.0).map(std::mem::take).ok_or_else(missing)?;
+        let mut buffer = std::mem::take(self.index_place(out)?);
         let outcome = f(self, &mut buffer);
-        put(self.indices, out.0, buffer);
+        *self.index_place(out)? = buffer;
         outcome
     }
+
+    fn index_place(&mut self, slot: Slot) -> Result<&mut Vec<u32>> {
+        self.indices.get_mut(slot.0).ok_or_else(|| no_memory(self.program, slot))
+    }
+}
+
+fn no_memory(program: &Program, slot: Slot) -> Error {
+    Error::Internal(format!("slot {} of '{}' has no memory", slot.0, program.name()))
 }

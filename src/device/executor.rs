@@ -87,11 +87,8 @@ impl Weights {
     pub fn write_state(&mut self, number: usize, tensors: &[Vec<f32>]) -> Result<()> {
         match self {
             Self::Cpu(weights) => {
-                weights
-                    .states
-                    .get_mut(number)
-                    .into_iter()
-                    .for_each(|state| *state = tensors.to_vec());
+                let missing = || Error::Internal(format!("there is no state value {number}"));
+                *weights.states.get_mut(number).ok_or_else(missing)? = tensors.to_vec();
                 Ok(())
             }
             Self::Gpu(weights) => weights.write_state(number, tensors),

@@ -182,10 +182,10 @@ impl StepRule for Steps {
         let GradientTransforms { average, noise, .. } = self.transforms;
         let mut values = *self.optimizer.values();
         let mut refused = None;
-        for (place, schedule) in &self.others {
-            if let Some(value) = values.get_mut(*place) {
+        for (place, value) in values.iter_mut().enumerate() {
+            for (_, schedule) in self.others.iter().filter(|(scheduled, _)| *scheduled == place) {
                 *value = schedule.rate(update, *value);
-                refused = refused.or(self.refused(update, *place, *value));
+                refused = refused.or(self.refused(update, place, *value));
             }
         }
         let [base, decay, ..] = values;

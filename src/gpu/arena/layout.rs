@@ -53,17 +53,18 @@ pub(super) fn line_layout(
     params: &[ParamInfo],
     spans: &[Span],
     segments: usize,
-) -> (Vec<Span>, Vec<usize>) {
+) -> Result<(Vec<Span>, Vec<usize>)> {
     let mut lens = vec![0; segments];
     let place = |(param, span): (&ParamInfo, &Span)| {
         let len = Layout::Lines.len(param.shape);
-        let used = lens.get_mut(span.segment)?;
+        let wrong = || Error::Internal(format!("there is no segment {}", span.segment));
+        let used = lens.get_mut(span.segment).ok_or_else(wrong)?;
         let offset = *used;
         *used += padded(len);
-        Some(Span { segment: span.segment, offset, len })
+        Ok(Span { segment: span.segment, offset, len })
     };
-    let spans = params.iter().zip(spans).filter_map(place).collect();
-    (spans, lens)
+    let spans = params.iter().zip(spans).map(place).collect::<Result<_>>()?;
+    Ok((spans, lens))
 }
 
 /// The settings of all blocks of a tensor.

@@ -131,7 +131,7 @@ impl Weights {
         extras: usize,
     ) -> Result<Self> {
         let (spans, lens) = layout(params, most(gpu))?;
-        let (line_spans, line_lens) = line_layout(params, &spans, lens.len());
+        let (line_spans, line_lens) = line_layout(params, &spans, lens.len())?;
         let initial = optimizer.map(Optimizer::initial_state).unwrap_or_default();
         let layouts: Vec<Layout> = optimizer
             .map(|optimizer| (0..initial.len()).map(|state| optimizer.layout(state)).collect())

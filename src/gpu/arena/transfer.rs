@@ -92,7 +92,7 @@ impl Weights {
     pub(super) fn write(&self, arena: Arena, tensors: &[Vec<f32>]) -> Result<()> {
         for (number, segment) in self.segments.iter().enumerate() {
             let Some(region) = segment.region(arena) else { continue };
-            let contents = self.packed(arena, number, region.words(), tensors);
+            let contents = self.packed(arena, number, region.words(), tensors)?;
             self.gpu.upload("the arena", region, words(&contents))?;
         }
         Ok(())
@@ -109,7 +109,13 @@ impl Weights {
     }
 
     /// Packs tensors into the contents of a segment of `len` elements, with zeros as padding.
-    fn packed(&self, arena: Arena, segment: usize, len: usize, tensors: &[Vec<f32>]) -> Vec<f32> {
+    fn packed(
+        &self,
+        arena: Arena,
+        segment: usize,
+        len: usize,
+        tensors: &[Vec<f32>],
+    ) -> Result<Vec<f32>> {
         let (spans, slots) = self.places(arena);
         let mut contents = vec![0.0; len];
         for (span, tensor) in spans.iter().zip(tensors).filter(|(span, _)| span.segment == segment)
@@ -117,11 +123,12 @@ impl Weights {
             // A state value with several slots stores them consecutively.
             let slots = contents.chunks_mut((len / slots).max(1));
             for (slot, values) in slots.zip(tensor.chunks(span.len.max(1))) {
+                let wrong = || Error::Internal(format!("{span:?} lies outside its segment"));
                 let place = slot.get_mut(span.offset..span.offset + values.len());
-                place.into_iter().for_each(|place| place.copy_from_slice(values));
+                place.ok_or_else(wrong)?.copy_from_slice(values);
             }
         }
-        contents
+        Ok(contents)
     }
 
     /// Unpacks the contents of a segment into its tensors.
@@ -137,33 +144,29 @@ impl Weights {
 
     /// The regions that training changes, in the order of the contents that [`Weights::values_of`] takes.
     pub(in crate::gpu) fn changing(&self) -> Vec<&Region> {
-        let arenas = self.changing_arenas();
-        let regions = arenas.map(|(arena, segment)| self.segments.get(segment)?.region(arena));
-        regions.flatten().chain([&self.carried]).collect()
+        let regions = self.segments.iter().flat_map(|segment| {
+            self.changing_arenas().filter_map(move |arena| segment.region(arena))
+        });
+        regions.chain([&self.carried]).collect()
     }
 
-    fn changing_arenas(&self) -> impl Iterator<Item = (Arena, usize)> {
-        let states = self.state_count();
-        let arenas = move || std::iter::once(Arena::Params).chain((0..states).map(Arena::State));
-        (0..self.segments.len())
-            .flat_map(move |segment| arenas().map(move |arena| (arena, segment)))
+    /// The arenas of each segment that training changes.
+    fn changing_arenas(&self) -> impl Iterator<Item = Arena> + use<> {
+        std::iter::once(Arena::Params).chain((0..self.state_count()).map(Arena::State))
     }
 
     /// Splits the concatenated contents of the regions of [`Weights::changing`].
     pub(in crate::gpu) fn values_of(&self, mut contents: &[f32]) -> WeightValues {
-        let tensors = vec![Vec::new(); self.spans.len()];
-        let mut states = vec![tensors.clone(); self.state_count()];
-        let mut params = tensors;
-        for (arena, segment) in self.changing_arenas() {
-            let region = self.segments.get(segment).and_then(|segment| segment.region(arena));
-            let words = region.map_or(0, Region::words).min(contents.len());
-            let (part, rest) = contents.split_at(words);
-            contents = rest;
-            let target = match arena {
-                Arena::State(state) => states.get_mut(state),
-                Arena::Params | Arena::Grads => Some(&mut params),
-            };
-            target.into_iter().for_each(|target| self.unpack(arena, segment, part, target));
+        let mut params = vec![Vec::new(); self.spans.len()];
+        let mut states = vec![params.clone(); self.state_count()];
+        for (number, segment) in self.segments.iter().enumerate() {
+            let targets = std::iter::once(&mut params).chain(&mut states);
+            for (arena, target) in self.changing_arenas().zip(targets) {
+                let words = segment.region(arena).map_or(0, Region::words).min(contents.len());
+                let (part, rest) = contents.split_at(words);
+                contents = rest;
+                self.unpack(arena, number, part, target);
+            }
         }
         let carried = contents.get(..self.carried_len).unwrap_or_default().to_vec();
         WeightValues { params, states, carried }

@@ -1,6 +1,6 @@
 //! Memory reuse: values of a training step share memory if one is no longer needed when the other is produced.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use super::fusion::Plan;
@@ -45,8 +45,8 @@ impl Plan {
         let mut dispatches: Vec<Range<usize>> =
             (0..program.ops().len()).map(|op| op..op + 1).collect();
         for run in self.runs() {
-            let ops = dispatches.get_mut(run.clone()).unwrap_or_default();
-            ops.fill(run);
+            let ops = dispatches.iter_mut().take(run.end).skip(run.start);
+            ops.for_each(|op| *op = run.clone());
         }
         let mut live_ranges: Vec<LiveRange> =
             live_ranges(program).into_iter().filter(|life| !hidden.contains(&life.slot)).collect();
@@ -64,14 +64,14 @@ impl Plan {
 
 /// Assigns values to pieces of memory, in the order in which they are produced.
 fn arrange(live_ranges: Vec<LiveRange>) -> Vec<Shared> {
-    let mut all: Vec<Shared> = Vec::new();
+    let mut all: BTreeMap<usize, Shared> = BTreeMap::new();
     // Indices of pieces: the taken ones by the last op of their value, the free ones by length.
     let mut taken: BTreeSet<(usize, usize)> = BTreeSet::new();
     let mut free: BTreeSet<(usize, usize)> = BTreeSet::new();
     for LiveRange { slot, len, first, last } in live_ranges {
         let later = taken.split_off(&(first, 0));
         let ended = std::mem::replace(&mut taken, later);
-        free.extend(ended.iter().filter_map(|(_, n)| Some((all.get(*n)?.len, *n))));
+        free.extend(ended.iter().filter_map(|(_, n)| Some((all.get(n)?.len, *n))));
         let longer = free.range((len, 0)..).next();
         let longest = free.last().and_then(|(most, _)| free.range((*most, 0)..).next());
         let number = match longer.or(longest).copied() {
@@ -79,43 +79,39 @@ fn arrange(live_ranges: Vec<LiveRange>) -> Vec<Shared> {
                 free.remove(&piece);
                 piece.1
             }
-            None => {
-                all.push(Shared { slots: Vec::new(), len });
-                all.len() - 1
-            }
+            None => all.len(),
         };
-        if let Some(one) = all.get_mut(number) {
-            one.slots.push(slot);
-            one.len = one.len.max(len);
-        }
+        let one = all.entry(number).or_insert(Shared { slots: Vec::new(), len });
+        one.slots.push(slot);
+        one.len = one.len.max(len);
         taken.insert((last, number));
     }
-    all
+    all.into_values().collect()
 }
 
 /// The live ranges of the values that an op writes completely before any other reads them. Values that a step records
 /// outlive it and are left out.
 fn live_ranges(program: &Program) -> Vec<LiveRange> {
-    let mut uses: Vec<Option<Uses>> = vec![None; program.slots().len()];
+    let mut uses: HashMap<Slot, Uses> = HashMap::new();
     let base = |slot| program.base(slot);
     for (number, op) in program.ops().iter().enumerate() {
         let writes = op.effects().writes;
         let mut touch = |slot: Slot, reads: bool| {
             let own = base(slot);
-            let Some(place) = uses.get_mut(own.0) else { return };
             let makes = !reads && writes.contains(&own.into());
-            let uses = place.get_or_insert(Uses { first: number, last: number, passes: makes });
+            let first = Uses { first: number, last: number, passes: makes };
+            let uses = uses.entry(own).or_insert(first);
             uses.last = number;
             uses.passes &= !(reads && op.concludes());
         };
         op.inputs().into_iter().for_each(|slot| touch(slot, true));
         op.outputs().into_iter().for_each(|slot| touch(slot, false));
     }
-    let slots = program.slots().iter().zip(uses).enumerate();
-    let live_ranges = slots.filter_map(|(slot, (info, uses))| {
-        let Uses { first, last, .. } =
-            uses.filter(|uses| uses.passes && info.place == Place::Value)?;
-        Some(LiveRange { slot: Slot(slot), len: info.shape.len(), first, last })
+    let slots = (0..).map(Slot).zip(program.slots());
+    let live_ranges = slots.filter_map(|(slot, info)| {
+        let Uses { first, last, passes } = *uses.get(&slot)?;
+        let passes = passes && info.place == Place::Value;
+        passes.then(|| LiveRange { slot, len: info.shape.len(), first, last })
     });
     live_ranges.collect()
 }

@@ -24,8 +24,9 @@ impl IndexOp {
                 let (x, cols) = (memory.read(*x)?, *cols);
                 let rows = memory.indices(*index).iter().map(|row| *row as usize);
                 for (row, x) in rows.zip(x.chunks(cols.max(1))) {
-                    let place = out.get_mut(row * cols..(row + 1) * cols);
-                    place.into_iter().flatten().zip(x).for_each(|(out, x)| *out = *out + *x);
+                    // A row that is not in the table adds nothing.
+                    let own = out.chunks_mut(cols.max(1)).nth(row).into_iter().flatten();
+                    own.zip(x).for_each(|(out, x)| *out = *out + *x);
                 }
                 Ok(())
             }),

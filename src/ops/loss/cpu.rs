@@ -21,8 +21,7 @@ impl LossOp {
                 for (input, gradient) in gradients.iter().enumerate() {
                     memory.write(*gradient, |memory, out| {
                         let batch = memory.batch(loss, *reduction, inputs)?;
-                        batch.gradient(input, out);
-                        Ok(())
+                        batch.gradient(input, out)
                     })?;
                 }
                 memory
@@ -264,13 +263,12 @@ impl<F: Real> Batch<'_, F> {
     fn weighted_terms(&self) -> Vec<F> {
         let mut terms = vec![F::zero(); self.terms()];
         if self.loss.is_sequence() {
-            self.sequences(|sample, sequence, _| {
+            let log_probs = self.log_probs();
+            for (sequence, place) in self.sequences(&log_probs).zip(&mut terms) {
                 let infinite = |term: f64| term.is_infinite() && self.drops_infinite();
                 let term = Some(sequence.run(None)).filter(|term| !infinite(*term)).unwrap_or(0.0);
-                if let Some(place) = terms.get_mut(sample) {
-                    *place = F::of(term / self.labels(sequence));
-                }
-            });
+                *place = F::of(term / self.labels(&sequence));
+            }
         } else if let Some(map) = self.loss.map::<F>() {
             self.by_column(&mut terms, |values, inputs, out| (map.terms)(values, inputs, out));
             self.keep_nans(&mut terms);
@@ -298,29 +296,31 @@ impl<F: Real> Batch<'_, F> {
         if self.reduction == Reduction::Mean { sequence.target.len().max(1) as f64 } else { 1.0 }
     }
 
-    /// Visits the active sequences: their number, the sequence, and the offset of its first row.
-    fn sequences(&self, mut visit: impl FnMut(usize, &Sequence<'_>, usize)) {
+    fn log_probs(&self) -> Vec<f64> {
         let [log_probs, ..] = self.predictions;
-        let Targets::Classes(targets) = self.target else { return };
+        log_probs.iter().map(|x| x.as_f64()).collect()
+    }
+
+    /// The active sequences; row t of the first begins with the row t of all samples.
+    fn sequences<'b>(&'b self, log_probs: &'b [f64]) -> impl Iterator<Item = Sequence<'b>> {
         let Layout { samples, cols, .. } = self.layout;
+        let targets = if let Targets::Classes(targets) = self.target { targets } else { &[] };
         let time = log_probs.len() / (samples * cols).max(1);
         let places = targets.len() / samples.max(1);
-        let log_probs: Vec<f64> = log_probs.iter().map(|x| x.as_f64()).collect();
-        for sample in 0..self.active_samples() {
+        (0..self.active_samples()).map(move |sample| {
             let length = |which: usize| {
                 self.lengths.get(2 * sample + which).map_or(0, |&length| length as usize)
             };
             let target = targets.get(sample * places..(sample + 1) * places).unwrap_or_default();
-            let sequence = Sequence {
+            Sequence {
                 log_probs: log_probs.get(sample * cols..).unwrap_or_default(),
                 time: length(0).min(time),
                 stride: samples * cols,
                 classes: cols,
                 target: target.get(..length(1).min(places)).unwrap_or_default(),
                 blank: self.loss.get("blank").unwrap_or(0.0) as usize,
-            };
-            visit(sample, &sequence, sample * cols);
-        }
+            }
+        })
     }
 
     /// Calls an elementwise pass once for all elements; with weights per column, once for each element, with its first
@@ -424,24 +424,27 @@ impl<F: Real> Batch<'_, F> {
     }
 
     /// Writes the gradient with respect to the given input.
-    pub fn gradient(&self, input: usize, out: &mut [F]) {
+    pub fn gradient(&self, input: usize, out: &mut [F]) -> Result<()> {
         out.fill(F::zero());
+        let wrong = || Error::Internal(format!("{}: no room for its gradient", self.loss));
         let scale = self.upstream * self.share();
         if self.loss.is_sequence() {
-            self.sequences(|_, sequence, place| {
+            let log_probs = self.log_probs();
+            for (number, sequence) in self.sequences(&log_probs).enumerate() {
                 let mut slopes = vec![0.0; sequence.log_probs.len()];
-                let scale = scale.as_f64() / self.labels(sequence);
+                let scale = scale.as_f64() / self.labels(&sequence);
                 sequence.run(Some((scale, &mut slopes)));
-                let rows = slopes.chunks(sequence.stride.max(1)).take(sequence.time).enumerate();
-                for (t, slopes) in rows {
-                    let from = place + t * sequence.stride;
-                    let out = out.get_mut(from..from + sequence.classes).unwrap_or_default();
-                    out.iter_mut().zip(slopes).for_each(|(out, slope)| *out = F::of(*slope));
+                let stride = sequence.stride.max(1);
+                let rows = out.chunks_mut(stride).zip(slopes.chunks(stride)).take(sequence.time);
+                for (out, slopes) in rows {
+                    let own = out.iter_mut().skip(number * sequence.classes);
+                    let own = own.take(sequence.classes).zip(slopes);
+                    own.for_each(|(out, slope)| *out = F::of(*slope));
                 }
-            });
+            }
         } else if let Some(map) = self.loss.map::<F>() {
             let active = self.terms();
-            let out = out.get_mut(..active).unwrap_or_default();
+            let out = out.get_mut(..active).ok_or_else(wrong)?;
             self.by_column(out, |values, inputs, out| (map.gradient)(values, inputs, input, out));
             self.keep_nans(out);
             out.iter_mut()
@@ -457,11 +460,10 @@ impl<F: Real> Batch<'_, F> {
                 view.nan().into_iter().for_each(|nan| slopes.fill(nan));
                 let scale = scale * self.weight(row);
                 for (col, &slope) in slopes.iter().enumerate() {
-                    out.get_mut(self.place(row, col))
-                        .into_iter()
-                        .for_each(|out| *out = scale * slope);
+                    *out.get_mut(self.place(row, col)).ok_or_else(wrong)? = scale * slope;
                 }
             }
         }
+        Ok(())
     }
 }

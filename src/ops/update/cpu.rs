@@ -55,7 +55,7 @@ impl UpdateOp {
                     Some(loss) => memory.read(*loss)?.first().copied().unwrap_or(F::zero()),
                     None => F::zero(),
                 };
-                update(program, optimizer, memory.weights, entry, loss, noise);
+                update(program, optimizer, memory.weights, entry, loss, noise)?;
             }
         }
         Ok(())
@@ -176,7 +176,7 @@ fn update<F: Real>(
     entry: &StepEntry,
     loss: F,
     mut noise: Noise,
-) {
+) -> Result<()> {
     let kind = &optimizer.entry().kind;
     let mut scalars = entry.scalars.map(F::of);
     if let Some(carried) = &kind.carried {
@@ -189,26 +189,21 @@ fn update<F: Real>(
         return history(program, optimizer, weights, entry, &scalars);
     }
     let pass = F::update(&kind.passes);
-    for (index, info) in program.params().iter().enumerate() {
+    let own = weights.states.iter_mut().take(optimizer.states().len());
+    let mut states: Vec<_> = own.map(|tensors| tensors.iter_mut()).collect();
+    let tensors = program.params().iter().zip(&mut weights.params).zip(&weights.grads);
+    for ((info, params), grads) in tensors {
+        let mut states: Vec<&mut [F]> =
+            states.iter_mut().filter_map(Iterator::next).map(Vec::as_mut_slice).collect();
         let shared = entry.shared(info, noise);
         noise.first = noise.first.wrapping_add(padded(info.shape.len()) as u32);
         // A frozen parameter is unchanged, and so is its state, which something else may update.
         if info.multiplier == 0.0 {
             continue;
         }
-        let mut states: Vec<&mut [F]> = weights
-            .states
-            .iter_mut()
-            .take(optimizer.states().len())
-            .filter_map(|state| state.get_mut(index))
-            .map(Vec::as_mut_slice)
-            .collect();
-        if let (Some(params), Some(grads)) =
-            (weights.params.get_mut(index), weights.grads.get(index))
-        {
-            pass(&shared, &scalars, params, grads, &mut states);
-        }
+        pass(&shared, &scalars, params, grads, &mut states);
     }
+    Ok(())
 }
 
 /// Replaces the gradients of matrices by the momentum to orthogonalize.
@@ -229,9 +224,11 @@ fn history<F: Real>(
     weights: &mut Weights<F>,
     entry: &StepEntry,
     scalars: &Scalars<F>,
-) {
+) -> Result<()> {
     let [_, decay, ..] = *scalars;
-    let [prev, steps, changes, ..] = weights.states.as_mut_slice() else { return };
+    let [prev, steps, changes, ..] = weights.states.as_mut_slice() else {
+        return Err(Error::Internal(format!("{optimizer} without its history")));
+    };
     let tensors = weights.params.iter_mut().zip(&weights.grads).zip(program.params());
     let kept = prev.iter_mut().zip(steps).zip(changes);
     let mut parts: Vec<_> = tensors
@@ -245,4 +242,5 @@ fn history<F: Real>(
         })
         .collect();
     lbfgs::step(scalars, &mut parts, &mut weights.carried, optimizer.slots());
+    Ok(())
 }

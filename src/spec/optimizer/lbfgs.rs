@@ -77,8 +77,8 @@ fn slot<F: Copy>(history: &[F], len: usize, slot: usize) -> &[F] {
 }
 
 fn store<F: Copy>(history: &mut [F], slot: usize, values: &[F]) {
-    let place = history.get_mut(slot * values.len()..(slot + 1) * values.len());
-    place.into_iter().for_each(|place| place.copy_from_slice(values));
+    let own = history.iter_mut().skip(slot * values.len());
+    own.zip(values).for_each(|(place, value)| *place = *value);
 }
 
 fn dot<F: Float>(a: &[F], b: &[F]) -> F {
