@@ -6,8 +6,8 @@ use crate::error::{Error, Result};
 impl Trainer {
     /// The names of the state values kept per parameter: the optimizer's, then those of the gradient transforms.
     pub(super) fn state_names(&self) -> Vec<&'static str> {
-        let transforms = self.objective.transforms.states();
-        self.optimizer.states().iter().copied().chain(transforms).collect()
+        let transforms = self.settings.objective.transforms.states();
+        self.settings.optimizer.states().iter().copied().chain(transforms).collect()
     }
 
     fn state_named(&self, name: &str) -> Option<usize> {
@@ -77,7 +77,7 @@ impl Trainer {
         // The optimizer keeps no mean of parameters that it does not update, such as the running statistics of a batch
         // norm.
         let raw = self.weights.read_params().await?;
-        let params = self.network.params().iter().zip(raw).zip(&mut means);
+        let params = self.settings.network.params().iter().zip(raw).zip(&mut means);
         params
             .filter(|((info, _), _)| info.multiplier == 0.0)
             .for_each(|((_, raw), mean)| *mean = raw);
@@ -88,8 +88,9 @@ impl Trainer {
         if let Some(state) = self.state_named("mean") {
             return self.weights.read_state(state).await;
         }
-        let Some((state, mean)) = self.optimizer.mean() else {
-            let message = format!("{} keeps no mean; ask for one with `average`", self.optimizer);
+        let Some((state, mean)) = self.settings.optimizer.mean() else {
+            let message =
+                format!("{} keeps no mean; ask for one with `average`", self.settings.optimizer);
             return Err(Error::unsupported("averaged_parameters", message));
         };
         let raw = self.weights.read_params().await?;
@@ -102,7 +103,7 @@ impl Trainer {
         let of_tensor = |(raw, kept): (&Vec<f32>, Vec<f32>)| {
             raw.iter()
                 .zip(kept)
-                .map(|(&p, s)| mean(self.optimizer.values(), p.into(), s.into()) as f32)
+                .map(|(&p, s)| mean(self.settings.optimizer.values(), p.into(), s.into()) as f32)
                 .collect()
         };
         Ok(raw.iter().zip(kept).map(of_tensor).collect())

@@ -1,11 +1,11 @@
 //! The builder of a trainer.
 
-use super::Trainer;
+use super::{Settings, Trainer};
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
 use crate::nn::{GradientTransforms, Layer, Network, Objective, Sequential};
 use crate::program::Averaging;
-use crate::spec::schedule::{Plateau, PlateauState};
+use crate::spec::schedule::Plateau;
 use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
 
 /// The settings of a [`Trainer`] that has not been put on a device yet.
@@ -187,7 +187,10 @@ impl TrainerBuilder {
         Weights::check(device, network.params(), optimizer.states().len() + extras)?;
         let initial = network.initial(self.seed);
         let weights = Weights::new(device, network.params(), &initial, &optimizer, extras)?;
-        let mut trainer = Trainer {
+        // Invalid losses and transforms fail here, not in the first call of `fit`.
+        let target = objective.natural_target(network.outputs());
+        network.training(&objective, optimizer, target, (1, 1), self.seed)?;
+        let settings = Settings {
             network,
             objective,
             metrics_chosen: self.metrics.is_some(),
@@ -195,25 +198,10 @@ impl TrainerBuilder {
             schedule: self.schedule,
             others,
             plateau: self.plateau,
-            plateau_state: PlateauState::default(),
             seed: self.seed,
-            device: device.clone(),
-            weights,
-            step: 0,
-            updates: 0,
-            gathered: 0,
-            epoch: 0,
-            dispatches: None,
         };
+        let mut trainer = settings.on(device, weights);
         trainer.begin_mean(&initial)?;
-        // Invalid losses and transforms fail here, not in the first call of `fit`.
-        trainer.network.training(
-            &trainer.objective,
-            optimizer,
-            trainer.natural_target(),
-            (1, 1),
-            self.seed,
-        )?;
         Ok(trainer)
     }
 

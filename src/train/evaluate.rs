@@ -27,7 +27,7 @@ impl<'a> Evaluator<'a> {
     pub fn new(trainer: &Trainer, data: &'a Dataset, target: TargetKind) -> Result<Self> {
         let (len, rows) = (data.len(), data.len().min(MOST_ROWS));
         let objective = trainer.objective_for(data);
-        let io = trainer.network.evaluation(&objective, target, rows)?;
+        let io = trainer.settings.network.evaluation(&objective, target, rows)?;
         let chunks = len.div_ceil(rows) as u64;
         let rule =
             move |step: u64| StepEntry::rows(rows.min(len - (step % chunks) as usize * rows));
@@ -52,11 +52,12 @@ impl<'a> Evaluator<'a> {
             if let Some(message) = found {
                 return Err(Error::Target { op: "evaluate".into(), message });
             }
-            let batch_weights = BatchWeights::of(&trainer.objective, self.data).rows(start..end);
+            let batch_weights =
+                BatchWeights::of(&trainer.settings.objective, self.data).rows(start..end);
             records.iter().for_each(|record| totals.add(layout, record, rows, batch_weights));
         }
         self.resident = len <= self.rows;
-        Ok(totals.evaluation(&trainer.objective))
+        Ok(totals.evaluation(&trainer.settings.objective))
     }
 }
 
@@ -140,9 +141,10 @@ impl Trainer {
             let message = "the targets are numbers; it counts classes";
             return Err(Error::unsupported("confusion_matrix", message));
         }
-        let (len, classes) = (data.len(), self.network.outputs());
+        let (len, classes) = (data.len(), self.settings.network.outputs());
         let rows = len.min(MOST_ROWS);
-        let io = self.network.confusion(rows, self.objective.loss.ignore_index())?;
+        let io =
+            self.settings.network.confusion(rows, self.settings.objective.loss.ignore_index())?;
         let mut counts = Array2::zeros((classes, classes));
         for start in (0..len).step_by(rows) {
             let end = (start + rows).min(len);
@@ -172,17 +174,17 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::predict`].
     pub async fn predict_async(&mut self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        let (len, wanted) = (inputs.nrows(), self.network.inputs());
+        let (len, wanted) = (inputs.nrows(), self.settings.network.inputs());
         if inputs.ncols() != wanted {
             let message =
                 format!("rows of {} features, the network takes {wanted}", inputs.ncols());
             return Err(Error::shape("predict", message));
         }
         self.check_indices("predict", inputs)?;
-        let outputs = self.network.outputs();
+        let outputs = self.settings.network.outputs();
         let mut values = Vec::with_capacity(len * outputs);
         let rows = len.clamp(1, MOST_ROWS);
-        let io = self.network.inference(rows)?;
+        let io = self.settings.network.inference(rows)?;
         let rule = move |_: u64| StepEntry::rows(rows);
         let mut executor = Executor::new(io.program.clone(), &self.weights, &self.device, 0, rule)?;
         for start in (0..len).step_by(rows) {

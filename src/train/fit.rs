@@ -198,7 +198,7 @@ impl Trainer {
                         "it must lie between 0 and 1",
                     ));
                 }
-                let (training, validation) = data.split(1.0 - share, self.seed)?;
+                let (training, validation) = data.split(1.0 - share, self.settings.seed)?;
                 self.run_epochs(&training, fit, Some(&validation)).await
             }
             _ => {
@@ -217,7 +217,13 @@ impl Trainer {
         }
         let objective = Objective { metrics: self.metrics_for(data), ..self.objective_for(data) };
         let rows = (data.len(), batch);
-        let io = self.network.training(&objective, self.optimizer, target, rows, self.seed)?;
+        let io = self.settings.network.training(
+            &objective,
+            self.settings.optimizer,
+            target,
+            rows,
+            self.settings.seed,
+        )?;
         Ok((io, batch))
     }
 
@@ -250,7 +256,7 @@ impl Trainer {
         let (mut done, mut late) = (0, 0);
         let mut stopped = false;
         while done < fit.epochs && !stopped {
-            let stop = fit.next_stop(done, evaluator.is_some() || self.plateau.is_some());
+            let stop = fit.next_stop(done, evaluator.is_some() || self.settings.plateau.is_some());
             let steps = (stop - done).saturating_mul(live.read().per_epoch());
             let records = executor.run(&mut self.weights, steps).await?;
             let epochs = self.epochs_of(data, &records, (&*live.read(), late), &io.record);
@@ -288,7 +294,7 @@ impl Trainer {
         live: &LiveSteps,
     ) -> Result<bool> {
         let loss = epoch.validation.as_ref().map_or(epoch.loss, Evaluation::loss);
-        if let Some(plateau) = &self.plateau {
+        if let Some(plateau) = &self.settings.plateau {
             self.plateau_state.observe(plateau, loss);
             live.write().scale = self.plateau_state.scale;
         }
@@ -319,8 +325,8 @@ impl Trainer {
         (steps, mut late): (&Steps, u64),
         layout: &RecordLayout,
     ) -> Vec<Epoch> {
-        let batch_weights = BatchWeights::of(&self.objective, data);
-        let order = order(self.seed, steps.total, steps.batch);
+        let batch_weights = BatchWeights::of(&self.settings.objective, data);
+        let order = order(self.settings.seed, steps.total, steps.batch);
         let per_epoch = steps.per_epoch().max(1) as usize;
         let mut epochs = Vec::with_capacity(records.len() / per_epoch);
         for (number, records) in records.chunks(per_epoch).enumerate() {
@@ -333,7 +339,7 @@ impl Trainer {
                 let entry = steps.step(step);
                 totals.add(layout, figures, entry.rows, batch_weights.step(&entry, order));
             }
-            let figures = totals.evaluation(&self.objective);
+            let figures = totals.evaluation(&self.settings.objective);
             epochs.push(Epoch {
                 epoch: self.epoch + number as u64,
                 loss: figures.loss(),

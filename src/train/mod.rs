@@ -45,15 +45,8 @@ use crate::spec::{Loss, Metric, Optimizer, ParamValue, Reduction, Schedule};
 /// ```
 #[derive(Debug)]
 pub struct Trainer {
-    network: Network,
-    objective: Objective,
-    metrics_chosen: bool,
-    optimizer: Optimizer,
-    schedule: Schedule,
-    others: Vec<(usize, Schedule)>,
-    plateau: Option<Plateau>,
+    settings: Settings,
     plateau_state: PlateauState,
-    seed: u64,
     device: Device,
     weights: Weights,
     /// The number of steps done.
@@ -65,6 +58,37 @@ pub struct Trainer {
     /// The number of epochs done.
     epoch: u64,
     dispatches: Option<usize>,
+}
+
+/// The settings of a trainer, which no device is needed for.
+#[derive(Clone, Debug)]
+struct Settings {
+    network: Network,
+    objective: Objective,
+    metrics_chosen: bool,
+    optimizer: Optimizer,
+    schedule: Schedule,
+    /// The schedules of other hyper-parameters, by index.
+    others: Vec<(usize, Schedule)>,
+    plateau: Option<Plateau>,
+    seed: u64,
+}
+
+impl Settings {
+    /// A trainer at the start of its run.
+    fn on(self, device: &Device, weights: Weights) -> Trainer {
+        Trainer {
+            settings: self,
+            plateau_state: PlateauState::default(),
+            device: device.clone(),
+            weights,
+            step: 0,
+            updates: 0,
+            gathered: 0,
+            epoch: 0,
+            dispatches: None,
+        }
+    }
 }
 
 impl Trainer {
@@ -97,7 +121,7 @@ impl Trainer {
 
     /// The network.
     pub fn network(&self) -> &Network {
-        &self.network
+        &self.settings.network
     }
 
     /// The device.
@@ -125,22 +149,22 @@ impl Trainer {
         parameter: &str,
         value: impl Into<ParamValue<'a>>,
     ) -> Result<()> {
-        self.optimizer = changed(&self.optimizer, parameter, value)?;
+        self.settings.optimizer = changed(&self.settings.optimizer, parameter, value)?;
         Ok(())
     }
 
     /// The rule that determines the entries of further steps, over full batches of `rows` rows.
     fn steps(&self, rows: usize) -> Steps {
         Steps {
-            schedule: self.schedule.clone(),
-            others: self.others.clone(),
+            schedule: self.settings.schedule.clone(),
+            others: self.settings.others.clone(),
             scale: self.plateau_state.scale,
-            transforms: self.objective.transforms,
+            transforms: self.settings.objective.transforms,
             first_update: self.updates,
             gathered: self.gathered,
             first_step: self.step,
             first_epoch: self.epoch,
-            ..Steps::new(self.optimizer, rows)
+            ..Steps::new(self.settings.optimizer, rows)
         }
     }
 
@@ -175,11 +199,11 @@ impl Trainer {
     }
 
     fn named(&self, tensors: Vec<Vec<f32>>) -> Vec<(String, Vec<f32>)> {
-        self.network.params().iter().map(|param| param.name.clone()).zip(tensors).collect()
+        self.settings.network.params().iter().map(|param| param.name.clone()).zip(tensors).collect()
     }
 
     fn natural_target(&self) -> TargetKind {
-        self.objective.natural_target(self.network.outputs())
+        self.settings.objective.natural_target(self.settings.network.outputs())
     }
 
     /// Checks a data set against the network and the loss; returns the kind of its targets.
@@ -188,14 +212,14 @@ impl Trainer {
             return Err(Error::empty(call, "the data set has no rows"));
         }
         let (features, inputs, outputs) =
-            (data.features(), self.network.inputs(), self.network.outputs());
+            (data.features(), self.settings.network.inputs(), self.settings.network.outputs());
         if features != inputs {
             let message =
                 format!("the data set has {features} features a row, the network takes {inputs}");
             return Err(Error::shape(call, message));
         }
         self.check_indices(call, data.inputs().view())?;
-        let loss = self.objective.loss;
+        let loss = self.settings.objective.loss;
         match data.targets() {
             Targets::Values(values) if values.ncols() != outputs => {
                 let message = format!(
@@ -240,7 +264,7 @@ impl Trainer {
 
     /// Fails if a feature that an embedding reads is not a valid index of its table.
     fn check_indices(&self, call: &str, inputs: ArrayView2<'_, f32>) -> Result<()> {
-        let Some(count) = self.network.index_count() else { return Ok(()) };
+        let Some(count) = self.settings.network.index_count() else { return Ok(()) };
         let is_index =
             |feature: &f32| feature.fract() == 0.0 && (0.0..count as f32).contains(feature);
         let wrong = inputs.indexed_iter().find(|(_, feature)| !is_index(feature));
@@ -251,19 +275,19 @@ impl Trainer {
 
     /// The objective, with row weights if the data has any.
     fn objective_for(&self, data: &Dataset) -> Objective {
-        Objective { weighted: data.weights().is_some(), ..self.objective.clone() }
+        Objective { weighted: data.weights().is_some(), ..self.settings.objective.clone() }
     }
 
     /// Chooses metrics that suit the loss and this data unless the caller chose some.
     fn settle_metrics(&mut self, data: &Dataset) {
-        self.objective.metrics = self.metrics_for(data);
+        self.settings.objective.metrics = self.metrics_for(data);
     }
 
     fn metrics_for(&self, data: &Dataset) -> Vec<Metric> {
-        if self.metrics_chosen || !self.objective.metrics.is_empty() {
-            return self.objective.metrics.clone();
+        if self.settings.metrics_chosen || !self.settings.objective.metrics.is_empty() {
+            return self.settings.objective.metrics.clone();
         }
-        vec![Metric::suiting(&self.objective.loss, data.target_variance().sqrt())]
+        vec![Metric::suiting(&self.settings.objective.loss, data.target_variance().sqrt())]
     }
 }
 

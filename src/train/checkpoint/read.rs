@@ -89,7 +89,7 @@ impl Trainer {
         let tensors =
             self.state_layout().into_iter().map(|(name, shape)| file.tensor(&name, &shape));
         let mut tensors = tensors.collect::<container::Result<Vec<_>>>()?.into_iter();
-        let mut of_state = || tensors.by_ref().take(self.network.params().len()).collect();
+        let mut of_state = || tensors.by_ref().take(self.settings.network.params().len()).collect();
         let states = self.state_names().iter().map(|_| of_state()).collect();
         let values = WeightValues { params: vec![], states, carried: tensors.flatten().collect() };
         let step = file.count("step")?;
@@ -113,7 +113,8 @@ impl Trainer {
     /// The numbers of updates done and of steps accumulated for the next one, from a checkpoint of an earlier version,
     /// which counts the steps whose update was skipped instead.
     fn updates_after(&self, step: u64, skipped: u64) -> (u64, u64) {
-        let (counted, group) = (step.saturating_sub(skipped), self.objective.transforms.group());
+        let (counted, group) =
+            (step.saturating_sub(skipped), self.settings.objective.transforms.group());
         (counted / group, counted % group)
     }
 
@@ -123,7 +124,7 @@ impl Trainer {
         file: &Container<'_>,
         others: &[(String, Vec<usize>)],
     ) -> container::Result<Vec<Vec<f32>>> {
-        let params = self.network.params().iter();
+        let params = self.settings.network.params().iter();
         let params =
             params.map(|info| (info.name.clone(), info.shape.to_vec())).collect::<Vec<_>>();
         self.check_names(file, &params, others)?;
@@ -151,8 +152,8 @@ impl Trainer {
         self.weights.write_values(&checkpoint.values)?;
         let Checkpoint { optimizer, step, updates, gathered, epoch, seed, plateau, tuning, .. } =
             checkpoint;
-        (self.optimizer, self.plateau_state) = (optimizer, plateau);
-        (self.step, self.epoch, self.seed) = (step, epoch, seed);
+        (self.settings.optimizer, self.plateau_state) = (optimizer, plateau);
+        (self.step, self.epoch, self.settings.seed) = (step, epoch, seed);
         (self.updates, self.gathered) = (updates, gathered);
         if let Some((adapter, tuning)) = tuning {
             self.take_tuning(&adapter, tuning);

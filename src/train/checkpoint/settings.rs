@@ -12,7 +12,7 @@ use crate::train::{Trainer, keep_same_state};
 impl Trainer {
     /// The settings that must match to resume a run, as text.
     pub(super) fn fixed_settings(&self) -> Vec<(&'static str, String)> {
-        let Objective { loss, reduction, class_weights, transforms, .. } = &self.objective;
+        let Objective { loss, reduction, class_weights, transforms, .. } = &self.settings.objective;
         let GradientTransforms {
             accumulate,
             across_epochs,
@@ -58,14 +58,19 @@ impl Trainer {
     /// The optimizer of the checkpoint, with its hyper-parameters at that time.
     pub(super) fn saved_optimizer(&self, saved: &Container<'_>) -> Result<Optimizer> {
         let text = saved.field("optimizer")?;
-        let other =
-            || format!("it was saved from {}, this trainer has {}", cut(text), self.optimizer);
-        if text.split('(').next() != Some(self.optimizer.name()) {
+        let other = || {
+            format!("it was saved from {}, this trainer has {}", cut(text), self.settings.optimizer)
+        };
+        if text.split('(').next() != Some(self.settings.optimizer.name()) {
             return Err(other());
         }
         let parsed = text.parse::<Optimizer>().and_then(|saved| saved.validate().map(|()| saved));
         let optimizer = parsed.map_err(|error| cut(&error.to_string()).into_owned())?;
-        if keep_same_state(&optimizer, &self.optimizer) { Ok(optimizer) } else { Err(other()) }
+        if keep_same_state(&optimizer, &self.settings.optimizer) {
+            Ok(optimizer)
+        } else {
+            Err(other())
+        }
     }
 }
 

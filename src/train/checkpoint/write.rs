@@ -28,12 +28,12 @@ impl Trainer {
 
     fn fields(&self, params: &[Vec<f32>]) -> Fields {
         let run = [
-            ("optimizer", self.optimizer.to_string()),
+            ("optimizer", self.settings.optimizer.to_string()),
             ("step", self.step.to_string()),
             ("updates", self.updates.to_string()),
             ("gathered", self.gathered.to_string()),
             ("epoch", self.epoch.to_string()),
-            ("seed", self.seed.to_string()),
+            ("seed", self.settings.seed.to_string()),
             ("plateau", plateau::text_of(&self.plateau_state)),
             ("weights", checksum_of_values(params)),
         ];
@@ -46,12 +46,12 @@ impl Trainer {
     /// values that the optimizer carries from step to step.
     pub(super) fn state_layout(&self) -> Vec<(String, Vec<usize>)> {
         let states = self.state_names().into_iter().enumerate().flat_map(|(number, state)| {
-            self.network.params().iter().map(move |info| {
-                let extents = self.optimizer.layout(number).extents(info.shape);
+            self.settings.network.params().iter().map(move |info| {
+                let extents = self.settings.optimizer.layout(number).extents(info.shape);
                 (format!("{state}/{}", info.name), extents)
             })
         });
-        let carried = self.optimizer.initial_carried().into_iter();
+        let carried = self.settings.optimizer.initial_carried().into_iter();
         states.chain(carried.map(|(name, first)| (name.to_string(), vec![first.len()]))).collect()
     }
 
@@ -67,7 +67,7 @@ impl Trainer {
     }
 
     fn param_tensors(&self, params: Vec<Vec<f32>>) -> Vec<Tensor> {
-        let tensors = self.network.params().iter().zip(params);
+        let tensors = self.settings.network.params().iter().zip(params);
         tensors
             .map(|(info, values)| {
                 let (name, shape) = (info.name.clone(), info.shape.to_vec());
@@ -85,8 +85,12 @@ impl Trainer {
 
     /// The names of the `num_batches_tracked` tensors of a state_dict, which this library does not use itself.
     pub(super) fn batch_count_names(&self) -> impl Iterator<Item = String> {
-        let layers =
-            self.network.params().iter().filter_map(|info| info.name.strip_suffix("running_mean"));
+        let layers = self
+            .settings
+            .network
+            .params()
+            .iter()
+            .filter_map(|info| info.name.strip_suffix("running_mean"));
         layers.map(|layer| format!("{layer}num_batches_tracked"))
     }
 }

@@ -37,7 +37,7 @@ impl Trainer {
             return Err(Error::unsupported("inference", message));
         }
         let ProgramIo { program, x, y, target, grad, grad_x, .. } =
-            self.network.inference(options.rows)?;
+            self.settings.network.inference(options.rows)?;
         let views = options.views(&super::Slots { x, target, y, grad, grad_x })?;
         let entry = StepEntry::rows(options.rows);
         let plan = Plan::new(gpu, program, Some(weights), &views, 0, move |_| entry)?;

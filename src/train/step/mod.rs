@@ -92,18 +92,32 @@ impl Trainer {
 
     /// The program of a step.
     fn wire(&self, options: &StepOptions, by_gradient: bool) -> Result<ProgramIo> {
-        let (rows, seed) = (options.rows, self.seed);
-        let objective =
-            Objective { checked: true, through: options.through, ..self.objective.clone() };
+        let (rows, seed) = (options.rows, self.settings.seed);
+        let objective = Objective {
+            checked: true,
+            through: options.through,
+            ..self.settings.objective.clone()
+        };
         if by_gradient {
-            return self.network.training_by_gradient(&objective, self.optimizer, rows, seed);
+            return self.settings.network.training_by_gradient(
+                &objective,
+                self.settings.optimizer,
+                rows,
+                seed,
+            );
         }
         if objective.linear_cross_entropy {
             let message = "with linear_cross_entropy there are no outputs that the host could read";
             return Err(Error::unsupported("into_step", message));
         }
         let target = self.natural_target();
-        self.network.training(&objective, self.optimizer, target, (rows, rows), seed)
+        self.settings.network.training(
+            &objective,
+            self.settings.optimizer,
+            target,
+            (rows, rows),
+            seed,
+        )
     }
 }
 
@@ -292,7 +306,7 @@ impl TrainingStep {
         value: impl Into<ParamValue<'a>>,
     ) -> Result<()> {
         self.trainer.set_optimizer(parameter, value)?;
-        self.live.write().optimizer = self.trainer.optimizer;
+        self.live.write().optimizer = self.trainer.settings.optimizer;
         Ok(())
     }
 
@@ -304,11 +318,11 @@ impl TrainingStep {
     /// [`Error::Unsupported`] if that layer is not such an activation or the new one needs other memory;
     /// [`Error::Parameter`]. The step is then unchanged.
     pub fn set_activation(&mut self, index: usize, f: Activation) -> Result<()> {
-        let network = self.trainer.network.with_activation(index, f)?;
-        let old = std::mem::replace(&mut self.trainer.network, network);
+        let network = self.trainer.settings.network.with_activation(index, f)?;
+        let old = std::mem::replace(&mut self.trainer.settings.network, network);
         let outcome = self.rewire();
         if outcome.is_err() {
-            self.trainer.network = old;
+            self.trainer.settings.network = old;
         }
         outcome
     }
@@ -330,7 +344,7 @@ impl TrainingStep {
         let f = Activation::dropout().with("rate", rate)?;
         let is_dropout =
             |layer: &Layer| matches!(layer, Layer::Activation(f) if f.name() == "dropout");
-        let layers = self.trainer.network.layers().iter().enumerate();
+        let layers = self.trainer.settings.network.layers().iter().enumerate();
         let places: Vec<usize> =
             layers.filter(|(_, layer)| is_dropout(layer)).map(|(place, _)| place).collect();
         if places.is_empty() {
@@ -346,7 +360,7 @@ impl TrainingStep {
 
     /// The network, with all changes so far.
     pub fn network(&self) -> &crate::nn::Network {
-        &self.trainer.network
+        &self.trainer.settings.network
     }
 
     /// The plan of the step.

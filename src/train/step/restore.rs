@@ -117,32 +117,27 @@ impl Trainer {
         snapshot: Option<&Snapshot>,
         (updates, gathered): (u64, u64),
     ) -> Result<Self> {
-        let initial = self.network.initial(self.seed);
+        let initial = self.settings.network.initial(self.settings.seed);
         let params = snapshot.map_or(&initial, |snapshot| &snapshot.weights.values.params);
-        let extras = self.objective.transforms.states().len();
-        let mut weights =
-            Weights::new(device, self.network.params(), params, &self.optimizer, extras)?;
+        let extras = self.settings.objective.transforms.states().len();
+        let mut weights = Weights::new(
+            device,
+            self.settings.network.params(),
+            params,
+            &self.settings.optimizer,
+            extras,
+        )?;
         let step = snapshot.map_or(0, Snapshot::step);
         if let Some(Snapshot { weights: kept }) = snapshot {
             weights.write_values(&kept.values)?;
         }
         let mut trainer = Self {
-            network: self.network.clone(),
-            objective: self.objective.clone(),
-            metrics_chosen: self.metrics_chosen,
-            optimizer: self.optimizer,
-            schedule: self.schedule.clone(),
-            others: self.others.clone(),
-            plateau: self.plateau,
             plateau_state: self.plateau_state,
-            seed: self.seed,
-            device: device.clone(),
-            weights,
             step,
             updates,
             gathered,
             epoch: self.epoch.saturating_add_signed(step as i64 - self.step as i64),
-            dispatches: None,
+            ..self.settings.clone().on(device, weights)
         };
         if snapshot.is_none() {
             trainer.begin_mean(&initial)?;

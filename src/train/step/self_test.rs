@@ -52,7 +52,9 @@ impl Trainer {
 
     async fn check_kernels(&self, gpu: &Gpu, io: &ProgramIo, rule: Steps) -> Result<Check> {
         let name = io.program.name().to_string();
-        Case::training(name, &self.network, io, rule, &self.objective.loss)?.check(gpu).await
+        Case::training(name, &self.settings.network, io, rule, &self.settings.objective.loss)?
+            .check(gpu)
+            .await
     }
 }
 
