@@ -1,6 +1,28 @@
+const ADD = 0u;
+const SUB = 1u;
+const MUL = 2u;
+const DIV = 3u;
+
 @group(0) @binding(1) var<storage, read> a: array<f32>;
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 @group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+fn combine(a: f32, b: f32) -> f32 {
+    switch OP {
+        case ADD: {
+            return a + b;
+        }
+        case SUB: {
+            return a - b;
+        }
+        case MUL: {
+            return a * b;
+        }
+        default: {
+            return a / b;
+        }
+    }
+}
 
 @compute @workgroup_size(64)
 fn main(

@@ -12,6 +12,13 @@ const OP: &str = "texture copy";
 /// The side of a workgroup.
 const SIDE: u32 = 8;
 
+/// The declaration of an image of a format, to be written.
+macro_rules! image {
+    ($format:literal) => {
+        concat!("@group(0) @binding(1) var image: texture_storage_2d<", $format, ", write>;\n")
+    };
+}
+
 const PARAMS: &str = shader!("texture/params");
 
 /// A texture paired with a tensor of shape [height, width, channels], to be copied in either direction in the host's
@@ -193,10 +200,10 @@ fn check(texture: &wgpu::Texture, tensor: &View) -> Result<&'static str> {
         return Err(Error::unsupported(OP, message));
     }
     match texture.format() {
-        wgpu::TextureFormat::Rgba8Unorm => Ok(shader!("texture/rgba8unorm")),
-        wgpu::TextureFormat::R32Float => Ok(shader!("texture/r32float")),
-        wgpu::TextureFormat::Rgba16Float => Ok(shader!("texture/rgba16float")),
-        wgpu::TextureFormat::Rgba32Float => Ok(shader!("texture/rgba32float")),
+        wgpu::TextureFormat::Rgba8Unorm => Ok(image!("rgba8unorm")),
+        wgpu::TextureFormat::R32Float => Ok(image!("r32float")),
+        wgpu::TextureFormat::Rgba16Float => Ok(image!("rgba16float")),
+        wgpu::TextureFormat::Rgba32Float => Ok(image!("rgba32float")),
         other => {
             let message = format!(
                 "the format {other:?}; it must be Rgba8Unorm, R32Float, Rgba16Float or Rgba32Float"

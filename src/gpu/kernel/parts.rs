@@ -11,6 +11,60 @@ macro_rules! shader {
 }
 pub(crate) use shader;
 
+/// A function that gives an element of a binding or, in a kernel without that binding, a constant.
+macro_rules! accessor {
+    ($has:expr, $place:literal, $variable:literal, $function:literal, $otherwise:literal) => {
+        if $has {
+            concat!(
+                "@group(0) @binding(",
+                $place,
+                ") var<storage, read> ",
+                $variable,
+                ": array<f32>;\n\n",
+                "fn ",
+                $function,
+                "(i: u32) -> f32 {\n    return ",
+                $variable,
+                "[i];\n}\n"
+            )
+        } else {
+            concat!("fn ", $function, "(i: u32) -> f32 {\n    return ", $otherwise, ";\n}\n")
+        }
+    };
+}
+pub(crate) use accessor;
+
+/// A function that sets an element of a binding or, in a kernel without that binding, does nothing.
+macro_rules! setter {
+    ($has:expr, $place:literal, $variable:literal, $function:literal) => {
+        if $has {
+            concat!(
+                "@group(0) @binding(",
+                $place,
+                ") var<storage, read_write> ",
+                $variable,
+                ": array<f32>;\n\n",
+                "fn ",
+                $function,
+                "(i: u32, value: f32) {\n    ",
+                $variable,
+                "[i] = value;\n}\n"
+            )
+        } else {
+            concat!("fn ", $function, "(i: u32, value: f32) {\n}\n")
+        }
+    };
+}
+pub(crate) use setter;
+
+/// The values of a kernel's switches, which its text reads as constants.
+macro_rules! switches {
+    ($($name:ident: $value:expr),+ $(,)?) => {
+        concat!($("const ", stringify!($name), " = ", $value, ";\n"),+)
+    };
+}
+pub(crate) use switches;
+
 pub(crate) const INDEX: &str = shader!("lib/index");
 pub(crate) const MATH: &str = shader!("lib/math");
 pub(crate) const RANDOM: &str = shader!("lib/random");

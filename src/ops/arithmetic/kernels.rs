@@ -1,16 +1,16 @@
 //! The GPU kernels.
 
 use crate::gpu::kernel::Kernel;
-use crate::gpu::kernel::parts::{read, shader, walking, whole, write};
+use crate::gpu::kernel::parts::{read, shader, switches, walking, whole, write};
 use crate::spec::Arithmetic;
 
 /// Elementwise arithmetic.
 pub fn arithmetic(f: Arithmetic) -> Kernel {
     let op = match f {
-        Arithmetic::Add => shader!("arithmetic/add"),
-        Arithmetic::Sub => shader!("arithmetic/sub"),
-        Arithmetic::Mul => shader!("arithmetic/mul"),
-        Arithmetic::Div => shader!("arithmetic/div"),
+        Arithmetic::Add => switches!(OP: "ADD"),
+        Arithmetic::Sub => switches!(OP: "SUB"),
+        Arithmetic::Mul => switches!(OP: "MUL"),
+        Arithmetic::Div => switches!(OP: "DIV"),
     };
     let bindings = [read("a"), read("b"), write("y")];
     let parts = [op, shader!("template/arithmetic")];

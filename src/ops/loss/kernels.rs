@@ -1,7 +1,8 @@
 //! The GPU kernels.
 
 use crate::gpu::kernel::parts::{
-    INDEX, MATH, NO_SCALARS, REDUCE, STEP, only, read, shader, whole, with_hyper, write,
+    INDEX, MATH, NO_SCALARS, REDUCE, STEP, accessor, only, read, setter, shader, whole, with_hyper,
+    write,
 };
 use crate::gpu::kernel::{Binding, Kernel, Lanes, Reads, Rows};
 use crate::spec::Loss;
@@ -71,16 +72,8 @@ impl Parts {
 
     fn texts(self) -> [&'static str; 2] {
         [
-            if self.weight {
-                shader!("template/loss_weight")
-            } else {
-                shader!("template/loss_no_weight")
-            },
-            if self.value {
-                shader!("template/loss_value")
-            } else {
-                shader!("template/loss_no_value")
-            },
+            accessor!(self.weight, 4, "weight", "weight_number", "1.0"),
+            setter!(self.value, 5, "values", "put_value"),
         ]
     }
 
@@ -121,12 +114,13 @@ pub fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
     }
 }
 
+/// The weight of a class or column; 1 without such weights.
+const fn class_weight(has: bool) -> &'static str {
+    accessor!(has, 7, "class_weight", "class_weight_at", "1.0")
+}
+
 fn map_kernel(label: &str, map: &ElementwiseKind, lanes: Lanes, with: Parts) -> Kernel {
-    let weight = if with.class_weight {
-        shader!("template/loss_map_column_weight")
-    } else {
-        shader!("template/loss_map_no_column_weight")
-    };
+    let weight = class_weight(with.class_weight);
     let (access, last) = match map {
         ElementwiseKind { inputs: 2, .. } => {
             (vec![shader!("template/loss_map_two")], Some(read("second")))
@@ -147,11 +141,7 @@ pub(crate) fn elementwise(
     lanes: Lanes,
     with: Parts,
 ) -> Kernel {
-    let gradient = if with.gradient {
-        shader!("template/loss_gradient")
-    } else {
-        shader!("template/loss_no_gradient")
-    };
+    let gradient = setter!(with.gradient, 6, "grad", "put_slope");
     let library = [INDEX, MATH, STEP, NO_SCALARS, shader!("template/loss_map"), gradient];
     let parts = [&library[..], &lanes.texts(), &with.texts(), access].concat();
     let mut bindings = vec![read("steps"), read("prediction"), read("target_values")];
@@ -205,11 +195,8 @@ fn row_kernel(label: &str, row: &RowKind, form: TargetForm, rows: Rows, with: Pa
         TargetForm::Number => bindings.push(read("second")),
         TargetForm::Nothing => bindings.push(read("third")),
         _ if row.class_weight => {
-            parts.push(if with.class_weight {
-                shader!("template/loss_row_class_weight")
-            } else {
-                shader!("template/loss_row_no_class_weight")
-            });
+            parts.push(shader!("template/loss_row_class_weight"));
+            parts.push(class_weight(with.class_weight));
             bindings.push(only(with.class_weight, read("class_weight")));
         }
         _ => {}
@@ -237,10 +224,8 @@ const fn lanes_text(lanes: Lanes) -> &'static str {
 
 /// The weight of each target: that of its class, or 1.
 pub fn target_weight(by_class: bool) -> Kernel {
-    let (weight, suffix) = match by_class {
-        true => (shader!("template/target_class_weight"), ".by_class"),
-        false => (shader!("template/target_no_class_weight"), ""),
-    };
+    let suffix = if by_class { ".by_class" } else { "" };
+    let weight = accessor!(by_class, 3, "class_weight", "weight_of", "1.0");
     let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/target_weight"), weight];
     let class_weight = only(by_class, read("class_weight"));
     let bindings = [read("steps"), read("target_class"), class_weight, write("y")];

@@ -1,6 +1,8 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::parts::{INDEX, NO_SCALARS, STEP, only, read, shader, whole, write};
+use crate::gpu::kernel::parts::{
+    INDEX, NO_SCALARS, STEP, accessor, only, read, shader, switches, whole, write,
+};
 use crate::gpu::kernel::{Binding, Kernel, Lanes};
 use crate::spec::norm::NormalizationKind;
 
@@ -23,16 +25,8 @@ impl Affine {
     /// The shader sources.
     fn texts(self) -> [&'static str; 2] {
         [
-            if self.weight {
-                shader!("template/norm_weight")
-            } else {
-                shader!("template/norm_no_weight")
-            },
-            if self.bias {
-                shader!("template/norm_bias")
-            } else {
-                shader!("template/norm_no_bias")
-            },
+            accessor!(self.weight, 3, "weight", "weight_of", "1.0"),
+            accessor!(self.bias, 4, "bias", "bias_of", "0.0"),
         ]
     }
 
@@ -54,9 +48,9 @@ fn lines(
     bindings: &[Binding],
 ) -> Kernel {
     let op = match kind {
-        NormalizationKind::LayerNorm => shader!("norm/layer_norm"),
-        NormalizationKind::RmsNorm => shader!("norm/rms_norm"),
-        NormalizationKind::BatchNorm => shader!("norm/batch_norm"),
+        NormalizationKind::LayerNorm => switches!(CENTRED: true, ACROSS_ROWS: false),
+        NormalizationKind::RmsNorm => switches!(CENTRED: false, ACROSS_ROWS: false),
+        NormalizationKind::BatchNorm => switches!(CENTRED: true, ACROSS_ROWS: true),
     };
     let common = [INDEX, STEP, NO_SCALARS, shader!("lib/row"), shader!("template/norm")];
     let parts = [&common[..], &lanes.texts(), &[op], templates].concat();

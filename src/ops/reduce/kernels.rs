@@ -1,23 +1,25 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::parts::{INDEX, MATH, read, shader, walking, whole, write};
+use crate::gpu::kernel::parts::{INDEX, MATH, read, shader, switches, walking, whole, write};
 use crate::gpu::kernel::{Kernel, Lanes};
 use crate::spec::Reduce;
 
-fn reduce_shader(f: Reduce) -> &'static str {
+/// The source of a reduction, and its switches.
+fn reduce_shader(f: Reduce) -> [&'static str; 2] {
+    let extremum = shader!("reduce/extremum");
     match f {
         // A mean is a scaled sum.
-        Reduce::Sum | Reduce::Mean => shader!("reduce/sum"),
-        Reduce::Amax => shader!("reduce/amax"),
-        Reduce::Amin => shader!("reduce/amin"),
-        Reduce::Logsumexp => shader!("reduce/logsumexp"),
-        Reduce::L1Norm => shader!("reduce/l1_norm"),
-        Reduce::L2Norm => shader!("reduce/l2_norm"),
-        Reduce::MaxNorm => shader!("reduce/max_norm"),
-        Reduce::Argmax => shader!("reduce/argmax"),
-        Reduce::Argmin => shader!("reduce/argmin"),
-        Reduce::CountNan => shader!("reduce/count_nan"),
-        Reduce::CountInf => shader!("reduce/count_inf"),
+        Reduce::Sum | Reduce::Mean => [shader!("reduce/sum"), ""],
+        Reduce::Amax => [extremum, switches!(LARGEST: true, HAS_PLACE: false)],
+        Reduce::Amin => [extremum, switches!(LARGEST: false, HAS_PLACE: false)],
+        Reduce::Argmax => [extremum, switches!(LARGEST: true, HAS_PLACE: true)],
+        Reduce::Argmin => [extremum, switches!(LARGEST: false, HAS_PLACE: true)],
+        Reduce::Logsumexp => [shader!("reduce/logsumexp"), ""],
+        Reduce::L1Norm => [shader!("reduce/l1_norm"), ""],
+        Reduce::L2Norm => [shader!("reduce/l2_norm"), ""],
+        Reduce::MaxNorm => [shader!("reduce/max_norm"), ""],
+        Reduce::CountNan => [shader!("reduce/count"), switches!(COUNTS_NAN: true)],
+        Reduce::CountInf => [shader!("reduce/count"), switches!(COUNTS_NAN: false)],
     }
 }
 
@@ -29,7 +31,8 @@ pub fn reduce(f: Reduce, lanes: Lanes) -> Kernel {
         Lanes::Subgroups => shader!("template/reduce_lanes_subgroups"),
         Lanes::Workgroup => shader!("template/reduce_lanes_workgroup"),
     };
-    let own = [INDEX, MATH, reduce_shader(f), shader!("template/reduce_forward"), keys];
+    let [own, switches] = reduce_shader(f);
+    let own = [INDEX, MATH, switches, own, shader!("template/reduce_forward"), keys];
     let parts = [&own[..], &lanes.texts()].concat();
     let names = ["items", "cols", "inner", "lanes", "blocks", "size", "scale"];
     let label = format!("reduce.{}.forward{}", f.name(), lanes.suffix());
@@ -38,7 +41,8 @@ pub fn reduce(f: Reduce, lanes: Lanes) -> Kernel {
 
 /// The elementwise gradient of a reduction; only for reductions whose gradient is not a copy.
 pub fn reduce_backward(f: Reduce) -> Kernel {
-    let parts = [MATH, reduce_shader(f), shader!("template/reduce_backward")];
+    let [own, switches] = reduce_shader(f);
+    let parts = [MATH, switches, own, shader!("template/reduce_backward")];
     let bindings = [read("x"), read("y"), read("grad_out"), write("grad_in")];
     walking(whole(&format!("reduce.{}.backward", f.name()), 64, &parts, &bindings, &[]))
 }

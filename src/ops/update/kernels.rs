@@ -78,6 +78,13 @@ pub fn settle_lines() -> Kernel {
     whole("tensor.settle_lines", 256, &parts, &bindings, &["tensors"])
 }
 
+/// The declaration of the values of rows and columns, bound behind the state values.
+macro_rules! lines_at {
+    ($place:literal) => {
+        concat!("@group(0) @binding(", $place, ") var<storage, read> lines: array<f32>;\n")
+    };
+}
+
 fn optimizer_kernel(optimizer: &Optimizer, what: &str, template: &'static str) -> Kernel {
     let kind = &optimizer.entry().kind;
     let takes_lines = matches!(kind.takes, Takes::Lines { .. });
@@ -97,9 +104,9 @@ fn optimizer_kernel(optimizer: &Optimizer, what: &str, template: &'static str) -
         bindings.push(read("lines"));
         parts.push(shader!("template/optimizer_lines_of"));
         parts.push(match states {
-            0 => shader!("template/optimizer_lines_0"),
-            1 => shader!("template/optimizer_lines_1"),
-            _ => shader!("template/optimizer_lines_2"),
+            0 => lines_at!(5),
+            1 => lines_at!(6),
+            _ => lines_at!(7),
         });
     }
     let label = format!("optimizer.{}.{what}_{states}", optimizer.name());

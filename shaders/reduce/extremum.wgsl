@@ -1,9 +1,12 @@
+// The largest element or, without LARGEST, the least; with HAS_PLACE where it is.
 const HAS_TOP = true;
 const HAS_TOTAL = false;
-const HAS_PLACE = false;
 
 fn weigh(x: f32) -> f32 {
-    return x;
+    if LARGEST {
+        return x;
+    }
+    return -x;
 }
 
 fn term(x: f32, top: f32) -> f32 {
@@ -11,7 +14,7 @@ fn term(x: f32, top: f32) -> f32 {
 }
 
 fn finish(total: f32, top: f32) -> f32 {
-    return top;
+    return weigh(top);
 }
 
 fn pull(x: f32, y: f32, grad_out: f32) -> f32 {

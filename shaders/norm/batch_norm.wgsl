@@ -1,2 +1,0 @@
-const CENTRED = true;
-const ACROSS_ROWS = true;

@@ -1,2 +1,0 @@
-const CENTRED = false;
-const ACROSS_ROWS = false;

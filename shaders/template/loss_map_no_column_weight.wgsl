@@ -1,3 +1,0 @@
-fn column_weight() -> f32 {
-    return 1.0;
-}

@@ -1,2 +1,0 @@
-fn put_slope(i: u32, slope: f32) {
-}

@@ -1,2 +1,0 @@
-fn put_value(i: u32, value: f32) {
-}

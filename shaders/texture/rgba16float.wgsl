@@ -1,1 +1,0 @@
-@group(0) @binding(1) var image: texture_storage_2d<rgba16float, write>;
