@@ -11,9 +11,9 @@ struct Scalars {
 }
 
 fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
-    let first = state.x + s.one_minus_beta1 * (grad - state.x);
+    let first = first_moment(state.x, grad, s.one_minus_beta1);
     let surprise = grad - first;
-    let second = s.beta2 * state.y + s.one_minus_beta2 * surprise * surprise + s.eps_root;
+    let second = second_moment(state.y, surprise, s.beta2, s.one_minus_beta2) + s.eps_root;
     let delta = s.step_size * first / (sqrt(second) / s.root_correction + s.eps);
     return Updated(delta, vec4(first, second, 0.0, 0.0));
 }

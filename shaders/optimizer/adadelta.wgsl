@@ -7,8 +7,8 @@ struct Scalars {
 }
 
 fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
-    let square = s.rho * state.x + s.one_minus_rho * grad * grad;
+    let square = second_moment(state.x, grad, s.rho, s.one_minus_rho);
     let delta = sqrt(state.y + s.eps) / sqrt(square + s.eps) * grad;
-    let moved = s.rho * state.y + s.one_minus_rho * delta * delta;
+    let moved = second_moment(state.y, delta, s.rho, s.one_minus_rho);
     return Updated(s.rate * delta, vec4(square, moved, 0.0, 0.0));
 }

@@ -10,8 +10,8 @@ struct Scalars {
 }
 
 fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
-    let first = state.x + s.one_minus_beta1 * (grad - state.x);
-    let second = s.beta2 * state.y + s.one_minus_beta2 * grad * grad;
+    let first = first_moment(state.x, grad, s.one_minus_beta1);
+    let second = second_moment(state.y, grad, s.beta2, s.one_minus_beta2);
     let largest = max(state.z, second);
     let used = select(second, largest, s.amsgrad == 1.0);
     let delta = s.step_size * first / (sqrt(used) / s.root_correction + s.eps);

@@ -7,7 +7,7 @@ struct Scalars {
 }
 
 fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
-    let first = state.x + s.one_minus_beta1 * (grad - state.x);
+    let first = first_moment(state.x, grad, s.one_minus_beta1);
     let largest = max(s.beta2 * state.y, abs(grad) + s.eps);
     return Updated(s.step_size * first / largest, vec4(first, largest, 0.0, 0.0));
 }

@@ -16,10 +16,10 @@ struct Scalars {
 
 fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
     let change = s.has_previous * (grad - state.w);
-    let mean = state.x + s.one_minus_beta1 * (grad - state.x);
-    let mean_change = state.y + s.one_minus_beta2 * (change - state.y);
+    let mean = first_moment(state.x, grad, s.one_minus_beta1);
+    let mean_change = first_moment(state.y, change, s.one_minus_beta2);
     let ahead = grad + s.change_share * change;
-    let square = s.beta3 * state.z + s.one_minus_beta3 * ahead * ahead;
+    let square = second_moment(state.z, ahead, s.beta3, s.one_minus_beta3);
     let step = s.mean_step * mean + s.change_step * mean_change;
     return Updated(step / (sqrt(square / s.correction + s.eps_root) + s.eps), vec4(mean, mean_change, square, grad));
 }

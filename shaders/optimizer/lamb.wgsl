@@ -17,8 +17,8 @@ struct Advance {
 }
 
 fn advance(param: f32, grad: f32, state: vec4<f32>, s: Scalars, decays: f32) -> Advance {
-    let first = state.x + s.one_minus_beta1 * (grad - state.x);
-    let second = s.beta2 * state.y + s.one_minus_beta2 * grad * grad;
+    let first = first_moment(state.x, grad, s.one_minus_beta1);
+    let second = second_moment(state.y, grad, s.beta2, s.one_minus_beta2);
     let adam = first / s.correction1 / (sqrt(second / s.correction2 + s.eps_root) + s.eps);
     return Advance(adam + s.decay * decays * param, vec4(first, second, 0.0, 0.0));
 }

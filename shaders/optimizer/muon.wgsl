@@ -40,8 +40,8 @@ fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, block: Block) -> 
         let step = s.rate * shape_factor(f32(block.rows), f32(block.cols), s.rule) * grad;
         return Updated(block.multiplier * (step + decay), state);
     }
-    let first = state.x + s.one_minus_beta1 * (grad - state.x);
-    let second = s.beta2 * state.y + s.one_minus_beta2 * grad * grad;
+    let first = first_moment(state.x, grad, s.one_minus_beta1);
+    let second = second_moment(state.y, grad, s.beta2, s.one_minus_beta2);
     let step = s.step_size * first / (sqrt(second) / s.root_correction + s.eps);
     return Updated(block.multiplier * (step + decay), vec4(first, second, 0.0, 0.0));
 }

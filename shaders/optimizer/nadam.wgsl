@@ -10,8 +10,8 @@ struct Scalars {
 }
 
 fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
-    let first = state.x + s.one_minus_beta1 * (grad - state.x);
-    let second = s.beta2 * state.y + s.one_minus_beta2 * grad * grad;
+    let first = first_moment(state.x, grad, s.one_minus_beta1);
+    let second = second_moment(state.y, grad, s.beta2, s.one_minus_beta2);
     let delta = (s.grad_step * grad + s.mean_step * first) / (sqrt(second) / s.root_correction + s.eps);
     return Updated(delta, vec4(first, second, 0.0, 0.0));
 }

@@ -9,8 +9,8 @@ struct Scalars {
 }
 
 fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
-    let square = s.alpha * state.x + s.one_minus_alpha * grad * grad;
-    let mean = state.z + s.one_minus_alpha * (grad - state.z);
+    let square = second_moment(state.x, grad, s.alpha, s.one_minus_alpha);
+    let mean = first_moment(state.z, grad, s.one_minus_alpha);
     // Rounding can put the squared mean above the mean of squares.
     let variance = max(square - s.centered * mean * mean, 0.0);
     let buffer = s.momentum * state.y + grad / (sqrt(variance) + s.eps);

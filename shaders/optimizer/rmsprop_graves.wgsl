@@ -8,7 +8,7 @@ struct Scalars {
 }
 
 fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
-    let square = s.rho * state.x + s.one_minus_rho * grad * grad;
+    let square = second_moment(state.x, grad, s.rho, s.one_minus_rho);
     let mean = s.rho * state.y + s.one_minus_rho * grad;
     // Rounding can put the squared mean above the mean of squares.
     let variance = max(square - mean * mean, 0.0);

@@ -15,7 +15,7 @@ struct Scalars {
 
 fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, block: Block) -> Updated {
     let old = select(state.x, param, s.is_first == 1.0);
-    let second = s.beta2 * state.y + s.one_minus_beta2 * grad * grad;
+    let second = second_moment(state.y, grad, s.beta2, s.one_minus_beta2);
     let direction = grad / (sqrt(second) / s.root_correction + s.eps) + s.decay * block.decays * param;
     let next = old - block.multiplier * s.rate * direction;
     let mean = (param - (1.0 - s.beta1) * old) / s.beta1;

@@ -25,8 +25,8 @@ fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, block: Block, lin
     if lines.row == 0.0 {
         return Updated(0.0, state);
     }
-    let first = state.x + s.one_minus_beta1 * (grad - state.x);
-    let second = s.beta2 * state.y + s.one_minus_beta2 * grad * grad;
+    let first = first_moment(state.x, grad, s.one_minus_beta1);
+    let second = second_moment(state.y, grad, s.beta2, s.one_minus_beta2);
     let delta = s.step_size * first / (sqrt(second) + s.eps) + s.decay * block.decays * param;
     return Updated(block.multiplier * delta, vec4(first, second, 0.0, 0.0));
 }

@@ -9,7 +9,7 @@ struct Scalars {
 }
 
 fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
-    let first = state.x + s.one_minus_beta1 * (grad - state.x);
+    let first = first_moment(state.x, grad, s.one_minus_beta1);
     let square = grad * grad;
     let second = state.y - s.one_minus_beta2 * sign_of(state.y - square) * square;
     let delta = s.step_size * first / (sqrt(second) / s.root_correction + s.eps);

@@ -37,3 +37,12 @@ struct Updated {
     delta: f32,
     state: vec4<f32>,
 }
+
+// The running mean of a gradient, and that of its square, as Adam and its relatives keep them.
+fn first_moment(old: f32, grad: f32, one_minus_beta: f32) -> f32 {
+    return old + one_minus_beta * (grad - old);
+}
+
+fn second_moment(old: f32, grad: f32, beta: f32, one_minus_beta: f32) -> f32 {
+    return beta * old + one_minus_beta * grad * grad;
+}
