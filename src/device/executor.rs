@@ -5,7 +5,7 @@ use crate::cpu::{self, Interpreter};
 use crate::error::{Error, Result};
 use crate::gpu::{self, Plan};
 use crate::numeric::check_memory;
-use crate::program::{Op, ParamInfo, Program, Slot, StepRule, WeightValues};
+use crate::program::{BoxedRule, Op, ParamInfo, Program, Slot, StepRule, WeightValues};
 use crate::spec::Optimizer;
 
 /// A network's parameters, gradients and optimizer state on a device.
@@ -117,12 +117,9 @@ impl Weights {
     }
 }
 
-/// The rule that determines the entries of steps and updates.
-type Rule = Box<dyn StepRule + Send + Sync>;
-
 /// A program with memory for its slots, ready to run on a device.
 pub(crate) enum Executor {
-    Cpu(Box<Interpreter<f32>>, Rule),
+    Cpu(Box<Interpreter<f32>>, BoxedRule),
     Gpu(Box<Plan>),
 }
 

@@ -19,7 +19,7 @@ pub struct Tensor {
     dtype: DType,
     /// The two largest distinct class indices; two, since the largest may be the ignored index.
     largest: [Option<u32>; 2],
-    place: Place,
+    place: Storage,
     /// The pending check whether a loss computed this from values that are not probabilities.
     doubt: Option<Arc<PendingCheck>>,
 }
@@ -43,7 +43,7 @@ impl PendingCheck {
     /// Checks the fractions that are in host memory.
     pub fn check_at_hand(&self) -> Result<()> {
         self.shares.iter().try_for_each(|(what, count, share)| match &share.place {
-            Place::Numbers(share) => self.refuse(what, *count, share),
+            Storage::Numbers(share) => self.refuse(what, *count, share),
             _ => Ok(()),
         })
     }
@@ -60,7 +60,7 @@ impl PendingCheck {
 }
 
 #[derive(Clone, Debug)]
-enum Place {
+enum Storage {
     Numbers(Arc<Vec<f32>>),
     Indices(Arc<Vec<u32>>),
     Gpu(Gpu, View),
@@ -75,7 +75,7 @@ impl Tensor {
     /// The memory of the tensor; `None` on the CPU.
     pub fn view(&self) -> Option<&View> {
         match &self.place {
-            Place::Gpu(_, view) => Some(view),
+            Storage::Gpu(_, view) => Some(view),
             _ => None,
         }
     }
@@ -100,7 +100,7 @@ impl Tensor {
             return Err(Error::shape("reshape", message));
         }
         let mut place = self.place.clone();
-        if let Place::Gpu(_, view) = &mut place {
+        if let Storage::Gpu(_, view) = &mut place {
             view.shape = shape;
         }
         Ok(Self { shape, place, ..self.clone() })
@@ -128,8 +128,8 @@ impl Tensor {
 
     async fn numbers(&self) -> Result<Vec<f32>> {
         match (&self.place, self.dtype) {
-            (Place::Numbers(numbers), _) => Ok(numbers.to_vec()),
-            (Place::Gpu(gpu, view), DType::F32) => {
+            (Storage::Numbers(numbers), _) => Ok(numbers.to_vec()),
+            (Storage::Gpu(gpu, view), DType::F32) => {
                 gpu.read_numbers("tensor", &view.region, self.shape.len()).await
             }
             _ => Err(Error::unsupported("read", "it holds indices; take read_indices")),
@@ -161,8 +161,8 @@ impl Tensor {
     /// As [`Tensor::read_indices`].
     pub async fn read_indices_async(&self) -> Result<ArrayD<u32>> {
         let indices = match (&self.place, self.dtype) {
-            (Place::Indices(indices), _) => indices.to_vec(),
-            (Place::Gpu(gpu, view), DType::U32) => {
+            (Storage::Indices(indices), _) => indices.to_vec(),
+            (Storage::Gpu(gpu, view), DType::U32) => {
                 gpu.read_words("tensor", &view.region, self.shape.len()).await?
             }
             _ => return Err(Error::unsupported("read_indices", "it holds numbers; take read")),
@@ -218,9 +218,9 @@ impl Device {
         check_memory("tensor", shape.len() as u64 * 4)?;
         let numbers: Vec<f32> = array.iter().copied().collect();
         let place = match self {
-            Self::Cpu => Place::Numbers(Arc::new(numbers)),
+            Self::Cpu => Storage::Numbers(Arc::new(numbers)),
             Self::Gpu(gpu) => {
-                Place::Gpu(gpu.clone(), gpu.view(shape, bytemuck::cast_slice(&numbers))?)
+                Storage::Gpu(gpu.clone(), gpu.view(shape, bytemuck::cast_slice(&numbers))?)
             }
         };
         Ok(Tensor { shape, dtype: DType::F32, largest: [None; 2], place, doubt: None })
@@ -245,8 +245,8 @@ impl Device {
             return Err(Error::shape("classes", message));
         }
         let place = match self {
-            Self::Cpu => Place::Indices(Arc::new(labels.to_vec())),
-            Self::Gpu(gpu) => Place::Gpu(gpu.clone(), gpu.view(shape, labels)?.indices()),
+            Self::Cpu => Storage::Indices(Arc::new(labels.to_vec())),
+            Self::Gpu(gpu) => Storage::Gpu(gpu.clone(), gpu.view(shape, labels)?.indices()),
         };
         let top = labels.iter().max().copied();
         let largest = [top, labels.iter().filter(|label| Some(**label) != top).max().copied()];
@@ -309,21 +309,21 @@ fn run_cpu(
     inputs: &[&Tensor],
     slots: &[Slot],
     outputs: &[Slot],
-) -> Result<Vec<Place>> {
+) -> Result<Vec<Storage>> {
     // The outputs are copied out.
     check_memory("op", program.bytes().saturating_mul(2))?;
     let mut interpreter = Interpreter::<f32>::new(program);
     for (input, slot) in inputs.iter().zip(slots) {
         match &input.place {
-            Place::Numbers(numbers) => interpreter.write(*slot, numbers)?,
-            Place::Indices(indices) => interpreter.write_indices(*slot, indices)?,
-            Place::Gpu(..) => return Err(other_device(interpreter.program())),
+            Storage::Numbers(numbers) => interpreter.write(*slot, numbers)?,
+            Storage::Indices(indices) => interpreter.write_indices(*slot, indices)?,
+            Storage::Gpu(..) => return Err(other_device(interpreter.program())),
         }
     }
     interpreter.run(&mut cpu::Weights::default(), &StepEntry::rows(ALL_ROWS))?;
     let place = |slot: &Slot| match interpreter.program().slot(*slot)?.dtype {
-        DType::F32 => Ok(Place::Numbers(Arc::new(interpreter.read(*slot)?.to_vec()))),
-        DType::U32 => Ok(Place::Indices(Arc::new(interpreter.read_indices(*slot)?.to_vec()))),
+        DType::F32 => Ok(Storage::Numbers(Arc::new(interpreter.read(*slot)?.to_vec()))),
+        DType::U32 => Ok(Storage::Indices(Arc::new(interpreter.read_indices(*slot)?.to_vec()))),
     };
     outputs.iter().map(place).collect()
 }
@@ -335,11 +335,13 @@ fn run_gpu(
     slots: &[Slot],
     outputs: &[Slot],
     shapes: &[Shape],
-) -> Result<Vec<Place>> {
+) -> Result<Vec<Storage>> {
     let mut views = Vec::with_capacity(inputs.len());
     for (input, slot) in inputs.iter().zip(slots) {
         match &input.place {
-            Place::Gpu(owner, view) if owner.id() == gpu.id() => views.push((*slot, view.clone())),
+            Storage::Gpu(owner, view) if owner.id() == gpu.id() => {
+                views.push((*slot, view.clone()))
+            }
             _ => return Err(other_device(&program)),
         }
     }
@@ -348,7 +350,7 @@ fn run_gpu(
     let place = |(slot, shape): (&Slot, &Shape)| {
         let region = plan.region(*slot).cloned().ok_or_else(wrong_count)?;
         let dtype = plan.program().slot(*slot)?.dtype;
-        Ok(Place::Gpu(gpu.clone(), View { region, shape: *shape, dtype }))
+        Ok(Storage::Gpu(gpu.clone(), View { region, shape: *shape, dtype }))
     };
     outputs.iter().zip(shapes).map(place).collect()
 }

@@ -47,7 +47,7 @@ pub(super) struct StepBudget {
 
 #[derive(Debug)]
 enum Clock {
-    Stamps(Box<Stamps>),
+    RecordingTimes(Box<RecordingTimes>),
     /// Times from recording to the completion callback, as seen by the host.
     Done {
         found: Arc<Mutex<Vec<(u64, Duration)>>>,
@@ -57,7 +57,7 @@ enum Clock {
 
 /// Device timestamps of recordings.
 #[derive(Debug)]
-struct Stamps {
+struct RecordingTimes {
     queries: wgpu::QuerySet,
     resolved: wgpu::Buffer,
     /// Each tagged with the number of steps it measures.
@@ -66,7 +66,7 @@ struct Stamps {
     period: f64,
 }
 
-impl Stamps {
+impl RecordingTimes {
     fn new(gpu: &Gpu) -> Result<Self> {
         let label = Some("wgrad timestamps");
         let descriptor =
@@ -96,7 +96,7 @@ impl Stamps {
 impl StepBudget {
     fn new(gpu: &Gpu) -> Result<Self> {
         let clock = if gpu.device().features().contains(wgpu::Features::TIMESTAMP_QUERY) {
-            Clock::Stamps(Box::new(Stamps::new(gpu)?))
+            Clock::RecordingTimes(Box::new(RecordingTimes::new(gpu)?))
         } else {
             Clock::Done { found: Arc::default(), times: VecDeque::with_capacity(REMEMBERED + 1) }
         };
@@ -106,7 +106,7 @@ impl StepBudget {
     /// The bytes of the timestamp buffers.
     pub fn bytes(&self) -> u64 {
         match &self.clock {
-            Clock::Stamps(stamps) => stamps.resolved.size() + stamps.downloads.bytes(),
+            Clock::RecordingTimes(stamps) => stamps.resolved.size() + stamps.downloads.bytes(),
             Clock::Done { .. } => 0,
         }
     }
@@ -114,7 +114,7 @@ impl StepBudget {
     /// Updates the estimate from completed recordings.
     fn settle(&mut self, budget: Duration) -> Result<()> {
         match &mut self.clock {
-            Clock::Stamps(stamps) => {
+            Clock::RecordingTimes(stamps) => {
                 while let Some((steps, nanoseconds)) = stamps.next()? {
                     let fitting = budget.as_nanos() as f64 * steps as f64 / nanoseconds.max(1.0);
                     // Averages with the old estimate, so that one outlier frame does not dominate.
@@ -180,7 +180,7 @@ impl Plan {
         step_budget.steps = step_budget.steps.min(self.most_steps() as f64 / 4.0).max(1.0);
         let steps = step_budget.steps as u64;
         match &mut step_budget.clock {
-            Clock::Stamps(stamps) => {
+            Clock::RecordingTimes(stamps) => {
                 let writes = wgpu::ComputePassTimestampWrites {
                     query_set: &stamps.queries,
                     beginning_of_pass_write_index: Some(0),

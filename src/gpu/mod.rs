@@ -41,7 +41,7 @@ use pipelines::Recent;
 /// Cheap to clone; clones, also those with other [choices](Gpu::choosing), are the same device and share pipelines.
 #[derive(Clone, Debug)]
 pub struct Gpu {
-    shared: Arc<Shared>,
+    shared: Arc<GpuState>,
     choices: Choices,
     tuning: Arc<Tuning>,
 }
@@ -55,7 +55,7 @@ const MOST_KEPT: usize = 1024;
 const MOST_OF_STEPS: usize = 32;
 
 #[derive(Debug)]
-struct Shared {
+struct GpuState {
     id: DeviceId,
     device: wgpu::Device,
     queue: wgpu::Queue,
@@ -150,7 +150,7 @@ impl Gpu {
         let pipelines = [MOST_KEPT, MOST_OF_STEPS].map(Recent::new).map(Mutex::new);
         let choices = Choices::of(&info, device.features());
         let id = DeviceId::next();
-        let shared = Shared { id, device, queue, info, limits, pipelines, cache, lost };
+        let shared = GpuState { id, device, queue, info, limits, pipelines, cache, lost };
         Self { shared: Arc::new(shared), choices, tuning: Arc::default() }
     }
 

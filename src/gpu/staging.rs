@@ -26,12 +26,12 @@ pub(super) enum Direction {
 pub(super) struct Staging {
     gpu: Gpu,
     direction: Direction,
-    slots: Vec<Arc<Slot>>,
+    slots: Vec<Arc<StagingBuffer>>,
 }
 
 /// A buffer and the state of its last lease.
 #[derive(Debug)]
-pub(super) struct Slot {
+pub(super) struct StagingBuffer {
     buffer: wgpu::Buffer,
     direction: Direction,
     record: Mutex<LeaseRecord>,
@@ -62,7 +62,7 @@ pub(super) enum LeaseState {
 /// A buffer leased to one encoder.
 #[derive(Clone, Debug)]
 pub(super) struct Lease {
-    slot: Arc<Slot>,
+    slot: Arc<StagingBuffer>,
     number: u64,
 }
 
@@ -122,8 +122,8 @@ impl Staging {
     }
 
     /// Returns a free buffer of at least `bytes` bytes, created if needed.
-    fn free(&mut self, bytes: u64) -> Result<Arc<Slot>> {
-        let fits = |slot: &&Arc<Slot>| slot.is_free() && slot.buffer.size() >= bytes;
+    fn free(&mut self, bytes: u64) -> Result<Arc<StagingBuffer>> {
+        let fits = |slot: &&Arc<StagingBuffer>| slot.is_free() && slot.buffer.size() >= bytes;
         if let Some(slot) = self.slots.iter().find(fits) {
             return Ok(slot.clone());
         }
@@ -142,7 +142,7 @@ impl Staging {
         self.create(bytes)
     }
 
-    fn create(&mut self, bytes: u64) -> Result<Arc<Slot>> {
+    fn create(&mut self, bytes: u64) -> Result<Arc<StagingBuffer>> {
         let size = bytes.next_power_of_two().max(256);
         let limit = self.gpu.limits().max_buffer_size;
         let (usage, label) = match self.direction {
@@ -164,7 +164,7 @@ impl Staging {
         };
         let buffer = self.gpu.scoped(label, || self.gpu.device().create_buffer(&descriptor))?;
         let record = Mutex::new(LeaseRecord { number: 0, state: LeaseState::Idle });
-        let slot = Arc::new(Slot { buffer, direction: self.direction, record });
+        let slot = Arc::new(StagingBuffer { buffer, direction: self.direction, record });
         self.slots.push(slot.clone());
         Ok(slot)
     }
@@ -265,7 +265,7 @@ impl<T> Downloads<T> {
     }
 }
 
-impl Slot {
+impl StagingBuffer {
     /// The lease record. No code that holds the lock can panic halfway, so a poisoned record is still consistent.
     fn record(&self) -> MutexGuard<'_, LeaseRecord> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)

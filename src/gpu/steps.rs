@@ -13,7 +13,7 @@ use super::Gpu;
 use super::memory::Region;
 use super::staging::{Direction, Downloads, Lease, LeaseState, Staging};
 use crate::error::{Error, Result};
-use crate::program::{MAX_COUNT, Op, StepEntry, StepRule};
+use crate::program::{BoxedRule, MAX_COUNT, Op, StepEntry};
 
 /// The number of steps that the table and the metrics ring hold.
 pub(super) const CAPACITY: u64 = 1024;
@@ -31,16 +31,13 @@ const ENTRY: u64 = StepEntry::WORDS as u64;
 /// The number of recordings that buffers are allocated for in advance, and the steps of each.
 const PREPARED: (usize, u64) = (4, 32);
 
-/// The rule that computes the entries of steps and updates.
-pub(super) type Rule = Box<dyn StepRule + Send + Sync>;
-
 /// The values recorded by one step: loss and metrics.
 pub(super) type StepMetrics = [f32; Op::MAX_RECORDED];
 
 /// The table, the rule that fills it, and the copies in flight.
 pub(super) struct StepTable {
     gpu: Gpu,
-    rule: Rule,
+    rule: BoxedRule,
     pub region: Region,
     capacity: u64,
     /// The first step not yet recorded.
@@ -80,7 +77,7 @@ struct Recording {
 impl StepTable {
     /// Creates a table that recordings fill. Without `counting` nothing advances the counter, and every run uses the
     /// entries of the first step.
-    pub fn new(gpu: &Gpu, rule: Rule, first: u64, counting: bool) -> Result<Self> {
+    pub fn new(gpu: &Gpu, rule: BoxedRule, first: u64, counting: bool) -> Result<Self> {
         if first > MAX_COUNT {
             let what = "the number of the first step".to_string();
             return Err(Error::Limit { what, needed: first, limit: MAX_COUNT, unit: "steps" });
@@ -153,7 +150,7 @@ impl StepTable {
     }
 
     /// Changes the rule from the next recording on.
-    pub fn set_rule(&mut self, rule: Rule) {
+    pub fn set_rule(&mut self, rule: BoxedRule) {
         self.rule = rule;
     }
 

@@ -17,7 +17,7 @@ use crate::time::Instant;
 const ROUNDS: usize = 5;
 
 /// A product's form and sides: m, k, n, and how many there are.
-type Sides = (Form, [usize; 4]);
+type ProductSizes = (Form, [usize; 4]);
 
 /// The tilings that were fastest, by form and sides. As text it is a line per product, to be saved and read again:
 ///
@@ -31,10 +31,10 @@ type Sides = (Form, [usize; 4]);
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tuning {
-    fastest: BTreeMap<Sides, MatMul>,
+    fastest: BTreeMap<ProductSizes, MatMul>,
 }
 
-fn sides(form: Form, product: &Product) -> Sides {
+fn sides(form: Form, product: &Product) -> ProductSizes {
     (form, [product.m, product.k, product.n, product.count()])
 }
 

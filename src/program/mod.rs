@@ -23,7 +23,7 @@ pub use op::Op;
 pub use product::{Form, MAX_BATCH_AXES, Product};
 pub use slot::{DType, Place, Slot, SlotInfo};
 pub use step::{Averaging, LiveSteps, Refused, StepEntry, Steps};
-pub(crate) use step::{MAX_COUNT, StepRule};
+pub(crate) use step::{BoxedRule, MAX_COUNT, StepRule};
 pub use transforms::GradientTransforms;
 pub(crate) use values::WeightValues;
 

@@ -147,6 +147,9 @@ pub(crate) trait StepRule {
     fn update(&self, update: u64) -> StepEntry;
 }
 
+/// A rule that a plan or an executor keeps.
+pub(crate) type BoxedRule = Box<dyn StepRule + Send + Sync>;
+
 /// A rule by which every step is an update.
 impl<F: Fn(u64) -> StepEntry> StepRule for F {
     fn step(&self, step: u64) -> StepEntry {

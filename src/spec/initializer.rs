@@ -22,7 +22,7 @@ pub type Initializer = Choice<InitializerKind>;
 #[derive(Debug)]
 pub enum InitializerKind {
     /// Computes each element's value independently.
-    Element(fn(&Values, &Draw) -> f64),
+    Element(fn(&Values, &Sampler) -> f64),
     /// Computes the whole matrix, from its numbers of rows and columns.
     Matrix(fn(&Values, Key, usize, usize) -> Vec<f64>),
 }
@@ -30,14 +30,14 @@ pub enum InitializerKind {
 use InitializerKind::{Element, Matrix};
 
 /// The inputs of an elementwise initializer: fan-in, fan-out, random key and element index.
-pub struct Draw {
+pub struct Sampler {
     fan_in: f64,
     fan_out: f64,
     key: Key,
     element: u32,
 }
 
-impl Draw {
+impl Sampler {
     fn normal(&self, std: f64) -> f64 {
         std * self.key.normal(0, self.element)
     }
@@ -317,7 +317,8 @@ impl Initializer {
             Element(draw) => {
                 let (fan_in, fan_out) = (fan_in as f64, fan_out as f64);
                 let elements = 0..u32::try_from(len).unwrap_or(u32::MAX);
-                let draw = |element| draw(self.values(), &Draw { fan_in, fan_out, key, element });
+                let draw =
+                    |element| draw(self.values(), &Sampler { fan_in, fan_out, key, element });
                 elements.map(|element| draw(element) as f32).collect()
             }
         }

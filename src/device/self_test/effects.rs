@@ -13,7 +13,7 @@ struct Run {
 }
 
 /// The contents of all operands that an op can change.
-type Memory = Vec<(Operand, Vec<u64>)>;
+type Contents = Vec<(Operand, Vec<u64>)>;
 
 impl Run {
     fn new(case: &Case) -> Self {
@@ -35,7 +35,7 @@ impl Run {
         self.interpreter.run_ops(op..op + 1, &mut self.weights, entry).unwrap();
     }
 
-    fn memory(&self) -> Memory {
+    fn memory(&self) -> Contents {
         let bits = |numbers: &[f64]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         let all = |tensors: &[Vec<f64>]| bits(&tensors.concat());
         let states = self.weights.states.concat().concat();

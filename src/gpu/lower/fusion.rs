@@ -11,7 +11,7 @@ use crate::program::{Program, Slot};
 
 /// The assignment of a program's ops to dispatches.
 #[derive(Debug)]
-pub(in crate::gpu) enum Plan {
+pub(in crate::gpu) enum FusionPlan {
     /// No fusion: each op has its own dispatches, and every value can be read.
     Apart,
     /// Each op has its own dispatches, except for fused ones.
@@ -32,7 +32,7 @@ pub(in crate::gpu) fn prepare(
     program: &Program,
     weights: Option<&Weights>,
     views: &[(Slot, View)],
-) -> Result<Plan> {
+) -> Result<FusionPlan> {
     let readers = ReadCounts::of(program);
     let whole = whole::prepare(gpu, program, &readers, weights, views)?.map(Box::new);
     // Fusing ops could bind two views of one buffer in the same dispatch, which WebGPU may refuse.
@@ -40,7 +40,7 @@ pub(in crate::gpu) fn prepare(
     let (mut joins, mut at) = (Vec::new(), 0);
     // With views, the ops outside a fused step are not fused either.
     let span = match (&whole, apart) {
-        (None, true) => return Ok(Plan::Apart),
+        (None, true) => return Ok(FusionPlan::Apart),
         (Some(_), true) => 0..program.ops().len(),
         (Some(whole), false) => whole.span(),
         (None, false) => program.ops().len()..program.ops().len(),
@@ -55,10 +55,10 @@ pub(in crate::gpu) fn prepare(
         at = join.as_ref().map_or(at + 1, |join| join.span().end);
         joins.extend(join);
     }
-    Ok(Plan::Joined { joins, whole })
+    Ok(FusionPlan::Joined { joins, whole })
 }
 
-impl Plan {
+impl FusionPlan {
     /// The slots that need no memory.
     pub fn hidden(&self, program: &Program) -> Vec<Slot> {
         let Self::Joined { joins, whole } = self else { return Vec::new() };

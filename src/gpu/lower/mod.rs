@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::program::{Op, Place, Program, Slot, SlotInfo};
 use crate::shape::{PAD, Shape, padded};
 pub(crate) use call::Call;
-use reuse::Shared;
+use reuse::SharedMemory;
 pub(crate) use rows::ROW;
 pub(crate) use sum::{SUM, Total};
 
@@ -55,7 +55,7 @@ pub(crate) struct Memory {
     /// Slots without memory: intermediates within a fused dispatch.
     pub hidden: Vec<Slot>,
     /// Values that occupy the same memory at different times.
-    pub(in crate::gpu) shared: Vec<Shared>,
+    pub(in crate::gpu) shared: Vec<SharedMemory>,
     /// The slots that are in buffers of the caller.
     pub views: HashSet<usize>,
 }
@@ -84,7 +84,7 @@ impl Memory {
         program: &Program,
         steps: Region,
         views: &[(Slot, View)],
-        fused: &fusion::Plan,
+        fused: &fusion::FusionPlan,
     ) -> Result<Self> {
         let (hidden, shared) = (fused.hidden(program), fused.shared(program));
         let views: HashMap<usize, &View> =
@@ -190,10 +190,10 @@ impl<'a> Lowering<'a> {
     }
 
     /// Lowers every op.
-    pub(in crate::gpu) fn lower(&mut self, plan: &fusion::Plan) -> Result<()> {
+    pub(in crate::gpu) fn lower(&mut self, plan: &fusion::FusionPlan) -> Result<()> {
         match plan {
-            fusion::Plan::Apart => self.joined(&[], None),
-            fusion::Plan::Joined { joins, whole } => self.joined(joins, whole.as_deref()),
+            fusion::FusionPlan::Apart => self.joined(&[], None),
+            fusion::FusionPlan::Joined { joins, whole } => self.joined(joins, whole.as_deref()),
         }
     }
 

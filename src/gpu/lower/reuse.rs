@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
-use super::fusion::Plan;
+use super::fusion::FusionPlan;
 use crate::ops::UpdateOp;
 use crate::program::{Op, Place, Program, Slot};
 
 /// The values that share one piece of memory, in the order in which they are produced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::gpu) struct Shared {
+pub(in crate::gpu) struct SharedMemory {
     pub slots: Vec<Slot>,
     /// The number of elements of the longest of them.
     pub len: usize,
@@ -32,10 +32,10 @@ struct Uses {
     passes: bool,
 }
 
-impl Plan {
+impl FusionPlan {
     /// The values that share memory, by best fit: each goes into the smallest free piece that is large enough,
     /// otherwise into the largest free piece, which then grows.
-    pub fn shared(&self, program: &Program) -> Vec<Shared> {
+    pub fn shared(&self, program: &Program) -> Vec<SharedMemory> {
         if matches!(self, Self::Apart)
             || !program.ops().iter().any(|op| matches!(op, Op::Update(UpdateOp::Update { .. })))
         {
@@ -63,8 +63,8 @@ impl Plan {
 }
 
 /// Assigns values to pieces of memory, in the order in which they are produced.
-fn arrange(live_ranges: Vec<LiveRange>) -> Vec<Shared> {
-    let mut all: BTreeMap<usize, Shared> = BTreeMap::new();
+fn arrange(live_ranges: Vec<LiveRange>) -> Vec<SharedMemory> {
+    let mut all: BTreeMap<usize, SharedMemory> = BTreeMap::new();
     // Indices of pieces: the taken ones by the last op of their value, the free ones by length.
     let mut taken: BTreeSet<(usize, usize)> = BTreeSet::new();
     let mut free: BTreeSet<(usize, usize)> = BTreeSet::new();
@@ -81,7 +81,7 @@ fn arrange(live_ranges: Vec<LiveRange>) -> Vec<Shared> {
             }
             None => all.len(),
         };
-        let one = all.entry(number).or_insert(Shared { slots: Vec::new(), len });
+        let one = all.entry(number).or_insert(SharedMemory { slots: Vec::new(), len });
         one.slots.push(slot);
         one.len = one.len.max(len);
         taken.insert((last, number));

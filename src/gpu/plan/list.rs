@@ -56,7 +56,7 @@ impl List {
         program: &Program,
         weights: Option<&Weights>,
         memory: Memory,
-        fused: &fusion::Plan,
+        fused: &fusion::FusionPlan,
     ) -> Result<Self> {
         weights.map_or(Ok(()), |weights| weights.check(gpu, program))?;
         memory.check_views(program, weights)?;

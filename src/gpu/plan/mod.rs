@@ -179,7 +179,7 @@ impl Plan {
     ) -> Result<List> {
         let nothing = memory.hidden.is_empty() && memory.shared.is_empty();
         let fused = match nothing {
-            true => fusion::Plan::Apart,
+            true => fusion::FusionPlan::Apart,
             false => fusion::prepare(&self.gpu, program, weights, &[])?,
         };
         let same = fused.hidden(program) == memory.hidden

@@ -14,7 +14,7 @@ impl ActivationOp {
         match self {
             Self::Forward { f, key, x, out } => {
                 let shape = memory.program.shape(*x)?;
-                let draw = Draw { key: *key, step: memory.progress.step as u32 };
+                let draw = NoiseSource { key: *key, step: memory.progress.step as u32 };
                 // In place, the input is moved out together with the output, so it is copied before.
                 let own = if x == out { Some(memory.read(*x)?.to_vec()) } else { None };
                 memory.write(*out, |memory, out| {
@@ -25,7 +25,7 @@ impl ActivationOp {
             }
             Self::Backward { f, order, key, saved, grad_out, grad_in } => {
                 let shape = memory.program.shape(*grad_in)?;
-                let draw = Draw { key: *key, step: memory.progress.step as u32 };
+                let draw = NoiseSource { key: *key, step: memory.progress.step as u32 };
                 memory.write(*grad_in, |memory, out| {
                     let (saved, grad_out) = (memory.read(*saved)?, memory.read(*grad_out)?);
                     match order {
@@ -63,12 +63,12 @@ impl ActivationOp {
 
 /// The source of an op's random numbers.
 #[derive(Clone, Copy)]
-struct Draw {
+struct NoiseSource {
     pub key: Option<Key>,
     pub step: u32,
 }
 
-impl Draw {
+impl NoiseSource {
     fn uniform<F: Real>(self, element: usize) -> F {
         F::of(self.key.map_or(0.0, |key| f64::from(key.uniform(self.step, element as u32))))
     }
@@ -81,7 +81,7 @@ impl Draw {
     }
 }
 
-fn forward<F: Real>(f: &Activation, draw: Draw, shape: Shape, x: &[F], out: &mut [F]) {
+fn forward<F: Real>(f: &Activation, draw: NoiseSource, shape: Shape, x: &[F], out: &mut [F]) {
     if let (ActivationKind::Stochastic(noise), Some(_)) = (&f.entry().kind, draw.key) {
         let values = (noise.prepare)(f.values()).map(F::of);
         let function = F::noise(&noise.passes).forward;
@@ -107,7 +107,7 @@ fn forward<F: Real>(f: &Activation, draw: Draw, shape: Shape, x: &[F], out: &mut
 
 fn backward<F: Real>(
     f: &Activation,
-    draw: Draw,
+    draw: NoiseSource,
     shape: Shape,
     saved: &[F],
     grad_out: &[F],
@@ -147,7 +147,7 @@ fn parametric(f: &Activation) -> Result<&'static ParametricKind> {
 }
 
 /// Rows whose elements are not contiguous.
-struct Rows {
+struct StridedRows {
     outer: usize,
     len: usize,
     out_len: usize,
@@ -155,14 +155,14 @@ struct Rows {
 }
 
 /// The rows that an activation works along, unless they are those of the last axis.
-fn rows(f: &Activation, shape: Shape) -> Option<Rows> {
+fn rows(f: &Activation, shape: Shape) -> Option<StridedRows> {
     let [outer, len, inner] = shape.split(f.dim()?)?;
     let out_len = f.output_len(len).unwrap_or(len);
     let last = inner == 1 && len == shape.cols();
-    (!last).then_some(Rows { outer, len, out_len, inner })
+    (!last).then_some(StridedRows { outer, len, out_len, inner })
 }
 
-impl Rows {
+impl StridedRows {
     /// The first element of each row, in the input and in the output.
     fn starts(&self) -> impl Iterator<Item = (usize, usize)> {
         let Self { outer, len, out_len, inner } = *self;

@@ -208,7 +208,7 @@ impl<F: Real> Classes<'_, F> {
 
 /// A row of every operand of the prediction's shape, copied if its elements are not contiguous.
 #[derive(Default)]
-struct Gathered<F> {
+struct RowOperands<F> {
     inputs: [Vec<F>; 3],
     values: Vec<F>,
     classes: Vec<u32>,
@@ -358,7 +358,7 @@ impl<F: Real> Batch<'_, F> {
         (row / inner.max(1) * cols + col) * inner + row % inner.max(1)
     }
 
-    fn gather(&self, row: usize) -> Gathered<F> {
+    fn gather(&self, row: usize) -> RowOperands<F> {
         let places = (0..self.layout.cols).map(|col| self.place(row, col));
         let strided = self.layout.inner > 1;
         let pick = |data: &[F]| -> Vec<F> {
@@ -373,10 +373,14 @@ impl<F: Real> Batch<'_, F> {
             }
             _ => Vec::new(),
         };
-        Gathered { inputs: self.predictions.map(pick), values: pick(self.target.values()), classes }
+        RowOperands {
+            inputs: self.predictions.map(pick),
+            values: pick(self.target.values()),
+            classes,
+        }
     }
 
-    fn view<'b>(&'b self, row: usize, gathered: &'b Gathered<F>) -> RowView<'b, F> {
+    fn view<'b>(&'b self, row: usize, gathered: &'b RowOperands<F>) -> RowView<'b, F> {
         let range = row * self.layout.cols..(row + 1) * self.layout.cols;
         let strided = self.layout.inner > 1;
         let mut inputs: [&[F]; 3] = [&[]; 3];

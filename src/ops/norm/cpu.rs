@@ -62,12 +62,12 @@ fn optional<'a, F: Real>(memory: &'a Memory<'_, F>, slot: Option<Slot>) -> Resul
 }
 
 /// The scale and shift of the normalized values, per column.
-struct Affine<'a, F> {
+struct ScaleShift<'a, F> {
     weight: Option<&'a [F]>,
     bias: Option<&'a [F]>,
 }
 
-impl<'a, F: Real> Affine<'a, F> {
+impl<'a, F: Real> ScaleShift<'a, F> {
     fn of(memory: &'a Memory<'_, F>, weight: Option<Slot>, bias: Option<Slot>) -> Result<Self> {
         Ok(Self { weight: optional(memory, weight)?, bias: optional(memory, bias)? })
     }
@@ -87,7 +87,7 @@ impl NormOp {
             Self::Forward { f, x, weight, bias, out } => {
                 let lines = lines(f);
                 memory.write(*out, |memory, out| {
-                    let affine = Affine::of(memory, *weight, *bias)?;
+                    let affine = ScaleShift::of(memory, *weight, *bias)?;
                     forward(f, lines, memory.read(*x)?, &affine, out);
                     Ok(())
                 })
@@ -95,7 +95,7 @@ impl NormOp {
             Self::Track { f, x, running } => track(memory, f, lines(f), *x, *running),
             Self::Evaluate { f, x, running: [mean, variance], weight, bias, out } => {
                 memory.write(*out, |memory, out| {
-                    let affine = Affine::of(memory, *weight, *bias)?;
+                    let affine = ScaleShift::of(memory, *weight, *bias)?;
                     let (mean, variance) = (memory.read(*mean)?, memory.read(*variance)?);
                     for (i, (out, &x)) in out.iter_mut().zip(memory.read(*x)?).enumerate() {
                         let column = i % shape.cols().max(1);
@@ -128,7 +128,7 @@ fn forward<F: Real>(
     f: &Normalization,
     lines: NormGroups,
     x: &[F],
-    affine: &Affine<'_, F>,
+    affine: &ScaleShift<'_, F>,
     out: &mut [F],
 ) {
     out.fill(F::zero());

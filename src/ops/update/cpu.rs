@@ -238,7 +238,7 @@ fn history<F: Real>(
             let decay = if info.decays { decay } else { F::zero() };
             let seen = |(&g, &p): (&F, &F)| takes_part * (F::of(entry.sign) * g + decay * p);
             let grad = grad.iter().zip(&*param).map(seen).collect();
-            lbfgs::Part { grad, param, prev, steps, changes }
+            lbfgs::TensorHistory { grad, param, prev, steps, changes }
         })
         .collect();
     lbfgs::step(scalars, &mut parts, &mut weights.carried, optimizer.slots());

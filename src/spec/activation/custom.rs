@@ -10,7 +10,7 @@ use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::leak_str;
 
-type Formula = Arc<dyn Fn(f64) -> f64 + Send + Sync>;
+type ActivationFormula = Arc<dyn Fn(f64) -> f64 + Send + Sync>;
 
 impl Activation {
     /// An elementwise activation whose name and WGSL source have been checked.
@@ -18,8 +18,8 @@ impl Activation {
         name: &str,
         forward: &str,
         derivative: &str,
-        reference: Formula,
-        reference_derivative: Formula,
+        reference: ActivationFormula,
+        reference_derivative: ActivationFormula,
     ) -> Self {
         let kind = ElementwiseKind {
             shader: leak_str(&format!("{forward}\n{derivative}")),
@@ -40,7 +40,7 @@ impl Activation {
 }
 
 /// Wraps the formulas as passes over slices; in `f32` they compute in `f64` and round once.
-fn passes<F: Float>(forward: &Formula, derivative: &Formula) -> Map<F> {
+fn passes<F: Float>(forward: &ActivationFormula, derivative: &ActivationFormula) -> Map<F> {
     let (forward, derivative) = (forward.clone(), derivative.clone());
     Map {
         forward: Box::leak(Box::new(move |_: &_, x: &[F], y: &mut [F]| {

@@ -7,11 +7,16 @@ use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::leak_str;
 
-type Formula = Arc<dyn Fn(f64, f64) -> f64 + Send + Sync>;
+type LossFormula = Arc<dyn Fn(f64, f64) -> f64 + Send + Sync>;
 
 impl Loss {
     /// An elementwise loss whose name and WGSL source have been checked.
-    pub(crate) fn define(name: &str, text: &str, value: Formula, gradient: Formula) -> Self {
+    pub(crate) fn define(
+        name: &str,
+        text: &str,
+        value: LossFormula,
+        gradient: LossFormula,
+    ) -> Self {
         let kind = ElementwiseKind {
             shader: leak_str(text),
             inputs: 1,
@@ -26,8 +31,8 @@ impl Loss {
 }
 
 /// Wraps the formulas as passes over slices; in `f32` they compute in `f64` and round once.
-fn passes<F: Float>(value: &Formula, gradient: &Formula) -> Map<F> {
-    fn pass<F: Float>(formula: &Formula, [y, t, _]: MapInputs<'_, F>, out: &mut [F]) {
+fn passes<F: Float>(value: &LossFormula, gradient: &LossFormula) -> Map<F> {
+    fn pass<F: Float>(formula: &LossFormula, [y, t, _]: MapInputs<'_, F>, out: &mut [F]) {
         for (out, (y, t)) in out.iter_mut().zip(y.iter().zip(t)) {
             *out = F::of(formula(y.as_f64(), t.as_f64()));
         }

@@ -62,7 +62,7 @@ pub(crate) const fn len(slots: usize) -> usize {
 
 /// The slices of one tensor in a step. The history is stored slot by slot.
 #[derive(Debug)]
-pub(crate) struct Part<'a, F> {
+pub(crate) struct TensorHistory<'a, F> {
     /// The gradient with sign and weight decay applied; 0 for a frozen tensor.
     pub grad: Vec<F>,
     pub param: &'a mut [F],
@@ -117,7 +117,7 @@ impl<F: Float> Numbers<'_, F> {
 /// Runs one step over all tensors.
 pub(crate) fn step<F: Float>(
     scalars: &[F; MAX_SCALARS],
-    parts: &mut [Part<'_, F>],
+    parts: &mut [TensorHistory<'_, F>],
     numbers: &mut [F],
     slots: usize,
 ) {
@@ -155,12 +155,12 @@ pub(crate) fn step<F: Float>(
 }
 
 /// One side of the history: steps or gradient changes.
-type Side<F> = for<'a> fn(&'a Part<'_, F>) -> &'a [F];
+type Side<F> = for<'a> fn(&'a TensorHistory<'_, F>) -> &'a [F];
 
 /// Adds the newest pair to the history if its curvature is positive.
-fn accept<F: Float>(numbers: &mut Numbers<'_, F>, parts: &[Part<'_, F>], head: usize) {
+fn accept<F: Float>(numbers: &mut Numbers<'_, F>, parts: &[TensorHistory<'_, F>], head: usize) {
     let product = |a: Side<F>, i: usize, b: Side<F>, j: usize| {
-        let of = |part: &Part<'_, F>| {
+        let of = |part: &TensorHistory<'_, F>| {
             let len = part.grad.len();
             dot(slot(a(part), len, i), slot(b(part), len, j))
         };
@@ -186,7 +186,10 @@ fn accept<F: Float>(numbers: &mut Numbers<'_, F>, parts: &[Part<'_, F>], head: u
 }
 
 /// The direction of each tensor, and the total dot product of direction and gradient.
-fn direction<F: Float>(numbers: &Numbers<'_, F>, parts: &[Part<'_, F>]) -> (Vec<Vec<F>>, F) {
+fn direction<F: Float>(
+    numbers: &Numbers<'_, F>,
+    parts: &[TensorHistory<'_, F>],
+) -> (Vec<Vec<F>>, F) {
     let slots = numbers.slots;
     let with_grad = |of: Side<F>, i: usize| {
         let terms = parts.iter().map(|part| dot(slot(of(part), part.grad.len(), i), &part.grad));

@@ -34,7 +34,7 @@ entries! { OptimizerKind;
                 let new = settled(shared, (params, grads), lines, sum, F::max, |_, total, _| total);
                 let (rate, sides) = (shared.tensor.multiplier * rate, shared.tensor.sides);
                 let update = |i: usize, _: F, grad: F, state: &mut [F; MAX_STATES]| {
-                    let Sides { rows: row, cols: col } = Sides::of(i, sides);
+                    let LineIndices { rows: row, cols: col } = LineIndices::of(i, sides);
                     let sum = sum(grad, number(lines, row), number(lines, col));
                     let scaled = if sum > F::zero() { grad / (sum + eps).sqrt() } else { F::zero() };
                     state[0] = beta1 * state[0] + one_minus_beta1 * scaled;
@@ -73,7 +73,7 @@ entries! { OptimizerKind;
                 let [rows, cols] = shared.tensor.sides;
                 let mean = number(lines, rows + cols).at_least(eps1);
                 let scaled = |i: usize, grad: F| {
-                    let Sides { rows: row, cols: col } = Sides::of(i, [rows, cols]);
+                    let LineIndices { rows: row, cols: col } = LineIndices::of(i, [rows, cols]);
                     let row = number(lines, row);
                     let square = if cols > 0 { row / mean * number(lines, col) } else { row };
                     grad / square.at_least(least).sqrt()
@@ -110,7 +110,7 @@ entries! { OptimizerKind;
                 lines.copy_from_slice(&new);
                 let tensor = shared.tensor;
                 let update = |i: usize, param: F, grad: F, state: &mut [F; MAX_STATES]| {
-                    if number(lines, Sides::of(i, tensor.sides).rows) == F::zero() {
+                    if number(lines, LineIndices::of(i, tensor.sides).rows) == F::zero() {
                         return F::zero();
                     }
                     state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
@@ -125,12 +125,12 @@ entries! { OptimizerKind;
 
 /// The indices of the values of an element's row and column; a vector's elements are rows, and it has no columns.
 #[derive(Clone, Copy)]
-struct Sides {
+struct LineIndices {
     rows: usize,
     cols: usize,
 }
 
-impl Sides {
+impl LineIndices {
     fn of(element: usize, [rows, cols]: [usize; 2]) -> Self {
         match cols {
             0 => Self { rows: element, cols: element },
@@ -157,7 +157,7 @@ fn settled<F: Float>(
     let [rows, cols] = shared.tensor.sides;
     let mut joined = vec![F::zero(); old.len()];
     for (i, (&param, &grad)) in params.iter().zip(grads).enumerate() {
-        let Sides { rows: row, cols: col } = Sides::of(i, shared.tensor.sides);
+        let LineIndices { rows: row, cols: col } = LineIndices::of(i, shared.tensor.sides);
         let grad = shared.sign * grad + shared.coupled * param;
         let term = term(grad, number(old, row), number(old, col));
         for line in [Some(row), (cols > 0).then_some(col)].into_iter().flatten() {

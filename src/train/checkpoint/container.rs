@@ -19,24 +19,24 @@ pub type Result<T> = std::result::Result<T, String>;
 pub type Fields = BTreeMap<String, String>;
 
 /// A tensor to be written.
-pub struct Tensor {
+pub struct StoredTensor {
     pub name: String,
     pub shape: Vec<usize>,
-    pub values: Values,
+    pub values: StoredValues,
 }
 
 /// The elements of a tensor to be written.
-pub enum Values {
+pub enum StoredValues {
     F32(Vec<f32>),
     /// A scalar count.
     I64(i64),
 }
 
-impl Tensor {
+impl StoredTensor {
     fn view(&self) -> Result<(&str, TensorView<'_>)> {
         let (dtype, bytes) = match &self.values {
-            Values::F32(values) => (Dtype::F32, bytemuck::cast_slice(values)),
-            Values::I64(value) => (Dtype::I64, bytemuck::bytes_of(value)),
+            StoredValues::F32(values) => (Dtype::F32, bytemuck::cast_slice(values)),
+            StoredValues::I64(value) => (Dtype::I64, bytemuck::bytes_of(value)),
         };
         let view = TensorView::new(dtype, self.shape.clone(), bytes);
         Ok((&self.name, view.map_err(words)?))
@@ -44,15 +44,15 @@ impl Tensor {
 }
 
 /// The bytes of a file.
-pub fn write(tensors: &[Tensor], fields: Fields) -> Result<Vec<u8>> {
-    let views = tensors.iter().map(Tensor::view).collect::<Result<Vec<_>>>()?;
+pub fn write(tensors: &[StoredTensor], fields: Fields) -> Result<Vec<u8>> {
+    let views = tensors.iter().map(StoredTensor::view).collect::<Result<Vec<_>>>()?;
     safetensors::serialize(views, Some(fields.into_iter().collect())).map_err(words)
 }
 
 /// The bytes of a file with its format and the checksum of its content as fields, and that checksum.
-pub fn write_checked(tensors: &[Tensor], mut fields: Fields) -> Result<(Vec<u8>, String)> {
+pub fn write_checked(tensors: &[StoredTensor], mut fields: Fields) -> Result<(Vec<u8>, String)> {
     fields.insert("format".to_string(), format!("wgrad {FORMAT}"));
-    let views = tensors.iter().map(Tensor::view).collect::<Result<BTreeMap<_, _>>>()?;
+    let views = tensors.iter().map(StoredTensor::view).collect::<Result<BTreeMap<_, _>>>()?;
     let parts = views.iter().map(|(name, view)| (*name, view.dtype(), view.shape(), view.data()));
     let checksum = checksum_of(&fields, parts);
     fields.insert("checksum".to_string(), checksum.clone());

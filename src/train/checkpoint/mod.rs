@@ -18,7 +18,7 @@ mod write;
 
 use std::path::Path;
 
-use files::Pair;
+use files::CheckpointPaths;
 
 use super::Trainer;
 use crate::error::{Error, Result};
@@ -49,7 +49,7 @@ impl Trainer {
     /// As [`Trainer::save`].
     pub async fn save_async(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let pair = Pair::to_write(path)?;
+        let pair = CheckpointPaths::to_write(path)?;
         let values = self.weights.read_values().await?;
         let [weights, state] =
             self.pair_of(values).map_err(|message| wrong(path.display(), message))?;
@@ -139,7 +139,7 @@ impl Trainer {
 
 /// Fails if no checkpoint can be saved under this path.
 pub(super) fn check_path(path: &Path) -> Result<()> {
-    Pair::to_write(path).map(|_| ())
+    CheckpointPaths::to_write(path).map(|_| ())
 }
 
 /// The name of a checkpoint in memory in error messages.

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use super::container::{self, Container, checksum_of_values};
-use super::files::{self, Pair};
+use super::files::{self, CheckpointPaths};
 use super::{STATE_FIELD, plateau, wrong};
 use crate::error::{Error, Result, cut};
 use crate::gpu::Tuning;
@@ -30,7 +30,7 @@ pub(super) struct Checkpoint {
 }
 
 /// The content of a weights file.
-struct Weights {
+struct WeightsFile {
     params: Vec<Vec<f32>>,
     /// The checksum of the state saved with them, if the file contains it.
     state: Option<String>,
@@ -38,7 +38,7 @@ struct Weights {
 
 impl Trainer {
     pub(super) fn read_pair(&self, path: &Path) -> Result<Checkpoint> {
-        let pair = Pair::of(path)?;
+        let pair = CheckpointPaths::of(path)?;
         let _held = files::hold_places();
         let bytes = files::read(path)?;
         let wrong = |message| wrong(path.display(), message);
@@ -47,7 +47,7 @@ impl Trainer {
             return self.read_whole(&bytes).map_err(wrong);
         }
         let params = self.params(&file, &[]).map_err(wrong)?;
-        let weights = Weights { params, state: file.get(STATE_FIELD).map(str::to_string) };
+        let weights = WeightsFile { params, state: file.get(STATE_FIELD).map(str::to_string) };
         let mut refusals = Vec::new();
         for place in pair.states() {
             match self.read_state(&place, &weights) {
@@ -63,7 +63,7 @@ impl Trainer {
     }
 
     /// Reads a state; fails unless it belongs to these weights.
-    fn read_state(&self, path: &Path, weights: &Weights) -> Result<Checkpoint> {
+    fn read_state(&self, path: &Path, weights: &WeightsFile) -> Result<Checkpoint> {
         let bytes = files::read(path)?;
         let checked = Container::read_checked(&bytes).and_then(|file| {
             check_belongs(&file, weights)?;
@@ -181,7 +181,7 @@ fn is_missing(error: &Error) -> bool {
 }
 
 /// Fails unless the weights and the state were saved together.
-fn check_belongs(state: &Container<'_>, weights: &Weights) -> container::Result<()> {
+fn check_belongs(state: &Container<'_>, weights: &WeightsFile) -> container::Result<()> {
     let of_weights = if state.format()? == 1 { "checksum" } else { "weights" };
     let same_weights = state.field(of_weights)? == checksum_of_values(&weights.params);
     let same_state = weights.state.is_none() || weights.state.as_deref() == state.get("checksum");

@@ -1,6 +1,6 @@
 //! Converts a trainer to tensors and fields.
 
-use super::container::{self, Fields, Result, Tensor, Values, checksum_of_values};
+use super::container::{self, Fields, Result, StoredTensor, StoredValues, checksum_of_values};
 use super::{STATE_FIELD, plateau};
 use crate::program::WeightValues;
 use crate::train::Trainer;
@@ -55,31 +55,31 @@ impl Trainer {
         states.chain(carried.map(|(name, first)| (name.to_string(), vec![first.len()]))).collect()
     }
 
-    fn state_tensors(&self, values: WeightValues) -> Vec<Tensor> {
+    fn state_tensors(&self, values: WeightValues) -> Vec<StoredTensor> {
         let mut states = values.states.into_iter().flatten();
         let mut carried = values.carried.into_iter();
         let tensor = |(name, shape): (String, Vec<usize>)| {
             let len = shape.iter().product();
             let values = states.next().unwrap_or_else(|| carried.by_ref().take(len).collect());
-            Tensor { name, shape, values: Values::F32(values) }
+            StoredTensor { name, shape, values: StoredValues::F32(values) }
         };
         self.state_layout().into_iter().map(tensor).collect()
     }
 
-    fn param_tensors(&self, params: Vec<Vec<f32>>) -> Vec<Tensor> {
+    fn param_tensors(&self, params: Vec<Vec<f32>>) -> Vec<StoredTensor> {
         let tensors = self.settings.network.params().iter().zip(params);
         tensors
             .map(|(info, values)| {
                 let (name, shape) = (info.name.clone(), info.shape.to_vec());
-                Tensor { name, shape, values: Values::F32(values) }
+                StoredTensor { name, shape, values: StoredValues::F32(values) }
             })
             .collect()
     }
 
     /// The `num_batches_tracked` of each batch norm, as in a PyTorch state_dict.
-    fn batch_counts(&self) -> Vec<Tensor> {
+    fn batch_counts(&self) -> Vec<StoredTensor> {
         let count = i64::try_from(self.step).unwrap_or(i64::MAX);
-        let tensor = |name| Tensor { name, shape: vec![], values: Values::I64(count) };
+        let tensor = |name| StoredTensor { name, shape: vec![], values: StoredValues::I64(count) };
         self.batch_count_names().map(tensor).collect()
     }
 

@@ -39,7 +39,7 @@ pub struct TrainingStep {
     record: RecordLayout,
     parts: [usize; 2],
     /// The part of a step that was recorded last.
-    part: Part,
+    part: Phase,
     snapshots: Snapshots,
     latest: Option<Snapshot>,
 }
@@ -56,7 +56,7 @@ struct Slots {
 
 /// The parts of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum Phase {
     Forward,
     Backward,
     Update,
@@ -157,7 +157,7 @@ impl TrainingStep {
             inputs,
             record,
             parts,
-            part: Part::Update,
+            part: Phase::Update,
             snapshots,
             latest: None,
         })
@@ -170,7 +170,7 @@ impl TrainingStep {
     pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
         let before = self.plan.next_step();
         self.plan.encode(encoder, steps)?;
-        self.part = Part::Update;
+        self.part = Phase::Update;
         self.snapshot_after(encoder, before)
     }
 
@@ -185,7 +185,7 @@ impl TrainingStep {
     ) -> Result<u64> {
         let before = self.plan.next_step();
         let steps = self.plan.encode_within(encoder, budget)?;
-        self.part = Part::Update;
+        self.part = Phase::Update;
         self.snapshot_after(encoder, before)?;
         Ok(steps)
     }
@@ -197,7 +197,7 @@ impl TrainingStep {
     pub fn encode_forward(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
         let [forward, _] = self.parts;
         self.plan.encode_ops(encoder, 0..forward)?;
-        self.part = Part::Forward;
+        self.part = Phase::Forward;
         Ok(())
     }
 
@@ -206,10 +206,10 @@ impl TrainingStep {
     /// # Errors
     /// As [`Plan::encode`]; [`Error::Unsupported`] without a forward pass.
     pub fn encode_backward(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
-        self.follows(Part::Forward, "encode_backward", "a backward pass follows a forward pass")?;
+        self.follows(Phase::Forward, "encode_backward", "a backward pass follows a forward pass")?;
         let [forward, backward] = self.parts;
         self.plan.encode_ops(encoder, forward..backward)?;
-        self.part = Part::Backward;
+        self.part = Phase::Backward;
         Ok(())
     }
 
@@ -219,14 +219,14 @@ impl TrainingStep {
     /// # Errors
     /// As [`Plan::encode`]; [`Error::Unsupported`] without a backward pass.
     pub fn encode_update(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
-        self.follows(Part::Backward, "encode_update", "an update follows a backward pass")?;
+        self.follows(Phase::Backward, "encode_update", "an update follows a backward pass")?;
         let (before, [_, backward]) = (self.plan.next_step(), self.parts);
         self.plan.encode_ops(encoder, backward..usize::MAX)?;
-        self.part = Part::Update;
+        self.part = Phase::Update;
         self.snapshot_after(encoder, before)
     }
 
-    fn follows(&self, part: Part, call: &str, message: &str) -> Result<()> {
+    fn follows(&self, part: Phase, call: &str, message: &str) -> Result<()> {
         if self.part == part { Ok(()) } else { Err(Error::unsupported(call, message)) }
     }
 
@@ -381,7 +381,7 @@ impl TrainingStep {
     /// As [`Plan::profile`].
     pub async fn profile(&mut self, steps: u64) -> Result<Profile> {
         let profile = self.plan.profile(steps).await;
-        self.part = Part::Update;
+        self.part = Phase::Update;
         profile
     }
 

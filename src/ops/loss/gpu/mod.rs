@@ -31,7 +31,7 @@ struct Operands<'a> {
 
 /// The classes of a loss and their weights.
 #[derive(Clone)]
-pub(super) struct Classes {
+pub(super) struct ClassOperands {
     pub weight: Option<Region>,
     pub count: usize,
     /// Rows per sample.
@@ -64,7 +64,7 @@ impl LossOp {
                 lowering.loss(loss, *reduction, inputs, *value, gradients)
             }
             Self::RowWeights { target, class_weight, classes, ignored, reduction, out } => {
-                let classes = Classes {
+                let classes = ClassOperands {
                     weight: class_weight.map(|slot| lowering.region(slot)).transpose()?,
                     count: *classes,
                     inner: 1,

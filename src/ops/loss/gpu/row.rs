@@ -1,6 +1,6 @@
 //! Row-wise losses.
 
-use super::{Classes, Operands};
+use super::{ClassOperands, Operands};
 use crate::error::Result;
 use crate::gpu::kernel::Rows;
 use crate::gpu::lower::{Lowering, ROW, Total, groups};
@@ -30,7 +30,7 @@ impl Lowering<'_> {
             .as_ref()
             .filter(|_| has_weighted_mean(loss, *reduction, dtype, class_weight));
         let Some(target) = target else { return Ok(weight.map_or(Scale::None, Scale::PerRow)) };
-        let classes = Classes {
+        let classes = ClassOperands {
             weight: operands.class_weight.clone(),
             count: layout.cols,
             inner: layout.inner,
@@ -47,7 +47,7 @@ impl Lowering<'_> {
     /// The weight of each target.
     fn target_weights(
         &mut self,
-        classes: &Classes,
+        classes: &ClassOperands,
         target: Region,
         rows: usize,
         out: Region,
@@ -64,7 +64,12 @@ impl Lowering<'_> {
     }
 
     /// The sum of the weights of the targets.
-    fn total_weight(&mut self, classes: &Classes, target: Region, rows: usize) -> Result<Region> {
+    fn total_weight(
+        &mut self,
+        classes: &ClassOperands,
+        target: Region,
+        rows: usize,
+    ) -> Result<Region> {
         let (weights, total) = (self.scratch(rows)?, self.scratch(1)?);
         self.target_weights(classes, target, rows, weights.clone())?;
         self.sum(weights, rows, total.clone(), Total::SUM)?;
@@ -85,19 +90,19 @@ impl Lowering<'_> {
     /// Writes the factor of each target's term in the value.
     pub(super) fn row_term_weights(
         &mut self,
-        classes: &Classes,
+        classes: &ClassOperands,
         target: Region,
         rows: usize,
         reduction: Reduction,
         out: Region,
     ) -> Result<()> {
-        let counted = Classes { weight: None, ..classes.clone() };
+        let counted = ClassOperands { weight: None, ..classes.clone() };
         let divisor = match reduction {
             Reduction::None | Reduction::Sum => {
                 return self.target_weights(&counted, target, rows, out);
             }
             Reduction::Mean => classes.clone(),
-            Reduction::BatchMean => Classes { ignored: None, ..counted.clone() },
+            Reduction::BatchMean => ClassOperands { ignored: None, ..counted.clone() },
         };
         let divisor = self.total_weight(&divisor, target.clone(), rows)?;
         let counts = self.scratch(rows)?;
