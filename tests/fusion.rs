@@ -405,7 +405,7 @@ fn pipelines(instance: &wgpu::Instance) -> usize {
 }
 
 #[test]
-fn batches_of_ever_new_sizes_keep_few_kernels() {
+fn a_batch_of_another_size_compiles_nothing() {
     let Adapter { instance, device, queue, .. } = fresh();
     let gpu = Gpu::from_wgpu(&device, &queue);
     let gpu = gpu.choosing(Choices { fusion: Fusion::Whole, ..gpu.choices() });
@@ -419,9 +419,8 @@ fn batches_of_ever_new_sizes_keep_few_kernels() {
         counts.push(pipelines(&instance));
     }
     println!("{counts:?}");
-    // Each size has two kernels of its own.
-    assert!(counts[4] > counts[0] + 4, "{counts:?}");
-    assert!(counts.iter().all(|count| *count <= 48), "{counts:?}");
+    // Sizes that are cut into blocks of as many rows share both kernels.
+    assert_eq!(counts[0], counts[39], "{counts:?}");
 }
 
 /// A device that computes nothing, of a certain class, and what counts what is made of it.
@@ -459,10 +458,10 @@ fn every_kernel_of_a_product_stays_whatever_steps_there_are() {
     let count = products();
     assert!(count > 32, "{count}");
     let whole = gpu.choosing(Choices { fusion: Fusion::Whole, ..gpu.choices() });
-    let trainer = Trainer::new(Sequential::new(1).dense(1), Loss::mse(), Optimizer::sgd());
-    for rows in 1..=40 {
-        let trainer = trainer.clone().on(&whole.clone().into()).unwrap();
-        trainer.into_step(StepOptions::rows(rows).fused()).unwrap();
+    for width in 1..=40 {
+        let trainer = Trainer::new(Sequential::new(1).dense(width), Loss::mse(), Optimizer::sgd());
+        let trainer = trainer.on(&whole.clone().into()).unwrap();
+        trainer.into_step(StepOptions::rows(8).fused()).unwrap();
     }
     let with_steps = pipelines(&instance);
     assert!(with_steps >= count + 32, "{with_steps} and {count}");
@@ -489,20 +488,6 @@ fn a_whole_step_has_at_most_eight_layers_with_parameters() {
     let message = lowered(Class::Cpu, Fusion::Whole, &[3; 8]).unwrap_err();
     assert!(message.contains("9 layers; the most is 8"), "{message}");
     assert!(lowered(Class::Cpu, Fusion::Auto, &[3; 8]).unwrap() > 2);
-}
-
-#[test]
-fn a_whole_step_on_a_cpu_has_at_most_320_sums_in_an_invocation() {
-    // Tiles make the sums jump: just below the bound, and the next above it.
-    let (few, many) = ([96, 80, 12], [96, 80, 13]);
-    for fusion in [Fusion::Whole, Fusion::Auto] {
-        assert_eq!(lowered(Class::Cpu, fusion, &few), Ok(2), "{fusion:?}");
-    }
-    let message = lowered(Class::Cpu, Fusion::Whole, &many).unwrap_err();
-    assert!(message.contains("337 sums in an invocation; the most is 320"), "{message}");
-    assert!(lowered(Class::Cpu, Fusion::Auto, &many).unwrap() > 2);
-    // The compilers of GPUs take what they get.
-    assert_eq!(lowered(Class::Discrete, Fusion::Whole, &many), Ok(2));
 }
 
 #[test]

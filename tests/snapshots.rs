@@ -43,7 +43,7 @@ fn step() -> (wgrad::nn::Network, ProgramIo, Steps) {
 
 /// Compares with a committed file, or writes it.
 #[track_caller]
-fn compare(name: &str, text: &str) {
+pub fn compare(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name);
     if std::env::var("WGRAD_SNAPSHOTS").is_ok_and(|value| value == "1") {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -2,6 +2,7 @@
 
 mod calls;
 mod checkpoint;
+mod cold_start;
 mod counters;
 mod custom;
 mod fusion;

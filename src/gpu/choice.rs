@@ -194,10 +194,13 @@ impl Choices {
     pub(super) fn of(info: &wgpu::AdapterInfo, features: wgpu::Features) -> Self {
         let class = Class::of(info);
         let eight = [info.subgroup_min_size, info.subgroup_max_size] == [8, 8];
-        let fits = class != Class::Cpu || eight;
+        let needed = match class {
+            Class::Cpu => wgpu::Features::SUBGROUP | wgpu::Features::SUBGROUP_BARRIER,
+            _ => wgpu::Features::SUBGROUP,
+        };
         Self {
             class,
-            subgroups: features.contains(wgpu::Features::SUBGROUP) && fits,
+            subgroups: features.contains(needed) && (class != Class::Cpu || eight),
             matmul: None,
             checked: false,
             fusion: Fusion::Auto,

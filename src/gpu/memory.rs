@@ -79,6 +79,11 @@ pub(super) fn check_place(
     Err(Error::unsupported(what, message))
 }
 
+/// The usages of a tensor's buffer.
+pub(super) const TENSOR: wgpu::BufferUsages = wgpu::BufferUsages::STORAGE
+    .union(wgpu::BufferUsages::COPY_DST)
+    .union(wgpu::BufferUsages::COPY_SRC);
+
 /// The bytes that a tensor needs: kernels read four elements at once.
 fn room(shape: Shape) -> u64 {
     (4 * shape.len().max(1) as u64).next_multiple_of(16)
@@ -130,10 +135,7 @@ impl View {
 impl Gpu {
     /// Creates a storage buffer for `len` words, padded, filled with `contents` and then zeros.
     pub(super) fn storage(&self, what: &str, len: usize, contents: &[u32]) -> Result<Region> {
-        let usage = wgpu::BufferUsages::STORAGE
-            | wgpu::BufferUsages::COPY_DST
-            | wgpu::BufferUsages::COPY_SRC;
-        self.buffer(what, padded(len) as u64 * 4, contents, usage)
+        self.buffer(what, padded(len) as u64 * 4, contents, TENSOR)
     }
 
     /// Creates a tensor with the given words.

@@ -23,7 +23,7 @@ pub use budget::Budget;
 pub use choice::{Choices, Class, Fusion, MatMul};
 pub(crate) use identity::DeviceId;
 pub use memory::{Region, View};
-pub use plan::{Dispatch, MemoryUse, Plan, Profile, ProfileRow};
+pub use plan::{ColdKernel, ColdStart, Dispatch, MemoryUse, Plan, Profile, ProfileRow};
 pub(crate) use snapshot::{Snapshots, WeightsAt};
 pub use texture::TextureCopy;
 pub use tuning::Tuning;
@@ -33,7 +33,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use futures::FutureExt;
 
 use crate::error::{Error, Result};
-use kernel::{Kernel, Part, Pipeline};
+use kernel::{Kernel, Pipeline};
 use pipelines::Recent;
 
 /// A WebGPU device to compute on: one of our own ([`Gpu::new`]) or the host application's ([`Gpu::from_wgpu`]).
@@ -47,7 +47,7 @@ pub struct Gpu {
 }
 
 /// The texts of a kernel, and whether all checks stay.
-type Text = (Vec<Part>, bool);
+type Source = (Vec<kernel::Text>, bool);
 
 /// How many pipelines of kernels that suit any size are kept: more than there are for one device.
 const MOST_KEPT: usize = 1024;
@@ -63,7 +63,7 @@ struct GpuState {
     limits: wgpu::Limits,
     /// By the texts they are made of, those of any size and those of whole steps: two ops of the caller's own may have one
     /// name.
-    pipelines: [Mutex<Recent<Text, Pipeline>>; 2],
+    pipelines: [Mutex<Recent<Source, Pipeline>>; 2],
     /// The host's, if it gave one.
     cache: Option<wgpu::PipelineCache>,
     /// Set by the device-lost callback of a device of our own, by the host, or when a read-back fails.

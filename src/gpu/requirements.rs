@@ -35,7 +35,9 @@ impl Gpu {
         let mut needed = wgpu::Limits::downlevel_defaults();
         let least = needed.max_storage_buffers_per_shader_stage;
         for class in CLASSES {
-            for job in lower(program, class, least, None)? {
+            let limits =
+                wgpu::Limits { max_storage_buffers_per_shader_stage: least, ..Default::default() };
+            for job in lower(program, class, limits, None)? {
                 let kernel = &job.kernel;
                 let raise = |limit: &mut u32, value: u64| {
                     *limit = (*limit).max(u32::try_from(value).unwrap_or(u32::MAX));
@@ -57,10 +59,14 @@ impl Gpu {
     /// The optional features that are used where a device has them; none is required. A host may request them with
     /// `adapter.features() & Gpu::recommended_features()`.
     pub fn recommended_features() -> wgpu::Features {
-        wgpu::Features::TIMESTAMP_QUERY | wgpu::Features::PIPELINE_CACHE | wgpu::Features::SUBGROUP
+        wgpu::Features::TIMESTAMP_QUERY
+            | wgpu::Features::PIPELINE_CACHE
+            | wgpu::Features::SUBGROUP
+            | wgpu::Features::SUBGROUP_BARRIER
     }
 
-    /// Compiles every kernel that plans of `program` need, so that building one later does not wait for compilation.
+    /// Compiles every kernel that plans of `program` need, so that building one later does not wait for compilation. Some
+    /// drivers compile only at the first dispatch: see [`Plan::warm`](super::Plan::warm).
     ///
     /// # Errors
     /// As [`Gpu::compile`].
@@ -71,8 +77,8 @@ impl Gpu {
         let own = self.choices();
         let others = Some(Choices { fusion: Fusion::Never, ..own });
         for choices in [Some(own), others.filter(|others| *others != own)].into_iter().flatten() {
-            let buffers = self.limits().max_storage_buffers_per_shader_stage;
-            let jobs = lower(program, class, buffers, Some((choices, self.tuning())))?;
+            let jobs =
+                lower(program, class, self.limits().clone(), Some((choices, self.tuning())))?;
             jobs.iter().try_for_each(|job| self.compile(&job.kernel))?;
         }
         Ok(())
@@ -97,7 +103,7 @@ impl Gpu {
         }
         let limits = self.limits();
         let buffers = (kernel.storage_buffers(), limits.max_storage_buffers_per_shader_stage);
-        let uniforms = (1, limits.max_uniform_buffers_per_shader_stage);
+        let uniforms = (kernel.uniform_buffers(), limits.max_uniform_buffers_per_shader_stage);
         let bytes = (kernel.uniform_words() as u64 * 4, limits.max_uniform_buffer_binding_size);
         let aligned = [
             limits.min_storage_buffer_offset_alignment,
@@ -111,7 +117,7 @@ impl Gpu {
             what,
             aligned.map(|alignment| (beside(alignment), 0u32, "bytes off the alignment")),
         )?;
-        within(what, compute_needs(limits, buffers.0 + 1, [kernel.workgroup, 1]))
+        within(what, compute_needs(limits, buffers.0 + uniforms.0, [kernel.workgroup, 1]))
     }
 
     /// The error for a kernel that the device rejected, with the exceeded limit if one is known.
@@ -201,17 +207,15 @@ fn workgroup_bytes(_: &Kernel) -> u64 {
 const CLASSES: [wgpu::DeviceType; 3] =
     [wgpu::DeviceType::DiscreteGpu, wgpu::DeviceType::IntegratedGpu, wgpu::DeviceType::Cpu];
 
-/// Lowers a program on a no-op device that binds `buffers` storage buffers; a kernel without a smaller variant binds
-/// more.
+/// Lowers a program on a no-op device of these limits, or of larger bindings where a tensor needs them; a kernel without
+/// a smaller variant binds more storage buffers.
 #[cfg(not(target_family = "wasm"))]
 fn lower(
     program: &Program,
     class: wgpu::DeviceType,
-    buffers: u32,
+    mut limits: wgpu::Limits,
     choices: Option<(Choices, &Tuning)>,
 ) -> Result<Vec<Job>> {
-    let mut limits =
-        wgpu::Limits { max_storage_buffers_per_shader_stage: buffers, ..Default::default() };
     loop {
         let gpu = noop_gpu(class, &limits)?;
         // The minimum limits are those of op-by-op execution: fused steps bind more.

@@ -64,6 +64,13 @@ pub trait Kind: Sized + 'static {
     fn all() -> &'static [&'static Entry<Self>];
 }
 
+impl<K: Kind> Entry<K> {
+    /// Returns whether the entry is the library's own, not user-defined.
+    pub(crate) fn is_builtin(&self) -> bool {
+        K::all().iter().any(|entry| std::ptr::eq(*entry, self))
+    }
+}
+
 /// An entry with values for its parameters: `leaky_relu(alpha=0.2)`.
 pub struct Choice<K: 'static> {
     entry: &'static Entry<K>,

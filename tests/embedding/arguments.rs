@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use wgrad::gpu::kernel::Text;
 use wgrad::gpu::kernel::registry;
 use wgrad::gpu::{Plan, View, Weights};
 use wgrad::prelude::*;
@@ -216,7 +217,7 @@ fn figures_that_are_not_there_words_that_do_not_fit_and_texts_that_do_not_compil
     let fill = registry::all().into_iter().find(|kernel| kernel.label == "tensor.fill").unwrap();
     blames(fill.words(&[1, 2, 3], &[]), &["tensor.fill", "3", "2"]);
     let mut broken = fill;
-    broken.parts.push("fn oops() -> f32 { return 1u; }".into());
+    broken.parts.push(Text::user("fn oops() -> f32 { return 1u; }"));
     blames(gpu.compile(&broken), &["tensor.fill"]);
     assert!(matches!(gpu.compile(&broken), Err(Error::Shader { .. })));
     assert_eq!(host.errors.load(Ordering::SeqCst), 0);

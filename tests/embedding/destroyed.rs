@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use wgrad::gpu::kernel::Text;
 use wgrad::gpu::kernel::registry;
 use wgrad::gpu::{Budget, Plan, TextureCopy, View, Weights};
 use wgrad::ndarray::{Array2, array};
@@ -257,7 +258,7 @@ fn a_mistake_of_the_hosts_device_that_lives_is_not_taken_for_a_loss() {
     let mut things = Things::new(&gpu, "alive");
     let kernels = registry::all();
     let mut kernel = kernels.into_iter().find(|kernel| kernel.label == "tensor.fill").unwrap();
-    kernel.parts.push("fn oops() -> f32 { return 1u; }".into());
+    kernel.parts.push(Text::user("fn oops() -> f32 { return 1u; }"));
     let error = gpu.compile(&kernel).unwrap_err();
     assert!(!matches!(error, Error::DeviceLost(_)), "{error}");
     things.trainer.parameters().unwrap();

@@ -4,7 +4,7 @@ mod layout;
 mod transfer;
 
 use super::Gpu;
-use super::memory::{Region, words};
+use super::memory::{Region, TENSOR, words};
 use crate::error::{Error, Result};
 use crate::program::{ParamInfo, Program};
 use crate::shape::{PAD, padded};
@@ -57,9 +57,10 @@ impl Segment {
         let mut blocks = Vec::with_capacity(len / PAD * BLOCK);
         own.iter().for_each(|(_, lines, param)| blocks.extend(blocks_of(param, lines.offset)));
         let strips = own.iter().flat_map(|(span, _, param)| strips_of(param, span.offset));
+        let usage = TENSOR | wgpu::BufferUsages::UNIFORM;
         Ok(Self {
             len,
-            params: gpu.storage("parameters", len, &[])?,
+            params: gpu.buffer("parameters", 4 * len as u64, &[], usage)?,
             grads: gpu.storage("gradients", len, &[])?,
             states: Vec::new(),
             lines: 0,

@@ -1,19 +1,25 @@
 //! Kernels: WGSL text by plain concatenation, with the bindings and parameter fields the host fills in.
 
 mod custom;
+pub mod fused_step;
 pub mod matmul;
 mod names;
 pub mod parts;
 pub mod registry;
-mod rolled;
 mod rows;
+mod size;
+mod text;
 mod trusted;
-pub mod whole;
+mod writer;
 
-use std::borrow::Cow;
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use crate::error::{Error, Result};
+use crate::time::Instant;
 pub use rows::{Lanes, Reads, Rows};
+pub use size::KernelSize;
+pub use text::Text;
 use trusted::Trust;
 
 /// How a kernel uses a binding.
@@ -23,6 +29,8 @@ pub enum Access {
     Read,
     /// `var<storage, read_write>`.
     ReadWrite,
+    /// `var<uniform>`: a small buffer that is only read.
+    Uniform,
     /// Not bound: this variant of the kernel has no such variable, and the others keep their numbers.
     Absent,
 }
@@ -60,17 +68,13 @@ impl Field {
     }
 }
 
-/// A text of a kernel.
-pub type Part = Cow<'static, str>;
-
 /// A compute shader and what the host must know about it.
 #[derive(Clone, Debug)]
 pub struct Kernel {
     /// `family.name.direction`, unique.
     pub label: String,
-    /// The texts that make up the module; WGSL declarations may come in any order. Those that are not borrowed come from
-    /// a generator of the library.
-    pub parts: Vec<Part>,
+    /// The texts that make up the module; WGSL declarations may come in any order.
+    pub parts: Vec<Text>,
     /// The storage bindings.
     pub bindings: Vec<Binding>,
     /// The fields of `Params` before `hyper`.
@@ -87,7 +91,12 @@ const ALIGN: usize = 4;
 impl Kernel {
     /// How many storage buffers it binds.
     pub fn storage_buffers(&self) -> u64 {
-        self.bound().count() as u64
+        self.bound().filter(|binding| binding.access != Access::Uniform).count() as u64
+    }
+
+    /// How many uniform buffers it binds, its parameters included.
+    pub fn uniform_buffers(&self) -> u64 {
+        1 + self.bound().count() as u64 - self.storage_buffers()
     }
 
     /// The storage bindings that this variant has.
@@ -98,10 +107,11 @@ impl Kernel {
     /// What a device must have for it beyond the least that WebGPU offers.
     pub fn features(&self) -> wgpu::Features {
         let calls = ["subgroupBroadcast(", "subgroupAdd(", "subgroupMax("];
-        match self.parts.iter().any(|part| calls.iter().any(|call| part.contains(call))) {
-            true => wgpu::Features::SUBGROUP,
-            false => wgpu::Features::empty(),
-        }
+        let mut features = wgpu::Features::empty();
+        let uses = |call: &str| self.parts.iter().any(|part| part.contains(call));
+        features.set(wgpu::Features::SUBGROUP, calls.into_iter().any(uses));
+        features.set(wgpu::Features::SUBGROUP_BARRIER, uses("subgroupBarrier("));
+        features
     }
 
     /// Whether some part of its text is not the library's.
@@ -116,7 +126,7 @@ impl Kernel {
 
     /// The whole WGSL module.
     pub fn source(&self) -> String {
-        self.parts.join("\n")
+        self.parts.iter().map(|part| &**part).collect::<Vec<_>>().join("\n")
     }
 
     /// The words of the uniform parameters: the fields, then `hyper`, each padded as WGSL lays them out.
@@ -153,6 +163,11 @@ impl Kernel {
 pub struct Pipeline {
     pub(super) pipeline: wgpu::ComputePipeline,
     pub(super) layout: wgpu::BindGroupLayout,
+    pub(super) kernel: Kernel,
+    /// The time of its creation.
+    pub(super) compile: Duration,
+    /// The time of a first dispatch, if it was measured.
+    pub(super) first_dispatch: OnceLock<Duration>,
 }
 
 impl Pipeline {
@@ -162,6 +177,7 @@ impl Pipeline {
         checked: bool,
         cache: Option<&wgpu::PipelineCache>,
     ) -> Self {
+        let begin = Instant::now();
         let label = format!("wgrad {}", kernel.label);
         let label = Some(label.as_str());
         let entry = |binding, ty| wgpu::BindGroupLayoutEntry {
@@ -170,11 +186,13 @@ impl Pipeline {
             ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset: false, min_binding_size: None },
             count: None,
         };
-        let storage =
-            |access| wgpu::BufferBindingType::Storage { read_only: access == Access::Read };
+        let buffer = |access| match access {
+            Access::Uniform => wgpu::BufferBindingType::Uniform,
+            _ => wgpu::BufferBindingType::Storage { read_only: access == Access::Read },
+        };
         let mut entries = vec![entry(0, wgpu::BufferBindingType::Uniform)];
         let bound = (1..).zip(&kernel.bindings).filter(|(_, b)| b.access != Access::Absent);
-        entries.extend(bound.map(|(number, binding)| entry(number, storage(binding.access))));
+        entries.extend(bound.map(|(number, binding)| entry(number, buffer(binding.access))));
         let layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
             label,
             entries: &entries,
@@ -184,6 +202,7 @@ impl Pipeline {
             bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
+
         let descriptor = wgpu::ShaderModuleDescriptor {
             label,
             source: wgpu::ShaderSource::Wgsl(kernel.source().into()),
@@ -201,6 +220,7 @@ impl Pipeline {
             },
             cache,
         });
-        Self { pipeline, layout }
+        let (kernel, first_dispatch) = (kernel.clone(), OnceLock::new());
+        Self { pipeline, layout, kernel, compile: begin.elapsed(), first_dispatch }
     }
 }

@@ -1,6 +1,7 @@
 //! The building blocks of kernels: shader sources, bindings and fields.
 
-use super::{Access, Binding, Field, Kernel, Lanes, Part};
+use super::{Access, Binding, Field, Kernel, Lanes, Text};
+use crate::spec::Kind;
 use crate::spec::registry::Entry;
 
 /// Includes the source of a file of `shaders/`.
@@ -88,13 +89,22 @@ fn fields(names: &[&'static str]) -> Vec<Field> {
 }
 
 /// Adds an op's shader source and, if the op has no parameters, the empty `Hyper`.
-pub(crate) fn with_hyper<K>(mut kernel: Kernel, entry: &Entry<K>, shader: &'static str) -> Kernel {
-    kernel.parts.push(shader.into());
+pub(crate) fn with_hyper<K: Kind>(
+    mut kernel: Kernel,
+    entry: &Entry<K>,
+    shader: &'static str,
+) -> Kernel {
+    kernel.parts.push(text_of(entry, shader));
     if entry.params.is_empty() {
-        kernel.parts.push(NO_HYPER.into());
+        kernel.parts.push(Text::file(NO_HYPER));
     }
     kernel.hyper = Some(entry.params.iter().map(|param| param.name).collect());
     kernel
+}
+
+/// A shader source of an op, which may be user-defined.
+pub(crate) fn text_of<K: Kind>(entry: &Entry<K>, shader: &'static str) -> Text {
+    if entry.is_builtin() { Text::file(shader) } else { Text::user(shader) }
 }
 
 pub(crate) fn whole(
@@ -104,7 +114,7 @@ pub(crate) fn whole(
     bindings: &[Binding],
     names: &[&'static str],
 ) -> Kernel {
-    let parts = parts.iter().map(|part| Part::from(*part)).collect();
+    let parts = parts.iter().copied().map(Text::file).collect();
     let bindings = bindings.to_vec();
     Kernel {
         label: label.to_string(),
@@ -126,7 +136,7 @@ const WALK: &str = shader!("lib/walk");
 
 /// Adds the parameters of a strided walk over several tensors.
 pub(crate) fn walking(mut kernel: Kernel) -> Kernel {
-    kernel.parts.extend([INDEX, WALK].map(Into::into));
+    kernel.parts.extend([INDEX, WALK].map(Text::file));
     kernel.fields = ["len", "rank", "alpha"].map(Field::word).to_vec();
     kernel.fields.push(Field::unused(1));
     kernel.fields.extend([Field { name: "starts", words: 4 }, Field { name: "axes", words: 24 }]);

@@ -1,9 +1,6 @@
 //! The only place where naga's run-time checks are disabled, and the sources they are disabled for.
 
-use std::collections::HashSet;
-use std::sync::OnceLock;
-
-use super::{Kernel, Part, registry};
+use super::{Kernel, Text};
 
 /// The trust in a kernel's source.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,16 +16,10 @@ pub(super) enum Trust {
 
 impl Trust {
     pub fn of(kernel: &Kernel) -> Self {
-        static TEXTS: OnceLock<HashSet<Part>> = OnceLock::new();
-        let texts = TEXTS.get_or_init(|| {
-            registry::written().into_iter().flat_map(|kernel| kernel.parts).collect()
-        });
-        let is_generated = |part: &Part| matches!(part, Part::Owned(_));
-        let is_known = |part: &Part| is_generated(part) || texts.contains(part);
-        match kernel.parts.iter().all(is_known) {
-            false => Self::None,
-            true if kernel.parts.iter().any(is_generated) => Self::Whole,
-            true => Self::Loops,
+        match &kernel.parts {
+            parts if parts.iter().any(Text::is_user) => Self::None,
+            parts if parts.iter().any(Text::is_generated) => Self::Whole,
+            _ => Self::Loops,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Job;
 use crate::error::{Error, Result};
-use crate::gpu::kernel::{Access, Field, Kernel};
+use crate::gpu::kernel::{Access, Binding, Field, Kernel};
 use crate::gpu::memory::Region;
 
 /// A kernel with its bindings, fields and hyperparameters, in any order. [`Call::job`] fails unless each is given
@@ -184,8 +184,9 @@ fn check_overlaps(kernel: &Kernel, bindings: &[Region]) -> Result<()> {
     for (number, (binding, region)) in kernel.bound().zip(bindings).enumerate() {
         let others = kernel.bound().zip(bindings).take(number);
         for (other, other_region) in others.filter(|(_, other)| other.buffer == region.buffer) {
-            let mixed = binding.access != other.access;
-            if mixed || (binding.access == Access::ReadWrite && region.overlaps(other_region)) {
+            let writes = |binding: &Binding| binding.access == Access::ReadWrite;
+            let mixed = writes(binding) != writes(other);
+            if mixed || (writes(binding) && region.overlaps(other_region)) {
                 let message = format!("'{}' and '{}' share a buffer", other.name, binding.name);
                 return Err(Error::unsupported(&kernel.label, message));
             }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::joins::{Join, ReadCounts};
-use super::{Lowering, whole};
+use super::{Lowering, fused_step};
 use crate::error::Result;
 use crate::gpu::choice::Fusion;
 use crate::gpu::{Gpu, View, Weights};
@@ -19,7 +19,7 @@ pub(in crate::gpu) enum FusionPlan {
         /// Matmuls fused with the surrounding ops.
         joins: Vec<Join>,
         /// A fused step, or the fused last layers of one.
-        whole: Option<Box<whole::Plan>>,
+        whole: Option<Box<fused_step::Plan>>,
     },
 }
 
@@ -34,7 +34,7 @@ pub(in crate::gpu) fn prepare(
     views: &[(Slot, View)],
 ) -> Result<FusionPlan> {
     let readers = ReadCounts::of(program);
-    let whole = whole::prepare(gpu, program, &readers, weights, views)?.map(Box::new);
+    let whole = fused_step::prepare(gpu, program, &readers, weights, views)?.map(Box::new);
     // Fusing ops could bind two views of one buffer in the same dispatch, which WebGPU may refuse.
     let apart = gpu.choices().fusion == Fusion::Never || !views.is_empty();
     let (mut joins, mut at) = (Vec::new(), 0);
@@ -85,7 +85,11 @@ impl FusionPlan {
 
 impl Lowering<'_> {
     /// Lowers all ops of a program: fused runs together, the others one by one.
-    pub(super) fn joined(&mut self, joins: &[Join], whole: Option<&whole::Plan>) -> Result<()> {
+    pub(super) fn joined(
+        &mut self,
+        joins: &[Join],
+        whole: Option<&fused_step::Plan>,
+    ) -> Result<()> {
         let program = self.program;
         let mut joins = joins.iter().peekable();
         let mut until = 0;

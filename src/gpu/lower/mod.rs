@@ -2,6 +2,7 @@
 
 mod call;
 mod elementwise;
+mod fused_step;
 pub(super) mod fusion;
 mod joins;
 mod overlap;
@@ -9,7 +10,6 @@ mod reuse;
 mod rows;
 mod sum;
 mod turns;
-mod whole;
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};

@@ -30,6 +30,10 @@ impl Dispatch {
         &self.pipeline.pipeline
     }
 
+    pub(super) fn shared_pipeline(&self) -> &Arc<Pipeline> {
+        &self.pipeline
+    }
+
     /// The bind group, to be set as group 0.
     pub fn bind_group(&self) -> &wgpu::BindGroup {
         &self.bind_group

@@ -4,10 +4,12 @@ mod list;
 mod memory;
 mod profile;
 mod slots;
+mod warm;
 
 pub use list::Dispatch;
 pub use memory::MemoryUse;
 pub use profile::{Profile, ProfileRow};
+pub use warm::{ColdKernel, ColdStart};
 
 use std::fmt::Write as _;
 use std::ops::Range;

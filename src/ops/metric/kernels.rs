@@ -1,7 +1,7 @@
 //! The GPU kernels.
 
 use crate::gpu::kernel::parts::{INDEX, MATH, NO_SCALARS, STEP, read, shader, whole, write};
-use crate::gpu::kernel::{Kernel, Lanes};
+use crate::gpu::kernel::{Kernel, Lanes, Text};
 use crate::ops::loss::kernels::{Parts, elementwise, row_target};
 use crate::spec::loss::TargetForm;
 
@@ -10,7 +10,7 @@ pub fn agreement(lanes: Lanes) -> Kernel {
     let with = Parts { gradient: false, ..Parts::PLAIN };
     let label = format!("metric.agreement{}", lanes.suffix());
     let mut kernel = elementwise(&label, &[shader!("metric/per_element")], None, lanes, with);
-    kernel.parts.push(shader!("metric/agreement").into());
+    kernel.parts.push(Text::file(shader!("metric/agreement")));
     kernel.hyper = Some(vec!["mode", "limit"]);
     kernel
 }

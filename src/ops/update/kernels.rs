@@ -4,7 +4,7 @@ use crate::gpu::kernel::parts::{
     INDEX, MATH, NO_SCALARS, NORMAL, OPTIMIZER_TYPES, RANDOM, REDUCE, STEP, blocks, read, shader,
     whole, write,
 };
-use crate::gpu::kernel::{Access, Binding, Kernel, Lanes, Part};
+use crate::gpu::kernel::{Access, Binding, Kernel, Lanes, Text};
 use crate::spec::Optimizer;
 use crate::spec::optimizer::Takes;
 
@@ -23,8 +23,8 @@ pub fn optimizer(optimizer: &Optimizer) -> Kernel {
     let takes = optimizer.entry().kind.takes;
     let random: &[_] = if takes == Takes::Noise { &[RANDOM, NORMAL] } else { &[] };
     let mut kernel = optimizer_kernel(optimizer, "states", shader!("template/optimizer"));
-    kernel.parts.extend([shader!("template/optimizer_four").into(), formula(takes).into()]);
-    kernel.parts.extend(random.iter().map(|part| Part::from(*part)));
+    kernel.parts.extend([shader!("template/optimizer_four"), formula(takes)].map(Text::file));
+    kernel.parts.extend(random.iter().copied().map(Text::file));
     kernel
 }
 
@@ -48,7 +48,7 @@ pub fn optimizer_measure(optimizer: &Optimizer) -> Kernel {
         Takes::Lines { .. } => shader!("template/optimizer_measure_lines"),
         _ => shader!("template/optimizer_measure_tensor"),
     };
-    kernel.parts.push(terms.into());
+    kernel.parts.push(Text::file(terms));
     for binding in &mut kernel.bindings {
         match binding.name {
             "blocks" => binding.access = Access::ReadWrite,

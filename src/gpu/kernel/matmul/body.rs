@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Tiling, Variant, Via};
-use crate::gpu::kernel::rolled::by_turns;
+use crate::gpu::kernel::writer::Writer;
 
 impl Variant {
     /// Names of the results of an invocation: row within its rows, four columns.
@@ -90,22 +90,23 @@ impl Variant {
         let step = 4 * down;
         let most = self.tiling.rolls().then_some("params.m - top");
         let names = |row| (0..cols / 4).map(|col| format!("c{row}_{col}")).collect();
-        let mut text = by_turns(most, rows, names, |row, names| {
-            let lines = names.iter().enumerate().map(|(col, name)| {
-                format!("        store(start, row0 + {row} / 4u * {step}u + {row} % 4u, col{col}, {name});\n")
-            });
-            lines.collect()
+        let mut w = Writer::default();
+        w.rolled(most, rows, names, |w, row, names| {
+            for (col, name) in names.iter().enumerate() {
+                let row = format!("row0 + {row} / 4u * {step}u + {row} % 4u");
+                w.line(format!("store(start, {row}, col{col}, {name});"));
+            }
         });
         if self.sums {
             let names = |row| vec![format!("sum{row}")];
-            text += "    if is_first {\n";
-            text += &by_turns(most, rows / 4, names, |row, names| {
-                let name = names.concat();
-                format!("        store_sums(part, row0 + {row} * {step}u, {name});\n")
+            w.block("if is_first", |w| {
+                w.rolled(most, rows / 4, names, |w, row, names| {
+                    let name = names.concat();
+                    w.line(format!("store_sums(part, row0 + {row} * {step}u, {name});"));
+                });
             });
-            text += "    }\n";
         }
-        text
+        w.finish()
     }
 
     /// The lanes along the inner side add their shares up, by a fixed tree.

@@ -8,8 +8,8 @@ mod pair;
 
 use std::fmt::Write as _;
 
-use super::parts::{INDEX, MATH, NO_HYPER, read, write};
-use super::{Binding, Field, Kernel};
+use super::parts::{INDEX, MATH, NO_HYPER, read, text_of, write};
+use super::{Binding, Field, Kernel, Text};
 use crate::program::Form;
 use crate::spec::activation::ActivationKind;
 use crate::spec::{Activation, Kind as _};
@@ -165,14 +165,14 @@ impl Variant {
 
     /// The kernel with this text beside the function of its epilogue.
     fn kernel_of(&self, text: String) -> Kernel {
-        let mut parts = vec![INDEX.into(), text.into()];
+        let mut parts = vec![Text::file(INDEX), Text::generated(text)];
         let mut hyper = None;
         if let Some(f) = self.epilogue.function()
             && let ActivationKind::Elementwise(map) = &f.entry().kind
         {
-            parts.extend([MATH.into(), map.shader.into()]);
+            parts.extend([Text::file(MATH), text_of(f.entry(), map.shader)]);
             if f.entry().params.is_empty() {
-                parts.push(NO_HYPER.into());
+                parts.push(Text::file(NO_HYPER));
             }
             hyper = Some(f.entry().params.iter().map(|param| param.name).collect());
         }

@@ -10,21 +10,21 @@ use super::{Lowering, Memory, RING};
 use crate::error::{Error, Result};
 use crate::gpu::arena::Segment;
 use crate::gpu::choice::Fusion;
-use crate::gpu::kernel::whole::{Figure, Parts, Source, Update, Whole};
+use crate::gpu::kernel::fused_step::{FusedStep, Parts, Source, StepMetric, Update};
 use crate::gpu::memory::Region;
 use crate::gpu::{Gpu, View, Weights};
 use crate::ops::update::kernels::state_names;
 use crate::ops::{StepOp, UpdateOp};
 use crate::program::{Op, Program, Slot};
 use crate::spec::Optimizer;
-use chain::{Chain, MOST_LAYERS, Refusal};
+use chain::{LayerChain, MOST_LAYERS, Refusal};
 use plan::Site;
 
 /// The dispatch of a layer chain, and the one that ends the step.
 #[derive(Debug)]
 pub(in crate::gpu) struct Plan {
-    chain: Chain,
-    whole: Whole,
+    chain: LayerChain,
+    whole: FusedStep,
     /// The optimizer, if its update directly follows the gradients.
     optimizer: Option<Optimizer>,
     /// The partial gradients of other layers, which the last dispatch sums.
@@ -92,7 +92,7 @@ pub(super) fn prepare(
         return Ok(None);
     }
     let mut refusal = "it does not begin with a layer".to_string();
-    let starts: Vec<usize> = Chain::starts(program).collect();
+    let starts: Vec<usize> = LayerChain::starts(program).collect();
     // Skips chains that begin far before the loss, because they have too many layers.
     let near = starts.len().saturating_sub(4 * MOST_LAYERS);
     let worth = starts.iter().enumerate().filter(|(number, _)| *number == 0 || *number >= near);
@@ -139,14 +139,22 @@ impl Lowering<'_> {
     /// Emits the forward pass of a chain, its loss, and the backward pass.
     fn chain(&mut self, Plan { chain, whole, .. }: &Plan, partial: Region) -> Result<()> {
         let region = |slot: Option<Slot>| slot.map(|slot| self.region(slot)).transpose();
+        let params = &self.segment()?.params;
+        let (offset, bytes) =
+            (params.offset + 4 * u64::from(whole.base), 4 * u64::from(whole.params));
+        let params = Region { offset, bytes, ..params.clone() };
         let call = self
             .call(whole.kernel())
-            .bind("param", &self.segment()?.params)
+            .bind("param", &params)
             .bind("data", &self.region(chain.x.data)?)
             .bind("targets", &self.region(chain.target.from.data)?)
             .bind("partial", &partial)
             .bind_some("row_weight", region(chain.weight.map(|weight| weight.data))?.as_ref())
             .bind_some("dx", region(chain.emits)?.as_ref())
+            .field("rows", whole.rows)
+            .field("data_rows", whole.data_rows)
+            .field("blocks", whole.rows.div_ceil(whole.block))
+            .field("groups", whole.groups)
             .groups(whole.groups.into())
             .flops(whole.flops());
         self.push(call)
@@ -156,10 +164,10 @@ impl Lowering<'_> {
     fn end(&mut self, plan: &Plan) -> Result<()> {
         let Plan { chain, whole, optimizer, splits } = plan;
         let segment = self.segment()?;
-        let terms = whole.figures.iter().map(|figure| match figure {
-            Figure::Loss => whole.terms,
-            Figure::Metric(metric) if metric.top().is_some() => 1,
-            Figure::Metric(_) => whole.outputs(),
+        let terms = whole.metrics.iter().map(|figure| match figure {
+            StepMetric::Loss => whole.terms,
+            StepMetric::Metric(metric) if metric.top().is_some() => 1,
+            StepMetric::Metric(_) => whole.outputs(),
         });
         let (count, stride) = (whole.groups, whole.stride());
         // Scalars and partial results are contiguous and bound together.
@@ -170,10 +178,10 @@ impl Lowering<'_> {
         let moved = |parts: Parts| Parts { at: start + parts.at, ..parts };
         let update = Update {
             optimizer: *optimizer,
-            parts: splits.iter().map(|split| moved(split.parts)).chain([own]).collect(),
+            splits: splits.iter().map(|split| moved(split.parts)).collect(),
+            own,
             figures: Parts { at: start + whole.params, ..own },
             params: segment.len as u32,
-            rows: whole.rows,
             terms: terms.collect(),
             places: self.places(chain, optimizer.is_some())?,
             ring: RING as u32,
@@ -182,6 +190,8 @@ impl Lowering<'_> {
             .call(update.kernel())
             .bind("grad", &segment.grads)
             .bind("partial", &figures)
+            .field("rows", whole.rows)
+            .field("parts", whole.groups)
             .groups(update.workgroups());
         let Some(optimizer) = optimizer else { return self.push(call) };
         let states = state_names(optimizer).zip(segment.states.iter().cloned());
@@ -201,7 +211,7 @@ impl Lowering<'_> {
     }
 
     /// The destination and the source of each recorded value.
-    fn places(&self, chain: &Chain, records: bool) -> Result<Vec<(u32, Source)>> {
+    fn places(&self, chain: &LayerChain, records: bool) -> Result<Vec<(u32, Source)>> {
         let number = |slot: &Slot| (0u32..).zip(&chain.figures).find(|(_, (own, _))| own == slot);
         let at = |slot: &Slot| Ok((self.region(*slot)?.offset / 4) as u32);
         if !records {

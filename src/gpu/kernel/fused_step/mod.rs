@@ -1,20 +1,22 @@
 //! The generator of kernels for whole training steps of small networks: forward pass, loss and backward pass of blocks of
 //! rows in one dispatch, activations in workgroup memory, and a partial gradient per workgroup; then a second dispatch that
-//! adds the partial gradients up and updates the parameters.
+//! adds up the partial gradients and updates the parameters.
 
 mod backward;
-mod cut;
-mod layers;
+mod cost;
+mod forward;
+mod gradient;
 mod text;
+mod tile;
 mod update;
 
 use crate::program::Slot;
 use crate::random::Key;
 use crate::spec::activation::{ActivationKind, Saves};
 use crate::spec::loss::{LossKind, TargetForm};
-use crate::spec::{Activation, Kind as _, Loss, Metric};
+use crate::spec::{Activation, Loss, Metric};
 
-pub use layers::is_cheap_to_inline;
+pub use forward::is_cheap_to_inline;
 pub use update::{Parts, Source, Update};
 
 /// A layer of a chain.
@@ -54,7 +56,7 @@ impl Layer {
 
 /// Rows of a tensor, all of them or chosen by the step.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Gathered {
+pub struct RowSource {
     /// The tensor.
     pub data: Slot,
     /// Whether the step's entry says which rows.
@@ -67,28 +69,32 @@ pub struct Gathered {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Target {
     /// Where they are.
-    pub from: Gathered,
+    pub from: RowSource,
     /// Whether they are class indices.
     pub classes: bool,
 }
 
-/// A figure of a step.
+/// A value that a step records.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Figure {
+pub enum StepMetric {
     /// The value of the loss.
     Loss,
     /// A metric.
     Metric(Metric),
 }
 
-/// Whether the function is the library's own.
-pub fn known_activation(f: &Activation) -> bool {
-    ActivationKind::all().iter().any(|entry| std::ptr::eq(*entry, f.entry()))
+impl StepMetric {
+    /// The number of largest outputs among which a class must be, of a metric that counts classes.
+    pub(super) fn top(&self) -> Option<usize> {
+        match self {
+            Self::Metric(metric) if metric.agrees().is_none() => Some(metric.top().unwrap_or(1)),
+            _ => None,
+        }
+    }
 }
 
 /// Whether the loss is the library's own and takes no index from its target.
 pub fn known_loss(loss: &Loss) -> bool {
-    let known = LossKind::all().iter().any(|entry| std::ptr::eq(*entry, loss.entry()));
     let indexes = match &loss.entry().kind {
         LossKind::Row(row) => {
             let others = ["own_class", "prediction_at", "target_values"];
@@ -96,15 +102,15 @@ pub fn known_loss(loss: &Loss) -> bool {
         }
         LossKind::Elementwise(_) | LossKind::Ctc { .. } => false,
     };
-    known && !indexes
+    loss.entry().is_builtin() && !indexes
 }
 
 /// A layer with where its numbers lie: in the arena, and in workgroup memory.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Placed {
+pub struct PlacedLayer {
     /// The layer.
     pub layer: Layer,
-    /// Where the weight and the bias begin in the arena.
+    /// Where the weight and the bias begin among the parameters of the chain.
     pub params: [u32; 2],
     /// Where its input lies in workgroup memory, in fours.
     pub x: u32,
@@ -114,9 +120,9 @@ pub struct Placed {
 
 /// A whole step, ready to be written.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Whole {
+pub struct FusedStep {
     /// The layers.
-    pub layers: Vec<Placed>,
+    pub layers: Vec<PlacedLayer>,
     /// Columns of the input.
     pub inputs: u32,
     /// The loss.
@@ -128,7 +134,7 @@ pub struct Whole {
     /// What the gradient is multiplied by.
     pub upstream: f32,
     /// The figures, the loss first.
-    pub figures: Vec<Figure>,
+    pub metrics: Vec<StepMetric>,
     /// Whether rows are weighted.
     pub weighted: bool,
     /// Whether the step's entry says which rows.
@@ -144,7 +150,9 @@ pub struct Whole {
     /// Invocations per workgroup.
     pub lanes: u32,
     /// Whether they are one subgroup, whose invocations may tell each other numbers.
-    pub shares: bool,
+    pub broadcasts: bool,
+    /// Whether the parameters are bound as a uniform buffer.
+    pub uniform: bool,
     /// Workgroups.
     pub groups: u32,
     /// Where the layers' parameters begin in the arena.
@@ -163,7 +171,7 @@ pub struct Whole {
 
 /// What decides the size of a whole step.
 #[derive(Clone, Copy, Debug)]
-pub struct Room {
+pub struct WorkgroupBudget {
     /// Rows of a block.
     pub block: u32,
     /// Bytes of workgroup memory.
@@ -175,33 +183,33 @@ pub struct Room {
 pub fn place(
     layers: &[(Layer, [u32; 2])],
     inputs: usize,
-    room: Room,
-) -> Option<(Vec<Placed>, u32, u32)> {
-    let mut next = room.block * layers::fours(inputs);
+    budget: WorkgroupBudget,
+) -> Option<(Vec<PlacedLayer>, u32, u32)> {
+    let mut next = budget.block * forward::fours(inputs);
     let mut x = 0;
     let mut placed = Vec::with_capacity(layers.len());
     let mut after_dense = false;
     for (layer, params) in layers {
         // What backward does not take from its input may overwrite the output of a dense layer.
         let in_place = match layer {
-            Layer::Activation { f, .. } => f.saves() != Saves::Input && !is_noise(f),
+            Layer::Activation { f, .. } => f.saves() != Saves::Input && !is_stochastic(f),
             Layer::Dense { .. } => false,
         };
         let y = if in_place && after_dense { x } else { next };
         if y == next {
-            next += room.block * layers::fours(layer.outputs());
+            next += budget.block * forward::fours(layer.outputs());
         }
-        placed.push(Placed { layer: *layer, params: *params, x, y });
+        placed.push(PlacedLayer { layer: *layer, params: *params, x, y });
         x = y;
         after_dense = matches!(layer, Layer::Dense { .. });
     }
     let outputs = layers.last().map_or(1, |(layer, _)| layer.outputs());
-    let memory = next + room.block * layers::fours(outputs);
+    let memory = next + budget.block * forward::fours(outputs);
     // The figures' terms and the rows' sources.
-    let extra = 4 * room.block * 9;
-    (16 * memory + extra <= room.bytes).then_some((placed, next, memory))
+    let extra = 4 * budget.block * 9;
+    (16 * memory + extra <= budget.bytes).then_some((placed, next, memory))
 }
 
-fn is_noise(f: &Activation) -> bool {
+fn is_stochastic(f: &Activation) -> bool {
     matches!(f.entry().kind, ActivationKind::Stochastic(_))
 }

@@ -1,12 +1,13 @@
 //! Whether a step can be done so, and how it is cut.
 
-use super::chain::{Chain, Judged};
+use super::chain::{Judged, LayerChain};
 use super::{Plan, Split};
 use crate::error::Result;
 use crate::gpu::choice::{Choices, Class, Fusion};
-use crate::gpu::kernel::whole::{Gathered, Layer, Parts, Room, Whole, place};
+use crate::gpu::kernel::fused_step::{FusedStep, Layer, Parts, RowSource, WorkgroupBudget, place};
 use crate::gpu::lower::joins::{Joined, ReadCounts};
 use crate::gpu::lower::turns;
+use crate::gpu::memory::Region;
 use crate::gpu::{Gpu, View, Weights};
 use crate::ops::{StepOp, UpdateOp};
 use crate::program::{Form, Op, Operand, Place, Program, Slot};
@@ -16,8 +17,6 @@ use crate::spec::optimizer::Takes;
 
 /// The widest layer that is worth a whole step.
 const MOST_COLUMNS: usize = 128;
-/// The most fours of sums that an invocation has on an adapter that runs on a CPU, whose compiler takes minutes for more.
-const MOST_SUMS: u32 = 320;
 /// The most bytes of partial gradients.
 const MOST_PARTIAL: u64 = 64 << 20;
 /// llvmpipe ends an invocation's loops after 65 535 turns in all.
@@ -37,7 +36,7 @@ impl Site<'_> {
     /// The plan of the chain that begins with an op.
     pub fn plan(self, start: usize) -> Judged<Plan> {
         let Self { gpu, program, readers, weights, views } = self;
-        let chain = Chain::of(program, start)?;
+        let chain = LayerChain::of(program, start)?;
         let Choices { class, fusion, .. } = gpu.choices();
         if !chain.is_whole && (!class.joins() || fusion == Fusion::Whole || !views.is_empty()) {
             return Err("it does not begin with a layer".into());
@@ -75,15 +74,15 @@ impl Site<'_> {
     }
 
     /// How many rows the targets are chosen from, and whether the inputs are those of the batch all the same.
-    fn rows(self, chain: &Chain) -> Judged<(usize, bool)> {
-        let rows = |of: Gathered| -> Result<usize> {
+    fn rows(self, chain: &LayerChain) -> Judged<(usize, bool)> {
+        let rows = |of: RowSource| -> Result<usize> {
             let shape = self.program.shape(of.data)?;
             Ok(if shape.rank() == 1 { shape.len() } else { shape.rows() })
         };
         let target = chain.target.from;
         let data_rows = rows(target)?;
         let same =
-            |other: Gathered| (other.chosen, other.shuffle) == (target.chosen, target.shuffle);
+            |other: RowSource| (other.chosen, other.shuffle) == (target.chosen, target.shuffle);
         let apart = !same(chain.x) && !chain.x.chosen;
         for other in chain.weight.into_iter().chain((!apart).then_some(chain.x)) {
             if rows(other)? != data_rows || !same(other) {
@@ -93,8 +92,18 @@ impl Site<'_> {
         Ok((data_rows, apart))
     }
 
+    /// Returns whether parameters can be bound as a uniform buffer.
+    fn is_uniform(self, base: usize, params: usize, region: &Region) -> bool {
+        let limits = self.gpu.limits();
+        let offset = region.offset + 4 * base as u64;
+        4 * params as u64 <= limits.max_uniform_buffer_binding_size
+            && limits.max_uniform_buffers_per_shader_stage >= 2
+            && offset.is_multiple_of(limits.min_uniform_buffer_offset_alignment.max(1).into())
+            && region.buffer.usage().contains(wgpu::BufferUsages::UNIFORM)
+    }
+
     /// The first dispatch.
-    fn whole(self, chain: &Chain, weights: &Weights) -> Judged<Whole> {
+    fn whole(self, chain: &LayerChain, weights: &Weights) -> Judged<FusedStep> {
         let Self { gpu, program, .. } = self;
         let [segment] = &weights.segments[..] else {
             return Err("the parameters are more than one binding".into());
@@ -112,7 +121,8 @@ impl Site<'_> {
                 .ok_or("other parameters lie between those of the layers")?,
         };
         let start = |index: Option<usize>| {
-            index.and_then(|index| weights.spans.get(index)).map_or(0, |span| span.offset as u32)
+            let span = index.and_then(|index| weights.spans.get(index));
+            span.map_or(0, |span| (span.offset - base) as u32)
         };
         let places = |layer: &Layer| match layer {
             Layer::Dense { weight, bias, .. } => [start(Some(*weight)), start(*bias)],
@@ -122,23 +132,23 @@ impl Site<'_> {
         let software = gpu.choices().class == Class::Cpu;
         let bytes = gpu.limits().max_compute_workgroup_storage_size;
         // Where the invocations share what they load, more rows are as quickly loaded.
-        let shares = software && gpu.choices().subgroups;
-        let blocks = if shares { &[32, 16, 8, 4][..] } else { &[8, 4] };
-        let rooms = blocks.iter().map(|block| Room { block: *block, bytes });
+        let broadcasts = software && gpu.choices().subgroups;
+        let blocks = if broadcasts { &[32, 16, 8, 4][..] } else { &[8, 4] };
+        let rooms = blocks.iter().map(|block| WorkgroupBudget { block: *block, bytes });
         let mut rooms =
-            rooms.filter(|room| room.block <= 8 || room.block as usize * 24 <= chain.rows);
+            rooms.filter(|room| room.block <= 8 || room.block as usize * 16 <= chain.rows);
         let found = rooms.find_map(|room| Some((place(&layers, inputs, room)?, room)));
         let ((layers, grad, memory), room) =
             found.ok_or("the activations of a few rows are more than the workgroup memory")?;
         let blocks = chain.rows.div_ceil(room.block as usize) as u64;
-        let mut whole = Whole {
+        let mut whole = FusedStep {
             layers,
             inputs: inputs as u32,
             loss: chain.loss,
             form: chain.form,
             terms: chain.terms as u32,
             upstream: chain.upstream as f32,
-            figures: chain.figures.iter().map(|(_, figure)| *figure).collect(),
+            metrics: chain.figures.iter().map(|(_, figure)| *figure).collect(),
             weighted: chain.weight.is_some(),
             chosen: chain.target.from.chosen,
             shuffle: chain.target.from.shuffle,
@@ -147,7 +157,8 @@ impl Site<'_> {
             block: room.block,
             // Eight invocations are one vector of llvmpipe's, whose barriers cost by the vector.
             lanes: if software { 8 } else { 64 },
-            shares,
+            broadcasts,
+            uniform: software && self.is_uniform(base, params, &segment.params),
             groups: 0,
             base: base as u32,
             params: params as u32,
@@ -156,12 +167,9 @@ impl Site<'_> {
             grad,
             memory,
         };
-        let sums = whole.sums();
-        if software && sums > MOST_SUMS {
-            return Err(format!("{sums} sums in an invocation; the most is {MOST_SUMS}").into());
-        }
         let wanted = if software { 8 } else { 256 };
-        whole.groups = (blocks * whole.turns()).div_ceil(MOST_TURNS).max(wanted).min(blocks) as u32;
+        whole.groups =
+            (blocks * whole.iterations()).div_ceil(MOST_TURNS).max(wanted).min(blocks) as u32;
         // The update adds the groups up one by one.
         if software && whole.groups as usize > turns::MOST {
             let (groups, most) = (whole.groups, turns::MOST);
@@ -213,7 +221,7 @@ fn splits(
 }
 
 /// The optimizer, if its update and the end of the step are all that follows the gradients, and nothing else looks at them.
-fn alone(program: &Program, chain: &Chain) -> Option<Optimizer> {
+fn alone(program: &Program, chain: &LayerChain) -> Option<Optimizer> {
     let rest = program.ops().iter().enumerate();
     let rest: Vec<&Op> =
         rest.filter(|(number, _)| !chain.ops.contains(number)).map(|(_, op)| op).collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
 use crate::error::Error;
-use crate::gpu::kernel::whole::{Figure, Gathered, Layer, Target, known_activation, known_loss};
+use crate::gpu::kernel::fused_step::{Layer, RowSource, StepMetric, Target, known_loss};
 use crate::ops::loss::{Layout, has_weighted_mean};
 use crate::ops::{ActivationOp, LinearOp, LossOp, MetricOp, StepOp};
 use crate::program::{DType, Form, LossInputs, Op, Place, Program, Slot};
@@ -20,22 +20,22 @@ const MOST_WEIGHTS: usize = 128 * 128;
 
 /// A layer chain with its loss and metrics.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(super) struct LayerChain {
     /// The ops from the forward pass of the first layer to its backward pass.
     pub span: Range<usize>,
     /// True if the program begins with the chain.
     pub is_whole: bool,
     pub rows: usize,
-    pub x: Gathered,
+    pub x: RowSource,
     pub target: Target,
-    pub weight: Option<Gathered>,
+    pub weight: Option<RowSource>,
     pub layers: Vec<Layer>,
     pub loss: Loss,
     pub form: TargetForm,
     pub terms: usize,
     pub upstream: f64,
     /// The recorded values, the loss first.
-    pub figures: Vec<(Slot, Figure)>,
+    pub figures: Vec<(Slot, StepMetric)>,
     /// The gradient with respect to the input of the first layer, if layers before the chain need it.
     pub emits: Option<Slot>,
     /// The indices of the ops that are part of the chain.
@@ -116,10 +116,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The gathers at the beginning: output and source of each.
-    fn gathers(&mut self) -> Vec<(Slot, Gathered)> {
+    fn gathers(&mut self) -> Vec<(Slot, RowSource)> {
         let mut gathers = Vec::new();
         while let Some(Op::Step(StepOp::Gather { data, out, shuffle })) = self.peek() {
-            gathers.push((*out, Gathered { data: *data, chosen: true, shuffle: *shuffle }));
+            gathers.push((*out, RowSource { data: *data, chosen: true, shuffle: *shuffle }));
             self.at += 1;
         }
         gathers
@@ -173,14 +173,14 @@ impl<'a> Reader<'a> {
     }
 
     /// The recorded value of a metric of these outputs, or of the activated outputs of these logits.
-    fn metric(&self, op: &Op, y: Slot, wanted: Slot) -> Option<(Slot, Figure)> {
+    fn metric(&self, op: &Op, y: Slot, wanted: Slot) -> Option<(Slot, StepMetric)> {
         let &Op::Metric(MetricOp { metric, prediction, target, value }) = op else { return None };
         let metric = match self.outputs {
             Some((f, out)) if out == prediction => metric.of_logits(&f),
             _ => (prediction == y).then_some(metric),
         };
         let fits = |metric: &Metric| target == wanted || *metric == Metric::OutsideUnit;
-        metric.filter(fits).map(|metric| (value, Figure::Metric(metric)))
+        metric.filter(fits).map(|metric| (value, StepMetric::Metric(metric)))
     }
 
     fn activation(&self, f: Activation, key: Option<crate::random::Key>, x: Slot) -> Judged<Layer> {
@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
             ActivationKind::Stochastic(_) => key.is_some(),
             _ => false,
         };
-        if !elementwise || !known_activation(&f) {
+        if !elementwise || !f.entry().is_builtin() {
             return Err(format!("{f} is not a built-in elementwise activation").into());
         }
         let width = self.program.shape(x).map_or(0, |shape| shape.cols());
@@ -265,7 +265,7 @@ fn few(layers: &[Link]) -> Judged<()> {
 
 const OTHER: &str = "the backward pass has another form";
 
-impl Chain {
+impl LayerChain {
     /// The indices of ops at which a chain may begin, the longest chain first.
     pub fn starts(program: &Program) -> impl Iterator<Item = usize> {
         let before = program.ops().iter().enumerate();
@@ -297,7 +297,7 @@ impl Chain {
         let source = |slot: Slot| {
             let gathered = gathers.iter().find(|(out, _)| *out == slot);
             gathered
-                .map_or(Gathered { data: slot, chosen: false, shuffle: None }, |(_, from)| *from)
+                .map_or(RowSource { data: slot, chosen: false, shuffle: None }, |(_, from)| *from)
         };
         let shape = program.shape(y)?;
         let (target, form) = Self::loss_form(program, loss, *reduction, inputs, y)?;
@@ -310,7 +310,7 @@ impl Chain {
         let terms = layout.terms_per_sample(loss, *reduction);
         let mut ops: BTreeSet<usize> = (start..reader.at).collect();
         let taken = [Some(target), inputs.weight, is_whole.then_some(first)];
-        let mut figures = vec![(*value, Figure::Loss)];
+        let mut figures = vec![(*value, StepMetric::Loss)];
         for (number, op) in program.ops().iter().enumerate() {
             let gathered =
                 matches!(op, Op::Step(StepOp::Gather { out, .. }) if taken.contains(&Some(*out)));

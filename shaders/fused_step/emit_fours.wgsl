@@ -1,0 +1,3 @@
+fn emit(row: u32, four: u32, value: vec4<f32>) {
+    dx[row * INPUT_FOURS + four] = value;
+}

@@ -1,0 +1,247 @@
+// whole.step
+const LANES = 64u;
+const BLOCK = 8u;
+const INPUTS = 2u;
+const INPUT_FOURS = 1u;
+const COLS = 3u;
+const COL_FOURS = 1u;
+const TERMS = 3u;
+const METRICS = 1u;
+const PARAMS = 256u;
+const STRIDE = 320u;
+const MEMORY = 40u;
+const OUTPUT = 24u;
+const GRAD = 32u;
+const APART = false;
+const UNROLLS = true;
+struct Params {
+    rows: u32,
+    data_rows: u32,
+    blocks: u32,
+    groups: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> steps: Steps;
+@group(0) @binding(2) var<storage, read> param: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> data: array<f32>;
+@group(0) @binding(4) var<storage, read> targets: array<f32>;
+@group(0) @binding(5) var<storage, read_write> partial: array<vec4<f32>>;
+// tanh: (exp(x) - exp(-x)) / (exp(x) + exp(-x))
+fn forward_0(x: f32) -> f32 {
+    return safe_tanh(x);
+}
+
+// (1 - y)(1 + y) keeps its accuracy where y is close to 1; 1 - y^2 does not.
+fn derivative_0(y: f32) -> f32 {
+    return (1.0 - y) * (1.0 + y);
+}
+
+fn second_0(y: f32) -> f32 {
+    return -2.0 * y * ((1.0 - y) * (1.0 + y));
+}
+
+
+fn barrier() {
+    workgroupBarrier();
+}
+
+fn source_at(row: u32, now: u32) -> u32 {
+    return row;
+}
+
+fn weight_of_row(i: u32) -> f32 {
+    return 1.0;
+}
+
+fn upstream() -> f32 {
+    return 1.0;
+}
+
+fn row_metrics(i: u32, is_active: bool) {
+}
+
+fn forward(lane: u32, first: u32) {
+    for (var tile = lane; tile < 16u; tile += 64u) {
+        let row = tile % 8u * 1u;
+        let col = tile / 8u * 4u;
+        var s0_0 = 0.0;
+        var s0_1 = 0.0;
+        var s0_2 = 0.0;
+        var s0_3 = 0.0;
+        let b0 = param[min(0u + col / 4u * 2u + 0u, 3u)];
+        let b1 = param[min(0u + col / 4u * 2u + 1u, 3u)];
+        let a0 = memory[0u + (row + 0u) * 1u + 0u];
+        s0_0 += a0[0] * b0[0];
+        s0_0 += a0[1] * b0[1];
+        s0_1 += a0[0] * b0[2];
+        s0_1 += a0[1] * b0[3];
+        s0_2 += a0[0] * b1[0];
+        s0_2 += a0[1] * b1[1];
+        s0_3 += a0[0] * b1[2];
+        s0_3 += a0[1] * b1[3];
+        let bias0 = param[16u + min(col / 4u + 0u, 2u - 1u)];
+        {
+            let v = vec4(s0_0, s0_1, s0_2, s0_3) + bias0;
+            memory[8u + (row + 0u) * 2u + (col + 0u) / 4u] = v;
+        }
+    }
+    barrier();
+    for (var i = lane; i < 16u; i += 64u) {
+        let v = memory[8u + i];
+        memory[8u + i] = vec4(forward_0(v[0]), forward_0(v[1]), forward_0(v[2]), forward_0(v[3]));
+    }
+    barrier();
+    for (var tile = lane; tile < 8u; tile += 64u) {
+        let row = tile % 8u * 1u;
+        let col = tile / 8u * 3u;
+        var s0_0 = 0.0;
+        var s0_1 = 0.0;
+        var s0_2 = 0.0;
+        let w0 = min(col + 0u, 3u - 1u) * 8u;
+        let w1 = min(col + 1u, 3u - 1u) * 8u;
+        let w2 = min(col + 2u, 3u - 1u) * 8u;
+        for (var k = 0u; k < turns(2u); k++) {
+            let b0 = param[(128u + w0 + k * 4u) / 4u];
+            let b1 = param[(128u + w1 + k * 4u) / 4u];
+            let b2 = param[(128u + w2 + k * 4u) / 4u];
+            let a0 = memory[8u + (row + 0u) * 2u + k];
+            s0_0 += dot(a0, b0);
+            s0_1 += dot(a0, b1);
+            s0_2 += dot(a0, b2);
+        }
+        let bias0 = param[48u + min(col / 4u + 0u, 1u - 1u)];
+        {
+            let v = vec4(s0_0, s0_1, s0_2, 0.0) + bias0;
+            memory[24u + (row + 0u) * 1u + (col + 0u) / 4u] = select(vec4(0.0), v, vec4(col + 0u) + vec4(0u, 1u, 2u, 3u) < vec4(3u));
+        }
+    }
+    barrier();
+}
+
+fn backward(lane: u32, first: u32, start: u32, fresh: bool) {
+    for (var round = 0u; round < turns(1u); round++) {
+        let tile = lane + round * 64u;
+        if tile < 2u {
+            let row = tile % 1u * 4u;
+            let col = tile / 1u * 1u;
+            var g0_0 = vec4(0.0);
+            var g1_0 = vec4(0.0);
+            var g2_0 = vec4(0.0);
+            var g3_0 = vec4(0.0);
+            var bias0 = vec4(0.0);
+            for (var r = 0u; r < turns(8u); r += 1u) {
+                {
+                    let x0 = memory[8u + (r + 0u) * 2u + min(col + 0u, 2u - 1u)];
+                    let d0 = memory[32u + (r) * 1u + min(row / 4u + 0u, 1u - 1u)];
+                    g0_0 += d0[0] * x0;
+                    g1_0 += d0[1] * x0;
+                    g2_0 += d0[2] * x0;
+                    g3_0 += d0[3] * x0;
+                    bias0 += d0;
+                }
+            }
+            if row + 0u < 3u {
+                let at = start + 128u + (row + 0u) * 8u + col * 4u;
+                if col * 4u + 0u < 8u { partial[at / 4u + 0u] = select(partial[at / 4u + 0u], vec4(0.0), fresh) + g0_0; }
+            }
+            if row + 1u < 3u {
+                let at = start + 128u + (row + 1u) * 8u + col * 4u;
+                if col * 4u + 0u < 8u { partial[at / 4u + 0u] = select(partial[at / 4u + 0u], vec4(0.0), fresh) + g1_0; }
+            }
+            if row + 2u < 3u {
+                let at = start + 128u + (row + 2u) * 8u + col * 4u;
+                if col * 4u + 0u < 8u { partial[at / 4u + 0u] = select(partial[at / 4u + 0u], vec4(0.0), fresh) + g2_0; }
+            }
+            if row + 3u < 3u {
+                let at = start + 128u + (row + 3u) * 8u + col * 4u;
+                if col * 4u + 0u < 8u { partial[at / 4u + 0u] = select(partial[at / 4u + 0u], vec4(0.0), fresh) + g3_0; }
+            }
+            if col == 0u {
+                {
+                    let at = row / 4u + 0u;
+                    if at < 1u { partial[(start + 192u) / 4u + at] = select(partial[(start + 192u) / 4u + at], vec4(0.0), fresh) + bias0; }
+                }
+            }
+        }
+    }
+    barrier();
+    for (var tile = lane; tile < 16u; tile += 64u) {
+        let row = tile % 8u * 1u;
+        let col = tile / 8u * 4u;
+        var s0_0 = vec4(0.0);
+        for (var n = 0u; n < turns(1u); n++) {
+            let b0_0 = param[(128u + min(n * 4u + 0u, 3u - 1u) * 8u + min(col / 4u + 0u, 2u - 1u) * 4u) / 4u];
+            let b1_0 = param[(128u + min(n * 4u + 1u, 3u - 1u) * 8u + min(col / 4u + 0u, 2u - 1u) * 4u) / 4u];
+            let b2_0 = param[(128u + min(n * 4u + 2u, 3u - 1u) * 8u + min(col / 4u + 0u, 2u - 1u) * 4u) / 4u];
+            let a0 = memory[32u + (row + 0u) * 1u + n];
+            s0_0 += a0[0] * b0_0;
+            s0_0 += a0[1] * b1_0;
+            s0_0 += a0[2] * b2_0;
+        }
+        {
+            let i = (row + 0u) * 2u + col / 4u + 0u;
+            let saved = memory[8u + i];
+            memory[8u + i] = s0_0 * vec4(derivative_0(saved[0]), derivative_0(saved[1]), derivative_0(saved[2]), derivative_0(saved[3]));
+        }
+    }
+    barrier();
+    for (var round = 0u; round < turns(1u); round++) {
+        let tile = lane + round * 64u;
+        if tile < 2u {
+            let row = tile % 2u * 4u;
+            let col = tile / 2u * 1u;
+            var g0_0 = vec4(0.0);
+            var g1_0 = vec4(0.0);
+            var g2_0 = vec4(0.0);
+            var g3_0 = vec4(0.0);
+            var bias0 = vec4(0.0);
+            for (var r = 0u; r < turns(8u); r += 1u) {
+                {
+                    let x0 = memory[0u + (r + 0u) * 1u + min(col + 0u, 1u - 1u)];
+                    let d0 = memory[8u + (r) * 2u + min(row / 4u + 0u, 2u - 1u)];
+                    g0_0 += d0[0] * x0;
+                    g1_0 += d0[1] * x0;
+                    g2_0 += d0[2] * x0;
+                    g3_0 += d0[3] * x0;
+                    bias0 += d0;
+                }
+            }
+            if row + 0u < 8u {
+                let at = start + 0u + (row + 0u) * 2u + col * 4u;
+                if col * 4u + 0u < 2u { partial[(at + 0u) / 4u][(at + 0u) % 4u] = select(partial[(at + 0u) / 4u][(at + 0u) % 4u], 0.0, fresh) + g0_0[0]; }
+                if col * 4u + 1u < 2u { partial[(at + 1u) / 4u][(at + 1u) % 4u] = select(partial[(at + 1u) / 4u][(at + 1u) % 4u], 0.0, fresh) + g0_0[1]; }
+                if col * 4u + 2u < 2u { partial[(at + 2u) / 4u][(at + 2u) % 4u] = select(partial[(at + 2u) / 4u][(at + 2u) % 4u], 0.0, fresh) + g0_0[2]; }
+                if col * 4u + 3u < 2u { partial[(at + 3u) / 4u][(at + 3u) % 4u] = select(partial[(at + 3u) / 4u][(at + 3u) % 4u], 0.0, fresh) + g0_0[3]; }
+            }
+            if row + 1u < 8u {
+                let at = start + 0u + (row + 1u) * 2u + col * 4u;
+                if col * 4u + 0u < 2u { partial[(at + 0u) / 4u][(at + 0u) % 4u] = select(partial[(at + 0u) / 4u][(at + 0u) % 4u], 0.0, fresh) + g1_0[0]; }
+                if col * 4u + 1u < 2u { partial[(at + 1u) / 4u][(at + 1u) % 4u] = select(partial[(at + 1u) / 4u][(at + 1u) % 4u], 0.0, fresh) + g1_0[1]; }
+                if col * 4u + 2u < 2u { partial[(at + 2u) / 4u][(at + 2u) % 4u] = select(partial[(at + 2u) / 4u][(at + 2u) % 4u], 0.0, fresh) + g1_0[2]; }
+                if col * 4u + 3u < 2u { partial[(at + 3u) / 4u][(at + 3u) % 4u] = select(partial[(at + 3u) / 4u][(at + 3u) % 4u], 0.0, fresh) + g1_0[3]; }
+            }
+            if row + 2u < 8u {
+                let at = start + 0u + (row + 2u) * 2u + col * 4u;
+                if col * 4u + 0u < 2u { partial[(at + 0u) / 4u][(at + 0u) % 4u] = select(partial[(at + 0u) / 4u][(at + 0u) % 4u], 0.0, fresh) + g2_0[0]; }
+                if col * 4u + 1u < 2u { partial[(at + 1u) / 4u][(at + 1u) % 4u] = select(partial[(at + 1u) / 4u][(at + 1u) % 4u], 0.0, fresh) + g2_0[1]; }
+                if col * 4u + 2u < 2u { partial[(at + 2u) / 4u][(at + 2u) % 4u] = select(partial[(at + 2u) / 4u][(at + 2u) % 4u], 0.0, fresh) + g2_0[2]; }
+                if col * 4u + 3u < 2u { partial[(at + 3u) / 4u][(at + 3u) % 4u] = select(partial[(at + 3u) / 4u][(at + 3u) % 4u], 0.0, fresh) + g2_0[3]; }
+            }
+            if row + 3u < 8u {
+                let at = start + 0u + (row + 3u) * 2u + col * 4u;
+                if col * 4u + 0u < 2u { partial[(at + 0u) / 4u][(at + 0u) % 4u] = select(partial[(at + 0u) / 4u][(at + 0u) % 4u], 0.0, fresh) + g3_0[0]; }
+                if col * 4u + 1u < 2u { partial[(at + 1u) / 4u][(at + 1u) % 4u] = select(partial[(at + 1u) / 4u][(at + 1u) % 4u], 0.0, fresh) + g3_0[1]; }
+                if col * 4u + 2u < 2u { partial[(at + 2u) / 4u][(at + 2u) % 4u] = select(partial[(at + 2u) / 4u][(at + 2u) % 4u], 0.0, fresh) + g3_0[2]; }
+                if col * 4u + 3u < 2u { partial[(at + 3u) / 4u][(at + 3u) % 4u] = select(partial[(at + 3u) / 4u][(at + 3u) % 4u], 0.0, fresh) + g3_0[3]; }
+            }
+            if col == 0u {
+                {
+                    let at = row / 4u + 0u;
+                    if at < 2u { partial[(start + 64u) / 4u + at] = select(partial[(start + 64u) / 4u + at], vec4(0.0), fresh) + bias0; }
+                }
+            }
+        }
+    }
+    barrier();
+}
