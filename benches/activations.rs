@@ -5,9 +5,9 @@
 
 use std::time::Instant;
 
-use wgrad::gpu::{Gpu, Plan};
-use wgrad::program::{DType, StepEntry};
-use wgrad::spec::activation::ActivationKind;
+use wgrad::__internal::spec::activation::ActivationKind;
+use wgrad::embed::Gpu;
+use wgrad::ir::{DType, Plan, StepEntry};
 use wgrad::{Activation, Program, Result, Shape};
 
 /// Dispatches per submission.

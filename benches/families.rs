@@ -4,11 +4,10 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use wgrad::cpu::{Interpreter, Weights};
-use wgrad::gpu::{Gpu, Plan};
+use wgrad::embed::Gpu;
+use wgrad::ir::{DType, Form, Interpreter, InterpreterWeights, Plan, StepEntry};
 use wgrad::nn::{GradientTransforms, Objective, TargetKind};
 use wgrad::prelude::*;
-use wgrad::program::{DType, Form, StepEntry};
 use wgrad::{Program, Shape};
 
 /// The adapter to measure, if there is any.
@@ -28,7 +27,7 @@ fn measure(criterion: &mut Criterion, group: &str, id: &str, work: u64, program:
     let mut group = criterion.benchmark_group(group);
     group.throughput(Throughput::Elements(work)).sample_size(20);
     let mut cpu = Interpreter::<f32>::new(program.clone());
-    let (mut weights, entry) = (Weights::default(), StepEntry::rows(usize::MAX));
+    let (mut weights, entry) = (InterpreterWeights::default(), StepEntry::rows(usize::MAX));
     group.bench_function(BenchmarkId::new("cpu", id), |bencher| {
         bencher.iter(|| cpu.run(black_box(&mut weights), &entry).expect("the program runs"));
     });
@@ -101,14 +100,16 @@ fn sine_step(criterion: &mut Criterion) {
     let zeros = || {
         network.params().iter().map(|param| vec![0.01f32; param.shape.len()]).collect::<Vec<_>>()
     };
-    let mut weights = Weights::new(network.params(), zeros(), Some(&Optimizer::adam()), 0);
+    let mut weights =
+        InterpreterWeights::new(network.params(), zeros(), Some(&Optimizer::adam()), 0);
     let mut cpu = Interpreter::<f32>::new(program.clone());
     group.bench_function("cpu", |bencher| {
         bencher.iter(|| cpu.run(&mut weights, &StepEntry::rows(1000)).expect("the program runs"));
     });
     if let Some(gpu) = adapter() {
-        let weights = wgrad::gpu::Weights::new(&gpu, network.params(), Some(&Optimizer::adam()), 0)
-            .expect("the weights fit");
+        let weights =
+            wgrad::ir::PlanWeights::new(&gpu, network.params(), Some(&Optimizer::adam()), 0)
+                .expect("the weights fit");
         let plan = Plan::new(&gpu, program, Some(&weights), &[], 0, |_| StepEntry::rows(1000));
         let mut plan = plan.expect("the program is lowered");
         group.bench_function(&gpu.info().name, |bencher| bencher.iter(|| run(&mut plan)));

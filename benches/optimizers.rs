@@ -5,10 +5,10 @@
 
 use std::time::Instant;
 
-use wgrad::gpu::{Gpu, Plan, Weights};
-use wgrad::program::{DType, ParamInfo, StepEntry, Steps};
+use wgrad::__internal::spec::optimizer::Takes;
+use wgrad::embed::Gpu;
+use wgrad::ir::{DType, ParamInfo, Plan, PlanWeights, StepEntry, Steps};
 use wgrad::random::{Key, Stream};
-use wgrad::spec::optimizer::Takes;
 use wgrad::{Activation, Optimizer, Program, Result, Shape};
 
 /// Steps per submission.
@@ -55,7 +55,7 @@ fn update(gpu: &Gpu, optimizer: Optimizer, len: usize) -> Result<(f64, usize)> {
     let mut program = Program::new("update", vec![param]);
     program.update(optimizer, None, Key::new(0, Stream::Optimizer))?;
     program.record(&[])?;
-    let weights = Weights::new(gpu, program.params(), Some(&optimizer), 0)?;
+    let weights = PlanWeights::new(gpu, program.params(), Some(&optimizer), 0)?;
     let rule = Steps::new(optimizer, 1);
     let mut plan = Plan::new(gpu, program, Some(&weights), &[], 0, move |step| rule.entry(step))?;
     Ok((seconds(gpu, &mut plan)?, 12 + 8 * optimizer.states().len()))

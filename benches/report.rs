@@ -5,11 +5,10 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Map, Value, json};
-use wgrad::cpu::Interpreter;
-use wgrad::gpu::{Choices, Fusion, Gpu, Plan, Weights};
+use wgrad::embed::{Choices, Fusion, Gpu};
+use wgrad::ir::{DType, Form, Interpreter, Plan, PlanWeights, StepEntry, Steps};
 use wgrad::nn::{GradientTransforms, Network, Objective, ProgramIo, TargetKind};
 use wgrad::prelude::*;
-use wgrad::program::{DType, Form, StepEntry, Steps};
 use wgrad::{Program, Result, Shape};
 
 /// What was asked for on the command line.
@@ -219,11 +218,11 @@ fn adam(report: &mut Report, ceiling: f64) -> Result<()> {
         let param = |number: usize| {
             let (name, shape) = (format!("{number}.weight"), Shape::new(&[len / tensors])?);
             let (l1, l2, multiplier, decays, has_gradient) = (0.0, 0.0, 1.0, true, true);
-            Ok(wgrad::program::ParamInfo { name, shape, l1, l2, multiplier, decays, has_gradient })
+            Ok(wgrad::ir::ParamInfo { name, shape, l1, l2, multiplier, decays, has_gradient })
         };
         let params = (0..tensors).map(param).collect::<Result<Vec<_>>>()?;
         let optimizer = Optimizer::adam();
-        let weights = Weights::new(&report.gpu, &params, Some(&optimizer), 0)?;
+        let weights = PlanWeights::new(&report.gpu, &params, Some(&optimizer), 0)?;
         let mut program = Program::new("adam", params);
         let key = wgrad::random::Key::new(0, wgrad::random::Stream::Optimizer);
         program.update(optimizer, None, key)?;
@@ -280,7 +279,7 @@ fn steps(report: &mut Report) -> Result<()> {
         let rule = Steps { batch, ..Steps::new(Optimizer::adam(), rows) };
         for fusion in [Fusion::Auto, Fusion::Layers, Fusion::Never] {
             let gpu = report.gpu.choosing(Choices { fusion, ..report.gpu.choices() });
-            let weights = Weights::new(&gpu, network.params(), Some(&Optimizer::adam()), 0)?;
+            let weights = PlanWeights::new(&gpu, network.params(), Some(&Optimizer::adam()), 0)?;
             let (program, rule) = (io.program.clone(), rule.clone());
             let mut plan =
                 Plan::new(&gpu, program, Some(&weights), &[], 0, move |step| rule.entry(step))?;
@@ -290,7 +289,7 @@ fn steps(report: &mut Report) -> Result<()> {
             report.add(&format!("{name} step, fusion {fusion:?}: dispatches"), dispatches, "");
         }
         let mut cpu = Interpreter::<f32>::new(io.program);
-        let mut weights = wgrad::cpu::Weights::new(
+        let mut weights = wgrad::ir::InterpreterWeights::new(
             network.params(),
             network.initial(0),
             Some(&Optimizer::adam()),
@@ -342,7 +341,7 @@ fn checks(report: &mut Report) -> Result<()> {
     };
     let (name, network, io, rows) = networks()?.swap_remove(0);
     let step = |gpu: &Gpu| {
-        let weights = Weights::new(gpu, network.params(), Some(&Optimizer::adam()), 0)?;
+        let weights = PlanWeights::new(gpu, network.params(), Some(&Optimizer::adam()), 0)?;
         let rule = Steps::new(Optimizer::adam(), rows);
         let program = io.program.clone();
         Plan::new(gpu, program, Some(&weights), &[], 0, move |step| rule.entry(step))
@@ -364,7 +363,7 @@ fn recording(report: &mut Report) -> Result<()> {
     let fusion = Fusion::Never;
     let gpu = report.gpu.choosing(Choices { fusion, ..report.gpu.choices() });
     let optimizer = Optimizer::adam();
-    let weights = Weights::new(&gpu, network.params(), Some(&optimizer), 0)?;
+    let weights = PlanWeights::new(&gpu, network.params(), Some(&optimizer), 0)?;
     let rule = Steps::new(optimizer, rows);
     let mut plan =
         Plan::new(&gpu, io.program, Some(&weights), &[], 0, move |step| rule.entry(step))?;

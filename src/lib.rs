@@ -1,29 +1,33 @@
 #![doc = include_str!("../README.md")]
 
-pub mod cpu;
+#[doc(hidden)]
+pub mod __internal;
 pub mod data;
 pub mod device;
-pub mod error;
-pub mod gpu;
+pub mod embed;
+mod engine;
+mod error;
+pub mod ir;
 pub mod nn;
-pub mod numeric;
-pub mod ops;
-pub mod program;
+mod numeric;
+mod ops;
 pub mod random;
 mod renamed;
-pub mod shape;
+mod shape;
 pub mod spec;
 mod time;
 pub mod train;
-pub mod walk;
+mod walk;
 
 pub use data::Dataset;
 #[cfg(not(target_family = "wasm"))]
 pub use device::self_test;
 pub use device::{Device, Tensor};
 pub use error::{Error, Result};
+pub use ir::Program;
 pub use nn::{Dense, Sequential};
-pub use program::Program;
+#[allow(deprecated, reason = "former names")]
+pub use renamed::{cpu, gpu, program};
 pub use shape::Shape;
 pub use spec::{
     Activation, Arithmetic, Initializer, Loss, Metric, Normalization, Optimizer, Reduce, Reduction,
@@ -35,7 +39,7 @@ pub use {ndarray, wgpu};
 /// The imports that most programs need: `use wgrad::prelude::*;`.
 pub mod prelude {
     pub use crate::data::{self, Dataset};
-    pub use crate::gpu::Gpu;
+    pub use crate::embed::Gpu;
     pub use crate::{
         Activation, Arithmetic, Dense, Device, Evaluation, Fit, History, Initializer, Loss, Metric,
         Normalization, Optimizer, Reduce, Reduction, Schedule, Sequential, Trainer,

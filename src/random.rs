@@ -112,12 +112,13 @@ impl Key {
 }
 
 /// The top 24 bits of a word as a uniform sample in [0, 1).
+#[doc(hidden)]
 pub fn unit(word: u32) -> f32 {
     (word >> 8) as f32 * (1.0 / 16_777_216.0)
 }
 
 /// The Threefry-2x32 block function, 20 rounds.
-pub fn threefry(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
+pub(crate) fn threefry(key: [u32; 2], counter: [u32; 2]) -> [u32; 2] {
     const ROTATIONS: [[u32; 4]; 2] = [[13, 15, 26, 6], [17, 29, 16, 24]];
     let schedule = [key[0], key[1], key[0] ^ key[1] ^ 0x1bd1_1bda];
     let mut x = [counter[0].wrapping_add(schedule[0]), counter[1].wrapping_add(schedule[1])];

@@ -1,9 +1,71 @@
 //! Former names, for one release.
+//!
+//! ```
+//! #![allow(deprecated)]
+//! use wgrad::cpu::{self, Interpreter};
+//! use wgrad::gpu::{self, Budget, Choices, Fusion, Gpu, Plan, Region, TextureCopy, Tuning, View};
+//! use wgrad::nn::{Around, Goal, Wiring};
+//! use wgrad::program::{Averaging, DType, Form, GradientTransforms, LossInputs, Slot, StepEntry, Steps};
+//! use wgrad::train::{Inference, Metrics, Snapshot, StepFigures, StepOptions, TrainingStep};
+//!
+//! let options: wgrad::embed::StepOptions = StepOptions::rows(64);
+//! let weights: cpu::Weights<f32> = wgrad::ir::InterpreterWeights::default();
+//! fn same(weights: gpu::Weights) -> wgrad::ir::PlanWeights {
+//!     weights
+//! }
+//! ```
 
 use crate::error::Result;
-use crate::program::{Program, Slot};
+use crate::ir::{Program, Slot};
 use crate::spec::Activation;
 use crate::{Device, Tensor};
+
+/// The former place of [`embed`](crate::embed) and [`ir::Plan`](crate::ir::Plan).
+#[doc(hidden)]
+#[deprecated(
+    since = "0.1.0",
+    note = "now in `wgrad::embed`; `Plan` and `PlanWeights` in `wgrad::ir`"
+)]
+pub mod gpu {
+    pub use crate::embed::{
+        Budget, Choices, Fusion, Gpu, MemoryUse, Profile, ProfileRow, Region, TextureCopy, Tuning,
+        View,
+    };
+    pub use crate::ir::{Plan, PlanWeights as Weights};
+}
+
+/// The former place of [`ir::Interpreter`](crate::ir::Interpreter).
+#[doc(hidden)]
+#[deprecated(since = "0.1.0", note = "now `wgrad::ir::{Interpreter, InterpreterWeights}`")]
+pub mod cpu {
+    pub use crate::ir::{Interpreter, InterpreterWeights as Weights};
+}
+
+/// The former name of [`ir`](crate::ir).
+#[doc(hidden)]
+#[deprecated(since = "0.1.0", note = "renamed to `wgrad::ir`")]
+pub mod program {
+    pub use crate::ir::{
+        DType, Form, LinearInputs, LossInputs, ParamInfo, Program, Refused, Slot, StepEntry, Steps,
+        TripletDistances,
+    };
+    pub use crate::nn::GradientTransforms;
+    pub use crate::train::Averaging;
+}
+
+/// Former names in [`train`](crate::train).
+pub mod steps {
+    use crate::embed;
+
+    macro_rules! moved {
+        ($($name:ident $(<$life:lifetime>)?),*) => {$(
+            /// The former name of the type in [`embed`].
+            #[deprecated(since = "0.1.0", note = "now in `wgrad::embed`")]
+            pub type $name $(<$life>)? = embed::$name $(<$life>)?;
+        )*};
+    }
+    moved!(Inference, Metrics<'a>, Snapshot, StepFigures, StepOptions, TrainingStep);
+}
 
 impl Activation {
     /// The former name of [`Activation::eval_mode`].

@@ -8,9 +8,10 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use wgrad::gpu::{Budget, Choices, Dispatch, Fusion, Plan, Weights};
+use wgrad::__internal::Dispatch;
+use wgrad::embed::{Budget, Choices, Fusion};
+use wgrad::ir::{Plan, PlanWeights, Steps};
 use wgrad::prelude::*;
-use wgrad::program::Steps;
 
 use support::adapter;
 
@@ -163,7 +164,7 @@ fn a_recorded_step_allocates_nothing_beside_what_wgpu_does() {
     let network =
         Sequential::new(2).dense(16).activation(Activation::tanh()).dense(1).build().unwrap();
     let optimizer = Optimizer::adam();
-    let weights = Weights::new(&gpu, network.params(), Some(&optimizer), 0).unwrap();
+    let weights = PlanWeights::new(&gpu, network.params(), Some(&optimizer), 0).unwrap();
     let objective = wgrad::nn::Objective {
         loss: Loss::mse(),
         reduction: Reduction::Mean,

@@ -2,10 +2,10 @@
 
 use ndarray::Array2;
 use wgpu::DeviceType;
-use wgrad::gpu::{Choices, Class, Fusion, Gpu};
+use wgrad::__internal::Class;
+use wgrad::embed::{Choices, Fusion, Gpu, StepOptions, TrainingStep};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
-use wgrad::train::{StepOptions, TrainingStep};
 
 use crate::support::run::featured_gpu;
 

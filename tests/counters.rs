@@ -11,12 +11,9 @@ use safetensors::SafeTensors;
 use support::nets::{self, bits, devices, directory};
 use support::run::gpu;
 use wgrad::Shape;
-use wgrad::cpu::Interpreter;
-use wgrad::gpu::Plan;
+use wgrad::ir::{DType, Interpreter, Plan, Program, StepEntry, Steps};
 use wgrad::prelude::*;
-use wgrad::program::{Averaging, DType, Program, StepEntry, Steps};
-
-use wgrad::train::{EarlyStopping, Epoch};
+use wgrad::train::{Averaging, EarlyStopping, Epoch};
 
 #[test]
 fn a_callback_or_checkpoint_every_so_many_epochs_that_none_is_reached_lets_fit_return() {
@@ -145,7 +142,7 @@ fn counting() -> Program {
 fn the_reference_counts_on_from_any_step() {
     let mut cpu = Interpreter::<f32>::new(counting()).starting_at(u64::MAX);
     for _ in 0..2 {
-        cpu.run(&mut wgrad::cpu::Weights::default(), &StepEntry::rows(1)).unwrap();
+        cpu.run(&mut wgrad::ir::InterpreterWeights::default(), &StepEntry::rows(1)).unwrap();
     }
     assert_eq!(cpu.take_records().len(), 2);
 }

@@ -154,7 +154,7 @@ fn the_gallery_draws_every_activation_and_elementwise_loss() {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gallery gpu");
     let activations = wgrad::Activation::all().map(|f| format!("activations/{}.png", f.name()));
     let losses = wgrad::Loss::all().filter(|loss| {
-        matches!(&loss.entry().kind, wgrad::spec::loss::LossKind::Elementwise(map) if map.inputs == 1)
+        matches!(&loss.entry().kind, wgrad::__internal::spec::loss::LossKind::Elementwise(map) if map.inputs == 1)
     });
     let losses: Vec<_> = losses.map(|loss| format!("losses/{}.png", loss.name())).collect();
     assert_eq!(json["losses"].as_u64(), Some(losses.len() as u64));

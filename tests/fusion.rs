@@ -7,12 +7,13 @@ use safetensors::SafeTensors;
 use support::adapter::{Adapter, fresh};
 use support::run::{count, featured_gpu, normal, uniform};
 use wgpu::DeviceType;
+use wgrad::__internal::{Class, MatMul};
 use wgrad::data::Targets;
-use wgrad::gpu::{Choices, Class, Fusion, MatMul};
+use wgrad::embed::{Choices, Fusion, StepOptions};
+use wgrad::ir::Form;
 use wgrad::prelude::*;
-use wgrad::program::Form;
 use wgrad::random::{Key, Stream};
-use wgrad::train::{StepOptions, TrainerBuilder};
+use wgrad::train::TrainerBuilder;
 
 /// Draws choices, the same in every run.
 struct Draw {

@@ -5,9 +5,8 @@ use crate::support;
 use support::golden::{Case as Golden, load};
 use support::run::{Case, gpu};
 use support::tolerance::Tolerance;
-use wgrad::cpu::{Interpreter, Weights};
+use wgrad::ir::{Form, Interpreter, InterpreterWeights, Slot, StepEntry};
 use wgrad::nn::{AdaptiveLogSoftmax, GradientTransforms, Objective, TargetKind};
-use wgrad::program::{Form, Slot, StepEntry};
 use wgrad::{Arithmetic, Loss, Normalization, Optimizer, Reduce, Reduction, Sequential, Shape};
 
 /// A case under test: inputs by role, and the results to be compared.
@@ -179,7 +178,7 @@ fn adaptive(golden: &Golden) -> usize {
     let mut cpu = Interpreter::<f64>::new(io.program);
     cpu.write(io.x, &numbers("x")).unwrap();
     cpu.write_indices(io.target.unwrap(), &golden.tensor("index").labels()).unwrap();
-    let mut weights = Weights::new(network.params(), params, None, 0);
+    let mut weights = InterpreterWeights::new(network.params(), params, None, 0);
     cpu.run(&mut weights, &StepEntry::rows(5)).unwrap();
     let close = |got: &[f64], role: &str| {
         let want = numbers(role);

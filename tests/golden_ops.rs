@@ -6,9 +6,9 @@ use support::golden::{Case as Golden, load};
 use support::run::{Case, Outcome, gpu};
 use support::tolerance::Tolerance;
 use support::weights::{Comparison, Pair, bounds, param, worst};
-use wgrad::program::{DType, LinearInputs, LossInputs, Slot, TripletDistances};
+use wgrad::__internal::spec::activation::{ActivationKind, Saves};
+use wgrad::ir::{DType, LinearInputs, LossInputs, Slot, TripletDistances};
 use wgrad::random::{Key, Stream};
-use wgrad::spec::activation::{ActivationKind, Saves};
 use wgrad::{Activation, Loss, Optimizer, Program, Reduction, Shape};
 
 fn shape(case: &Golden, role: &str) -> Vec<usize> {

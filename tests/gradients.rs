@@ -3,8 +3,7 @@
 use crate::support;
 
 use support::run::{Case, Outcome, gpu, normal};
-use wgrad::cpu::{Interpreter, Weights};
-use wgrad::program::{DType, Form, LossInputs, Slot, StepEntry};
+use wgrad::ir::{DType, Form, Interpreter, InterpreterWeights, LossInputs, Slot, StepEntry};
 use wgrad::random::{Key, Stream};
 use wgrad::{
     Activation, Arithmetic, Error, Loss, Normalization, Program, Reduce, Reduction, Result, Shape,
@@ -104,7 +103,7 @@ fn value(
         cpu.write(slot, data).unwrap();
     }
     cpu.write_indices(index, &ROW_INDICES).unwrap();
-    cpu.run(&mut Weights::default(), &StepEntry::rows(ROWS)).unwrap();
+    cpu.run(&mut InterpreterWeights::default(), &StepEntry::rows(ROWS)).unwrap();
     cpu.read(read).unwrap().to_vec()
 }
 

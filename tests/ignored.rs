@@ -7,7 +7,7 @@ use support::nets::devices;
 use support::run::{featured_gpu, gpu};
 use support::tolerance::Tolerance;
 use wgrad::data::{CsvOptions, Targets, read_csv_from};
-use wgrad::gpu::{Choices, Fusion};
+use wgrad::embed::{Choices, Fusion};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
 use wgrad::train::TrainerBuilder;

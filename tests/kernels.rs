@@ -5,11 +5,11 @@ use crate::support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use support::reflect::{Member, Reflection};
-use wgrad::gpu::kernel::{Access, Kernel, registry};
-use wgrad::program::StepEntry;
-use wgrad::spec::activation::ActivationKind;
-use wgrad::spec::loss::LossKind;
-use wgrad::spec::optimizer::OptimizerKind;
+use wgrad::__internal::kernel::{Access, Kernel, registry};
+use wgrad::__internal::spec::activation::ActivationKind;
+use wgrad::__internal::spec::loss::LossKind;
+use wgrad::__internal::spec::optimizer::OptimizerKind;
+use wgrad::ir::StepEntry;
 use wgrad::spec::{Entry, Kind as _};
 
 /// Every kernel with its reflection; an emptied catalogue fails.

@@ -4,8 +4,8 @@ use crate::support;
 
 use support::nets;
 use support::run::gpu;
+use wgrad::ir::Form;
 use wgrad::nn::Custom;
-use wgrad::program::Form;
 use wgrad::{
     Activation, Arithmetic, Dense, Device, Error, Fit, Initializer, Loss, Optimizer, Reduce,
     Sequential, Shape, Trainer, data,

@@ -7,10 +7,10 @@ use support::kernel::read_back;
 use support::run::{featured_gpu, gpu};
 use support::tolerance::Tolerance;
 use wgrad::data::Targets;
-use wgrad::gpu::{Choices, Fusion, Region};
+use wgrad::embed::{Choices, Fusion, Region, StepOptions};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
-use wgrad::train::{StepOptions, TrainerBuilder};
+use wgrad::train::TrainerBuilder;
 
 fn device(fusion: Fusion) -> Device {
     let gpu = featured_gpu();

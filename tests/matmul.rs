@@ -3,8 +3,9 @@
 use crate::support;
 
 use support::run::{Case, Outcome, count, featured_gpu, folding_gpu, gpu, normal};
-use wgrad::gpu::{Choices, Class, Gpu, MatMul, Plan, Tuning};
-use wgrad::program::{DType, Form, StepEntry};
+use wgrad::__internal::{Class, MatMul};
+use wgrad::embed::{Choices, Gpu, Tuning};
+use wgrad::ir::{DType, Form, Plan, StepEntry};
 use wgrad::random::{Key, Stream};
 use wgrad::{Program, Shape};
 

@@ -1,13 +1,11 @@
 //! Whole networks: the gradients that the backward pass fills are the derivatives of the loss.
 
-use wgrad::cpu::{Interpreter, Weights};
-use wgrad::gpu::{self, Plan};
+use wgrad::__internal::{Op, UpdateOp};
+use wgrad::ir::{Interpreter, InterpreterWeights, Plan, PlanWeights, StepEntry};
 use wgrad::nn::{
     AdaptiveLogSoftmax, GradientTransforms, Network, Norm, Objective, ProgramIo, TargetKind,
 };
-use wgrad::ops::UpdateOp;
 use wgrad::prelude::*;
-use wgrad::program::{Op, StepEntry};
 use wgrad::random::{Key, Stream};
 
 use crate::support;
@@ -150,8 +148,8 @@ fn cases() -> Vec<Case> {
 }
 
 impl Case {
-    fn weights(&self, params: &[Vec<f64>]) -> Weights<f64> {
-        Weights::new(self.network.params(), params.to_vec(), None, 0)
+    fn weights(&self, params: &[Vec<f64>]) -> InterpreterWeights<f64> {
+        InterpreterWeights::new(self.network.params(), params.to_vec(), None, 0)
     }
 
     /// Loss and penalty at these parameters, and the gradients.
@@ -161,8 +159,8 @@ impl Case {
         cpu.write(self.io.x, &wide(&self.inputs)).unwrap();
         let target = self.io.target.unwrap();
         match self.io.program.slot(target).unwrap().dtype {
-            wgrad::program::DType::F32 => cpu.write(target, &wide(&self.values)).unwrap(),
-            wgrad::program::DType::U32 => cpu.write_indices(target, &self.labels).unwrap(),
+            wgrad::ir::DType::F32 => cpu.write(target, &wide(&self.values)).unwrap(),
+            wgrad::ir::DType::U32 => cpu.write_indices(target, &self.labels).unwrap(),
         }
         let mut weights = self.weights(params);
         let update = self
@@ -224,7 +222,7 @@ fn a_device_fills_the_same_gradients_as_the_reference() {
     let mut checks = 0;
     for case in cases() {
         let (loss, want) = case.run(&case.exact_params());
-        let weights = gpu::Weights::new(gpu, case.network.params(), None, 0).unwrap();
+        let weights = PlanWeights::new(gpu, case.network.params(), None, 0).unwrap();
         for (index, param) in case.params.iter().enumerate() {
             let region = weights.param(index).unwrap();
             gpu.queue().write_buffer(&region.buffer, region.offset, bytemuck::cast_slice(param));

@@ -4,10 +4,9 @@ use crate::support;
 
 use support::run::{gpu, normal};
 use support::weights::{Comparison, param, worst};
-use wgrad::gpu::{Plan, Weights};
-use wgrad::program::{ParamInfo, Steps};
+use wgrad::__internal::spec::optimizer::{Takes, sides};
+use wgrad::ir::{ParamInfo, Plan, PlanWeights, Steps};
 use wgrad::random::{Key, Stream};
-use wgrad::spec::optimizer::{Takes, sides};
 use wgrad::{Error, Optimizer, Program};
 
 /// An update of parameters whose gradients are given.
@@ -73,7 +72,7 @@ fn a_thousand_tensors_of_odd_sizes_take_no_more_dispatches_than_one() {
     let matrices = filled.filter(|param| sides(param.shape)[1] > 0).count();
     for optimizer in optimizers() {
         let program = update(optimizer, &params);
-        let weights = Weights::new(gpu(), &params, Some(&optimizer), 0).unwrap();
+        let weights = PlanWeights::new(gpu(), &params, Some(&optimizer), 0).unwrap();
         let rule = Steps::new(optimizer, 1);
         let plan = move |step| rule.entry(step);
         let plan = Plan::new(gpu(), program, Some(&weights), &[], 0, plan).unwrap();
@@ -132,16 +131,16 @@ fn forty_million_parameters_are_updated_or_refused_with_the_limit() {
     // One tensor that no binding holds, whatever the device is like.
     let most = gpu().device().limits().max_storage_buffer_binding_size / 4;
     let large = [param(&[usize::try_from(most).unwrap() + 1], 1.0, true)];
-    let refused = Weights::new(gpu(), &large, None, 0).unwrap_err();
+    let refused = PlanWeights::new(gpu(), &large, None, 0).unwrap_err();
     assert!(matches!(refused, Error::Limit { .. }), "{refused}");
-    let refused = Weights::new(gpu(), &params, Some(&Optimizer::lbfgs()), 0).unwrap_err();
+    let refused = PlanWeights::new(gpu(), &params, Some(&Optimizer::lbfgs()), 0).unwrap_err();
     assert!(refused.to_string().contains("old_stps"), "{refused}");
     if std::env::var("WGRAD_FULL").is_err() {
         return;
     }
     for optimizer in [Optimizer::sgd(), Optimizer::adam(), Optimizer::adafactor()] {
         let program = update(optimizer, &params);
-        let weights = Weights::new(gpu(), &params, Some(&optimizer), 0).unwrap();
+        let weights = PlanWeights::new(gpu(), &params, Some(&optimizer), 0).unwrap();
         let rule = Steps::new(optimizer, 1);
         let entry = move |step| rule.entry(step);
         let mut plan = Plan::new(gpu(), program, Some(&weights), &[], 0, entry).unwrap();

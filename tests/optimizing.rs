@@ -5,8 +5,8 @@ use crate::support;
 use std::ops::ControlFlow;
 
 use support::nets::{bits, devices, directory};
+use wgrad::__internal::spec::schedule::Plateau;
 use wgrad::prelude::*;
-use wgrad::spec::schedule::Plateau;
 
 fn model() -> Sequential {
     Sequential::new(2).dense(8).activation(Activation::tanh()).dense(3)

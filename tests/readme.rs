@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 
 use support::golden::load;
 use support::measured::{self, Errors};
-use wgrad::spec::activation::{ActivationKind, Saves};
-use wgrad::spec::{Choice, Kind, ParamKind, initializer, schedule};
+use wgrad::__internal::spec::activation::{ActivationKind, Saves};
+use wgrad::__internal::spec::{initializer, schedule};
+use wgrad::spec::{Choice, Kind, ParamKind};
 use wgrad::{Activation, Loss, Optimizer};
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md");

@@ -4,12 +4,12 @@ use crate::support;
 
 use support::nets::{self, bits, devices};
 use support::run;
+use wgrad::__internal::spec::loss::TargetForm;
 use wgrad::data::{CsvOptions, Targets, read_csv_from};
 use wgrad::device::LossTensors;
+use wgrad::ir::{DType, Form, LinearInputs, LossInputs, Slot, TripletDistances};
 use wgrad::ndarray::{Array2, ArrayD, array};
 use wgrad::prelude::*;
-use wgrad::program::{DType, Form, LinearInputs, LossInputs, Slot, TripletDistances};
-use wgrad::spec::loss::TargetForm;
 use wgrad::train::EarlyStopping;
 use wgrad::{Error, Program, Result, Shape, Tensor};
 

@@ -6,10 +6,9 @@ use crate::support;
 use std::path::Path;
 
 use support::nets;
-use wgrad::gpu::{Plan, Weights};
+use wgrad::ir::{Plan, PlanWeights, Steps};
 use wgrad::nn::{GradientTransforms, Objective, ProgramIo, TargetKind};
 use wgrad::prelude::*;
-use wgrad::program::Steps;
 
 /// A step with every part that a step can have: dropout, penalties, both clippings, a shuffled batch.
 fn step() -> (wgrad::nn::Network, ProgramIo, Steps) {
@@ -67,7 +66,7 @@ fn the_dispatches_of_a_training_step_are_as_committed() {
     let (network, io, steps) = step();
     let device = nets::gpu();
     let gpu = device.gpu().unwrap();
-    let weights = Weights::new(gpu, network.params(), Some(&steps.optimizer), 0).unwrap();
+    let weights = PlanWeights::new(gpu, network.params(), Some(&steps.optimizer), 0).unwrap();
     let rule = move |step| steps.entry(step);
     let plan = Plan::new(gpu, io.program, Some(&weights), &[], 0, rule).unwrap();
     compare("dispatches.txt", &plan.explain());

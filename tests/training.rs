@@ -7,7 +7,7 @@ use std::ops::ControlFlow;
 
 use support::nets::{self, bits, devices};
 use wgrad::data::Targets;
-use wgrad::gpu::{Choices, Fusion};
+use wgrad::embed::{Choices, Fusion};
 use wgrad::ndarray::{Array2, array};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};

@@ -8,7 +8,7 @@ mod host;
 
 use clap::Parser;
 use host::{Host, Options, Result};
-use wgrad::gpu::Region;
+use wgrad::embed::Region;
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
 

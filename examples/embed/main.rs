@@ -41,7 +41,8 @@ fn main() -> Result {
     step.targets()?.copy_from(&mut encoder, &classes, classes.size())?;
     host.submit(encoder)?;
 
-    let (points, classes) = (wgrad::gpu::Region::whole(points), wgrad::gpu::Region::whole(classes));
+    let (points, classes) =
+        (wgrad::embed::Region::whole(points), wgrad::embed::Region::whole(classes));
     let painter =
         host.painter(field::PAINT, &[seen.outputs(), &step.parameter(0)?, &points, &classes]);
     let mut loss = f64::NAN;

@@ -1,9 +1,9 @@
 //! What is drawn of an op: curves over x, computed on a device.
 
+use wgrad::__internal::spec::activation::ActivationKind;
+use wgrad::__internal::spec::loss::{Domain, LossKind};
 use wgrad::ndarray::{Array1, Array2};
 use wgrad::prelude::*;
-use wgrad::spec::activation::ActivationKind;
-use wgrad::spec::loss::{Domain, LossKind};
 
 use crate::common::Result;
 

@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use image::codecs::gif::{GifEncoder, Repeat};
 use image::{Delay, Frame, RgbaImage};
 use wgpu::util::DeviceExt;
-use wgrad::gpu::Region;
+use wgrad::embed::Region;
 use wgrad::wgpu;
 
 pub type Result<T = (), E = Box<dyn std::error::Error>> = std::result::Result<T, E>;

@@ -1,6 +1,6 @@
 //! Render pipelines of a host that read storage buffers.
 
-use wgrad::gpu::Region;
+use wgrad::embed::Region;
 use wgrad::wgpu;
 
 /// A render pipeline that fills a texture, and the buffers it reads.

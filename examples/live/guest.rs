@@ -1,9 +1,8 @@
 //! What is trained in the window's frames, and what the keys change in it.
 
 use wgrad::data::Targets;
-use wgrad::gpu::{Budget, Region};
+use wgrad::embed::{Budget, Inference, Region, StepFigures, TrainingStep};
 use wgrad::prelude::*;
-use wgrad::train::{Inference, StepFigures, TrainingStep};
 use wgrad::wgpu;
 
 use crate::host::{Painter, Result, field};

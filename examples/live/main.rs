@@ -15,7 +15,7 @@ use guest::Guest;
 use host::Result;
 use wgpu::util::DeviceExt;
 use wgrad::data::Targets;
-use wgrad::gpu::Budget;
+use wgrad::embed::Budget;
 use wgrad::prelude::*;
 use wgrad::wgpu;
 use winit::application::ApplicationHandler;

@@ -12,9 +12,8 @@ use std::path::PathBuf;
 use clap::Parser;
 use host::{Host, Options, Result};
 use wgrad::Shape;
-use wgrad::gpu::{Region, TextureCopy, View};
+use wgrad::embed::{Region, StepOptions, TextureCopy, View};
 use wgrad::prelude::*;
-use wgrad::train::StepOptions;
 use wgrad::wgpu;
 
 /// Fits a picture with a coordinate network

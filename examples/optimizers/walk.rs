@@ -3,10 +3,11 @@
 
 use std::sync::mpsc;
 
-use wgrad::cpu::{self, Interpreter};
-use wgrad::gpu::{self, Gpu, Plan, Region};
+use wgrad::embed::{Gpu, Region};
+use wgrad::ir::{
+    DType, Interpreter, InterpreterWeights, ParamInfo, Plan, PlanWeights, Slot, Steps,
+};
 use wgrad::prelude::*;
-use wgrad::program::{DType, ParamInfo, Slot, Steps};
 use wgrad::random::{Key, Stream};
 use wgrad::{Program, Shape};
 
@@ -64,7 +65,7 @@ fn program(optimizer: Optimizer, seed: u64) -> Result<(Program, Slot)> {
 pub fn on_cpu(optimizer: Optimizer, surface: &Surface, seed: u64) -> Result<Path> {
     let (program, height) = program(optimizer, seed)?;
     let start = vec![surface.start.to_vec()];
-    let mut weights = cpu::Weights::new(program.params(), start, Some(&optimizer), 0);
+    let mut weights = InterpreterWeights::new(program.params(), start, Some(&optimizer), 0);
     let mut interpreter = Interpreter::<f32>::new(program);
     let rule = Steps::new(optimizer, 1);
     let mut path = Path::new(optimizer, surface);
@@ -85,14 +86,14 @@ pub fn on_cpu(optimizer: Optimizer, surface: &Surface, seed: u64) -> Result<Path
 struct Walker {
     path: Path,
     plan: Plan,
-    weights: gpu::Weights,
+    weights: PlanWeights,
     height: Region,
 }
 
 impl Walker {
     fn new(gpu: &Gpu, optimizer: Optimizer, surface: &Surface, seed: u64) -> Result<Self> {
         let (program, height) = program(optimizer, seed)?;
-        let weights = gpu::Weights::new(gpu, program.params(), Some(&optimizer), 0)?;
+        let weights = PlanWeights::new(gpu, program.params(), Some(&optimizer), 0)?;
         let rule = Steps::new(optimizer, 1);
         let plan = Plan::new(gpu, program, Some(&weights), &[], 0, move |step| rule.entry(step))?;
         let height = plan.region(height).expect("an input has memory").clone();

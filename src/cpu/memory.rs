@@ -2,7 +2,7 @@
 
 use super::Weights;
 use crate::error::{Error, Result};
-use crate::program::{DType, Place, Program, Slot, StepEntry};
+use crate::ir::{DType, Place, Program, Slot, StepEntry};
 use crate::spec::Real;
 
 /// The memory that an op runs on.

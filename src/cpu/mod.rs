@@ -1,8 +1,7 @@
 //! The CPU reference: runs a [`Program`] op by op over contiguous slices, in `f32` or `f64`.
 //!
 //! ```
-//! use wgrad::cpu::{Interpreter, Weights};
-//! use wgrad::program::{DType, StepEntry};
+//! use wgrad::ir::{DType, Interpreter, InterpreterWeights, StepEntry};
 //! use wgrad::{Activation, Program, Shape};
 //!
 //! let mut program = Program::new("relu", vec![]);
@@ -10,7 +9,7 @@
 //! let y = program.activation("y", Activation::relu(), x)?;
 //! let mut cpu = Interpreter::<f64>::new(program);
 //! cpu.write(x, &[-1.0, 0.0, 2.0])?;
-//! cpu.run(&mut Weights::default(), &StepEntry::rows(3))?;
+//! cpu.run(&mut InterpreterWeights::default(), &StepEntry::rows(3))?;
 //! assert_eq!(cpu.read(y)?, [0.0, 0.0, 2.0]);
 //! # Ok::<(), wgrad::Error>(())
 //! ```
@@ -23,7 +22,7 @@ use memory::Progress;
 use std::ops::Range;
 
 use crate::error::{Error, Result};
-use crate::program::{DType, ParamInfo, Place, Program, Slot, StepEntry, StepRule};
+use crate::ir::{DType, ParamInfo, Place, Program, Slot, StepEntry, StepRule};
 use crate::spec::optimizer::Layout;
 use crate::spec::{Optimizer, Real};
 
@@ -95,7 +94,7 @@ impl<F: Real> Interpreter<F> {
     pub fn new(program: Program) -> Self {
         // The memory of parameters and gradients is in the weights.
         let sized = |wanted: DType| {
-            move |slot: &crate::program::SlotInfo| {
+            move |slot: &crate::ir::SlotInfo| {
                 let own = matches!(slot.place, Place::Input | Place::Value) && slot.dtype == wanted;
                 if own { slot.shape.len() } else { 0 }
             }
@@ -221,7 +220,7 @@ impl<F: Real> Interpreter<F> {
 }
 
 fn write<T: Copy>(
-    info: &crate::program::SlotInfo,
+    info: &crate::ir::SlotInfo,
     place: Option<&mut Vec<T>>,
     data: &[T],
 ) -> Result<()> {

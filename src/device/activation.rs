@@ -3,7 +3,7 @@
 use super::Device;
 use super::tensor::{Tensor, wrong_count};
 use crate::error::Result;
-use crate::program::DType;
+use crate::ir::DType;
 use crate::random::Key;
 use crate::spec::Activation;
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Device;
 use super::tensor::{Tensor, wrong_count};
 use crate::error::{Error, Result};
-use crate::program::{Form, Program, Slot};
+use crate::ir::{Form, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Arithmetic, Normalization, Reduce};
 

@@ -1,11 +1,11 @@
 //! Runs a program on either engine, and holds the weights that it trains.
 
 use super::Device;
-use crate::cpu::{self, Interpreter};
+use crate::engine::cpu::{self, Interpreter};
+use crate::engine::gpu::{self, Plan};
 use crate::error::{Error, Result};
-use crate::gpu::{self, Plan};
+use crate::ir::{BoxedRule, Op, ParamInfo, Program, Slot, StepRule, WeightValues};
 use crate::numeric::check_memory;
-use crate::program::{BoxedRule, Op, ParamInfo, Program, Slot, StepRule, WeightValues};
 use crate::spec::Optimizer;
 
 /// A network's parameters, gradients and optimizer state on a device.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::Device;
 use super::tensor::{PendingCheck, Tensor, wrong_count};
 use crate::error::Result;
+use crate::ir::{LinearInputs, LinearLoss, LossInputs, TripletDistances};
 use crate::ops::loss::Layout;
-use crate::program::{LinearInputs, LinearLoss, LossInputs, TripletDistances};
 use crate::spec::{Loss, Metric, Reduction};
 
 /// The inputs of a loss as tensors; see [`LossInputs`].
@@ -191,7 +191,7 @@ impl Device {
     ///
     /// ```
     /// use ndarray::array;
-    /// use wgrad::program::{Form, LinearInputs};
+    /// use wgrad::ir::{Form, LinearInputs};
     /// use wgrad::{Device, Loss, Reduction};
     ///
     /// let device = Device::cpu();
@@ -248,7 +248,7 @@ impl Device {
     ///
     /// ```
     /// use ndarray::array;
-    /// use wgrad::program::TripletDistances;
+    /// use wgrad::ir::TripletDistances;
     /// use wgrad::{Device, Reduction};
     ///
     /// let device = Device::cpu();

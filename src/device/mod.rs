@@ -15,8 +15,8 @@ pub use self_test::self_test;
 pub use self_test::{Check, SelfTest, Verdict, self_test_async};
 pub use tensor::Tensor;
 
+use crate::engine::gpu::Gpu;
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
 
 /// A compute device.
 ///

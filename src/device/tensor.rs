@@ -5,11 +5,11 @@ use std::sync::Arc;
 use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
 
 use super::Device;
-use crate::cpu::{self, Interpreter};
+use crate::engine::cpu::{self, Interpreter};
+use crate::engine::gpu::{Gpu, Plan, View};
 use crate::error::{Error, Result};
-use crate::gpu::{Gpu, Plan, View};
+use crate::ir::{DType, Form, Op, Program, Slot, StepEntry};
 use crate::numeric::check_memory;
-use crate::program::{DType, Form, Op, Program, Slot, StepEntry};
 use crate::shape::Shape;
 
 /// An array of `f32` values or class indices on a device. Ops return new tensors; nothing is changed in place.

@@ -2,7 +2,7 @@
 
 use super::kernel::Kernel;
 use super::kernel::matmul::{Epilogue, Tiling, Variant, Via};
-use crate::program::{Form, Product};
+use crate::ir::{Form, Product};
 use crate::spec::Activation;
 
 /// The tilings of a matrix product.

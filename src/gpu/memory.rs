@@ -2,7 +2,7 @@
 
 use super::{DeviceId, Gpu};
 use crate::error::{Error, Result};
-use crate::program::DType;
+use crate::ir::DType;
 use crate::shape::{Shape, padded};
 
 /// A range of a buffer, as a binding takes it.

@@ -1,7 +1,7 @@
 //! The GPU engine: an adapter of our own or the host application's device, and programs lowered to dispatches on it.
 
 mod adapter;
-pub mod arena;
+pub(crate) mod arena;
 mod budget;
 mod choice;
 mod identity;

@@ -7,8 +7,8 @@ use super::kernel::Kernel;
 use super::lower::{Job, Lowering, Memory, fusion};
 use super::{Choices, Fusion, Gpu, Tuning};
 use crate::error::{Error, Result};
+use crate::ir::{Op, Program};
 use crate::ops::UpdateOp;
-use crate::program::{Op, Program};
 
 /// The number of state values that a program may keep in addition to those of its optimizer.
 const EXTRAS: usize = 2;

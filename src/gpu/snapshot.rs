@@ -4,7 +4,7 @@ use super::Weights;
 use super::staging::{Downloads, LeaseState};
 use super::{Gpu, Plan};
 use crate::error::Result;
-use crate::program::WeightValues;
+use crate::ir::WeightValues;
 
 /// The weights at one step.
 #[derive(Clone, Debug, PartialEq)]

@@ -13,7 +13,7 @@ use super::Gpu;
 use super::memory::Region;
 use super::staging::{Direction, Downloads, Lease, LeaseState, Staging};
 use crate::error::{Error, Result};
-use crate::program::{BoxedRule, MAX_COUNT, Op, StepEntry};
+use crate::ir::{BoxedRule, MAX_COUNT, Op, StepEntry};
 
 /// The number of steps that the table and the metrics ring hold.
 pub(super) const CAPACITY: u64 = 1024;

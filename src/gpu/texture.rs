@@ -5,7 +5,7 @@ use super::memory::View;
 use super::requirements::{compute_needs, within};
 use super::{Gpu, Region};
 use crate::error::{Error, Result};
-use crate::program::DType;
+use crate::ir::DType;
 
 const OP: &str = "texture copy";
 

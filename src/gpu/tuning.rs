@@ -8,8 +8,8 @@ use super::choice::MatMul;
 use super::kernel::matmul::Tiling;
 use super::{Choices, Fusion, Gpu, Plan};
 use crate::error::{Error, Result};
+use crate::ir::{DType, Form, Op, Product, Program, StepEntry};
 use crate::ops::LinearOp;
-use crate::program::{DType, Form, Op, Product, Program, StepEntry};
 use crate::shape::Shape;
 use crate::time::Instant;
 
@@ -22,7 +22,7 @@ type ProductSizes = (Form, [usize; 4]);
 /// The tilings that were fastest, by form and sides. As text it is a line per product, to be saved and read again:
 ///
 /// ```
-/// use wgrad::gpu::Tuning;
+/// use wgrad::embed::Tuning;
 ///
 /// let text = "nn 1000 x 64 x 64 x 1: Shared\n";
 /// let tuning: Tuning = text.parse()?;

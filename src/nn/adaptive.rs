@@ -2,7 +2,7 @@
 
 use super::Custom;
 use crate::error::{Error, Result};
-use crate::program::{Form, Program, Slot};
+use crate::ir::{Form, Program, Slot};
 use crate::spec::{Activation, Arithmetic, Initializer};
 
 const NAME: &str = "adaptive_log_softmax";

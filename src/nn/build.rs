@@ -2,7 +2,7 @@
 
 use super::{Custom, Dense, Embedding, Layer, Norm};
 use crate::error::{Error, Result};
-use crate::program::ParamInfo;
+use crate::ir::ParamInfo;
 use crate::shape::Shape;
 use crate::spec::{Activation, Initializer, Normalization, Range};
 

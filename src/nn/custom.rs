@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::program::{DType, ParamInfo, Program, Slot};
+use crate::ir::{DType, ParamInfo, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::Initializer;
 

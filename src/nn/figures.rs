@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::objective::{Objective, TargetKind};
 use super::{Layer, Network};
 use crate::error::{Error, Result};
-use crate::program::{Op, Program, Slot};
+use crate::ir::{Op, Program, Slot};
 
 /// The recorded values of one step.
 pub type Record = [f32; Op::MAX_RECORDED];

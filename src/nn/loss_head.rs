@@ -5,8 +5,8 @@ use super::build::{Stage, StageKind};
 use super::objective::Objective;
 use super::pass::forward;
 use crate::error::{Error, Result};
+use crate::ir::{LinearInputs, LossInputs, Program, Slot};
 use crate::ops::loss::LinearOutputs;
-use crate::program::{LinearInputs, LossInputs, Program, Slot};
 use crate::spec::{Loss, Metric, Reduction};
 
 /// The targets and weights that a loss compares outputs with.

@@ -21,7 +21,7 @@ pub use objective::{Objective, TargetKind};
 pub use programs::ProgramIo;
 pub(crate) use programs::order;
 
-pub use crate::program::GradientTransforms;
+pub use crate::ir::transforms::GradientTransforms;
 use crate::spec::{Activation, Normalization};
 
 /// The former name of [`Objective`].

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Layer;
 use super::build::{Builder, InitSource, Stage, StageKind};
 use crate::error::{Error, Result};
-use crate::program::ParamInfo;
+use crate::ir::ParamInfo;
 use crate::shape::padded;
 use crate::spec::Activation;
 

@@ -2,7 +2,7 @@
 
 use super::GradientTransforms;
 use crate::error::Result;
-use crate::program::{DType, Program, Slot};
+use crate::ir::{DType, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Loss, Metric, Reduction};
 

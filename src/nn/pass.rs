@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::Network;
 use super::build::{Stage, StageKind};
 use crate::error::{Error, Result};
-use crate::program::{Form, Program, Slot};
+use crate::ir::{Form, Program, Slot};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::{Activation, Arithmetic};

@@ -1,7 +1,8 @@
 //! The optimizer's update with the gradient transforms around it.
 
+use super::GradientTransforms;
 use crate::error::Result;
-use crate::program::{GradientTransforms, Program, Slot};
+use crate::ir::{Program, Slot};
 use crate::random::{Key, Stream};
 use crate::spec::Optimizer;
 

@@ -1,7 +1,7 @@
 //! Test programs for ops, as data, so that everything that runs ops runs the same ones.
 
 use crate::error::Result;
-use crate::program::{DType, Program, Slot, Steps};
+use crate::ir::{DType, Program, Slot, Steps};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::Optimizer;

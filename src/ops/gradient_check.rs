@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::case::Case;
 use super::cases;
-use crate::cpu::{Interpreter, Weights};
+use crate::engine::cpu::{Interpreter, Weights};
 use crate::error::{Error, Result};
-use crate::program::{DType, Program, Slot};
+use crate::ir::{DType, Program, Slot};
 use crate::random::{Key, Stream};
 use crate::spec::{Arithmetic, Reduce};
 

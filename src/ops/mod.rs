@@ -31,11 +31,11 @@ pub use update::UpdateOp;
 
 use case::Case;
 
-use crate::cpu::Memory;
+use crate::engine::cpu::Memory;
+use crate::engine::gpu::kernel::Kernel;
+use crate::engine::gpu::lower::Lowering;
 use crate::error::Result;
-use crate::gpu::kernel::Kernel;
-use crate::gpu::lower::Lowering;
-use crate::program::{Gradients, Op, Program};
+use crate::ir::{Gradients, Op, Program};
 use crate::spec::Real;
 
 impl Op {

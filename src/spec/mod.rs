@@ -6,27 +6,27 @@
 
 #![allow(clippy::type_complexity, reason = "a signature says more than an alias for it")]
 
-pub mod activation;
+pub(crate) mod activation;
 pub(crate) mod entries;
-pub mod initializer;
-pub mod loss;
-pub mod metric;
-pub mod norm;
-pub mod optimizer;
-pub mod param;
-pub mod registry;
-pub mod schedule;
-pub mod tensor;
+pub(crate) mod initializer;
+pub(crate) mod loss;
+pub(crate) mod metric;
+pub(crate) mod norm;
+pub(crate) mod optimizer;
+pub(crate) mod param;
+pub(crate) mod registry;
+pub(crate) mod schedule;
+pub(crate) mod tensor;
 
-pub use activation::Activation;
+pub use activation::{Activation, ActivationKind};
 pub use initializer::Initializer;
-pub use loss::{Loss, Reduction};
+pub use loss::{Domain, Loss, LossKind, Reduction};
 pub use metric::Metric;
 pub use norm::Normalization;
 pub use optimizer::Optimizer;
 pub use param::{Param, ParamKind, ParamValue, Range};
 pub use registry::{Alias, Choice, Entry, Kind};
-pub use schedule::Schedule;
+pub use schedule::{Plateau, Schedule};
 pub use tensor::{Arithmetic, Reduce};
 
 use crate::numeric::Float;

@@ -1,9 +1,9 @@
 //! The weight of a batch in the loss over several batches.
 
 use crate::data::{Dataset, Targets};
+use crate::ir::{DType, StepEntry};
 use crate::nn::Objective;
 use crate::ops::loss::has_weighted_mean;
-use crate::program::{DType, StepEntry};
 use crate::random::Key;
 
 /// The weights of a batch in the means over several batches.

@@ -3,8 +3,8 @@
 use super::{Settings, Trainer};
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
+use crate::ir::Averaging;
 use crate::nn::{GradientTransforms, Layer, Network, Objective, Sequential};
-use crate::program::Averaging;
 use crate::spec::schedule::Plateau;
 use crate::spec::{Loss, Metric, Optimizer, Reduction, Schedule};
 

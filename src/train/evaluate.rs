@@ -8,8 +8,8 @@ use super::history::{Evaluation, Totals};
 use crate::data::{Dataset, Targets};
 use crate::device::Executor;
 use crate::error::{Error, Result};
+use crate::ir::StepEntry;
 use crate::nn::{ProgramIo, TargetKind};
-use crate::program::StepEntry;
 
 /// The maximum number of rows per chunk.
 const MOST_ROWS: usize = 4096;

@@ -11,8 +11,8 @@ use super::history::{Epoch, Evaluation, History, Totals};
 use crate::data::Dataset;
 use crate::device::Executor;
 use crate::error::{Error, Result};
+use crate::ir::{LiveSteps, StepRule, Steps};
 use crate::nn::{Objective, ProgramIo, Record, RecordLayout, order};
-use crate::program::{LiveSteps, StepRule, Steps};
 use crate::spec::Range;
 use crate::spec::schedule::improves;
 

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use super::batch_weight::BatchWeight;
+use crate::ir::Op;
 use crate::nn::{Objective, Record, RecordLayout};
-use crate::program::Op;
 use crate::spec::{Metric, Reduction};
 
 /// The loss, penalty and metrics of a pass over data.

@@ -7,22 +7,23 @@ mod checkpoint;
 mod evaluate;
 mod fit;
 mod history;
-mod step;
+pub(crate) mod step;
 mod tune;
 
+#[doc(hidden)]
+pub use crate::renamed::steps::*;
 pub use builder::TrainerBuilder;
 pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
-pub use step::{Inference, Metrics, Snapshot, StepFigures, StepOptions, TrainingStep};
 
 use ndarray::{Array2, ArrayView2};
 
 use crate::data::{Dataset, Targets};
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
+use crate::ir::Steps;
+pub use crate::ir::step::Averaging;
 use crate::nn::{GradientTransforms, Network, Objective, Sequential, TargetKind};
-pub use crate::program::Averaging;
-use crate::program::Steps;
 use crate::spec::schedule::{Plateau, PlateauState};
 use crate::spec::{Loss, Metric, Optimizer, ParamValue, Reduction, Schedule};
 

@@ -3,8 +3,8 @@
 use super::Trainer;
 use crate::data::Dataset;
 use crate::device::Device;
+use crate::engine::gpu::Tuning;
 use crate::error::Result;
-use crate::gpu::Tuning;
 
 impl Trainer {
     /// Measures which tilings are fastest for the matrix products of training on batches of `batch` rows, and uses them

@@ -6,8 +6,7 @@ use wgrad::Result;
 use wgrad::data::Targets;
 use wgrad::ndarray::Array2;
 use wgrad::prelude::*;
-use wgrad::program::Averaging;
-use wgrad::train::{EarlyStopping, TrainerBuilder};
+use wgrad::train::{Averaging, EarlyStopping, TrainerBuilder};
 
 use super::draw::Draw;
 use super::outcome::Outcome;
@@ -152,7 +151,7 @@ fn suited(draw: &mut Draw, device: &Device) -> Device {
     match device.gpu() {
         Some(gpu) if !fused => {
             let choices =
-                wgrad::gpu::Choices { fusion: wgrad::gpu::Fusion::Never, ..gpu.choices() };
+                wgrad::embed::Choices { fusion: wgrad::embed::Fusion::Never, ..gpu.choices() };
             gpu.choosing(choices).into()
         }
         _ => device.clone(),

@@ -1,14 +1,14 @@
 //! Single ops over a few tensors.
 
+use wgrad::__internal::spec::activation::ActivationKind;
+use wgrad::__internal::spec::initializer::InitializerKind;
+use wgrad::__internal::spec::loss::LossKind;
+use wgrad::__internal::spec::optimizer::OptimizerKind;
+use wgrad::__internal::spec::schedule::ScheduleKind;
 use wgrad::device::LossTensors;
+use wgrad::ir::{Form, LinearInputs, TripletDistances};
 use wgrad::ndarray::{ArrayD, IxDyn};
-use wgrad::program::{Form, LinearInputs, TripletDistances};
 use wgrad::random::{Key, Stream};
-use wgrad::spec::activation::ActivationKind;
-use wgrad::spec::initializer::InitializerKind;
-use wgrad::spec::loss::LossKind;
-use wgrad::spec::optimizer::OptimizerKind;
-use wgrad::spec::schedule::ScheduleKind;
 use wgrad::spec::{Choice, Kind};
 use wgrad::{
     Activation, Arithmetic, Device, Loss, Metric, Normalization, Reduce, Reduction, Result, Shape,

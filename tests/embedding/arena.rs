@@ -3,9 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use wgrad::Error;
-use wgrad::gpu::Fusion;
+use wgrad::embed::{Fusion, StepOptions};
 use wgrad::prelude::*;
-use wgrad::train::StepOptions;
 
 use super::host::{Host, ROWS, binding, floats, one_by_one, simulated, trainer, trainer_with};
 use crate::support::kernel::read_back;
@@ -35,7 +34,7 @@ fn contents(host: &Host, buffer: &wgpu::Buffer) -> Vec<f32> {
     inside.to_vec()
 }
 
-fn train(host: &Host, step: &mut wgrad::train::TrainingStep, frames: u64) {
+fn train(host: &Host, step: &mut wgrad::embed::TrainingStep, frames: u64) {
     let data = simulated();
     for _ in 0..frames {
         let mut encoder = host.encoder();

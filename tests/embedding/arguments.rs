@@ -2,13 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use wgrad::gpu::kernel::Text;
-use wgrad::gpu::kernel::registry;
-use wgrad::gpu::{Plan, View, Weights};
+use wgrad::__internal::kernel::{Text, registry};
+use wgrad::embed::View;
+use wgrad::ir::{DType, Form, Interpreter, InterpreterWeights, Plan, PlanWeights, Slot, StepEntry};
 use wgrad::prelude::*;
-use wgrad::program::{DType, Form, Slot, StepEntry};
 use wgrad::random::{Key, Stream};
-use wgrad::{Error, Program, Result, Shape, cpu};
+use wgrad::{Error, Program, Result, Shape};
 
 use super::host::{Host, ROWS, one_by_one, trainer};
 
@@ -43,13 +42,13 @@ fn a_parameter_gradient_or_state_that_there_is_not_is_refused_with_the_count() {
     blames(step.parameter(99), &["parameter 99", "4"]);
     blames(step.parameter(4), &["parameter 4"]);
     let network = Sequential::new(2).dense(3).build().unwrap();
-    let weights = Weights::new(&gpu, network.params(), Some(&Optimizer::adam()), 0).unwrap();
+    let weights = PlanWeights::new(&gpu, network.params(), Some(&Optimizer::adam()), 0).unwrap();
     blames(weights.param(2), &["parameter 2", "2"]);
     blames(weights.grad(usize::MAX), &["parameter", "2"]);
     blames(weights.state(2, 0), &["state value 2", "2"]);
     blames(weights.state(0, 2), &["parameter 2"]);
     blames(pollster::block_on(weights.read_state(2)), &["state value 2"]);
-    let history = Weights::new(&gpu, network.params(), Some(&Optimizer::lbfgs()), 0).unwrap();
+    let history = PlanWeights::new(&gpu, network.params(), Some(&Optimizer::lbfgs()), 0).unwrap();
     let slots = (0..history.memory().parts().len()).map(|state| history.state(state, 0));
     for error in slots.filter_map(Result::err) {
         assert!(!matches!(error, Error::Internal(_)), "{error}");
@@ -83,7 +82,7 @@ fn a_slot_of_another_program_is_refused_by_every_call_that_takes_one() {
     blames(program.clone().record(&[foreign]), &words);
     blames(program.clone().metric(Metric::Accuracy, foreign, x), &words);
 
-    let mut interpreter = cpu::Interpreter::<f64>::new(program.clone());
+    let mut interpreter = Interpreter::<f64>::new(program.clone());
     blames(interpreter.read(foreign), &words);
     blames(interpreter.read_indices(foreign), &words);
     blames(interpreter.write(foreign, &[1.0]), &words);
@@ -135,7 +134,7 @@ fn weights_that_do_not_belong_to_a_program_are_refused_on_both_engines() {
     for needs in &optimizers {
         let Ok(program) = updating(*needs) else { continue };
         for has in optimizers.iter().map(Some).chain([None]) {
-            let Ok(weights) = Weights::new(&gpu, own.params(), has, 0) else { continue };
+            let Ok(weights) = PlanWeights::new(&gpu, own.params(), has, 0) else { continue };
             match Plan::new(&gpu, program.clone(), Some(&weights), &[], 0, rule) {
                 Ok(_) => assert!(needs.states().len() <= has.map_or(0, |has| has.states().len())),
                 Err(error) => {
@@ -146,9 +145,9 @@ fn weights_that_do_not_belong_to_a_program_are_refused_on_both_engines() {
                 }
             }
             let params = own.params().iter().map(|p| vec![0.5f64; p.shape.len()]).collect();
-            let mut weights = cpu::Weights::new(own.params(), params, has, 0);
+            let mut weights = InterpreterWeights::new(own.params(), params, has, 0);
             let entry = StepEntry::rows(ROWS);
-            let ran = cpu::Interpreter::<f64>::new(program.clone()).run(&mut weights, &entry);
+            let ran = Interpreter::<f64>::new(program.clone()).run(&mut weights, &entry);
             if let Err(error) = ran {
                 assert!(matches!(error, Error::Unsupported { .. }), "{needs} on {has:?}: {error}");
                 assert!(has != Some(needs), "{needs}: {error}");
@@ -160,12 +159,12 @@ fn weights_that_do_not_belong_to_a_program_are_refused_on_both_engines() {
     let adam = updating(Optimizer::adam()).unwrap();
     let optimizer = Optimizer::adam();
     for others in [of(4), Sequential::new(2).dense(3).dense(1).build().unwrap()] {
-        let weights = Weights::new(&gpu, others.params(), Some(&optimizer), 0).unwrap();
+        let weights = PlanWeights::new(&gpu, others.params(), Some(&optimizer), 0).unwrap();
         let plan = Plan::new(&gpu, adam.clone(), Some(&weights), &[], 0, rule);
         blames(plan, &["weights", "changing"]);
         let params = others.params().iter().map(|p| vec![0.5f32; p.shape.len()]).collect();
-        let mut weights = cpu::Weights::new(others.params(), params, Some(&optimizer), 0);
-        let mut interpreter = cpu::Interpreter::<f32>::new(adam.clone());
+        let mut weights = InterpreterWeights::new(others.params(), params, Some(&optimizer), 0);
+        let mut interpreter = Interpreter::<f32>::new(adam.clone());
         blames(interpreter.run(&mut weights, &StepEntry::rows(ROWS)), &["weights", "changing"]);
     }
     blames(Plan::new(&gpu, adam.clone(), None, &[], 0, rule), &["weights", "changing"]);
@@ -180,20 +179,20 @@ fn weights_that_do_not_belong_to_a_program_are_refused_on_both_engines() {
             Ok(())
         })
     });
-    let weights = Weights::new(&gpu, own.params(), None, 0).unwrap();
+    let weights = PlanWeights::new(&gpu, own.params(), None, 0).unwrap();
     for program in lacking.map(Result::unwrap) {
         blames(Plan::new(&gpu, program.clone(), Some(&weights), &[], 0, rule), &["state value"]);
         if let Err(error) = Gpu::required_limits(&program) {
             assert!(!matches!(error, Error::Internal(_)), "{error}");
         }
         let params = own.params().iter().map(|p| vec![0.5f32; p.shape.len()]).collect();
-        let mut weights = cpu::Weights::new(own.params(), params, None, 0);
-        let mut interpreter = cpu::Interpreter::<f32>::new(program);
+        let mut weights = InterpreterWeights::new(own.params(), params, None, 0);
+        let mut interpreter = Interpreter::<f32>::new(program);
         blames(interpreter.run(&mut weights, &StepEntry::rows(ROWS)), &["state value"]);
     }
-    let weights = Weights::new(&gpu, own.params(), Some(&optimizer), 0).unwrap();
+    let weights = PlanWeights::new(&gpu, own.params(), Some(&optimizer), 0).unwrap();
     let mut plan = Plan::new(&gpu, adam.clone(), Some(&weights), &[], 0, rule).unwrap();
-    let other = Weights::new(&gpu, of(4).params(), Some(&optimizer), 0).unwrap();
+    let other = PlanWeights::new(&gpu, of(4).params(), Some(&optimizer), 0).unwrap();
     blames(plan.change(Some(&other), adam), &["weights"]);
     assert_eq!(host.errors.load(Ordering::SeqCst), 0);
 }
@@ -212,7 +211,7 @@ fn figures_that_are_not_there_words_that_do_not_fit_and_texts_that_do_not_compil
     let buffer = host.buffer(64, wgpu::BufferUsages::empty());
     let gone = View::new(&buffer, 0, shape(&[ROWS, 2])).unwrap();
     buffer.destroy();
-    let options = wgrad::train::StepOptions::rows(ROWS).inputs(gone);
+    let options = wgrad::embed::StepOptions::rows(ROWS).inputs(gone);
     blames(trainer(&gpu).into_step(options), &["destroyed"]);
     let fill = registry::all().into_iter().find(|kernel| kernel.label == "tensor.fill").unwrap();
     blames(fill.words(&[1, 2, 3], &[]), &["tensor.fill", "3", "2"]);

@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use wgrad::gpu::Fusion;
+use wgrad::embed::{Fusion, StepOptions};
 use wgrad::prelude::*;
-use wgrad::train::StepOptions;
 
 use super::host::{Host, ROWS, simulated, trainer_with};
 use crate::support::nets::{bits, directory};

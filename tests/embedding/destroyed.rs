@@ -2,13 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use wgrad::gpu::kernel::Text;
-use wgrad::gpu::kernel::registry;
-use wgrad::gpu::{Budget, Plan, TextureCopy, View, Weights};
+use wgrad::__internal::kernel::{Text, registry};
+use wgrad::embed::{Budget, StepOptions, TextureCopy, TrainingStep, View};
+use wgrad::ir::{Plan, PlanWeights, Slot, StepEntry};
 use wgrad::ndarray::{Array2, array};
 use wgrad::prelude::*;
-use wgrad::program::{Slot, StepEntry};
-use wgrad::train::{StepOptions, TrainingStep};
 use wgrad::{Error, Program, Result, Shape, Tensor};
 
 use super::host::{Host, one_by_one};
@@ -25,7 +23,7 @@ struct Things {
     step: TrainingStep,
     plan: Plan,
     x: Slot,
-    weights: Weights,
+    weights: PlanWeights,
     tensor: Tensor,
     view: View,
     image: wgpu::Texture,
@@ -63,7 +61,7 @@ impl Things {
         let step = builder().on(&device).unwrap().into_step(options).unwrap();
         let network = model().build().unwrap();
         let optimizer = Optimizer::adam();
-        let weights = Weights::new(&gpu, network.params(), Some(&optimizer), 0).unwrap();
+        let weights = PlanWeights::new(&gpu, network.params(), Some(&optimizer), 0).unwrap();
         let io = network.inference(ROWS).unwrap();
         let rule = |_| StepEntry::rows(ROWS);
         let plan = Plan::new(&gpu, io.program, Some(&weights), &[], 0, rule).unwrap();
@@ -143,7 +141,7 @@ const CALLS: &[(&str, Call)] = &[
     ("arithmetic", |t| t.device.arithmetic(Arithmetic::Add, &t.tensor, &t.tensor).map(drop)),
     ("reduce", |t| t.device.reduce(Reduce::Sum, &t.tensor, &[]).map(drop)),
     ("full", |t| t.device.full(Shape::new(&[3]).unwrap(), 2.0).map(drop)),
-    ("weights", |t| Weights::new(&t.gpu, t.trainer.network().params(), None, 0).map(drop)),
+    ("weights", |t| PlanWeights::new(&t.gpu, t.trainer.network().params(), None, 0).map(drop)),
     ("read_state", |t| wait(t.weights.read_state(0))),
     ("plan", |t| Plan::over(&t.gpu, std::slice::from_ref(&t.view), &[], relu).map(drop)),
     ("run", |t| t.plan.run(1)),

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use wgrad::device::LossTensors;
-use wgrad::gpu::{Choices, Fusion, Plan, TextureCopy, View, Weights};
+use wgrad::embed::{Choices, Fusion, StepOptions, TextureCopy, View};
+use wgrad::ir::{DType, Form, LinearInputs, Plan, PlanWeights, Slot, StepEntry, TripletDistances};
 use wgrad::ndarray::{Array2, array};
 use wgrad::prelude::*;
-use wgrad::program::{DType, Form, LinearInputs, Slot, StepEntry, TripletDistances};
 use wgrad::random::{Key, Stream};
-use wgrad::train::StepOptions;
 use wgrad::{Error, Program, Result, Shape, Tensor};
 
 use super::host::{Host, ROWS, one_by_one, simulated, trainer};
@@ -210,7 +209,7 @@ fn clones_and_other_choices_of_a_device_are_the_same_device() {
     let same = [gpu.clone(), gpu.choosing(choices), gpu.tuned(gpu.tuning().clone())];
     let x = Device::from(gpu.clone()).tensor(&array![[1.0f32, 2.0]]).unwrap();
     let network = Sequential::new(2).dense(3).build().unwrap();
-    let weights = Weights::new(&gpu, network.params(), None, 0).unwrap();
+    let weights = PlanWeights::new(&gpu, network.params(), None, 0).unwrap();
     for other in same {
         let device = Device::from(other.clone());
         let sum = device.arithmetic(Arithmetic::Add, &x, &x).unwrap();
@@ -227,7 +226,7 @@ fn weights_regions_and_views_of_another_device_are_refused() {
     let [a, b] =
         [0, 1].map(|i: usize| one_by_one(&Gpu::from_wgpu(&hosts[i].device, &hosts[i].queue)));
     let network = Sequential::new(2).dense(1).build().unwrap();
-    let of = |gpu: &Gpu| Weights::new(gpu, network.params(), None, 0).unwrap();
+    let of = |gpu: &Gpu| PlanWeights::new(gpu, network.params(), None, 0).unwrap();
     let (own, foreign) = (of(&a), of(&b));
     let program = || network.inference(ROWS).unwrap();
     let rule = |_| StepEntry::rows(ROWS);
@@ -277,7 +276,7 @@ fn steps_over_what_lies_on_another_device_are_refused_and_train_on_as_they_were(
     let hosts = [Host::new(), Host::new()];
     let [a, b] = [0, 1].map(|i: usize| Gpu::from_wgpu(&hosts[i].device, &hosts[i].queue));
     let foreign = trainer(&b).into_step(StepOptions::rows(ROWS).through()).unwrap();
-    let view = |region: &wgrad::gpu::Region, cols| View {
+    let view = |region: &wgrad::embed::Region, cols| View {
         region: region.clone(),
         shape: shape(&[ROWS, cols]),
         dtype: DType::F32,

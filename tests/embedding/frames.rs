@@ -3,9 +3,8 @@
 use std::sync::atomic::Ordering;
 
 use wgpu::util::DeviceExt;
-use wgrad::gpu::Fusion;
+use wgrad::embed::{Fusion, StepOptions};
 use wgrad::prelude::*;
-use wgrad::train::StepOptions;
 
 use super::host::{Host, ROWS, binding, floats, simulated, trainer, trainer_with};
 use crate::support::kernel::read_back;

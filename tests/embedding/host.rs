@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use wgpu::util::DeviceExt;
-use wgrad::gpu::{Choices, Fusion, Region};
+use wgrad::embed::{Choices, Fusion, Region};
 use wgrad::ndarray::Array2;
 use wgrad::prelude::*;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use wgrad::gpu::kernel::registry;
+use wgrad::__internal::kernel::registry;
 use wgrad::nn::{GradientTransforms, Objective, TargetKind};
 use wgrad::prelude::*;
 use wgrad::{Error, Program};
@@ -80,7 +80,7 @@ fn a_tensor_over_the_default_binding_asks_for_a_larger_one() {
     let limits = Gpu::required_limits(&training(1, 64, Optimizer::adam())).unwrap();
     assert!(limits.check_limits(&wgpu::Limits::default()));
     let mut program = Program::new("large", vec![]);
-    let x = program.input("x", wgrad::Shape::new(&[rows]).unwrap(), wgrad::program::DType::F32);
+    let x = program.input("x", wgrad::Shape::new(&[rows]).unwrap(), wgrad::ir::DType::F32);
     program.activation("y", Activation::relu(), x).unwrap();
     let limits = Gpu::required_limits(&program).unwrap();
     assert_eq!(limits.max_storage_buffer_binding_size, 4 * rows as u64);

@@ -2,9 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use wgrad::gpu::Budget;
+use wgrad::embed::{Budget, StepOptions, TrainingStep};
 use wgrad::prelude::*;
-use wgrad::train::{StepOptions, TrainerBuilder, TrainingStep};
+use wgrad::train::TrainerBuilder;
 
 use super::host::{Host, ROWS, one_by_one, simulated, ways};
 use crate::support::adapter;

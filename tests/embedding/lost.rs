@@ -4,8 +4,8 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use wgrad::Error;
+use wgrad::embed::{StepFigures, StepOptions, TrainingStep};
 use wgrad::prelude::*;
-use wgrad::train::{StepFigures, StepOptions, TrainingStep};
 
 use super::host::{Host, ROWS, simulated, trainer, trainer_with, ways};
 use crate::support::nets::bits;

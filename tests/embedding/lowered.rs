@@ -3,11 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use wgpu::Limits;
-use wgrad::gpu::kernel::registry;
-use wgrad::gpu::{Choices, Fusion, TextureCopy, View};
+use wgrad::__internal::kernel::registry;
+use wgrad::embed::{Choices, Fusion, StepOptions, TextureCopy, View};
 use wgrad::ndarray::array;
 use wgrad::prelude::*;
-use wgrad::train::StepOptions;
 use wgrad::{Error, Result, Shape};
 
 use super::host::Host;
@@ -104,7 +103,7 @@ fn uses(host: &Host) -> Vec<(&'static str, Result<()>)> {
     let tensors = || {
         let x = device.tensor(&array![[1.0f32, 2.0, 3.0], [4.0, 5.0, 6.0]])?;
         let y = device.activation(Activation::softmax(), &x)?;
-        let y = device.matmul(&y, &x, wgrad::program::Form::NT)?;
+        let y = device.matmul(&y, &x, wgrad::ir::Form::NT)?;
         device.reduce(Reduce::Sum, &y, &[])?.read().map(drop)
     };
     let texture = || {

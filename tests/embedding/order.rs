@@ -2,10 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use wgrad::gpu::Fusion;
+use wgrad::embed::{Fusion, StepOptions, TrainingStep};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
-use wgrad::train::{StepOptions, TrainingStep};
 
 use super::host::{Host, ROWS, simulated, trainer_with, ways};
 use crate::support::nets::bits;

@@ -2,11 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use wgrad::gpu::{Plan, Region, View};
+use wgrad::embed::{Region, StepOptions, TrainingStep, View};
+use wgrad::ir::{DType, Plan, Slot, StepEntry};
 use wgrad::prelude::*;
-use wgrad::program::{DType, Slot, StepEntry};
 use wgrad::random::{Key, Stream};
-use wgrad::train::{StepOptions, TrainingStep};
 use wgrad::{Error, Program, Result, Shape};
 
 use super::host::{Host, ROWS, floats, simulated, trainer};
@@ -177,8 +176,8 @@ fn outputs_of_one_step_are_inputs_of_another_and_inputs_are_targets() {
         let builder = Trainer::new(model(), Loss::mse(), Optimizer::adam());
         builder
             .on(&gpu
-                .choosing(wgrad::gpu::Choices {
-                    fusion: wgrad::gpu::Fusion::Never,
+                .choosing(wgrad::embed::Choices {
+                    fusion: wgrad::embed::Fusion::Never,
                     ..gpu.choices()
                 })
                 .into())

@@ -1,10 +1,8 @@
 //! What the library says of the device it runs on.
 
-use wgrad::device::Verdict;
-use wgrad::gpu::{Choices, Class, Fusion, MatMul};
+use wgrad::__internal::{Class, MatMul};
+use wgrad::embed::{Choices, Fusion, StepOptions, Verdict};
 use wgrad::prelude::*;
-
-use wgrad::train::StepOptions;
 
 use super::host::{Host, ROWS, simulated, trainer, trainer_with};
 use crate::support::adapter;

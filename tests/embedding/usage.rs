@@ -2,9 +2,8 @@
 
 use std::fs;
 
-use wgrad::gpu::{Budget, Fusion};
+use wgrad::embed::{Budget, Fusion, StepOptions};
 use wgrad::prelude::*;
-use wgrad::train::StepOptions;
 
 use super::host::{Host, ROWS, one_by_one, simulated, trainer, trainer_with};
 use crate::support::adapter::{self, Adapter};

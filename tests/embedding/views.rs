@@ -3,10 +3,10 @@
 use std::slice::from_ref;
 use std::sync::atomic::Ordering;
 
-use wgrad::gpu::{Fusion, Plan, Region, TextureCopy, View};
+use wgrad::__internal::Place;
+use wgrad::embed::{Fusion, Region, StepOptions, TextureCopy, View};
+use wgrad::ir::{DType, Plan, Slot, StepEntry};
 use wgrad::prelude::*;
-use wgrad::program::{DType, Place, Slot, StepEntry};
-use wgrad::train::StepOptions;
 use wgrad::{Program, Shape, Tensor};
 
 use super::host::{Host, ROWS, binding, floats, simulated, trainer, trainer_with, ways};

@@ -1,7 +1,7 @@
 //! Elementwise activations over the number line.
 
+use wgrad::__internal::spec::activation::{self, ActivationKind, ElementwiseKind, Order, Saves};
 use wgrad::Activation;
-use wgrad::spec::activation::{self, ActivationKind, ElementwiseKind, Order, Saves};
 
 use crate::support::measured;
 use crate::support::run::{Case, Outcome, count, gpu, normal};

@@ -1,7 +1,8 @@
 //! Arithmetic with broadcasting, moves, reductions and indices, against the reference.
 
-use wgrad::gpu::{Choices, Class, Gpu, Plan};
-use wgrad::program::Slot;
+use wgrad::__internal::Class;
+use wgrad::embed::{Choices, Gpu};
+use wgrad::ir::{Plan, Slot};
 use wgrad::{Arithmetic, Loss, Program, Reduce, Reduction, Shape};
 
 use crate::support::run::{Case, Outcome, folding_gpu, gpu, gpus, normal, open};

@@ -1,7 +1,6 @@
 //! Losses put together of several ops: against the f64 reference of the plain ops and of themselves.
 
-use wgrad::gpu::Plan;
-use wgrad::program::{Form, LinearInputs, LossInputs, Slot, StepEntry, TripletDistances};
+use wgrad::ir::{Form, LinearInputs, LossInputs, Plan, Slot, StepEntry, TripletDistances};
 use wgrad::{Loss, Reduction};
 
 use crate::support::run::{Case, Outcome, folding_gpu, gpu, normal, uniform};

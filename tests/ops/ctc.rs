@@ -1,6 +1,6 @@
 //! Connectionist temporal classification: against the reference, against every path written out, and at its edges.
 
-use wgrad::program::{LossInputs, StepEntry};
+use wgrad::ir::{LossInputs, StepEntry};
 use wgrad::{Loss, Reduction};
 
 use crate::support::run::{Case, Outcome, count, gpu, normal};

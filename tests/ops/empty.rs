@@ -1,8 +1,8 @@
 //! Axes that hold nothing: on both engines a sum of nothing is 0, a mean of no terms is 0, and a row without columns is
 //! still a row.
 
-use wgrad::program::{Form, LossInputs, Slot};
-use wgrad::spec::loss::TargetForm;
+use wgrad::__internal::spec::loss::TargetForm;
+use wgrad::ir::{Form, LossInputs, Slot};
 use wgrad::{Activation, Loss, Metric, Normalization, Reduce, Reduction, Shape};
 
 use crate::support::run::{Case, gpu, normal};

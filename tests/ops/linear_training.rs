@@ -2,9 +2,9 @@
 
 use ndarray::Array2;
 use wgrad::data::{Dataset, Targets};
-use wgrad::gpu::{Choices, Fusion, Gpu, Plan, Weights};
+use wgrad::embed::{Choices, Fusion, Gpu};
+use wgrad::ir::{Plan, PlanWeights, Steps};
 use wgrad::nn::{Dense, GradientTransforms, Objective, TargetKind};
-use wgrad::program::Steps;
 use wgrad::{Activation, Device, Fit, Loss, Metric, Optimizer, Reduction, Sequential, Trainer};
 
 use crate::support::run::{gpu, normal, uniform};
@@ -102,7 +102,7 @@ fn bytes(gpu: &Gpu, is_training: bool, linear_cross_entropy: bool) -> u64 {
         true => network.training(&objective, optimizer, TargetKind::Class, (rows, rows), 0),
         false => network.evaluation(&objective, TargetKind::Class, rows),
     };
-    let weights = Weights::new(gpu, network.params(), Some(&optimizer), 0).unwrap();
+    let weights = PlanWeights::new(gpu, network.params(), Some(&optimizer), 0).unwrap();
     let rule = Steps::new(optimizer, rows);
     let rule = move |step| rule.entry(step);
     let plan = Plan::new(gpu, io.unwrap().program, Some(&weights), &[], 0, rule).unwrap();

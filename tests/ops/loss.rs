@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wgrad::program::StepEntry;
+use wgrad::ir::StepEntry;
 use wgrad::{Loss, Reduction};
 
 use crate::support::losses::{HALF_ULP, Target, Trial, losses, trials};
@@ -45,7 +45,7 @@ impl Bounds {
     }
 }
 
-fn check(trial: &Trial, gpu: &wgrad::gpu::Gpu, active: usize, reductions: &[Reduction]) -> usize {
+fn check(trial: &Trial, gpu: &wgrad::embed::Gpu, active: usize, reductions: &[Reduction]) -> usize {
     let entry = StepEntry::rows(active);
     let case = |reduction| {
         let mut case = Case::new(&trial.name(reduction));

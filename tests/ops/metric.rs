@@ -1,7 +1,7 @@
 //! Metrics: counts are exact, so that both engines give the same number.
 
 use wgrad::Metric;
-use wgrad::program::StepEntry;
+use wgrad::ir::StepEntry;
 
 use crate::support::run::{Case, featured_gpu, folding_gpu, gpu, normal};
 

@@ -1,7 +1,7 @@
 //! Activations that draw random numbers, and those that change an axis or learn, against the reference.
 
+use wgrad::__internal::spec::activation::{ActivationKind, ParametricKind};
 use wgrad::random::{Key, Stream};
-use wgrad::spec::activation::{ActivationKind, ParametricKind};
 use wgrad::{Activation, Shape};
 
 use crate::support::nets;

@@ -1,8 +1,8 @@
 //! Normalizations against the reference, on shapes that end between workgroups, with rows that take no part.
 
-use wgrad::gpu::Gpu;
-use wgrad::program::StepEntry;
-use wgrad::spec::norm::NormalizationKind;
+use wgrad::__internal::spec::norm::NormalizationKind;
+use wgrad::embed::Gpu;
+use wgrad::ir::StepEntry;
 use wgrad::{Normalization, Shape};
 
 use crate::support::run::{Case, folding_gpu, gpu, gpus, normal};

@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use wgrad::program::{DType, ParamInfo, Slot};
+use wgrad::__internal::spec::activation::ActivationKind;
+use wgrad::__internal::spec::loss::LossKind;
+use wgrad::__internal::spec::norm::NormalizationKind;
+use wgrad::__internal::spec::optimizer::Takes;
+use wgrad::ir::{DType, ParamInfo, Slot};
 use wgrad::random::{Key, Stream};
-use wgrad::spec::activation::ActivationKind;
-use wgrad::spec::loss::LossKind;
-use wgrad::spec::norm::NormalizationKind;
-use wgrad::spec::optimizer::Takes;
 use wgrad::{
     Activation, Arithmetic, Loss, Normalization, Optimizer, Program, Reduce, Reduction, Shape,
 };

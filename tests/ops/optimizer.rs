@@ -1,6 +1,6 @@
 //! Optimizers, penalties and clipping over tensors of odd sizes.
 
-use wgrad::program::{DType, ParamInfo};
+use wgrad::ir::{DType, ParamInfo};
 use wgrad::random::{Key, Stream};
 use wgrad::{Loss, Optimizer, Program, Reduction, Shape};
 

@@ -1,6 +1,6 @@
 //! A tensor's rate and a schedule change an optimizer's steps as a learning rate of its own would.
 
-use wgrad::program::{DType, ParamInfo, Steps};
+use wgrad::ir::{DType, ParamInfo, Steps};
 use wgrad::random::{Key, Stream};
 use wgrad::{Loss, Optimizer, Program, Reduction, Schedule, Shape};
 

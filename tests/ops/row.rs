@@ -1,7 +1,6 @@
 //! Row-wise activations over rows of every kind, along every axis.
 
-use wgrad::spec::activation::ActivationKind;
-use wgrad::spec::activation::RowKind;
+use wgrad::__internal::spec::activation::{ActivationKind, RowKind};
 use wgrad::{Activation, Shape};
 
 use crate::support::run::{Case, count, folding_gpu, gpu, normal};
@@ -48,7 +47,7 @@ fn share(name: &str, got: &[f32], want: &[f64], bound: impl Fn(usize) -> Toleran
     worst
 }
 
-fn check(gpu: &wgrad::gpu::Gpu, (rows, cols): (usize, usize)) -> usize {
+fn check(gpu: &wgrad::embed::Gpu, (rows, cols): (usize, usize)) -> usize {
     let mut checks = 0;
     for (f, kind) in self::rows() {
         let name = format!("{f} [{rows}, {cols}]");

@@ -1,7 +1,7 @@
 //! Every op over tensors, on shapes that end between workgroups, fold the grid or hold nothing.
 
-use wgrad::gpu::Gpu;
-use wgrad::program::{Slot, StepEntry};
+use wgrad::embed::Gpu;
+use wgrad::ir::{Slot, StepEntry};
 use wgrad::random::{Key, Stream};
 use wgrad::{Activation, Loss, Reduction};
 

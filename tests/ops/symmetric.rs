@@ -1,9 +1,9 @@
 //! Points of symmetry, where a gradient written down carelessly is 0 / 0: there is no direction, and the gradient is a
 //! number on both engines.
 
-use wgrad::program::LossInputs;
-use wgrad::spec::activation::ActivationKind;
-use wgrad::spec::loss::TargetForm;
+use wgrad::__internal::spec::activation::ActivationKind;
+use wgrad::__internal::spec::loss::TargetForm;
+use wgrad::ir::LossInputs;
 use wgrad::{Activation, Normalization, Reduce, Reduction};
 
 use crate::support::losses::losses;

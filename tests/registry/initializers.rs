@@ -1,6 +1,6 @@
 //! Initializers have their distributions, and layers draw from those that suit them.
 
-use wgrad::spec::initializer::InitializerKind;
+use wgrad::__internal::spec::initializer::InitializerKind;
 use wgrad::{Activation, Dense, Initializer, Sequential};
 
 use super::complete;

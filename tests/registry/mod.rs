@@ -6,11 +6,11 @@ mod schedules;
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use wgrad::spec::activation::ActivationKind;
-use wgrad::spec::initializer::InitializerKind;
-use wgrad::spec::loss::LossKind;
-use wgrad::spec::optimizer::OptimizerKind;
-use wgrad::spec::schedule::ScheduleKind;
+use wgrad::__internal::spec::activation::ActivationKind;
+use wgrad::__internal::spec::initializer::InitializerKind;
+use wgrad::__internal::spec::loss::LossKind;
+use wgrad::__internal::spec::optimizer::OptimizerKind;
+use wgrad::__internal::spec::schedule::ScheduleKind;
 use wgrad::spec::{Choice, Kind, Param, ParamKind};
 use wgrad::{Activation, Initializer, Loss, Optimizer, Schedule};
 

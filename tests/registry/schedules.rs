@@ -1,8 +1,8 @@
 //! Schedules have the values of PyTorch and of their formulas.
 
+use wgrad::__internal::spec::schedule::ScheduleKind;
 use wgrad::Schedule;
 use wgrad::spec::Choice;
-use wgrad::spec::schedule::ScheduleKind;
 
 use crate::support::golden::load;
 

@@ -1,7 +1,7 @@
 //! Numbers that suit each loss, among them those that have caused trouble.
 
+use wgrad::__internal::spec::loss::Domain;
 use wgrad::Loss;
-use wgrad::spec::loss::Domain;
 
 use super::run::{normal, uniform};
 

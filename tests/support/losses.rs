@@ -1,7 +1,7 @@
 //! Inputs that suit each loss, and how exact its results can be.
 
-use wgrad::program::{LossInputs, Slot};
-use wgrad::spec::loss::{Domain, LossKind, TargetForm};
+use wgrad::__internal::spec::loss::{Domain, LossKind, TargetForm};
+use wgrad::ir::{LossInputs, Slot};
 use wgrad::{Loss, Reduction};
 
 use super::loss_inputs::{

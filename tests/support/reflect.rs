@@ -7,7 +7,7 @@ use wgpu::naga::valid::{
 use wgpu::naga::{
     AddressSpace, EntryPoint, GlobalVariable, Module, StorageAccess, Type, TypeInner,
 };
-use wgrad::gpu::kernel::{Access, Kernel};
+use wgrad::__internal::kernel::{Access, Kernel};
 
 /// A parsed and validated kernel.
 pub struct Reflection {

@@ -2,9 +2,9 @@
 
 use std::sync::OnceLock;
 
-use wgrad::cpu::{Interpreter, Weights};
-use wgrad::gpu::{Choices, Class, Gpu, Plan, View};
-use wgrad::program::{DType, Slot, StepEntry};
+use wgrad::__internal::Class;
+use wgrad::embed::{Choices, Gpu, View};
+use wgrad::ir::{DType, Interpreter, InterpreterWeights, Plan, Slot, StepEntry};
 use wgrad::random::{Key, Stream};
 use wgrad::{Program, Shape};
 
@@ -127,7 +127,7 @@ impl Case {
     /// Runs both engines; fails if a sentinel changed.
     pub fn run(self, gpu: &Gpu, outputs: &[Slot]) -> Vec<Outcome> {
         let got = self.run_gpu(gpu, outputs);
-        let cpu = self.run_cpu(&mut Weights::default());
+        let cpu = self.run_cpu(&mut InterpreterWeights::default());
         let want = outputs.iter().map(|&slot| match self.dtype(slot) {
             DType::F32 => cpu.read(slot).unwrap().to_vec(),
             DType::U32 => as_numbers(cpu.read_indices(slot).unwrap()),
@@ -145,7 +145,7 @@ impl Case {
     }
 
     /// The reference after one step.
-    pub fn run_cpu(&self, weights: &mut Weights<f64>) -> Interpreter<f64> {
+    pub fn run_cpu(&self, weights: &mut InterpreterWeights<f64>) -> Interpreter<f64> {
         let mut cpu = self.interpreter();
         cpu.run(weights, &self.entry).unwrap();
         cpu

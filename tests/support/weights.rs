@@ -1,8 +1,8 @@
 //! A program over parameters, run step by step on the GPU and on the `f64` reference.
 
-use wgrad::cpu::{self, Interpreter};
-use wgrad::gpu::{self, Gpu, Plan, Region};
-use wgrad::program::{Op, ParamInfo, Slot, Steps};
+use wgrad::__internal::Op;
+use wgrad::embed::{Gpu, Region};
+use wgrad::ir::{Interpreter, InterpreterWeights, ParamInfo, Plan, PlanWeights, Slot, Steps};
 use wgrad::{Optimizer, Program, Shape};
 
 use super::kernel::read_back;
@@ -23,9 +23,9 @@ pub struct Pair {
 /// Both engines' weights and programs.
 pub struct Comparison {
     gpu: Gpu,
-    on_gpu: gpu::Weights,
+    on_gpu: PlanWeights,
     plan: Plan,
-    pub on_cpu: cpu::Weights<f64>,
+    pub on_cpu: InterpreterWeights<f64>,
     interpreter: Interpreter<f64>,
     rule: Steps,
     step: u64,
@@ -46,12 +46,12 @@ impl Comparison {
     /// The same by a rule of the test's own.
     pub fn following(gpu: &Gpu, program: Program, rule: Steps, params: &[Vec<f32>]) -> Self {
         let optimizer = rule.optimizer;
-        let on_gpu = gpu::Weights::new(gpu, program.params(), Some(&optimizer), 0).unwrap();
+        let on_gpu = PlanWeights::new(gpu, program.params(), Some(&optimizer), 0).unwrap();
         let entry = rule.clone();
         let step = move |step| entry.entry(step);
         let plan = Plan::new(gpu, program.clone(), Some(&on_gpu), &[], 0, step).unwrap();
         let start = params.iter().map(|p| numbers(p)).collect();
-        let on_cpu = cpu::Weights::new(program.params(), start, Some(&optimizer), 0);
+        let on_cpu = InterpreterWeights::new(program.params(), start, Some(&optimizer), 0);
         let peaks = on_cpu.states.clone();
         let interpreter = Interpreter::new(program);
         let duel =

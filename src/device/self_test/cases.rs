@@ -1,10 +1,10 @@
 //! All cases of the self test: those of the ops, and networks.
 
 use crate::error::Result;
+use crate::ir::{Averaging, DType, Slot, Steps};
 use crate::nn::{GradientTransforms, Network, Objective, ProgramIo, Sequential, TargetKind};
 use crate::ops;
 use crate::ops::case::{Case, draw, soft_rows};
-use crate::program::{Averaging, DType, Slot, Steps};
 use crate::spec::loss::{Domain, LossKind};
 use crate::spec::{Activation, Loss, Optimizer, Reduction};
 

@@ -1,8 +1,8 @@
 //! Checks, over all cases, that ops change exactly the operands that their effects declare.
 
 use super::{Case, EXTRAS, cases};
-use crate::cpu::{Interpreter, Weights};
-use crate::program::{DType, Op, Operand, Place, Program, Slot, StepEntry};
+use crate::engine::cpu::{Interpreter, Weights};
+use crate::ir::{DType, Op, Operand, Place, Program, Slot, StepEntry};
 
 /// The fill value of an operand that an op must overwrite completely.
 const BEFORE: f64 = 123.456;

@@ -2,10 +2,10 @@
 
 use super::Case;
 use super::cases::objective;
+use crate::engine::gpu::{Choices, Fusion, Gpu, MatMul};
 use crate::error::Result;
-use crate::gpu::{Choices, Fusion, Gpu, MatMul};
+use crate::ir::{Form, Steps};
 use crate::nn::{GradientTransforms, Network, Objective, Sequential, TargetKind};
-use crate::program::{Form, Steps};
 use crate::spec::{Activation, Loss, Metric, Optimizer};
 
 /// All cases, each with a device that selects the kernels to run it with.

@@ -1,8 +1,8 @@
 //! Checks that every case lowers, so that each kernel gets all bindings it names. Needs no GPU.
 
 use super::{cases, fused};
+use crate::engine::gpu::{Choices, Fusion, Gpu, requirements};
 use crate::error::Result;
-use crate::gpu::{Choices, Fusion, Gpu, requirements};
 
 fn devices() -> [Result<Gpu>; 2] {
     let classes = [wgpu::DeviceType::DiscreteGpu, wgpu::DeviceType::Cpu];

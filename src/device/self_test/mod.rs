@@ -10,11 +10,11 @@ mod lowering;
 use std::fmt;
 use std::ops::Range;
 
-use crate::cpu::{self, Interpreter};
+use crate::engine::cpu::{self, Interpreter};
+use crate::engine::gpu::{self, Choices, Fusion, Gpu, Plan};
 use crate::error::{Error, Result};
-use crate::gpu::{self, Choices, Fusion, Gpu, Plan};
+use crate::ir::{DType, Op, Operand, Place, Program, Slot, StepEntry, Steps, WeightValues};
 use crate::ops::UpdateOp;
-use crate::program::{DType, Op, Operand, Place, Program, Slot, StepEntry, Steps, WeightValues};
 use crate::spec::Optimizer;
 
 pub(crate) use crate::ops::case::Case;
@@ -91,10 +91,10 @@ impl fmt::Display for SelfTest {
 /// [`TrainingStep::self_test`] run the kernels of one network.
 ///
 /// [`Trainer::self_test`]: crate::Trainer::self_test
-/// [`TrainingStep::self_test`]: crate::train::TrainingStep::self_test
+/// [`TrainingStep::self_test`]: crate::embed::TrainingStep::self_test
 ///
 /// ```no_run
-/// # fn check(gpu: &wgrad::gpu::Gpu) -> wgrad::Result<()> {
+/// # fn check(gpu: &wgrad::embed::Gpu) -> wgrad::Result<()> {
 /// let report = wgrad::self_test(gpu)?;
 /// assert!(report.passed(), "{report}");
 /// # Ok(())

@@ -1,7 +1,7 @@
 //! The layout of tensors in an arena, and the settings of their blocks.
 
 use crate::error::{Error, Result};
-use crate::program::ParamInfo;
+use crate::ir::ParamInfo;
 use crate::shape::{PAD, padded};
 use crate::spec::optimizer::{Layout, sides};
 
@@ -13,7 +13,7 @@ const STRIP: [usize; 2] = [256, 16];
 
 /// The location of a tensor in its arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::gpu) struct Span {
+pub(in crate::engine::gpu) struct Span {
     pub segment: usize,
     /// In elements, a multiple of [`PAD`].
     pub offset: usize,

@@ -6,7 +6,7 @@ mod transfer;
 use super::Gpu;
 use super::memory::{Region, TENSOR, words};
 use crate::error::{Error, Result};
-use crate::program::{ParamInfo, Program};
+use crate::ir::{ParamInfo, Program};
 use crate::shape::{PAD, padded};
 use crate::spec::Optimizer;
 use crate::spec::optimizer::{Layout, MAX_CARRIED};

@@ -1,9 +1,9 @@
 //! Transfers of arena contents between host and device.
 
 use super::{Arena, Segment, Weights};
+use crate::engine::gpu::memory::{Region, check_place, words};
 use crate::error::{Error, Result};
-use crate::gpu::memory::{Region, check_place, words};
-use crate::program::WeightValues;
+use crate::ir::WeightValues;
 
 impl Weights {
     /// Writes every parameter tensor.
@@ -143,7 +143,7 @@ impl Weights {
     }
 
     /// The regions that training changes, in the order of the contents that [`Weights::values_of`] takes.
-    pub(in crate::gpu) fn changing(&self) -> Vec<&Region> {
+    pub(in crate::engine::gpu) fn changing(&self) -> Vec<&Region> {
         let regions = self.segments.iter().flat_map(|segment| {
             self.changing_arenas().filter_map(move |arena| segment.region(arena))
         });
@@ -156,7 +156,7 @@ impl Weights {
     }
 
     /// Splits the concatenated contents of the regions of [`Weights::changing`].
-    pub(in crate::gpu) fn values_of(&self, mut contents: &[f32]) -> WeightValues {
+    pub(in crate::engine::gpu) fn values_of(&self, mut contents: &[f32]) -> WeightValues {
         let mut params = vec![Vec::new(); self.spans.len()];
         let mut states = vec![params.clone(); self.state_count()];
         for (number, segment) in self.segments.iter().enumerate() {

@@ -31,7 +31,7 @@ impl Trust {
 /// * Loop bounds, which only matter for infinite loops: every loop of `shaders/` and of the generators counts towards a
 ///   bound taken from the parameters, or follows a cycle of a permutation, which is finite.
 /// * Bounds checks: generated sources compute their indices from sides that lowering takes from the shapes of the
-///   regions that it binds ([`Region`](crate::gpu::Region)s are at least as long as their shape), clamp them at every
+///   regions that it binds ([`Region`](crate::engine::gpu::Region)s are at least as long as their shape), clamp them at every
 ///   edge, and never take an index from data. Sources in `shaders/` keep these checks, because some take indices from
 ///   data or from the step table, which a caller may fill.
 /// * Division: the divisors of generated sources are constants and extents, and a matmul without elements is not

@@ -1,9 +1,9 @@
 //! Kernel calls with arguments by name.
 
 use super::Job;
+use crate::engine::gpu::kernel::{Access, Binding, Field, Kernel};
+use crate::engine::gpu::memory::Region;
 use crate::error::{Error, Result};
-use crate::gpu::kernel::{Access, Binding, Field, Kernel};
-use crate::gpu::memory::Region;
 
 /// A kernel with its bindings, fields and hyperparameters, in any order. [`Call::job`] fails unless each is given
 /// exactly once.
@@ -113,7 +113,7 @@ impl Call {
     /// [`Error::Internal`] for a name that is missing, given twice or unknown to the kernel, or a field with another
     /// number of words; [`Error::Limit`] for a value of more than 32 bits; [`Error::Unsupported`] if memory that one
     /// binding writes is also bound through another.
-    pub(in crate::gpu) fn job(self) -> Result<Job> {
+    pub(in crate::engine::gpu) fn job(self) -> Result<Job> {
         let Self { kernel, bindings, fields, hyper, groups, flops } = self;
         let label = &kernel.label;
         let bindings = in_order(label, kernel.bound().map(|binding| binding.name), bindings)?;
@@ -198,10 +198,10 @@ fn check_overlaps(kernel: &Kernel, bindings: &[Region]) -> Result<()> {
 #[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use super::Call;
+    use crate::engine::gpu::lower::Job;
+    use crate::engine::gpu::memory::Region;
+    use crate::engine::gpu::requirements;
     use crate::error::{Error, Result};
-    use crate::gpu::lower::Job;
-    use crate::gpu::memory::Region;
-    use crate::gpu::requirements;
     use crate::ops::arrange::kernels as tensor;
 
     fn memory() -> Result<Region> {

@@ -1,9 +1,9 @@
 //! Kernels with one invocation per element.
 
 use super::{Call, Lowering, groups};
+use crate::engine::gpu::kernel::Kernel;
 use crate::error::Result;
-use crate::gpu::kernel::Kernel;
-use crate::program::Slot;
+use crate::ir::Slot;
 use crate::shape::MAX_AXES;
 use crate::walk::Walk;
 

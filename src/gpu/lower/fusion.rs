@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use super::joins::{Join, ReadCounts};
 use super::{Lowering, fused_step};
+use crate::engine::gpu::choice::Fusion;
+use crate::engine::gpu::{Gpu, View, Weights};
 use crate::error::Result;
-use crate::gpu::choice::Fusion;
-use crate::gpu::{Gpu, View, Weights};
-use crate::program::{Program, Slot};
+use crate::ir::{Program, Slot};
 
 /// The assignment of a program's ops to dispatches.
 #[derive(Debug)]
-pub(in crate::gpu) enum FusionPlan {
+pub(in crate::engine::gpu) enum FusionPlan {
     /// No fusion: each op has its own dispatches, and every value can be read.
     Apart,
     /// Each op has its own dispatches, except for fused ones.
@@ -27,7 +27,7 @@ pub(in crate::gpu) enum FusionPlan {
 ///
 /// # Errors
 /// [`Error::Unsupported`](crate::Error::Unsupported) if a fused step is required and the program cannot be one.
-pub(in crate::gpu) fn prepare(
+pub(in crate::engine::gpu) fn prepare(
     gpu: &Gpu,
     program: &Program,
     weights: Option<&Weights>,

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::Lowering;
+use crate::engine::gpu::Gpu;
+use crate::engine::gpu::choice::Class;
+use crate::engine::gpu::kernel::fused_step::is_cheap_to_inline;
+use crate::engine::gpu::kernel::matmul::{Epilogue, Tiling};
 use crate::error::Result;
-use crate::gpu::Gpu;
-use crate::gpu::choice::Class;
-use crate::gpu::kernel::fused_step::is_cheap_to_inline;
-use crate::gpu::kernel::matmul::{Epilogue, Tiling};
+use crate::ir::{Form, Op, Product, Program, Slot};
 use crate::ops::linear::{Fused, MatmulDispatch};
 use crate::ops::{ActivationOp, LinearOp, UpdateOp};
-use crate::program::{Form, Op, Product, Program, Slot};
 use crate::spec::Activation;
 use crate::spec::activation::{Order, Saves};
 use crate::walk::change;
@@ -25,7 +25,7 @@ const JOINED: usize = 2048;
 
 /// A fused dispatch: a matmul with its epilogue, or both matmuls of a layer's backward pass.
 #[derive(Debug)]
-pub(in crate::gpu) struct Join {
+pub(in crate::engine::gpu) struct Join {
     first: usize,
     ops: usize,
     product: Joined,
@@ -47,7 +47,7 @@ pub(super) struct Joined {
 }
 
 /// The number of ops of a training step that read each of its values.
-pub(in crate::gpu) struct ReadCounts {
+pub(in crate::engine::gpu) struct ReadCounts {
     counts: Vec<usize>,
     trains: bool,
 }

@@ -18,7 +18,7 @@ use super::kernel::Kernel;
 use super::memory::Region;
 use super::{Gpu, View, Weights};
 use crate::error::{Error, Result};
-use crate::program::{Op, Place, Program, Slot, SlotInfo};
+use crate::ir::{Op, Place, Program, Slot, SlotInfo};
 use crate::shape::{PAD, Shape, padded};
 pub(crate) use call::Call;
 use reuse::SharedMemory;
@@ -55,7 +55,7 @@ pub(crate) struct Memory {
     /// Slots without memory: intermediates within a fused dispatch.
     pub hidden: Vec<Slot>,
     /// Values that occupy the same memory at different times.
-    pub(in crate::gpu) shared: Vec<SharedMemory>,
+    pub(in crate::engine::gpu) shared: Vec<SharedMemory>,
     /// The slots that are in buffers of the caller.
     pub views: HashSet<usize>,
 }
@@ -64,22 +64,22 @@ pub(crate) struct Memory {
 pub(crate) struct Lowering<'a> {
     pub(crate) gpu: &'a Gpu,
     pub(crate) program: &'a Program,
-    pub(in crate::gpu) weights: Option<&'a Weights>,
+    pub(in crate::engine::gpu) weights: Option<&'a Weights>,
     pub(crate) memory: Memory,
-    pub(in crate::gpu) jobs: Vec<Job>,
+    pub(in crate::engine::gpu) jobs: Vec<Job>,
     /// The number of jobs before each op.
-    pub(in crate::gpu) marks: Vec<usize>,
+    pub(in crate::engine::gpu) marks: Vec<usize>,
     /// The ops that are fused into a job of an earlier op.
-    pub(in crate::gpu) inside: Vec<usize>,
+    pub(in crate::engine::gpu) inside: Vec<usize>,
     /// Partial gradients that are not summed before the update.
     pub(crate) partials: HashMap<Slot, Region>,
     /// Scratch memory between the kernels of single ops.
-    pub(in crate::gpu) scratch: RefCell<Vec<Region>>,
+    pub(in crate::engine::gpu) scratch: RefCell<Vec<Region>>,
 }
 
 impl Memory {
     /// Allocates memory for every slot; `views` places slots in the caller's buffers.
-    pub(in crate::gpu) fn new(
+    pub(in crate::engine::gpu) fn new(
         gpu: &Gpu,
         program: &Program,
         steps: Region,
@@ -178,7 +178,7 @@ pub(super) fn no_memory(program: &Program, info: &SlotInfo) -> Error {
 
 impl<'a> Lowering<'a> {
     /// Creates a lowering without any jobs yet.
-    pub(in crate::gpu) fn new(
+    pub(in crate::engine::gpu) fn new(
         gpu: &'a Gpu,
         program: &'a Program,
         weights: Option<&'a Weights>,
@@ -190,7 +190,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// Lowers every op.
-    pub(in crate::gpu) fn lower(&mut self, plan: &fusion::FusionPlan) -> Result<()> {
+    pub(in crate::engine::gpu) fn lower(&mut self, plan: &fusion::FusionPlan) -> Result<()> {
         match plan {
             fusion::FusionPlan::Apart => self.joined(&[], None),
             fusion::FusionPlan::Joined { joins, whole } => self.joined(joins, whole.as_deref()),

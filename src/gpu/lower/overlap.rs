@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 
 use super::Memory;
+use crate::engine::gpu::Weights;
+use crate::engine::gpu::memory::Region;
 use crate::error::{Error, Result};
-use crate::gpu::Weights;
-use crate::gpu::memory::Region;
-use crate::program::{Op, Operand, Place, Program, Slot};
+use crate::ir::{Op, Operand, Place, Program, Slot};
 
 /// Memory that a step reads or writes.
 struct Used<'a> {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 
 use super::fusion::FusionPlan;
+use crate::ir::{Op, Place, Program, Slot};
 use crate::ops::UpdateOp;
-use crate::program::{Op, Place, Program, Slot};
 
 /// The values that share one piece of memory, in the order in which they are produced.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::gpu) struct SharedMemory {
+pub(in crate::engine::gpu) struct SharedMemory {
     pub slots: Vec<Slot>,
     /// The number of elements of the longest of them.
     pub len: usize,

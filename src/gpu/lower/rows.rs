@@ -2,9 +2,9 @@
 
 use super::sum::SUM;
 use super::{Lowering, groups, turns};
+use crate::engine::gpu::Class;
+use crate::engine::gpu::kernel::{Lanes, Rows};
 use crate::error::Result;
-use crate::gpu::Class;
-use crate::gpu::kernel::{Lanes, Rows};
 use crate::shape::Shape;
 use crate::spec::Activation;
 use crate::spec::activation::ActivationKind;

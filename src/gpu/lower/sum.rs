@@ -1,9 +1,9 @@
 //! Sums of any length.
 
 use super::Lowering;
+use crate::engine::gpu::kernel::registry;
+use crate::engine::gpu::memory::Region;
 use crate::error::Result;
-use crate::gpu::kernel::registry;
-use crate::gpu::memory::Region;
 
 /// Elements per block of the summing kernels.
 pub(crate) const SUM: usize = 1024;

@@ -3,11 +3,11 @@
 //! is limited on CPU adapters.
 
 use super::Lowering;
+use crate::engine::gpu::Class;
 use crate::error::{Error, Result};
-use crate::gpu::Class;
 
 /// The maximum number of loop iterations of an invocation; the remainder is reserved for reduction trees over lanes.
-pub(in crate::gpu::lower) const MOST: usize = 64_000;
+pub(in crate::engine::gpu::lower) const MOST: usize = 64_000;
 
 impl Lowering<'_> {
     /// Fails if an invocation would need more loop iterations than a CPU adapter allows.

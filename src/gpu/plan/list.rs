@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use crate::engine::gpu::kernel::{Access, Pipeline};
+use crate::engine::gpu::lower::{Job, Lowering, Memory, fusion};
+use crate::engine::gpu::memory::Region;
+use crate::engine::gpu::{Gpu, Weights};
 use crate::error::{Error, Result};
-use crate::gpu::kernel::{Access, Pipeline};
-use crate::gpu::lower::{Job, Lowering, Memory, fusion};
-use crate::gpu::memory::Region;
-use crate::gpu::{Gpu, Weights};
-use crate::program::Program;
+use crate::ir::Program;
 
 /// One dispatch of a step.
 #[derive(Debug)]

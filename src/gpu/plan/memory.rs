@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::Plan;
-use crate::gpu::Weights;
+use crate::engine::gpu::Weights;
 #[cfg(doc)]
-use crate::program::Op;
+use crate::ir::Op;
 
 /// Bytes of device memory by purpose; displayed as a table.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

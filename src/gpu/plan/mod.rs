@@ -21,17 +21,16 @@ use super::staging::{Direction, Staging};
 use super::steps::{StepMetrics, StepTable};
 use super::{Gpu, Weights};
 use crate::error::{Error, Result};
+use crate::ir::{Op, Program, Slot, SlotInfo, StepEntry, StepRule};
 use crate::ops::StepOp;
-use crate::program::{Op, Program, Slot, SlotInfo, StepEntry, StepRule};
 use crate::shape::padded;
 use list::List;
 
 /// A program ready to be recorded into command encoders, without any allocation, queue write or decision per step.
 ///
 /// ```no_run
-/// # fn host(gpu: &wgrad::gpu::Gpu, program: wgrad::Program, encoder: &mut wgpu::CommandEncoder) -> wgrad::Result<()> {
-/// use wgrad::gpu::Plan;
-/// use wgrad::program::StepEntry;
+/// # fn host(gpu: &wgrad::embed::Gpu, program: wgrad::Program, encoder: &mut wgpu::CommandEncoder) -> wgrad::Result<()> {
+/// use wgrad::ir::{Plan, StepEntry};
 ///
 /// let mut plan = Plan::new(gpu, program, None, &[], 0, |_| StepEntry::rows(64))?;
 /// plan.encode(encoder, 1)?; // recorded, not submitted
@@ -103,8 +102,9 @@ impl Plan {
     /// encoder. The slots that `build` returns are placed in `outputs`.
     ///
     /// ```no_run
-    /// # fn host(gpu: &wgrad::gpu::Gpu, buffer: &wgrad::wgpu::Buffer, encoder: &mut wgrad::wgpu::CommandEncoder) -> wgrad::Result<()> {
-    /// use wgrad::gpu::{Plan, View};
+    /// # fn host(gpu: &wgrad::embed::Gpu, buffer: &wgrad::wgpu::Buffer, encoder: &mut wgrad::wgpu::CommandEncoder) -> wgrad::Result<()> {
+    /// use wgrad::embed::View;
+    /// use wgrad::ir::Plan;
     /// use wgrad::{Activation, Shape};
     ///
     /// let x = View::new(buffer, 0, Shape::new(&[64, 3])?)?;

@@ -4,9 +4,9 @@ use std::fmt;
 use std::time::Duration;
 
 use super::{Dispatch, Plan};
+use crate::engine::gpu::Gpu;
+use crate::engine::gpu::memory::Region;
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
-use crate::gpu::memory::Region;
 
 /// The times of a step, by dispatch where the device has timestamps; displayed as a table.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,13 +105,12 @@ impl Plan {
     /// than with [`Plan::encode`].
     ///
     /// ```
-    /// use wgrad::gpu::Plan;
+    /// use wgrad::ir::{Plan, StepEntry};
     /// use wgrad::prelude::*;
-    /// use wgrad::program::StepEntry;
     ///
     /// # let Ok(gpu) = Gpu::new() else { return Ok(()) };
     /// let network = Sequential::new(2).dense(64).activation(Activation::relu()).dense(3).build()?;
-    /// let weights = wgrad::gpu::Weights::new(&gpu, network.params(), None, 0)?;
+    /// let weights = wgrad::ir::PlanWeights::new(&gpu, network.params(), None, 0)?;
     /// let program = network.inference(256)?.program;
     /// let mut plan = Plan::new(&gpu, program, Some(&weights), &[], 0, |_| StepEntry::rows(256))?;
     /// let profile = pollster::block_on(plan.profile(5))?;

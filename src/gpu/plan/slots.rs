@@ -1,10 +1,10 @@
 //! Writing to a plan's slots and reading from them.
 
 use super::Plan;
+use crate::engine::gpu::lower::no_memory;
+use crate::engine::gpu::memory::Region;
 use crate::error::{Error, Result};
-use crate::gpu::lower::no_memory;
-use crate::gpu::memory::Region;
-use crate::program::{DType, Slot};
+use crate::ir::{DType, Slot};
 
 impl Plan {
     /// Records the copy of values to the start of a slot, through a staging buffer that is reused once the host has

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Plan;
+use crate::engine::gpu::kernel::{KernelSize, Pipeline};
 use crate::error::Result;
-use crate::gpu::kernel::{KernelSize, Pipeline};
 
 /// The kernels of a plan and the time until each of them runs; displayed as a table.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,13 +70,12 @@ impl Plan {
     /// dispatch have done so. Submits and waits.
     ///
     /// ```
-    /// use wgrad::gpu::Plan;
+    /// use wgrad::ir::{Plan, StepEntry};
     /// use wgrad::prelude::*;
-    /// use wgrad::program::StepEntry;
     ///
     /// # let Ok(gpu) = Gpu::new() else { return Ok(()) };
     /// let network = Sequential::new(2).dense(8).activation(Activation::relu()).dense(3).build()?;
-    /// let weights = wgrad::gpu::Weights::new(&gpu, network.params(), None, 0)?;
+    /// let weights = wgrad::ir::PlanWeights::new(&gpu, network.params(), None, 0)?;
     /// let program = network.inference(16)?.program;
     /// let plan = Plan::new(&gpu, program, Some(&weights), &[], 0, |_| StepEntry::rows(16))?;
     /// plan.warm()?;

@@ -2,7 +2,7 @@
 
 use super::ActivationOp;
 use crate::error::{Error, Result};
-use crate::program::{Op, Program, Slot};
+use crate::ir::{Op, Program, Slot};
 use crate::random::Key;
 use crate::shape::Shape;
 use crate::spec::Activation;

@@ -1,8 +1,8 @@
 //! Test programs of the family.
 
 use crate::error::Result;
+use crate::ir::DType;
 use crate::ops::case::{COLS, Case, ROWS};
-use crate::program::DType;
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::Activation;

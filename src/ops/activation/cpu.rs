@@ -1,7 +1,7 @@
 //! The CPU reference: along any axis, and with random numbers.
 
 use super::ActivationOp;
-use crate::cpu::Memory;
+use crate::engine::cpu::Memory;
 use crate::error::{Error, Result};
 use crate::random::Key;
 use crate::shape::Shape;

@@ -1,10 +1,10 @@
 //! The GPU dispatches.
 
 use super::{ActivationOp, kernels};
+use crate::engine::gpu::kernel::{Kernel, Rows};
+use crate::engine::gpu::lower::{Call, Lowering, ROW, groups};
 use crate::error::{Error, Result};
-use crate::gpu::kernel::{Kernel, Rows};
-use crate::gpu::lower::{Call, Lowering, ROW, groups};
-use crate::program::Slot;
+use crate::ir::Slot;
 use crate::random::Key;
 use crate::shape::Shape;
 use crate::spec::Activation;

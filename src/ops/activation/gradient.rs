@@ -2,7 +2,7 @@
 
 use super::ActivationOp;
 use crate::error::Result;
-use crate::program::{Gradients, Op, Program, Slot};
+use crate::ir::{Gradients, Op, Program, Slot};
 use crate::spec::activation::{ActivationKind, Order, Saves};
 use crate::spec::{Activation, Arithmetic};
 

@@ -1,9 +1,9 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::parts::{
+use crate::engine::gpu::kernel::parts::{
     INDEX, MATH, NO_SCALARS, RANDOM, STEP, read, shader, whole, with_hyper, write,
 };
-use crate::gpu::kernel::{Binding, Kernel, Reads, Rows};
+use crate::engine::gpu::kernel::{Binding, Kernel, Reads, Rows};
 use crate::spec::Activation;
 use crate::spec::activation::{ActivationKind, ElementwiseKind, Order, Saves, StochasticKind};
 use crate::spec::activation::{RowForm, RowKind};

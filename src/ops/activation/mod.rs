@@ -7,7 +7,7 @@ mod gpu;
 mod gradient;
 pub(crate) mod kernels;
 
-use crate::program::{Effects, Operand, Slot};
+use crate::ir::{Effects, Operand, Slot};
 use crate::random::Key;
 use crate::spec::Activation;
 use crate::spec::activation::Order;

@@ -3,7 +3,7 @@
 use super::ArithmeticOp;
 use super::gradient::by_operands;
 use crate::error::{Error, Result};
-use crate::program::{Op, Program, Slot};
+use crate::ir::{Op, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Arithmetic, Reduce};
 use crate::walk::{Strides, Walk};

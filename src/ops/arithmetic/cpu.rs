@@ -1,7 +1,7 @@
 //! The CPU reference.
 
 use super::ArithmeticOp;
-use crate::cpu::Memory;
+use crate::engine::cpu::Memory;
 use crate::error::Result;
 use crate::spec::{Arithmetic, Real};
 use crate::walk::{Walk, at, put};

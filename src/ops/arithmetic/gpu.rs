@@ -1,8 +1,8 @@
 //! The GPU dispatches.
 
 use super::{ArithmeticOp, kernels};
+use crate::engine::gpu::lower::Lowering;
 use crate::error::Result;
-use crate::gpu::lower::Lowering;
 
 impl ArithmeticOp {
     /// Adds the op's dispatches.

@@ -1,7 +1,7 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::Kernel;
-use crate::gpu::kernel::parts::{read, shader, switches, walking, whole, write};
+use crate::engine::gpu::kernel::Kernel;
+use crate::engine::gpu::kernel::parts::{read, shader, switches, walking, whole, write};
 use crate::spec::Arithmetic;
 
 /// Elementwise arithmetic.

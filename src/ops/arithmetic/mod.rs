@@ -9,7 +9,7 @@ pub(crate) mod kernels;
 
 pub(crate) use gradient::add;
 
-use crate::program::{Effects, Slot};
+use crate::ir::{Effects, Slot};
 use crate::spec::Arithmetic;
 use crate::walk::Walk;
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::ArrangeOp;
 use crate::error::{Error, Result};
-use crate::program::{DType, Op, Place, Program, Slot};
+use crate::ir::{DType, Op, Place, Program, Slot};
 use crate::shape::{MAX_AXES, Shape};
 use crate::spec::Reduce;
 use crate::walk::{Strides, Walk};

@@ -1,9 +1,9 @@
 //! The GPU dispatches.
 
 use super::{ArrangeOp, kernels};
+use crate::engine::gpu::lower::{Lowering, groups};
+use crate::engine::gpu::memory::Region;
 use crate::error::Result;
-use crate::gpu::lower::{Lowering, groups};
-use crate::gpu::memory::Region;
 
 impl ArrangeOp {
     /// Adds the op's dispatches.

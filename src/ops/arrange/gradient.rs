@@ -2,7 +2,7 @@
 
 use super::ArrangeOp;
 use crate::error::Result;
-use crate::program::{Gradients, Program, Slot};
+use crate::ir::{Gradients, Program, Slot};
 use crate::shape::{MAX_AXES, Shape};
 use crate::spec::Reduce;
 use crate::walk::{Strides, Walk};

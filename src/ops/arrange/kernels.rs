@@ -1,7 +1,7 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::Kernel;
-use crate::gpu::kernel::parts::{INDEX, read, shader, walking, whole, write};
+use crate::engine::gpu::kernel::Kernel;
+use crate::engine::gpu::kernel::parts::{INDEX, read, shader, walking, whole, write};
 
 /// Copies elements.
 pub fn copy() -> Kernel {

@@ -9,7 +9,7 @@ pub(crate) mod kernels;
 
 pub(crate) use build::axis;
 
-use crate::program::{Effects, Slot};
+use crate::ir::{Effects, Slot};
 use crate::walk::Walk;
 
 /// An op that moves elements. Includes the inactive rows of a batch: every element is moved.

@@ -2,7 +2,7 @@
 
 use super::IndexOp;
 use crate::error::{Error, Result};
-use crate::program::{DType, Op, Place, Program, Slot};
+use crate::ir::{DType, Op, Place, Program, Slot};
 use crate::shape::Shape;
 
 impl Program {

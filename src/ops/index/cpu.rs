@@ -1,7 +1,7 @@
 //! The CPU reference.
 
 use super::IndexOp;
-use crate::cpu::Memory;
+use crate::engine::cpu::Memory;
 use crate::error::Result;
 use crate::spec::Real;
 

@@ -1,9 +1,9 @@
 //! The GPU dispatches.
 
 use super::{IndexOp, kernels};
+use crate::engine::gpu::lower::{Lowering, groups};
 use crate::error::Result;
-use crate::gpu::lower::{Lowering, groups};
-use crate::program::Slot;
+use crate::ir::Slot;
 
 /// The number of rows added to a table per dispatch: llvmpipe ends an invocation's loops after 65 535 iterations.
 const CHUNK: usize = 16_384;

@@ -2,7 +2,7 @@
 
 use super::IndexOp;
 use crate::error::Result;
-use crate::program::{Gradients, Program};
+use crate::ir::{Gradients, Program};
 
 impl IndexOp {
     /// Adds the ops that propagate gradients back through this one.

@@ -1,7 +1,7 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::Kernel;
-use crate::gpu::kernel::parts::{INDEX, MATH, read, shader, whole, write};
+use crate::engine::gpu::kernel::Kernel;
+use crate::engine::gpu::kernel::parts::{INDEX, MATH, read, shader, whole, write};
 
 /// Gathers rows of a table.
 pub fn gather_rows() -> Kernel {

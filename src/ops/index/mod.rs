@@ -7,7 +7,7 @@ mod gpu;
 mod gradient;
 pub(crate) mod kernels;
 
-use crate::program::{Effects, Slot};
+use crate::ir::{Effects, Slot};
 
 /// An op that gathers or scatters by index. Includes the inactive rows of a batch: every element is computed.
 #[derive(Clone, Debug, PartialEq)]

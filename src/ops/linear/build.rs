@@ -2,7 +2,7 @@
 
 use super::LinearOp;
 use crate::error::{Error, Result};
-use crate::program::{Form, Op, Product, Program, Slot};
+use crate::ir::{Form, Op, Product, Program, Slot};
 
 impl Program {
     /// Adds the matrix product in a new slot, as [`Product::of`].

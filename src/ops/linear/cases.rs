@@ -1,8 +1,8 @@
 //! Test programs of the family.
 
 use crate::error::Result;
+use crate::ir::Form;
 use crate::ops::case::Case;
-use crate::program::Form;
 use crate::shape::Shape;
 
 /// All cases of the family.

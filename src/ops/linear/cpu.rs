@@ -4,9 +4,9 @@ use ndarray::linalg::general_mat_mul;
 use ndarray::{ArrayView2, ArrayViewMut2};
 
 use super::LinearOp;
-use crate::cpu::Memory;
+use crate::engine::cpu::Memory;
 use crate::error::{Error, Result};
-use crate::program::{Form, Product};
+use crate::ir::{Form, Product};
 use crate::shape::Shape;
 use crate::spec::Real;
 

@@ -1,11 +1,11 @@
 //! The GPU dispatches.
 
 use super::{LinearOp, kernels};
+use crate::engine::gpu::kernel::matmul::{Epilogue, Pair, Variant};
+use crate::engine::gpu::lower::{Call, Lowering, groups};
+use crate::engine::gpu::memory::Region;
 use crate::error::Result;
-use crate::gpu::kernel::matmul::{Epilogue, Pair, Variant};
-use crate::gpu::lower::{Call, Lowering, groups};
-use crate::gpu::memory::Region;
-use crate::program::{Form, Product, Slot};
+use crate::ir::{Form, Product, Slot};
 
 /// Rows per workgroup of the kernel that sums rows.
 const BLOCK: usize = 4096;

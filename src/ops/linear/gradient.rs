@@ -2,7 +2,7 @@
 
 use super::LinearOp;
 use crate::error::Result;
-use crate::program::{Form, Gradients, Product, Program, Slot};
+use crate::ir::{Form, Gradients, Product, Program, Slot};
 use crate::shape::Shape;
 
 impl LinearOp {

@@ -1,7 +1,7 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::Kernel;
-use crate::gpu::kernel::parts::{INDEX, read, shader, whole, write};
+use crate::engine::gpu::kernel::Kernel;
+use crate::engine::gpu::kernel::parts::{INDEX, read, shader, whole, write};
 
 /// Sums the partial results of a split inner dimension: of a product, and of the column sums computed with it.
 pub fn sum_parts() -> Kernel {

@@ -9,12 +9,12 @@ pub(crate) mod kernels;
 
 pub(crate) use gpu::{Fused, MatmulDispatch};
 
-use crate::program::{Effects, Form, Slot};
+use crate::ir::{Effects, Form, Slot};
 
 /// A matrix product, or one of the other ops of a linear layer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LinearOp {
-    /// `out = a b`, either operand transposed; leading axes are batch axes, as [`Product`](crate::program::Product) says.
+    /// `out = a b`, either operand transposed; leading axes are batch axes, as [`Product`](crate::ir::Product) says.
     MatMul {
         /// The left operand.
         a: Slot,

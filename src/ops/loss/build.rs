@@ -2,7 +2,7 @@
 
 use super::{Layout, LossOp};
 use crate::error::{Error, Result};
-use crate::program::{DType, LossInputs, Op, Program, Slot};
+use crate::ir::{DType, LossInputs, Op, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::loss::{ClassAxis, LossKind, TargetForm};
 use crate::spec::{Loss, Range, Reduction};

@@ -1,8 +1,8 @@
 //! Test programs of the family.
 
 use crate::error::Result;
+use crate::ir::{LinearInputs, LossInputs, TripletDistances};
 use crate::ops::case::{Case, ROWS, draw, soft_rows};
-use crate::program::{LinearInputs, LossInputs, TripletDistances};
 use crate::spec::loss::{Domain, LossKind, TargetForm};
 use crate::spec::{Activation, Loss, Reduction};
 

@@ -1,12 +1,12 @@
 //! The CPU reference.
 
 use super::LossOp;
-use crate::cpu::Memory;
+use crate::engine::cpu::Memory;
 
 use crate::error::{Error, Result};
+use crate::ir::{DType, LossInputs, Program, Slot};
 use crate::numeric::{count, share, tree_sum};
 use crate::ops::loss::{Layout, has_weighted_mean};
-use crate::program::{DType, LossInputs, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::loss::ctc::Sequence;
 use crate::spec::loss::{MapInputs, RowTarget, RowView, TargetForm};

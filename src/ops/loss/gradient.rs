@@ -2,7 +2,7 @@
 
 use super::LossOp;
 use crate::error::Result;
-use crate::program::{Gradients, LossInputs, Program, Slot};
+use crate::ir::{Gradients, LossInputs, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Arithmetic, Reduction};
 

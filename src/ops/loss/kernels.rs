@@ -1,10 +1,10 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::parts::{
+use crate::engine::gpu::kernel::parts::{
     INDEX, MATH, NO_SCALARS, REDUCE, STEP, accessor, only, read, setter, shader, whole, with_hyper,
     write,
 };
-use crate::gpu::kernel::{Binding, Kernel, Lanes, Reads, Rows};
+use crate::engine::gpu::kernel::{Binding, Kernel, Lanes, Reads, Rows};
 use crate::spec::Loss;
 use crate::spec::loss::{ElementwiseKind, LossKind, RowKind, TargetForm};
 

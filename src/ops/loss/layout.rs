@@ -1,6 +1,6 @@
 //! The layout of the operands of a loss in rows.
 
-use crate::program::DType;
+use crate::ir::DType;
 use crate::shape::Shape;
 use crate::spec::loss::{ClassAxis, LossKind};
 use crate::spec::{Loss, Reduction};

@@ -2,7 +2,7 @@
 
 use super::LossOp;
 use crate::error::{Error, Result};
-use crate::program::{DType, Form, LinearInputs, LinearLoss, LossInputs, Place, Program, Slot};
+use crate::ir::{DType, Form, LinearInputs, LinearLoss, LossInputs, Place, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Arithmetic, Loss, Metric, Reduce, Reduction};
 

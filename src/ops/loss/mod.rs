@@ -14,7 +14,7 @@ pub(crate) use cpu::{Target, Targets};
 pub(crate) use layout::{Layout, has_weighted_mean};
 pub(crate) use linear::LinearOutputs;
 
-use crate::program::{Effects, LossInputs, Operand, Slot};
+use crate::ir::{Effects, LossInputs, Operand, Slot};
 use crate::spec::{Loss, Reduction};
 
 /// A loss with its gradient, or an op over class targets.

@@ -1,7 +1,7 @@
 //! The triplet loss of distances that the caller computes.
 
 use crate::error::{Error, Result};
-use crate::program::{LossInputs, Program, Slot, TripletDistances};
+use crate::ir::{LossInputs, Program, Slot, TripletDistances};
 use crate::shape::Shape;
 use crate::spec::{Loss, Range, Reduce, Reduction};
 

@@ -2,8 +2,8 @@
 
 use super::MetricOp;
 use crate::error::{Error, Result};
+use crate::ir::{DType, Form, Op, Program, Slot, SlotInfo};
 use crate::ops::LossOp;
-use crate::program::{DType, Form, Op, Program, Slot, SlotInfo};
 use crate::shape::Shape;
 use crate::spec::{Activation, Arithmetic, Metric, Reduce, Reduction};
 

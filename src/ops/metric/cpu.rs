@@ -1,11 +1,11 @@
 //! The CPU reference.
 
 use super::MetricOp;
-use crate::cpu::Memory;
+use crate::engine::cpu::Memory;
 use crate::error::Result;
+use crate::ir::StepEntry;
 use crate::numeric::{share, sum};
 use crate::ops::loss::{Target, Targets};
-use crate::program::StepEntry;
 use crate::spec::loss::RowTarget;
 use crate::spec::metric::Mode;
 use crate::spec::{Metric, Real};

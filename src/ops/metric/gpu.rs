@@ -1,10 +1,10 @@
 //! The GPU dispatches.
 
 use super::{MetricOp, kernels};
+use crate::engine::gpu::lower::{Lowering, ROW, SUM, Total, groups};
 use crate::error::Result;
-use crate::gpu::lower::{Lowering, ROW, SUM, Total, groups};
+use crate::ir::{DType, Slot};
 use crate::ops::loss::kernels::target_name;
-use crate::program::{DType, Slot};
 use crate::spec::Metric;
 use crate::spec::loss::TargetForm;
 use crate::spec::metric::Mode;

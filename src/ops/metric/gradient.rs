@@ -2,7 +2,7 @@
 
 use super::MetricOp;
 use crate::error::Result;
-use crate::program::{Gradients, Program};
+use crate::ir::{Gradients, Program};
 
 impl MetricOp {
     /// Fails if a gradient is needed.

@@ -1,7 +1,9 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::parts::{INDEX, MATH, NO_SCALARS, STEP, read, shader, whole, write};
-use crate::gpu::kernel::{Kernel, Lanes, Text};
+use crate::engine::gpu::kernel::parts::{
+    INDEX, MATH, NO_SCALARS, STEP, read, shader, whole, write,
+};
+use crate::engine::gpu::kernel::{Kernel, Lanes, Text};
 use crate::ops::loss::kernels::{Parts, elementwise, row_target};
 use crate::spec::loss::TargetForm;
 

@@ -7,7 +7,7 @@ mod gpu;
 mod gradient;
 pub(crate) mod kernels;
 
-use crate::program::{Effects, Operand, Slot};
+use crate::ir::{Effects, Operand, Slot};
 use crate::spec::Metric;
 
 /// The mean of a metric over the active rows of a step, or, for metrics that have one, the term of each row.

@@ -2,7 +2,7 @@
 
 use super::NormOp;
 use crate::error::{Error, Result};
-use crate::program::{Op, Program, Slot};
+use crate::ir::{Op, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::Normalization;
 

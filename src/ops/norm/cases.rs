@@ -1,8 +1,8 @@
 //! Test programs of the family, each op with its backward.
 
 use crate::error::Result;
+use crate::ir::DType;
 use crate::ops::case::{Case, draw};
-use crate::program::DType;
 use crate::shape::Shape;
 use crate::spec::Normalization;
 use crate::spec::loss::Domain;

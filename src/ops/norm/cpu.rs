@@ -1,10 +1,10 @@
 //! The CPU reference.
 
 use super::NormOp;
-use crate::cpu::Memory;
+use crate::engine::cpu::Memory;
 use crate::error::Result;
+use crate::ir::{Slot, StepEntry};
 use crate::numeric::{count, share, sum};
-use crate::program::{Slot, StepEntry};
 use crate::shape::Shape;
 use crate::spec::{Normalization, Real};
 use crate::walk::{at, change, put};

@@ -2,10 +2,10 @@
 
 use super::NormOp;
 use super::kernels::{self, Affine};
+use crate::engine::gpu::kernel::{Kernel, Lanes};
+use crate::engine::gpu::lower::{Call, Lowering, ROW, groups};
 use crate::error::Result;
-use crate::gpu::kernel::{Kernel, Lanes};
-use crate::gpu::lower::{Call, Lowering, ROW, groups};
-use crate::program::Slot;
+use crate::ir::Slot;
 use crate::spec::Normalization;
 
 impl NormOp {

@@ -2,7 +2,7 @@
 
 use super::NormOp;
 use crate::error::Result;
-use crate::program::{Gradients, Program, Slot};
+use crate::ir::{Gradients, Program, Slot};
 use crate::spec::Arithmetic;
 
 impl NormOp {

@@ -1,9 +1,9 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::parts::{
+use crate::engine::gpu::kernel::parts::{
     INDEX, NO_SCALARS, STEP, accessor, only, read, shader, switches, whole, write,
 };
-use crate::gpu::kernel::{Binding, Kernel, Lanes};
+use crate::engine::gpu::kernel::{Binding, Kernel, Lanes};
 use crate::spec::norm::NormalizationKind;
 
 /// The hyper-parameters of the normalization kernels, named as the fields of their `Hyper` struct.

@@ -7,7 +7,7 @@ mod gpu;
 mod gradient;
 pub(crate) mod kernels;
 
-use crate::program::{Effects, Operand, Slot};
+use crate::ir::{Effects, Operand, Slot};
 use crate::spec::Normalization;
 
 /// A normalization of a tensor that is seen as a matrix. Weight and bias have one element per column.

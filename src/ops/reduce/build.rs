@@ -2,8 +2,8 @@
 
 use super::ReduceOp;
 use crate::error::{Error, Result};
+use crate::ir::{DType, Op, Place, Program, Slot};
 use crate::ops::arrange::axis;
-use crate::program::{DType, Op, Place, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Arithmetic, Reduce};
 

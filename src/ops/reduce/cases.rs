@@ -1,8 +1,8 @@
 //! Test programs of the family, each op with its backward.
 
 use crate::error::Result;
+use crate::ir::Slot;
 use crate::ops::case::Case;
-use crate::program::Slot;
 use crate::spec::Reduce;
 
 /// All cases of the family.

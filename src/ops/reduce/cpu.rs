@@ -1,7 +1,7 @@
 //! The CPU reference.
 
 use super::ReduceOp;
-use crate::cpu::Memory;
+use crate::engine::cpu::Memory;
 use crate::error::Result;
 use crate::spec::{Real, Reduce};
 use crate::walk::{at, put};

@@ -1,9 +1,9 @@
 //! The GPU dispatches.
 
 use super::{ReduceOp, kernels};
+use crate::engine::gpu::lower::{Lowering, ROW, groups};
+use crate::engine::gpu::memory::Region;
 use crate::error::Result;
-use crate::gpu::lower::{Lowering, ROW, groups};
-use crate::gpu::memory::Region;
 use crate::spec::Reduce;
 
 /// The longest block of a row that is reduced at once: by a workgroup, and by one invocation where neighbouring rows

@@ -2,7 +2,7 @@
 
 use super::ReduceOp;
 use crate::error::Result;
-use crate::program::{Gradients, Program};
+use crate::ir::{Gradients, Program};
 use crate::shape::Shape;
 
 impl ReduceOp {

@@ -1,7 +1,9 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::parts::{INDEX, MATH, read, shader, switches, walking, whole, write};
-use crate::gpu::kernel::{Kernel, Lanes};
+use crate::engine::gpu::kernel::parts::{
+    INDEX, MATH, read, shader, switches, walking, whole, write,
+};
+use crate::engine::gpu::kernel::{Kernel, Lanes};
 use crate::spec::Reduce;
 
 /// The source of a reduction, and its switches.

@@ -7,7 +7,7 @@ mod gpu;
 mod gradient;
 pub(crate) mod kernels;
 
-use crate::program::{Effects, Slot};
+use crate::ir::{Effects, Slot};
 use crate::spec::Reduce;
 use crate::walk::Walk;
 

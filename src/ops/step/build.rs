@@ -2,7 +2,7 @@
 
 use super::StepOp;
 use crate::error::{Error, Result};
-use crate::program::{Op, Place, Program, Slot, SlotInfo};
+use crate::ir::{Op, Place, Program, Slot, SlotInfo};
 use crate::random::Key;
 use crate::shape::Shape;
 

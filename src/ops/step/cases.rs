@@ -1,8 +1,8 @@
 //! Test programs of the family.
 
 use crate::error::Result;
+use crate::ir::Steps;
 use crate::ops::case::{COLS, Case, ROWS};
-use crate::program::Steps;
 use crate::random::{Key, Stream};
 use crate::spec::{Optimizer, Reduce};
 

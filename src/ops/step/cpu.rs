@@ -1,9 +1,9 @@
 //! The CPU reference.
 
 use super::StepOp;
-use crate::cpu::Memory;
+use crate::engine::cpu::Memory;
 use crate::error::Result;
-use crate::program::StepEntry;
+use crate::ir::StepEntry;
 use crate::random::Key;
 use crate::spec::Real;
 

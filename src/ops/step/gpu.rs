@@ -1,9 +1,9 @@
 //! The GPU dispatches.
 
 use super::{StepOp, kernels};
+use crate::engine::gpu::lower::{Lowering, RING, groups};
 use crate::error::Result;
-use crate::gpu::lower::{Lowering, RING, groups};
-use crate::program::{Op, Slot};
+use crate::ir::{Op, Slot};
 use crate::random::Key;
 
 impl StepOp {

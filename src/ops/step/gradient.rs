@@ -2,7 +2,7 @@
 
 use super::StepOp;
 use crate::error::Result;
-use crate::program::{Gradients, Program};
+use crate::ir::{Gradients, Program};
 
 impl StepOp {
     /// Fails if a gradient with respect to a data set is needed.

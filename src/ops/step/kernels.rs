@@ -1,7 +1,9 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::parts::{INDEX, NO_SCALARS, RANDOM, STEP, read, shader, whole, write};
-use crate::gpu::kernel::{Field, Kernel};
+use crate::engine::gpu::kernel::parts::{
+    INDEX, NO_SCALARS, RANDOM, STEP, read, shader, whole, write,
+};
+use crate::engine::gpu::kernel::{Field, Kernel};
 
 /// Gathers rows of a data set.
 pub fn gather() -> Kernel {

@@ -7,7 +7,7 @@ mod gpu;
 mod gradient;
 pub(crate) mod kernels;
 
-use crate::program::{Effects, Operand, Slot};
+use crate::ir::{Effects, Operand, Slot};
 use crate::random::Key;
 
 /// An op that depends on the step's entry and counter.
@@ -25,7 +25,7 @@ pub enum StepOp {
     },
     /// Ends a step: appends these values to the metrics ring and advances the step counter.
     Record {
-        /// Up to [`Op::MAX_RECORDED`](crate::program::Op::MAX_RECORDED) slots of one element each.
+        /// Up to [`Op::MAX_RECORDED`](crate::ir::Op::MAX_RECORDED) slots of one element each.
         values: Vec<Slot>,
     },
 }

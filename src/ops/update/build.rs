@@ -2,7 +2,7 @@
 
 use super::UpdateOp;
 use crate::error::{Error, Result};
-use crate::program::{Op, ParamInfo, Program, Slot};
+use crate::ir::{Op, ParamInfo, Program, Slot};
 use crate::random::Key;
 use crate::shape::Shape;
 use crate::spec::optimizer::Takes;
@@ -55,13 +55,13 @@ impl Program {
     }
 
     /// Adds normal noise to the gradients, with the standard deviation of each step's
-    /// [`StepEntry`](crate::program::StepEntry).
+    /// [`StepEntry`](crate::ir::StepEntry).
     pub fn gradient_noise(&mut self, key: Key) {
         self.push(Op::Update(UpdateOp::GradientNoise { key }));
     }
 
     /// Accumulates the mean of the gradients of a group of steps in a state value of the weights, as each step's
-    /// [`StepEntry`](crate::program::StepEntry) says.
+    /// [`StepEntry`](crate::ir::StepEntry) says.
     pub fn accumulate(&mut self, state: usize) {
         self.push(Op::Update(UpdateOp::Accumulate { state }));
     }

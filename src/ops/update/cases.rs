@@ -1,8 +1,8 @@
 //! Test programs of the family.
 
 use crate::error::Result;
+use crate::ir::{Averaging, Form, GradientTransforms, ParamInfo, Program, Slot, Steps};
 use crate::ops::case::{Case, ROWS, draw};
-use crate::program::{Averaging, Form, GradientTransforms, ParamInfo, Program, Slot, Steps};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::loss::Domain;

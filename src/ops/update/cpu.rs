@@ -1,10 +1,10 @@
 //! The CPU reference.
 
 use super::UpdateOp;
-use crate::cpu::{Memory, Weights};
+use crate::engine::cpu::{Memory, Weights};
 use crate::error::{Error, Result};
+use crate::ir::{ParamInfo, Program, StepEntry};
 use crate::numeric::{sum, tree_sum};
-use crate::program::{ParamInfo, Program, StepEntry};
 use crate::random::Key;
 use crate::shape::padded;
 use crate::spec::optimizer::{MAX_CARRIED, Noise, Scalars, Takes, lbfgs, muon, sides};

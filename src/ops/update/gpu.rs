@@ -1,11 +1,11 @@
 //! The GPU dispatches: one per arena segment.
 
 use super::{UpdateOp, kernels};
+use crate::engine::gpu::arena::Segment;
+use crate::engine::gpu::lower::{Lowering, SUM, Total, groups};
+use crate::engine::gpu::memory::Region;
 use crate::error::{Error, Result};
-use crate::gpu::arena::Segment;
-use crate::gpu::lower::{Lowering, SUM, Total, groups};
-use crate::gpu::memory::Region;
-use crate::program::Slot;
+use crate::ir::Slot;
 use crate::random::Key;
 use crate::shape::PAD;
 use crate::spec::Optimizer;

@@ -2,7 +2,7 @@
 
 use super::UpdateOp;
 use crate::error::{Error, Result};
-use crate::program::{Gradients, Program};
+use crate::ir::{Gradients, Program};
 
 impl UpdateOp {
     /// Fails: the results of these ops cannot be differentiated.

@@ -1,10 +1,10 @@
 //! The GPU kernels.
 
-use crate::gpu::kernel::parts::{
+use crate::engine::gpu::kernel::parts::{
     INDEX, MATH, NO_SCALARS, NORMAL, OPTIMIZER_TYPES, RANDOM, REDUCE, STEP, blocks, read, shader,
     whole, write,
 };
-use crate::gpu::kernel::{Access, Binding, Kernel, Lanes, Text};
+use crate::engine::gpu::kernel::{Access, Binding, Kernel, Lanes, Text};
 use crate::spec::Optimizer;
 use crate::spec::optimizer::Takes;
 

@@ -8,7 +8,7 @@ mod gradient;
 pub(crate) mod kernels;
 mod orthogonal;
 
-use crate::program::{Effects, Operand, Slot};
+use crate::ir::{Effects, Operand, Slot};
 use crate::random::Key;
 use crate::spec::Optimizer;
 

@@ -2,8 +2,8 @@
 
 use super::UpdateOp;
 use crate::error::Result;
+use crate::ir::{Form, Op, Program, Slot};
 use crate::ops::ArrangeOp;
-use crate::program::{Form, Op, Program, Slot};
 use crate::spec::optimizer::sides;
 use crate::spec::{Activation, Arithmetic, Optimizer, Reduce};
 use crate::walk::{Strides, Walk};

@@ -7,7 +7,7 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 
 use crate::data::foreign;
 use crate::error::cut;
-use crate::program::MAX_COUNT;
+use crate::ir::MAX_COUNT;
 
 /// The format that is written, and the newest one that is read.
 const FORMAT: u64 = 2;

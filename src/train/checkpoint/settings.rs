@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::container::{Container, Result};
 use crate::error::cut;
+use crate::ir::Averaging;
 use crate::nn::{GradientTransforms, Objective};
-use crate::program::Averaging;
 use crate::spec::{Loss, Optimizer};
 use crate::train::{Trainer, keep_same_state};
 

@@ -2,7 +2,7 @@
 
 use super::container::{self, Fields, Result, StoredTensor, StoredValues, checksum_of_values};
 use super::{STATE_FIELD, plateau};
-use crate::program::WeightValues;
+use crate::ir::WeightValues;
 use crate::train::Trainer;
 
 impl Trainer {

@@ -2,10 +2,10 @@
 
 use super::TrainingStep;
 use crate::device::Weights;
+use crate::engine::gpu::Region;
 use crate::error::{Error, Result};
-use crate::gpu::Region;
+use crate::ir::Slot;
 use crate::nn::TargetKind;
-use crate::program::Slot;
 use crate::train::Trainer;
 
 impl Trainer {
@@ -104,7 +104,7 @@ impl TrainingStep {
         self.weights()?.param(index)
     }
 
-    fn weights(&self) -> Result<&crate::gpu::Weights> {
+    fn weights(&self) -> Result<&crate::engine::gpu::Weights> {
         match &self.trainer.weights {
             Weights::Gpu(weights) => Ok(weights),
             Weights::Cpu(_) => Err(Error::Internal("a step without a GPU".into())),

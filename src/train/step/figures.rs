@@ -22,7 +22,7 @@ pub struct StepFigures {
 /// Reads the values of recorded steps without blocking: they come back while the host submits and polls.
 ///
 /// ```no_run
-/// # fn frame(step: &mut wgrad::train::TrainingStep) -> wgrad::Result<()> {
+/// # fn frame(step: &mut wgrad::embed::TrainingStep) -> wgrad::Result<()> {
 /// if let Some(figures) = step.metrics().try_latest()? {
 ///     println!("step {}: loss {}", figures.step, figures.loss);
 /// }
@@ -68,7 +68,7 @@ impl TrainingStep {
     /// Reads loss, penalty (if any) and metrics of the given steps, which must have been submitted.
     ///
     /// # Errors
-    /// As [`Plan::records`](crate::gpu::Plan::records); [`Error::Target`] if class targets of these steps were invalid,
+    /// As [`Plan::records`](crate::engine::gpu::Plan::records); [`Error::Target`] if class targets of these steps were invalid,
     /// which gives their number and the row of the first; such rows add nothing to the gradient. Also [`Error::Target`]
     /// if [`Loss::bce`](crate::Loss::bce) or
     /// [`Loss::categorical_cross_entropy`](crate::Loss::categorical_cross_entropy) read values outside 0 to 1, which

@@ -2,10 +2,10 @@
 
 use super::{StepOptions, TrainingStep};
 use crate::device::Weights;
+use crate::engine::gpu::{Plan, Region};
 use crate::error::{Error, Result};
-use crate::gpu::{Plan, Region};
+use crate::ir::{Slot, StepEntry};
 use crate::nn::ProgramIo;
-use crate::program::{Slot, StepEntry};
 use crate::train::Trainer;
 
 /// A forward pass over a fixed number of rows, recorded into the host application's command encoders. It reads the same

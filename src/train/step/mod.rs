@@ -14,10 +14,12 @@ pub use restore::Snapshot;
 
 use super::Trainer;
 use crate::device::Weights;
+use crate::engine::gpu::{
+    Budget, Choices, Fusion, MemoryUse, Plan, Profile, Region, Snapshots, View,
+};
 use crate::error::{Error, Result};
-use crate::gpu::{Budget, Choices, Fusion, MemoryUse, Plan, Profile, Region, Snapshots, View};
+use crate::ir::{LiveSteps, Slot, Steps};
 use crate::nn::{Layer, Objective, ProgramIo, RecordLayout};
-use crate::program::{LiveSteps, Slot, Steps};
 use crate::spec::{Activation, ParamValue};
 
 /// A training step over a batch of fixed size, recorded into the host application's command encoders.

@@ -1,9 +1,9 @@
 //! The options of a step.
 
 use super::Slots;
+use crate::engine::gpu::View;
 use crate::error::{Error, Result};
-use crate::gpu::View;
-use crate::program::Slot;
+use crate::ir::Slot;
 #[cfg(doc)]
 use crate::train::Trainer;
 
@@ -12,8 +12,7 @@ use crate::train::Trainer;
 /// ```no_run
 /// # fn host(trainer: wgrad::Trainer, buffer: &wgrad::wgpu::Buffer) -> wgrad::Result<()> {
 /// use wgrad::Shape;
-/// use wgrad::gpu::View;
-/// use wgrad::train::StepOptions;
+/// use wgrad::embed::{StepOptions, View};
 ///
 /// let particles = View::new(buffer, 0, Shape::new(&[256, 2])?)?;
 /// let step = trainer.into_step(StepOptions::rows(256).inputs(particles).through())?;

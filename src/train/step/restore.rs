@@ -2,8 +2,8 @@
 
 use super::{StepOptions, TrainingStep};
 use crate::device::{Device, Weights};
+use crate::engine::gpu::{Choices, Gpu, WeightsAt};
 use crate::error::{Error, Result};
-use crate::gpu::{Choices, Gpu, WeightsAt};
 use crate::train::Trainer;
 
 /// Parameters, optimizer state and step of a training run, in main memory.

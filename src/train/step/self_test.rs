@@ -3,10 +3,10 @@
 use super::TrainingStep;
 use crate::data::Dataset;
 use crate::device::{Case, Check};
+use crate::engine::gpu::Gpu;
 use crate::error::{Error, Result};
-use crate::gpu::Gpu;
+use crate::ir::Steps;
 use crate::nn::ProgramIo;
-use crate::program::Steps;
 use crate::train::Trainer;
 
 impl Trainer {
@@ -15,7 +15,7 @@ impl Trainer {
     /// random inputs: only the shape of the data matters, and the training run is not affected.
     ///
     /// ```
-    /// use wgrad::device::Verdict;
+    /// use wgrad::embed::Verdict;
     /// use wgrad::prelude::*;
     ///
     /// # let Ok(gpu) = Gpu::new() else { return Ok(()) };

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::sync::OnceLock;
 
-use crate::gpu::kernel::{names, registry};
+use crate::engine::gpu::kernel::{names, registry};
 
 /// Predeclared types, enumerants and functions of WGSL and of wgpu's extensions.
 const BUILTINS: &str = "

@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 
 use super::builtins;
+use crate::engine::gpu::kernel::names;
+use crate::engine::gpu::kernel::parts::MATH;
 use crate::error::{Error, Result};
-use crate::gpu::kernel::names;
-use crate::gpu::kernel::parts::MATH;
 
 /// The maximum length of a source, in bytes.
 const MOST_BYTES: usize = 16 << 10;

@@ -4,7 +4,7 @@ use super::forward::{fours, masked, pairs};
 use super::text::Names;
 use super::tile::{RowLoads, within};
 use super::{FusedStep, Layer, PlacedLayer};
-use crate::gpu::kernel::writer::Writer;
+use crate::engine::gpu::kernel::writer::Writer;
 use crate::spec::activation::Saves;
 
 impl FusedStep {

@@ -4,8 +4,8 @@
 use super::text::Names;
 use super::tile::{RowLoads, TileShape, within};
 use super::{FusedStep, Layer, PlacedLayer, is_stochastic};
-use crate::gpu::kernel::names::tokens;
-use crate::gpu::kernel::writer::Writer;
+use crate::engine::gpu::kernel::names::tokens;
+use crate::engine::gpu::kernel::writer::Writer;
 use crate::spec::Activation;
 use crate::spec::activation::ActivationKind;
 

@@ -3,7 +3,7 @@
 use super::forward::pairs;
 use super::tile::TileShape;
 use super::{FusedStep, Layer, PlacedLayer};
-use crate::gpu::kernel::writer::Writer;
+use crate::engine::gpu::kernel::writer::Writer;
 
 /// The sums of a tile of the parameters of a layer.
 struct Sums {

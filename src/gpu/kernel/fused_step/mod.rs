@@ -10,7 +10,7 @@ mod text;
 mod tile;
 mod update;
 
-use crate::program::Slot;
+use crate::ir::Slot;
 use crate::random::Key;
 use crate::spec::activation::{ActivationKind, Saves};
 use crate::spec::loss::{LossKind, TargetForm};

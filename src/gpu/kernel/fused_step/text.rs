@@ -5,10 +5,12 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::{FusedStep, Layer, StepMetric};
-use crate::gpu::kernel::names::renamed;
-use crate::gpu::kernel::parts::{INDEX, MATH, NO_SCALARS, RANDOM, STEP, read, shader, write};
-use crate::gpu::kernel::writer::Writer;
-use crate::gpu::kernel::{Access, Binding, Field, Kernel, Text};
+use crate::engine::gpu::kernel::names::renamed;
+use crate::engine::gpu::kernel::parts::{
+    INDEX, MATH, NO_SCALARS, RANDOM, STEP, read, shader, write,
+};
+use crate::engine::gpu::kernel::writer::Writer;
+use crate::engine::gpu::kernel::{Access, Binding, Field, Kernel, Text};
 use crate::spec::Activation;
 use crate::spec::activation::ActivationKind;
 use crate::spec::loss::{LossKind, TargetForm};

@@ -2,7 +2,7 @@
 
 use super::FusedStep;
 use super::forward::fours;
-use crate::gpu::kernel::writer::Writer;
+use crate::engine::gpu::kernel::writer::Writer;
 
 /// The results of an invocation and iteration, and how many tiles there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,11 +2,11 @@
 //! parameters and the end of the step.
 
 use super::text::{TURNS, declared};
-use crate::gpu::kernel::parts::{
+use crate::engine::gpu::kernel::parts::{
     INDEX, MATH, NO_SCALARS, OPTIMIZER_TYPES, STEP, read, shader, write,
 };
-use crate::gpu::kernel::writer::Writer;
-use crate::gpu::kernel::{Binding, Field, Kernel, Text};
+use crate::engine::gpu::kernel::writer::Writer;
+use crate::engine::gpu::kernel::{Binding, Field, Kernel, Text};
 use crate::ops::update::kernels::formula;
 use crate::spec::Optimizer;
 

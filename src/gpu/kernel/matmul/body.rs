@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Tiling, Variant, Via};
-use crate::gpu::kernel::writer::Writer;
+use crate::engine::gpu::kernel::writer::Writer;
 
 impl Variant {
     /// Names of the results of an invocation: row within its rows, four columns.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{STAGE, Variant};
-use crate::program::Form;
+use crate::ir::Form;
 
 impl Variant {
     pub(super) fn direct_loop(&self) -> String {

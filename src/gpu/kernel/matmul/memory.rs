@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::{Epilogue, FIELDS, STAGE, Variant, Via};
-use crate::gpu::kernel::{Access, Binding};
-use crate::program::Form;
+use crate::engine::gpu::kernel::{Access, Binding};
+use crate::ir::Form;
 
 impl Variant {
     /// The parameters, with those of another kernel after them.

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use super::parts::{INDEX, MATH, NO_HYPER, read, text_of, write};
 use super::{Binding, Field, Kernel, Text};
-use crate::program::Form;
+use crate::ir::Form;
 use crate::spec::activation::ActivationKind;
 use crate::spec::{Activation, Kind as _};
 

@@ -1,8 +1,8 @@
 //! Two products in one dispatch: the gradients of a layer by its parameters and by its input.
 
 use super::{FIELDS, Variant};
-use crate::gpu::kernel::names::renamed;
-use crate::gpu::kernel::{Binding, Field, Kernel};
+use crate::engine::gpu::kernel::names::renamed;
+use crate::engine::gpu::kernel::{Binding, Field, Kernel};
 
 /// Two kernels of the generator, of which neither reads what the other writes. Workgroups below a number do the first one.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,11 +4,11 @@
 use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 
+use crate::engine::gpu::kernel::fused_step::{Layer, RowSource, StepMetric, Target, known_loss};
 use crate::error::Error;
-use crate::gpu::kernel::fused_step::{Layer, RowSource, StepMetric, Target, known_loss};
+use crate::ir::{DType, Form, LossInputs, Op, Place, Program, Slot};
 use crate::ops::loss::{Layout, has_weighted_mean};
 use crate::ops::{ActivationOp, LinearOp, LossOp, MetricOp, StepOp};
-use crate::program::{DType, Form, LossInputs, Op, Place, Program, Slot};
 use crate::spec::activation::{ActivationKind, Order};
 use crate::spec::loss::{LossKind, TargetForm};
 use crate::spec::{Activation, Loss, Metric, Reduction};

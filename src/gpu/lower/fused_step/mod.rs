@@ -7,22 +7,22 @@ use std::ops::Range;
 
 use super::joins::ReadCounts;
 use super::{Lowering, Memory, RING};
+use crate::engine::gpu::arena::Segment;
+use crate::engine::gpu::choice::Fusion;
+use crate::engine::gpu::kernel::fused_step::{FusedStep, Parts, Source, StepMetric, Update};
+use crate::engine::gpu::memory::Region;
+use crate::engine::gpu::{Gpu, View, Weights};
 use crate::error::{Error, Result};
-use crate::gpu::arena::Segment;
-use crate::gpu::choice::Fusion;
-use crate::gpu::kernel::fused_step::{FusedStep, Parts, Source, StepMetric, Update};
-use crate::gpu::memory::Region;
-use crate::gpu::{Gpu, View, Weights};
+use crate::ir::{Op, Program, Slot};
 use crate::ops::update::kernels::state_names;
 use crate::ops::{StepOp, UpdateOp};
-use crate::program::{Op, Program, Slot};
 use crate::spec::Optimizer;
 use chain::{LayerChain, MOST_LAYERS, Refusal};
 use plan::Site;
 
 /// The dispatch of a layer chain, and the one that ends the step.
 #[derive(Debug)]
-pub(in crate::gpu) struct Plan {
+pub(in crate::engine::gpu) struct Plan {
     chain: LayerChain,
     whole: FusedStep,
     /// The optimizer, if its update directly follows the gradients.

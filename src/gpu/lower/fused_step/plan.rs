@@ -2,15 +2,17 @@
 
 use super::chain::{Judged, LayerChain};
 use super::{Plan, Split};
+use crate::engine::gpu::choice::{Choices, Class, Fusion};
+use crate::engine::gpu::kernel::fused_step::{
+    FusedStep, Layer, Parts, RowSource, WorkgroupBudget, place,
+};
+use crate::engine::gpu::lower::joins::{Joined, ReadCounts};
+use crate::engine::gpu::lower::turns;
+use crate::engine::gpu::memory::Region;
+use crate::engine::gpu::{Gpu, View, Weights};
 use crate::error::Result;
-use crate::gpu::choice::{Choices, Class, Fusion};
-use crate::gpu::kernel::fused_step::{FusedStep, Layer, Parts, RowSource, WorkgroupBudget, place};
-use crate::gpu::lower::joins::{Joined, ReadCounts};
-use crate::gpu::lower::turns;
-use crate::gpu::memory::Region;
-use crate::gpu::{Gpu, View, Weights};
+use crate::ir::{Form, Op, Operand, Place, Program, Slot};
 use crate::ops::{StepOp, UpdateOp};
-use crate::program::{Form, Op, Operand, Place, Program, Slot};
 use crate::shape::PAD;
 use crate::spec::Optimizer;
 use crate::spec::optimizer::Takes;

@@ -1,11 +1,11 @@
 //! The sequence loss (CTC).
 
+use crate::engine::gpu::kernel::Rows;
+use crate::engine::gpu::lower::{Lowering, Total};
 use crate::error::Result;
-use crate::gpu::kernel::Rows;
-use crate::gpu::lower::{Lowering, Total};
+use crate::ir::Slot;
 use crate::ops::loss::Layout;
 use crate::ops::loss::kernels::{self, Parts};
-use crate::program::Slot;
 use crate::spec::loss::TargetForm;
 use crate::spec::{Loss, Reduction};
 

@@ -1,10 +1,10 @@
 //! Elementwise losses.
 
 use super::Operands;
+use crate::engine::gpu::kernel::Rows;
+use crate::engine::gpu::lower::{Lowering, SUM, Total};
+use crate::engine::gpu::memory::Region;
 use crate::error::Result;
-use crate::gpu::kernel::Rows;
-use crate::gpu::lower::{Lowering, SUM, Total};
-use crate::gpu::memory::Region;
 use crate::ops::loss::kernels;
 use crate::spec::Reduction;
 

@@ -4,14 +4,14 @@ mod ctc;
 mod map;
 mod row;
 
+use crate::engine::gpu::kernel::Kernel;
+use crate::engine::gpu::lower::{Call, Lowering, groups};
+use crate::engine::gpu::memory::Region;
 use crate::error::Result;
-use crate::gpu::kernel::Kernel;
-use crate::gpu::lower::{Call, Lowering, groups};
-use crate::gpu::memory::Region;
+use crate::ir::{DType, LossInputs, Slot};
 use crate::ops::loss::Layout;
 use crate::ops::loss::LossOp;
 use crate::ops::loss::kernels::{self, Parts};
-use crate::program::{DType, LossInputs, Slot};
 use crate::spec::loss::TargetForm;
 use crate::spec::{Loss, Reduction};
 

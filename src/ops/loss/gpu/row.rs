@@ -1,13 +1,13 @@
 //! Row-wise losses.
 
 use super::{ClassOperands, Operands};
+use crate::engine::gpu::kernel::Rows;
+use crate::engine::gpu::lower::{Lowering, ROW, Total, groups};
+use crate::engine::gpu::memory::Region;
 use crate::error::Result;
-use crate::gpu::kernel::Rows;
-use crate::gpu::lower::{Lowering, ROW, Total, groups};
-use crate::gpu::memory::Region;
+use crate::ir::DType;
 use crate::ops::loss::has_weighted_mean;
 use crate::ops::loss::kernels;
-use crate::program::DType;
 use crate::spec::Reduction;
 use crate::spec::loss::TargetForm;
 

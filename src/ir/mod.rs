@@ -1,34 +1,41 @@
 //! A training step, an inference pass or a single op as plain data: ops over named slots.
 //!
-//! A [`Program`] is the one definition that the CPU reference and the GPU backend implement. It holds no GPU type and
-//! prints as text.
+//! A [`Program`] is the one definition that both engines run: an [`Interpreter`] on the CPU, a [`Plan`] on a GPU. It
+//! holds no GPU type and prints as text.
 
 mod build;
 mod display;
 mod effect;
 mod gradient;
 mod inputs;
-mod op;
+pub(crate) mod op;
 mod product;
-mod slot;
-mod step;
-mod transforms;
+pub(crate) mod slot;
+pub(crate) mod step;
+pub(crate) mod transforms;
 mod values;
 mod weights;
 
-pub use effect::{Effects, Operand};
+pub use crate::engine::cpu::{Interpreter, Weights as InterpreterWeights};
+pub use crate::engine::gpu::{Plan, Weights as PlanWeights};
+pub use crate::shape::Shape;
+pub(crate) use effect::{Effects, Operand};
 pub(crate) use gradient::Gradients;
-pub use inputs::{LinearInputs, LinearLoss, LossInputs, TripletDistances};
-pub use op::Op;
-pub use product::{Form, MAX_BATCH_AXES, Product};
-pub use slot::{DType, Place, Slot, SlotInfo};
-pub use step::{Averaging, LiveSteps, Refused, StepEntry, Steps};
-pub(crate) use step::{BoxedRule, MAX_COUNT, StepRule};
-pub use transforms::GradientTransforms;
+pub(crate) use inputs::LinearLoss;
+pub use inputs::{LinearInputs, LossInputs, TripletDistances};
+pub(crate) use op::Op;
+pub use product::Form;
+pub(crate) use product::Product;
+pub use slot::{DType, Slot};
+pub(crate) use slot::{Place, SlotInfo};
+#[doc(hidden)]
+pub use step::Refused;
+pub(crate) use step::{Averaging, BoxedRule, LiveSteps, MAX_COUNT, StepRule};
+pub use step::{StepEntry, Steps};
+pub(crate) use transforms::GradientTransforms;
 pub(crate) use values::WeightValues;
 
 use crate::error::{Error, Result};
-use crate::shape::Shape;
 
 /// A parameter tensor and the settings of its group.
 #[derive(Clone, Debug, PartialEq)]

@@ -44,8 +44,7 @@ impl Program {
     /// A missing rule is an error that names the op.
     ///
     /// ```
-    /// use wgrad::cpu::{Interpreter, Weights};
-    /// use wgrad::program::{DType, StepEntry};
+    /// use wgrad::ir::{DType, Interpreter, InterpreterWeights, StepEntry};
     /// use wgrad::{Arithmetic, Program, Reduce, Shape};
     ///
     /// // d(sum of x^3)/dx = 3 x^2, and by x again 6 x.
@@ -59,7 +58,7 @@ impl Program {
     /// let second = program.gradients(sum, &[x])?[0];
     /// let mut cpu = Interpreter::<f64>::new(program);
     /// cpu.write(x, &[1.0, -2.0])?;
-    /// cpu.run(&mut Weights::default(), &StepEntry::rows(1))?;
+    /// cpu.run(&mut InterpreterWeights::default(), &StepEntry::rows(1))?;
     /// assert_eq!(cpu.read(first)?, [3.0, 12.0]);
     /// assert_eq!(cpu.read(second)?, [6.0, -12.0]);
     /// # Ok::<(), wgrad::Error>(())

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::{GradientTransforms, ParamInfo};
+use super::ParamInfo;
+use super::transforms::GradientTransforms;
 use crate::error::{Error, Result};
 use crate::numeric::Float;
 use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor, sides};

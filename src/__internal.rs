@@ -1,0 +1,34 @@
+//! Internals for the tests and benches of this repository. They may change in any release.
+
+pub use crate::engine::gpu::{Class, Dispatch, MatMul, kernel};
+pub use crate::ir::op::Op;
+pub use crate::ir::slot::Place;
+pub use crate::ops::UpdateOp;
+
+/// The definitions in the registry.
+pub mod spec {
+    /// Of activations.
+    pub mod activation {
+        pub use crate::spec::activation::*;
+    }
+    /// Of initializers.
+    pub mod initializer {
+        pub use crate::spec::initializer::*;
+    }
+    /// Of losses.
+    pub mod loss {
+        pub use crate::spec::loss::*;
+    }
+    /// Of normalizations.
+    pub mod norm {
+        pub use crate::spec::norm::*;
+    }
+    /// Of optimizers.
+    pub mod optimizer {
+        pub use crate::spec::optimizer::*;
+    }
+    /// Of schedules.
+    pub mod schedule {
+        pub use crate::spec::schedule::*;
+    }
+}
