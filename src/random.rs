@@ -52,6 +52,7 @@ impl Key {
     }
 
     /// The two random words of one element at one step.
+    #[doc(hidden)]
     pub fn words(self, step: u32, element: u32) -> [u32; 2] {
         threefry(self.0, [step, element])
     }
@@ -62,7 +63,7 @@ impl Key {
     }
 
     /// A standard Gumbel sample, -log(-log(u)) with u the midpoint of one of 2^23 equal parts of (0, 1).
-    pub fn gumbel(self, step: u32, element: u32) -> f64 {
+    pub(crate) fn gumbel(self, step: u32, element: u32) -> f64 {
         let [word, _] = self.words(step, element);
         let u = f64::from(2 * (word >> 9) + 1) / 16_777_216.0;
         -(-u.ln()).ln()
@@ -77,7 +78,7 @@ impl Key {
     }
 
     /// Two independent standard normal samples from 24 bits each, computed the same way in the shaders.
-    pub fn normals(self, step: u32, element: u32) -> [f64; 2] {
+    pub(crate) fn normals(self, step: u32, element: u32) -> [f64; 2] {
         let [a, b] = self.words(step, element).map(|word| f64::from(unit(word)));
         let radius = (-2.0 * (a + 1.0 / 16_777_216.0).ln()).sqrt();
         let (sin, cos) = (std::f64::consts::TAU * b).sin_cos();
@@ -89,6 +90,7 @@ impl Key {
     ///
     /// A Feistel network of four Threefry rounds over the next power of four, with cycle walking until the value is
     /// below `n`.
+    #[doc(hidden)]
     pub fn permute(self, round: u32, index: u32, n: u32) -> u32 {
         if n <= 1 {
             return 0;

@@ -46,7 +46,7 @@ pub mod cpu {
 #[deprecated(since = "0.1.0", note = "renamed to `wgrad::ir`")]
 pub mod program {
     pub use crate::ir::{
-        DType, Form, LinearInputs, LossInputs, ParamInfo, Program, Refused, Slot, StepEntry, Steps,
+        DType, Form, LinearInputs, LossInputs, ParamInfo, Program, Slot, StepEntry, Steps,
         TripletDistances,
     };
     pub use crate::nn::GradientTransforms;
@@ -60,6 +60,7 @@ pub mod steps {
     macro_rules! moved {
         ($($name:ident $(<$life:lifetime>)?),*) => {$(
             /// The former name of the type in [`embed`].
+            #[doc(hidden)]
             #[deprecated(since = "0.1.0", note = "now in `wgrad::embed`")]
             pub type $name $(<$life>)? = embed::$name $(<$life>)?;
         )*};
@@ -67,6 +68,24 @@ pub mod steps {
     moved!(Inference, Metrics<'a>, Snapshot, StepFigures, StepOptions, TrainingStep);
 }
 
+/// Former names in [`nn`](crate::nn).
+pub mod nn {
+    use crate::nn::{GradientTransforms, Objective, ProgramIo};
+
+    /// The former name of [`Objective`].
+    #[deprecated(since = "0.1.0", note = "renamed to `Objective`")]
+    pub type Goal = Objective;
+
+    /// The former name of [`ProgramIo`].
+    #[deprecated(since = "0.1.0", note = "renamed to `ProgramIo`")]
+    pub type Wiring = ProgramIo;
+
+    /// The former name of [`GradientTransforms`].
+    #[deprecated(since = "0.1.0", note = "renamed to `GradientTransforms`")]
+    pub type Around = GradientTransforms;
+}
+
+#[doc(hidden)]
 impl Activation {
     /// The former name of [`Activation::eval_mode`].
     #[deprecated(since = "0.1.0", note = "renamed to `eval_mode`")]
@@ -87,6 +106,7 @@ impl Activation {
     }
 }
 
+#[doc(hidden)]
 impl Program {
     /// The former name of [`Program::parametric`].
     ///
@@ -98,6 +118,7 @@ impl Program {
     }
 }
 
+#[doc(hidden)]
 impl Device {
     /// The former name of [`Device::parametric`].
     ///

@@ -25,7 +25,7 @@ impl Shape {
     /// Creates a shape with the given extents. An empty slice gives a scalar; zero extents are allowed.
     ///
     /// # Errors
-    /// [`Error::Limit`] for more than [`MAX_AXES`] axes or more than `u32::MAX` elements.
+    /// [`Error::Limit`] for more than six axes or more than `u32::MAX` elements.
     pub fn new(extents: &[usize]) -> Result<Self> {
         let limit = |needed, limit, unit| {
             let what = format!("the shape {extents:?}");
@@ -57,6 +57,7 @@ impl Shape {
     }
 
     /// The number of axes.
+    #[doc(hidden)]
     pub const fn rank(&self) -> usize {
         self.rank
     }
@@ -82,7 +83,7 @@ impl Shape {
     }
 
     /// The extent of one axis, if it exists.
-    pub fn axis(&self, axis: usize) -> Option<usize> {
+    pub(crate) fn axis(&self, axis: usize) -> Option<usize> {
         self.extents().nth(axis)
     }
 
@@ -112,6 +113,7 @@ impl Shape {
     /// assert_eq!(shape.split(4), None);
     /// # Ok::<(), wgrad::Error>(())
     /// ```
+    #[doc(hidden)]
     pub fn split(&self, dim: isize) -> Option<[usize; 3]> {
         let number = self.axis_number(dim)?;
         let outer = self.extents().take(number).product();

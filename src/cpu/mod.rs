@@ -107,23 +107,26 @@ impl<F: Real> Interpreter<F> {
     }
 
     /// Sets the step counter to `step`.
+    #[doc(hidden)]
     pub fn starting_at(self, step: u64) -> Self {
         let progress = Progress { step, ..self.progress };
         Self { progress, ..self }
     }
 
     /// The program.
-    pub fn program(&self) -> &Program {
+    pub(crate) fn program(&self) -> &Program {
         &self.program
     }
 
     /// The number of the next step.
+    #[doc(hidden)]
     pub fn step(&self) -> u64 {
         self.progress.step
     }
 
     /// The entry of the next step by a rule, with the values of the update that is due: those of an earlier step if
     /// updates were skipped.
+    #[doc(hidden)]
     pub fn entry(&self, rule: impl Fn(u64) -> StepEntry) -> StepEntry {
         self.due(&rule)
     }
@@ -182,6 +185,7 @@ impl<F: Real> Interpreter<F> {
     ///
     /// # Errors
     /// As [`Interpreter::run`].
+    #[doc(hidden)]
     pub fn run_until(
         &mut self,
         ops: usize,
@@ -195,7 +199,7 @@ impl<F: Real> Interpreter<F> {
     ///
     /// # Errors
     /// As [`Interpreter::run`].
-    pub fn run_ops(
+    pub(crate) fn run_ops(
         &mut self,
         ops: Range<usize>,
         weights: &mut Weights<F>,
@@ -214,6 +218,7 @@ impl<F: Real> Interpreter<F> {
     }
 
     /// Takes the values recorded since the last call, one row per step.
+    #[doc(hidden)]
     pub fn take_records(&mut self) -> Vec<Vec<f32>> {
         std::mem::take(&mut self.progress.records)
     }

@@ -182,6 +182,7 @@ impl Dataset {
     }
 
     /// The label that marks rows without a target, as the `u32` of the same bits.
+    #[doc(hidden)]
     pub fn ignored(&self) -> Option<u32> {
         self.ignored
     }
@@ -218,7 +219,7 @@ impl Dataset {
     }
 
     /// The weight of each row, if set.
-    pub fn weights(&self) -> Option<&[f32]> {
+    pub(crate) fn weights(&self) -> Option<&[f32]> {
         self.weights.as_deref()
     }
 
@@ -261,6 +262,7 @@ impl Dataset {
     }
 
     /// Returns the inputs and the targets by value.
+    #[doc(hidden)]
     pub fn into_parts(self) -> (Array2<f32>, Targets) {
         (self.inputs, self.targets)
     }

@@ -81,6 +81,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`Device::activation_backward`].
+    #[doc(hidden)]
     pub fn activation_in_training_backward(
         &self,
         f: Activation,

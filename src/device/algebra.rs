@@ -37,6 +37,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Shape`] if `grad_out` does not have the shape of the result; otherwise as [`Device::arithmetic`].
+    #[doc(hidden)]
     pub fn arithmetic_backward(
         &self,
         f: Arithmetic,
@@ -70,6 +71,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Shape`] if `grad_out` does not have the shape of the product; otherwise as [`Device::matmul`].
+    #[doc(hidden)]
     pub fn matmul_backward(
         &self,
         form: Form,
@@ -127,6 +129,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`Program::reduce_backward`]; [`Error::Unsupported`] for a tensor of another device.
+    #[doc(hidden)]
     pub fn reduce_backward(
         &self,
         f: Reduce,
@@ -168,6 +171,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`Device::slice`].
+    #[doc(hidden)]
     pub fn slice_backward(
         &self,
         shape: Shape,
@@ -217,6 +221,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Shape`] unless `times` divides the extent of the axis; otherwise as [`Device::scale`].
+    #[doc(hidden)]
     pub fn repeat_backward(&self, grad_out: &Tensor, dim: isize, times: usize) -> Result<Tensor> {
         self.each(grad_out, |program, g| {
             let sum = program.repeat_backward("grad_in", g, dim, times)?;
@@ -295,6 +300,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`Device::normalize`]; [`Error::Shape`] if `grad_out` does not have the shape of `x`.
+    #[doc(hidden)]
     pub fn normalize_backward(
         &self,
         f: Normalization,

@@ -238,6 +238,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Shape`] unless their number matches the extents; otherwise as [`Device::classes`].
+    #[doc(hidden)]
     pub fn classes_of(&self, extents: &[usize], labels: &[u32]) -> Result<Tensor> {
         let shape = Shape::new(extents)?;
         if shape.len() != labels.len() {

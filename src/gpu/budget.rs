@@ -151,6 +151,7 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::encode`].
+    #[doc(hidden)]
     pub fn encode_within(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,

@@ -183,7 +183,7 @@ pub enum Fusion {
     Auto,
     /// As [`Fusion::Auto`], without whole steps and parts of them.
     Layers,
-    /// Each op by itself: what [`Plan::encode_ops`](super::Plan::encode_ops) asks for.
+    /// Each op by itself, so that a host can record between any two.
     Never,
     /// Whole steps; a program that is none is refused.
     Whole,

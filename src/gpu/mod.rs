@@ -108,6 +108,7 @@ impl Gpu {
     ///
     /// # Errors
     /// [`Error::NoAdapter`] if there is none or it cannot meet the limits.
+    #[doc(hidden)]
     pub async fn with_limits(name: &str, limits: wgpu::Limits) -> Result<Self> {
         adapter::open(|info| adapter::called(info, name), name, Some(limits)).await
     }
@@ -180,11 +181,12 @@ impl Gpu {
     }
 
     /// The device's limits.
-    pub fn limits(&self) -> &wgpu::Limits {
+    pub(crate) fn limits(&self) -> &wgpu::Limits {
         &self.shared.limits
     }
 
     /// Whether the adapter runs on the CPU, as llvmpipe and SwiftShader do.
+    #[doc(hidden)]
     pub fn is_software(&self) -> bool {
         self.info().device_type == wgpu::DeviceType::Cpu
     }

@@ -90,6 +90,7 @@ impl Gpu {
     /// [`Error::Limit`] if the kernel binds more storage buffers than the device allows; [`Error::Unsupported`] if the
     /// device lacks one of [`Kernel::features`]; [`Error::Shader`] if the kernel is user-defined and invalid;
     /// [`Error::OutOfMemory`]; [`Error::Internal`] if the driver rejects it.
+    #[doc(hidden)]
     pub fn compile(&self, kernel: &Kernel) -> Result<()> {
         self.pipeline(kernel).map(drop)
     }

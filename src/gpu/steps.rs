@@ -149,11 +149,6 @@ impl StepTable {
         self.known.late = late.into();
     }
 
-    /// Changes the rule from the next recording on.
-    pub fn set_rule(&mut self, rule: BoxedRule) {
-        self.rule = rule;
-    }
-
     /// Records the upload of the entries of the next `steps` steps.
     pub fn begin(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
         let limit = |what: &str, needed| {

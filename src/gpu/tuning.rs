@@ -40,11 +40,13 @@ fn sides(form: Form, product: &Product) -> ProductSizes {
 
 impl Tuning {
     /// How many products it knows.
+    #[doc(hidden)]
     pub fn len(&self) -> usize {
         self.fastest.len()
     }
 
     /// Whether it knows none.
+    #[doc(hidden)]
     pub fn is_empty(&self) -> bool {
         self.fastest.is_empty()
     }

@@ -92,12 +92,13 @@ impl Program {
     }
 
     /// The ops, in order.
+    #[doc(hidden)]
     pub fn ops(&self) -> &[Op] {
         &self.ops
     }
 
     /// The slots, by number.
-    pub fn slots(&self) -> &[SlotInfo] {
+    pub(crate) fn slots(&self) -> &[SlotInfo] {
         &self.slots
     }
 
@@ -110,6 +111,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a slot of another program, if its number is beyond the slots of this one.
+    #[doc(hidden)]
     pub fn slot(&self, slot: Slot) -> Result<&SlotInfo> {
         let foreign = || {
             let (number, count) = (slot.0, self.slots.len());

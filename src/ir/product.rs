@@ -17,9 +17,11 @@ pub enum Form {
 
 impl Form {
     /// Every form.
+    #[doc(hidden)]
     pub const ALL: [Self; 3] = [Self::NN, Self::NT, Self::TN];
 
     /// The lower-case name: `nn`, `nt`, `tn`.
+    #[doc(hidden)]
     pub const fn name(self) -> &'static str {
         match self {
             Self::NN => "nn",
@@ -39,7 +41,7 @@ impl Form {
     }
 
     /// The sizes (m, k, n) of the product of an (ar, ac) and a (br, bc) matrix, if their inner dimensions agree.
-    pub const fn sides(
+    pub(crate) const fn sides(
         self,
         (ar, ac): (usize, usize),
         (br, bc): (usize, usize),

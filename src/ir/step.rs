@@ -63,6 +63,7 @@ pub struct Refused {
 
 impl StepEntry {
     /// The size of an entry in the table, in 32-bit words.
+    #[doc(hidden)]
     pub const WORDS: usize = 14 + MAX_SCALARS;
 
     /// Creates an entry for a program without an update: `rows` rows are active, in their own order.
@@ -110,7 +111,7 @@ impl StepEntry {
     }
 
     /// Encodes the entry as words of the GPU's table.
-    pub fn words(&self) -> impl Iterator<Item = u32> {
+    pub(crate) fn words(&self) -> impl Iterator<Item = u32> {
         let bits = |number: f64| (number as f32).to_bits();
         let head = [self.rows, self.start, self.epoch, self.total];
         let numbers = [self.rate, self.coupled, self.shrink, self.sign].map(bits);
@@ -286,11 +287,12 @@ pub enum Averaging {
 
 impl Averaging {
     /// Returns whether the parameters are set to the mean when it moves.
-    pub fn follows(&self) -> bool {
+    pub(crate) fn follows(&self) -> bool {
         matches!(self, Self::Lookahead { .. })
     }
 
     /// The fraction by which the mean moves after the given update, counted from 0.
+    #[doc(hidden)]
     pub fn share(&self, update: u64) -> f64 {
         let done = update.saturating_add(1);
         match *self {
@@ -336,7 +338,7 @@ impl Steps {
 
     /// Wraps the rule in a shared handle, so that it can be changed while training follows it. A change applies to the
     /// steps that are recorded afterwards.
-    pub fn live(self) -> LiveSteps {
+    pub(crate) fn live(self) -> LiveSteps {
         LiveSteps(Arc::new(RwLock::new(self)))
     }
 
@@ -346,7 +348,7 @@ impl Steps {
     }
 
     /// The number of steps of an epoch.
-    pub fn per_epoch(&self) -> u64 {
+    pub(crate) fn per_epoch(&self) -> u64 {
         self.total.div_ceil(self.batch.max(1)) as u64
     }
 

@@ -28,13 +28,13 @@ pub struct GradientTransforms {
 
 impl GradientTransforms {
     /// The names of the state values that the transforms keep per parameter, after those of the optimizer.
-    pub fn states(&self) -> Vec<&'static str> {
+    pub(crate) fn states(&self) -> Vec<&'static str> {
         let accumulated = self.accumulate.map(|_| "accumulated_grad");
         accumulated.into_iter().chain(self.average.map(|_| "mean")).collect()
     }
 
     /// The number of steps per update.
-    pub fn group(&self) -> u64 {
+    pub(crate) fn group(&self) -> u64 {
         self.accumulate.unwrap_or(1).max(1)
     }
 
@@ -42,7 +42,7 @@ impl GradientTransforms {
     ///
     /// # Errors
     /// [`Error::Parameter`].
-    pub fn validate(&self) -> Result<()> {
+    pub(crate) fn validate(&self) -> Result<()> {
         if self.accumulate == Some(0) {
             return Err(Error::parameter("training", "accumulate", 0, "it must be at least 1"));
         }

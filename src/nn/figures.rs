@@ -10,7 +10,7 @@ use crate::ir::{Op, Program, Slot};
 /// The recorded values of one step.
 pub type Record = [f32; Op::MAX_RECORDED];
 
-/// The positions of a program's recorded values in a [`Record`].
+/// The positions of a program's recorded values.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RecordLayout {
     loss: Option<usize>,
@@ -49,27 +49,27 @@ fn figure(record: &Record, place: usize) -> f64 {
 
 impl RecordLayout {
     /// The loss; NaN if the step records none.
-    pub fn loss(&self, record: &Record) -> f64 {
+    pub(crate) fn loss(&self, record: &Record) -> f64 {
         self.loss.map_or(f64::NAN, |place| figure(record, place))
     }
 
     /// The sum of the L1 and L2 penalties; 0 if there are none.
-    pub fn penalty(&self, record: &Record) -> f64 {
+    pub(crate) fn penalty(&self, record: &Record) -> f64 {
         self.penalty.map_or(0.0, |place| figure(record, place))
     }
 
     /// The metrics, in the order in which they were chosen.
-    pub fn metrics(&self, record: &Record) -> impl Iterator<Item = f64> {
+    pub(crate) fn metrics(&self, record: &Record) -> impl Iterator<Item = f64> {
         self.metrics.clone().map(|place| figure(record, place))
     }
 
     /// Returns whether the step's update was skipped.
-    pub fn skipped(&self, record: &Record) -> bool {
+    pub(crate) fn skipped(&self, record: &Record) -> bool {
         self.skipped.is_some_and(|place| figure(record, place) > 0.0)
     }
 
     /// Returns a message with the number of elements that were not probabilities in a step over `rows` rows, if any.
-    pub fn outside_unit(&self, record: &Record, rows: u32) -> Option<String> {
+    pub(crate) fn outside_unit(&self, record: &Record, rows: u32) -> Option<String> {
         self.outside_unit.iter().find_map(|&OutsideUnit { figure: place, what, cols, loss }| {
             let share = figure(record, place);
             let all = f64::from(rows) * cols as f64;
@@ -83,7 +83,7 @@ impl RecordLayout {
     }
 
     /// Returns a message with the number of invalid indices of a step and the position of the first, if any.
-    pub fn fault(&self, record: &Record) -> Option<String> {
+    pub(crate) fn fault(&self, record: &Record) -> Option<String> {
         let found = self
             .invalid_indices
             .iter()

@@ -169,6 +169,7 @@ pub struct Residual {
 
 impl Residual {
     /// The maximum nesting depth of blocks.
+    #[doc(hidden)]
     pub const MAX_DEPTH: usize = 64;
 
     /// Creates a block around these layers. If the nesting is deeper than [`Residual::MAX_DEPTH`], which no network
@@ -186,7 +187,7 @@ impl Residual {
     ///
     /// # Errors
     /// [`Error::Empty`] without layers; [`Error::Limit`] if blocks are nested too deeply.
-    pub fn layers(&self) -> Result<&[Layer]> {
+    pub(crate) fn layers(&self) -> Result<&[Layer]> {
         if self.depth > Self::MAX_DEPTH {
             let (what, needed) = ("residual".to_string(), self.depth as u64);
             let (limit, unit) = (Self::MAX_DEPTH as u64, "blocks in one another");
@@ -220,6 +221,7 @@ pub enum Layer {
 
 impl Layer {
     /// The layer's kind and settings, as error messages print it.
+    #[doc(hidden)]
     pub fn name(&self) -> String {
         match self {
             Self::Dense(dense) => format!("dense({})", dense.outputs),

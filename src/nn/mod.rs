@@ -14,7 +14,9 @@ mod transforms;
 
 pub use adaptive::AdaptiveLogSoftmax;
 pub use custom::Custom;
-pub use figures::{Record, RecordLayout};
+pub(crate) use figures::Record;
+#[doc(hidden)]
+pub use figures::RecordLayout;
 pub use layer::{Dense, Embedding, Layer, Norm, Residual};
 pub use network::Network;
 pub use objective::{Objective, TargetKind};
@@ -24,17 +26,8 @@ pub(crate) use programs::order;
 pub use crate::ir::transforms::GradientTransforms;
 use crate::spec::{Activation, Normalization};
 
-/// The former name of [`Objective`].
-#[deprecated(since = "0.1.0", note = "renamed to `Objective`")]
-pub type Goal = Objective;
-
-/// The former name of [`ProgramIo`].
-#[deprecated(since = "0.1.0", note = "renamed to `ProgramIo`")]
-pub type Wiring = ProgramIo;
-
-/// The former name of [`GradientTransforms`].
-#[deprecated(since = "0.1.0", note = "renamed to `GradientTransforms`")]
-pub type Around = GradientTransforms;
+#[doc(hidden)]
+pub use crate::renamed::nn::*;
 
 /// A stack of layers over rows of a fixed number of features.
 ///

@@ -49,7 +49,7 @@ impl Network {
     /// # Errors
     /// [`Error::Unsupported`] if layer `index` is not such an activation; otherwise as
     /// [`Sequential::build`](super::Sequential::build).
-    pub fn with_activation(&self, index: usize, f: Activation) -> Result<Self> {
+    pub(crate) fn with_activation(&self, index: usize, f: Activation) -> Result<Self> {
         let mut layers = self.layers.clone();
         match layers.get_mut(index) {
             Some(Layer::Activation(old)) if !old.is_parametric() && !f.is_parametric() => *old = f,
@@ -106,12 +106,13 @@ impl Network {
     }
 
     /// The layers.
+    #[doc(hidden)]
     pub fn layers(&self) -> &[Layer] {
         &self.layers
     }
 
     /// The number of rows of the embedding table if the first layer is an embedding.
-    pub fn index_count(&self) -> Option<usize> {
+    pub(crate) fn index_count(&self) -> Option<usize> {
         match self.stages.first()?.kind {
             StageKind::Embedding { count, .. } => Some(count),
             _ => None,
@@ -119,6 +120,7 @@ impl Network {
     }
 
     /// The initial values of the parameters: identical bits for the same seed on every device.
+    #[doc(hidden)]
     pub fn initial(&self, seed: u64) -> Vec<Vec<f32>> {
         let parameters = self.params.iter().zip(&self.sources).zip(0u32..);
         let draw = |((param, draw), index): ((&ParamInfo, &InitSource), u32)| match draw {

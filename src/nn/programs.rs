@@ -114,7 +114,7 @@ impl Network {
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) for more elements than a tensor can have;
     /// [`Error::Unsupported`](crate::Error::Unsupported) for an optimizer that takes the loss.
-    pub fn training_by_gradient(
+    pub(crate) fn training_by_gradient(
         &self,
         objective: &Objective,
         optimizer: Optimizer,
@@ -140,6 +140,7 @@ impl Network {
     ///
     /// # Errors
     /// As [`Network::training`].
+    #[doc(hidden)]
     pub fn evaluation(
         &self,
         objective: &Objective,
@@ -189,7 +190,7 @@ impl Network {
     ///
     /// # Errors
     /// [`Error::Limit`](crate::Error::Limit) for more elements than a tensor can have.
-    pub fn confusion(&self, rows: usize, ignored: Option<u32>) -> Result<ProgramIo> {
+    pub(crate) fn confusion(&self, rows: usize, ignored: Option<u32>) -> Result<ProgramIo> {
         let mut program = Program::new("confusion", self.params().to_vec());
         let x = program.input("x", Shape::new(&[rows, self.inputs()])?, DType::F32);
         let target = TargetKind::Class.input(&mut program, rows)?;

@@ -282,12 +282,14 @@ fn orthogonal([gain, ..]: &Values, key: Key, rows: usize, cols: usize) -> Vec<f6
 
 impl Initializer {
     /// Returns whether the initializer applies only to matrices, not to biases.
+    #[doc(hidden)]
     pub fn needs_matrix(&self) -> bool {
         matches!(self.entry().kind, Matrix(_))
     }
 
     /// The gain that preserves the scale of signals through layers with this activation (torch.nn.init.calculate_gain);
     /// 1 if no value is recommended.
+    #[doc(hidden)]
     pub fn gain(activation: &Activation) -> f64 {
         match activation.name() {
             "tanh" => 5.0 / 3.0,

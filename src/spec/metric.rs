@@ -43,7 +43,7 @@ pub enum Metric {
 
 impl Metric {
     /// The default metric for a loss; `deviation` is the standard deviation of the targets.
-    pub fn suiting(loss: &Loss, deviation: f64) -> Self {
+    pub(crate) fn suiting(loss: &Loss, deviation: f64) -> Self {
         match loss.threshold() {
             _ if loss.takes_classes() => Self::Accuracy,
             Some(threshold) => Self::BinaryAccuracy { threshold },

@@ -32,6 +32,7 @@ pub use tensor::{Arithmetic, Reduce};
 use crate::numeric::Float;
 
 /// The reference passes of one op for both floating-point types, selected by [`Real`].
+#[doc(hidden)]
 #[derive(Clone, Copy)]
 pub struct Both<A, B> {
     /// The passes in `f32`, which `Device::cpu()` runs.
@@ -41,6 +42,7 @@ pub struct Both<A, B> {
 }
 
 /// A floating-point type for which every entry has reference passes.
+#[doc(hidden)]
 pub trait Real: Float {
     /// The passes of an elementwise activation.
     fn map(passes: &activation::ElementwisePasses) -> &activation::Map<Self>;

@@ -74,32 +74,33 @@ impl Normalization {
     }
 
     /// The kind of normalization.
-    pub const fn kind(&self) -> NormalizationKind {
+    pub(crate) const fn kind(&self) -> NormalizationKind {
         self.kind
     }
 
     /// PyTorch's name.
+    #[doc(hidden)]
     pub const fn name(&self) -> &'static str {
         self.kind.name()
     }
 
     /// The term added to the variance.
-    pub const fn epsilon(&self) -> f64 {
+    pub(crate) const fn epsilon(&self) -> f64 {
         self.eps
     }
 
     /// The weight of a batch in the running statistics.
-    pub const fn step(&self) -> f64 {
+    pub(crate) const fn step(&self) -> f64 {
         self.momentum
     }
 
     /// Returns whether the statistics are computed over the rows of a batch.
-    pub const fn is_across_rows(&self) -> bool {
+    pub(crate) const fn is_across_rows(&self) -> bool {
         matches!(self.kind, NormalizationKind::BatchNorm)
     }
 
     /// Returns whether the mean is subtracted.
-    pub const fn is_centred(&self) -> bool {
+    pub(crate) const fn is_centred(&self) -> bool {
         !matches!(self.kind, NormalizationKind::RmsNorm)
     }
 
@@ -107,7 +108,7 @@ impl Normalization {
     ///
     /// # Errors
     /// [`Error::Parameter`](crate::Error::Parameter).
-    pub fn validate(&self) -> Result<()> {
+    pub(crate) fn validate(&self) -> Result<()> {
         Range::NOT_NEGATIVE.check(self.name(), "eps", self.eps)?;
         Range::UNIT.check(self.name(), "momentum", self.momentum)
     }

@@ -16,18 +16,18 @@ pub struct Range {
 
 impl Range {
     /// Any finite value.
-    pub const FINITE: Self = Self::new(Unbounded, Unbounded);
+    pub(crate) const FINITE: Self = Self::new(Unbounded, Unbounded);
     /// Greater than 0.
-    pub const POSITIVE: Self = Self::new(Excluded(0.0), Unbounded);
+    pub(crate) const POSITIVE: Self = Self::new(Excluded(0.0), Unbounded);
     /// 0 or greater.
-    pub const NOT_NEGATIVE: Self = Self::new(Included(0.0), Unbounded);
+    pub(crate) const NOT_NEGATIVE: Self = Self::new(Included(0.0), Unbounded);
     /// From 0 (inclusive) to 1 (exclusive).
-    pub const BELOW_ONE: Self = Self::new(Included(0.0), Excluded(1.0));
+    pub(crate) const BELOW_ONE: Self = Self::new(Included(0.0), Excluded(1.0));
     /// From 0 to 1, both inclusive.
-    pub const UNIT: Self = Self::new(Included(0.0), Included(1.0));
+    pub(crate) const UNIT: Self = Self::new(Included(0.0), Included(1.0));
 
     /// A range with the given bounds.
-    pub const fn new(low: Bound<f64>, high: Bound<f64>) -> Self {
+    pub(crate) const fn new(low: Bound<f64>, high: Bound<f64>) -> Self {
         Self { low, high }
     }
 
@@ -229,32 +229,32 @@ pub struct Param {
 
 impl Param {
     /// A number with its default and range.
-    pub const fn new(name: &'static str, default: f64, range: Range) -> Self {
+    pub(crate) const fn new(name: &'static str, default: f64, range: Range) -> Self {
         Self::of(name, default, ParamKind::Real(range))
     }
 
     /// A required number, with an example for tables and tests.
-    pub const fn required(name: &'static str, example: f64, range: Range) -> Self {
+    pub(crate) const fn required(name: &'static str, example: f64, range: Range) -> Self {
         Self { default: f64::NAN, ..Self::new(name, example, range) }
     }
 
     /// A whole number with its default and bounds, both inclusive.
-    pub const fn integer(name: &'static str, default: i32, [low, high]: [i32; 2]) -> Self {
+    pub(crate) const fn integer(name: &'static str, default: i32, [low, high]: [i32; 2]) -> Self {
         Self::of(name, default as f64, ParamKind::Integer(low, high))
     }
 
     /// A flag.
-    pub const fn flag(name: &'static str, on: bool) -> Self {
+    pub(crate) const fn flag(name: &'static str, on: bool) -> Self {
         Self::of(name, if on { 1.0 } else { 0.0 }, ParamKind::Flag)
     }
 
     /// A choice among names, by default the first.
-    pub const fn choice(name: &'static str, names: &'static [&'static str]) -> Self {
+    pub(crate) const fn choice(name: &'static str, names: &'static [&'static str]) -> Self {
         Self::of(name, 0.0, ParamKind::Choice(names))
     }
 
     /// An axis.
-    pub const fn axis(name: &'static str, default: i32) -> Self {
+    pub(crate) const fn axis(name: &'static str, default: i32) -> Self {
         Self::of(name, default as f64, ParamKind::Axis)
     }
 
@@ -263,7 +263,7 @@ impl Param {
     }
 
     /// The same parameter with another parameter of the op as its lower bound.
-    pub const fn not_below(self, other: &'static str) -> Self {
+    pub(crate) const fn not_below(self, other: &'static str) -> Self {
         Self { floor: Some(other), ..self }
     }
 
@@ -273,6 +273,7 @@ impl Param {
     }
 
     /// The default, or the example of a required parameter.
+    #[doc(hidden)]
     pub const fn example(&self) -> f64 {
         self.example
     }

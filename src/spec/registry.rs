@@ -24,12 +24,12 @@ pub struct Alias {
 
 impl Alias {
     /// A plain synonym.
-    pub const fn of(name: &'static str) -> Self {
+    pub(crate) const fn of(name: &'static str) -> Self {
         Self { name, sets: &[] }
     }
 
     /// A synonym that sets parameters.
-    pub const fn with(name: &'static str, sets: &'static [(&'static str, f64)]) -> Self {
+    pub(crate) const fn with(name: &'static str, sets: &'static [(&'static str, f64)]) -> Self {
         Self { name, sets }
     }
 }
@@ -57,6 +57,7 @@ pub(crate) fn leak_str(text: &str) -> &'static str {
 }
 
 /// A family of ops: activations, losses, optimizers, schedules, initializers.
+#[doc(hidden)]
 pub trait Kind: Sized + 'static {
     /// The family's name in messages.
     const FAMILY: &'static str;
@@ -195,7 +196,7 @@ impl<K: Kind> Choice<K> {
     }
 
     /// The index of a parameter in the entry's list.
-    pub fn place(&self, name: &str) -> Option<usize> {
+    pub(crate) fn place(&self, name: &str) -> Option<usize> {
         self.entry.params.iter().position(|param| param.name == name)
     }
 
@@ -214,6 +215,7 @@ impl<K: Kind> Choice<K> {
     /// # Errors
     /// [`Error::Parameter`] for the first parameter that is outside its range, was required but not given, or is below
     /// the parameter that is its lower bound.
+    #[doc(hidden)]
     pub fn validate(&self) -> Result<()> {
         for (param, value) in self.entry.params.iter().zip(self.values) {
             param.number(self.entry.name, value.into())?;
@@ -239,6 +241,7 @@ impl<K> Choice<K> {
     }
 
     /// The parameters' values, in the entry's order.
+    #[doc(hidden)]
     pub fn values(&self) -> &Values {
         &self.values
     }

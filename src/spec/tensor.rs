@@ -17,9 +17,11 @@ pub enum Arithmetic {
 
 impl Arithmetic {
     /// Every operation.
+    #[doc(hidden)]
     pub const ALL: [Self; 4] = [Self::Add, Self::Sub, Self::Mul, Self::Div];
 
     /// The operation's name in lower case.
+    #[doc(hidden)]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Add => "add",
@@ -76,6 +78,7 @@ pub enum Reduce {
 
 impl Reduce {
     /// Every reduction.
+    #[doc(hidden)]
     pub const ALL: [Self; 12] = [
         Self::Sum,
         Self::Mean,
@@ -96,6 +99,7 @@ impl Reduce {
         [Self::Amax, Self::Amin, Self::Logsumexp, Self::L1Norm, Self::L2Norm, Self::MaxNorm];
 
     /// The reduction's name in lower case.
+    #[doc(hidden)]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sum => "sum",
@@ -114,11 +118,13 @@ impl Reduce {
     }
 
     /// Returns whether the results are indices.
+    #[doc(hidden)]
     pub const fn gives_indices(self) -> bool {
         matches!(self, Self::Argmax | Self::Argmin)
     }
 
     /// The reduction that combines the results of parts of an axis; `None` if the result cannot be computed from parts.
+    #[doc(hidden)]
     pub const fn over_parts(self) -> Option<Self> {
         match self {
             Self::L1Norm | Self::CountNan | Self::CountInf => Some(Self::Sum),
@@ -128,6 +134,7 @@ impl Reduce {
     }
 
     /// Returns whether the reduction of an empty axis is defined.
+    #[doc(hidden)]
     pub const fn takes_nothing(self) -> bool {
         !matches!(self, Self::Mean | Self::Amax | Self::Amin | Self::Argmax | Self::Argmin)
     }

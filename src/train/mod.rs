@@ -195,6 +195,7 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Trainer::parameters`].
+    #[doc(hidden)]
     pub async fn gradients_async(&self) -> Result<Vec<(String, Vec<f32>)>> {
         Ok(self.named(self.weights.read_grads().await?))
     }

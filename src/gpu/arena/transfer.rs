@@ -39,6 +39,7 @@ impl Weights {
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the state value does not exist; [`Error::DeviceLost`], [`Error::Timeout`].
+    #[doc(hidden)]
     pub async fn read_state(&self, state: usize) -> Result<Vec<Vec<f32>>> {
         self.check_state(state)?;
         self.read(Arena::State(state)).await

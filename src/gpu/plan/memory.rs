@@ -50,6 +50,7 @@ impl fmt::Display for MemoryUse {
 
 impl Weights {
     /// The memory of parameters, gradients and optimizer state; parameters in a buffer of the host are not counted.
+    #[doc(hidden)]
     pub fn memory(&self) -> MemoryUse {
         let mut used = MemoryUse::default();
         for segment in &self.segments {
@@ -75,7 +76,7 @@ impl Plan {
     /// | scratch | temporaries between the kernels of one op |
     /// | kernel parameters | uniforms |
     /// | step table | settings that vary by step, for 1024 steps |
-    /// | figures | loss and metrics of the last 1024 steps ([`StepOp::Record`](crate::ops::StepOp::Record)) |
+    /// | figures | loss and metrics of the last 1024 steps ([`Program::record`](crate::Program::record)) |
     /// | staging | buffers for uploads and downloads |
     ///
     /// ```

@@ -140,6 +140,7 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::new`]; the plan is then unchanged.
+    #[doc(hidden)]
     pub fn rebind(&mut self, weights: Option<&Weights>, slot: Slot, view: &View) -> Result<()> {
         let base = viewed(&self.gpu, &self.program, slot, view)?;
         let mut memory = self.memory.clone();
@@ -158,6 +159,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the slots differ; otherwise as [`Plan::new`]. The plan is then unchanged.
+    #[doc(hidden)]
     pub fn change(&mut self, weights: Option<&Weights>, program: Program) -> Result<()> {
         let (old, new) = (self.program.slots(), program.slots());
         let same = |(a, b): (&SlotInfo, &SlotInfo)| {
@@ -200,11 +202,13 @@ impl Plan {
     }
 
     /// The device.
+    #[doc(hidden)]
     pub fn gpu(&self) -> &Gpu {
         &self.gpu
     }
 
     /// The dispatches of one step, in order.
+    #[doc(hidden)]
     pub fn dispatches(&self) -> &[Dispatch] {
         &self.list.dispatches
     }
@@ -216,18 +220,14 @@ impl Plan {
 
     /// The number of skipped updates as of the last [`Plan::records`]: schedules and bias corrections lag by this
     /// number.
-    pub fn skipped_updates(&self) -> u64 {
+    pub(crate) fn skipped_updates(&self) -> u64 {
         self.steps.late()
     }
 
     /// The largest number of steps that one recording can hold.
+    #[doc(hidden)]
     pub fn most_steps(&self) -> u64 {
         self.steps.capacity()
-    }
-
-    /// Replaces the rule for the steps recorded from now on.
-    pub fn set_rule(&mut self, rule: impl Fn(u64) -> StepEntry + Send + Sync + 'static) {
-        self.steps.set_rule(Box::new(rule));
     }
 
     /// Records `steps` steps into the caller's encoder. Nothing is submitted.
@@ -259,7 +259,7 @@ impl Plan {
     /// # Errors
     /// As [`Plan::encode`]; [`Error::Unsupported`] if an end of the range lies within ops fused into one dispatch,
     /// which a plan with [`Fusion::Never`](super::Fusion::Never) does not have.
-    pub fn encode_ops(
+    pub(crate) fn encode_ops(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
         ops: Range<usize>,
@@ -286,6 +286,7 @@ impl Plan {
     ///
     /// # Errors
     /// [`Error::DeviceLost`].
+    #[doc(hidden)]
     pub fn try_figures(&mut self) -> Result<Vec<(u64, [f32; Op::MAX_RECORDED])>> {
         self.gpu.check_alive()?;
         let figures: Vec<(u64, StepMetrics)> = self.steps.take_figures()?;
@@ -392,7 +393,7 @@ impl Plan {
     }
 
     /// Returns whether the program counts steps, that is, ends with [`StepOp::Record`](crate::ops::StepOp::Record).
-    pub fn is_counting(&self) -> bool {
+    pub(crate) fn is_counting(&self) -> bool {
         self.counting
     }
 }

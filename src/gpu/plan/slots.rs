@@ -13,6 +13,7 @@ impl Plan {
     /// # Errors
     /// [`Error::Shape`] for more values than the slot holds; [`Error::Limit`] if too many recordings wait to be
     /// submitted.
+    #[doc(hidden)]
     pub fn upload(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
@@ -26,6 +27,7 @@ impl Plan {
     ///
     /// # Errors
     /// As [`Plan::upload`].
+    #[doc(hidden)]
     pub fn upload_indices(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,

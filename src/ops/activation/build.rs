@@ -49,6 +49,7 @@ impl Program {
     /// # Errors
     /// [`Error::Unsupported`] if f's backward reads its input, or f is stochastic; otherwise as
     /// [`Program::activation`].
+    #[doc(hidden)]
     pub fn activation_in_place(&mut self, f: Activation, x: Slot) -> Result<()> {
         if f.saves() != Saves::Output || f.is_random() {
             let op = format!("activation.{f}.in_place");
@@ -66,6 +67,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Shape`] if `grad_out` has another shape than f's output; otherwise as [`Program::activation`].
+    #[doc(hidden)]
     pub fn activation_backward(
         &mut self,
         name: &str,
@@ -80,6 +82,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::activation_backward`].
+    #[doc(hidden)]
     pub fn activation_in_training_backward(
         &mut self,
         name: &str,
@@ -96,6 +99,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Unsupported`] if f has no second derivative; otherwise as [`Program::activation_backward`].
+    #[doc(hidden)]
     pub fn activation_second(
         &mut self,
         name: &str,
@@ -172,6 +176,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Shape`] if a gradient has another shape than its value; otherwise as [`Program::parametric`].
+    #[doc(hidden)]
     pub fn parametric_backward(
         &mut self,
         name: &str,

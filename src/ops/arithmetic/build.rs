@@ -44,6 +44,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Shape`] if `grad_out` does not have the shape of the result; otherwise as [`Program::arithmetic`].
+    #[doc(hidden)]
     pub fn arithmetic_backward(
         &mut self,
         name: &str,

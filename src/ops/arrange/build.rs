@@ -32,6 +32,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Unsupported`] for indices.
+    #[doc(hidden)]
     pub fn copy(&mut self, name: &str, x: Slot) -> Result<Slot> {
         self.scale(name, x, 1.0)
     }
@@ -56,7 +57,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Unsupported`] for indices.
-    pub fn fill_into(&mut self, out: Slot, value: f64) -> Result<()> {
+    pub(crate) fn fill_into(&mut self, out: Slot, value: f64) -> Result<()> {
         self.numbers("fill", out)?;
         self.push(Op::Arrange(ArrangeOp::Fill { out, value }));
         Ok(())
@@ -110,6 +111,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Shape`] if `grad_out` does not have the shape of the part; otherwise as [`Program::slice`].
+    #[doc(hidden)]
     pub fn slice_backward(
         &mut self,
         name: &str,
@@ -222,6 +224,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Shape`] unless the axis divides into `times` equal parts; otherwise as [`Program::repeat`].
+    #[doc(hidden)]
     pub fn repeat_backward(
         &mut self,
         name: &str,

@@ -42,6 +42,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::scatter_add`].
+    #[doc(hidden)]
     pub fn gather_rows_backward(
         &mut self,
         name: &str,
@@ -59,6 +60,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Unsupported`] if `x` holds indices already.
+    #[doc(hidden)]
     pub fn to_index(&mut self, name: &str, x: Slot) -> Result<Slot> {
         let shape = self.numbers("to_index", x)?.shape;
         let out = self.add(name, shape, DType::U32, Place::Value);

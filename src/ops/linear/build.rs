@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::ir::{Form, Op, Product, Program, Slot};
 
 impl Program {
-    /// Adds the matrix product in a new slot, as [`Product::of`].
+    /// Adds the matrix product in a new slot: of matrices, and of tensors with leading batch axes, which broadcast.
     ///
     /// # Errors
     /// [`Error::Shape`] if the inner dimensions differ or the batch axes do not broadcast; [`Error::Unsupported`] for
@@ -22,6 +22,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::matmul`], also if `out` has another shape.
+    #[doc(hidden)]
     pub fn matmul_into(&mut self, a: Slot, b: Slot, form: Form, out: Slot) -> Result<()> {
         let [left, right, product] = [a, b, out].map(|slot| self.numbers("matmul", slot));
         Product::into(form, left?.shape, right?.shape, product?.shape)?;
@@ -33,6 +34,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Shape`] if `grad_out` does not have the shape of the product; otherwise as [`Program::matmul`].
+    #[doc(hidden)]
     pub fn matmul_backward(
         &mut self,
         name: &str,
@@ -53,6 +55,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Shape`] if the length of the row differs from the number of columns.
+    #[doc(hidden)]
     pub fn add_row(&mut self, row: Slot, out: Slot) -> Result<()> {
         self.check_row("add_row", row, out)?;
         self.push(Op::Linear(LinearOp::AddRow { row, out }));
@@ -63,6 +66,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Shape`] if the length of `out` differs from the number of columns.
+    #[doc(hidden)]
     pub fn sum_rows_into(&mut self, x: Slot, out: Slot) -> Result<()> {
         self.check_row("sum_rows", out, x)?;
         self.push(Op::Linear(LinearOp::SumRows { x, out }));

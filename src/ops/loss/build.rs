@@ -202,6 +202,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Shape`] unless the target holds class indices.
+    #[doc(hidden)]
     pub fn check_classes(
         &mut self,
         target: Slot,

@@ -27,7 +27,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::metric`].
-    pub fn metric_ignoring(
+    pub(crate) fn metric_ignoring(
         &mut self,
         metric: Metric,
         prediction: Slot,
@@ -103,7 +103,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::confusion_matrix`].
-    pub fn confusion_matrix_ignoring(
+    pub(crate) fn confusion_matrix_ignoring(
         &mut self,
         prediction: Slot,
         target: Slot,

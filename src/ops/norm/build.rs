@@ -30,6 +30,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Unsupported`] unless f normalizes across rows; otherwise as [`Program::normalize`].
+    #[doc(hidden)]
     pub fn track_norm(&mut self, f: Normalization, x: Slot, running: [Slot; 2]) -> Result<()> {
         self.check_across(&f)?;
         self.check_norm(&f, x, &running.map(Some))?;
@@ -41,6 +42,7 @@ impl Program {
     ///
     /// # Errors
     /// As [`Program::track_norm`].
+    #[doc(hidden)]
     pub fn normalize_by(
         &mut self,
         name: &str,
@@ -62,6 +64,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Shape`] if a gradient has another shape than its value; otherwise as [`Program::normalize`].
+    #[doc(hidden)]
     pub fn normalize_backward(
         &mut self,
         name: &str,

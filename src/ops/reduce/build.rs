@@ -77,6 +77,7 @@ impl Program {
     /// # Errors
     /// [`Error::Unsupported`] for a reduction without a gradient; [`Error::Shape`] if `y` or `grad_out` does not have
     /// the shape of the result; otherwise as [`Program::reduce`].
+    #[doc(hidden)]
     pub fn reduce_backward(
         &mut self,
         name: &str,

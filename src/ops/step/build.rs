@@ -11,6 +11,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Limit`] if the batch is too large.
+    #[doc(hidden)]
     pub fn gather(
         &mut self,
         name: &str,
@@ -58,6 +59,7 @@ impl Program {
     }
 
     /// The values recorded by a step: the slots of the last [`StepOp::Record`].
+    #[doc(hidden)]
     pub fn recorded(&self) -> &[Slot] {
         self.ops()
             .iter()

@@ -11,6 +11,7 @@ use crate::spec::{Optimizer, Range};
 impl Program {
     /// Computes the L1 and L2 penalties of all parameters; with `backward`, also adds their gradients to those of the
     /// parameters.
+    #[doc(hidden)]
     pub fn penalty(&mut self, backward: bool) -> Slot {
         let value = self.value("penalty", Shape::scalar());
         self.push(Op::Update(UpdateOp::Penalty { value, backward }));
@@ -18,7 +19,7 @@ impl Program {
     }
 
     /// Returns whether a parameter has a penalty.
-    pub fn has_penalty(&self) -> bool {
+    pub(crate) fn has_penalty(&self) -> bool {
         self.params().iter().any(|param| param.l1 != 0.0 || param.l2 != 0.0)
     }
 
@@ -26,6 +27,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Parameter`] unless the limit is a positive number.
+    #[doc(hidden)]
     pub fn clip_value(&mut self, limit: f64) -> Result<()> {
         check_limit("clip_value", "limit", limit)?;
         self.push(Op::Update(UpdateOp::ClipValue { limit }));
@@ -37,6 +39,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Parameter`] unless the maximum is a positive number.
+    #[doc(hidden)]
     pub fn clip_norm(&mut self, max: f64) -> Result<Slot> {
         check_limit("clip_norm", "max", max)?;
         let norm = self.value("gradient norm", Shape::scalar());
@@ -48,6 +51,7 @@ impl Program {
     ///
     /// # Errors
     /// [`Error::Parameter`] unless the maximum is a positive number.
+    #[doc(hidden)]
     pub fn clip_each(&mut self, max: f64) -> Result<()> {
         check_limit("clip_each", "max", max)?;
         self.push(Op::Update(UpdateOp::ClipEach { max }));
@@ -56,17 +60,19 @@ impl Program {
 
     /// Adds normal noise to the gradients, with the standard deviation of each step's
     /// [`StepEntry`](crate::ir::StepEntry).
-    pub fn gradient_noise(&mut self, key: Key) {
+    pub(crate) fn gradient_noise(&mut self, key: Key) {
         self.push(Op::Update(UpdateOp::GradientNoise { key }));
     }
 
     /// Accumulates the mean of the gradients of a group of steps in a state value of the weights, as each step's
     /// [`StepEntry`](crate::ir::StepEntry) says.
+    #[doc(hidden)]
     pub fn accumulate(&mut self, state: usize) {
         self.push(Op::Update(UpdateOp::Accumulate { state }));
     }
 
     /// Skips updates whose gradients are not finite; returns 1 in steps that do, else 0.
+    #[doc(hidden)]
     pub fn skip_not_finite(&mut self) -> Slot {
         let skipped = self.value("skipped", Shape::scalar());
         self.push(Op::Update(UpdateOp::SkipNotFinite { skipped }));
@@ -74,6 +80,7 @@ impl Program {
     }
 
     /// Keeps a mean of the parameters in a state value of the weights; `follows` as [`UpdateOp::Average`].
+    #[doc(hidden)]
     pub fn average(&mut self, state: usize, follows: bool) {
         self.push(Op::Update(UpdateOp::Average { state, follows }));
     }

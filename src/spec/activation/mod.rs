@@ -178,6 +178,7 @@ impl std::fmt::Debug for ElementwisePasses {
 
 impl Activation {
     /// The tensor that backward needs from forward.
+    #[doc(hidden)]
     pub fn saves(&self) -> Saves {
         match &self.entry().kind {
             ActivationKind::Elementwise(map) => map.saves,
@@ -197,6 +198,7 @@ impl Activation {
     /// assert_eq!(Activation::tanh().initializer(), Some(Initializer::xavier_uniform()));
     /// assert_eq!(Activation::dropout().initializer(), None);
     /// ```
+    #[doc(hidden)]
     pub fn initializer(&self) -> Option<Initializer> {
         let suiting = match &self.entry().kind {
             ActivationKind::Elementwise(map) => map.initializer,
@@ -218,11 +220,13 @@ impl Activation {
     }
 
     /// The axis of the activation, counted from the last one if negative; `None` for elementwise activations.
+    #[doc(hidden)]
     pub fn dim(&self) -> Option<isize> {
         self.get("dim").map(|dim| dim as isize)
     }
 
     /// Returns whether the activation draws random values in training.
+    #[doc(hidden)]
     pub fn is_random(&self) -> bool {
         match &self.entry().kind {
             ActivationKind::Stochastic(_) => true,
@@ -266,6 +270,7 @@ impl Activation {
     ///
     /// # Errors
     /// [`Error::Shape`] if the activation does not accept the length.
+    #[doc(hidden)]
     pub fn output_len(&self, len: usize) -> Result<usize> {
         match &self.entry().kind {
             ActivationKind::AxisResize(fold) => {
@@ -282,6 +287,7 @@ impl Activation {
 
     /// Runs the reference over rows of `cols` elements: random activations as outside training, parametric ones with
     /// their initial values.
+    #[doc(hidden)]
     pub fn forward<F: Real>(&self, cols: usize, x: &[F], y: &mut [F]) {
         let values = self.values_as();
         match &self.entry().kind {
@@ -302,6 +308,7 @@ impl Activation {
     }
 
     /// Runs the reference's backward pass over rows of `cols` elements; [`Saves`] names the tensor `saved`.
+    #[doc(hidden)]
     pub fn backward<F: Real>(&self, cols: usize, saved: &[F], grad_out: &[F], grad_in: &mut [F]) {
         let values = self.values_as();
         match &self.entry().kind {
@@ -328,7 +335,7 @@ impl Activation {
     }
 
     /// Runs the reference of the second derivative, `out = grad_out * f''`; `None` if the activation has none.
-    pub fn second<F: Real>(&self, saved: &[F], grad_out: &[F], out: &mut [F]) -> Option<()> {
+    pub(crate) fn second<F: Real>(&self, saved: &[F], grad_out: &[F], out: &mut [F]) -> Option<()> {
         let ActivationKind::Elementwise(ElementwiseKind { second: Some(second), .. }) =
             &self.entry().kind
         else {

@@ -50,6 +50,7 @@ pub enum Reduction {
 
 impl Reduction {
     /// Every reduction.
+    #[doc(hidden)]
     pub const ALL: [Self; 4] = [Self::None, Self::Mean, Self::Sum, Self::BatchMean];
 }
 
@@ -86,16 +87,19 @@ pub enum Domain {
 
 impl Loss {
     /// Returns whether the loss has one term per row rather than per element.
+    #[doc(hidden)]
     pub fn is_row_wise(&self) -> bool {
         !matches!(self.entry().kind, LossKind::Elementwise(_))
     }
 
     /// Returns whether the target may be one class index per row.
+    #[doc(hidden)]
     pub fn takes_classes(&self) -> bool {
         self.target_forms().contains(&TargetForm::Class)
     }
 
     /// The accepted forms of the target.
+    #[doc(hidden)]
     pub fn target_forms(&self) -> &'static [TargetForm] {
         match &self.entry().kind {
             LossKind::Elementwise(_) => &[TargetForm::Values],
@@ -105,6 +109,7 @@ impl Loss {
     }
 
     /// The number of differentiable inputs.
+    #[doc(hidden)]
     pub fn inputs(&self) -> usize {
         match &self.entry().kind {
             LossKind::Elementwise(map) => map.inputs,
@@ -114,6 +119,7 @@ impl Loss {
     }
 
     /// Returns whether the loss accepts a weight per class or column.
+    #[doc(hidden)]
     pub fn takes_class_weight(&self) -> bool {
         match &self.entry().kind {
             LossKind::Elementwise(map) => map.column_weight,
@@ -124,11 +130,12 @@ impl Loss {
 
     /// The class index that marks rows without a target. A negative one, such as PyTorch's -100, is reinterpreted as
     /// the `u32` of the same bits.
-    pub fn ignore_index(&self) -> Option<u32> {
+    pub(crate) fn ignore_index(&self) -> Option<u32> {
         self.get("ignore_index").filter(|index| *index != -1.0).map(|index| index as i32 as u32)
     }
 
     /// Returns whether the loss is computed over whole sequences.
+    #[doc(hidden)]
     pub fn is_sequence(&self) -> bool {
         matches!(self.entry().kind, LossKind::Ctc { .. })
     }
@@ -139,7 +146,7 @@ impl Loss {
     }
 
     /// The smallest prediction that counts as positive, for losses of binary targets.
-    pub fn threshold(&self) -> Option<f64> {
+    pub(crate) fn threshold(&self) -> Option<f64> {
         match &self.entry().kind {
             LossKind::Elementwise(map) => map.threshold,
             LossKind::Row(_) | LossKind::Ctc { .. } => None,

@@ -254,13 +254,13 @@ impl Optimizer {
     }
 
     /// The initial values of the state values that this configuration keeps per parameter.
-    pub fn initial_state(&self) -> Vec<f64> {
+    pub(crate) fn initial_state(&self) -> Vec<f64> {
         let initial = (self.entry().kind.state_init)(self.values());
         initial.into_iter().take(self.states().len()).collect()
     }
 
     /// The values that the optimizer carries from step to step in addition to its state: names and initial values.
-    pub fn initial_carried(&self) -> Vec<(&'static str, Vec<f64>)> {
+    pub(crate) fn initial_carried(&self) -> Vec<(&'static str, Vec<f64>)> {
         if self.entry().kind.takes == Takes::History {
             return vec![("products", vec![0.0; lbfgs::len(self.slots())])];
         }
@@ -276,18 +276,19 @@ impl Optimizer {
     }
 
     /// Returns whether the optimizer reads the loss.
+    #[doc(hidden)]
     pub fn takes_loss(&self) -> bool {
         self.entry().kind.carried.as_ref().is_some_and(|carried| carried.takes_loss)
     }
 
     /// For an optimizer that keeps a mean of the parameters: the name of the state value and the function that computes
     /// the mean from a parameter and that value.
-    pub fn mean(&self) -> Option<(&'static str, Mean)> {
+    pub(crate) fn mean(&self) -> Option<(&'static str, Mean)> {
         averaged::mean(self.name())
     }
 
     /// The layout of a state value; the states of gradient transforms have one element per parameter.
-    pub fn layout(&self, state: usize) -> Layout {
+    pub(crate) fn layout(&self, state: usize) -> Layout {
         let is_last = state + 1 == self.states().len();
         match self.entry().kind.takes {
             Takes::Lines { .. } if is_last => Layout::Lines,
@@ -299,6 +300,7 @@ impl Optimizer {
     }
 
     /// The names of the state values that this configuration keeps per parameter.
+    #[doc(hidden)]
     pub fn states(&self) -> &'static [&'static str] {
         let kind = &self.entry().kind;
         kind.states.get(..(kind.state_count)(self.values())).unwrap_or(kind.states)

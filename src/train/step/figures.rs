@@ -73,6 +73,7 @@ impl TrainingStep {
     /// if [`Loss::bce`](crate::Loss::bce) or
     /// [`Loss::categorical_cross_entropy`](crate::Loss::categorical_cross_entropy) read values outside 0 to 1, which
     /// gives their number.
+    #[doc(hidden)]
     pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<Record>> {
         let first = steps.start;
         let records = self.plan.records(steps).await?;
