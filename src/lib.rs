@@ -1,4 +1,71 @@
-#![doc = include_str!("../README.md")]
+//! Neural-network training on any GPU through WebGPU, and inside the frame of a host application.
+//!
+//! Kernels are hand-written WGSL, each checked against a reference on the CPU. There are three doors.
+//!
+//! # [`prelude`]: train a network
+//!
+//! A [`Sequential`] of layers, a [`Loss`] and an [`Optimizer`] make a [`Trainer`], which runs on any [`Device`]: a GPU,
+//! or the reference.
+//!
+//! ```
+//! use wgrad::prelude::*;
+//!
+//! let data = data::spiral(100, 3, 0)?;
+//! let model = Sequential::new(2).dense(16).activation(Activation::relu()).dense(3);
+//! let mut trainer =
+//!     Trainer::new(model, Loss::cross_entropy(), Optimizer::adam()).on(&Device::cpu())?;
+//! let history = trainer.fit(&data, Fit::epochs(2))?;
+//! println!("{}", history.last().unwrap());
+//! println!("{:?}", trainer.evaluate(&data)?);
+//! # Ok::<(), wgrad::Error>(())
+//! ```
+//!
+//! [`nn`] has the layers, also [one of your own](nn::Custom); [`data`] reads and makes data sets; [`train`] has what a
+//! training run takes and reports; [`spec`] is the registry of all activations, losses, optimizers, schedules and
+//! initializers, with their parameters, formulas and sources. A [`Device`] also computes single ops on a [`Tensor`].
+//!
+//! # [`embed`]: train inside your own frame
+//!
+//! [`Gpu::from_wgpu`](embed::Gpu::from_wgpu) borrows a host's device. [`Trainer::into_step`] gives a
+//! [`TrainingStep`](embed::TrainingStep), which records into the host's encoders, over its own buffers and textures,
+//! within a [`Budget`](embed::Budget). Nothing is submitted, polled or waited for.
+//!
+//! ```no_run
+//! use wgrad::embed::{Budget, Gpu, TrainingStep};
+//! use wgrad::{Trainer, wgpu};
+//!
+//! fn frame(step: &mut TrainingStep, encoder: &mut wgpu::CommandEncoder) -> wgrad::Result<()> {
+//!     step.encode_within(encoder, Budget::micros(2000))?;
+//!     if let Some(figures) = step.metrics().try_latest()? {
+//!         println!("step {}: loss {}", figures.step, figures.loss);
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # [`ir`]: programs
+//!
+//! A network becomes a [`Program`], ops over named slots, which prints as text and gives the ops of its gradients. An
+//! [`Interpreter`](ir::Interpreter) runs it on the CPU, in `f32` or `f64`; a [`Plan`](ir::Plan) is the same program as
+//! dispatches on a GPU.
+//!
+//! ```
+//! use wgrad::ir::{DType, Interpreter, InterpreterWeights, Program, Shape, StepEntry};
+//! use wgrad::{Arithmetic, Reduce};
+//!
+//! let mut program = Program::new("squares", vec![]);
+//! let x = program.input("x", Shape::new(&[2])?, DType::F32);
+//! let squares = program.arithmetic("squares", Arithmetic::Mul, x, x)?;
+//! let sum = program.reduce("sum", Reduce::Sum, squares, &[])?;
+//! let slope = program.gradients(sum, &[x])?[0];
+//! let mut cpu = Interpreter::<f64>::new(program);
+//! cpu.write(x, &[1.0, -2.0])?;
+//! cpu.run(&mut InterpreterWeights::default(), &StepEntry::rows(1))?;
+//! assert_eq!(cpu.read(slope)?, [2.0, -4.0]);
+//! # Ok::<(), wgrad::Error>(())
+//! ```
+//!
+//! Every fallible call gives an [`Error`] that names the op, the shapes or values, and the limit; none panics.
 
 #[doc(hidden)]
 pub mod __internal;
@@ -45,6 +112,11 @@ pub mod prelude {
         Normalization, Optimizer, Reduce, Reduction, Schedule, Sequential, Trainer,
     };
 }
+
+/// Runs the examples of the README as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
 
 /// Runs the examples of the guide as doctests.
 #[cfg(doctest)]
