@@ -259,7 +259,7 @@ fn what_is_no_elementwise_function_is_refused() {
         refused("mine", &body(statements), SLOPE, &["mine:", word]);
         // Named in a comment alone it is nothing.
         let noted = format!("// {}\n{PLAIN}", statements.replace("/*", ""));
-        Activation::custom("mine", &noted, SLOPE, |x| x, |_| 1.0).unwrap();
+        let _ = Activation::custom("mine", &noted, SLOPE, |x| x, |_| 1.0).unwrap();
     }
 }
 

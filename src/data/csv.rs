@@ -38,6 +38,7 @@ impl From<usize> for Column {
 
 /// The options for reading a CSV file: the target columns (all others are inputs), the header and the delimiter.
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct CsvOptions {
     targets: CsvTargets,
     header: bool,
@@ -68,7 +69,6 @@ impl CsvOptions {
 
     /// Sets the number of classes; the default is one more than the largest class in the file. Ignored for value
     /// targets.
-    #[must_use]
     pub fn class_count(mut self, count: usize) -> Self {
         if let CsvTargets::Class { classes, .. } = &mut self.targets {
             *classes = Some(count);
@@ -78,7 +78,6 @@ impl CsvOptions {
 
     /// Sets the class that marks rows without a target, such as -100; see [`Dataset::classes_ignoring`]. Ignored for
     /// value targets.
-    #[must_use]
     pub fn ignoring(mut self, class: i64) -> Self {
         if let CsvTargets::Class { ignored, .. } = &mut self.targets {
             *ignored = Some(class);
@@ -87,14 +86,12 @@ impl CsvOptions {
     }
 
     /// Treats the first line as data; columns are then selected by index.
-    #[must_use]
     pub fn no_header(mut self) -> Self {
         self.header = false;
         self
     }
 
     /// Sets the byte that separates cells; the default is a comma.
-    #[must_use]
     pub fn delimiter(mut self, delimiter: u8) -> Self {
         self.delimiter = delimiter;
         self

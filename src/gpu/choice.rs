@@ -176,6 +176,7 @@ pub struct Choices {
 
 /// How the ops of a program become dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Fusion {
     /// Whole steps where a program is one; else products take along what surrounds them: a bias, an activation or its
     /// derivative, the gradient of a bias. On GPUs a layer's products backward go together, and so do the last layers,

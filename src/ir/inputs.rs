@@ -4,6 +4,7 @@ use super::Slot;
 
 /// The operands of a loss, and the factor of its gradients.
 #[derive(Clone, Debug, PartialEq)]
+#[must_use]
 pub struct LossInputs {
     /// The differentiable inputs, all of one shape: the prediction, or as many inputs as the loss has.
     pub predictions: Vec<Slot>,

@@ -50,6 +50,7 @@ pub struct StepEntry {
 
 /// A scheduled value that its hyper-parameter cannot take.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Refused {
     /// The name of the hyper-parameter.
     pub name: &'static str,
@@ -260,6 +261,7 @@ pub struct Steps {
 
 /// A running mean of the parameters, initialized with the parameters.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Averaging {
     /// An exponential moving average: after each update `mean += (1 - decay) (p - mean)`
     /// (torch.optim.swa_utils.get_ema_multi_avg_fn).

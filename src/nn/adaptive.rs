@@ -25,6 +25,7 @@ const NAME: &str = "adaptive_log_softmax";
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[must_use]
 pub struct AdaptiveLogSoftmax {
     pub(crate) classes: usize,
     pub(crate) cutoffs: Vec<usize>,

@@ -44,6 +44,7 @@ type Forward = dyn Fn(&mut Program, Slot, &[Slot]) -> Result<Slot> + Send + Sync
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 #[derive(Clone)]
+#[must_use]
 pub struct Custom {
     pub(super) name: String,
     outputs: usize,

@@ -13,6 +13,7 @@ use crate::spec::{Activation, Initializer, Normalization};
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[must_use]
 pub struct Dense {
     pub(crate) outputs: usize,
     pub(crate) weights: Option<Initializer>,
@@ -101,6 +102,7 @@ impl Dense {
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[must_use]
 pub struct Norm {
     pub(crate) f: Normalization,
     pub(crate) weight: bool,
@@ -134,6 +136,7 @@ impl Norm {
 /// as `torch.nn.Embedding`. It must be the first layer. Data sets hold the indices as whole numbers; a feature that is
 /// not a whole number, or lies outside the table, is an error.
 #[derive(Clone, Debug, PartialEq)]
+#[must_use]
 pub struct Embedding {
     pub(crate) count: usize,
     pub(crate) dim: usize,
@@ -161,6 +164,7 @@ impl Embedding {
 
 /// A residual block: the sum of its input and the output of its branch.
 #[derive(Clone, Debug, PartialEq)]
+#[must_use]
 pub struct Residual {
     layers: Vec<Layer>,
     /// The nesting depth of blocks, this one included.

@@ -40,6 +40,7 @@ pub use crate::renamed::nn::*;
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[must_use]
 pub struct Sequential {
     inputs: usize,
     layers: Vec<Layer>,

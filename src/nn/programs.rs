@@ -19,6 +19,7 @@ pub(crate) fn order(seed: u64, rows: usize, batch: usize) -> Option<Key> {
 
 /// A program and the slots its caller writes and reads.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct ProgramIo {
     /// The program.
     pub program: Program,

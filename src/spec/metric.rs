@@ -7,6 +7,7 @@ use crate::spec::{Activation, Loss, Range};
 
 /// A metric over predictions and targets, averaged over rows or elements.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Metric {
     /// The fraction of rows whose largest score is that of the target class; among equal scores the first counts as
     /// largest.

@@ -15,6 +15,7 @@ use crate::error::Result;
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[must_use]
 pub struct Normalization {
     kind: NormalizationKind,
     eps: f64,

@@ -15,6 +15,7 @@ pub type Values<F = f64> = [F; MAX_PARAMS];
 
 /// Another name for an op, which may set some parameters (`nag` is `sgd` with momentum 0.9 and nesterov).
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct Alias {
     /// The alternative name.
     pub name: &'static str,
@@ -36,6 +37,7 @@ impl Alias {
 
 /// One op of the registry.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Entry<K: 'static> {
     /// The unique lower_snake_case name: file, label, look-up, test and table row.
     pub name: &'static str,
@@ -73,6 +75,7 @@ impl<K: Kind> Entry<K> {
 }
 
 /// An entry with values for its parameters: `leaky_relu(alpha=0.2)`.
+#[must_use]
 pub struct Choice<K: 'static> {
     entry: &'static Entry<K>,
     values: Values,

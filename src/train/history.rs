@@ -9,6 +9,7 @@ use crate::spec::{Metric, Reduction};
 
 /// The loss, penalty and metrics of a pass over data.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Evaluation {
     /// The loss without penalty, as over all rows at once, regardless of batches.
     pub data_loss: f64,
@@ -33,6 +34,7 @@ impl Evaluation {
 /// The results of one epoch, measured on its batches while training: metrics averaged over the rows, the loss as over
 /// all rows at once.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Epoch {
     /// The epoch's number, counted from 0 at the trainer's creation.
     pub epoch: u64,
@@ -83,6 +85,7 @@ fn significant(value: f64) -> f64 {
 
 /// The epochs of one call of `fit`, in order.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct History {
     /// One entry per epoch.
     pub epochs: Vec<Epoch>,

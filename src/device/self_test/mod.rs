@@ -39,6 +39,7 @@ pub enum Verdict {
 
 /// The check of one program.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Check {
     /// The name of the case.
     pub name: String,
@@ -48,6 +49,7 @@ pub struct Check {
 
 /// The results of the self test of a device.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct SelfTest {
     /// All checks, in order.
     pub checks: Vec<Check>,

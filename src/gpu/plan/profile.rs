@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 
 /// The times of a step, by dispatch where the device has timestamps; displayed as a table.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Profile {
     /// The number of steps that the times are averaged over.
     pub steps: u64,
@@ -22,6 +23,7 @@ pub struct Profile {
 
 /// The time of a dispatch or of a whole step.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ProfileRow {
     /// The kernel's label.
     pub label: String,

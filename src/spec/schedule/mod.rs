@@ -37,6 +37,7 @@ type Closure = dyn Fn(u64, f64) -> f64 + Send + Sync;
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 #[derive(Clone)]
+#[must_use]
 pub struct Schedule {
     name: String,
     rate: Arc<Closure>,

@@ -8,6 +8,7 @@ use crate::nn::Record;
 
 /// The recorded values of one step.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct StepFigures {
     /// The step, counted from 0 at the trainer's creation.
     pub step: u64,

@@ -21,6 +21,7 @@ use crate::train::Trainer;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
+#[must_use]
 pub struct StepOptions {
     pub(super) rows: usize,
     pub(super) through: bool,
