@@ -54,7 +54,7 @@ pub mod program {
 }
 
 /// Former names in [`train`](crate::train).
-pub mod steps {
+pub(crate) mod steps {
     use crate::embed;
 
     macro_rules! moved {
@@ -69,7 +69,7 @@ pub mod steps {
 }
 
 /// Former names in [`nn`](crate::nn).
-pub mod nn {
+pub(crate) mod nn {
     use crate::nn::{GradientTransforms, Objective, ProgramIo};
 
     /// The former name of [`Objective`].

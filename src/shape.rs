@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 
 /// The maximum number of axes of a shape.
-pub const MAX_AXES: usize = 6;
+pub(crate) const MAX_AXES: usize = 6;
 
 /// The extents of a tensor, row-major, outermost axis first.
 ///

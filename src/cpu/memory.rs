@@ -31,20 +31,20 @@ pub(crate) struct Progress {
 
 impl Progress {
     /// Sets whether this step's update is skipped, and counts it if so.
-    pub fn skip(&mut self, skips: bool) {
+    pub(crate) fn skip(&mut self, skips: bool) {
         self.skips = skips;
         self.late += u64::from(skips);
     }
 
     /// Ends the step and keeps its recorded values.
-    pub fn end(&mut self, figures: Vec<f32>) {
+    pub(crate) fn end(&mut self, figures: Vec<f32>) {
         self.records.push(figures);
         self.step = self.step.saturating_add(1);
     }
 }
 
 impl<F: Real> Memory<'_, F> {
-    pub fn place(&mut self, slot: Slot) -> Result<&mut Vec<F>> {
+    pub(crate) fn place(&mut self, slot: Slot) -> Result<&mut Vec<F>> {
         let place = match self.program.slot(slot)?.place {
             Place::Param(index) => self.weights.params.get_mut(index),
             Place::Grad(index) => self.weights.grads.get_mut(index),
@@ -54,11 +54,11 @@ impl<F: Real> Memory<'_, F> {
         place.ok_or_else(|| no_memory(self.program, slot))
     }
 
-    pub fn holds_indices(&self, slot: Slot) -> Result<bool> {
+    pub(crate) fn holds_indices(&self, slot: Slot) -> Result<bool> {
         Ok(self.program.slot(slot)?.dtype == DType::U32)
     }
 
-    pub fn read(&self, slot: Slot) -> Result<&[F]> {
+    pub(crate) fn read(&self, slot: Slot) -> Result<&[F]> {
         let place = match self.program.slot(slot)?.place {
             Place::Param(index) => self.weights.params.get(index),
             Place::Grad(index) => self.weights.grads.get(index),
@@ -69,7 +69,7 @@ impl<F: Real> Memory<'_, F> {
     }
 
     /// Calls `f` with the output moved out, so that it can read every other slot.
-    pub fn write(
+    pub(crate) fn write(
         &mut self,
         out: Slot,
         f: impl FnOnce(&Self, &mut [F]) -> Result<()>,
@@ -81,12 +81,12 @@ impl<F: Real> Memory<'_, F> {
     }
 
     /// The indices of a slot.
-    pub fn indices(&self, slot: Slot) -> &[u32] {
+    pub(crate) fn indices(&self, slot: Slot) -> &[u32] {
         self.indices.get(slot.0).map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Calls `f` with the indices of the output moved out.
-    pub fn write_indices(
+    pub(crate) fn write_indices(
         &mut self,
         out: Slot,
         f: impl FnOnce(&Self, &mut [u32]) -> Result<()>,

@@ -2,7 +2,7 @@
 
 /// A format that the library does not read.
 #[derive(Debug)]
-pub struct Foreign {
+pub(crate) struct Foreign {
     /// The name, with an article.
     pub name: &'static str,
     /// Instructions for converting a file to safetensors.
@@ -50,7 +50,7 @@ static FORMATS: [Foreign; 7] = [
 ];
 
 /// The format of a file that could not be read, if recognized.
-pub fn recognize(bytes: &[u8]) -> Option<&'static Foreign> {
+pub(crate) fn recognize(bytes: &[u8]) -> Option<&'static Foreign> {
     // A damaged safetensors file still begins with a length and JSON.
     let is_damaged = bytes.get(8) == Some(&b'{');
     FORMATS.iter().find(|format| !is_damaged && (format.begins)(bytes))

@@ -17,7 +17,7 @@ pub(crate) enum Weights {
 
 impl Weights {
     /// Creates parameters with the given values and the initial state of the optimizer.
-    pub fn new(
+    pub(crate) fn new(
         device: &Device,
         info: &[ParamInfo],
         params: &[Vec<f32>],
@@ -38,7 +38,7 @@ impl Weights {
 
     /// Fails if parameters, initial values, gradients and `states` state values do not fit into memory; called before
     /// any of them is allocated.
-    pub fn check(device: &Device, info: &[ParamInfo], states: usize) -> Result<()> {
+    pub(crate) fn check(device: &Device, info: &[ParamInfo], states: usize) -> Result<()> {
         let copies = match device {
             Device::Cpu => 3 + states as u64,
             Device::Gpu(gpu) => {
@@ -51,7 +51,7 @@ impl Weights {
     }
 
     /// Writes everything that training changes.
-    pub fn write_values(&mut self, values: &WeightValues) -> Result<()> {
+    pub(crate) fn write_values(&mut self, values: &WeightValues) -> Result<()> {
         match self {
             Self::Cpu(weights) => {
                 let WeightValues { params, states, carried } = values.clone();
@@ -63,7 +63,7 @@ impl Weights {
     }
 
     /// Reads everything that training changes.
-    pub async fn read_values(&self) -> Result<WeightValues> {
+    pub(crate) async fn read_values(&self) -> Result<WeightValues> {
         match self {
             Self::Cpu(weights) => Ok(WeightValues {
                 params: weights.params.clone(),
@@ -74,7 +74,7 @@ impl Weights {
         }
     }
 
-    pub fn write_params(&mut self, params: &[Vec<f32>]) -> Result<()> {
+    pub(crate) fn write_params(&mut self, params: &[Vec<f32>]) -> Result<()> {
         match self {
             Self::Cpu(weights) => {
                 weights.params = params.to_vec();
@@ -84,7 +84,7 @@ impl Weights {
         }
     }
 
-    pub fn write_state(&mut self, number: usize, tensors: &[Vec<f32>]) -> Result<()> {
+    pub(crate) fn write_state(&mut self, number: usize, tensors: &[Vec<f32>]) -> Result<()> {
         match self {
             Self::Cpu(weights) => {
                 let missing = || Error::Internal(format!("there is no state value {number}"));
@@ -95,21 +95,21 @@ impl Weights {
         }
     }
 
-    pub async fn read_params(&self) -> Result<Vec<Vec<f32>>> {
+    pub(crate) async fn read_params(&self) -> Result<Vec<Vec<f32>>> {
         match self {
             Self::Cpu(weights) => Ok(weights.params.clone()),
             Self::Gpu(weights) => weights.read_params().await,
         }
     }
 
-    pub async fn read_grads(&self) -> Result<Vec<Vec<f32>>> {
+    pub(crate) async fn read_grads(&self) -> Result<Vec<Vec<f32>>> {
         match self {
             Self::Cpu(weights) => Ok(weights.grads.clone()),
             Self::Gpu(weights) => weights.read_grads().await,
         }
     }
 
-    pub async fn read_state(&self, number: usize) -> Result<Vec<Vec<f32>>> {
+    pub(crate) async fn read_state(&self, number: usize) -> Result<Vec<Vec<f32>>> {
         match self {
             Self::Cpu(weights) => Ok(weights.states.get(number).cloned().unwrap_or_default()),
             Self::Gpu(weights) => weights.read_state(number).await,
@@ -127,7 +127,7 @@ pub(crate) enum Executor {
 const STEPS_PER_SUBMIT: u64 = 64;
 
 impl Executor {
-    pub fn new(
+    pub(crate) fn new(
         program: Program,
         weights: &Weights,
         device: &Device,
@@ -150,7 +150,7 @@ impl Executor {
         }
     }
 
-    pub fn write(&mut self, slot: Slot, data: &[f32]) -> Result<()> {
+    pub(crate) fn write(&mut self, slot: Slot, data: &[f32]) -> Result<()> {
         match self {
             Self::Cpu(interpreter, _) => interpreter.write(slot, data),
             Self::Gpu(plan) => plan.write(slot, data),
@@ -158,11 +158,11 @@ impl Executor {
     }
 
     /// Writes constant inputs.
-    pub fn write_all(&mut self, constants: &[(Slot, Vec<f32>)]) -> Result<()> {
+    pub(crate) fn write_all(&mut self, constants: &[(Slot, Vec<f32>)]) -> Result<()> {
         constants.iter().try_for_each(|(slot, data)| self.write(*slot, data))
     }
 
-    pub fn write_indices(&mut self, slot: Slot, data: &[u32]) -> Result<()> {
+    pub(crate) fn write_indices(&mut self, slot: Slot, data: &[u32]) -> Result<()> {
         match self {
             Self::Cpu(interpreter, _) => interpreter.write_indices(slot, data),
             Self::Gpu(plan) => plan.write_indices(slot, data),
@@ -170,7 +170,7 @@ impl Executor {
     }
 
     /// Runs `steps` steps and returns the values that they recorded.
-    pub async fn run(
+    pub(crate) async fn run(
         &mut self,
         weights: &mut Weights,
         steps: u64,
@@ -203,14 +203,14 @@ impl Executor {
         }
     }
 
-    pub async fn read(&self, slot: Slot) -> Result<Vec<f32>> {
+    pub(crate) async fn read(&self, slot: Slot) -> Result<Vec<f32>> {
         match self {
             Self::Cpu(interpreter, _) => Ok(interpreter.read(slot)?.to_vec()),
             Self::Gpu(plan) => plan.read(slot).await,
         }
     }
 
-    pub fn plan(&self) -> Option<&Plan> {
+    pub(crate) fn plan(&self) -> Option<&Plan> {
         match self {
             Self::Cpu(..) => None,
             Self::Gpu(plan) => Some(plan),

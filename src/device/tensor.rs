@@ -41,7 +41,7 @@ impl PendingCheck {
     }
 
     /// Checks the fractions that are in host memory.
-    pub fn check_at_hand(&self) -> Result<()> {
+    pub(crate) fn check_at_hand(&self) -> Result<()> {
         self.shares.iter().try_for_each(|(what, count, share)| match &share.place {
             Storage::Numbers(share) => self.refuse(what, *count, share),
             _ => Ok(()),

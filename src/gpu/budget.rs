@@ -104,7 +104,7 @@ impl StepBudget {
     }
 
     /// The bytes of the timestamp buffers.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         match &self.clock {
             Clock::RecordingTimes(stamps) => stamps.resolved.size() + stamps.downloads.bytes(),
             Clock::Done { .. } => 0,

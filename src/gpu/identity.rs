@@ -11,7 +11,7 @@ pub(crate) struct DeviceId(u64);
 
 impl DeviceId {
     /// Returns an id that is unique in this process.
-    pub fn next() -> Self {
+    pub(crate) fn next() -> Self {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         Self(COUNT.fetch_add(1, Ordering::Relaxed))
     }

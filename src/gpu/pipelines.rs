@@ -15,12 +15,12 @@ pub(super) struct Recent<K, V> {
 
 impl<K: Hash + Eq, V> Recent<K, V> {
     /// Creates an empty cache that keeps the `most` last used values alive.
-    pub fn new(most: usize) -> Self {
+    pub(crate) fn new(most: usize) -> Self {
         Self { made: HashMap::new(), kept: VecDeque::new(), most }
     }
 
     /// Returns the value of a key, unless it was dropped.
-    pub fn get(&mut self, key: &K) -> Option<Arc<V>> {
+    pub(crate) fn get(&mut self, key: &K) -> Option<Arc<V>> {
         let value = self.made.get(key)?.upgrade()?;
         self.kept.retain(|other| !Arc::ptr_eq(other, &value));
         self.keep(value.clone());
@@ -28,7 +28,7 @@ impl<K: Hash + Eq, V> Recent<K, V> {
     }
 
     /// Adds a value, and evicts the least recently used one if the cache is full.
-    pub fn insert(&mut self, key: K, value: V) -> Arc<V> {
+    pub(crate) fn insert(&mut self, key: K, value: V) -> Arc<V> {
         let value = Arc::new(value);
         self.keep(value.clone());
         self.made.retain(|_, value| value.strong_count() > 0);

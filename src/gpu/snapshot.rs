@@ -26,22 +26,22 @@ pub(crate) struct Snapshots {
 }
 
 impl Snapshots {
-    pub fn new(gpu: &Gpu) -> Self {
+    pub(crate) fn new(gpu: &Gpu) -> Self {
         Self { downloads: Downloads::new(gpu) }
     }
 
     /// The total bytes of the buffers.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.downloads.bytes()
     }
 
     /// Returns whether a snapshot has not been read back yet.
-    pub fn is_under_way(&self) -> bool {
+    pub(crate) fn is_under_way(&self) -> bool {
         self.downloads.under_way().any(|(state, ())| state == LeaseState::Out)
     }
 
     /// Records the copy of all state that changes from step to step.
-    pub fn record(
+    pub(crate) fn record(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
         plan: &Plan,
@@ -55,7 +55,7 @@ impl Snapshots {
     }
 
     /// Takes the newest snapshot that was read back since the last call, if any; `near` is a step close to it.
-    pub fn take(&mut self, weights: &Weights, near: u64) -> Result<Option<WeightsAt>> {
+    pub(crate) fn take(&mut self, weights: &Weights, near: u64) -> Result<Option<WeightsAt>> {
         let mut newest: Option<WeightsAt> = None;
         while let Some(((), words)) = self.downloads.next()? {
             let Some(words) = words else { continue };

@@ -98,12 +98,12 @@ impl Drop for LeaseGuard {
 }
 
 impl Staging {
-    pub fn new(gpu: &Gpu, direction: Direction) -> Self {
+    pub(crate) fn new(gpu: &Gpu, direction: Direction) -> Self {
         Self { gpu: gpu.clone(), direction, slots: Vec::new() }
     }
 
     /// Creates `count` buffers in advance.
-    pub fn prepare(&mut self, count: usize, bytes: u64) -> Result<()> {
+    pub(crate) fn prepare(&mut self, count: usize, bytes: u64) -> Result<()> {
         while self.slots.len() < count {
             self.create(bytes)?;
         }
@@ -111,12 +111,12 @@ impl Staging {
     }
 
     /// The total bytes of the buffers.
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.slots.iter().map(|slot| slot.buffer.size()).sum()
     }
 
     /// Returns whether no buffer can be leased until one is returned.
-    pub fn is_exhausted(&self) -> bool {
+    pub(crate) fn is_exhausted(&self) -> bool {
         self.slots.len() >= MOST
             && self.slots.iter().all(|slot| slot.record().state == LeaseState::Out)
     }
@@ -170,7 +170,7 @@ impl Staging {
     }
 
     /// Records the copy of `words` into a buffer, by runs of (first word, byte in `target`, number of words).
-    pub fn upload(
+    pub(crate) fn upload(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
         words: &[u32],
@@ -206,7 +206,7 @@ impl Staging {
 }
 
 impl<T> Downloads<T> {
-    pub fn new(gpu: &Gpu) -> Self {
+    pub(crate) fn new(gpu: &Gpu) -> Self {
         Self {
             staging: Staging::new(gpu, Direction::Download),
             under_way: Vec::new(),
@@ -215,17 +215,17 @@ impl<T> Downloads<T> {
     }
 
     /// As [`Staging::prepare`].
-    pub fn prepare(&mut self, count: usize, bytes: u64) -> Result<()> {
+    pub(crate) fn prepare(&mut self, count: usize, bytes: u64) -> Result<()> {
         self.staging.prepare(count, bytes)
     }
 
     /// As [`Staging::bytes`].
-    pub fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         self.staging.bytes()
     }
 
     /// Records the copy of parts of buffers, concatenated: each is a buffer, the first byte and the number of words.
-    pub fn record(
+    pub(crate) fn record(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
         parts: &[(&wgpu::Buffer, u64, u64)],
@@ -243,12 +243,12 @@ impl<T> Downloads<T> {
     }
 
     /// The downloads not taken yet, in the order of recording.
-    pub fn under_way(&self) -> impl Iterator<Item = (LeaseState, &T)> {
+    pub(crate) fn under_way(&self) -> impl Iterator<Item = (LeaseState, &T)> {
         self.under_way.iter().map(|(lease, _, note)| (lease.state(), note))
     }
 
     /// Takes the oldest download that is no longer in flight. Never waits.
-    pub fn next(&mut self) -> Result<Option<Back<'_, T>>> {
+    pub(crate) fn next(&mut self) -> Result<Option<Back<'_, T>>> {
         let back = |(lease, ..): &(Lease, u64, T)| lease.state() != LeaseState::Out;
         let Some(at) = self.under_way.iter().position(back) else { return Ok(None) };
         let (lease, words, note) = self.under_way.remove(at);
@@ -301,7 +301,7 @@ impl StagingBuffer {
 
 impl Lease {
     /// The current state.
-    pub fn state(&self) -> LeaseState {
+    pub(crate) fn state(&self) -> LeaseState {
         let record = *self.slot.record();
         // A buffer that was leased again had been returned.
         if record.number == self.number { record.state } else { LeaseState::Done }

@@ -112,21 +112,21 @@ impl StepTable {
     }
 
     /// The number of updates known to be skipped.
-    pub fn late(&self) -> u64 {
+    pub(crate) fn late(&self) -> u64 {
         self.known.late
     }
 
     /// The bytes of the staging buffers.
-    pub fn staging_bytes(&self) -> u64 {
+    pub(crate) fn staging_bytes(&self) -> u64 {
         self.uploads.bytes() + self.downloads.bytes()
     }
 
-    pub fn capacity(&self) -> u64 {
+    pub(crate) fn capacity(&self) -> u64 {
         self.capacity
     }
 
     /// The first step not yet recorded; a recording that was dropped does not count.
-    pub fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         let dropped = self.downloads.under_way().filter(|(state, _)| *state == LeaseState::Dropped);
         self.next - dropped.map(|(_, recording)| recording.steps).sum::<u64>()
     }
@@ -138,19 +138,19 @@ impl StepTable {
     }
 
     /// Returns whether `steps` more steps can be recorded before the device is polled.
-    pub fn has_room(&self, steps: u64) -> bool {
+    pub(crate) fn has_room(&self, steps: u64) -> bool {
         let reach = self.next.saturating_add(steps) - self.oldest().unwrap_or(self.next);
         !self.uploads.is_exhausted() && (self.capacity == 1 || reach <= self.capacity)
     }
 
     /// Marks all steps before `step` as executed, and sets the number of skipped updates.
-    pub fn confirm(&mut self, step: u64, late: u32) {
+    pub(crate) fn confirm(&mut self, step: u64, late: u32) {
         self.known.confirmed = self.known.confirmed.max(step.min(self.next));
         self.known.late = late.into();
     }
 
     /// Records the upload of the entries of the next `steps` steps.
-    pub fn begin(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
+    pub(crate) fn begin(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
         let limit = |what: &str, needed| {
             let (what, limit) = (what.to_string(), CAPACITY);
             Err(Error::Limit { what, needed, limit, unit: "steps" })
@@ -214,7 +214,7 @@ impl StepTable {
 
     /// Advances past the `steps` steps recorded since [`StepTable::begin`], and records the read-back of the counter
     /// and the recorded values.
-    pub fn end(
+    pub(crate) fn end(
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
         steps: u64,
@@ -236,7 +236,7 @@ impl StepTable {
     }
 
     /// Processes everything that has been read back. Never waits.
-    pub fn settle(&mut self) -> Result<()> {
+    pub(crate) fn settle(&mut self) -> Result<()> {
         while let Some((recording, words)) = self.downloads.next()? {
             match words {
                 Some(words) => self.known.take(words, recording.rows, self.capacity),
@@ -256,7 +256,7 @@ impl StepTable {
     }
 
     /// Takes the recorded values read back since the last call, oldest first; never more than [`CAPACITY`].
-    pub fn take_figures(&mut self) -> Result<Vec<(u64, StepMetrics)>> {
+    pub(crate) fn take_figures(&mut self) -> Result<Vec<(u64, StepMetrics)>> {
         self.settle()?;
         Ok(self.known.figures.drain(..).collect())
     }

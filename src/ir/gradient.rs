@@ -144,17 +144,17 @@ impl Gradients {
     }
 
     /// The name of the gradient of a slot.
-    pub fn name(&self, program: &Program, slot: Slot) -> String {
+    pub(crate) fn name(&self, program: &Program, slot: Slot) -> String {
         format!("d {}", program.slots.get(slot.0).map_or("?", |info| info.name.as_str()))
     }
 
     /// Returns whether the gradient with respect to a slot is needed.
-    pub fn needs(&self, program: &Program, slot: Slot) -> bool {
+    pub(crate) fn needs(&self, program: &Program, slot: Slot) -> bool {
         self.needed.contains(&self.owner(program, slot))
     }
 
     /// The gradient with respect to a slot, in its shape, if the loss depends on it.
-    pub fn get(&mut self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
+    pub(crate) fn get(&mut self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
         let owner = self.owner(program, slot);
         self.join(program, owner)?;
         self.shaped(program, slot, self.of.get(&owner).copied())
@@ -184,14 +184,14 @@ impl Gradients {
     }
 
     /// Returns whether the loss depends on a slot.
-    pub fn has(&self, program: &Program, slot: Slot) -> bool {
+    pub(crate) fn has(&self, program: &Program, slot: Slot) -> bool {
         let owner = self.owner(program, slot);
         self.of.contains_key(&owner) || self.parts.contains_key(&owner)
     }
 
     /// Removes and returns the gradient with respect to a slot that the op overwrites completely: earlier contents of
     /// the slot have no gradient.
-    pub fn take(&mut self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
+    pub(crate) fn take(&mut self, program: &mut Program, slot: Slot) -> Result<Option<Slot>> {
         let (found, owner) = (self.get(program, slot)?, self.owner(program, slot));
         if let Some(whole) = self.of.remove(&owner) {
             self.made.entry(owner).or_insert(whole);
@@ -200,7 +200,7 @@ impl Gradients {
     }
 
     /// Adds to the gradient with respect to a slot, if it is needed.
-    pub fn add(&mut self, program: &mut Program, slot: Slot, gradient: Slot) -> Result<()> {
+    pub(crate) fn add(&mut self, program: &mut Program, slot: Slot, gradient: Slot) -> Result<()> {
         let owner = self.owner(program, slot);
         if !self.needed.contains(&owner) {
             return Ok(());
@@ -218,7 +218,7 @@ impl Gradients {
     }
 
     /// Adds to some elements of the gradient with respect to a slot: `walk` pairs the elements of `part` with them.
-    pub fn add_part(
+    pub(crate) fn add_part(
         &mut self,
         program: &mut Program,
         slot: Slot,
@@ -256,7 +256,7 @@ impl Gradients {
     ///
     /// # Errors
     /// [`Error::Unsupported`] if a later op has changed it.
-    pub fn value(&self, program: &Program, slot: Slot) -> Result<Slot> {
+    pub(crate) fn value(&self, program: &Program, slot: Slot) -> Result<Slot> {
         let last = self.changed.get(&self.owner(program, slot)).copied().unwrap_or(0);
         if last <= self.at {
             return Ok(slot);
@@ -268,7 +268,7 @@ impl Gradients {
     }
 
     /// Fails if the gradient with respect to one of these slots is needed.
-    pub fn refuse(&self, program: &Program, op: &str, slots: &[Slot]) -> Result<()> {
+    pub(crate) fn refuse(&self, program: &Program, op: &str, slots: &[Slot]) -> Result<()> {
         match slots.iter().find(|slot| self.needs(program, **slot)) {
             None => Ok(()),
             Some(slot) => {

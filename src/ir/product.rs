@@ -56,12 +56,12 @@ impl Form {
 }
 
 /// The maximum number of batch axes of a product.
-pub const MAX_BATCH_AXES: usize = MAX_AXES - 2;
+pub(crate) const MAX_BATCH_AXES: usize = MAX_AXES - 2;
 
 /// A matrix product per index of the batch axes, as `torch.matmul`: the leading axes of tensors with more than two axes
 /// are batch axes, which broadcast.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Product {
+pub(crate) struct Product {
     /// Rows of the result.
     pub m: usize,
     /// The inner dimension.
@@ -81,7 +81,7 @@ impl Product {
     ///
     /// # Errors
     /// [`Error::Shape`] if the inner dimensions differ or the batch axes do not broadcast.
-    pub fn of(form: Form, a: Shape, b: Shape) -> Result<Self> {
+    pub(crate) fn of(form: Form, a: Shape, b: Shape) -> Result<Self> {
         let name = format!("matmul.{}", form.name());
         let sides = form
             .sides(matrix(a), matrix(b))
@@ -108,7 +108,7 @@ impl Product {
     ///
     /// # Errors
     /// As [`Product::of`], also if `out` has another shape than the product.
-    pub fn into(form: Form, a: Shape, b: Shape, out: Shape) -> Result<Self> {
+    pub(crate) fn into(form: Form, a: Shape, b: Shape, out: Shape) -> Result<Self> {
         if form == Form::TN && out.rank() == 2 && a.rank() > 2 {
             let [a_rows, b_rows] = [a, b].map(|shape| shape.with_rows(shape.rows()));
             return Self::into(form, a_rows?, b_rows?, out);
@@ -128,7 +128,7 @@ impl Product {
     ///
     /// # Errors
     /// As [`Product::of`].
-    pub fn shape(form: Form, a: Shape, b: Shape) -> Result<Shape> {
+    pub(crate) fn shape(form: Form, a: Shape, b: Shape) -> Result<Shape> {
         Self::of(form, a, b)?;
         let [m, _, n] = form.sides(matrix(a), matrix(b)).unwrap_or_default();
         let axes = a.rank().max(b.rank()).saturating_sub(2);
@@ -140,12 +140,12 @@ impl Product {
     }
 
     /// The number of matrix products.
-    pub fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.batch.iter().product()
     }
 
     /// The offset of each operand of a matrix product, in elements.
-    pub fn offsets(&self, index: usize) -> [usize; 2] {
+    pub(crate) fn offsets(&self, index: usize) -> [usize; 2] {
         let (mut rest, mut offsets) = (index, [0, 0]);
         let axes = self.batch.iter().zip(self.a_strides.iter().zip(&self.b_strides));
         for (&extent, (&a, &b)) in axes.rev() {

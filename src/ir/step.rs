@@ -396,16 +396,16 @@ impl Steps {
 
 /// A shared [`Steps`] rule, which can be changed while training follows it.
 #[derive(Clone, Debug)]
-pub struct LiveSteps(Arc<RwLock<Steps>>);
+pub(crate) struct LiveSteps(Arc<RwLock<Steps>>);
 
 impl LiveSteps {
     /// Locks the rule for reading. A panic elsewhere leaves it intact, so a poisoned lock is not an error.
-    pub fn read(&self) -> RwLockReadGuard<'_, Steps> {
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Steps> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Locks the rule for changing.
-    pub fn write(&self) -> RwLockWriteGuard<'_, Steps> {
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, Steps> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

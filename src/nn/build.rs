@@ -64,7 +64,7 @@ pub(super) struct Builder {
 
 impl Builder {
     /// Checks layers over rows of `inputs` elements; returns the stages and the row length after the last one.
-    pub fn stages(
+    pub(crate) fn stages(
         &mut self,
         layers: &[Layer],
         inputs: usize,

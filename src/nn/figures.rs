@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::ir::{Op, Program, Slot};
 
 /// The recorded values of one step.
-pub type Record = [f32; Op::MAX_RECORDED];
+pub(crate) type Record = [f32; Op::MAX_RECORDED];
 
 /// The positions of a program's recorded values.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -168,25 +168,25 @@ impl Recorder {
         self.slots.len() - 1
     }
 
-    pub fn loss(&mut self, slot: Slot) {
+    pub(crate) fn loss(&mut self, slot: Slot) {
         self.layout.loss = Some(self.add(slot));
     }
 
     /// Records the penalty if any parameter has one.
-    pub fn penalty(&mut self, program: &mut Program, backward: bool) {
+    pub(crate) fn penalty(&mut self, program: &mut Program, backward: bool) {
         if program.has_penalty() {
             self.layout.penalty = Some(self.add(program.penalty(backward)));
         }
     }
 
-    pub fn metrics(&mut self, slots: Vec<Slot>) {
+    pub(crate) fn metrics(&mut self, slots: Vec<Slot>) {
         let first = self.slots.len();
         self.slots.extend(slots);
         self.layout.metrics = first..self.slots.len();
     }
 
     /// Records the fraction of elements, in rows of `cols`, that are not probabilities.
-    pub fn outside_unit(
+    pub(crate) fn outside_unit(
         &mut self,
         share: Slot,
         what: &'static str,
@@ -198,19 +198,24 @@ impl Recorder {
     }
 
     /// Records the number of invalid indices and the position of the first.
-    pub fn invalid_indices(&mut self, [count, first]: [Slot; 2], what: &'static str, limit: usize) {
+    pub(crate) fn invalid_indices(
+        &mut self,
+        [count, first]: [Slot; 2],
+        what: &'static str,
+        limit: usize,
+    ) {
         let count = self.add(count);
         self.add(first);
         self.layout.invalid_indices.push(InvalidIndices { count, what, limit });
     }
 
     /// Records whether the update was skipped.
-    pub fn skipped(&mut self, slot: Option<Slot>) {
+    pub(crate) fn skipped(&mut self, slot: Option<Slot>) {
         self.layout.skipped = slot.map(|slot| self.add(slot));
     }
 
     /// Adds the op that records the values and ends the step.
-    pub fn end(self, program: &mut Program) -> Result<RecordLayout> {
+    pub(crate) fn end(self, program: &mut Program) -> Result<RecordLayout> {
         program.record(&self.slots)?;
         Ok(self.layout)
     }

@@ -139,7 +139,7 @@ impl Network {
 
 impl LossHead {
     /// The slots of the objective's metrics.
-    pub fn metrics(
+    pub(crate) fn metrics(
         &self,
         program: &mut Program,
         objective: &Objective,

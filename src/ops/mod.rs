@@ -2,31 +2,31 @@
 //! (`cpu.rs`), kernels (`kernels.rs`), their dispatches (`gpu.rs`), gradient rules (`gradient.rs`), and test programs
 //! (`cases.rs`).
 
-pub mod activation;
-pub mod arithmetic;
-pub mod arrange;
+pub(crate) mod activation;
+pub(crate) mod arithmetic;
+pub(crate) mod arrange;
 pub(crate) mod case;
 #[cfg(test)]
 mod gradient_check;
-pub mod index;
-pub mod linear;
-pub mod loss;
-pub mod metric;
-pub mod norm;
-pub mod reduce;
-pub mod step;
-pub mod update;
+pub(crate) mod index;
+pub(crate) mod linear;
+pub(crate) mod loss;
+pub(crate) mod metric;
+pub(crate) mod norm;
+pub(crate) mod reduce;
+pub(crate) mod step;
+pub(crate) mod update;
 
-pub use activation::ActivationOp;
-pub use arithmetic::ArithmeticOp;
-pub use arrange::ArrangeOp;
-pub use index::IndexOp;
-pub use linear::LinearOp;
-pub use loss::LossOp;
-pub use metric::MetricOp;
-pub use norm::NormOp;
-pub use reduce::ReduceOp;
-pub use step::StepOp;
+pub(crate) use activation::ActivationOp;
+pub(crate) use arithmetic::ArithmeticOp;
+pub(crate) use arrange::ArrangeOp;
+pub(crate) use index::IndexOp;
+pub(crate) use linear::LinearOp;
+pub(crate) use loss::LossOp;
+pub(crate) use metric::MetricOp;
+pub(crate) use norm::NormOp;
+pub(crate) use reduce::ReduceOp;
+pub(crate) use step::StepOp;
 pub use update::UpdateOp;
 
 use case::Case;

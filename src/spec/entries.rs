@@ -12,10 +12,10 @@ macro_rules! entries {
         kind: $value:expr $(,)?
     })*) => {
         mod entries {
-            $(pub mod $name {
+            $(pub(super) mod $name {
                 #[allow(unused_imports, reason = "an entry need not use all its family offers")]
                 use super::super::*;
-                pub static ENTRY: Entry<$kind> = Entry {
+                pub(in super::super) static ENTRY: Entry<$kind> = Entry {
                     name: stringify!($name),
                     aliases: &[$($alias),*],
                     params: &[$($param),*],

@@ -8,10 +8,10 @@ use crate::error::{Error, Result};
 use crate::numeric::Float;
 
 /// The maximum number of parameters of an op.
-pub const MAX_PARAMS: usize = 14;
+pub(crate) const MAX_PARAMS: usize = 14;
 
 /// An op's parameter values, in the entry's order; unused elements are 0.
-pub type Values<F = f64> = [F; MAX_PARAMS];
+pub(crate) type Values<F = f64> = [F; MAX_PARAMS];
 
 /// Another name for an op, which may set some parameters (`nag` is `sgd` with momentum 0.9 and nesterov).
 #[derive(Clone, Copy, Debug)]

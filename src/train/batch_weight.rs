@@ -26,7 +26,7 @@ pub(super) struct BatchWeights<'a> {
 }
 
 impl<'a> BatchWeights<'a> {
-    pub fn of(objective: &'a Objective, data: &'a Dataset) -> Self {
+    pub(crate) fn of(objective: &'a Objective, data: &'a Dataset) -> Self {
         let class_weights = objective.class_weights.as_deref();
         let labels = match data.targets() {
             Targets::Classes { labels, .. } => Some(labels.as_slice()),
@@ -41,7 +41,7 @@ impl<'a> BatchWeights<'a> {
     }
 
     /// The weights of a batch of these rows.
-    pub fn rows(&self, rows: impl ExactSizeIterator<Item = usize>) -> BatchWeight {
+    pub(crate) fn rows(&self, rows: impl ExactSizeIterator<Item = usize>) -> BatchWeight {
         let count = rows.len() as f64;
         let Some(labels) = self.labels else { return BatchWeight { loss: count, counted: count } };
         let labels = rows.filter_map(|row| labels.get(row).copied());
@@ -57,7 +57,7 @@ impl<'a> BatchWeights<'a> {
     }
 
     /// The weights of a step's batch, whose rows are taken in the random order of the key, if any.
-    pub fn step(&self, entry: &StepEntry, order: Option<Key>) -> BatchWeight {
+    pub(crate) fn step(&self, entry: &StepEntry, order: Option<Key>) -> BatchWeight {
         let source = |position| match order {
             Some(key) => key.permute(entry.epoch, position, entry.total) as usize,
             None => position as usize,

@@ -24,7 +24,7 @@ pub(super) struct Evaluator<'a> {
 }
 
 impl<'a> Evaluator<'a> {
-    pub fn new(trainer: &Trainer, data: &'a Dataset, target: TargetKind) -> Result<Self> {
+    pub(crate) fn new(trainer: &Trainer, data: &'a Dataset, target: TargetKind) -> Result<Self> {
         let (len, rows) = (data.len(), data.len().min(MOST_ROWS));
         let objective = trainer.objective_for(data);
         let io = trainer.settings.network.evaluation(&objective, target, rows)?;
@@ -37,7 +37,7 @@ impl<'a> Evaluator<'a> {
         Ok(Self { data, io, executor, rows, resident: false })
     }
 
-    pub async fn run(&mut self, trainer: &mut Trainer) -> Result<Evaluation> {
+    pub(crate) async fn run(&mut self, trainer: &mut Trainer) -> Result<Evaluation> {
         let mut totals = Totals::default();
         let len = self.data.len();
         for start in (0..len).step_by(self.rows) {

@@ -116,7 +116,13 @@ pub(super) struct Totals {
 }
 
 impl Totals {
-    pub fn add(&mut self, layout: &RecordLayout, record: &Record, rows: u32, batch: BatchWeight) {
+    pub(crate) fn add(
+        &mut self,
+        layout: &RecordLayout,
+        record: &Record,
+        rows: u32,
+        batch: BatchWeight,
+    ) {
         let (loss, penalty) = (layout.loss(record), layout.penalty(record));
         let [sum, by_share] = self.losses;
         self.losses = [sum + loss, by_share + loss * batch.loss];
@@ -130,7 +136,7 @@ impl Totals {
     }
 
     /// The loss by its reduction, and the means of penalty and metrics.
-    pub fn evaluation(&self, objective: &Objective) -> Evaluation {
+    pub(crate) fn evaluation(&self, objective: &Objective) -> Evaluation {
         // If no row counts, the metrics are 0.
         let counted = if self.counted == 0.0 { 1.0 } else { self.counted };
         let means = self.metrics.into_iter().map(|total| total / counted);

@@ -8,7 +8,7 @@ const LONGEST: usize = 10_000;
 
 /// A parsed header.
 #[derive(Debug)]
-pub struct Header<'a> {
+pub(crate) struct Header<'a> {
     /// The element type in NumPy's notation, such as `<f4`.
     pub descriptor: &'a str,
     pub is_fortran: bool,
@@ -16,7 +16,7 @@ pub struct Header<'a> {
 }
 
 /// Splits a file into its header and its data.
-pub fn split(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), String> {
+pub(crate) fn split(bytes: &[u8]) -> Result<(Header<'_>, &[u8]), String> {
     let (text, data) = split_text(bytes)?;
     let header = Tokens(text).header().ok_or_else(|| {
         format!(

@@ -10,7 +10,7 @@ use crate::spec::{Activation, Loss, Optimizer, Reduction};
 
 impl Case {
     /// Two steps of a network's training program on random inputs and targets that suit it.
-    pub fn training(
+    pub(crate) fn training(
         name: impl Into<String>,
         network: &Network,
         io: &ProgramIo,

@@ -157,7 +157,7 @@ mod naga {
     use super::{Error, Result};
 
     /// Parses and validates. The user's source comes first, so that line numbers refer to it.
-    pub fn parse(name: &str, own: &str, rest: &str) -> Result<(Module, ModuleInfo)> {
+    pub(crate) fn parse(name: &str, own: &str, rest: &str) -> Result<(Module, ModuleInfo)> {
         let source = format!("{own}\n{rest}");
         let refuse = |message| Err(Error::Shader { op: name.to_string(), message });
         let module = match wgsl::parse_str(&source) {
@@ -174,7 +174,7 @@ mod naga {
     /// The largest size in bytes of the variables of a source, and of any of its types.
     const MOST_BYTES: u32 = 1024;
 
-    pub fn function(
+    pub(crate) fn function(
         name: &str,
         function: &str,
         arguments: &[&str],

@@ -49,19 +49,19 @@ impl<W: Words, const N: usize> Words for [W; N] {
 
 impl Call {
     /// A call of one workgroup without arguments.
-    pub fn new(kernel: Kernel) -> Self {
+    pub(crate) fn new(kernel: Kernel) -> Self {
         let (bindings, fields, hyper) = (Vec::new(), Vec::new(), Vec::new());
         Self { kernel, bindings, fields, hyper, groups: 1, flops: 0 }
     }
 
     /// Binds a region to a variable.
-    pub fn bind(mut self, name: &'static str, region: &Region) -> Self {
+    pub(crate) fn bind(mut self, name: &'static str, region: &Region) -> Self {
         self.bindings.push((name, region.clone()));
         self
     }
 
     /// Binds a region, if given, to a variable that not every variant of the kernel has.
-    pub fn bind_some(self, name: &'static str, region: Option<&Region>) -> Self {
+    pub(crate) fn bind_some(self, name: &'static str, region: Option<&Region>) -> Self {
         match region {
             Some(region) => self.bind(name, region),
             None => self,
@@ -69,41 +69,47 @@ impl Call {
     }
 
     /// Binds regions to several variables.
-    pub fn bind_all(mut self, regions: impl IntoIterator<Item = (&'static str, Region)>) -> Self {
+    pub(crate) fn bind_all(
+        mut self,
+        regions: impl IntoIterator<Item = (&'static str, Region)>,
+    ) -> Self {
         self.bindings.extend(regions);
         self
     }
 
     /// Sets a field of `Params`.
-    pub fn field(mut self, name: &'static str, value: impl Words) -> Self {
+    pub(crate) fn field(mut self, name: &'static str, value: impl Words) -> Self {
         self.fields.push((name, value.words()));
         self
     }
 
     /// Sets several fields of `Params`.
-    pub fn fields<W: Words>(mut self, fields: impl IntoIterator<Item = (&'static str, W)>) -> Self {
+    pub(crate) fn fields<W: Words>(
+        mut self,
+        fields: impl IntoIterator<Item = (&'static str, W)>,
+    ) -> Self {
         self.fields.extend(fields.into_iter().map(|(name, value)| (name, value.words())));
         self
     }
 
     /// Sets fields of `Hyper`.
-    pub fn hyper(mut self, values: impl IntoIterator<Item = (&'static str, f64)>) -> Self {
+    pub(crate) fn hyper(mut self, values: impl IntoIterator<Item = (&'static str, f64)>) -> Self {
         self.hyper.extend(values);
         self
     }
 
     /// Sets the number of workgroups.
-    pub fn groups(self, groups: u64) -> Self {
+    pub(crate) fn groups(self, groups: u64) -> Self {
         Self { groups, ..self }
     }
 
     /// Sets the number of floating-point operations, for reports.
-    pub fn flops(self, flops: u64) -> Self {
+    pub(crate) fn flops(self, flops: u64) -> Self {
         Self { flops, ..self }
     }
 
     /// Returns whether the kernel has a variable of this name.
-    pub fn binds(&self, name: &str) -> bool {
+    pub(crate) fn binds(&self, name: &str) -> bool {
         self.kernel.bound().any(|binding| binding.name == name)
     }
 

@@ -60,7 +60,7 @@ pub(in crate::engine::gpu) fn prepare(
 
 impl FusionPlan {
     /// The slots that need no memory.
-    pub fn hidden(&self, program: &Program) -> Vec<Slot> {
+    pub(crate) fn hidden(&self, program: &Program) -> Vec<Slot> {
         let Self::Joined { joins, whole } = self else { return Vec::new() };
         let mut hidden: Vec<Slot> = joins.iter().flat_map(Join::hidden).collect();
         hidden.extend(whole.iter().flat_map(|whole| whole.hidden(program)));
@@ -68,7 +68,7 @@ impl FusionPlan {
     }
 
     /// The number of values passed from the first dispatch of a fused step to the last.
-    pub fn partial(&self) -> usize {
+    pub(crate) fn partial(&self) -> usize {
         match self {
             Self::Joined { whole: Some(whole), .. } => whole.partial() as usize,
             _ => 0,
@@ -76,7 +76,7 @@ impl FusionPlan {
     }
 
     /// The runs of ops that are fused into one dispatch.
-    pub fn runs(&self) -> Vec<Range<usize>> {
+    pub(crate) fn runs(&self) -> Vec<Range<usize>> {
         let Self::Joined { joins, whole } = self else { return Vec::new() };
         let joins = joins.iter().map(Join::span);
         joins.chain(whole.iter().map(|whole| whole.span())).collect()

@@ -53,7 +53,7 @@ pub(in crate::engine::gpu) struct ReadCounts {
 }
 
 impl ReadCounts {
-    pub fn of(program: &Program) -> Self {
+    pub(crate) fn of(program: &Program) -> Self {
         let trains =
             program.ops().iter().any(|op| matches!(op, Op::Update(UpdateOp::Update { .. })));
         let mut counts = vec![0; program.slots().len()];
@@ -75,12 +75,12 @@ impl ReadCounts {
 
 impl Join {
     /// The range of fused ops.
-    pub fn span(&self) -> Range<usize> {
+    pub(crate) fn span(&self) -> Range<usize> {
         self.first..self.first + self.ops
     }
 
     /// The slots that need no memory.
-    pub fn hidden(&self) -> impl Iterator<Item = Slot> {
+    pub(crate) fn hidden(&self) -> impl Iterator<Item = Slot> {
         self.products().filter_map(|product| product.hidden)
     }
 
@@ -89,7 +89,7 @@ impl Join {
     }
 
     /// The fused dispatch that begins at the first of some ops, if any.
-    pub fn at(
+    pub(crate) fn at(
         gpu: &Gpu,
         program: &Program,
         readers: &ReadCounts,
@@ -117,7 +117,7 @@ impl Join {
 
 impl Joined {
     /// The matmul that some ops begin with, with the ops that can be fused into it.
-    pub fn at(
+    pub(crate) fn at(
         gpu: &Gpu,
         program: &Program,
         readers: &ReadCounts,
@@ -173,7 +173,7 @@ impl Joined {
     }
 
     /// The number of parts that the inner dimension is split into.
-    pub fn parts(&self, gpu: &Gpu, program: &Program) -> Result<usize> {
+    pub(crate) fn parts(&self, gpu: &Gpu, program: &Program) -> Result<usize> {
         let [a, b, out] = self.operands.map(|slot| program.shape(slot));
         let product = Product::into(self.form, a?, b?, out?)?;
         Ok(product.k.div_ceil(gpu.product(self.form, &product).1))

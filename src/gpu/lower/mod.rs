@@ -131,12 +131,12 @@ impl Memory {
 
 impl Memory {
     /// Returns whether other values use the memory of this one.
-    pub fn is_shared(&self, slot: Slot) -> bool {
+    pub(crate) fn is_shared(&self, slot: Slot) -> bool {
         self.shared.iter().any(|one| one.slots.contains(&slot))
     }
 
     /// The total bytes of the slots that are neither in an arena, nor among the scalars, nor in a buffer of the caller.
-    pub fn values(&self) -> u64 {
+    pub(crate) fn values(&self) -> u64 {
         let after = self.shared.iter().flat_map(|one| one.slots.iter().skip(1));
         let counted: HashSet<usize> = after.map(|slot| slot.0).collect();
         let own = self.slots.iter().enumerate();

@@ -19,7 +19,7 @@ struct Used<'a> {
 impl Memory {
     /// Fails if a view shares bytes with other memory of the step and the step writes either: a host cannot rely on the
     /// order in which dispatches read and write.
-    pub fn check_views(&self, program: &Program, weights: Option<&Weights>) -> Result<()> {
+    pub(crate) fn check_views(&self, program: &Program, weights: Option<&Weights>) -> Result<()> {
         if self.views.is_empty() {
             return Ok(());
         }

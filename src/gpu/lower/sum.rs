@@ -20,7 +20,7 @@ pub(crate) struct Total {
 }
 
 impl Total {
-    pub const SUM: Self = Self { square: false, terms_per_row: 0, rows: 0 };
+    pub(crate) const SUM: Self = Self { square: false, terms_per_row: 0, rows: 0 };
 }
 
 impl Lowering<'_> {

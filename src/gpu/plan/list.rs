@@ -55,7 +55,7 @@ pub(super) struct List {
 }
 
 impl List {
-    pub fn new(
+    pub(crate) fn new(
         gpu: &Gpu,
         program: &Program,
         weights: Option<&Weights>,

@@ -8,7 +8,7 @@ use crate::shape::Shape;
 use crate::spec::Activation;
 
 /// All cases of the family.
-pub fn all() -> Result<Vec<Case>> {
+pub(crate) fn all() -> Result<Vec<Case>> {
     Activation::all().map(activation).collect()
 }
 

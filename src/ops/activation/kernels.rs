@@ -15,7 +15,7 @@ const PARAMETRIC_FIELDS: [&str; 4] = ["len", "cols", "channels", "count"];
 const TOP: &str = shader!("template/row_top");
 
 /// `y = f(x)`, with noise if f draws any.
-pub fn forward(f: &Activation, rows: Rows) -> Kernel {
+pub(crate) fn forward(f: &Activation, rows: Rows) -> Kernel {
     let (entry, label) = (f.entry(), format!("activation.{}.forward", f.name()));
     match &entry.kind {
         ActivationKind::Elementwise(map) => {
@@ -49,7 +49,7 @@ pub fn forward(f: &Activation, rows: Rows) -> Kernel {
 }
 
 /// `f(x)` in place, for functions of one tensor whose backward reads their output.
-pub fn in_place(f: &Activation, rows: Rows) -> Option<Kernel> {
+pub(crate) fn in_place(f: &Activation, rows: Rows) -> Option<Kernel> {
     let (entry, label) = (f.entry(), format!("activation.{}.in_place", f.name()));
     match &entry.kind {
         _ if f.saves() != Saves::Output => None,
@@ -70,7 +70,7 @@ pub fn in_place(f: &Activation, rows: Rows) -> Option<Kernel> {
 }
 
 /// `grad_in = f'(saved)^T grad_out`; for parametric functions also the terms of the parameters' gradients.
-pub fn backward(f: &Activation, rows: Rows) -> Kernel {
+pub(crate) fn backward(f: &Activation, rows: Rows) -> Kernel {
     let (entry, label) = (f.entry(), format!("activation.{}.backward", f.name()));
     match &entry.kind {
         ActivationKind::Elementwise(map) => derivative(f, map, Order::First),
@@ -100,7 +100,7 @@ pub fn backward(f: &Activation, rows: Rows) -> Kernel {
 }
 
 /// The names of the saved tensor and of the gradient that is written, in a backward kernel.
-pub fn backward_names(f: &Activation) -> [&'static str; 2] {
+pub(crate) fn backward_names(f: &Activation) -> [&'static str; 2] {
     match &f.entry().kind {
         ActivationKind::Elementwise(_) => ["saved", "y"],
         ActivationKind::Row(_) | ActivationKind::Stochastic(_) => ["saved", "grad_in"],
@@ -109,7 +109,7 @@ pub fn backward_names(f: &Activation) -> [&'static str; 2] {
 }
 
 /// `grad_in = grad_out f''(saved)`, if f has a second derivative.
-pub fn second(f: &Activation) -> Option<Kernel> {
+pub(crate) fn second(f: &Activation) -> Option<Kernel> {
     match &f.entry().kind {
         ActivationKind::Elementwise(map) if map.second.is_some() => {
             Some(derivative(f, map, Order::Second))
@@ -195,6 +195,6 @@ fn all_of(f: &Activation) -> Vec<Kernel> {
 }
 
 /// All kernels of the family.
-pub fn all() -> Vec<Kernel> {
+pub(crate) fn all() -> Vec<Kernel> {
     Activation::all().flat_map(|f| all_of(&f)).collect()
 }

@@ -5,7 +5,7 @@ use crate::ops::case::Case;
 use crate::spec::Arithmetic;
 
 /// All cases of the family.
-pub fn all() -> Result<Vec<Case>> {
+pub(crate) fn all() -> Result<Vec<Case>> {
     Arithmetic::ALL.into_iter().map(arithmetic).collect()
 }
 

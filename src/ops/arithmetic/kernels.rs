@@ -5,7 +5,7 @@ use crate::engine::gpu::kernel::parts::{read, shader, switches, walking, whole, 
 use crate::spec::Arithmetic;
 
 /// Elementwise arithmetic.
-pub fn arithmetic(f: Arithmetic) -> Kernel {
+pub(crate) fn arithmetic(f: Arithmetic) -> Kernel {
     let op = match f {
         Arithmetic::Add => switches!(OP: "ADD"),
         Arithmetic::Sub => switches!(OP: "SUB"),
@@ -18,6 +18,6 @@ pub fn arithmetic(f: Arithmetic) -> Kernel {
 }
 
 /// All kernels of the family.
-pub fn all() -> Vec<Kernel> {
+pub(crate) fn all() -> Vec<Kernel> {
     Arithmetic::ALL.map(arithmetic).to_vec()
 }

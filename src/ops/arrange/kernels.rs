@@ -4,16 +4,16 @@ use crate::engine::gpu::kernel::Kernel;
 use crate::engine::gpu::kernel::parts::{INDEX, read, shader, walking, whole, write};
 
 /// Copies elements.
-pub fn copy() -> Kernel {
+pub(crate) fn copy() -> Kernel {
     walking(whole("tensor.copy", 64, &[shader!("tensor/copy")], &[read("x"), write("y")], &[]))
 }
 
 /// Fills a tensor with one value.
-pub fn fill() -> Kernel {
+pub(crate) fn fill() -> Kernel {
     whole("tensor.fill", 64, &[INDEX, shader!("tensor/fill")], &[write("y")], &["len", "value"])
 }
 
 /// All kernels of the family.
-pub fn all() -> Vec<Kernel> {
+pub(crate) fn all() -> Vec<Kernel> {
     vec![copy(), fill()]
 }

@@ -6,7 +6,7 @@ use crate::ops::case::Case;
 use crate::shape::Shape;
 
 /// All cases of the family.
-pub fn all() -> Result<Vec<Case>> {
+pub(crate) fn all() -> Result<Vec<Case>> {
     Form::ALL.into_iter().map(batched).chain([dense()]).collect()
 }
 

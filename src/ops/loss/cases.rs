@@ -7,7 +7,7 @@ use crate::spec::loss::{Domain, LossKind, TargetForm};
 use crate::spec::{Activation, Loss, Reduction};
 
 /// All cases of the family.
-pub fn all() -> Result<Vec<Case>> {
+pub(crate) fn all() -> Result<Vec<Case>> {
     let mut cases = composed()?;
     for loss in Loss::all() {
         cases.extend(losses(loss)?);

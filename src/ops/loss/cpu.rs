@@ -123,7 +123,7 @@ pub(crate) enum Targets<'a, F> {
 }
 
 impl<'a> Target<'a> {
-    pub fn view<'v, F>(&self, values: &'v [F]) -> Result<Targets<'v, F>>
+    pub(crate) fn view<'v, F>(&self, values: &'v [F]) -> Result<Targets<'v, F>>
     where
         'a: 'v,
     {
@@ -192,7 +192,7 @@ impl<F: Real> Classes<'_, F> {
     }
 
     /// Writes the factor of each target's term in the value.
-    pub fn row_term_weights(&self, targets: &[u32], reduction: Reduction, out: &mut [F]) {
+    pub(crate) fn row_term_weights(&self, targets: &[u32], reduction: Reduction, out: &mut [F]) {
         let divisor: F = match reduction {
             Reduction::None | Reduction::Sum => F::one(),
             Reduction::Mean => targets.iter().map(|&target| self.weight(target)).sum(),
@@ -411,7 +411,7 @@ impl<F: Real> Batch<'_, F> {
         RowView { inputs, target, class_weight: self.class_weight }
     }
 
-    pub fn value(&self, out: &mut [F]) -> Result<()> {
+    pub(crate) fn value(&self, out: &mut [F]) -> Result<()> {
         let mut terms = self.weighted_terms();
         if self.reduction == Reduction::None {
             out.fill(F::zero());

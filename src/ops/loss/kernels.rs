@@ -43,7 +43,7 @@ fn ctc(label: &str, shader: &'static str) -> Kernel {
 
 /// The bindings of a loss kernel in addition to its predictions and target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Parts {
+pub(crate) struct Parts {
     /// A weight per row or element, or a divisor.
     pub weight: bool,
     /// A weight per class or column.
@@ -56,7 +56,7 @@ pub struct Parts {
 
 impl Parts {
     /// Value and gradient without weights.
-    pub const PLAIN: Self =
+    pub(crate) const PLAIN: Self =
         Self { weight: false, class_weight: false, value: true, gradient: true };
 
     /// The suffix that the parts add to a kernel's label.
@@ -89,7 +89,7 @@ impl Parts {
 
 /// The terms or partial sums of a loss, and its gradient with respect to one input; `form` is the form of a row-wise
 /// loss's target. A loss of several inputs without a target reads one element at a time.
-pub fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
+pub(crate) fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
     let entry = loss.entry();
     match &entry.kind {
         LossKind::Elementwise(map) => {
@@ -161,7 +161,7 @@ pub(crate) fn row_target(form: TargetForm) -> (&'static str, Binding) {
 }
 
 /// The variable name of a row's target.
-pub fn target_name(form: TargetForm) -> &'static str {
+pub(crate) fn target_name(form: TargetForm) -> &'static str {
     row_target(form).1.name
 }
 
@@ -234,34 +234,34 @@ pub fn target_weight(by_class: bool) -> Kernel {
 }
 
 /// Divides values by one value.
-pub fn divide() -> Kernel {
+pub(crate) fn divide() -> Kernel {
     let bindings = [read("x"), read("divisor"), write("y")];
     whole("tensor.divide", 64, &[INDEX, shader!("tensor/divide")], &bindings, &["len"])
 }
 
 /// Writes 1 at each row's class.
-pub fn one_hot() -> Kernel {
+pub(crate) fn one_hot() -> Kernel {
     let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/one_hot")];
     let bindings = [read("steps"), read("target_class"), write("y")];
     whole("tensor.one_hot", 64, &parts, &bindings, &["len", "cols"])
 }
 
 /// Counts how often each class occurs in its row's list.
-pub fn times_listed() -> Kernel {
+pub(crate) fn times_listed() -> Kernel {
     let bindings = [read("target_list"), write("times")];
     let parts = [INDEX, shader!("tensor/times_listed")];
     whole("tensor.times_listed", 64, &parts, &bindings, &["len", "cols"])
 }
 
 /// Sums, for each class, over the pairs of a listed and an unlisted class within the margin.
-pub fn margin_pairs() -> Kernel {
+pub(crate) fn margin_pairs() -> Kernel {
     let bindings = [read("prediction"), read("target_list"), read("times"), write("pairs")];
     let parts = [INDEX, shader!("tensor/margin_pairs")];
     whole("tensor.margin_pairs", 64, &parts, &bindings, &["len", "cols"])
 }
 
 /// Counts the targets that are not a class.
-pub fn check_classes() -> Kernel {
+pub(crate) fn check_classes() -> Kernel {
     let parts = [STEP, NO_SCALARS, shader!("tensor/check_classes")];
     let bindings = [read("steps"), read("target_class"), write("count"), write("first_row")];
     whole("tensor.check_classes", 256, &parts, &bindings, &["rows", "cols", "ignored", "per_row"])
@@ -302,7 +302,7 @@ fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
 }
 
 /// All kernels of this module: of each loss, variants that together include every source.
-pub fn all() -> Vec<Kernel> {
+pub(crate) fn all() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> = Loss::all()
         .flat_map(|entry| entry.target_forms().iter().flat_map(move |form| variants(&entry, *form)))
         .collect();

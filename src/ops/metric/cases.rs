@@ -5,7 +5,7 @@ use crate::ops::case::{Case, ROWS};
 use crate::spec::Metric;
 
 /// All cases of the family.
-pub fn all() -> Result<Vec<Case>> {
+pub(crate) fn all() -> Result<Vec<Case>> {
     let metrics = [
         Metric::Accuracy,
         Metric::TopK { k: 2 },

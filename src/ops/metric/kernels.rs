@@ -8,7 +8,7 @@ use crate::ops::loss::kernels::{Parts, elementwise, row_target};
 use crate::spec::loss::TargetForm;
 
 /// Writes 1 for each element where prediction and target agree, else 0.
-pub fn agreement(lanes: Lanes) -> Kernel {
+pub(crate) fn agreement(lanes: Lanes) -> Kernel {
     let with = Parts { gradient: false, ..Parts::PLAIN };
     let label = format!("metric.agreement{}", lanes.suffix());
     let mut kernel = elementwise(&label, &[shader!("metric/per_element")], None, lanes, with);
@@ -18,7 +18,7 @@ pub fn agreement(lanes: Lanes) -> Kernel {
 }
 
 /// Writes 1 for each row whose class is among the k largest scores, else 0.
-pub fn accuracy(form: TargetForm, lanes: Lanes) -> Kernel {
+pub(crate) fn accuracy(form: TargetForm, lanes: Lanes) -> Kernel {
     let (kind, right) = match form {
         TargetForm::Class => ("class", shader!("metric/right_class")),
         _ => ("values", shader!("metric/right_values")),
@@ -32,7 +32,7 @@ pub fn accuracy(form: TargetForm, lanes: Lanes) -> Kernel {
 }
 
 /// All kernels of the family.
-pub fn all() -> Vec<Kernel> {
+pub(crate) fn all() -> Vec<Kernel> {
     let forms = [TargetForm::Class, TargetForm::Values];
     let of = |lanes| forms.map(|form| accuracy(form, lanes));
     Lanes::ALL.into_iter().flat_map(of).chain(Lanes::OF_BLOCKS.map(agreement)).collect()

@@ -8,7 +8,7 @@ use crate::spec::Normalization;
 use crate::spec::loss::Domain;
 
 /// All cases of the family.
-pub fn all() -> Result<Vec<Case>> {
+pub(crate) fn all() -> Result<Vec<Case>> {
     let kinds =
         [Normalization::layer_norm(), Normalization::rms_norm(), Normalization::batch_norm()];
     kinds.into_iter().map(normalization).collect()

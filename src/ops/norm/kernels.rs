@@ -11,7 +11,7 @@ const HYPER: [&str; 3] = ["eps", "per_sample", "momentum"];
 
 /// The scale and shift of the normalized values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Affine {
+pub(crate) struct Affine {
     /// True for a weight per column.
     pub weight: bool,
     /// True for a bias per column.
@@ -61,7 +61,7 @@ fn lines(
 }
 
 /// Writes the normalized values.
-pub fn forward(kind: NormalizationKind, lanes: Lanes, affine: Affine) -> Kernel {
+pub(crate) fn forward(kind: NormalizationKind, lanes: Lanes, affine: Affine) -> Kernel {
     let [weight, bias] = affine.bindings();
     let [weight_text, bias_text] = affine.texts();
     let templates = [shader!("template/norm_forward"), weight_text, bias_text];
@@ -70,7 +70,7 @@ pub fn forward(kind: NormalizationKind, lanes: Lanes, affine: Affine) -> Kernel 
 }
 
 /// Writes the gradient, and each element's term of the weights' gradients.
-pub fn backward(kind: NormalizationKind, lanes: Lanes, weighted: bool) -> Kernel {
+pub(crate) fn backward(kind: NormalizationKind, lanes: Lanes, weighted: bool) -> Kernel {
     let affine = Affine { weight: weighted, bias: true };
     let ([weight, _], [text, _]) = (affine.bindings(), affine.texts());
     let bindings = [read("x"), weight, read("grad_out"), write("grad_in"), write("shares")];
@@ -79,13 +79,13 @@ pub fn backward(kind: NormalizationKind, lanes: Lanes, weighted: bool) -> Kernel
 }
 
 /// Updates the running means.
-pub fn track(kind: NormalizationKind, lanes: Lanes) -> Kernel {
+pub(crate) fn track(kind: NormalizationKind, lanes: Lanes) -> Kernel {
     let bindings = [read("x"), write("mean"), write("variance")];
     lines(kind, lanes, "track", &[shader!("template/norm_track")], &bindings)
 }
 
 /// Normalizes by a given mean and variance.
-pub fn evaluate(affine: Affine) -> Kernel {
+pub(crate) fn evaluate(affine: Affine) -> Kernel {
     let [weight, bias] = affine.bindings();
     let bindings = [read("x"), read("mean"), weight, bias, read("variance"), write("y")];
     let parts = [&[INDEX, shader!("norm/evaluate")], &affine.texts()[..]].concat();
@@ -95,7 +95,7 @@ pub fn evaluate(affine: Affine) -> Kernel {
 }
 
 /// All kernels of the family.
-pub fn all() -> Vec<Kernel> {
+pub(crate) fn all() -> Vec<Kernel> {
     let of = |lanes| {
         let track = track(NormalizationKind::BatchNorm, lanes);
         let both = NormalizationKind::ALL

@@ -6,7 +6,7 @@ use crate::ops::case::Case;
 use crate::spec::Reduce;
 
 /// All cases of the family.
-pub fn all() -> Result<Vec<Case>> {
+pub(crate) fn all() -> Result<Vec<Case>> {
     Reduce::ALL.into_iter().map(reduction).collect()
 }
 

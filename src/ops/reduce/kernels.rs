@@ -26,7 +26,7 @@ fn reduce_shader(f: Reduce) -> [&'static str; 2] {
 }
 
 /// Reduces blocks of rows.
-pub fn reduce(f: Reduce, lanes: Lanes) -> Kernel {
+pub(crate) fn reduce(f: Reduce, lanes: Lanes) -> Kernel {
     let keys = match lanes {
         Lanes::One => shader!("template/reduce_lanes_one"),
         Lanes::Subgroup => shader!("template/reduce_lanes_subgroup"),
@@ -50,7 +50,7 @@ pub fn reduce_backward(f: Reduce) -> Kernel {
 }
 
 /// All kernels of the family.
-pub fn all() -> Vec<Kernel> {
+pub(crate) fn all() -> Vec<Kernel> {
     let reductions = Reduce::ALL.into_iter().filter(|f| *f != Reduce::Mean);
     let mut kernels: Vec<Kernel> =
         reductions.flat_map(|f| Lanes::ALL.map(|lanes| reduce(f, lanes))).collect();

@@ -7,7 +7,7 @@ use crate::random::{Key, Stream};
 use crate::spec::{Optimizer, Reduce};
 
 /// All cases of the family.
-pub fn all() -> Result<Vec<Case>> {
+pub(crate) fn all() -> Result<Vec<Case>> {
     [None, Some(Key::new(3, Stream::Shuffle))].map(batches).into_iter().collect()
 }
 

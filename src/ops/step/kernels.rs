@@ -6,14 +6,14 @@ use crate::engine::gpu::kernel::parts::{
 use crate::engine::gpu::kernel::{Field, Kernel};
 
 /// Gathers rows of a data set.
-pub fn gather() -> Kernel {
+pub(crate) fn gather() -> Kernel {
     let parts = [INDEX, RANDOM, STEP, NO_SCALARS, shader!("tensor/gather")];
     let names = ["rows", "cols", "key0", "key1", "shuffle"];
     whole("tensor.gather", 64, &parts, &[read("steps"), read("data"), write("y")], &names)
 }
 
 /// Ends a step.
-pub fn record() -> Kernel {
+pub(crate) fn record() -> Kernel {
     let parts = [STEP, NO_SCALARS, shader!("tensor/record")];
     let bindings = [write("steps"), read("scalars"), write("ring")];
     let mut kernel = whole("tensor.record", 1, &parts, &bindings, &["count", "capacity"]);
@@ -22,6 +22,6 @@ pub fn record() -> Kernel {
 }
 
 /// All kernels of the family.
-pub fn all() -> Vec<Kernel> {
+pub(crate) fn all() -> Vec<Kernel> {
     vec![gather(), record()]
 }

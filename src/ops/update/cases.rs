@@ -9,7 +9,7 @@ use crate::spec::loss::Domain;
 use crate::spec::{Activation, Optimizer, Reduce};
 
 /// All cases of the family.
-pub fn all() -> Result<Vec<Case>> {
+pub(crate) fn all() -> Result<Vec<Case>> {
     Optimizer::all().map(updated).chain([transformed()]).collect()
 }
 

@@ -12,14 +12,14 @@ use crate::spec::optimizer::Takes;
 const STATES: [&str; 4] = ["state_a", "state_b", "state_c", "state_d"];
 
 /// The variable names of all state of an optimizer, in the order of its state values.
-pub fn state_names(optimizer: &Optimizer) -> impl Iterator<Item = &'static str> {
+pub(crate) fn state_names(optimizer: &Optimizer) -> impl Iterator<Item = &'static str> {
     let lines = matches!(optimizer.entry().kind.takes, Takes::Lines { .. });
     let own = optimizer.states().len() - usize::from(lines);
     STATES.into_iter().take(own).chain(lines.then_some("lines"))
 }
 
 /// One update of an arena segment.
-pub fn optimizer(optimizer: &Optimizer) -> Kernel {
+pub(crate) fn optimizer(optimizer: &Optimizer) -> Kernel {
     let takes = optimizer.entry().kind.takes;
     let random: &[_] = if takes == Takes::Noise { &[RANDOM, NORMAL] } else { &[] };
     let mut kernel = optimizer_kernel(optimizer, "states", shader!("template/optimizer"));
@@ -41,7 +41,7 @@ pub(crate) const fn formula(takes: Takes) -> &'static str {
 }
 
 /// Computes the partial sums of each block, for an optimizer that needs sums over tensors.
-pub fn optimizer_measure(optimizer: &Optimizer) -> Kernel {
+pub(crate) fn optimizer_measure(optimizer: &Optimizer) -> Kernel {
     let mut kernel =
         optimizer_kernel(optimizer, "measure_states", shader!("template/optimizer_measure"));
     let terms = match optimizer.entry().kind.takes {
@@ -60,7 +60,7 @@ pub fn optimizer_measure(optimizer: &Optimizer) -> Kernel {
 }
 
 /// Computes the values of each row and column.
-pub fn optimizer_lines(optimizer: &Optimizer) -> Kernel {
+pub(crate) fn optimizer_lines(optimizer: &Optimizer) -> Kernel {
     let kind = &optimizer.entry().kind;
     let label = format!("optimizer.{}.lines", optimizer.name());
     let template = shader!("template/optimizer_lines");
@@ -71,7 +71,7 @@ pub fn optimizer_lines(optimizer: &Optimizer) -> Kernel {
 }
 
 /// Stores the new values of rows and columns.
-pub fn settle_lines() -> Kernel {
+pub(crate) fn settle_lines() -> Kernel {
     let parts = [INDEX, REDUCE, STEP, NO_SCALARS, OPTIMIZER_TYPES, shader!("tensor/settle_lines")];
     let tables = ["steps", "blocks", "tensors", "next"].map(read);
     let bindings = [&tables[..], &[write("lines")]].concat();
@@ -114,7 +114,7 @@ fn optimizer_kernel(optimizer: &Optimizer, what: &str, template: &'static str) -
 }
 
 /// Replaces the gradients by the momentum to orthogonalize.
-pub fn direction(optimizer: &Optimizer) -> Kernel {
+pub(crate) fn direction(optimizer: &Optimizer) -> Kernel {
     let label = format!("optimizer.{}.direction", optimizer.name());
     let template = shader!("template/optimizer_direction");
     let parts = [INDEX, STEP, OPTIMIZER_TYPES, template, optimizer.entry().kind.shader];
@@ -123,7 +123,7 @@ pub fn direction(optimizer: &Optimizer) -> Kernel {
 }
 
 /// The kernels of an optimizer with a history: gather, dots, solve, apply.
-pub fn history(optimizer: &Optimizer) -> [Kernel; 4] {
+pub(crate) fn history(optimizer: &Optimizer) -> [Kernel; 4] {
     let make = |what: &str,
                 own: &'static str,
                 (workgroup, last): (u32, &[Binding]),
@@ -169,7 +169,7 @@ pub fn history(optimizer: &Optimizer) -> [Kernel; 4] {
 }
 
 /// Computes the scalars that the device completes.
-pub fn carry(optimizer: &Optimizer) -> Kernel {
+pub(crate) fn carry(optimizer: &Optimizer) -> Kernel {
     let kind = &optimizer.entry().kind;
     let label = format!("optimizer.{}.carry", optimizer.name());
     let mut parts =
@@ -180,7 +180,7 @@ pub fn carry(optimizer: &Optimizer) -> Kernel {
 }
 
 /// Computes the partial sum of each block for the squared norm of its tensor's gradient.
-pub fn squares() -> Kernel {
+pub(crate) fn squares() -> Kernel {
     let bindings = [read("grad"), write("blocks")];
     whole(
         "tensor.squares",
@@ -192,14 +192,14 @@ pub fn squares() -> Kernel {
 }
 
 /// Clips each tensor's gradient by its norm.
-pub fn clip_each() -> Kernel {
+pub(crate) fn clip_each() -> Kernel {
     let bindings = [read("blocks"), write("grad")];
     let parts = [INDEX, MATH, OPTIMIZER_TYPES, shader!("tensor/clip_each")];
     whole("tensor.clip_each", 64, &parts, &bindings, &["len", "max_norm"])
 }
 
 /// Adds noise to the gradients.
-pub fn gradient_noise() -> Kernel {
+pub(crate) fn gradient_noise() -> Kernel {
     let parts =
         [INDEX, MATH, RANDOM, NORMAL, STEP, NO_SCALARS, OPTIMIZER_TYPES, shader!("tensor/noise")];
     let fields = ["len", "first", "key0", "key1"];
@@ -213,35 +213,35 @@ pub fn gradient_noise() -> Kernel {
 }
 
 /// Accumulates the gradients of a group of steps.
-pub fn accumulate() -> Kernel {
+pub(crate) fn accumulate() -> Kernel {
     let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/accumulate")];
     let bindings = [read("steps"), write("grad"), write("sum")];
     whole("tensor.accumulate", 64, &parts, &bindings, &["len"])
 }
 
 /// Counts the gradients that are NaN or infinite.
-pub fn count_not_finite(lanes: Lanes) -> Kernel {
+pub(crate) fn count_not_finite(lanes: Lanes) -> Kernel {
     let parts = [shader!("tensor/count_not_finite")];
     let bindings = [read("grad"), write("partial")];
     blocks("tensor.count_not_finite", lanes, &parts, &bindings, &["offset"])
 }
 
 /// Skips the update if any gradient is NaN or infinite.
-pub fn skip() -> Kernel {
+pub(crate) fn skip() -> Kernel {
     let parts = [REDUCE, STEP, NO_SCALARS, shader!("tensor/skip")];
     let bindings = [read("partial"), write("steps"), write("skipped")];
     whole("tensor.skip", 256, &parts, &bindings, &["len"])
 }
 
 /// Moves a mean of the parameters.
-pub fn average() -> Kernel {
+pub(crate) fn average() -> Kernel {
     let parts = [INDEX, STEP, NO_SCALARS, OPTIMIZER_TYPES, shader!("tensor/average")];
     let bindings = [read("steps"), read("blocks"), write("param"), write("mean")];
     whole("tensor.average", 64, &parts, &bindings, &["len", "follows"])
 }
 
 /// Sums over each tensor, from the partial sums of its blocks.
-pub fn norms() -> Kernel {
+pub(crate) fn norms() -> Kernel {
     let bindings = [read("tensors"), write("blocks")];
     whole(
         "tensor.norms",
@@ -253,14 +253,14 @@ pub fn norms() -> Kernel {
 }
 
 /// The L1 and L2 penalties of an arena segment.
-pub fn penalty(lanes: Lanes) -> Kernel {
+pub(crate) fn penalty(lanes: Lanes) -> Kernel {
     let parts = [MATH, OPTIMIZER_TYPES, shader!("tensor/penalty")];
     let bindings = [read("blocks"), read("param"), write("grad"), write("partial")];
     blocks("tensor.penalty", lanes, &parts, &bindings, &["offset", "backward"])
 }
 
 /// Clamps gradients.
-pub fn clip_value() -> Kernel {
+pub(crate) fn clip_value() -> Kernel {
     whole(
         "tensor.clip_value",
         64,
@@ -271,7 +271,7 @@ pub fn clip_value() -> Kernel {
 }
 
 /// Scales gradients by their norm.
-pub fn clip_norm() -> Kernel {
+pub(crate) fn clip_norm() -> Kernel {
     let bindings = [read("squares"), write("grad"), write("norm")];
     whole(
         "tensor.clip_norm",
@@ -312,7 +312,7 @@ fn optimizer_variants(optimizer: &Optimizer) -> Vec<Kernel> {
 }
 
 /// All kernels of the family.
-pub fn all() -> Vec<Kernel> {
+pub(crate) fn all() -> Vec<Kernel> {
     let mut kernels: Vec<Kernel> =
         Optimizer::all().flat_map(|entry| optimizer_variants(&entry)).collect();
     let of_blocks = |lanes| [penalty(lanes), count_not_finite(lanes)];

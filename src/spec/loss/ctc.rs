@@ -68,7 +68,7 @@ impl Sequence<'_> {
 
     /// Returns the negative log-likelihood of the target; infinite if no path yields it. Given a slice, also adds
     /// `scale` times the derivative with respect to each log-probability; the derivative is 0 if the likelihood is 0.
-    pub fn run(&self, gradient: Option<(f64, &mut [f64])>) -> f64 {
+    pub(crate) fn run(&self, gradient: Option<(f64, &mut [f64])>) -> f64 {
         if self.holds_nan() {
             let out = gradient.into_iter().flat_map(|(_, out)| out.chunks_mut(self.stride.max(1)));
             let own = out.take(self.time).flat_map(|row| row.iter_mut().take(self.classes));

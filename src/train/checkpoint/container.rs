@@ -13,10 +13,10 @@ use crate::ir::MAX_COUNT;
 const FORMAT: u64 = 2;
 
 /// A value, or the error text for a message that names the file.
-pub type Result<T> = std::result::Result<T, String>;
+pub(crate) type Result<T> = std::result::Result<T, String>;
 
 /// The text fields of a file.
-pub type Fields = BTreeMap<String, String>;
+pub(crate) type Fields = BTreeMap<String, String>;
 
 /// A tensor to be written.
 pub struct StoredTensor {
@@ -64,14 +64,14 @@ fn words(error: SafeTensorError) -> String {
 }
 
 /// A file that was read.
-pub struct Container<'a> {
+pub(crate) struct Container<'a> {
     fields: Fields,
     tensors: Metadata,
     data: &'a [u8],
 }
 
 impl<'a> Container<'a> {
-    pub fn read(bytes: &'a [u8]) -> Result<Self> {
+    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self> {
         let (header, tensors) =
             SafeTensors::read_metadata(bytes).map_err(|error| refusal(bytes, error))?;
         let fields = tensors.metadata().clone().unwrap_or_default().into_iter().collect();
@@ -81,7 +81,7 @@ impl<'a> Container<'a> {
     }
 
     /// Reads a file that has a format field; fails if it has a checksum (from format 2 on) that does not match.
-    pub fn read_checked(bytes: &'a [u8]) -> Result<Self> {
+    pub(crate) fn read_checked(bytes: &'a [u8]) -> Result<Self> {
         let container = Self::read(bytes)?;
         if container.format()? >= 2 && container.field("checksum")? != container.checksum() {
             return Err("its checksum is not that of its content: it is damaged".to_string());
@@ -89,7 +89,7 @@ impl<'a> Container<'a> {
         Ok(container)
     }
 
-    pub fn format(&self) -> Result<u64> {
+    pub(crate) fn format(&self) -> Result<u64> {
         let text = self.field("format")?;
         let number = text.strip_prefix("wgrad ").and_then(|number| number.parse().ok());
         match number {
@@ -101,21 +101,21 @@ impl<'a> Container<'a> {
         }
     }
 
-    pub fn get(&self, field: &str) -> Option<&str> {
+    pub(crate) fn get(&self, field: &str) -> Option<&str> {
         self.fields.get(field).map(String::as_str)
     }
 
-    pub fn field(&self, name: &str) -> Result<&str> {
+    pub(crate) fn field(&self, name: &str) -> Result<&str> {
         self.get(name).ok_or_else(|| format!("it has no field '{name}'"))
     }
 
-    pub fn number(&self, name: &str) -> Result<u64> {
+    pub(crate) fn number(&self, name: &str) -> Result<u64> {
         let text = self.field(name)?;
         text.parse().map_err(|_| format!("its field '{name}' is '{}', not a number", cut(text)))
     }
 
     /// As [`Container::number`], for a count of steps or epochs.
-    pub fn count(&self, name: &str) -> Result<u64> {
+    pub(crate) fn count(&self, name: &str) -> Result<u64> {
         match self.number(name)? {
             count if count <= MAX_COUNT => Ok(count),
             count => Err(format!("its field '{name}' is {count}, above {MAX_COUNT}")),
@@ -123,14 +123,14 @@ impl<'a> Container<'a> {
     }
 
     /// The names of the tensors, in alphabetical order.
-    pub fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let mut names = self.tensors.offset_keys();
         names.sort();
         names
     }
 
     /// The elements of the tensor; fails unless it has this shape.
-    pub fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    pub(crate) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
         let info = self
             .tensors
             .info(name)
@@ -149,7 +149,7 @@ impl<'a> Container<'a> {
     }
 
     /// The checksum of everything except the checksum field.
-    pub fn checksum(&self) -> String {
+    pub(crate) fn checksum(&self) -> String {
         let mut fields = self.fields.clone();
         fields.remove("checksum");
         let tensors = self.tensors.tensors().into_iter().collect::<BTreeMap<_, _>>();
@@ -182,7 +182,7 @@ fn checksum_of<'a>(
 }
 
 /// The checksum of the bits of parameters.
-pub fn checksum_of_values(tensors: &[Vec<f32>]) -> String {
+pub(crate) fn checksum_of_values(tensors: &[Vec<f32>]) -> String {
     let add = |sum: Checksum, values: &Vec<f32>| sum.bytes(bytemuck::cast_slice(values));
     tensors.iter().fold(Checksum::new(), add).text()
 }

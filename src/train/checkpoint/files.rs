@@ -26,7 +26,7 @@ const MOST_LINKS: usize = 40;
 /// old one.
 static PLACES: Mutex<()> = Mutex::new(());
 
-pub fn hold_places() -> MutexGuard<'static, ()> {
+pub(crate) fn hold_places() -> MutexGuard<'static, ()> {
     PLACES.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -60,7 +60,7 @@ impl CheckpointPaths {
     }
 
     /// Writes both files completely before renaming either to its final path.
-    pub fn write(&self, weights: &[u8], state: &[u8]) -> Result<()> {
+    pub(crate) fn write(&self, weights: &[u8], state: &[u8]) -> Result<()> {
         let state = Partial::write(&self.state, state)?;
         let weights = Partial::write(&self.weights, weights)?;
         // Two files cannot be replaced at once. The weights are renamed first; if the process ends in between, `load`
@@ -72,7 +72,7 @@ impl CheckpointPaths {
 
     /// The candidate paths of the state: its final path, then next to a symbolic link and where older versions put it,
     /// then the temporary name of a pair whose second file was not renamed.
-    pub fn states(&self) -> impl Iterator<Item = PathBuf> {
+    pub(crate) fn states(&self) -> impl Iterator<Item = PathBuf> {
         let old = self.given.with_extension("state.safetensors");
         let beside = state_path(&self.given).unwrap_or_else(|_| old.clone());
         let mut places = vec![self.state.clone(), beside, old];
@@ -93,7 +93,7 @@ impl CheckpointPaths {
     }
 
     /// Renames the state that belongs to the weights to its final path if it still has a temporary name.
-    pub fn settle(&self, state: &Path) {
+    pub(crate) fn settle(&self, state: &Path) {
         if state.to_string_lossy().ends_with(PARTIAL) {
             // If the directory is read-only, the state is found under its temporary name the next time, too.
             let _ = fs::rename(state, &self.state);
@@ -148,7 +148,7 @@ impl Drop for Partial {
 }
 
 /// Reads a regular file; refuses devices, which may be endless.
-pub fn read(path: &Path) -> Result<Vec<u8>> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let kind = fs::metadata(path).map_err(|error| Error::io(path, error))?;
     check_kind(path, &kind)?;
     fs::read(path).map_err(|error| Error::io(path, error))

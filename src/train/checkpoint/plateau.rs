@@ -3,13 +3,13 @@
 use crate::spec::schedule::PlateauState;
 
 /// Formats a plateau's state as text from which every number is read back exactly.
-pub fn text_of(state: &PlateauState) -> String {
+pub(crate) fn text_of(state: &PlateauState) -> String {
     let PlateauState { scale, best, waited, cooling } = state;
     format!("{scale} {best} {waited} {cooling}")
 }
 
 /// Parses the text of [`text_of`].
-pub fn of_text(text: &str) -> Option<PlateauState> {
+pub(crate) fn of_text(text: &str) -> Option<PlateauState> {
     let mut parts = text.split(' ');
     let state = PlateauState {
         scale: parts.next()?.parse().ok()?,

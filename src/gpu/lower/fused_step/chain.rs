@@ -267,7 +267,7 @@ const OTHER: &str = "the backward pass has another form";
 
 impl LayerChain {
     /// The indices of ops at which a chain may begin, the longest chain first.
-    pub fn starts(program: &Program) -> impl Iterator<Item = usize> {
+    pub(crate) fn starts(program: &Program) -> impl Iterator<Item = usize> {
         let before = program.ops().iter().enumerate();
         let before = before.take_while(|(_, op)| !matches!(op, Op::Loss(LossOp::Loss { .. })));
         let begins = |op: &Op| {
@@ -281,7 +281,7 @@ impl LayerChain {
     }
 
     /// The chain that begins with an op and ends with the loss, or the reason why there is none.
-    pub fn of(program: &Program, start: usize) -> Judged<Self> {
+    pub(crate) fn of(program: &Program, start: usize) -> Judged<Self> {
         let mut reader = Reader { program, at: 0, outputs: None };
         let gathers = reader.gathers();
         let is_whole = reader.at == start;
@@ -400,7 +400,7 @@ impl LayerChain {
 
     /// The width of the widest layer. The input columns count, too, unless the chain is only the end of the layers and
     /// its first layer is small.
-    pub fn widest(&self, inputs: usize) -> usize {
+    pub(crate) fn widest(&self, inputs: usize) -> usize {
         let is_dense = |layer: &&Layer| matches!(layer, Layer::Dense { .. });
         let first = self.layers.iter().position(|layer| is_dense(&layer)).unwrap_or(0);
         let outputs = self.layers.iter().skip(first).map(Layer::outputs);
@@ -410,7 +410,7 @@ impl LayerChain {
     }
 
     /// The indices of the layers' parameters.
-    pub fn params(&self) -> Vec<usize> {
+    pub(crate) fn params(&self) -> Vec<usize> {
         let params = self.layers.iter().map(|layer| match layer {
             Layer::Dense { weight, bias, .. } => [Some(*weight), *bias],
             Layer::Activation { .. } => [None; 2],
@@ -419,7 +419,7 @@ impl LayerChain {
     }
 
     /// The intermediates of the chain: these slots need no memory.
-    pub fn hidden(&self, program: &Program) -> Vec<Slot> {
+    pub(crate) fn hidden(&self, program: &Program) -> Vec<Slot> {
         let figures = self.figures.iter().map(|(slot, _)| *slot);
         let shown: Vec<Slot> = figures.chain(self.emits).collect();
         let outputs = self.ops.iter().filter_map(|number| program.ops().get(*number));

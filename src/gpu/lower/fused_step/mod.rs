@@ -40,7 +40,7 @@ struct Split {
 
 impl Plan {
     /// The slots that need no memory. If the step includes the update, recorded values go directly to the ring.
-    pub fn hidden(&self, program: &Program) -> Vec<Slot> {
+    pub(crate) fn hidden(&self, program: &Program) -> Vec<Slot> {
         let figures = self.chain.figures.iter().filter(|_| self.optimizer.is_some());
         let mut hidden = self.chain.hidden(program);
         hidden.extend(figures.map(|(slot, _)| *slot));
@@ -48,12 +48,12 @@ impl Plan {
     }
 
     /// The ops of the first dispatch, except for metrics and gathers of targets.
-    pub fn span(&self) -> Range<usize> {
+    pub(crate) fn span(&self) -> Range<usize> {
         if self.chain.is_whole { 0..self.chain.span.end } else { self.chain.span.clone() }
     }
 
     /// Returns whether an op is part of the fused step.
-    pub fn covers(&self, number: usize, op: &Op) -> bool {
+    pub(crate) fn covers(&self, number: usize, op: &Op) -> bool {
         let ends =
             matches!(op, Op::Update(UpdateOp::Update { .. }) | Op::Step(StepOp::Record { .. }));
         self.chain.ops.contains(&number) || (self.optimizer.is_some() && ends)
@@ -61,14 +61,14 @@ impl Plan {
 
     /// Returns whether an op cannot be recorded separately from those before it: gradients are complete only after the
     /// update.
-    pub fn goes_on(&self, number: usize, op: &Op) -> bool {
+    pub(crate) fn goes_on(&self, number: usize, op: &Op) -> bool {
         let start = self.span().start;
         let begun = self.optimizer.is_some() && number > start;
         number > 0 && (begun || (number != start && self.covers(number, op)))
     }
 
     /// The number of values passed from the first dispatch to the last, which reads four at once.
-    pub fn partial(&self) -> u32 {
+    pub(crate) fn partial(&self) -> u32 {
         let end = |split: &Split| split.parts.at + split.parts.count * split.parts.stride + 3;
         let own = self.whole.groups * self.whole.stride();
         self.splits.iter().map(end).fold(own, u32::max)

@@ -36,7 +36,7 @@ pub(super) struct Site<'a> {
 
 impl Site<'_> {
     /// The plan of the chain that begins with an op.
-    pub fn plan(self, start: usize) -> Judged<Plan> {
+    pub(crate) fn plan(self, start: usize) -> Judged<Plan> {
         let Self { gpu, program, readers, weights, views } = self;
         let chain = LayerChain::of(program, start)?;
         let Choices { class, fusion, .. } = gpu.choices();
