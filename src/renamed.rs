@@ -28,8 +28,8 @@ use crate::{Device, Tensor};
 )]
 pub mod gpu {
     pub use crate::embed::{
-        Budget, Choices, Fusion, Gpu, MemoryUse, Profile, ProfileRow, Region, TextureCopy, Tuning,
-        View,
+        Budget, Choices, Class, Fusion, Gpu, MatMul, MemoryUse, Profile, ProfileRow, Region,
+        TextureCopy, Tuning, View,
     };
     pub use crate::ir::{Plan, PlanWeights as Weights};
 }

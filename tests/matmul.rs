@@ -3,8 +3,7 @@
 use crate::support;
 
 use support::run::{Case, Outcome, count, featured_gpu, folding_gpu, gpu, normal};
-use wgrad::__internal::{Class, MatMul};
-use wgrad::embed::{Choices, Gpu, Tuning};
+use wgrad::embed::{Choices, Class, Gpu, MatMul, Tuning};
 use wgrad::ir::{DType, Form, Plan, StepEntry};
 use wgrad::random::{Key, Stream};
 use wgrad::{Program, Shape};

@@ -219,7 +219,7 @@ impl Dataset {
     }
 
     /// The weight of each row, if set.
-    pub(crate) fn weights(&self) -> Option<&[f32]> {
+    pub fn weights(&self) -> Option<&[f32]> {
         self.weights.as_deref()
     }
 

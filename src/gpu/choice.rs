@@ -43,6 +43,7 @@ pub enum MatMul {
 
 impl MatMul {
     /// Every tiling.
+    #[doc(hidden)]
     pub const ALL: [Self; 15] = [
         Self::Large,
         Self::Medium,
@@ -62,6 +63,7 @@ impl MatMul {
     ];
 
     /// Who computes what.
+    #[doc(hidden)]
     pub const fn tiling(self) -> Tiling {
         use Via::{Memory, Subgroup, Workgroup};
         let (each, lanes, via) = match self {

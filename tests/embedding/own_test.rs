@@ -1,7 +1,6 @@
 //! What the library says of the device it runs on.
 
-use wgrad::__internal::{Class, MatMul};
-use wgrad::embed::{Choices, Fusion, StepOptions, Verdict};
+use wgrad::embed::{Choices, Class, Fusion, MatMul, StepOptions, Verdict};
 use wgrad::prelude::*;
 
 use super::host::{Host, ROWS, simulated, trainer, trainer_with};

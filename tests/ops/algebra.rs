@@ -1,7 +1,6 @@
 //! Arithmetic with broadcasting, moves, reductions and indices, against the reference.
 
-use wgrad::__internal::Class;
-use wgrad::embed::{Choices, Gpu};
+use wgrad::embed::{Choices, Class, Gpu};
 use wgrad::ir::{Plan, Slot};
 use wgrad::{Arithmetic, Loss, Program, Reduce, Reduction, Shape};
 

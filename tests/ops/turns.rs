@@ -1,8 +1,8 @@
 //! Sizes at which an invocation that did its share alone would loop for more than 65 535 turns, after which llvmpipe ends its
 //! loops: the work is shared or cut, or the size refused.
 
-use wgrad::__internal::Class;
 use wgrad::__internal::spec::activation::ActivationKind;
+use wgrad::embed::Class;
 use wgrad::ir::{Form, LossInputs, Plan, Slot, StepEntry};
 use wgrad::{Activation, Error, Loss, Metric, Normalization, Reduce, Reduction};
 

@@ -2,8 +2,7 @@
 
 use std::sync::OnceLock;
 
-use wgrad::__internal::Class;
-use wgrad::embed::{Choices, Gpu, View};
+use wgrad::embed::{Choices, Class, Gpu, View};
 use wgrad::ir::{DType, Interpreter, InterpreterWeights, Plan, Slot, StepEntry};
 use wgrad::random::{Key, Stream};
 use wgrad::{Program, Shape};

@@ -138,11 +138,11 @@ pub(crate) fn check_kernel(name: &str, own: &str, kernel: &Kernel) -> Result<()>
 mod naga {
     use crate::error::Result;
 
-    pub fn parse(_: &str, _: &str, _: &str) -> Result<()> {
+    pub(crate) fn parse(_: &str, _: &str, _: &str) -> Result<()> {
         Ok(())
     }
 
-    pub fn function(_: &str, _: &str, _: &[&str], _: &str, _: &str) -> Result<()> {
+    pub(crate) fn function(_: &str, _: &str, _: &[&str], _: &str, _: &str) -> Result<()> {
         Ok(())
     }
 }

@@ -130,7 +130,7 @@ impl Loss {
 
     /// The class index that marks rows without a target. A negative one, such as PyTorch's -100, is reinterpreted as
     /// the `u32` of the same bits.
-    pub(crate) fn ignore_index(&self) -> Option<u32> {
+    pub fn ignore_index(&self) -> Option<u32> {
         self.get("ignore_index").filter(|index| *index != -1.0).map(|index| index as i32 as u32)
     }
 
