@@ -7,8 +7,8 @@
 
 pub use crate::device::{Check, SelfTest, Verdict, self_test_async};
 pub use crate::engine::gpu::{
-    Budget, Choices, ColdKernel, ColdStart, Fusion, Gpu, MemoryUse, Profile, ProfileRow, Region,
-    TextureCopy, Tuning, View,
+    Budget, Choices, Class, ColdKernel, ColdStart, Fusion, Gpu, MatMul, MemoryUse, Profile,
+    ProfileRow, Region, TextureCopy, Tuning, View,
 };
 pub use crate::train::step::{
     Inference, Metrics, Snapshot, StepFigures, StepOptions, TrainingStep,

@@ -2,8 +2,7 @@
 
 use ndarray::Array2;
 use wgpu::DeviceType;
-use wgrad::__internal::Class;
-use wgrad::embed::{Choices, Fusion, Gpu, StepOptions, TrainingStep};
+use wgrad::embed::{Choices, Class, Fusion, Gpu, StepOptions, TrainingStep};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
 

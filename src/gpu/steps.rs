@@ -77,7 +77,7 @@ struct Recording {
 impl StepTable {
     /// Creates a table that recordings fill. Without `counting` nothing advances the counter, and every run uses the
     /// entries of the first step.
-    pub fn new(gpu: &Gpu, rule: BoxedRule, first: u64, counting: bool) -> Result<Self> {
+    pub(crate) fn new(gpu: &Gpu, rule: BoxedRule, first: u64, counting: bool) -> Result<Self> {
         if first > MAX_COUNT {
             let what = "the number of the first step".to_string();
             return Err(Error::Limit { what, needed: first, limit: MAX_COUNT, unit: "steps" });

@@ -63,6 +63,7 @@ impl LossInputs {
 
 /// The operands of a linear layer with the cross entropy of its outputs.
 #[derive(Clone, Debug, PartialEq)]
+#[must_use]
 pub struct LinearInputs<T = Slot> {
     /// The layer's inputs, (rows, features).
     pub x: T,

@@ -15,7 +15,7 @@ pub(super) enum Trust {
 }
 
 impl Trust {
-    pub fn of(kernel: &Kernel) -> Self {
+    pub(crate) fn of(kernel: &Kernel) -> Self {
         match &kernel.parts {
             parts if parts.iter().any(Text::is_user) => Self::None,
             parts if parts.iter().any(Text::is_generated) => Self::Whole,

@@ -9,7 +9,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Writes lines.
-    pub fn line(&mut self, lines: impl AsRef<str>) {
+    pub(crate) fn line(&mut self, lines: impl AsRef<str>) {
         for line in lines.as_ref().lines() {
             self.text.extend(std::iter::repeat_n("    ", self.depth));
             self.text.push_str(line);
@@ -18,7 +18,7 @@ impl Writer {
     }
 
     /// Writes a block after its head, which may be empty; an empty line separates those at the outside.
-    pub fn block(&mut self, head: impl AsRef<str>, body: impl FnOnce(&mut Self)) {
+    pub(crate) fn block(&mut self, head: impl AsRef<str>, body: impl FnOnce(&mut Self)) {
         let head = head.as_ref();
         if self.depth == 0 {
             self.text.push('\n');
@@ -36,7 +36,7 @@ impl Writer {
     /// first row, and after each iteration every row moves to the one before it. Compilers of CPU adapters are slow for
     /// each memory access, which they expand per component and invocation. The loop ends after `rows` iterations or after
     /// `most`, an expression whose value no compiler knows, since a loop with a known count would be unrolled.
-    pub fn rolled(
+    pub(crate) fn rolled(
         &mut self,
         most: Option<&str>,
         rows: u32,
@@ -58,7 +58,7 @@ impl Writer {
     }
 
     /// The text written.
-    pub fn finish(self) -> String {
+    pub(crate) fn finish(self) -> String {
         self.text
     }
 }

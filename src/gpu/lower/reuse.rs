@@ -35,7 +35,7 @@ struct Uses {
 impl FusionPlan {
     /// The values that share memory, by best fit: each goes into the smallest free piece that is large enough,
     /// otherwise into the largest free piece, which then grows.
-    pub fn shared(&self, program: &Program) -> Vec<SharedMemory> {
+    pub(crate) fn shared(&self, program: &Program) -> Vec<SharedMemory> {
         if matches!(self, Self::Apart)
             || !program.ops().iter().any(|op| matches!(op, Op::Update(UpdateOp::Update { .. })))
         {

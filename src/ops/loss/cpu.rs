@@ -428,7 +428,7 @@ impl<F: Real> Batch<'_, F> {
     }
 
     /// Writes the gradient with respect to the given input.
-    pub fn gradient(&self, input: usize, out: &mut [F]) -> Result<()> {
+    pub(crate) fn gradient(&self, input: usize, out: &mut [F]) -> Result<()> {
         out.fill(F::zero());
         let wrong = || Error::Internal(format!("{}: no room for its gradient", self.loss));
         let scale = self.upstream * self.share();

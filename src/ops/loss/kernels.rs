@@ -223,7 +223,7 @@ const fn lanes_text(lanes: Lanes) -> &'static str {
 }
 
 /// The weight of each target: that of its class, or 1.
-pub fn target_weight(by_class: bool) -> Kernel {
+pub(crate) fn target_weight(by_class: bool) -> Kernel {
     let suffix = if by_class { ".by_class" } else { "" };
     let weight = accessor!(by_class, 3, "class_weight", "weight_of", "1.0");
     let parts = [INDEX, STEP, NO_SCALARS, shader!("tensor/target_weight"), weight];

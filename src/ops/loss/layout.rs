@@ -14,7 +14,7 @@ pub(crate) struct Layout {
 }
 
 impl Layout {
-    pub fn of(loss: &Loss, shape: Shape) -> Self {
+    pub(crate) fn of(loss: &Loss, shape: Shape) -> Self {
         let first = shape.axis(0).unwrap_or(1);
         let rest = || shape.extents().skip(1).product();
         let (samples, cols, inner) = match &loss.entry().kind {
@@ -32,12 +32,12 @@ impl Layout {
         Self { samples, cols, inner }
     }
 
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.samples * self.inner
     }
 
     /// The number of terms of a mean per sample; 0 if nothing is divided.
-    pub fn terms_per_sample(&self, loss: &Loss, reduction: Reduction) -> usize {
+    pub(crate) fn terms_per_sample(&self, loss: &Loss, reduction: Reduction) -> usize {
         match reduction {
             Reduction::None | Reduction::Sum => 0,
             Reduction::BatchMean => 1,

@@ -42,7 +42,7 @@ pub(crate) fn reduce(f: Reduce, lanes: Lanes) -> Kernel {
 }
 
 /// The elementwise gradient of a reduction; only for reductions whose gradient is not a copy.
-pub fn reduce_backward(f: Reduce) -> Kernel {
+pub(crate) fn reduce_backward(f: Reduce) -> Kernel {
     let [own, switches] = reduce_shader(f);
     let parts = [MATH, switches, own, shader!("template/reduce_backward")];
     let bindings = [read("x"), read("y"), read("grad_out"), write("grad_in")];

@@ -19,14 +19,14 @@ pub(crate) type Result<T> = std::result::Result<T, String>;
 pub(crate) type Fields = BTreeMap<String, String>;
 
 /// A tensor to be written.
-pub struct StoredTensor {
+pub(crate) struct StoredTensor {
     pub name: String,
     pub shape: Vec<usize>,
     pub values: StoredValues,
 }
 
 /// The elements of a tensor to be written.
-pub enum StoredValues {
+pub(crate) enum StoredValues {
     F32(Vec<f32>),
     /// A scalar count.
     I64(i64),
@@ -44,13 +44,16 @@ impl StoredTensor {
 }
 
 /// The bytes of a file.
-pub fn write(tensors: &[StoredTensor], fields: Fields) -> Result<Vec<u8>> {
+pub(crate) fn write(tensors: &[StoredTensor], fields: Fields) -> Result<Vec<u8>> {
     let views = tensors.iter().map(StoredTensor::view).collect::<Result<Vec<_>>>()?;
     safetensors::serialize(views, Some(fields.into_iter().collect())).map_err(words)
 }
 
 /// The bytes of a file with its format and the checksum of its content as fields, and that checksum.
-pub fn write_checked(tensors: &[StoredTensor], mut fields: Fields) -> Result<(Vec<u8>, String)> {
+pub(crate) fn write_checked(
+    tensors: &[StoredTensor],
+    mut fields: Fields,
+) -> Result<(Vec<u8>, String)> {
     fields.insert("format".to_string(), format!("wgrad {FORMAT}"));
     let views = tensors.iter().map(StoredTensor::view).collect::<Result<BTreeMap<_, _>>>()?;
     let parts = views.iter().map(|(name, view)| (*name, view.dtype(), view.shape(), view.data()));

@@ -32,21 +32,21 @@ pub(crate) fn hold_places() -> MutexGuard<'static, ()> {
 
 /// The files of a checkpoint, with symbolic links followed.
 #[derive(Debug)]
-pub struct CheckpointPaths {
+pub(crate) struct CheckpointPaths {
     given: PathBuf,
     pub weights: PathBuf,
     pub state: PathBuf,
 }
 
 impl CheckpointPaths {
-    pub fn of(path: &Path) -> Result<Self> {
+    pub(crate) fn of(path: &Path) -> Result<Self> {
         let weights = destination(path)?;
         let state = destination(&state_path(&weights)?)?;
         Ok(Self { given: path.to_path_buf(), weights, state })
     }
 
     /// As [`CheckpointPaths::of`], for writing.
-    pub fn to_write(path: &Path) -> Result<Self> {
+    pub(crate) fn to_write(path: &Path) -> Result<Self> {
         let pair = Self::of(path)?;
         let name = pair.weights.file_name().unwrap_or_default().to_string_lossy();
         match [STATE, OTHER_STATE].into_iter().find(|end| name.ends_with(end)) {

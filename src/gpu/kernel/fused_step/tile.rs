@@ -18,12 +18,12 @@ pub(super) struct TileShape {
 }
 
 impl TileShape {
-    pub fn tiles(self) -> u32 {
+    pub(crate) fn tiles(self) -> u32 {
         self.down * self.across
     }
 
     /// Declares the row and the column of the tile with the number `tile`; `cols` is the unit of columns.
-    pub fn place(self, w: &mut Writer, cols: u32) {
+    pub(crate) fn place(self, w: &mut Writer, cols: u32) {
         let Self { rows, down, across, .. } = self;
         let (row, col) = match self.broadcasts {
             true => (format!("tile / {across}u"), format!("tile % {across}u")),
@@ -159,7 +159,7 @@ impl RowLoads {
     }
 
     /// Loads the rows that are broadcast.
-    pub fn load(&self, w: &mut Writer, at: &str) {
+    pub(crate) fn load(&self, w: &mut Writer, at: &str) {
         let own = if self.tile.broadcasts { self.tile.rows.div_ceil(self.lanes) } else { 0 };
         for i in 0..own {
             w.line(format!(
@@ -170,7 +170,7 @@ impl RowLoads {
     }
 
     /// Names a four of row `i`: `a{i}`.
-    pub fn name(&self, w: &mut Writer, i: u32, at: &str) {
+    pub(crate) fn name(&self, w: &mut Writer, i: u32, at: &str) {
         let value = match self.tile.broadcasts {
             true => format!("subgroupBroadcast(own{}, {}u)", i / self.lanes, i % self.lanes),
             false => self.four(&format!("{i}u"), at),
