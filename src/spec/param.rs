@@ -91,6 +91,7 @@ pub enum ParamKind {
 
 impl ParamKind {
     /// Returns whether a parameter of this kind takes a value, both as given and as the `f32` that a device receives.
+    #[doc(hidden)]
     pub fn contains(&self, value: f64) -> bool {
         match self {
             Self::Real(range) => range.contains(value),
@@ -138,6 +139,7 @@ impl ParamKind {
     }
 
     /// The text of a value: `true` or `false` for a flag, the name for a choice, otherwise the number.
+    #[doc(hidden)]
     pub fn text(&self, value: f64) -> String {
         let names: &[&str] = match self {
             Self::Flag => &["false", "true"],
@@ -279,6 +281,7 @@ impl Param {
     }
 
     /// The text of a value, as [`ParamKind::text`].
+    #[doc(hidden)]
     pub fn text(&self, value: f64) -> String {
         self.kind.text(value)
     }

@@ -59,7 +59,7 @@ impl Schedule {
     /// `lr * gamma^floor(step / step_size)`.
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a value outside its range; so for the schedules below.
+    /// [`Error::Parameter`](crate::Error::Parameter) for a value outside its range; so for the schedules below.
     pub fn step(step_size: f64, gamma: f64) -> Result<Self> {
         Self::of(Choice::<ScheduleKind>::step().with("step_size", step_size)?.with("gamma", gamma)?)
     }
@@ -91,7 +91,7 @@ impl Schedule {
     /// `lr * gamma^n`, where n is the number of milestones reached (torch.optim.lr_scheduler.MultiStepLR).
     ///
     /// # Errors
-    /// [`Error::Parameter`] for a gamma below 0.
+    /// [`Error::Parameter`](crate::Error::Parameter) for a gamma below 0.
     pub fn multistep(milestones: &[u64], gamma: f64) -> Result<Self> {
         Range::NOT_NEGATIVE.check("schedule.multistep", "gamma", gamma)?;
         let (name, milestones) =
