@@ -6,7 +6,7 @@ use super::ParamInfo;
 use super::transforms::GradientTransforms;
 use crate::error::{Error, Result};
 use crate::numeric::Float;
-use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, Tensor, sides};
+use crate::spec::optimizer::{MAX_SCALARS, Noise, Scalars, Shared, TensorValues, sides};
 use crate::spec::{Optimizer, ParamKind, Range, Schedule};
 
 /// The maximum number of steps or epochs that are counted. Up to here a count is exact in `f64`, and no run gets this
@@ -130,7 +130,7 @@ impl StepEntry {
             sign: F::of(self.sign),
             coupled: F::of(self.coupled * decays),
             shrink: F::of(self.shrink * decays * info.multiplier),
-            tensor: Tensor {
+            tensor: TensorValues {
                 multiplier: F::of(info.multiplier),
                 decays: F::of(decays),
                 norms: [F::zero(); 2],

@@ -49,19 +49,19 @@ pub trait Real: Float {
     /// The pass of a second derivative.
     fn second(passes: &activation::SecondPasses) -> &activation::SecondPass<Self>;
     /// The functions of a stochastic activation.
-    fn noise(passes: &activation::StochasticPasses) -> &activation::Noise<Self>;
+    fn noise(passes: &activation::StochasticPasses) -> &activation::StochasticMap<Self>;
     /// The functions of a parametric activation.
     fn parametric(passes: &activation::ParametricPasses) -> &activation::Parametric<Self>;
     /// The passes of a row-wise activation.
-    fn rows(passes: &activation::RowPasses) -> &activation::Rows<Self>;
+    fn rows(passes: &activation::RowPasses) -> &activation::RowMap<Self>;
     /// The passes of an elementwise loss.
-    fn loss_map(passes: &loss::ElementwisePasses) -> &loss::Map<Self>;
+    fn loss_map(passes: &loss::ElementwiseLossPasses) -> &loss::LossMap<Self>;
     /// The pass of a row-wise loss.
-    fn loss_row(passes: &loss::RowPasses) -> &loss::Row<Self>;
+    fn loss_row(passes: &loss::RowLossPasses) -> &loss::Row<Self>;
     /// The pass that completes an optimizer's per-step scalars.
     fn carry(passes: &optimizer::CarryPasses) -> &optimizer::Carry<Self>;
     /// The update pass of an optimizer.
-    fn update(passes: &optimizer::UpdatePasses) -> &optimizer::Update<Self>;
+    fn update(passes: &optimizer::UpdatePasses) -> &optimizer::UpdatePass<Self>;
 }
 
 macro_rules! real {
@@ -73,25 +73,25 @@ macro_rules! real {
             fn second(passes: &activation::SecondPasses) -> &activation::SecondPass<Self> {
                 &passes.$float
             }
-            fn noise(passes: &activation::StochasticPasses) -> &activation::Noise<Self> {
+            fn noise(passes: &activation::StochasticPasses) -> &activation::StochasticMap<Self> {
                 &passes.$float
             }
             fn parametric(passes: &activation::ParametricPasses) -> &activation::Parametric<Self> {
                 &passes.$float
             }
-            fn rows(passes: &activation::RowPasses) -> &activation::Rows<Self> {
+            fn rows(passes: &activation::RowPasses) -> &activation::RowMap<Self> {
                 &passes.$float
             }
-            fn loss_map(passes: &loss::ElementwisePasses) -> &loss::Map<Self> {
+            fn loss_map(passes: &loss::ElementwiseLossPasses) -> &loss::LossMap<Self> {
                 &passes.$float
             }
-            fn loss_row(passes: &loss::RowPasses) -> &loss::Row<Self> {
+            fn loss_row(passes: &loss::RowLossPasses) -> &loss::Row<Self> {
                 &passes.$float
             }
             fn carry(passes: &optimizer::CarryPasses) -> &optimizer::Carry<Self> {
                 &passes.$float
             }
-            fn update(passes: &optimizer::UpdatePasses) -> &optimizer::Update<Self> {
+            fn update(passes: &optimizer::UpdatePasses) -> &optimizer::UpdatePass<Self> {
                 &passes.$float
             }
         }

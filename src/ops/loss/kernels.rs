@@ -6,7 +6,7 @@ use crate::engine::gpu::kernel::parts::{
 };
 use crate::engine::gpu::kernel::{Binding, Kernel, Lanes, Reads, Rows};
 use crate::spec::Loss;
-use crate::spec::loss::{ElementwiseKind, LossKind, RowKind, TargetForm};
+use crate::spec::loss::{ElementwiseLoss, LossKind, RowLoss, TargetForm};
 
 const MAP_FIELDS: [&str; 8] =
     ["len", "lanes", "cols", "terms_per_row", "writes", "weights", "input", "upstream"];
@@ -119,13 +119,13 @@ const fn class_weight(has: bool) -> &'static str {
     accessor!(has, 7, "class_weight", "class_weight_at", "1.0")
 }
 
-fn map_kernel(label: &str, map: &ElementwiseKind, lanes: Lanes, with: Parts) -> Kernel {
+fn map_kernel(label: &str, map: &ElementwiseLoss, lanes: Lanes, with: Parts) -> Kernel {
     let weight = class_weight(with.class_weight);
     let (access, last) = match map {
-        ElementwiseKind { inputs: 2, .. } => {
+        ElementwiseLoss { inputs: 2, .. } => {
             (vec![shader!("template/loss_map_two")], Some(read("second")))
         }
-        ElementwiseKind { column_weight: true, .. } => {
+        ElementwiseLoss { column_weight: true, .. } => {
             let last = only(with.class_weight, read("class_weight"));
             (vec![shader!("template/loss_map_column"), weight], Some(last))
         }
@@ -165,7 +165,7 @@ pub(crate) fn target_name(form: TargetForm) -> &'static str {
     row_target(form).1.name
 }
 
-fn row_kernel(label: &str, row: &RowKind, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
+fn row_kernel(label: &str, row: &RowLoss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
     let (text, target) = row_target(form);
     let peak = if row.peak {
         shader!("template/loss_row_peak")
@@ -205,7 +205,7 @@ fn row_kernel(label: &str, row: &RowKind, form: TargetForm, rows: Rows, with: Pa
 }
 
 /// The reduction scope of a loss's rows: eight sums per lane do not form a vector that a subgroup could add.
-fn reduction_scope(row: &RowKind, lanes: Lanes) -> Lanes {
+fn reduction_scope(row: &RowLoss, lanes: Lanes) -> Lanes {
     match lanes {
         Lanes::Subgroup | Lanes::Subgroups if row.sums == 8 => Lanes::Workgroup,
         lanes => lanes,

@@ -1,7 +1,7 @@
 //! Activations that change the length of an axis.
 
 use super::initializer::{KAIMING, XAVIER};
-use super::rows::{RowPasses, Rows};
+use super::rows::{RowMap, RowPasses};
 use super::{ActivationKind, DefaultInitializer, Tolerance};
 use crate::numeric::Float;
 use crate::spec::Both;
@@ -39,8 +39,8 @@ macro_rules! axis_resize {
             resize: $resize,
             bound: $bound,
             passes: Both {
-                f32: Rows { forward: $forward::<f32>, backward: $backward::<f32> },
-                f64: Rows { forward: $forward::<f64>, backward: $backward::<f64> },
+                f32: RowMap { forward: $forward::<f32>, backward: $backward::<f32> },
+                f64: RowMap { forward: $forward::<f64>, backward: $backward::<f64> },
             },
         })
     };

@@ -12,8 +12,8 @@ pub use axis_resize::AxisResizeKind;
 pub use initializer::DefaultInitializer;
 pub(crate) use initializer::leaky_gain;
 pub use parametric::{MAX_PARAMETRIC, Parametric, ParametricKind, ParametricPasses};
-pub use rows::{RowForm, RowKind, RowPasses, Rows};
-pub use stochastic::{Noise, StochasticKind, StochasticPasses};
+pub use rows::{RowForm, RowKind, RowMap, RowPasses};
+pub use stochastic::{StochasticKind, StochasticMap, StochasticPasses};
 
 use super::entries::registry;
 use super::registry::{Choice, Entry, Kind, Values};

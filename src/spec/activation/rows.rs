@@ -45,7 +45,7 @@ pub enum RowForm {
 }
 
 /// The reference passes of a row-wise activation for both floating-point types.
-pub type RowPasses = Both<Rows<f32>, Rows<f64>>;
+pub type RowPasses = Both<RowMap<f32>, RowMap<f64>>;
 
 impl std::fmt::Debug for RowPasses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -56,7 +56,7 @@ impl std::fmt::Debug for RowPasses {
 /// The reference passes of a row-wise activation over one row; those of a random one take the scores with the noise
 /// already added.
 #[derive(Clone, Copy, Debug)]
-pub struct Rows<F: 'static> {
+pub struct RowMap<F: 'static> {
     /// `y = forward(x)`.
     pub forward: fn(&Values<F>, &[F], &mut [F]),
     /// `grad_in = J^T grad_out` from the saved row.
@@ -78,8 +78,8 @@ macro_rules! row {
             forward: $bound,
             backward: Tolerance::ulps(6.0),
             passes: Both {
-                f32: Rows { forward: $forward::<f32>, backward: $backward::<f32> },
-                f64: Rows { forward: $forward::<f64>, backward: $backward::<f64> },
+                f32: RowMap { forward: $forward::<f32>, backward: $backward::<f32> },
+                f64: RowMap { forward: $forward::<f64>, backward: $backward::<f64> },
             },
         })
     };

@@ -28,11 +28,11 @@ pub struct StochasticKind {
 }
 
 /// The reference of a stochastic activation for both floating-point types.
-pub type StochasticPasses = Both<Noise<f32>, Noise<f64>>;
+pub type StochasticPasses = Both<StochasticMap<f32>, StochasticMap<f64>>;
 
 /// The reference of a stochastic activation: functions of the prepared values, x and u.
 #[derive(Clone, Copy, Debug)]
-pub struct Noise<F: 'static> {
+pub struct StochasticMap<F: 'static> {
     /// The value.
     pub forward: fn(&Values<F>, F, F) -> F,
     /// The derivative with respect to x.
@@ -55,8 +55,8 @@ macro_rules! stochastic {
             fields: &$fields,
             prepare: $prepare,
             passes: Both {
-                f32: Noise { forward: $forward::<f32>, derivative: $derivative::<f32> },
-                f64: Noise { forward: $forward::<f64>, derivative: $derivative::<f64> },
+                f32: StochasticMap { forward: $forward::<f32>, derivative: $derivative::<f32> },
+                f64: StochasticMap { forward: $forward::<f64>, derivative: $derivative::<f64> },
             },
         })
     };

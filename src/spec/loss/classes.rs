@@ -3,7 +3,7 @@
 use std::ops::Bound::Excluded;
 
 use super::LossKind;
-use super::row::{ClassAxis, Gradient, RowKind, RowTarget, RowView, TargetForm, row, total, write};
+use super::row::{ClassAxis, Gradient, RowLoss, RowTarget, RowView, TargetForm, row, total, write};
 use crate::numeric::{Float, count, maximum};
 use crate::spec::Both;
 use crate::spec::entries::entries;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Domain, ElementwiseKind, Loss, LossKind, Map, MapInputs};
+use super::{Domain, ElementwiseLoss, Loss, LossKind, LossMap, MapInputs};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::leak_str;
@@ -17,7 +17,7 @@ impl Loss {
         value: LossFormula,
         gradient: LossFormula,
     ) -> Self {
-        let kind = ElementwiseKind {
+        let kind = ElementwiseLoss {
             shader: leak_str(text),
             inputs: 1,
             column_weight: false,
@@ -31,14 +31,14 @@ impl Loss {
 }
 
 /// Wraps the formulas as passes over slices; in `f32` they compute in `f64` and round once.
-fn passes<F: Float>(value: &LossFormula, gradient: &LossFormula) -> Map<F> {
+fn passes<F: Float>(value: &LossFormula, gradient: &LossFormula) -> LossMap<F> {
     fn pass<F: Float>(formula: &LossFormula, [y, t, _]: MapInputs<'_, F>, out: &mut [F]) {
         for (out, (y, t)) in out.iter_mut().zip(y.iter().zip(t)) {
             *out = F::of(formula(y.as_f64(), t.as_f64()));
         }
     }
     let (value, gradient) = (value.clone(), gradient.clone());
-    Map {
+    LossMap {
         terms: Box::leak(Box::new(move |_: &_, inputs: MapInputs<'_, F>, out: &mut [F]| {
             pass(&value, inputs, out);
         })),

@@ -3,7 +3,7 @@
 use std::ops::Bound::{Excluded, Included};
 
 use super::map::{elementwise, pair};
-use super::{Domain, ElementwiseKind, LossKind, Map, MapInputs};
+use super::{Domain, ElementwiseLoss, LossKind, LossMap, MapInputs};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;

@@ -6,7 +6,7 @@ use crate::spec::registry::Values;
 
 /// An elementwise loss.
 #[derive(Debug)]
-pub struct ElementwiseKind {
+pub struct ElementwiseLoss {
     /// The WGSL functions `value` and `gradient`.
     pub shader: &'static str,
     /// The number of differentiable inputs: 1 (the prediction) or 2.
@@ -20,27 +20,27 @@ pub struct ElementwiseKind {
     /// The smallest prediction that counts as positive, for losses of binary targets.
     pub threshold: Option<f64>,
     /// The reference passes.
-    pub passes: ElementwisePasses,
+    pub passes: ElementwiseLossPasses,
 }
 
 /// The reference of an elementwise loss for both floating-point types.
-pub type ElementwisePasses = Both<Map<f32>, Map<f64>>;
+pub type ElementwiseLossPasses = Both<LossMap<f32>, LossMap<f64>>;
 
 /// Slices of equal length: prediction, target and, for losses of two inputs, the second input.
 pub type MapInputs<'a, F> = [&'a [F]; 3];
 
 /// The reference of an elementwise loss over contiguous slices of equal length.
 #[derive(Clone, Copy)]
-pub struct Map<F: 'static> {
+pub struct LossMap<F: 'static> {
     /// `terms = value(prediction, target, second)`.
     pub terms: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, &mut [F]) + Send + Sync),
     /// The derivative of each term with respect to the input of the given index.
     pub gradient: &'static (dyn Fn(&Values<F>, MapInputs<'_, F>, usize, &mut [F]) + Send + Sync),
 }
 
-impl std::fmt::Debug for ElementwisePasses {
+impl std::fmt::Debug for ElementwiseLossPasses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ElementwisePasses")
+        f.write_str("ElementwiseLossPasses")
     }
 }
 
@@ -65,7 +65,7 @@ macro_rules! elementwise {
         fn kinks($kp: &Values, [$kt, _]: [f64; 2]) -> Vec<f64> {
             $kinks
         }
-        LossKind::Elementwise(ElementwiseKind {
+        LossKind::Elementwise(ElementwiseLoss {
             shader: include_str!(concat!("../../../shaders/loss/", $file, ".wgsl")),
             inputs: 1,
             column_weight: $column,
@@ -73,8 +73,8 @@ macro_rules! elementwise {
             kinks,
             threshold: $threshold,
             passes: Both {
-                f32: Map { terms: &terms::<f32>, gradient: &gradient::<f32> },
-                f64: Map { terms: &terms::<f64>, gradient: &gradient::<f64> },
+                f32: LossMap { terms: &terms::<f32>, gradient: &gradient::<f32> },
+                f64: LossMap { terms: &terms::<f64>, gradient: &gradient::<f64> },
             },
         })
     }};
@@ -117,7 +117,7 @@ macro_rules! pair {
         fn kinks($kp: &Values, [$kt, $kb]: [f64; 2]) -> Vec<f64> {
             $kinks
         }
-        LossKind::Elementwise(ElementwiseKind {
+        LossKind::Elementwise(ElementwiseLoss {
             shader: include_str!(concat!("../../../shaders/loss/", $file, ".wgsl")),
             inputs: 2,
             column_weight: false,
@@ -125,8 +125,8 @@ macro_rules! pair {
             kinks,
             threshold: None,
             passes: Both {
-                f32: Map { terms: &terms::<f32>, gradient: &gradient::<f32> },
-                f64: Map { terms: &terms::<f64>, gradient: &gradient::<f64> },
+                f32: LossMap { terms: &terms::<f32>, gradient: &gradient::<f32> },
+                f64: LossMap { terms: &terms::<f64>, gradient: &gradient::<f64> },
             },
         })
     }};

@@ -9,8 +9,8 @@ mod map;
 mod row;
 mod vectors;
 
-pub use map::{ElementwiseKind, ElementwisePasses, Map, MapInputs};
-pub use row::{ClassAxis, Row, RowKind, RowPasses, RowTarget, RowView, TargetForm};
+pub use map::{ElementwiseLoss, ElementwiseLossPasses, LossMap, MapInputs};
+pub use row::{ClassAxis, Row, RowLoss, RowLossPasses, RowTarget, RowView, TargetForm};
 
 use super::Real;
 use super::entries::registry;
@@ -58,9 +58,9 @@ impl Reduction {
 #[derive(Debug)]
 pub enum LossKind {
     /// One term per element; predictions and target have the same shape.
-    Elementwise(ElementwiseKind),
+    Elementwise(ElementwiseLoss),
     /// One term per row of scores or vector.
-    Row(RowKind),
+    Row(RowLoss),
     /// One term per sequence of log-probabilities (time, samples, classes): connectionist temporal classification.
     Ctc {
         /// The WGSL source of the whole kernel.
@@ -154,7 +154,7 @@ impl Loss {
     }
 
     /// The reference of an elementwise loss.
-    pub(crate) fn map<F: Real>(&self) -> Option<&'static Map<F>> {
+    pub(crate) fn map<F: Real>(&self) -> Option<&'static LossMap<F>> {
         match &self.entry().kind {
             LossKind::Elementwise(map) => Some(F::loss_map(&map.passes)),
             LossKind::Row(_) | LossKind::Ctc { .. } => None,

@@ -6,7 +6,7 @@ use crate::spec::registry::Values;
 
 /// A row-wise loss.
 #[derive(Debug)]
-pub struct RowKind {
+pub struct RowLoss {
     /// The WGSL functions `accumulate`, `term` and `slope`, and `candidate` if `peak` is set.
     pub shader: &'static str,
     /// True if the shader needs the row's largest candidate before it accumulates.
@@ -24,7 +24,7 @@ pub struct RowKind {
     /// True if the mean over class targets divides by the sum of their class weights.
     pub weighted_mean: bool,
     /// The reference passes.
-    pub passes: RowPasses,
+    pub passes: RowLossPasses,
 }
 
 /// The axis of a prediction that forms a row.
@@ -54,15 +54,15 @@ pub enum TargetForm {
 }
 
 /// The reference of a row-wise loss for both floating-point types.
-pub type RowPasses = Both<Row<f32>, Row<f64>>;
+pub type RowLossPasses = Both<Row<f32>, Row<f64>>;
 
 /// The reference of a row-wise loss: returns the term of one row. Given an input index and a slice, also writes the
 /// derivative of the term with respect to that input.
 pub type Row<F> = fn(&Values<F>, &RowView<'_, F>, Option<(usize, &mut [F])>) -> F;
 
-impl std::fmt::Debug for RowPasses {
+impl std::fmt::Debug for RowLossPasses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("RowPasses")
+        f.write_str("RowLossPasses")
     }
 }
 
@@ -158,7 +158,7 @@ pub(super) fn total<F: Float>(x: &[F], term: impl Fn(usize, F) -> F) -> F {
 macro_rules! row {
     ($name:ident, peak: $peak:literal, sums: $sums:literal, inputs: $inputs:literal, axis: $axis:ident, targets: [$($form:ident),*],
      class_weight: $class_weight:literal, weighted_mean: $weighted:literal $(,)?) => {
-        LossKind::Row(RowKind {
+        LossKind::Row(RowLoss {
             shader: include_str!(concat!("../../../shaders/loss/", stringify!($name), ".wgsl")),
             peak: $peak,
             sums: $sums,

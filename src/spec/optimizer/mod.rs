@@ -180,7 +180,7 @@ impl std::fmt::Debug for Carried {
 pub type Mean = fn(&Values, f64, f64) -> f64;
 
 /// The reference of an optimizer for both floating-point types.
-pub type UpdatePasses = Both<Update<f32>, Update<f64>>;
+pub type UpdatePasses = Both<UpdatePass<f32>, UpdatePass<f64>>;
 
 impl std::fmt::Debug for UpdatePasses {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -189,7 +189,7 @@ impl std::fmt::Debug for UpdatePasses {
 }
 
 /// The reference of an optimizer over the slices of one tensor.
-pub type Update<F> = fn(&Shared<F>, &Scalars<F>, &mut [F], &[F], &mut [&mut [F]]);
+pub type UpdatePass<F> = fn(&Shared<F>, &Scalars<F>, &mut [F], &[F], &mut [&mut [F]]);
 
 /// The inputs that all optimizers have in common.
 #[derive(Clone, Copy, Debug)]
@@ -201,14 +201,14 @@ pub struct Shared<F> {
     /// The fraction by which the parameter shrinks before the update.
     pub shrink: F,
     /// The per-tensor values.
-    pub tensor: Tensor<F>,
+    pub tensor: TensorValues<F>,
     /// The position of the tensor's first element in the noise stream.
     pub noise: Noise,
 }
 
 /// The values that are the same for all elements of a tensor.
 #[derive(Clone, Copy, Debug)]
-pub struct Tensor<F> {
+pub struct TensorValues<F> {
     /// The learning-rate multiplier.
     pub multiplier: F,
     /// 1, or 0 for a tensor without weight decay.
@@ -372,7 +372,7 @@ pub(crate) fn measured<F: Float>(
     grads: &[F],
     states: &[&mut [F]],
     measure: impl Fn(F, F, [F; MAX_STATES], F) -> [F; 2],
-) -> Tensor<F> {
+) -> TensorValues<F> {
     let at = |slice: &[F], i: usize| slice.get(i).copied().unwrap_or(F::zero());
     let terms = |i: usize| {
         let mut state = [F::zero(); MAX_STATES];
@@ -383,11 +383,11 @@ pub(crate) fn measured<F: Float>(
     };
     let first = tree_sum(params.len(), &|i| terms(i)[0]);
     let second = tree_sum(params.len(), &|i| terms(i)[1]);
-    Tensor { norms: [first, second], ..shared.tensor }
+    TensorValues { norms: [first, second], ..shared.tensor }
 }
 
 /// Builds an optimizer from its formula, written once for `f32` and `f64`: `param, grad, state => amount to subtract`.
-/// A formula with further inputs names them after the state: `tensor tensor` for [`Tensor`], whose multiplier the
+/// A formula with further inputs names them after the state: `tensor tensor` for [`TensorValues`], whose multiplier the
 /// formula then applies itself, preceded by its `measure` if it has one, and then `noise noise`.
 macro_rules! optimizer {
     ($file:literal, states: $state:tt, count: $count:expr, init: $init:expr,

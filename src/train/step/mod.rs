@@ -41,7 +41,7 @@ pub struct TrainingStep {
     record: RecordLayout,
     parts: [usize; 2],
     /// The part of a step that was recorded last.
-    part: Phase,
+    part: StepPart,
     snapshots: Snapshots,
     latest: Option<Snapshot>,
 }
@@ -58,7 +58,7 @@ struct Slots {
 
 /// The parts of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
+enum StepPart {
     Forward,
     Backward,
     Update,
@@ -159,7 +159,7 @@ impl TrainingStep {
             inputs,
             record,
             parts,
-            part: Phase::Update,
+            part: StepPart::Update,
             snapshots,
             latest: None,
         })
@@ -172,7 +172,7 @@ impl TrainingStep {
     pub fn encode(&mut self, encoder: &mut wgpu::CommandEncoder, steps: u64) -> Result<()> {
         let before = self.plan.next_step();
         self.plan.encode(encoder, steps)?;
-        self.part = Phase::Update;
+        self.part = StepPart::Update;
         self.snapshot_after(encoder, before)
     }
 
@@ -187,7 +187,7 @@ impl TrainingStep {
     ) -> Result<u64> {
         let before = self.plan.next_step();
         let steps = self.plan.encode_within(encoder, budget)?;
-        self.part = Phase::Update;
+        self.part = StepPart::Update;
         self.snapshot_after(encoder, before)?;
         Ok(steps)
     }
@@ -199,7 +199,7 @@ impl TrainingStep {
     pub fn encode_forward(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
         let [forward, _] = self.parts;
         self.plan.encode_ops(encoder, 0..forward)?;
-        self.part = Phase::Forward;
+        self.part = StepPart::Forward;
         Ok(())
     }
 
@@ -208,10 +208,14 @@ impl TrainingStep {
     /// # Errors
     /// As [`Plan::encode`]; [`Error::Unsupported`] without a forward pass.
     pub fn encode_backward(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
-        self.follows(Phase::Forward, "encode_backward", "a backward pass follows a forward pass")?;
+        self.follows(
+            StepPart::Forward,
+            "encode_backward",
+            "a backward pass follows a forward pass",
+        )?;
         let [forward, backward] = self.parts;
         self.plan.encode_ops(encoder, forward..backward)?;
-        self.part = Phase::Backward;
+        self.part = StepPart::Backward;
         Ok(())
     }
 
@@ -221,14 +225,14 @@ impl TrainingStep {
     /// # Errors
     /// As [`Plan::encode`]; [`Error::Unsupported`] without a backward pass.
     pub fn encode_update(&mut self, encoder: &mut wgpu::CommandEncoder) -> Result<()> {
-        self.follows(Phase::Backward, "encode_update", "an update follows a backward pass")?;
+        self.follows(StepPart::Backward, "encode_update", "an update follows a backward pass")?;
         let (before, [_, backward]) = (self.plan.next_step(), self.parts);
         self.plan.encode_ops(encoder, backward..usize::MAX)?;
-        self.part = Phase::Update;
+        self.part = StepPart::Update;
         self.snapshot_after(encoder, before)
     }
 
-    fn follows(&self, part: Phase, call: &str, message: &str) -> Result<()> {
+    fn follows(&self, part: StepPart, call: &str, message: &str) -> Result<()> {
         if self.part == part { Ok(()) } else { Err(Error::unsupported(call, message)) }
     }
 
@@ -383,7 +387,7 @@ impl TrainingStep {
     /// As [`Plan::profile`].
     pub async fn profile(&mut self, steps: u64) -> Result<Profile> {
         let profile = self.plan.profile(steps).await;
-        self.part = Phase::Update;
+        self.part = StepPart::Update;
         profile
     }
 
