@@ -16,7 +16,6 @@ pub(crate) struct Memory<'a, F> {
     pub progress: &'a mut Progress,
 }
 
-/// The progress of a run.
 #[derive(Debug, Default)]
 pub(crate) struct Progress {
     /// The number of the step.

@@ -87,7 +87,7 @@ impl MatMul {
     }
 }
 
-/// How an adapter likes its work cut.
+/// The kind of an adapter, by which kernels are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// A CPU: a few cores, barriers dear.
@@ -107,7 +107,7 @@ impl Class {
         }
     }
 
-    /// How many workgroups keep the adapter busy.
+    /// The number of workgroups that keep the adapter busy.
     const fn workgroups(self) -> usize {
         match self {
             Self::Cpu => 8,
@@ -116,13 +116,13 @@ impl Class {
         }
     }
 
-    /// Whether what could run in dispatches of its own is worth joining for the sake of fewer: on a CPU a dispatch costs
-    /// little, and long functions take long to compile and run no faster.
+    /// Returns whether ops that could be dispatched one by one are worth fusing: on a CPU a dispatch costs little, and long
+    /// functions take long to compile and run no faster.
     pub(super) const fn joins(self) -> bool {
         !matches!(self, Self::Cpu)
     }
 
-    /// How many shares of a workgroup one takes after the other, where there are so many that all are busy anyway.
+    /// The number of shares that a workgroup takes in turn, where there are enough to keep all busy anyway.
     pub(crate) fn turns(self, shares: u64) -> u64 {
         (shares / (4 * self.workgroups() as u64)).clamp(1, 8)
     }
@@ -164,19 +164,19 @@ const MOST_DEPTH: usize = 16_384;
 /// The kernels that plans are made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Choices {
-    /// How the adapter likes its work cut.
+    /// The kind of the adapter.
     pub class: Class,
-    /// Whether invocations may exchange numbers within a subgroup: of 8 on a CPU adapter, of any size on a GPU.
+    /// True if invocations may exchange numbers within a subgroup: of 8 on a CPU adapter, of any size on a GPU.
     pub subgroups: bool,
     /// The tiling of all matrix products, in place of the table's.
     pub matmul: Option<MatMul>,
-    /// Whether the library's own kernels keep all of WebGPU's run-time checks. Those of the caller's always do.
+    /// True if the library's own kernels keep all of WebGPU's run-time checks. User-defined ones always do.
     pub checked: bool,
-    /// How ops become dispatches.
+    /// The fusion of ops into dispatches.
     pub fusion: Fusion,
 }
 
-/// How the ops of a program become dispatches.
+/// The fusion of a program's ops into dispatches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fusion {
@@ -193,7 +193,7 @@ pub enum Fusion {
 }
 
 impl Choices {
-    /// What suits the adapter.
+    /// The choices that suit an adapter.
     pub(super) fn of(info: &wgpu::AdapterInfo, features: wgpu::Features) -> Self {
         let class = Class::of(info);
         let eight = [info.subgroup_min_size, info.subgroup_max_size] == [8, 8];

@@ -31,7 +31,6 @@ impl Region {
         [Self { bytes: at, ..self }, rest]
     }
 
-    /// The length in words.
     pub(super) fn words(&self) -> usize {
         self.bytes as usize / 4
     }

@@ -49,9 +49,9 @@ pub struct Gpu {
 /// The texts of a kernel, and whether all checks stay.
 type Source = (Vec<kernel::Text>, bool);
 
-/// How many pipelines of kernels that suit any size are kept: more than there are for one device.
+/// The most pipelines that are kept of kernels that suit any size: more than one device has.
 const MOST_KEPT: usize = 1024;
-/// How many of whole steps are, whose number has no end: each step of other sizes has its own, of some MiB.
+/// The most that are kept of whole steps: each step of other sizes has its own, of some MiB, without limit.
 const MOST_OF_STEPS: usize = 32;
 
 #[derive(Debug)]
@@ -175,7 +175,7 @@ impl Gpu {
         &self.shared.queue
     }
 
-    /// What the adapter says about itself.
+    /// The description of the adapter.
     pub fn info(&self) -> &wgpu::AdapterInfo {
         &self.shared.info
     }
@@ -185,7 +185,7 @@ impl Gpu {
         &self.shared.limits
     }
 
-    /// Whether the adapter runs on the CPU, as llvmpipe and SwiftShader do.
+    /// Returns whether the adapter runs on the CPU, as llvmpipe and SwiftShader do.
     #[doc(hidden)]
     pub fn is_software(&self) -> bool {
         self.info().device_type == wgpu::DeviceType::Cpu
@@ -210,7 +210,7 @@ impl Gpu {
         Error::DeviceLost(self.shared.lost.get_or_init(|| reason).clone())
     }
 
-    /// Whether the device still makes anything: what a lost one makes raises nothing, but has no memory.
+    /// Returns whether the device still creates anything: a buffer of a lost one raises no error, but has no memory.
     fn is_alive(&self) -> bool {
         let size = 4;
         let descriptor = wgpu::BufferDescriptor {

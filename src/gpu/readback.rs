@@ -9,7 +9,6 @@ use futures::channel::oneshot;
 use super::{Gpu, Region};
 use crate::error::{Error, Result};
 
-/// The time-out of a read.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Gpu {

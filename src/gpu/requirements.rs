@@ -238,7 +238,6 @@ fn lower(
     }
 }
 
-/// Opens a no-op device.
 #[cfg(not(target_family = "wasm"))]
 pub(crate) fn noop_gpu(class: wgpu::DeviceType, limits: &wgpu::Limits) -> Result<Gpu> {
     let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();

@@ -12,7 +12,6 @@ use crate::error::{Error, Result};
 /// The largest number of buffers of one kind that may be leased at once.
 pub(super) const MOST: usize = 256;
 
-/// The direction of a copy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     /// To the device.
@@ -44,7 +43,6 @@ struct LeaseRecord {
     state: LeaseState,
 }
 
-/// The state of a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LeaseState {
     /// In an encoder, or in flight.

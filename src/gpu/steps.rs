@@ -25,7 +25,6 @@ const HEADER: u64 = 4;
 /// The words of one row of the metrics ring.
 const ROW: u64 = Op::MAX_RECORDED as u64;
 
-/// The words of an entry.
 const ENTRY: u64 = StepEntry::WORDS as u64;
 
 /// The number of recordings that buffers are allocated for in advance, and the steps of each.

@@ -39,13 +39,13 @@ fn sides(form: Form, product: &Product) -> ProductSizes {
 }
 
 impl Tuning {
-    /// How many products it knows.
+    /// The number of products with a measured tiling.
     #[doc(hidden)]
     pub fn len(&self) -> usize {
         self.fastest.len()
     }
 
-    /// Whether it knows none.
+    /// Returns whether there are none.
     #[doc(hidden)]
     pub fn is_empty(&self) -> bool {
         self.fastest.is_empty()

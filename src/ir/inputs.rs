@@ -54,7 +54,6 @@ impl LossInputs {
         Self { upstream, ..self }
     }
 
-    /// All slots that are read.
     pub(crate) fn slots(&self) -> Vec<Slot> {
         let others = [self.target, self.weight, self.class_weight, self.lengths];
         self.predictions.iter().copied().chain(others.into_iter().flatten()).collect()

@@ -6,7 +6,6 @@ use crate::ir::ParamInfo;
 use crate::shape::Shape;
 use crate::spec::{Activation, Initializer, Normalization, Range};
 
-/// A checked layer.
 #[derive(Clone, Debug)]
 pub(super) struct Stage {
     /// The layer's position in PyTorch's notation: `0` or, inside a block, `0.1`.

@@ -61,7 +61,6 @@ fn targets(loss: &Loss, len: usize, cols: usize) -> Vec<f32> {
     }
 }
 
-/// All cases.
 pub(crate) fn all() -> Result<Vec<Case>> {
     let mut cases = ops::cases()?;
     cases.extend([all_transforms()?, layers()?]);

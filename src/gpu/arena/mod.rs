@@ -12,7 +12,6 @@ use crate::spec::Optimizer;
 use crate::spec::optimizer::{Layout, MAX_CARRIED};
 use layout::{BLOCK, Span, blocks_of, layout, line_layout, strips_of};
 
-/// An arena.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Arena {
     Params,

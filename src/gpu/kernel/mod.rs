@@ -22,7 +22,7 @@ pub use size::KernelSize;
 pub use text::Text;
 use trusted::Trust;
 
-/// How a kernel uses a binding.
+/// The use of a binding by a kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// `var<storage, read>`.
@@ -40,7 +40,7 @@ pub enum Access {
 pub struct Binding {
     /// The WGSL variable.
     pub name: &'static str,
-    /// How it is used.
+    /// Its use.
     pub access: Access,
 }
 
@@ -57,7 +57,6 @@ impl Field {
     /// The name of a field that fills a gap.
     pub const UNUSED: &'static str = "unused";
 
-    /// A field of one word.
     pub(crate) const fn word(name: &'static str) -> Self {
         Self { name, words: 1 }
     }
@@ -89,7 +88,7 @@ pub struct Kernel {
 const ALIGN: usize = 4;
 
 impl Kernel {
-    /// How many storage buffers it binds.
+    /// The number of storage buffers that it binds.
     pub fn storage_buffers(&self) -> u64 {
         self.bound().filter(|binding| binding.access != Access::Uniform).count() as u64
     }
@@ -104,7 +103,7 @@ impl Kernel {
         self.bindings.iter().filter(|binding| binding.access != Access::Absent)
     }
 
-    /// What a device must have for it beyond the least that WebGPU offers.
+    /// The features that a device needs for it beyond those of every WebGPU device.
     pub fn features(&self) -> wgpu::Features {
         let calls = ["subgroupBroadcast(", "subgroupAdd(", "subgroupMax("];
         let mut features = wgpu::Features::empty();
@@ -114,12 +113,12 @@ impl Kernel {
         features
     }
 
-    /// Whether some part of its text is not the library's.
+    /// Returns whether some part of its text is user-defined.
     pub(super) fn is_foreign(&self) -> bool {
         Trust::of(self) == Trust::None
     }
 
-    /// Whether it is written for a step of certain sizes, so that there is no end to how many there are.
+    /// Returns whether it is written for a step of certain sizes, so that there is no limit to the number of such kernels.
     pub(super) fn is_of_a_step(&self) -> bool {
         self.label.starts_with("whole.")
     }

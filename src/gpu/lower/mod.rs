@@ -189,7 +189,6 @@ impl<'a> Lowering<'a> {
         Self { gpu, program, weights, memory, jobs, marks, inside, partials, scratch }
     }
 
-    /// Lowers every op.
     pub(in crate::engine::gpu) fn lower(&mut self, plan: &fusion::FusionPlan) -> Result<()> {
         match plan {
             fusion::FusionPlan::Apart => self.joined(&[], None),

@@ -29,7 +29,6 @@ impl MemoryUse {
         self.parts.iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Adds bytes to a part.
     pub(crate) fn add(&mut self, part: &'static str, bytes: u64) {
         match self.parts.iter_mut().find(|(name, _)| *name == part) {
             Some((_, sum)) => *sum += bytes,

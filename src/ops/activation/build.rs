@@ -141,7 +141,6 @@ impl Program {
         Ok(grad_in)
     }
 
-    /// The shape of f's output.
     fn activated(&self, f: &Activation, x: Slot) -> Result<Shape> {
         f.validate()?;
         let op = format!("activation.{f}");

@@ -9,7 +9,6 @@ use crate::spec::activation::{ActivationKind, Order, ParametricKind};
 use crate::spec::{Activation, Real};
 
 impl ActivationOp {
-    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::Forward { f, key, x, out } => {

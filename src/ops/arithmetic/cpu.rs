@@ -7,7 +7,6 @@ use crate::spec::{Arithmetic, Real};
 use crate::walk::{Walk, at, put};
 
 impl ArithmeticOp {
-    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         let Self { f, alpha, a, b, out, walk } = self;
         memory.write(*out, |memory, out| {

@@ -7,7 +7,6 @@ use crate::spec::Real;
 use crate::walk::{at, put};
 
 impl ArrangeOp {
-    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::Copy { x, out, walk, .. } if memory.holds_indices(*x)? => {

@@ -6,7 +6,6 @@ use crate::error::Result;
 use crate::spec::Real;
 
 impl IndexOp {
-    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::GatherRows { table, index, out, cols } => memory.write(*out, |memory, out| {

@@ -11,7 +11,6 @@ use crate::shape::Shape;
 use crate::spec::Real;
 
 impl LinearOp {
-    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::MatMul { a, b, out, form } => {

@@ -14,7 +14,6 @@ use crate::spec::registry::Values;
 use crate::spec::{Loss, Real, Reduction};
 
 impl LossOp {
-    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::Loss { loss, reduction, inputs, value, gradients } => {
@@ -71,7 +70,6 @@ impl LossOp {
 }
 
 impl<F: Real> Memory<'_, F> {
-    /// The operands of a loss.
     fn batch<'b>(
         &'b self,
         loss: &'b Loss,

@@ -11,7 +11,6 @@ use crate::spec::metric::Mode;
 use crate::spec::{Metric, Real};
 
 impl MetricOp {
-    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         let Self { metric, prediction, target, value } = self;
         let cols = memory.program.shape(*prediction)?.cols();

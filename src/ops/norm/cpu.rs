@@ -79,7 +79,6 @@ impl<'a, F: Real> ScaleShift<'a, F> {
 }
 
 impl NormOp {
-    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         let shape = memory.program.shape(self.x())?;
         let lines = |f| NormGroups::new(f, shape, memory.entry);

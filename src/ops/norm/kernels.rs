@@ -22,7 +22,6 @@ impl Affine {
     const BOTH: Self = Self { weight: true, bias: true };
     const NONE: Self = Self { weight: false, bias: false };
 
-    /// The shader sources.
     fn texts(self) -> [&'static str; 2] {
         [
             accessor!(self.weight, 3, "weight", "weight_of", "1.0"),

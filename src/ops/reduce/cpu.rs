@@ -10,7 +10,6 @@ use crate::walk::{at, put};
 const RUN: usize = 32;
 
 impl ReduceOp {
-    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::Forward { f, x, out, split, .. } if f.gives_indices() => {

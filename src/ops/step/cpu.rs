@@ -8,7 +8,6 @@ use crate::random::Key;
 use crate::spec::Real;
 
 impl StepOp {
-    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         let entry = memory.entry;
         match self {

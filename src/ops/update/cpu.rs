@@ -11,7 +11,6 @@ use crate::spec::optimizer::{MAX_CARRIED, Noise, Scalars, Takes, lbfgs, muon, si
 use crate::spec::{Optimizer, Real};
 
 impl UpdateOp {
-    /// Runs the op.
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         let (program, entry) = (memory.program, memory.entry);
         let noise = |key: &Key| Noise { key: *key, step: memory.progress.step as u32, first: 0 };

@@ -75,7 +75,6 @@ impl ParametricKind {
         (0..channels).map(|channel| std::array::from_fn(|k| number(k, channel))).collect()
     }
 
-    /// Runs the reference.
     pub(crate) fn forward<F: Real>(&self, weights: &[F], x: &[F], y: &mut [F]) {
         let channels = self.by_channel(weights);
         let forward = F::parametric(&self.passes).forward;

@@ -92,7 +92,6 @@ impl Trainer {
         Self { step, updates, gathered, epoch, ..self }
     }
 
-    /// The program of a step.
     fn wire(&self, options: &StepOptions, by_gradient: bool) -> Result<ProgramIo> {
         let (rows, seed) = (options.rows, self.settings.seed);
         let objective = Objective {
