@@ -3,7 +3,6 @@
 use std::fmt;
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
-use super::registry::plain;
 use crate::error::{Error, Result};
 use crate::shape::MAX_AXES;
 
@@ -149,6 +148,11 @@ impl ParamKind {
         let named = names.get(value as usize).filter(|_| self.holds(value));
         named.map_or_else(|| value.to_string(), |name| name.to_string())
     }
+}
+
+/// The name in lower case, without separators.
+pub(super) fn plain(name: &str) -> String {
+    name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
 /// Writes which values are valid.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::param::{Param, ParamValue};
+use super::param::{Param, ParamValue, plain};
 use crate::error::{Error, Result};
 use crate::numeric::Float;
 
@@ -267,11 +267,6 @@ impl<K> Choice<K> {
     pub(crate) fn values_as<F: Float>(&self) -> Values<F> {
         self.values.map(F::of)
     }
-}
-
-/// The name in lower case, without separators.
-pub(super) fn plain(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
 fn near<K: Kind>(wanted: &str) -> Vec<String> {
