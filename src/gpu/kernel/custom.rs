@@ -9,7 +9,7 @@ use super::parts::MATH;
 use super::{Kernel, Rows};
 use crate::error::{Error, Result};
 use crate::ops::activation::kernels as activation;
-use crate::ops::loss::kernels::{self as loss_kernels, Parts};
+use crate::ops::loss::kernels::{self as loss_kernels, LossParts};
 use crate::spec::loss::TargetForm;
 use crate::spec::{Activation, Loss};
 
@@ -107,7 +107,7 @@ impl Loss {
         check_kernel(
             name,
             &own,
-            &loss_kernels::loss(&loss, TargetForm::Values, Rows::PLAIN, Parts::PLAIN),
+            &loss_kernels::loss(&loss, TargetForm::Values, Rows::PLAIN, LossParts::PLAIN),
         )?;
         Ok(loss)
     }

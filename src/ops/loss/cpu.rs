@@ -82,9 +82,9 @@ impl<F: Real> Memory<'_, F> {
         }
         let optional = |slot: Option<Slot>| slot.map(|slot| self.read(slot)).transpose();
         let target = match inputs.target {
-            None => Targets::Nothing,
+            None => BatchTargets::Nothing,
             Some(slot) => {
-                let target = Target { indices: self.indices, slot, program: self.program };
+                let target = TargetSlot { indices: self.indices, slot, program: self.program };
                 target.view(self.read(slot)?)?
             }
         };
@@ -106,7 +106,7 @@ impl<F: Real> Memory<'_, F> {
 
 /// A target slot whose type, values or class indices, is not known yet.
 #[derive(Clone, Copy)]
-pub(crate) struct Target<'a> {
+pub(crate) struct TargetSlot<'a> {
     pub indices: &'a [Vec<u32>],
     pub slot: Slot,
     pub program: &'a Program,
@@ -114,27 +114,27 @@ pub(crate) struct Target<'a> {
 
 /// The targets of a batch.
 #[derive(Clone, Copy)]
-pub(crate) enum Targets<'a, F> {
+pub(crate) enum BatchTargets<'a, F> {
     Values(&'a [F]),
     Classes(&'a [u32]),
     Nothing,
 }
 
-impl<'a> Target<'a> {
-    pub(crate) fn view<'v, F>(&self, values: &'v [F]) -> Result<Targets<'v, F>>
+impl<'a> TargetSlot<'a> {
+    pub(crate) fn view<'v, F>(&self, values: &'v [F]) -> Result<BatchTargets<'v, F>>
     where
         'a: 'v,
     {
         Ok(match self.program.slot(self.slot)?.dtype {
-            DType::F32 => Targets::Values(values),
-            DType::U32 => Targets::Classes(
+            DType::F32 => BatchTargets::Values(values),
+            DType::U32 => BatchTargets::Classes(
                 self.indices.get(self.slot.0).map(Vec::as_slice).unwrap_or_default(),
             ),
         })
     }
 }
 
-impl<'a, F: Real> Targets<'a, F> {
+impl<'a, F: Real> BatchTargets<'a, F> {
     /// The target of a row of scores, as metrics use it.
     pub(crate) fn row(&self, row: usize, cols: usize) -> RowTarget<'a, F> {
         match self {
@@ -162,7 +162,7 @@ pub(crate) struct Batch<'a, F> {
     pub reduction: Reduction,
     pub layout: Layout,
     pub predictions: [&'a [F]; 3],
-    pub target: Targets<'a, F>,
+    pub target: BatchTargets<'a, F>,
     /// The lengths of sequences and their targets, in pairs.
     pub lengths: &'a [u32],
     pub weight: Option<&'a [F]>,
@@ -225,7 +225,7 @@ impl<F: Real> Batch<'_, F> {
 
     /// The factor of a term in the value, before its own weight.
     fn share(&self) -> F {
-        let dtype = matches!(self.target, Targets::Classes(_)).then_some(DType::U32);
+        let dtype = matches!(self.target, BatchTargets::Classes(_)).then_some(DType::U32);
         let weighted =
             has_weighted_mean(self.loss, self.reduction, dtype, self.class_weight.is_some());
         if weighted {
@@ -240,7 +240,7 @@ impl<F: Real> Batch<'_, F> {
 
     /// The sum of the class weights of the active targets.
     fn total_class_weight(&self) -> F {
-        let Targets::Classes(targets) = self.target else { return F::zero() };
+        let BatchTargets::Classes(targets) = self.target else { return F::zero() };
         let (ignored, weights) = (self.loss.ignore_index(), self.class_weight);
         let classes = Classes { count: self.layout.cols, ignored, weights };
         targets.iter().take(self.terms()).map(|&target| classes.weight(target)).sum()
@@ -302,7 +302,7 @@ impl<F: Real> Batch<'_, F> {
     /// The active sequences; row t of the first begins with the row t of all samples.
     fn sequences<'b>(&'b self, log_probs: &'b [f64]) -> impl Iterator<Item = Sequence<'b>> {
         let Layout { samples, cols, .. } = self.layout;
-        let targets = if let Targets::Classes(targets) = self.target { targets } else { &[] };
+        let targets = if let BatchTargets::Classes(targets) = self.target { targets } else { &[] };
         let time = log_probs.len() / (samples * cols).max(1);
         let places = targets.len() / samples.max(1);
         (0..self.active_samples()).map(move |sample| {
@@ -366,7 +366,7 @@ impl<F: Real> Batch<'_, F> {
             places.clone().filter_map(|place| data.get(place).copied()).collect()
         };
         let classes = match self.target {
-            Targets::Classes(classes) if strided => {
+            BatchTargets::Classes(classes) if strided => {
                 places.clone().filter_map(|place| classes.get(place).copied()).collect()
             }
             _ => Vec::new(),
@@ -388,21 +388,21 @@ impl<F: Real> Batch<'_, F> {
             *place = if strided { own } else { all.get(range.clone()).unwrap_or_default() };
         }
         let target = match (self.target, self.loss.target_forms()) {
-            (Targets::Nothing, _) => RowTarget::Nothing,
-            (Targets::Values(values), [TargetForm::Number]) => {
+            (BatchTargets::Nothing, _) => RowTarget::Nothing,
+            (BatchTargets::Values(values), [TargetForm::Number]) => {
                 RowTarget::Number(values.get(row).copied().unwrap_or(F::zero()))
             }
-            (Targets::Values(_), _) if strided => RowTarget::Values(&gathered.values),
-            (Targets::Values(values), _) => {
+            (BatchTargets::Values(_), _) if strided => RowTarget::Values(&gathered.values),
+            (BatchTargets::Values(values), _) => {
                 RowTarget::Values(values.get(range).unwrap_or_default())
             }
-            (Targets::Classes(_), [TargetForm::ClassList]) if strided => {
+            (BatchTargets::Classes(_), [TargetForm::ClassList]) if strided => {
                 RowTarget::ClassList(&gathered.classes)
             }
-            (Targets::Classes(classes), [TargetForm::ClassList]) => {
+            (BatchTargets::Classes(classes), [TargetForm::ClassList]) => {
                 RowTarget::ClassList(classes.get(range).unwrap_or_default())
             }
-            (Targets::Classes(classes), _) => {
+            (BatchTargets::Classes(classes), _) => {
                 RowTarget::Class(classes.get(row).copied().unwrap_or(u32::MAX))
             }
         };

@@ -43,7 +43,7 @@ fn ctc(label: &str, shader: &'static str) -> Kernel {
 
 /// The bindings of a loss kernel in addition to its predictions and target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Parts {
+pub(crate) struct LossParts {
     /// A weight per row or element, or a divisor.
     pub weight: bool,
     /// A weight per class or column.
@@ -54,7 +54,7 @@ pub(crate) struct Parts {
     pub gradient: bool,
 }
 
-impl Parts {
+impl LossParts {
     /// Value and gradient without weights.
     pub(crate) const PLAIN: Self =
         Self { weight: false, class_weight: false, value: true, gradient: true };
@@ -89,7 +89,7 @@ impl Parts {
 
 /// The terms or partial sums of a loss, and its gradient with respect to one input; `form` is the form of a row-wise
 /// loss's target. A loss of several inputs without a target reads one element at a time.
-pub(crate) fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
+pub(crate) fn loss(loss: &Loss, form: TargetForm, rows: Rows, with: LossParts) -> Kernel {
     let entry = loss.entry();
     match &entry.kind {
         LossKind::Elementwise(map) => {
@@ -119,7 +119,7 @@ const fn class_weight(has: bool) -> &'static str {
     accessor!(has, 7, "class_weight", "class_weight_at", "1.0")
 }
 
-fn map_kernel(label: &str, map: &ElementwiseLoss, lanes: Lanes, with: Parts) -> Kernel {
+fn map_kernel(label: &str, map: &ElementwiseLoss, lanes: Lanes, with: LossParts) -> Kernel {
     let weight = class_weight(with.class_weight);
     let (access, last) = match map {
         ElementwiseLoss { inputs: 2, .. } => {
@@ -139,7 +139,7 @@ pub(crate) fn elementwise(
     access: &[&'static str],
     last: Option<Binding>,
     lanes: Lanes,
-    with: Parts,
+    with: LossParts,
 ) -> Kernel {
     let gradient = setter!(with.gradient, 6, "grad", "put_slope");
     let library = [INDEX, MATH, STEP, NO_SCALARS, shader!("template/loss_map"), gradient];
@@ -165,7 +165,7 @@ pub(crate) fn target_name(form: TargetForm) -> &'static str {
     row_target(form).1.name
 }
 
-fn row_kernel(label: &str, row: &RowLoss, form: TargetForm, rows: Rows, with: Parts) -> Kernel {
+fn row_kernel(label: &str, row: &RowLoss, form: TargetForm, rows: Rows, with: LossParts) -> Kernel {
     let (text, target) = row_target(form);
     let peak = if row.peak {
         shader!("template/loss_row_peak")
@@ -269,23 +269,24 @@ pub(crate) fn check_classes() -> Kernel {
 
 /// The kernels of a loss that cover the presence and the absence of every part.
 fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
-    let weighted = Parts { weight: true, class_weight: loss.takes_class_weight(), ..Parts::PLAIN };
+    let weighted =
+        LossParts { weight: true, class_weight: loss.takes_class_weight(), ..LossParts::PLAIN };
     let parts = [
-        Parts::PLAIN,
-        Parts { gradient: false, ..Parts::PLAIN },
-        Parts { value: false, ..Parts::PLAIN },
+        LossParts::PLAIN,
+        LossParts { gradient: false, ..LossParts::PLAIN },
+        LossParts { value: false, ..LossParts::PLAIN },
         weighted,
     ];
-    let plain = |rows, parts: &[Parts]| -> Vec<Kernel> {
+    let plain = |rows, parts: &[LossParts]| -> Vec<Kernel> {
         parts.iter().map(|with| self::loss(loss, form, rows, *with)).collect()
     };
     let mut kernels = match loss.is_sequence() {
-        true => return plain(Rows::PLAIN, &[Parts::PLAIN]),
+        true => return plain(Rows::PLAIN, &[LossParts::PLAIN]),
         false => plain(Rows::PLAIN, &parts),
     };
     let LossKind::Row(row) = &loss.entry().kind else {
         for lanes in [Lanes::Subgroup, Lanes::Subgroups] {
-            kernels.extend(plain(Rows { lanes, ..Rows::PLAIN }, &[Parts::PLAIN]));
+            kernels.extend(plain(Rows { lanes, ..Rows::PLAIN }, &[LossParts::PLAIN]));
         }
         return kernels;
     };
@@ -295,8 +296,10 @@ fn variants(loss: &Loss, form: TargetForm) -> Vec<Kernel> {
         !is_one && reduction_scope(row, rows.lanes) == rows.lanes
     });
     kernels.extend(ways.flat_map(|rows| match rows.reads {
-        Reads::One => plain(rows, &[Parts { value: false, ..Parts::PLAIN }]),
-        Reads::Four => plain(rows, &[Parts::PLAIN, Parts { value: false, ..Parts::PLAIN }]),
+        Reads::One => plain(rows, &[LossParts { value: false, ..LossParts::PLAIN }]),
+        Reads::Four => {
+            plain(rows, &[LossParts::PLAIN, LossParts { value: false, ..LossParts::PLAIN }])
+        }
     }));
     kernels
 }

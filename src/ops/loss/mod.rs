@@ -10,7 +10,7 @@ mod layout;
 mod linear;
 mod triplet;
 
-pub(crate) use cpu::{Target, Targets};
+pub(crate) use cpu::{BatchTargets, TargetSlot};
 pub(crate) use layout::{Layout, has_weighted_mean};
 pub(crate) use linear::LinearOutputs;
 

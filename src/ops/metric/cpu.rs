@@ -5,7 +5,7 @@ use crate::engine::cpu::Memory;
 use crate::error::Result;
 use crate::ir::StepEntry;
 use crate::numeric::{share, sum};
-use crate::ops::loss::{Target, Targets};
+use crate::ops::loss::{BatchTargets, TargetSlot};
 use crate::spec::loss::RowTarget;
 use crate::spec::metric::Mode;
 use crate::spec::{Metric, Real};
@@ -16,7 +16,8 @@ impl MetricOp {
         let cols = memory.program.shape(*prediction)?.cols();
         let each = memory.program.shape(*value)?.rank() > 0;
         memory.write(*value, |memory, out| {
-            let target = Target { indices: memory.indices, slot: *target, program: memory.program };
+            let target =
+                TargetSlot { indices: memory.indices, slot: *target, program: memory.program };
             let prediction = memory.read(*prediction)?;
             let target = target.view(memory.read(target.slot)?)?;
             if let (Some(k), true) = (metric.top(), each) {
@@ -34,7 +35,7 @@ fn mean<F: Real>(
     metric: Metric,
     cols: usize,
     prediction: &[F],
-    target: Targets<'_, F>,
+    target: BatchTargets<'_, F>,
     entry: &StepEntry,
 ) -> F {
     let rows = (prediction.len() / cols.max(1)).min(entry.rows as usize);
@@ -65,7 +66,7 @@ fn right_rows<F: Real>(
     k: usize,
     cols: usize,
     prediction: &[F],
-    target: Targets<'_, F>,
+    target: BatchTargets<'_, F>,
     entry: &StepEntry,
     out: &mut [F],
 ) {

@@ -4,12 +4,12 @@ use crate::engine::gpu::kernel::parts::{
     INDEX, MATH, NO_SCALARS, STEP, read, shader, whole, write,
 };
 use crate::engine::gpu::kernel::{Kernel, Lanes, Text};
-use crate::ops::loss::kernels::{Parts, elementwise, row_target};
+use crate::ops::loss::kernels::{LossParts, elementwise, row_target};
 use crate::spec::loss::TargetForm;
 
 /// Writes 1 for each element where prediction and target agree, else 0.
 pub(crate) fn agreement(lanes: Lanes) -> Kernel {
-    let with = Parts { gradient: false, ..Parts::PLAIN };
+    let with = LossParts { gradient: false, ..LossParts::PLAIN };
     let label = format!("metric.agreement{}", lanes.suffix());
     let mut kernel = elementwise(&label, &[shader!("metric/per_element")], None, lanes, with);
     kernel.parts.push(Text::file(shader!("metric/agreement")));

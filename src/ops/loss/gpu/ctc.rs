@@ -5,7 +5,7 @@ use crate::engine::gpu::lower::{Lowering, Total};
 use crate::error::Result;
 use crate::ir::Slot;
 use crate::ops::loss::Layout;
-use crate::ops::loss::kernels::{self, Parts};
+use crate::ops::loss::kernels::{self, LossParts};
 use crate::spec::loss::TargetForm;
 use crate::spec::{Loss, Reduction};
 
@@ -51,7 +51,7 @@ impl Lowering<'_> {
         let work = self.scratch(samples * ((time + 2) * (2 * places + 1) + places + 1))?;
         let divides = matches!(reduction, Reduction::Mean | Reduction::BatchMean);
         let grad = gradient.map_or_else(|| self.scratch(1), |slot| self.region(*slot))?;
-        let kernel = kernels::loss(loss, TargetForm::ClassList, Rows::PLAIN, Parts::PLAIN);
+        let kernel = kernels::loss(loss, TargetForm::ClassList, Rows::PLAIN, LossParts::PLAIN);
         let call = self
             .call(kernel)
             .bind("prediction", &self.region(log_probs)?)

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::ir::{DType, LossInputs, Slot};
 use crate::ops::loss::Layout;
 use crate::ops::loss::LossOp;
-use crate::ops::loss::kernels::{self, Parts};
+use crate::ops::loss::kernels::{self, LossParts};
 use crate::spec::loss::TargetForm;
 use crate::spec::{Loss, Reduction};
 
@@ -51,8 +51,8 @@ impl Operands<'_> {
     }
 
     /// The parts that its kernels bind if one computes both value and gradient.
-    fn parts(&self, weight: bool) -> Parts {
-        Parts { weight, class_weight: self.class_weight.is_some(), ..Parts::PLAIN }
+    fn parts(&self, weight: bool) -> LossParts {
+        LossParts { weight, class_weight: self.class_weight.is_some(), ..LossParts::PLAIN }
     }
 }
 
@@ -165,15 +165,15 @@ impl Lowering<'_> {
     /// limit.
     fn passes(
         &self,
-        parts: Parts,
+        parts: LossParts,
         gradients: usize,
-        kernel: impl Fn(Parts) -> Kernel,
-    ) -> Vec<(usize, Parts)> {
+        kernel: impl Fn(LossParts) -> Kernel,
+    ) -> Vec<(usize, LossParts)> {
         let most = u64::from(self.gpu.limits().max_storage_buffers_per_shader_stage);
         let together = gradients > 0 && kernel(parts).storage_buffers() <= most;
-        let value = (0, Parts { gradient: together, ..parts });
+        let value = (0, LossParts { gradient: together, ..parts });
         let by = (usize::from(together)..gradients)
-            .map(|input| (input, Parts { value: false, ..parts }));
+            .map(|input| (input, LossParts { value: false, ..parts }));
         std::iter::once(value).chain(by).collect()
     }
 }
