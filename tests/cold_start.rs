@@ -59,9 +59,9 @@ fn no_kernel_of_a_cpu_adapter_keeps_or_loads_much() {
                 step(gpu.choosing(choices), &sizes, Activation::tanh(), 1 + words(22) % 1000);
             for kernel in step.plan().cold().kernels {
                 let (size, label) = (kernel.size, &kernel.label);
-                // Products have up to 64 vec4; unaligned ones load value by value.
+                // Products have up to 64 vec4; rows of no multiple of four are loaded value by value.
                 let bounds =
-                    if label.starts_with("matmul.") { [4 * 80, 1000] } else { [4 * 32, 128] };
+                    if label.starts_with("matmul.") { [4 * 80, 1000] } else { [4 * 32, 192] };
                 let fits = size.registers <= bounds[0] && size.accesses <= bounds[1];
                 assert!(fits, "{label} of {sizes:?}: {size:?}");
                 most = [most[0].max(size.registers), most[1].max(size.accesses)];

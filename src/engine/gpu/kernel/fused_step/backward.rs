@@ -1,8 +1,8 @@
 //! The layers backward: the gradients of the parameters, and the gradient with respect to the input of each layer.
 
-use super::forward::{fours, masked, pairs};
+use super::forward::masked;
 use super::text::Names;
-use super::tile::{RowLoads, within};
+use super::tile::{RowLoads, fours, pairs, within};
 use super::{FusedStep, Layer, PlacedLayer};
 use crate::engine::gpu::kernel::writer::Writer;
 use crate::spec::activation::Saves;

@@ -1,6 +1,6 @@
 //! The work of a fused step.
 
-use super::forward::fours;
+use super::tile::fours;
 use super::{FusedStep, Layer, PlacedLayer};
 
 impl FusedStep {

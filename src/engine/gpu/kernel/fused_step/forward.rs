@@ -2,7 +2,7 @@
 //! are such that an invocation loads few values for many multiplications.
 
 use super::text::Names;
-use super::tile::{RowLoads, TileShape, within};
+use super::tile::{RowLoads, TileShape, fours, pairs, within};
 use super::{FusedStep, Layer, PlacedLayer, is_stochastic};
 use crate::engine::gpu::kernel::names::tokens;
 use crate::engine::gpu::kernel::writer::Writer;
@@ -171,15 +171,6 @@ impl FusedStep {
             }
         });
     }
-}
-
-pub(super) fn pairs(rows: u32, cols: u32) -> impl Iterator<Item = (u32, u32)> {
-    (0..rows).flat_map(move |i| (0..cols).map(move |j| (i, j)))
-}
-
-/// The number of fours of a row.
-pub(super) fn fours(width: usize) -> u32 {
-    width.div_ceil(4) as u32
 }
 
 /// Zeros beyond a row's end, where `i` counts fours.

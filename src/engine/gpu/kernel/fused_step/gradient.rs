@@ -1,7 +1,6 @@
 //! The gradients of a layer's parameters: sums over the rows of a block, added to those of the workgroup's blocks before.
 
-use super::forward::pairs;
-use super::tile::TileShape;
+use super::tile::{TileShape, pairs};
 use super::{FusedStep, Layer, PlacedLayer};
 use crate::engine::gpu::kernel::writer::Writer;
 

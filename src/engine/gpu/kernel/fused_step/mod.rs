@@ -185,7 +185,7 @@ pub fn place(
     inputs: usize,
     budget: WorkgroupBudget,
 ) -> Option<(Vec<PlacedLayer>, u32, u32)> {
-    let mut next = budget.block * forward::fours(inputs);
+    let mut next = budget.block * tile::fours(inputs);
     let mut x = 0;
     let mut placed = Vec::with_capacity(layers.len());
     let mut after_dense = false;
@@ -197,14 +197,14 @@ pub fn place(
         };
         let y = if in_place && after_dense { x } else { next };
         if y == next {
-            next += budget.block * forward::fours(layer.outputs());
+            next += budget.block * tile::fours(layer.outputs());
         }
         placed.push(PlacedLayer { layer: *layer, params: *params, x, y });
         x = y;
         after_dense = matches!(layer, Layer::Dense { .. });
     }
     let outputs = layers.last().map_or(1, |(layer, _)| layer.outputs());
-    let memory = next + budget.block * forward::fours(outputs);
+    let memory = next + budget.block * tile::fours(outputs);
     // The figures' terms and the rows' sources.
     let extra = 4 * budget.block * 9;
     (16 * memory + extra <= budget.bytes).then_some((placed, next, memory))

@@ -1,7 +1,6 @@
 //! The tiles of a product: how its result is distributed over the invocations of a workgroup.
 
 use super::FusedStep;
-use super::forward::fours;
 use crate::engine::gpu::kernel::writer::Writer;
 
 /// The results of an invocation and iteration, and how many tiles there are.
@@ -177,4 +176,13 @@ impl RowLoads {
         };
         w.line(format!("let a{i} = {value};"));
     }
+}
+
+pub(super) fn pairs(rows: u32, cols: u32) -> impl Iterator<Item = (u32, u32)> {
+    (0..rows).flat_map(move |i| (0..cols).map(move |j| (i, j)))
+}
+
+/// The number of fours of a row.
+pub(super) fn fours(width: usize) -> u32 {
+    width.div_ceil(4) as u32
 }
