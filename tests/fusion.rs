@@ -503,3 +503,24 @@ fn a_step_of_three_thousand_layers_is_lowered() {
         assert!((6000..40_000).contains(&dispatches), "{dispatches}");
     }
 }
+
+#[test]
+fn a_step_records_more_metrics_than_a_fused_step_has_invocations() {
+    let x = Array2::from_shape_fn((24, 2), |(i, j)| ((i * 7 + j * 5) % 11) as f32 / 11.0);
+    let y = Array2::from_shape_fn((24, 1), |(i, _)| (i % 5) as f32 / 5.0);
+    let data = Dataset::new(x, y).unwrap();
+    let metrics = [Metric::Mse, Metric::Mae].repeat(6);
+    let trained = |device: Device| {
+        let model = Sequential::new(2).dense(4).activation(Activation::tanh()).dense(1);
+        let trainer = Trainer::new(model, Loss::mse(), Optimizer::sgd()).metrics(&metrics);
+        let mut trainer = trainer.on(&device).unwrap();
+        let first = trainer.fit(&data, Fit::epochs(3)).unwrap().last().unwrap().accuracy;
+        let all = trainer.evaluate(&data).unwrap().metrics;
+        all.into_iter().map(|(_, value)| value).chain([first]).collect::<Vec<f64>>()
+    };
+    let [cpu, gpu] = [Device::cpu(), featured_gpu().clone().into()].map(trained);
+    assert_eq!(cpu.len(), 13);
+    for (own, wanted) in gpu.iter().zip(&cpu) {
+        assert!((own - wanted).abs() <= 1e-5 * wanted.abs().max(1.0), "{gpu:?} for {cpu:?}");
+    }
+}

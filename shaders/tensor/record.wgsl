@@ -4,13 +4,13 @@ struct Params {
     capacity: u32,
     unused: vec2<u32>,
     // Where in scalars each figure is.
-    places: array<vec4<u32>, 2>,
+    places: array<vec4<u32>, 4>,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read_write> steps: Steps;
 @group(0) @binding(2) var<storage, read> scalars: array<f32>;
-@group(0) @binding(3) var<storage, read_write> ring: array<array<f32, 8>>;
+@group(0) @binding(3) var<storage, read_write> ring: array<array<f32, 16>>;
 
 @compute @workgroup_size(1)
 fn main() {

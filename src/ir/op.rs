@@ -37,7 +37,7 @@ pub enum Op {
 
 impl Op {
     /// The maximum number of values that one step can record.
-    pub const MAX_RECORDED: usize = 8;
+    pub const MAX_RECORDED: usize = 16;
 
     /// The op's name: family and member.
     pub fn name(&self) -> String {

@@ -31,7 +31,7 @@ pub struct Objective {
     pub loss: Loss,
     /// The reduction of the loss's terms to a scalar.
     pub reduction: Reduction,
-    /// The metrics recorded in addition to it, at most four, or fewer if the step records other values.
+    /// The metrics recorded in addition to it: nine, and more if the step records nothing else.
     pub metrics: Vec<Metric>,
     /// The transforms applied around the optimizer's update.
     pub transforms: GradientTransforms,

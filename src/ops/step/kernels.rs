@@ -4,6 +4,7 @@ use crate::engine::gpu::kernel::parts::{
     INDEX, NO_SCALARS, RANDOM, STEP, read, shader, whole, write,
 };
 use crate::engine::gpu::kernel::{Field, Kernel};
+use crate::ir::Op;
 
 /// Gathers rows of a data set.
 pub(crate) fn gather() -> Kernel {
@@ -17,7 +18,7 @@ pub(crate) fn record() -> Kernel {
     let parts = [STEP, NO_SCALARS, shader!("tensor/record")];
     let bindings = [write("steps"), read("scalars"), write("ring")];
     let mut kernel = whole("tensor.record", 1, &parts, &bindings, &["count", "capacity"]);
-    kernel.fields.extend([Field::unused(2), Field { name: "places", words: 8 }]);
+    kernel.fields.extend([Field::unused(2), Field { name: "places", words: Op::MAX_RECORDED }]);
     kernel
 }
 

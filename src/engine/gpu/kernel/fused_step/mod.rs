@@ -178,6 +178,9 @@ pub struct WorkgroupBudget {
     pub bytes: u32,
 }
 
+/// The maximum number of recorded values of a fused step: an invocation adds up the terms of each.
+pub const MOST_RECORDED: u32 = 8;
+
 /// Places a chain's activations in workgroup memory; none if there is not enough. Gives the layers, the place of the gradient
 /// by the network's output, and how many fours are used.
 pub fn place(
@@ -205,8 +208,8 @@ pub fn place(
     }
     let outputs = layers.last().map_or(1, |(layer, _)| layer.outputs());
     let memory = next + budget.block * tile::fours(outputs);
-    // The figures' terms and the rows' sources.
-    let extra = 4 * budget.block * 9;
+    // The terms of the recorded values, and the rows' sources.
+    let extra = 4 * budget.block * (MOST_RECORDED + 1);
     (16 * memory + extra <= budget.bytes).then_some((placed, next, memory))
 }
 

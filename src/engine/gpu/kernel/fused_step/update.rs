@@ -7,6 +7,7 @@ use crate::engine::gpu::kernel::parts::{
 };
 use crate::engine::gpu::kernel::writer::Writer;
 use crate::engine::gpu::kernel::{Binding, Field, Kernel, Text};
+use crate::ir::Op;
 use crate::ops::update::kernels::formula;
 use crate::spec::Optimizer;
 
@@ -174,7 +175,9 @@ impl Update {
                 Source::Scalar(at) => place(*at),
             };
             let to = match self.optimizer {
-                Some(_) => format!("figures[counter % {}u * 8u + {to}u]", self.ring),
+                Some(_) => {
+                    format!("figures[counter % {}u * {}u + {to}u]", self.ring, Op::MAX_RECORDED)
+                }
                 None => place(*to),
             };
             w.line(format!("{to} = {value};"));

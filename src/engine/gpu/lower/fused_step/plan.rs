@@ -4,7 +4,7 @@ use super::chain::{Judged, LayerChain};
 use super::{Plan, Split};
 use crate::engine::gpu::choice::{Choices, Class, Fusion};
 use crate::engine::gpu::kernel::fused_step::{
-    FusedStep, Layer, Parts, RowSource, WorkgroupBudget, place,
+    FusedStep, Layer, MOST_RECORDED, Parts, RowSource, WorkgroupBudget, place,
 };
 use crate::engine::gpu::lower::joins::{Joined, ReadCounts};
 use crate::engine::gpu::lower::turns;
@@ -46,6 +46,10 @@ impl Site<'_> {
         let weights = weights.ok_or("there are no parameters")?;
         if chain.figures.iter().any(|(slot, _)| !program.recorded().contains(slot)) {
             return Err("the loss or a metric is not recorded".into());
+        }
+        if chain.figures.len() > MOST_RECORDED as usize {
+            let count = chain.figures.len();
+            return Err(format!("{count} recorded values; the most is {MOST_RECORDED}").into());
         }
         // WebGPU refuses a dispatch that reads and writes one buffer.
         if let Some(slot) = chain.emits
