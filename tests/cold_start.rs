@@ -2,10 +2,12 @@
 
 use ndarray::Array2;
 use wgpu::DeviceType;
+use wgpu::naga::valid::Capabilities;
 use wgrad::embed::{Choices, Class, Fusion, Gpu, StepOptions, TrainingStep};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
 
+use crate::support::reflect::validated;
 use crate::support::run::featured_gpu;
 
 const SUBGROUPS: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features::SUBGROUP_BARRIER);
@@ -82,6 +84,9 @@ fn the_generated_text_of_a_fused_step_is_that_of_the_snapshots() {
     ] {
         let choices = Choices { class, subgroups, fusion: Fusion::Whole, ..gpu.choices() };
         let step = step(gpu.choosing(choices), &[2, 8, 3], Activation::tanh(), 16);
+        for (label, source) in step.plan().sources() {
+            validated(&label, &source, Capabilities::SUBGROUP | Capabilities::SUBGROUP_BARRIER);
+        }
         crate::snapshots::compare(name, &generated(&step));
     }
 }

@@ -58,7 +58,8 @@ fn main(
     let taking = min(params.rows, steps.entries[now].rows);
     let start = part * STRIDE;
     var total = 0.0;
-    let blocks = min(params.blocks, unknown);
+    // Uniform, since barriers depend on it, and unknown to compilers all the same.
+    let blocks = min(params.blocks, 65536u * groups.x);
     for (var block = part; block < blocks; block += params.groups) {
         let first = block * BLOCK;
         for (var i = lane; i < BLOCK; i += LANES) {

@@ -25,21 +25,9 @@ pub struct Member<'a> {
 impl Reflection {
     /// Fails the test unless the kernel is valid WGSL, without any capability but those it names.
     pub fn of(kernel: &Kernel) -> Self {
-        let source = kernel.source();
-        let module = wgsl::parse_str(&source)
-            .unwrap_or_else(|error| panic!("{}: {}", kernel.label, error.emit_to_string(&source)));
-        let capabilities = match kernel.features().contains(wgpu::Features::SUBGROUP) {
-            true => Capabilities::SUBGROUP,
-            false => Capabilities::empty(),
-        };
-        let mut validator = Validator::new(ValidationFlags::all(), capabilities);
-        validator.subgroup_stages(ShaderStages::COMPUTE);
-        validator.subgroup_operations(SubgroupOperationSet::all());
-        let outcome = validator.validate(&module);
-        if let Err(error) = outcome {
-            panic!("{}: {}", kernel.label, error.emit_to_string(&source));
-        }
-        Self { module }
+        let subgroups = kernel.features().contains(wgpu::Features::SUBGROUP);
+        let capabilities = if subgroups { Capabilities::SUBGROUP } else { Capabilities::empty() };
+        Self { module: validated(&kernel.label, &kernel.source(), capabilities) }
     }
 
     pub fn entry_points(&self) -> &[EntryPoint] {
@@ -122,6 +110,20 @@ impl Reflection {
         let TypeInner::Array { stride, .. } = ty.inner else { panic!("{:?} is no array", ty.name) };
         stride
     }
+}
+
+/// Parses a source. Fails the test unless it is valid, also in that no barrier depends on what may differ between
+/// invocations.
+pub fn validated(label: &str, source: &str, capabilities: Capabilities) -> Module {
+    let module = wgsl::parse_str(source)
+        .unwrap_or_else(|error| panic!("{label}: {}", error.emit_to_string(source)));
+    let mut validator = Validator::new(ValidationFlags::all(), capabilities);
+    validator.subgroup_stages(ShaderStages::COMPUTE);
+    validator.subgroup_operations(SubgroupOperationSet::all());
+    if let Err(error) = validator.validate(&module) {
+        panic!("{label}: {}", error.emit_to_string(source));
+    }
+    module
 }
 
 /// The number of a binding, which must be in group 0.
