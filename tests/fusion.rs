@@ -481,13 +481,15 @@ fn lowered(class: Class, fusion: Fusion, widths: &[usize]) -> Result<usize, Stri
 }
 
 #[test]
-fn a_whole_step_has_at_most_eight_layers_with_parameters() {
+fn a_whole_step_has_at_most_eight_different_layers_with_parameters() {
+    let widths = [3, 4, 5, 6, 7, 8, 9, 10];
     for fusion in [Fusion::Whole, Fusion::Auto] {
-        assert_eq!(lowered(Class::Cpu, fusion, &[3; 7]), Ok(2), "{fusion:?}");
+        assert_eq!(lowered(Class::Cpu, fusion, &widths[..7]), Ok(2), "{fusion:?}");
+        assert_eq!(lowered(Class::Cpu, fusion, &[3; 30]), Ok(2), "{fusion:?}");
     }
-    let message = lowered(Class::Cpu, Fusion::Whole, &[3; 8]).unwrap_err();
+    let message = lowered(Class::Cpu, Fusion::Whole, &widths).unwrap_err();
     assert!(message.contains("9 layers; the most is 8"), "{message}");
-    assert!(lowered(Class::Cpu, Fusion::Auto, &[3; 8]).unwrap() > 2);
+    assert!(lowered(Class::Cpu, Fusion::Auto, &widths).unwrap() > 2);
 }
 
 #[test]
@@ -522,5 +524,54 @@ fn a_step_records_more_metrics_than_a_fused_step_has_invocations() {
     assert_eq!(cpu.len(), 13);
     for (own, wanted) in gpu.iter().zip(&cpu) {
         assert!((own - wanted).abs() <= 1e-5 * wanted.abs().max(1.0), "{gpu:?} for {cpu:?}");
+    }
+}
+
+#[test]
+fn runs_of_equal_layers_do_what_the_ops_do_one_by_one() {
+    let mut draw = Draw::new(77);
+    for seed in 0..12 {
+        let width = 1 + draw.below(9);
+        let count = 3 + draw.below(5);
+        let f = draw.one_of(&[
+            Some(Activation::tanh()),
+            Some(Activation::relu()),
+            Some(Activation::gelu()),
+            Some(Activation::softplus()),
+            None,
+        ]);
+        let bias = draw.below(3) > 0;
+        let layer = |model: Sequential, width: usize| {
+            let dense = Dense::new(width);
+            let model = model.layer(if bias { dense } else { dense.no_bias() });
+            f.into_iter().fold(model, Sequential::activation)
+        };
+        let model = Sequential::new(1 + draw.below(6)).dense(width);
+        let model = (0..count).fold(model, |model, _| layer(model, width));
+        let model =
+            if draw.below(2) == 0 { model } else { layer(layer(model, width + 1), width + 1) };
+        let model = if draw.below(3) == 0 { model } else { model.dense(1 + draw.below(4)) };
+        let name = format!("{seed}: {model:?}");
+        let network = model.clone().build().unwrap();
+        let rows = 5 + draw.below(40);
+        let (inputs, outputs) = (network.inputs(), network.outputs());
+        let x = Array2::from_shape_vec((rows, inputs), uniform(seed, rows * inputs)).unwrap();
+        let y =
+            Array2::from_shape_vec((rows, outputs), uniform(seed + 99, rows * outputs)).unwrap();
+        let data = Dataset::new(x, y).unwrap();
+        let trained = |fusion| {
+            let trainer = Trainer::new(model.clone(), Loss::mse(), Optimizer::sgd()).seed(seed);
+            let mut trainer = trainer.on(&device(fusion, seed)).unwrap();
+            trainer.fit(&data, Fit::epochs(3)).unwrap();
+            assert_eq!(trainer.dispatches_per_step() == Some(2), fusion == Fusion::Whole, "{name}");
+            trainer.parameters().unwrap()
+        };
+        let (fused, apart) = (trained(Fusion::Whole), trained(Fusion::Never));
+        for ((parameter, own), (_, wanted)) in fused.iter().zip(&apart) {
+            for (own, wanted) in own.iter().zip(wanted.iter()) {
+                let near = (own - wanted).abs() <= 2e-5 * wanted.abs().max(1.0);
+                assert!(near, "{name}, {parameter}: {own} for {wanted}");
+            }
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! The layers forward. A tensor in workgroup memory has rows of fours, the last one padded with zeros. The tiles of a product
 //! are such that an invocation loads few values for many multiplications.
 
+use super::run::{Located, Offset, Run};
 use super::text::Names;
 use super::tile::{RowLoads, TileShape, fours, pairs, within};
-use super::{FusedStep, Layer, PlacedLayer, is_stochastic};
+use super::{FusedStep, Layer, is_stochastic};
 use crate::engine::gpu::kernel::names::tokens;
 use crate::engine::gpu::kernel::writer::Writer;
 use crate::spec::Activation;
@@ -13,24 +14,34 @@ impl FusedStep {
     /// Writes the function that computes the layers of a block.
     pub(super) fn forward(&self, w: &mut Writer, names: &Names) {
         w.block("fn forward(lane: u32, first: u32)", |w| {
-            for (number, placed) in self.layers.iter().enumerate() {
-                match placed.layer {
-                    Layer::Dense { .. } => self.dense(w, number, placed, names),
-                    // Part of the stores of the layer before.
-                    Layer::Activation { .. } if self.inlined(number).is_some() => continue,
-                    Layer::Activation { width, .. } => {
-                        let PlacedLayer { layer, x, y, .. } = placed;
-                        let value = masked(&self.each("forward", layer, names, "v"), width as u32);
-                        self.each_of(w, self.block * fours(width), |w| {
-                            w.line(format!(
-                                "let v = memory[{x}u + i];\nmemory[{y}u + i] = {value};"
-                            ));
-                        });
-                    }
+            for run in self.runs() {
+                let unit = run.start..run.start + run.period;
+                if !run.is_loop() {
+                    self.forward_layer(w, run.start, run, names);
+                    continue;
                 }
-                w.line("barrier();");
+                w.block(format!("for (var l = 0u; l < {}u; l++)", run.count), |w| {
+                    unit.for_each(|number| self.forward_layer(w, number, run, names));
+                });
             }
         });
+    }
+
+    fn forward_layer(&self, w: &mut Writer, number: usize, run: Run, names: &Names) {
+        let Some(own) = self.located(number, run) else { return };
+        match own.layer {
+            Layer::Dense { .. } => self.dense(w, number, &own, names),
+            // Part of the stores of the layer before.
+            Layer::Activation { .. } if self.inlined(number).is_some() => return,
+            Layer::Activation { width, .. } => {
+                let Located { layer, x, y, .. } = own;
+                let value = masked(&self.each("forward", &layer, names, "v"), width as u32);
+                self.each_of(w, self.block * fours(width), |w| {
+                    w.line(format!("let v = memory[{x} + i];\nmemory[{y} + i] = {value};"));
+                });
+            }
+        }
+        w.line("barrier();");
     }
 
     /// The activation with this number, if it is short and computed in place after a dense layer.
@@ -43,12 +54,12 @@ impl FusedStep {
     }
 
     /// Four parameters from `at` on, of which `col` is the column and `last` the last parameter of the tensor.
-    pub(super) fn params(&self, at: &str, col: &str, cols: u32, last: u32) -> String {
+    pub(super) fn params(&self, at: &str, col: &str, cols: u32, last: Offset) -> String {
         if cols.is_multiple_of(4) {
             return format!("param[({at}) / 4u]");
         }
         let parts = [0, 1, 2, 3].map(|part| {
-            let value = format!("param_at(min({at} + {part}u, {last}u))");
+            let value = format!("param_at(min({at} + {part}u, {last}))");
             format!("select(0.0, {value}, {col} + {part}u < {cols}u)")
         });
         format!("vec4({})", parts.join(", "))
@@ -73,7 +84,7 @@ impl FusedStep {
     }
 
     /// Writes a dense layer: both operands run along the inner side.
-    fn dense(&self, w: &mut Writer, number: usize, placed: &PlacedLayer, names: &Names) {
+    fn dense(&self, w: &mut Writer, number: usize, placed: &Located, names: &Names) {
         let Layer::Dense { inputs, outputs, .. } = placed.layer else { return };
         let tile = self.forward_tile(outputs);
         let inner = if inputs < 4 { 1 } else { fours(inputs) };
@@ -86,23 +97,23 @@ impl FusedStep {
                 0..4 => self.short_products(w, &rows, placed),
                 _ => self.products(w, &rows, placed),
             }
-            self.store_results(w, number, tile, names);
+            self.store_results(w, number, placed, tile, names);
         });
     }
 
     /// Writes the products of a tile along an inner side of less than four: a load of four weights holds several columns.
-    fn short_products(&self, w: &mut Writer, rows: &RowLoads, placed: &PlacedLayer) {
-        let PlacedLayer {
-            layer: Layer::Dense { inputs, outputs, .. }, params: [weight, _], ..
-        } = *placed
+    fn short_products(&self, w: &mut Writer, rows: &RowLoads, placed: &Located) {
+        let Located { layer: Layer::Dense { inputs, outputs, .. }, params: [weight, _], .. } =
+            *placed
         else {
             return;
         };
         let (k, tile) = (inputs as u32, rows.tile);
-        let (first, last) = (weight / 4, (weight + (inputs * outputs) as u32 - 1) / 4);
+        let first = weight.fours();
+        let last = weight.plus((inputs * outputs) as u32 - 1).fours();
         rows.load(w, "0u");
         for q in 0..(tile.cols * k).div_ceil(4) {
-            w.line(format!("let b{q} = param[min({first}u + col / 4u * {k}u + {q}u, {last}u)];"));
+            w.line(format!("let b{q} = param[min({first} + col / 4u * {k}u + {q}u, {last})];"));
         }
         for i in 0..tile.rows {
             rows.name(w, i, "0u");
@@ -114,10 +125,9 @@ impl FusedStep {
     }
 
     /// Writes the products of a tile along the inner side, four by four.
-    fn products(&self, w: &mut Writer, rows: &RowLoads, placed: &PlacedLayer) {
-        let PlacedLayer {
-            layer: Layer::Dense { inputs, outputs, .. }, params: [weight, _], ..
-        } = *placed
+    fn products(&self, w: &mut Writer, rows: &RowLoads, placed: &Located) {
+        let Located { layer: Layer::Dense { inputs, outputs, .. }, params: [weight, _], .. } =
+            *placed
         else {
             return;
         };
@@ -128,8 +138,8 @@ impl FusedStep {
         w.block(format!("for (var k = 0u; k < turns({}u); k++)", k.div_ceil(4)), |w| {
             rows.load(w, "k");
             for j in 0..tile.cols {
-                let at = format!("{weight}u + w{j} + k * 4u");
-                let four = self.params(&at, "k * 4u", k, weight + n * k - 1);
+                let at = format!("{weight} + w{j} + k * 4u");
+                let four = self.params(&at, "k * 4u", k, weight.plus(n * k - 1));
                 w.line(format!("let b{j} = {four};"));
             }
             for i in 0..tile.rows {
@@ -142,13 +152,20 @@ impl FusedStep {
     }
 
     /// Stores the sums of a tile with their bias, and the activation of them if it is short.
-    fn store_results(&self, w: &mut Writer, number: usize, tile: TileShape, names: &Names) {
-        let Some(placed) = self.layers.get(number) else { return };
-        let PlacedLayer { layer, params: [_, bias], y, .. } = *placed;
+    fn store_results(
+        &self,
+        w: &mut Writer,
+        number: usize,
+        placed: &Located,
+        tile: TileShape,
+        names: &Names,
+    ) {
+        let Located { layer, params: [_, bias], y, .. } = *placed;
+        let bias = bias.fours();
         let Layer::Dense { bias: has_bias, outputs, .. } = layer else { return };
         let (n, wide) = (outputs as u32, fours(outputs));
         for j in (0..tile.cols).step_by(4) {
-            let at = format!("{}u + min(col / 4u + {}u, {wide}u - 1u)", bias / 4, j / 4);
+            let at = format!("{bias} + min(col / 4u + {}u, {wide}u - 1u)", j / 4);
             let four = has_bias.map_or("vec4(0.0)".into(), |_| format!("param[{at}]"));
             w.line(format!("let bias{j} = {four};"));
         }
@@ -166,7 +183,7 @@ impl FusedStep {
                 w.block(within(tile, j, n), |w| {
                     w.line(format!("let v = vec4({}) + bias{j};", four.join(", ")));
                     let at = format!("(row + {row}) * {wide}u + (col + {j}u) / 4u");
-                    w.line(format!("memory[{y}u + {at}] = {value};"));
+                    w.line(format!("memory[{y} + {at}] = {value};"));
                 });
             }
         });

@@ -1,7 +1,8 @@
 //! The gradients of a layer's parameters: sums over the rows of a block, added to those of the workgroup's blocks before.
 
+use super::run::{Located, Offset};
 use super::tile::{TileShape, pairs};
-use super::{FusedStep, Layer, PlacedLayer};
+use super::{FusedStep, Layer};
 use crate::engine::gpu::kernel::writer::Writer;
 
 /// The sums of a tile of the parameters of a layer.
@@ -10,18 +11,17 @@ struct Sums {
     /// The columns of the layer's input and output.
     sides: [u32; 2],
     /// The offsets of the layer's input and of the gradient with respect to its output in workgroup memory.
-    x: u32,
-    grad: u32,
-    weight: u32,
-    bias: Option<u32>,
+    x: Offset,
+    grad: Offset,
+    weight: Offset,
+    bias: Option<Offset>,
     lanes: u32,
 }
 
 impl FusedStep {
     /// Writes the gradients of the parameters of a dense layer.
-    pub(super) fn parameter_gradients(&self, w: &mut Writer, placed: &PlacedLayer, grad: u32) {
-        let PlacedLayer { layer: Layer::Dense { inputs, outputs, bias, .. }, params, x, .. } =
-            *placed
+    pub(super) fn parameter_gradients(&self, w: &mut Writer, placed: &Located, grad: Offset) {
+        let Located { layer: Layer::Dense { inputs, outputs, bias, .. }, params, x, .. } = *placed
         else {
             return;
         };
@@ -93,7 +93,7 @@ impl Sums {
         let (x, deep) = (self.x, self.sides[0].div_ceil(4));
         for j in 0..self.tile.cols / 4 {
             let at = format!("min(col + {j}u, {deep}u - 1u)");
-            w.line(format!("let x{j} = memory[{x}u + (r + {row}u) * {deep}u + {at}];"));
+            w.line(format!("let x{j} = memory[{x} + (r + {row}u) * {deep}u + {at}];"));
         }
         for q in 0..self.fours() {
             let lane = row * self.fours() + q;
@@ -116,7 +116,7 @@ impl Sums {
     /// A four of the gradient with respect to the layer's output, at an offset from the tile's rows.
     fn four(&self, row: &str, offset: &str) -> String {
         let (grad, wide) = (self.grad, self.wide());
-        format!("memory[{grad}u + ({row}) * {wide}u + min(row / 4u + {offset}, {wide}u - 1u)]")
+        format!("memory[{grad} + ({row}) * {wide}u + min(row / 4u + {offset}, {wide}u - 1u)]")
     }
 
     fn store_weights(&self, w: &mut Writer, rolls: Option<&str>) {
@@ -124,7 +124,7 @@ impl Sums {
         let names = |i| (0..self.tile.cols / 4).map(|j| format!("g{i}_{j}")).collect();
         w.rolled(rolls, self.tile.rows, names, |w, row, names| {
             w.block(format!("if row + {row} < {n}u"), |w| {
-                w.line(format!("let at = start + {weight}u + (row + {row}) * {k}u + col * 4u;"));
+                w.line(format!("let at = start + {weight} + (row + {row}) * {k}u + col * 4u;"));
                 for (j, name) in (0u32..).step_by(4).zip(names) {
                     if k.is_multiple_of(4) {
                         let line =
@@ -149,7 +149,7 @@ impl Sums {
         let (wide, fours) = (self.wide(), self.fours());
         let store = |w: &mut Writer, offset: &str, sum: &str| {
             w.line(format!("let at = row / 4u + {offset};"));
-            let line = add(&format!("partial[(start + {bias}u) / 4u + at]"), "vec4(0.0)", sum);
+            let line = add(&format!("partial[(start + {bias}) / 4u + at]"), "vec4(0.0)", sum);
             w.line(format!("if at < {wide}u {{ {line} }}"));
         };
         if !self.tile.broadcasts {

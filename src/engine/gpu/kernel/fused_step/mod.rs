@@ -6,6 +6,7 @@ mod backward;
 mod cost;
 mod forward;
 mod gradient;
+mod run;
 mod text;
 mod tile;
 mod update;

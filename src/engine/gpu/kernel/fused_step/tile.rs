@@ -1,6 +1,7 @@
 //! The tiles of a product: how its result is distributed over the invocations of a workgroup.
 
 use super::FusedStep;
+use super::run::Offset;
 use crate::engine::gpu::kernel::writer::Writer;
 
 /// The results of an invocation and iteration, and how many tiles there are.
@@ -37,6 +38,8 @@ const SIDES: [u32; 7] = [64, 32, 16, 8, 4, 2, 1];
 /// adapters are slow for many values in registers.
 const MOST_RESULTS: [u32; 2] = [256, 512];
 const MOST_RESULTS_ON_CPU: [u32; 2] = [32, 64];
+/// The number of parameters that a uniform buffer of WebGPU's default limit holds.
+const MOST_UNIFORM: u32 = 16_384;
 /// The name of a value that exceeds the length of every loop; see `shaders/fused_step/turns.wgsl`.
 pub(super) const UNKNOWN: &str = "unknown";
 
@@ -49,11 +52,13 @@ struct LoadCost {
 }
 
 impl FusedStep {
+    /// The cost of loads. It does not depend on whether this step's parameters are bound as a uniform buffer, so that
+    /// parameters in a buffer of the host give the same bits as those in one of the library.
     fn load_cost(&self) -> LoadCost {
-        match (self.is_on_cpu(), self.uniform) {
-            (false, _) => LoadCost { memory: 16, param: 16 },
-            (true, false) => LoadCost { memory: 88, param: 88 },
-            (true, true) => LoadCost { memory: 88, param: 7 },
+        match self.is_on_cpu() {
+            false => LoadCost { memory: 16, param: 16 },
+            true if self.params <= MOST_UNIFORM => LoadCost { memory: 88, param: 7 },
+            true => LoadCost { memory: 88, param: 88 },
         }
     }
 
@@ -146,7 +151,7 @@ pub(super) fn within(tile: TileShape, offset: u32, cols: u32) -> String {
 /// Fours of the rows of a tile in a tensor of `wide` fours a row in workgroup memory.
 pub(super) struct RowLoads {
     pub tile: TileShape,
-    pub tensor: u32,
+    pub tensor: Offset,
     pub wide: u32,
     pub lanes: u32,
 }
@@ -154,7 +159,7 @@ pub(super) struct RowLoads {
 impl RowLoads {
     fn four(&self, row: &str, at: &str) -> String {
         let Self { tensor, wide, .. } = self;
-        format!("memory[{tensor}u + (row + {row}) * {wide}u + {at}]")
+        format!("memory[{tensor} + (row + {row}) * {wide}u + {at}]")
     }
 
     /// Loads the rows that are broadcast.

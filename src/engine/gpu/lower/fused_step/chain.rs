@@ -13,7 +13,7 @@ use crate::spec::activation::{ActivationKind, Order};
 use crate::spec::loss::{LossKind, TargetForm};
 use crate::spec::{Activation, Loss, Metric, Reduction};
 
-/// The maximum number of layers with parameters: compile time grows faster than linearly with it.
+/// The maximum number of different layers with parameters: compile time grows faster than linearly with it.
 pub(super) const MOST_LAYERS: usize = 8;
 /// The maximum number of parameters of a first layer with many input columns.
 const MOST_WEIGHTS: usize = 128 * 128;
@@ -253,9 +253,25 @@ fn is_dense((layer, ..): &Link) -> bool {
     matches!(layer, Layer::Dense { .. })
 }
 
-/// Fails if there are more than [`MOST_LAYERS`] layers with parameters.
+/// Fails if there are more than [`MOST_LAYERS`] layers with parameters; of equal ones in a row, which one loop computes,
+/// three count.
 fn few(layers: &[Link]) -> Judged<()> {
-    match layers.iter().filter(|link| is_dense(link)).count() {
+    let mut units: Vec<Vec<String>> = Vec::new();
+    for (layer, ..) in layers {
+        match layer {
+            Layer::Dense { bias, inputs, outputs, .. } => {
+                units.push(vec![format!("{inputs} {outputs} {}", bias.is_some())]);
+            }
+            Layer::Activation { f, .. } => {
+                if let Some(unit) = units.last_mut() {
+                    unit.push(f.to_string());
+                }
+            }
+        }
+    }
+    let repeats =
+        units.windows(4).filter(|four| four.windows(2).all(|two| two.first() == two.last()));
+    match units.len() - repeats.count() {
         dense if dense > MOST_LAYERS => {
             Err(format!("{dense} layers; the most is {MOST_LAYERS}").into())
         }
