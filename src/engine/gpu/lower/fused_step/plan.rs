@@ -4,7 +4,7 @@ use super::chain::{Judged, LayerChain};
 use super::{Plan, Split};
 use crate::engine::gpu::choice::{Choices, Class, Fusion};
 use crate::engine::gpu::kernel::fused_step::{
-    FusedStep, Layer, MOST_RECORDED, Parts, RowSource, WorkgroupBudget, place,
+    FusedStep, Layer, MOST_RECORDED, Parts, PlacedLayer, RowSource, WorkgroupBudget, place,
 };
 use crate::engine::gpu::lower::joins::{Joined, ReadCounts};
 use crate::engine::gpu::lower::turns;
@@ -57,7 +57,7 @@ impl Site<'_> {
         {
             return Err("the gradient by the input lies where the input does".into());
         }
-        let whole = self.whole(&chain, weights)?;
+        let whole = self.first_dispatch(&chain, weights)?;
         // The figures' buffer is the one that the update binds.
         let recorded = views.iter().any(|(slot, _)| program.recorded().contains(slot));
         let simple = |optimizer: &Optimizer| optimizer.states().len() <= 2 && !recorded;
@@ -109,7 +109,7 @@ impl Site<'_> {
     }
 
     /// The first dispatch.
-    fn whole(self, chain: &LayerChain, weights: &Weights) -> Judged<FusedStep> {
+    fn first_dispatch(self, chain: &LayerChain, weights: &Weights) -> Judged<FusedStep> {
         let Self { gpu, program, .. } = self;
         let [segment] = &weights.segments[..] else {
             return Err("the parameters are more than one binding".into());
@@ -126,28 +126,10 @@ impl Site<'_> {
                 .run(&chain.params())
                 .ok_or("other parameters lie between those of the layers")?,
         };
-        let start = |index: Option<usize>| {
-            let span = index.and_then(|index| weights.spans.get(index));
-            span.map_or(0, |span| (span.offset - base) as u32)
-        };
-        let places = |layer: &Layer| match layer {
-            Layer::Dense { weight, bias, .. } => [start(Some(*weight)), start(*bias)],
-            Layer::Activation { .. } => [0, 0],
-        };
-        let layers: Vec<_> = chain.layers.iter().map(|layer| (*layer, places(layer))).collect();
-        let software = gpu.choices().class == Class::Cpu;
-        let bytes = gpu.limits().max_compute_workgroup_storage_size;
-        // Where the invocations share what they load, more rows are as quickly loaded.
-        let broadcasts = software && gpu.choices().subgroups;
-        let blocks = if broadcasts { &[32, 16, 8, 4][..] } else { &[8, 4] };
-        let rooms = blocks.iter().map(|block| WorkgroupBudget { block: *block, bytes });
-        let mut rooms =
-            rooms.filter(|room| room.block <= 8 || room.block as usize * 16 <= chain.rows);
-        let found = rooms.find_map(|room| Some((place(&layers, inputs, room)?, room)));
-        let ((layers, grad, memory), room) =
-            found.ok_or("the activations of a few rows are more than the workgroup memory")?;
-        let blocks = chain.rows.div_ceil(room.block as usize) as u64;
-        let mut whole = FusedStep {
+        let on_cpu = gpu.choices().class == Class::Cpu;
+        let layers = layers_from(chain, weights, base);
+        let (block, (layers, grad, memory)) = self.block(&layers, inputs, chain.rows)?;
+        self.distributed(FusedStep {
             layers,
             inputs: inputs as u32,
             loss: chain.loss,
@@ -160,11 +142,11 @@ impl Site<'_> {
             shuffle: chain.target.from.shuffle,
             rows: chain.rows as u32,
             data_rows: data_rows as u32,
-            block: room.block,
+            block,
             // Eight invocations are one vector of llvmpipe's, whose barriers cost by the vector.
-            lanes: if software { 8 } else { 64 },
-            broadcasts,
-            uniform: software && self.is_uniform(base, params, &segment.params),
+            lanes: if on_cpu { 8 } else { 64 },
+            broadcasts: self.broadcasts(),
+            uniform: on_cpu && self.is_uniform(base, params, &segment.params),
             groups: 0,
             base: base as u32,
             params: params as u32,
@@ -172,23 +154,69 @@ impl Site<'_> {
             emits: chain.emits.is_some(),
             grad,
             memory,
-        };
-        let wanted = if software { 8 } else { 256 };
-        whole.groups =
-            (blocks * whole.iterations()).div_ceil(MOST_TURNS).max(wanted).min(blocks) as u32;
+        })
+    }
+
+    /// Returns whether the invocations of a workgroup, one subgroup, share what they load.
+    fn broadcasts(self) -> bool {
+        let choices = self.gpu.choices();
+        choices.class == Class::Cpu && choices.subgroups
+    }
+
+    /// The rows of a block, as many as are useful and fit into workgroup memory, and the places of the tensors there.
+    fn block(
+        self,
+        layers: &[(Layer, [u32; 2])],
+        inputs: usize,
+        rows: usize,
+    ) -> Judged<(u32, Placement)> {
+        let bytes = self.gpu.limits().max_compute_workgroup_storage_size;
+        // Where the invocations share what they load, more rows are as quickly loaded.
+        let blocks = if self.broadcasts() { &[32, 16, 8, 4][..] } else { &[8, 4] };
+        let useful = blocks.iter().filter(|block| **block <= 8 || **block as usize * 16 <= rows);
+        let mut placed = useful.filter_map(|&block| {
+            Some((block, place(layers, inputs, WorkgroupBudget { block, bytes })?))
+        });
+        let message = "the activations of a few rows are more than the workgroup memory";
+        placed.next().ok_or(message.into())
+    }
+
+    /// Distributes the blocks over workgroups.
+    fn distributed(self, mut step: FusedStep) -> Judged<FusedStep> {
+        let on_cpu = self.gpu.choices().class == Class::Cpu;
+        let blocks = u64::from(step.rows.div_ceil(step.block));
+        let wanted = if on_cpu { 8 } else { 256 };
+        let groups = (blocks * step.iterations()).div_ceil(MOST_TURNS).max(wanted).min(blocks);
+        step.groups = groups as u32;
         // The update adds the groups up one by one.
-        if software && whole.groups as usize > turns::MOST {
-            let (groups, most) = (whole.groups, turns::MOST);
+        if on_cpu && groups as usize > turns::MOST {
+            let most = turns::MOST;
             return Err(format!("{groups} partial gradients to add up; the most is {most}").into());
         }
-        let partial = u64::from(whole.groups) * u64::from(whole.stride()) * 4;
-        if partial > MOST_PARTIAL.min(gpu.limits().max_storage_buffer_binding_size) {
+        let partial = groups * u64::from(step.stride()) * 4;
+        if partial > MOST_PARTIAL.min(self.gpu.limits().max_storage_buffer_binding_size) {
             let message =
                 format!("{partial} bytes of partial gradients; the most is {MOST_PARTIAL}");
             return Err(message.into());
         }
-        Ok(whole)
+        Ok(step)
     }
+}
+
+/// The layers in workgroup memory, the place of the gradient with respect to the output, and the fours used.
+type Placement = (Vec<PlacedLayer>, u32, u32);
+
+/// The layers of a chain with the offsets of their parameters from `base` on.
+fn layers_from(chain: &LayerChain, weights: &Weights, base: usize) -> Vec<(Layer, [u32; 2])> {
+    let start = |index: Option<usize>| {
+        let span = index.and_then(|index| weights.spans.get(index));
+        span.map_or(0, |span| (span.offset - base) as u32)
+    };
+    let offsets = |layer: &Layer| match layer {
+        Layer::Dense { weight, bias, .. } => [start(Some(*weight)), start(*bias)],
+        Layer::Activation { .. } => [0, 0],
+    };
+    chain.layers.iter().map(|layer| (*layer, offsets(layer))).collect()
 }
 
 /// The gradients of the layers before a chain that products leave in parts.
