@@ -1,4 +1,4 @@
-//! Which kernel runs an op that has several: a static table, so that reruns on one device give the same bits.
+//! The choice between the kernels of an op: a static table, so that reruns on one device give the same bits.
 
 use super::kernel::Kernel;
 use super::kernel::matmul::{Epilogue, Tiling, Variant, Via};
@@ -8,36 +8,35 @@ use crate::spec::Activation;
 /// The tilings of a matrix product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MatMul {
-    /// 128 x 128 results a workgroup, through workgroup memory: large products on large GPUs.
+    /// 128 x 128 results per workgroup, through workgroup memory: for large products on large GPUs.
     Large,
     /// 64 x 64, through workgroup memory.
     Medium,
-    /// 32 x 32, through workgroup memory: where larger tiles would be too few.
+    /// 32 x 32, through workgroup memory: if there would be too few larger tiles.
     Small,
-    /// 32 x 32 straight from memory, for GPUs whose caches are fast.
+    /// 32 x 32 directly from memory: for GPUs with fast caches.
     Cached,
-    /// 4 x 256: a few rows.
+    /// 4 x 256: for a few rows.
     Row,
-    /// 256 x 4: a few columns.
+    /// 256 x 4: for a few columns.
     Column,
-    /// 4 x 4, the inner side shared by 64 invocations: a small result of a long inner side.
+    /// 4 x 4, with the inner dimension split over 64 invocations: for small results with a long inner dimension.
     Deep,
-    /// 16 x 128 straight from memory, for adapters that run on a CPU: barriers cost more there than they save, and every
-    /// number loaded costs as much as five multiplications.
+    /// 16 x 128 directly from memory: for CPU adapters, on which barriers cost more than they save.
     Wide,
-    /// 16 x 64 straight from memory, for the same.
+    /// 16 x 64 directly from memory: for CPU adapters.
     Tall,
-    /// 64 x 4 straight from memory, for the same: few columns.
+    /// 64 x 4 directly from memory: for few columns on CPU adapters.
     Thin,
-    /// 4 x 64 straight from memory, for the same: few rows.
+    /// 4 x 64 directly from memory: for few rows on CPU adapters.
     Flat,
-    /// 4 x 4, the inner side shared by 8 invocations, for the same.
+    /// 4 x 4, with the inner dimension split over 8 invocations: for CPU adapters.
     Strip,
-    /// 32 x 64, whose rows 8 invocations read together, for the same where 8 are a subgroup.
+    /// 32 x 64, whose rows the 8 invocations of a subgroup load together: for CPU adapters.
     Shared,
-    /// 64 x 64, likewise.
+    /// 64 x 64, as [`MatMul::Shared`].
     SharedTall,
-    /// 32 x 32, likewise.
+    /// 32 x 32, as [`MatMul::Shared`].
     SharedNarrow,
 }
 
@@ -90,9 +89,9 @@ impl MatMul {
 /// The kind of an adapter, by which kernels are chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// A CPU: a few cores, barriers dear.
+    /// A CPU: few cores, expensive barriers.
     Cpu,
-    /// A GPU that shares the memory of the CPU.
+    /// A GPU that uses the memory of the CPU.
     Integrated,
     /// A GPU with memory of its own.
     Discrete,
@@ -122,9 +121,9 @@ impl Class {
         !matches!(self, Self::Cpu)
     }
 
-    /// The number of shares that a workgroup takes in turn, where there are enough to keep all busy anyway.
-    pub(crate) fn turns(self, shares: u64) -> u64 {
-        (shares / (4 * self.workgroups() as u64)).clamp(1, 8)
+    /// The number of blocks of work per workgroup, if there are enough to keep all workgroups busy.
+    pub(crate) fn turns(self, blocks: u64) -> u64 {
+        (blocks / (4 * self.workgroups() as u64)).clamp(1, 8)
     }
 
     fn tiling(self, [m, k, n]: [usize; 3], subgroups: bool) -> MatMul {
@@ -154,11 +153,11 @@ impl Class {
     }
 }
 
-/// The shortest part of an inner side that is worth a workgroup of its own.
+/// The minimum depth of a split of the inner dimension.
 const LEAST_DEPTH: usize = 256;
 
-/// The longest inner side that one workgroup sums: llvmpipe ends an invocation's loops after 65 535 turns, and shorter sums
-/// are more exact.
+/// The maximum depth that one workgroup sums: llvmpipe ends the loops of an invocation after 65 535 iterations, and shorter
+/// sums are more accurate.
 const MOST_DEPTH: usize = 16_384;
 
 /// The kernels that plans are made of.
@@ -166,9 +165,10 @@ const MOST_DEPTH: usize = 16_384;
 pub struct Choices {
     /// The kind of the adapter.
     pub class: Class,
-    /// True if invocations may exchange numbers within a subgroup: of 8 on a CPU adapter, of any size on a GPU.
+    /// True if invocations may exchange values within a subgroup: of 8 on a CPU adapter, whose device also needs
+    /// `SUBGROUP_BARRIER`; of any size on a GPU.
     pub subgroups: bool,
-    /// The tiling of all matrix products, in place of the table's.
+    /// The tiling of all matrix products, instead of those of the table.
     pub matmul: Option<MatMul>,
     /// True if the library's own kernels keep all of WebGPU's run-time checks. User-defined ones always do.
     pub checked: bool,
@@ -180,15 +180,15 @@ pub struct Choices {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Fusion {
-    /// Whole steps where a program is one; else products take along what surrounds them: a bias, an activation or its
-    /// derivative, the gradient of a bias. On GPUs a layer's products backward go together, and so do the last layers,
-    /// if they are narrow, with the loss, forward and backward.
+    /// A whole training step of a small network in two dispatches; otherwise each product with its bias, activation or
+    /// derivative, and with the gradient of the bias. On GPUs also the two products of a layer's backward pass in one
+    /// dispatch, and the last layers, if they are narrow, with the loss and their backward pass.
     Auto,
-    /// As [`Fusion::Auto`], without whole steps and parts of them.
+    /// As [`Fusion::Auto`], but without fused steps.
     Layers,
     /// Each op by itself, so that a host can record between any two.
     Never,
-    /// Whole steps; a program that is none is refused.
+    /// Whole training steps only; any other program is refused.
     Whole,
 }
 
