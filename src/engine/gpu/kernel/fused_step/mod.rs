@@ -84,6 +84,22 @@ pub enum StepMetric {
     Metric(Metric),
 }
 
+impl Layer {
+    /// Returns whether one text serves both layers: they differ at most in the places of their parameters and tensors.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::Dense { bias, inputs, outputs, .. },
+                Self::Dense { bias: other, inputs: k, outputs: n, .. },
+            ) => (bias.is_some(), inputs, outputs) == (other.is_some(), k, n),
+            (Self::Activation { f, width, .. }, Self::Activation { f: g, width: n, .. }) => {
+                f == g && width == n && !is_stochastic(f)
+            }
+            _ => false,
+        }
+    }
+}
+
 impl StepMetric {
     /// The number of largest outputs among which a class must be, of a metric that counts classes.
     pub(super) fn top(&self) -> Option<usize> {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{FusedStep, Layer, PlacedLayer, is_stochastic};
+use super::{FusedStep, Layer, PlacedLayer};
 
 /// An offset that moves with the layers of a run, `l`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,16 +124,6 @@ impl FusedStep {
         let at = |number: usize| self.layers.get(number);
         let (Some(a), Some(b)) = (at(first), at(first + period)) else { return false };
         let (Some(c), Some(d)) = (at(number - period), at(number)) else { return false };
-        let same = match (&c.layer, &d.layer) {
-            (
-                Layer::Dense { bias, inputs, outputs, .. },
-                Layer::Dense { bias: other, inputs: k, outputs: n, .. },
-            ) => (bias.is_some(), inputs, outputs) == (other.is_some(), k, n),
-            (Layer::Activation { f, width, .. }, Layer::Activation { f: g, width: n, .. }) => {
-                f == g && width == n && !is_stochastic(f)
-            }
-            _ => false,
-        };
         let steps = |from: &PlacedLayer, to: &PlacedLayer| {
             let [weight, bias] = from.params;
             [
@@ -144,6 +134,6 @@ impl FusedStep {
             ]
         };
         let step = steps(a, b);
-        same && step.iter().all(Option::is_some) && step == steps(c, d)
+        c.layer.is_like(&d.layer) && step.iter().all(Option::is_some) && step == steps(c, d)
     }
 }

@@ -256,21 +256,20 @@ fn is_dense((layer, ..): &Link) -> bool {
 /// Fails if there are more than [`MOST_LAYERS`] layers with parameters; of equal ones in a row, which one loop computes,
 /// three count.
 fn few(layers: &[Link]) -> Judged<()> {
-    let mut units: Vec<Vec<String>> = Vec::new();
+    let mut units: Vec<Vec<&Layer>> = Vec::new();
     for (layer, ..) in layers {
-        match layer {
-            Layer::Dense { bias, inputs, outputs, .. } => {
-                units.push(vec![format!("{inputs} {outputs} {}", bias.is_some())]);
-            }
-            Layer::Activation { f, .. } => {
-                if let Some(unit) = units.last_mut() {
-                    unit.push(f.to_string());
-                }
-            }
+        match (layer, units.last_mut()) {
+            (Layer::Dense { .. }, _) => units.push(vec![layer]),
+            (_, Some(unit)) => unit.push(layer),
+            _ => {}
         }
     }
-    let repeats =
-        units.windows(4).filter(|four| four.windows(2).all(|two| two.first() == two.last()));
+    let like = |a: &[&Layer], b: &[&Layer]| {
+        a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.is_like(b))
+    };
+    let repeats = units
+        .windows(4)
+        .filter(|four| four.windows(2).all(|two| matches!(two, [a, b] if like(a, b))));
     match units.len() - repeats.count() {
         dense if dense > MOST_LAYERS => {
             Err(format!("{dense} layers; the most is {MOST_LAYERS}").into())
