@@ -126,14 +126,15 @@ impl Class {
         (blocks / (4 * self.workgroups() as u64)).clamp(1, 8)
     }
 
-    fn tiling(self, [m, k, n]: [usize; 3], subgroups: bool) -> MatMul {
+    fn tiling(self, form: Form, [m, k, n]: [usize; 3], subgroups: bool) -> MatMul {
         if self == Self::Cpu {
             // Of tilings with 32, 64 and 128 vec4 in registers, each takes twice as long to compile as the one before and is
-            // a sixth faster.
+            // up to a fifth faster, most for TN, whose loop is the shortest.
             let work = m.saturating_mul(k).saturating_mul(n);
+            let large = if form == Form::TN { 1 << 24 } else { 1 << 26 };
             return match (m, n) {
                 (65.., 9..) if subgroups && work >= 1 << 28 => MatMul::SharedTall,
-                (17.., 9..) if subgroups && work >= 1 << 24 => MatMul::Shared,
+                (17.., 9..) if subgroups && work >= large => MatMul::Shared,
                 (9.., 9..) if subgroups => MatMul::SharedNarrow,
                 (..=8, ..=8) if k >= 64 => MatMul::Strip,
                 (_, ..=4) => MatMul::Thin,
@@ -217,15 +218,22 @@ impl Choices {
         }
         let sides = [4, 8, 16, 64, 512, 2048];
         let products = sides.into_iter().flat_map(|m| sides.map(|n| [[m, 4, n], [m, 256, n]]));
-        let taken: Vec<MatMul> =
-            products.flatten().map(|sides| self.class.tiling(sides, self.subgroups)).collect();
+        let taken: Vec<MatMul> = products
+            .flatten()
+            .flat_map(|sides| Form::ALL.map(|form| self.class.tiling(form, sides, self.subgroups)))
+            .collect();
         MatMul::ALL.into_iter().filter(|tiling| taken.contains(tiling)).collect()
     }
 
     /// The tiling of a product, that which was measured if one was, and how much of its inner side a workgroup takes.
-    pub(crate) fn product(&self, product: &Product, tuned: Option<MatMul>) -> (Tiling, usize) {
+    pub(crate) fn product(
+        &self,
+        form: Form,
+        product: &Product,
+        tuned: Option<MatMul>,
+    ) -> (Tiling, usize) {
         let Product { m, k, n, .. } = *product;
-        let own = || self.class.tiling([m, k, n], self.subgroups);
+        let own = || self.class.tiling(form, [m, k, n], self.subgroups);
         let tiling = match self.matmul.or(tuned).unwrap_or_else(own).tiling() {
             Tiling { via: Via::Subgroup, .. } if !(self.subgroups && self.class == Class::Cpu) => {
                 MatMul::Wide.tiling()

@@ -139,7 +139,7 @@ impl Gpu {
 
     /// The tiling of a product, and how much of its inner side a workgroup takes.
     pub(crate) fn product(&self, form: Form, product: &Product) -> (Tiling, usize) {
-        self.choices().product(product, self.tuning.tiling(form, product))
+        self.choices().product(form, product, self.tuning.tiling(form, product))
     }
 
     /// The same device for plans whose products take the tilings of `tuning`; others are the table's.

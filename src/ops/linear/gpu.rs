@@ -1,7 +1,7 @@
 //! The GPU dispatches.
 
 use super::{LinearOp, kernels};
-use crate::engine::gpu::kernel::matmul::{Epilogue, Pair, Variant};
+use crate::engine::gpu::kernel::matmul::{Epilogue, Pair, Variant, Via};
 use crate::engine::gpu::lower::{Call, Lowering, groups};
 use crate::engine::gpu::memory::Region;
 use crate::error::Result;
@@ -82,9 +82,11 @@ impl Lowering<'_> {
         let (parts, len) = (k.div_ceil(depth).max(1), product.count() * m * n);
         let [rows, cols] = tiling.block().map(|side| side as usize);
         let tiles = groups(m, rows) * groups(n, cols) * (product.count() * parts) as u64;
+        let edge = !m.is_multiple_of(rows) || !n.is_multiple_of(cols) || !k.is_multiple_of(16);
         let variant = Variant {
             fours: [m, k, n].map(|side| side.is_multiple_of(4)),
-            edge: !m.is_multiple_of(rows) || !n.is_multiple_of(cols) || !k.is_multiple_of(16),
+            // On the CPU adapters that take these tilings, another kernel costs more than the comparisons.
+            edge: edge || tiling.via == Via::Subgroup,
             batched: product.count() > 1,
             split: parts > 1,
             sums: fused.sums.is_some(),

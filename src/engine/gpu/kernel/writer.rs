@@ -8,6 +8,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
+    /// Begins within blocks that something else writes.
+    pub(crate) fn within(depth: usize) -> Self {
+        Self { depth, ..Self::default() }
+    }
+
     /// Writes lines.
     pub(crate) fn line(&mut self, lines: impl AsRef<str>) {
         for line in lines.as_ref().lines() {

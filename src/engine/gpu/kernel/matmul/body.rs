@@ -15,7 +15,7 @@ impl Variant {
     /// What the lanes along the inner side have shares of.
     pub(super) fn shared(&self) -> Vec<String> {
         let results = self.accumulators().into_iter().map(|(row, col)| format!("c{row}_{col}"));
-        let sums = if self.sums { self.tiling.each[0] / 4 } else { 0 };
+        let sums = if self.sums { self.summed().len() } else { 0 };
         results.chain((0..sums).map(|i| format!("sum{i}"))).collect()
     }
 
@@ -66,9 +66,12 @@ impl Variant {
             let _ = writeln!(text, "    var c{row}_{col} = vec4(0.0);");
         }
         if self.sums {
-            // One column of invocations of one column of workgroups sums what all of them load.
-            let _ = writeln!(text, "    let is_first = left + {lane_col} == 0u;");
-            for i in 0..rows / 4 {
+            // One column of invocations of one column of workgroups sums what all of them load; where an invocation loads for
+            // its subgroup, each sums what it loads.
+            let place =
+                if via == Via::Subgroup { "left".into() } else { format!("left + {lane_col}") };
+            let _ = writeln!(text, "    let is_first = {place} == 0u;");
+            for (i, _) in self.summed().iter().enumerate() {
                 let _ = writeln!(text, "    var sum{i} = vec4(0.0);");
             }
         }
@@ -84,29 +87,50 @@ impl Variant {
         text + "}\n"
     }
 
-    /// What is stored of the results, and of the sums.
+    /// The stores of the results and of the sums. A turn of a loop stores four rows, or one where columns are not stored by
+    /// fours.
     fn stores(&self) -> String {
         let Tiling { each: [rows, cols], lanes: [down, ..], .. } = self.tiling;
-        let step = 4 * down;
-        let most = self.tiling.rolls().then_some("params.m - top");
-        let names = |row| (0..cols / 4).map(|col| format!("c{row}_{col}")).collect();
-        let mut w = Writer::default();
-        w.rolled(most, rows, names, |w, row, names| {
-            for (col, name) in names.iter().enumerate() {
-                let row = format!("row0 + {row} / 4u * {step}u + {row} % 4u");
-                w.line(format!("store(start, {row}, col{col}, {name});"));
+        let (step, each) = (4 * down, if self.writes_fours() { 4 } else { 1 });
+        let most = format!("(params.m - top + {}u) / {each}u", each - 1);
+        let names = |turn| {
+            let rows = each * turn..each * (turn + 1);
+            rows.flat_map(|row| (0..cols / 4).map(move |col| format!("c{row}_{col}"))).collect()
+        };
+        let mut w = Writer::within(1);
+        w.rolled(self.tiling.rolls().then_some(&most), rows / each, names, |w, turn, names| {
+            let first = match each {
+                1 => format!("row0 + {turn} / 4u * {step}u + {turn} % 4u"),
+                _ => format!("row0 + {turn} * {step}u"),
+            };
+            for (row, names) in names.chunks(cols as usize / 4).enumerate() {
+                for (col, name) in names.iter().enumerate() {
+                    w.line(format!("store(start, {first} + {row}u, col{col}, {name});"));
+                }
             }
         });
         if self.sums {
-            let names = |row| vec![format!("sum{row}")];
             w.block("if is_first", |w| {
-                w.rolled(most, rows / 4, names, |w, row, names| {
-                    let name = names.concat();
-                    w.line(format!("store_sums(part, row0 + {row} * {step}u, {name});"));
-                });
+                for (i, row) in self.summed().iter().enumerate() {
+                    w.line(format!("store_sums(part, {row}, sum{i});"));
+                }
             });
         }
         w.finish()
+    }
+
+    /// The first row of every four whose sum an invocation has: of those that it loads.
+    pub(super) fn summed(&self) -> Vec<String> {
+        let Tiling { each: [rows, _], lanes: [_, across, _], via } = self.tiling;
+        match via {
+            Via::Subgroup => (0..rows / 4 / across).map(|i| self.shared_row(i)).collect(),
+            _ => (0..rows / 4).map(|i| format!("row{i}")).collect(),
+        }
+    }
+
+    /// The first of the rows that an invocation loads for its subgroup.
+    pub(super) fn shared_row(&self, block: u32) -> String {
+        format!("top + ({}u + lane) * 4u", block * self.tiling.lanes[1])
     }
 
     /// The lanes along the inner side add their shares up, by a fixed tree.

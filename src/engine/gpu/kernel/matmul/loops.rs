@@ -21,6 +21,7 @@ impl Variant {
         for inner in 0..4 {
             let names = |letter: &'static str| move |i| format!("{letter}{i}[{inner}]");
             text += &self.multiply(names("a"), names("b"));
+            text += &self.add_sums(names("a"));
         }
         text + "    }\n"
     }
@@ -29,45 +30,55 @@ impl Variant {
     pub(super) fn shared_loop(&self) -> String {
         let [rows, cols] = self.tiling.each;
         let across = self.tiling.lanes[1];
-        let mut text = "    for (var inner = begin; inner < end; inner += 4u) {\n".to_string();
+        let (each, load) = if self.loads_lines() { (1, "line") } else { (4, "load") };
+        let end = if each == 1 { "" } else { ", end" };
+        let mut text = format!("    for (var inner = begin; inner < end; inner += {each}u) {{\n");
         for i in 0..rows / 4 / across {
-            let first = i * across;
-            let _ = writeln!(
-                text,
-                "        let a{i} = load_a(top + ({first}u + lane) * 4u, inner, end);"
-            );
+            let row = self.shared_row(i);
+            let _ = writeln!(text, "        let a{i} = {load}_a({row}, inner{end});");
         }
         for i in 0..cols / 4 {
-            let _ = writeln!(text, "        let b{i} = load_b(col{i}, inner, end);");
+            let _ = writeln!(text, "        let b{i} = {load}_b(col{i}, inner{end});");
         }
-        for inner in 0..4 {
+        let part = |name: String, inner| if each == 1 { name } else { format!("{name}[{inner}]") };
+        for inner in 0..each {
+            let a = |i| part(format!("a{i}"), inner);
             for i in 0..rows / 4 {
-                let (block, lane) = (i / across, i % across);
+                let (from, lane) = (a(i / across), i % across);
                 let _ = writeln!(
                     text,
-                    "        let s{i}_{inner} = subgroupBroadcast(a{block}[{inner}], {lane}u);"
+                    "        let s{i}_{inner} = subgroupBroadcast({from}, {lane}u);"
                 );
             }
-            text += &self.multiply(|i| format!("s{i}_{inner}"), |i| format!("b{i}[{inner}]"));
+            let b = |i| part(format!("b{i}"), inner);
+            text += &self.multiply(|i| format!("s{i}_{inner}"), b);
+            for (i, _) in (0u32..).zip(self.summed()).filter(|_| self.sums) {
+                let _ = writeln!(text, "        sum{i} += {};", a(i));
+            }
         }
         text + "    }\n"
     }
 
     /// The products of one inner index.
-    pub(super) fn multiply(&self, a: impl Fn(u32) -> String, b: impl Fn(u32) -> String) -> String {
+    fn multiply(&self, a: impl Fn(u32) -> String, b: impl Fn(u32) -> String) -> String {
         let mut text = String::new();
         for (row, col) in self.accumulators() {
             let part = row % 4;
             let _ = writeln!(text, "        c{row}_{col} += {}[{part}] * {};", a(row / 4), b(col));
         }
-        if self.sums {
-            text += "        if is_first {\n";
-            for i in 0..self.tiling.each[0] / 4 {
-                let _ = writeln!(text, "            sum{i} += {};", a(i));
-            }
-            text += "        }\n";
-        }
         text
+    }
+
+    /// The sums of one inner index.
+    fn add_sums(&self, a: impl Fn(u32) -> String) -> String {
+        if !self.sums {
+            return String::new();
+        }
+        let mut text = "        if is_first {\n".to_string();
+        for (i, _) in (0u32..).zip(self.summed()) {
+            let _ = writeln!(text, "            sum{i} += {};", a(i));
+        }
+        text + "        }\n"
     }
 
     pub(super) fn staged_loop(&self, lane_row: &str, lane_col: &str) -> String {
@@ -93,6 +104,7 @@ impl Variant {
             }
             let names = |letter: &'static str| move |i| format!("{letter}{i}_{inner}");
             text += &self.multiply(names("a"), names("b"));
+            text += &self.add_sums(names("a"));
         }
         text + "        }\n        workgroupBarrier();\n    }\n"
     }

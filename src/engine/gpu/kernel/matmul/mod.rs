@@ -215,10 +215,18 @@ impl Variant {
         first.into_iter().chain(self.epilogue.bindings()).chain(sums).collect()
     }
 
+    /// Whether a turn of the loop along the inner side takes one inner index: where memory runs along the other sides of both
+    /// operands, no more are loaded together.
+    fn loads_lines(&self) -> bool {
+        self.tiling.via == Via::Subgroup && self.form == Form::TN
+    }
+
     /// The functions, of which `product` computes the results of a workgroup.
     fn functions(&self) -> String {
-        let mut text = self.load("a", self.form != Form::TN);
-        text += &self.load("b", self.form == Form::NT);
+        let mut text = match self.loads_lines() {
+            true => self.line("a") + &self.line("b"),
+            false => self.load("a", self.form != Form::TN) + &self.load("b", self.form == Form::NT),
+        };
         text += &self.finish();
         text += &self.store();
         if self.sums {
