@@ -6,20 +6,15 @@ use super::{STAGE, Variant};
 use crate::ir::Form;
 
 impl Variant {
+    /// Each invocation reads what it needs.
     pub(super) fn direct_loop(&self) -> String {
-        let [rows, cols] = self.tiling.each;
+        let [rows, _] = self.tiling.each;
         let deep = self.tiling.lanes[2];
         let first = if deep > 1 { format!("begin + lane % {deep}u * 4u") } else { "begin".into() };
-        let mut text =
-            format!("    for (var inner = {first}; inner < end; inner += {}u) {{\n", 4 * deep);
-        for i in 0..rows / 4 {
-            let _ = writeln!(text, "        let a{i} = load_a(row{i}, inner, end);");
-        }
-        for i in 0..cols / 4 {
-            let _ = writeln!(text, "        let b{i} = load_b(col{i}, inner, end);");
-        }
-        for inner in 0..4 {
-            let names = |letter: &'static str| move |i| format!("{letter}{i}[{inner}]");
+        let rows = (0..rows / 4).map(|i| format!("row{i}"));
+        let mut text = self.loads(&first, self.inner_each() * deep, rows);
+        for inner in 0..self.inner_each() {
+            let names = |letter: &'static str| move |i| self.loaded(letter, i, inner);
             text += &self.multiply(names("a"), names("b"));
             text += &self.add_sums(names("a"));
         }
@@ -28,35 +23,47 @@ impl Variant {
 
     /// Each invocation reads four rows of every 32 and tells the others.
     pub(super) fn shared_loop(&self) -> String {
-        let [rows, cols] = self.tiling.each;
+        let [rows, _] = self.tiling.each;
         let across = self.tiling.lanes[1];
-        let (each, load) = if self.loads_lines() { (1, "line") } else { (4, "load") };
-        let end = if each == 1 { "" } else { ", end" };
-        let mut text = format!("    for (var inner = begin; inner < end; inner += {each}u) {{\n");
-        for i in 0..rows / 4 / across {
-            let row = self.shared_row(i);
-            let _ = writeln!(text, "        let a{i} = {load}_a({row}, inner{end});");
-        }
-        for i in 0..cols / 4 {
-            let _ = writeln!(text, "        let b{i} = {load}_b(col{i}, inner{end});");
-        }
-        let part = |name: String, inner| if each == 1 { name } else { format!("{name}[{inner}]") };
-        for inner in 0..each {
-            let a = |i| part(format!("a{i}"), inner);
+        let mut text = self.loads("begin", self.inner_each(), self.summed().into_iter());
+        for inner in 0..self.inner_each() {
             for i in 0..rows / 4 {
-                let (from, lane) = (a(i / across), i % across);
+                let (from, lane) = (self.loaded("a", i / across, inner), i % across);
                 let _ = writeln!(
                     text,
                     "        let s{i}_{inner} = subgroupBroadcast({from}, {lane}u);"
                 );
             }
-            let b = |i| part(format!("b{i}"), inner);
-            text += &self.multiply(|i| format!("s{i}_{inner}"), b);
+            text += &self.multiply(|i| format!("s{i}_{inner}"), |i| self.loaded("b", i, inner));
             for (i, _) in (0u32..).zip(self.summed()).filter(|_| self.sums) {
-                let _ = writeln!(text, "        sum{i} += {};", a(i));
+                let _ = writeln!(text, "        sum{i} += {};", self.loaded("a", i, inner));
             }
         }
         text + "    }\n"
+    }
+
+    /// The head of a loop along the inner side, and what a turn loads: blocks of four inner indices, or lines of one.
+    fn loads(&self, first: &str, step: u32, rows: impl Iterator<Item = String>) -> String {
+        let [_, cols] = self.tiling.each;
+        let (load, end) = if self.loads_lines() { ("line", "") } else { ("load", ", end") };
+        let mut text = format!("    for (var inner = {first}; inner < end; inner += {step}u) {{\n");
+        for (i, row) in rows.enumerate() {
+            let _ = writeln!(text, "        let a{i} = {load}_a({row}, inner{end});");
+        }
+        for i in 0..cols / 4 {
+            let _ = writeln!(text, "        let b{i} = {load}_b(col{i}, inner{end});");
+        }
+        text
+    }
+
+    /// How many inner indices a turn of the loop takes.
+    const fn inner_each(&self) -> u32 {
+        if self.loads_lines() { 1 } else { 4 }
+    }
+
+    /// What was loaded of an operand at an inner index of the turn.
+    fn loaded(&self, operand: &str, i: u32, inner: u32) -> String {
+        if self.loads_lines() { format!("{operand}{i}") } else { format!("{operand}{i}[{inner}]") }
     }
 
     /// The products of one inner index.

@@ -132,19 +132,22 @@ impl Variant {
         text
     }
 
-    /// The function that loads four rows of a, or columns of b, at one inner index, where memory runs along them.
-    pub(super) fn line(&self, name: &str) -> String {
+    /// The function that loads four rows of a, or columns of b, at one inner index.
+    pub(super) fn line(&self, name: &str, along: bool) -> String {
         let (number, side) = if name == "a" { (0, "params.m") } else { (2, "params.n") };
         let head = format!("\nfn line_{name}(outer: u32, inner: u32) -> vec4<f32> {{\n");
-        let start = format!("{name}_start + inner * {side}");
-        if self.reads_fours(false, number) {
+        if !along && self.reads_fours(along, number) {
             let outer =
                 if self.has_edge() { format!("min(outer, {side} - 4u)") } else { "outer".into() };
-            return head + &format!("    return {name}[({start} + {outer}) / 4u];\n}}\n");
+            let at = format!("{name}_start + inner * {side} + {outer}");
+            return head + &format!("    return {name}[({at}) / 4u];\n}}\n");
         }
-        let part = |i| format!("{name}[start + min(outer + {i}u, {side} - 1u)]");
+        let [far, near] = if along { ["", " * params.k"] } else { [&*format!(" * {side}"), ""] };
+        let part = |i| format!("{name}[start + min(outer + {i}u, {side} - 1u){near}]");
         let parts = [0, 1, 2, 3].map(part).join(", ");
-        head + &format!("    let start = {start};\n    return vec4({parts});\n}}\n")
+        head + &format!(
+            "    let start = {name}_start + inner{far};\n    return vec4({parts});\n}}\n"
+        )
     }
 
     /// The function that turns four results of a row into what is stored.

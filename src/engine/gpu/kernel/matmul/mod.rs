@@ -215,16 +215,18 @@ impl Variant {
         first.into_iter().chain(self.epilogue.bindings()).chain(sums).collect()
     }
 
-    /// Whether a turn of the loop along the inner side takes one inner index: where memory runs along the other sides of both
-    /// operands, no more are loaded together.
-    fn loads_lines(&self) -> bool {
-        self.tiling.via == Via::Subgroup && self.form == Form::TN
+    /// Whether a turn of the loop along the inner side takes one inner index. Compilers of CPU adapters are slow for each load,
+    /// and where no operand has four of the inner side beside each other, as many loads give less text.
+    const fn loads_lines(&self) -> bool {
+        let [_, inner_fours, _] = self.fours;
+        let along = !matches!(self.form, Form::TN) && inner_fours;
+        self.tiling.rolls() && self.tiling.lanes[2] == 1 && !along
     }
 
     /// The functions, of which `product` computes the results of a workgroup.
     fn functions(&self) -> String {
         let mut text = match self.loads_lines() {
-            true => self.line("a") + &self.line("b"),
+            true => self.line("a", self.form != Form::TN) + &self.line("b", self.form == Form::NT),
             false => self.load("a", self.form != Form::TN) + &self.load("b", self.form == Form::NT),
         };
         text += &self.finish();
