@@ -9,6 +9,7 @@ mod host;
 use clap::Parser;
 use host::{Host, Options, Result, field};
 use wgrad::data::Targets;
+use wgrad::embed::StepOptions;
 use wgrad::prelude::*;
 
 /// Trains and draws in the same frames
@@ -32,7 +33,7 @@ fn main() -> Result {
     let trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam().learning_rate(0.05))
         .seed(options.seed)
         .on(&gpu.into())?;
-    let mut step = trainer.into_step(data.len())?;
+    let mut step = trainer.into_step(StepOptions::rows(data.len()).fused())?;
     let mut seen = step.inference(field::COUNT)?;
 
     let mut encoder = host.encoder();
@@ -43,8 +44,7 @@ fn main() -> Result {
 
     let (points, classes) =
         (wgrad::embed::Region::whole(points), wgrad::embed::Region::whole(classes));
-    let painter =
-        host.painter(field::PAINT, &[seen.outputs(), &step.parameter(0)?, &points, &classes]);
+    let painter = host.field([seen.outputs(), &step.parameter(0)?], [&points, &classes]);
     let mut loss = f64::NAN;
     for frame in 0..options.frames {
         let mut encoder = host.encoder();

@@ -119,6 +119,11 @@ impl Host {
         Painter::new(&self.device, wgpu::TextureFormat::Rgba8Unorm, fragment, regions)
     }
 
+    /// The picture of a decision field; see [`field::painter`].
+    pub fn field(&self, network: [&Region; 2], points: [&Region; 2]) -> Painter {
+        field::painter(&self.device, wgpu::TextureFormat::Rgba8Unorm, network, points)
+    }
+
     /// A compute pipeline over the buffers, bound in order.
     pub fn pass(&self, source: &str, regions: &[&Region]) -> Pass {
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {

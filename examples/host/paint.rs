@@ -3,21 +3,75 @@
 use wgrad::embed::Region;
 use wgrad::wgpu;
 
-/// A render pipeline that fills a texture, and the buffers it reads.
+/// Draws in a render pass, each over those before it.
 pub struct Painter {
+    draws: Vec<Draw>,
+}
+
+/// A render pipeline, the buffers it reads, and how many instances of a triangle it draws.
+struct Draw {
     pipeline: wgpu::RenderPipeline,
     group: wgpu::BindGroup,
+    instances: u32,
 }
 
 impl Painter {
-    /// `fragment` reads the buffers as storage, bound in order.
+    /// Fills the texture: `fragment` reads the buffers as storage, bound in order.
     pub fn new(
         device: &wgpu::Device,
         format: wgpu::TextureFormat,
         fragment: &str,
         regions: &[&Region],
     ) -> Self {
-        let source = format!("{TRIANGLE}\n{fragment}");
+        let draw = Draw::new(device, format, &format!("{TRIANGLE}\n{fragment}"), regions, 1);
+        Self { draws: vec![draw] }
+    }
+
+    /// Draws `count` triangles over it, whose corners `source` places.
+    pub fn with_marks(
+        mut self,
+        device: &wgpu::Device,
+        format: wgpu::TextureFormat,
+        source: &str,
+        regions: &[&Region],
+        count: u32,
+    ) -> Self {
+        self.draws.push(Draw::new(device, format, source, regions, count));
+        self
+    }
+
+    /// Draws over the whole texture.
+    pub fn draw(&self, encoder: &mut wgpu::CommandEncoder, target: &wgpu::Texture) {
+        let view = target.create_view(&Default::default());
+        let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
+            label: Some("painter"),
+            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
+                view: &view,
+                depth_slice: None,
+                resolve_target: None,
+                ops: Default::default(),
+            })],
+            depth_stencil_attachment: None,
+            timestamp_writes: None,
+            occlusion_query_set: None,
+            multiview_mask: None,
+        });
+        for draw in &self.draws {
+            pass.set_pipeline(&draw.pipeline);
+            pass.set_bind_group(0, &draw.group, &[]);
+            pass.draw(0..3, 0..draw.instances);
+        }
+    }
+}
+
+impl Draw {
+    fn new(
+        device: &wgpu::Device,
+        format: wgpu::TextureFormat,
+        source: &str,
+        regions: &[&Region],
+        instances: u32,
+    ) -> Self {
         let module = device.create_shader_module(wgpu::ShaderModuleDescriptor {
             label: Some("painter"),
             source: wgpu::ShaderSource::Wgsl(source.into()),
@@ -44,28 +98,7 @@ impl Painter {
             cache: None,
         });
         let group = group(device, &pipeline.get_bind_group_layout(0), regions);
-        Self { pipeline, group }
-    }
-
-    /// Draws over the whole texture.
-    pub fn draw(&self, encoder: &mut wgpu::CommandEncoder, target: &wgpu::Texture) {
-        let view = target.create_view(&Default::default());
-        let mut pass = encoder.begin_render_pass(&wgpu::RenderPassDescriptor {
-            label: Some("painter"),
-            color_attachments: &[Some(wgpu::RenderPassColorAttachment {
-                view: &view,
-                depth_slice: None,
-                resolve_target: None,
-                ops: Default::default(),
-            })],
-            depth_stencil_attachment: None,
-            timestamp_writes: None,
-            occlusion_query_set: None,
-            multiview_mask: None,
-        });
-        pass.set_pipeline(&self.pipeline);
-        pass.set_bind_group(0, &self.group, &[]);
-        pass.draw(0..3, 0..1);
+        Self { pipeline, group, instances }
     }
 }
 

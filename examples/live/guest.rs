@@ -1,7 +1,7 @@
 //! What is trained in the window's frames, and what the keys change in it.
 
 use wgrad::data::Targets;
-use wgrad::embed::{Budget, Inference, Region, StepFigures, TrainingStep};
+use wgrad::embed::{Budget, Inference, Region, StepFigures, StepOptions, TrainingStep};
 use wgrad::prelude::*;
 use wgrad::wgpu;
 
@@ -183,8 +183,7 @@ fn painter(
     seen: &Inference,
 ) -> Result<Painter> {
     let weight = step.parameter(0)?;
-    let regions = [seen.outputs(), &weight, points, labels];
-    Ok(Painter::new(gpu.device(), format, field::PAINT, &regions))
+    Ok(field::painter(gpu.device(), format, [seen.outputs(), &weight], [points, labels]))
 }
 
 /// A step of the settings with its data, the field, and what draws it.
@@ -202,7 +201,7 @@ fn build(
         .metrics(&[Metric::Accuracy])
         .seed(seed)
         .on(&gpu.clone().into())?;
-    let mut step = trainer.into_step(data.len())?;
+    let mut step = trainer.into_step(StepOptions::rows(data.len()).fused())?;
     let mut seen = step.inference(field::COUNT)?;
     let Targets::Classes { labels, .. } = data.targets() else { return Err("no classes".into()) };
     let points: Vec<f32> = data.inputs().iter().copied().collect();
