@@ -16,6 +16,7 @@ mod layers;
 mod logits;
 mod math;
 mod matmul;
+mod names;
 mod network;
 mod ops;
 mod optimizer_sizes;

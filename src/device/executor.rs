@@ -11,8 +11,8 @@ use crate::spec::Optimizer;
 /// A network's parameters, gradients and optimizer state on a device.
 #[derive(Debug)]
 pub(crate) enum Weights {
-    Cpu(cpu::Weights<f32>),
-    Gpu(gpu::Weights),
+    Cpu(cpu::InterpreterWeights<f32>),
+    Gpu(gpu::PlanWeights),
 }
 
 impl Weights {
@@ -25,11 +25,14 @@ impl Weights {
         extras: usize,
     ) -> Result<Self> {
         match device {
-            Device::Cpu => {
-                Ok(Self::Cpu(cpu::Weights::new(info, params.to_vec(), Some(optimizer), extras)))
-            }
+            Device::Cpu => Ok(Self::Cpu(cpu::InterpreterWeights::new(
+                info,
+                params.to_vec(),
+                Some(optimizer),
+                extras,
+            ))),
             Device::Gpu(gpu) => {
-                let weights = gpu::Weights::new(gpu, info, Some(optimizer), extras)?;
+                let weights = gpu::PlanWeights::new(gpu, info, Some(optimizer), extras)?;
                 weights.write_params(params)?;
                 Ok(Self::Gpu(weights))
             }
@@ -42,7 +45,7 @@ impl Weights {
         let copies = match device {
             Device::Cpu => 3 + states as u64,
             Device::Gpu(gpu) => {
-                gpu::Weights::check_size(gpu, info)?;
+                gpu::PlanWeights::check_size(gpu, info)?;
                 1
             }
         };

@@ -6,7 +6,7 @@ use super::Device;
 use super::tensor::{PendingCheck, Tensor, wrong_count};
 use crate::error::Result;
 use crate::ir::{LinearInputs, LinearLoss, LossInputs, TripletDistances};
-use crate::ops::loss::Layout;
+use crate::ops::loss::LossLayout;
 use crate::spec::{Loss, Metric, Reduction};
 
 /// The inputs of a loss as tensors; see [`LossInputs`].
@@ -101,7 +101,7 @@ impl Device {
         if let (Some(first), Some(target), true) =
             (inputs.predictions.first(), inputs.target, has_classes)
         {
-            let classes = Layout::of(&loss, first.shape()).cols;
+            let classes = LossLayout::of(&loss, first.shape()).cols;
             target.check_indices(&format!("loss.{loss}"), classes, loss.ignore_index())?;
         }
         let LossTensors { predictions, target, weight, class_weight, lengths, upstream } = inputs;

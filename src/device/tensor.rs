@@ -321,7 +321,7 @@ fn run_cpu(
             Storage::Gpu(..) => return Err(other_device(interpreter.program())),
         }
     }
-    interpreter.run(&mut cpu::Weights::default(), &StepEntry::rows(ALL_ROWS))?;
+    interpreter.run(&mut cpu::InterpreterWeights::default(), &StepEntry::rows(ALL_ROWS))?;
     let place = |slot: &Slot| match interpreter.program().slot(*slot)?.dtype {
         DType::F32 => Ok(Storage::Numbers(Arc::new(interpreter.read(*slot)?.to_vec()))),
         DType::U32 => Ok(Storage::Indices(Arc::new(interpreter.read_indices(*slot)?.to_vec()))),

@@ -16,8 +16,8 @@ pub(crate) mod transforms;
 mod values;
 mod weights;
 
-pub use crate::engine::cpu::{Interpreter, Weights as InterpreterWeights};
-pub use crate::engine::gpu::{Plan, Weights as PlanWeights};
+pub use crate::engine::cpu::{Interpreter, InterpreterWeights};
+pub use crate::engine::gpu::{Plan, PlanWeights};
 pub use crate::shape::Shape;
 pub(crate) use effect::{Effects, Operand};
 pub(crate) use gradient::Gradients;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::case::Case;
 use super::cases;
-use crate::engine::cpu::{Interpreter, Weights};
+use crate::engine::cpu::{Interpreter, InterpreterWeights};
 use crate::error::{Error, Result};
 use crate::ir::{DType, Program, Slot};
 use crate::random::{Key, Stream};
@@ -37,7 +37,8 @@ impl Data {
     /// The values of a slot after the case's first step.
     fn run(&self, case: &Case, program: &Program, read: Slot) -> Result<Vec<f64>> {
         let optimizer = Case::optimizer(&case.program);
-        let mut weights = Weights::new(program.params(), self.params.clone(), optimizer, 2);
+        let mut weights =
+            InterpreterWeights::new(program.params(), self.params.clone(), optimizer, 2);
         let mut cpu = Interpreter::<f64>::new(program.clone());
         for (slot, numbers) in &self.numbers {
             cpu.write(*slot, numbers)?;

@@ -1,26 +1,26 @@
 //! Checks, over all cases, that ops change exactly the operands that their effects declare.
 
 use super::{Case, EXTRAS, cases};
-use crate::engine::cpu::{Interpreter, Weights};
+use crate::engine::cpu::{Interpreter, InterpreterWeights};
 use crate::ir::{DType, Op, Operand, Place, Program, Slot, StepEntry};
 
 /// The fill value of an operand that an op must overwrite completely.
 const BEFORE: f64 = 123.456;
 
-struct Run {
+struct InterpreterRun {
     interpreter: Interpreter<f64>,
-    weights: Weights<f64>,
+    weights: InterpreterWeights<f64>,
 }
 
 /// The contents of all operands that an op can change.
-type Contents = Vec<(Operand, Vec<u64>)>;
+type OperandContents = Vec<(Operand, Vec<u64>)>;
 
-impl Run {
+impl InterpreterRun {
     fn new(case: &Case) -> Self {
         let wide = |numbers: &Vec<f32>| numbers.iter().map(|&x| f64::from(x)).collect::<Vec<_>>();
         let params = case.params.iter().map(wide).collect();
         let optimizer = Case::optimizer(&case.program);
-        let weights = Weights::new(case.program.params(), params, optimizer, EXTRAS);
+        let weights = InterpreterWeights::new(case.program.params(), params, optimizer, EXTRAS);
         let mut interpreter = Interpreter::new(case.program.clone());
         for (slot, numbers) in &case.numbers {
             interpreter.write(*slot, &wide(numbers)).unwrap();
@@ -35,7 +35,7 @@ impl Run {
         self.interpreter.run_ops(op..op + 1, &mut self.weights, entry).unwrap();
     }
 
-    fn memory(&self) -> Contents {
+    fn memory(&self) -> OperandContents {
         let bits = |numbers: &[f64]| numbers.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
         let all = |tensors: &[Vec<f64>]| bits(&tensors.concat());
         let states = self.weights.states.concat().concat();
@@ -97,7 +97,7 @@ fn may_change(program: &Program, op: &Op, place: Operand) -> bool {
 fn ops_change_what_they_say_and_make_as_a_whole_what_they_say() {
     let mut ops = 0;
     for case in cases::all().unwrap() {
-        let [mut own, mut spoilt] = [Run::new(&case), Run::new(&case)];
+        let [mut own, mut spoilt] = [InterpreterRun::new(&case), InterpreterRun::new(&case)];
         for step in 0..case.steps {
             let entry = case.rule.entry(step);
             for (number, op) in case.program.ops().iter().enumerate() {

@@ -133,9 +133,9 @@ pub async fn self_test_async(gpu: &Gpu) -> Result<SelfTest> {
 struct Comparison<'a> {
     case: &'a Case,
     plan: Plan,
-    weights: gpu::Weights,
+    weights: gpu::PlanWeights,
     interpreter: Interpreter<f64>,
-    reference: cpu::Weights<f64>,
+    reference: cpu::InterpreterWeights<f64>,
     /// The largest error so far.
     worst: f64,
 }
@@ -204,11 +204,11 @@ impl<'a> Comparison<'a> {
     fn new(gpu: &Gpu, case: &'a Case) -> Result<Self> {
         let program = case.program.clone();
         let optimizer = Case::optimizer(&program);
-        let weights = gpu::Weights::new(gpu, program.params(), optimizer, EXTRAS)?;
+        let weights = gpu::PlanWeights::new(gpu, program.params(), optimizer, EXTRAS)?;
         weights.write_params(&case.params)?;
         let wide = |numbers: &Vec<f32>| numbers.iter().map(|&x| f64::from(x)).collect();
         let params = case.params.iter().map(wide).collect();
-        let reference = cpu::Weights::new(program.params(), params, optimizer, EXTRAS);
+        let reference = cpu::InterpreterWeights::new(program.params(), params, optimizer, EXTRAS);
         let rule: Box<Steps> = Box::new(case.rule.clone());
         let plan = Plan::ruled(gpu, program.clone(), Some(&weights), &[], 0, rule)?;
         let mut interpreter = Interpreter::new(program);

@@ -1,6 +1,6 @@
 //! The memory of the CPU reference while an op runs.
 
-use super::Weights;
+use super::InterpreterWeights;
 use crate::error::{Error, Result};
 use crate::ir::{DType, Place, Program, Slot, StepEntry};
 use crate::spec::Real;
@@ -12,7 +12,7 @@ pub(crate) struct Memory<'a, F> {
     pub entry: &'a StepEntry,
     pub values: &'a mut Vec<Vec<F>>,
     pub indices: &'a mut Vec<Vec<u32>>,
-    pub weights: &'a mut Weights<F>,
+    pub weights: &'a mut InterpreterWeights<F>,
     pub progress: &'a mut Progress,
 }
 

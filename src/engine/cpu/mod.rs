@@ -28,7 +28,7 @@ use crate::spec::{Optimizer, Real};
 
 /// Parameters, their gradients and the optimizer's state, shared by the programs of one network.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Weights<F> {
+pub struct InterpreterWeights<F> {
     /// The parameters, one vector per tensor.
     pub params: Vec<Vec<F>>,
     /// The gradients, one vector per parameter tensor.
@@ -39,7 +39,7 @@ pub struct Weights<F> {
     pub carried: Vec<F>,
 }
 
-impl<F: Real> Weights<F> {
+impl<F: Real> InterpreterWeights<F> {
     /// Creates weights with the given parameters, gradients of zeros, and the initial state of the optimizer.
     ///
     /// `extras` more state values follow those of the optimizer, all zeros.
@@ -66,7 +66,7 @@ impl<F: Real> Weights<F> {
     }
 }
 
-impl<F> Weights<F> {
+impl<F> InterpreterWeights<F> {
     /// Fails unless the weights belong to the program.
     fn check(&self, program: &Program) -> Result<()> {
         let lens = |tensors: &[Vec<F>]| tensors.iter().map(Vec::len).collect::<Vec<_>>();
@@ -177,7 +177,7 @@ impl<F: Real> Interpreter<F> {
     /// # Errors
     /// [`Error::Parameter`] if a scheduled value of the step is out of range; [`Error::Unsupported`] if `weights` does
     /// not belong to the program.
-    pub fn run(&mut self, weights: &mut Weights<F>, entry: &StepEntry) -> Result<()> {
+    pub fn run(&mut self, weights: &mut InterpreterWeights<F>, entry: &StepEntry) -> Result<()> {
         self.run_until(self.program.ops().len(), weights, entry)
     }
 
@@ -189,7 +189,7 @@ impl<F: Real> Interpreter<F> {
     pub fn run_until(
         &mut self,
         ops: usize,
-        weights: &mut Weights<F>,
+        weights: &mut InterpreterWeights<F>,
         entry: &StepEntry,
     ) -> Result<()> {
         self.run_ops(0..ops, weights, entry)
@@ -202,7 +202,7 @@ impl<F: Real> Interpreter<F> {
     pub(crate) fn run_ops(
         &mut self,
         ops: Range<usize>,
-        weights: &mut Weights<F>,
+        weights: &mut InterpreterWeights<F>,
         entry: &StepEntry,
     ) -> Result<()> {
         entry.check()?;

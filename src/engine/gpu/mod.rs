@@ -18,7 +18,7 @@ mod steps;
 mod texture;
 mod tuning;
 
-pub use arena::Weights;
+pub use arena::PlanWeights;
 pub use budget::Budget;
 pub use choice::{Choices, Class, Fusion, MatMul};
 pub(crate) use identity::DeviceId;
@@ -47,7 +47,7 @@ pub struct Gpu {
 }
 
 /// The texts of a kernel, and whether all checks stay.
-type Source = (Vec<kernel::Text>, bool);
+type PipelineKey = (Vec<kernel::Text>, bool);
 
 /// The most pipelines that are kept of kernels that suit any size: more than one device has.
 const MOST_KEPT: usize = 1024;
@@ -63,7 +63,7 @@ struct GpuState {
     limits: wgpu::Limits,
     /// By the texts they are made of, those of any size and those of whole steps: two ops of the caller's own may have one
     /// name.
-    pipelines: [Mutex<Recent<Source, Pipeline>>; 2],
+    pipelines: [Mutex<Recent<PipelineKey, Pipeline>>; 2],
     /// The host's, if it gave one.
     cache: Option<wgpu::PipelineCache>,
     /// Set by the device-lost callback of a device of our own, by the host, or when a read-back fails.

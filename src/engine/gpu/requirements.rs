@@ -2,9 +2,9 @@
 
 use futures::FutureExt;
 
-use super::arena::Weights;
+use super::arena::PlanWeights;
 use super::kernel::Kernel;
-use super::lower::{Job, Lowering, Memory, fusion};
+use super::lower::{Job, Lowering, PlanMemory, fusion};
 use super::{Choices, Fusion, Gpu, Tuning};
 use crate::error::{Error, Result};
 use crate::ir::{Op, Program};
@@ -264,11 +264,11 @@ fn lower_on(gpu: &Gpu, program: &Program) -> Result<Vec<Job>> {
         Op::Update(UpdateOp::Update { optimizer, .. }) => Some(optimizer),
         _ => None,
     });
-    let weights = Weights::new(gpu, program.params(), optimizer, EXTRAS)?;
+    let weights = PlanWeights::new(gpu, program.params(), optimizer, EXTRAS)?;
     weights.check(gpu, program)?;
     let steps = gpu.storage("step table", 64, &[])?;
     let fused = fusion::prepare(gpu, program, Some(&weights), &[])?;
-    let memory = Memory::new(gpu, program, steps, &[], &fused)?;
+    let memory = PlanMemory::new(gpu, program, steps, &[], &fused)?;
     let mut lowering = Lowering::new(gpu, program, Some(&weights), memory);
     lowering.lower(&fused)?;
     Ok(lowering.jobs)

@@ -1,6 +1,6 @@
 //! Snapshots that a training run can resume from, read back through the host's own submits.
 
-use super::Weights;
+use super::PlanWeights;
 use super::staging::{Downloads, LeaseState};
 use super::{Gpu, Plan};
 use crate::error::Result;
@@ -45,7 +45,7 @@ impl Snapshots {
         &mut self,
         encoder: &mut wgpu::CommandEncoder,
         plan: &Plan,
-        weights: &Weights,
+        weights: &PlanWeights,
     ) -> Result<()> {
         let counter = (&plan.step_table().buffer, plan.step_table().offset, HEADER as u64);
         let regions = weights.changing().into_iter();
@@ -55,7 +55,7 @@ impl Snapshots {
     }
 
     /// Takes the newest snapshot that was read back since the last call, if any; `near` is a step close to it.
-    pub(crate) fn take(&mut self, weights: &Weights, near: u64) -> Result<Option<WeightsAt>> {
+    pub(crate) fn take(&mut self, weights: &PlanWeights, near: u64) -> Result<Option<WeightsAt>> {
         let mut newest: Option<WeightsAt> = None;
         while let Some(((), words)) = self.downloads.next()? {
             let Some(words) = words else { continue };
@@ -69,7 +69,7 @@ impl Snapshots {
 }
 
 /// The contents of a snapshot.
-fn weights_at(weights: &Weights, words: &[u32], near: u64) -> WeightsAt {
+fn weights_at(weights: &PlanWeights, words: &[u32], near: u64) -> WeightsAt {
     let header = |place: usize| words.get(place).copied().unwrap_or(0);
     let ahead = header(0).wrapping_sub(near as u32) as i32;
     let contents = words.get(HEADER..).unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Program builders for losses.
 
-use super::{Layout, LossOp};
+use super::{LossLayout, LossOp};
 use crate::error::{Error, Result};
 use crate::ir::{DType, LossInputs, Op, Program, Slot};
 use crate::shape::Shape;
@@ -72,7 +72,7 @@ impl Program {
         if !loss.is_row_wise() {
             return Ok(shape);
         }
-        let rows = Layout::of(loss, shape).rows();
+        let rows = LossLayout::of(loss, shape).rows();
         match class_axis(loss) {
             Some(axis) if shape.rank() > 2 => without(shape, axis),
             _ => Shape::new(&[rows]),
@@ -102,7 +102,7 @@ impl Program {
             return Err(Error::unsupported(op, "the loss takes no lengths"));
         }
         self.check_loss_target(&op, loss, *first, inputs.target)?;
-        let layout = Layout::of(loss, shape);
+        let layout = LossLayout::of(loss, shape);
         if let Some(weight) = inputs.weight {
             let given = self.numbers(&op, weight)?.shape;
             let per_element = !loss.is_row_wise() && given == shape;
@@ -173,7 +173,7 @@ impl Program {
         };
         let shape = self.shape(prediction)?;
         let (given, is_class) = (self.shape(target)?, self.slot(target)?.dtype == DType::U32);
-        let rows = Layout::of(loss, shape).rows();
+        let rows = LossLayout::of(loss, shape).rows();
         let fits = |form: &TargetForm| match form {
             TargetForm::Values => !is_class && given == shape,
             TargetForm::ClassList => is_class && given == shape,

@@ -6,7 +6,7 @@ use crate::engine::cpu::Memory;
 use crate::error::{Error, Result};
 use crate::ir::{DType, LossInputs, Program, Slot};
 use crate::numeric::{count, share, tree_sum};
-use crate::ops::loss::{Layout, has_weighted_mean};
+use crate::ops::loss::{LossLayout, has_weighted_mean};
 use crate::shape::Shape;
 use crate::spec::loss::ctc::Sequence;
 use crate::spec::loss::{MapInputs, RowTarget, RowView, TargetForm};
@@ -92,7 +92,7 @@ impl<F: Real> Memory<'_, F> {
         Ok(Batch {
             loss,
             reduction,
-            layout: Layout::of(loss, shape.unwrap_or(Shape::scalar())),
+            layout: LossLayout::of(loss, shape.unwrap_or(Shape::scalar())),
             predictions,
             target,
             lengths: inputs.lengths.map(|slot| self.indices(slot)).unwrap_or_default(),
@@ -160,7 +160,7 @@ impl<'a, F: Real> BatchTargets<'a, F> {
 pub(crate) struct Batch<'a, F> {
     pub loss: &'a Loss,
     pub reduction: Reduction,
-    pub layout: Layout,
+    pub layout: LossLayout,
     pub predictions: [&'a [F]; 3],
     pub target: BatchTargets<'a, F>,
     /// The lengths of sequences and their targets, in pairs.
@@ -219,7 +219,7 @@ impl<F: Real> Batch<'_, F> {
 
     /// The number of active terms.
     fn terms(&self) -> usize {
-        let Layout { cols, inner, .. } = self.layout;
+        let LossLayout { cols, inner, .. } = self.layout;
         self.active_samples() * if self.loss.is_row_wise() { inner } else { cols }
     }
 
@@ -301,7 +301,7 @@ impl<F: Real> Batch<'_, F> {
 
     /// The active sequences; row t of the first begins with the row t of all samples.
     fn sequences<'b>(&'b self, log_probs: &'b [f64]) -> impl Iterator<Item = Sequence<'b>> {
-        let Layout { samples, cols, .. } = self.layout;
+        let LossLayout { samples, cols, .. } = self.layout;
         let targets = if let BatchTargets::Classes(targets) = self.target { targets } else { &[] };
         let time = log_probs.len() / (samples * cols).max(1);
         let places = targets.len() / samples.max(1);
@@ -352,7 +352,7 @@ impl<F: Real> Batch<'_, F> {
     }
 
     fn place(&self, row: usize, col: usize) -> usize {
-        let Layout { cols, inner, .. } = self.layout;
+        let LossLayout { cols, inner, .. } = self.layout;
         (row / inner.max(1) * cols + col) * inner + row % inner.max(1)
     }
 

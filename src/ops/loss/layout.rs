@@ -7,13 +7,13 @@ use crate::spec::{Loss, Reduction};
 
 /// The layout of a prediction for a loss: `samples * inner` rows of `cols` elements at a stride of `inner`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Layout {
+pub(crate) struct LossLayout {
     pub samples: usize,
     pub cols: usize,
     pub inner: usize,
 }
 
-impl Layout {
+impl LossLayout {
     pub(crate) fn of(loss: &Loss, shape: Shape) -> Self {
         let first = shape.axis(0).unwrap_or(1);
         let rest = || shape.extents().skip(1).product();

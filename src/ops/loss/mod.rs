@@ -11,7 +11,7 @@ mod linear;
 mod triplet;
 
 pub(crate) use cpu::{BatchTargets, TargetSlot};
-pub(crate) use layout::{Layout, has_weighted_mean};
+pub(crate) use layout::{LossLayout, has_weighted_mean};
 pub(crate) use linear::LinearOutputs;
 
 use crate::ir::{Effects, LossInputs, Operand, Slot};

@@ -1,7 +1,7 @@
 //! The CPU reference.
 
 use super::UpdateOp;
-use crate::engine::cpu::{Memory, Weights};
+use crate::engine::cpu::{InterpreterWeights, Memory};
 use crate::error::{Error, Result};
 use crate::ir::{ParamInfo, Program, StepEntry};
 use crate::numeric::{sum, tree_sum};
@@ -61,7 +61,7 @@ impl UpdateOp {
     }
 }
 
-fn penalty<F: Real>(program: &Program, weights: &mut Weights<F>, backward: bool) -> F {
+fn penalty<F: Real>(program: &Program, weights: &mut InterpreterWeights<F>, backward: bool) -> F {
     let mut total = F::zero();
     for (info, (param, grad)) in
         program.params().iter().zip(weights.params.iter().zip(&mut weights.grads))
@@ -80,12 +80,12 @@ fn penalty<F: Real>(program: &Program, weights: &mut Weights<F>, backward: bool)
     total
 }
 
-fn clip_value<F: Real>(weights: &mut Weights<F>, limit: F) {
+fn clip_value<F: Real>(weights: &mut InterpreterWeights<F>, limit: F) {
     weights.grads.iter_mut().flatten().for_each(|grad| *grad = grad.within(-limit, limit));
 }
 
 /// Clips as `torch.nn.utils.clip_grad_norm_`; returns the norm before clipping.
-fn clip_norm<F: Real>(weights: &mut Weights<F>, max: F) -> F {
+fn clip_norm<F: Real>(weights: &mut InterpreterWeights<F>, max: F) -> F {
     let squares: Vec<F> = weights.grads.iter().map(|grads| square_sum(grads)).collect();
     let norm = sum(&squares).sqrt();
     let scale = clip_scale(norm, max);
@@ -93,7 +93,7 @@ fn clip_norm<F: Real>(weights: &mut Weights<F>, max: F) -> F {
     norm
 }
 
-fn clip_each<F: Real>(weights: &mut Weights<F>, max: F) {
+fn clip_each<F: Real>(weights: &mut InterpreterWeights<F>, max: F) {
     for grads in &mut weights.grads {
         let scale = clip_scale(square_sum(grads).sqrt(), max);
         grads.iter_mut().for_each(|grad| *grad = *grad * scale);
@@ -111,7 +111,7 @@ fn clip_scale<F: Real>(norm: F, max: F) -> F {
 
 fn gradient_noise<F: Real>(
     program: &Program,
-    weights: &mut Weights<F>,
+    weights: &mut InterpreterWeights<F>,
     deviation: F,
     mut noise: Noise,
 ) {
@@ -130,7 +130,7 @@ fn state_of<F>(states: &mut [Vec<Vec<F>>], state: usize) -> Result<&mut Vec<Vec<
 }
 
 fn accumulate<F: Real>(
-    weights: &mut Weights<F>,
+    weights: &mut InterpreterWeights<F>,
     state: usize,
     share: F,
     begins: bool,
@@ -147,7 +147,7 @@ fn accumulate<F: Real>(
 
 fn average<F: Real>(
     program: &Program,
-    weights: &mut Weights<F>,
+    weights: &mut InterpreterWeights<F>,
     state: usize,
     share: F,
     follows: bool,
@@ -171,7 +171,7 @@ fn average<F: Real>(
 fn update<F: Real>(
     program: &Program,
     optimizer: &Optimizer,
-    weights: &mut Weights<F>,
+    weights: &mut InterpreterWeights<F>,
     entry: &StepEntry,
     loss: F,
     mut noise: Noise,
@@ -206,7 +206,7 @@ fn update<F: Real>(
 }
 
 /// Replaces the gradients of matrices by the momentum to orthogonalize.
-fn direction<F: Real>(program: &Program, weights: &mut Weights<F>, entry: &StepEntry) {
+fn direction<F: Real>(program: &Program, weights: &mut InterpreterWeights<F>, entry: &StepEntry) {
     let scalars = entry.scalars.map(F::of);
     let buffers = weights.states.first_mut().into_iter().flatten();
     let tensors = program.params().iter().zip(&mut weights.grads).zip(buffers);
@@ -220,7 +220,7 @@ fn direction<F: Real>(program: &Program, weights: &mut Weights<F>, entry: &StepE
 fn history<F: Real>(
     program: &Program,
     optimizer: &Optimizer,
-    weights: &mut Weights<F>,
+    weights: &mut InterpreterWeights<F>,
     entry: &StepEntry,
     scalars: &Scalars<F>,
 ) -> Result<()> {

@@ -13,7 +13,7 @@ use crate::ir::MAX_COUNT;
 const FORMAT: u64 = 2;
 
 /// A value, or the error text for a message that names the file.
-pub(crate) type Result<T> = std::result::Result<T, String>;
+pub(crate) type FileResult<T> = std::result::Result<T, String>;
 
 /// The text fields of a file.
 pub(crate) type Fields = BTreeMap<String, String>;
@@ -33,7 +33,7 @@ pub(crate) enum StoredValues {
 }
 
 impl StoredTensor {
-    fn view(&self) -> Result<(&str, TensorView<'_>)> {
+    fn view(&self) -> FileResult<(&str, TensorView<'_>)> {
         let (dtype, bytes) = match &self.values {
             StoredValues::F32(values) => (Dtype::F32, bytemuck::cast_slice(values)),
             StoredValues::I64(value) => (Dtype::I64, bytemuck::bytes_of(value)),
@@ -44,8 +44,8 @@ impl StoredTensor {
 }
 
 /// The bytes of a file.
-pub(crate) fn write(tensors: &[StoredTensor], fields: Fields) -> Result<Vec<u8>> {
-    let views = tensors.iter().map(StoredTensor::view).collect::<Result<Vec<_>>>()?;
+pub(crate) fn write(tensors: &[StoredTensor], fields: Fields) -> FileResult<Vec<u8>> {
+    let views = tensors.iter().map(StoredTensor::view).collect::<FileResult<Vec<_>>>()?;
     safetensors::serialize(views, Some(fields.into_iter().collect())).map_err(words)
 }
 
@@ -53,9 +53,9 @@ pub(crate) fn write(tensors: &[StoredTensor], fields: Fields) -> Result<Vec<u8>>
 pub(crate) fn write_checked(
     tensors: &[StoredTensor],
     mut fields: Fields,
-) -> Result<(Vec<u8>, String)> {
+) -> FileResult<(Vec<u8>, String)> {
     fields.insert("format".to_string(), format!("wgrad {FORMAT}"));
-    let views = tensors.iter().map(StoredTensor::view).collect::<Result<BTreeMap<_, _>>>()?;
+    let views = tensors.iter().map(StoredTensor::view).collect::<FileResult<BTreeMap<_, _>>>()?;
     let parts = views.iter().map(|(name, view)| (*name, view.dtype(), view.shape(), view.data()));
     let checksum = checksum_of(&fields, parts);
     fields.insert("checksum".to_string(), checksum.clone());
@@ -74,7 +74,7 @@ pub(crate) struct Container<'a> {
 }
 
 impl<'a> Container<'a> {
-    pub(crate) fn read(bytes: &'a [u8]) -> Result<Self> {
+    pub(crate) fn read(bytes: &'a [u8]) -> FileResult<Self> {
         let (header, tensors) =
             SafeTensors::read_metadata(bytes).map_err(|error| refusal(bytes, error))?;
         let fields = tensors.metadata().clone().unwrap_or_default().into_iter().collect();
@@ -84,7 +84,7 @@ impl<'a> Container<'a> {
     }
 
     /// Reads a file that has a format field; fails if it has a checksum (from format 2 on) that does not match.
-    pub(crate) fn read_checked(bytes: &'a [u8]) -> Result<Self> {
+    pub(crate) fn read_checked(bytes: &'a [u8]) -> FileResult<Self> {
         let container = Self::read(bytes)?;
         if container.format()? >= 2 && container.field("checksum")? != container.checksum() {
             return Err("its checksum is not that of its content: it is damaged".to_string());
@@ -92,7 +92,7 @@ impl<'a> Container<'a> {
         Ok(container)
     }
 
-    pub(crate) fn format(&self) -> Result<u64> {
+    pub(crate) fn format(&self) -> FileResult<u64> {
         let text = self.field("format")?;
         let number = text.strip_prefix("wgrad ").and_then(|number| number.parse().ok());
         match number {
@@ -108,17 +108,17 @@ impl<'a> Container<'a> {
         self.fields.get(field).map(String::as_str)
     }
 
-    pub(crate) fn field(&self, name: &str) -> Result<&str> {
+    pub(crate) fn field(&self, name: &str) -> FileResult<&str> {
         self.get(name).ok_or_else(|| format!("it has no field '{name}'"))
     }
 
-    pub(crate) fn number(&self, name: &str) -> Result<u64> {
+    pub(crate) fn number(&self, name: &str) -> FileResult<u64> {
         let text = self.field(name)?;
         text.parse().map_err(|_| format!("its field '{name}' is '{}', not a number", cut(text)))
     }
 
     /// As [`Container::number`], for a count of steps or epochs.
-    pub(crate) fn count(&self, name: &str) -> Result<u64> {
+    pub(crate) fn count(&self, name: &str) -> FileResult<u64> {
         match self.number(name)? {
             count if count <= MAX_COUNT => Ok(count),
             count => Err(format!("its field '{name}' is {count}, above {MAX_COUNT}")),
@@ -133,7 +133,7 @@ impl<'a> Container<'a> {
     }
 
     /// The elements of the tensor; fails unless it has this shape.
-    pub(crate) fn tensor(&self, name: &str, shape: &[usize]) -> Result<Vec<f32>> {
+    pub(crate) fn tensor(&self, name: &str, shape: &[usize]) -> FileResult<Vec<f32>> {
         let info = self
             .tensors
             .info(name)

@@ -74,21 +74,21 @@ impl Trainer {
     }
 
     /// Reads a checkpoint from a single container with parameters and state.
-    pub(super) fn read_whole(&self, bytes: &[u8]) -> container::Result<Checkpoint> {
+    pub(super) fn read_whole(&self, bytes: &[u8]) -> container::FileResult<Checkpoint> {
         let file = Container::read_checked(bytes)?;
         let checkpoint = self.checkpoint(&file)?;
         Ok(checkpoint.with_params(self.params(&file, &self.state_layout())?))
     }
 
     /// Reads everything except the parameters.
-    fn checkpoint(&self, file: &Container<'_>) -> container::Result<Checkpoint> {
+    fn checkpoint(&self, file: &Container<'_>) -> container::FileResult<Checkpoint> {
         let optimizer = self.saved_optimizer(file)?;
         self.check_settings(file)?;
         let plateau = plateau::of_text(file.field("plateau")?)
             .ok_or_else(|| "its field 'plateau' is damaged".to_string())?;
         let tensors =
             self.state_layout().into_iter().map(|(name, shape)| file.tensor(&name, &shape));
-        let mut tensors = tensors.collect::<container::Result<Vec<_>>>()?.into_iter();
+        let mut tensors = tensors.collect::<container::FileResult<Vec<_>>>()?.into_iter();
         let mut of_state = || tensors.by_ref().take(self.settings.network.params().len()).collect();
         let states = self.state_names().iter().map(|_| of_state()).collect();
         let values = WeightValues { params: vec![], states, carried: tensors.flatten().collect() };
@@ -123,7 +123,7 @@ impl Trainer {
         &self,
         file: &Container<'_>,
         others: &[(String, Vec<usize>)],
-    ) -> container::Result<Vec<Vec<f32>>> {
+    ) -> container::FileResult<Vec<Vec<f32>>> {
         let params = self.settings.network.params().iter();
         let params =
             params.map(|info| (info.name.clone(), info.shape.to_vec())).collect::<Vec<_>>();
@@ -137,7 +137,7 @@ impl Trainer {
         file: &Container<'_>,
         known: &[(String, Vec<usize>)],
         others: &[(String, Vec<usize>)],
-    ) -> container::Result<()> {
+    ) -> container::FileResult<()> {
         let known = known.iter().chain(others).map(|(name, _)| name.clone());
         let known = known.chain(self.batch_count_names()).collect::<BTreeSet<_>>();
         match file.names().into_iter().find(|name| !known.contains(name)) {
@@ -181,7 +181,7 @@ fn is_missing(error: &Error) -> bool {
 }
 
 /// Fails unless the weights and the state were saved together.
-fn check_belongs(state: &Container<'_>, weights: &WeightsFile) -> container::Result<()> {
+fn check_belongs(state: &Container<'_>, weights: &WeightsFile) -> container::FileResult<()> {
     let of_weights = if state.format()? == 1 { "checksum" } else { "weights" };
     let same_weights = state.field(of_weights)? == checksum_of_values(&weights.params);
     let same_state = weights.state.is_none() || weights.state.as_deref() == state.get("checksum");
@@ -191,7 +191,7 @@ fn check_belongs(state: &Container<'_>, weights: &WeightsFile) -> container::Res
     Err("it does not belong to the weights beside it".to_string())
 }
 
-fn tuning(file: &Container<'_>) -> container::Result<Option<(String, Tuning)>> {
+fn tuning(file: &Container<'_>) -> container::FileResult<Option<(String, Tuning)>> {
     let (Some(adapter), Some(text)) = (file.get("adapter"), file.get("tuning")) else {
         return Ok(None);
     };

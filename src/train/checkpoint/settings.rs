@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::container::{Container, Result};
+use super::container::{Container, FileResult};
 use crate::error::cut;
 use crate::ir::Averaging;
 use crate::nn::{GradientTransforms, Objective};
@@ -39,7 +39,7 @@ impl Trainer {
     }
 
     /// Fails if a setting that must match differs.
-    pub(super) fn check_settings(&self, saved: &Container<'_>) -> Result<()> {
+    pub(super) fn check_settings(&self, saved: &Container<'_>) -> FileResult<()> {
         let settings = self.fixed_settings();
         // Older formats do not contain all of them.
         let told = settings
@@ -56,7 +56,7 @@ impl Trainer {
     }
 
     /// The optimizer of the checkpoint, with its hyper-parameters at that time.
-    pub(super) fn saved_optimizer(&self, saved: &Container<'_>) -> Result<Optimizer> {
+    pub(super) fn saved_optimizer(&self, saved: &Container<'_>) -> FileResult<Optimizer> {
         let text = saved.field("optimizer")?;
         let other = || {
             format!("it was saved from {}, this trainer has {}", cut(text), self.settings.optimizer)

@@ -1,13 +1,13 @@
 //! Converts a trainer to tensors and fields.
 
-use super::container::{self, Fields, Result, StoredTensor, StoredValues, checksum_of_values};
+use super::container::{self, Fields, FileResult, StoredTensor, StoredValues, checksum_of_values};
 use super::{STATE_FIELD, plateau};
 use crate::ir::WeightValues;
 use crate::train::Trainer;
 
 impl Trainer {
     /// The bytes of the weights file and of the state file.
-    pub(super) fn pair_of(&self, mut values: WeightValues) -> Result<[Vec<u8>; 2]> {
+    pub(super) fn pair_of(&self, mut values: WeightValues) -> FileResult<[Vec<u8>; 2]> {
         let params = std::mem::take(&mut values.params);
         let fields = self.fields(&params);
         let (state, checksum) = container::write_checked(&self.state_tensors(values), fields)?;
@@ -18,7 +18,7 @@ impl Trainer {
     }
 
     /// The bytes of a single container with parameters and state.
-    pub(super) fn whole_of(&self, mut values: WeightValues) -> Result<Vec<u8>> {
+    pub(super) fn whole_of(&self, mut values: WeightValues) -> FileResult<Vec<u8>> {
         let params = std::mem::take(&mut values.params);
         let fields = self.fields(&params);
         let mut tensors = self.state_tensors(values);

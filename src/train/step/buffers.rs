@@ -104,7 +104,7 @@ impl TrainingStep {
         self.weights()?.param(index)
     }
 
-    fn weights(&self) -> Result<&crate::engine::gpu::Weights> {
+    fn weights(&self) -> Result<&crate::engine::gpu::PlanWeights> {
         match &self.trainer.weights {
             Weights::Gpu(weights) => Ok(weights),
             Weights::Cpu(_) => Err(Error::Internal("a step without a GPU".into())),

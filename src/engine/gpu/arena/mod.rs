@@ -88,7 +88,7 @@ fn most(gpu: &Gpu) -> usize {
 
 /// Parameters, gradients and optimizer state on a GPU, shared by the plans of one network.
 #[derive(Debug)]
-pub struct Weights {
+pub struct PlanWeights {
     gpu: Gpu,
     pub(super) spans: Vec<Span>,
     /// The location of each tensor's factored state.
@@ -103,7 +103,7 @@ pub struct Weights {
     pub(super) hosted: bool,
 }
 
-impl Weights {
+impl PlanWeights {
     /// The offset and length, padding included, of tensors that are contiguous; `None` if others lie between them.
     pub(super) fn run(&self, params: &[usize]) -> Option<(usize, usize)> {
         let own = || params.iter().filter_map(|index| self.spans.get(*index));
@@ -235,7 +235,7 @@ impl Weights {
     /// The region of a parameter tensor's gradient, to be written by the host's own pipelines.
     ///
     /// # Errors
-    /// As [`Weights::param`].
+    /// As [`PlanWeights::param`].
     pub fn grad(&self, index: usize) -> Result<Region> {
         self.region(Arena::Grads, index)
     }
@@ -243,7 +243,7 @@ impl Weights {
     /// The region of one optimizer state value of a parameter tensor.
     ///
     /// # Errors
-    /// As [`Weights::param`], also if the state value does not exist or has several slots.
+    /// As [`PlanWeights::param`], also if the state value does not exist or has several slots.
     pub fn state(&self, state: usize, index: usize) -> Result<Region> {
         self.check_state(state)?;
         self.region(Arena::State(state), index)

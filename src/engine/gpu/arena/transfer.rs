@@ -1,11 +1,11 @@
 //! Transfers of arena contents between host and device.
 
-use super::{Arena, Segment, Weights};
+use super::{Arena, PlanWeights, Segment};
 use crate::engine::gpu::memory::{Region, check_place, words};
 use crate::error::{Error, Result};
 use crate::ir::WeightValues;
 
-impl Weights {
+impl PlanWeights {
     /// Writes every parameter tensor.
     pub(crate) fn write_params(&self, tensors: &[Vec<f32>]) -> Result<()> {
         self.write(Arena::Params, tensors)
@@ -143,7 +143,7 @@ impl Weights {
         }
     }
 
-    /// The regions that training changes, in the order of the contents that [`Weights::values_of`] takes.
+    /// The regions that training changes, in the order of the contents that [`PlanWeights::values_of`] takes.
     pub(in crate::engine::gpu) fn changing(&self) -> Vec<&Region> {
         let regions = self.segments.iter().flat_map(|segment| {
             self.changing_arenas().filter_map(move |arena| segment.region(arena))
@@ -156,7 +156,7 @@ impl Weights {
         std::iter::once(Arena::Params).chain((0..self.state_count()).map(Arena::State))
     }
 
-    /// Splits the concatenated contents of the regions of [`Weights::changing`].
+    /// Splits the concatenated contents of the regions of [`PlanWeights::changing`].
     pub(in crate::engine::gpu) fn values_of(&self, mut contents: &[f32]) -> WeightValues {
         let mut params = vec![Vec::new(); self.spans.len()];
         let mut states = vec![params.clone(); self.state_count()];

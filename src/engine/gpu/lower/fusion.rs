@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::joins::{Join, ReadCounts};
 use super::{Lowering, fused_step};
 use crate::engine::gpu::choice::Fusion;
-use crate::engine::gpu::{Gpu, View, Weights};
+use crate::engine::gpu::{Gpu, PlanWeights, View};
 use crate::error::Result;
 use crate::ir::{Program, Slot};
 
@@ -19,7 +19,7 @@ pub(in crate::engine::gpu) enum FusionPlan {
         /// Matmuls fused with the surrounding ops.
         joins: Vec<Join>,
         /// A fused step, or the fused last layers of one.
-        whole: Option<Box<fused_step::Plan>>,
+        whole: Option<Box<fused_step::FusedStepPlan>>,
     },
 }
 
@@ -30,7 +30,7 @@ pub(in crate::engine::gpu) enum FusionPlan {
 pub(in crate::engine::gpu) fn prepare(
     gpu: &Gpu,
     program: &Program,
-    weights: Option<&Weights>,
+    weights: Option<&PlanWeights>,
     views: &[(Slot, View)],
 ) -> Result<FusionPlan> {
     let readers = ReadCounts::of(program);
@@ -88,7 +88,7 @@ impl Lowering<'_> {
     pub(super) fn joined(
         &mut self,
         joins: &[Join],
-        whole: Option<&fused_step::Plan>,
+        whole: Option<&fused_step::FusedStepPlan>,
     ) -> Result<()> {
         let program = self.program;
         let mut joins = joins.iter().peekable();

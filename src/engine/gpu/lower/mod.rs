@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::kernel::Kernel;
 use super::memory::Region;
-use super::{Gpu, View, Weights};
+use super::{Gpu, PlanWeights, View};
 use crate::error::{Error, Result};
 use crate::ir::{Op, Place, Program, Slot, SlotInfo};
 use crate::shape::{PAD, Shape, padded};
@@ -42,7 +42,7 @@ pub(crate) const RING: u64 = super::steps::CAPACITY;
 
 /// The memory of a program, which outlives its lowering.
 #[derive(Clone, Debug)]
-pub(crate) struct Memory {
+pub(crate) struct PlanMemory {
     /// The region of each slot; parameters and gradients are in the arena.
     pub slots: Vec<Option<Region>>,
     /// The scalars of a step (loss and metrics), one per 256 bytes, so that its last kernel can bind them all at once.
@@ -64,8 +64,8 @@ pub(crate) struct Memory {
 pub(crate) struct Lowering<'a> {
     pub(crate) gpu: &'a Gpu,
     pub(crate) program: &'a Program,
-    pub(in crate::engine::gpu) weights: Option<&'a Weights>,
-    pub(crate) memory: Memory,
+    pub(in crate::engine::gpu) weights: Option<&'a PlanWeights>,
+    pub(crate) memory: PlanMemory,
     pub(in crate::engine::gpu) jobs: Vec<Job>,
     /// The number of jobs before each op.
     pub(in crate::engine::gpu) marks: Vec<usize>,
@@ -77,7 +77,7 @@ pub(crate) struct Lowering<'a> {
     pub(in crate::engine::gpu) scratch: RefCell<Vec<Region>>,
 }
 
-impl Memory {
+impl PlanMemory {
     /// Allocates memory for every slot; `views` places slots in the caller's buffers.
     pub(in crate::engine::gpu) fn new(
         gpu: &Gpu,
@@ -129,7 +129,7 @@ impl Memory {
     }
 }
 
-impl Memory {
+impl PlanMemory {
     /// Returns whether other values use the memory of this one.
     pub(crate) fn is_shared(&self, slot: Slot) -> bool {
         self.shared.iter().any(|one| one.slots.contains(&slot))
@@ -181,8 +181,8 @@ impl<'a> Lowering<'a> {
     pub(in crate::engine::gpu) fn new(
         gpu: &'a Gpu,
         program: &'a Program,
-        weights: Option<&'a Weights>,
-        memory: Memory,
+        weights: Option<&'a PlanWeights>,
+        memory: PlanMemory,
     ) -> Self {
         let (jobs, marks, inside) = (Vec::new(), Vec::new(), Vec::new());
         let (partials, scratch) = (HashMap::new(), RefCell::default());
@@ -196,7 +196,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    pub(crate) fn weights(&self) -> Result<&'a Weights> {
+    pub(crate) fn weights(&self) -> Result<&'a PlanWeights> {
         let message = "the program has parameters; pass their weights";
         self.weights.ok_or_else(|| Error::unsupported(self.program.name(), message))
     }

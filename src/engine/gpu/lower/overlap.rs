@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::Memory;
-use crate::engine::gpu::Weights;
+use super::PlanMemory;
+use crate::engine::gpu::PlanWeights;
 use crate::engine::gpu::memory::Region;
 use crate::error::{Error, Result};
 use crate::ir::{Op, Operand, Place, Program, Slot};
@@ -16,10 +16,14 @@ struct Used<'a> {
     is_view: bool,
 }
 
-impl Memory {
+impl PlanMemory {
     /// Fails if a view shares bytes with other memory of the step and the step writes either: a host cannot rely on the
     /// order in which dispatches read and write.
-    pub(crate) fn check_views(&self, program: &Program, weights: Option<&Weights>) -> Result<()> {
+    pub(crate) fn check_views(
+        &self,
+        program: &Program,
+        weights: Option<&PlanWeights>,
+    ) -> Result<()> {
         if self.views.is_empty() {
             return Ok(());
         }
@@ -75,7 +79,7 @@ fn whole(program: &Program, operand: Operand) -> Operand {
 }
 
 /// The arenas that a program uses.
-fn arenas<'a>(program: &Program, weights: &'a Weights) -> Vec<Used<'a>> {
+fn arenas<'a>(program: &Program, weights: &'a PlanWeights) -> Vec<Used<'a>> {
     let changed = changed(program);
     let mut arenas = Vec::new();
     let mut add = |name: &str, operand, region: &'a Region| {

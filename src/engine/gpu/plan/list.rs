@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::engine::gpu::kernel::{Access, Pipeline};
-use crate::engine::gpu::lower::{Job, Lowering, Memory, fusion};
+use crate::engine::gpu::lower::{Job, Lowering, PlanMemory, fusion};
 use crate::engine::gpu::memory::Region;
-use crate::engine::gpu::{Gpu, Weights};
+use crate::engine::gpu::{Gpu, PlanWeights};
 use crate::error::{Error, Result};
 use crate::ir::Program;
 
@@ -58,8 +58,8 @@ impl List {
     pub(crate) fn new(
         gpu: &Gpu,
         program: &Program,
-        weights: Option<&Weights>,
-        memory: Memory,
+        weights: Option<&PlanWeights>,
+        memory: PlanMemory,
         fused: &fusion::FusionPlan,
     ) -> Result<Self> {
         weights.map_or(Ok(()), |weights| weights.check(gpu, program))?;

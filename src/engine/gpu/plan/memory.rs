@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::Plan;
-use crate::engine::gpu::Weights;
+use crate::engine::gpu::PlanWeights;
 #[cfg(doc)]
 use crate::ir::Op;
 
@@ -47,7 +47,7 @@ impl fmt::Display for MemoryUse {
     }
 }
 
-impl Weights {
+impl PlanWeights {
     /// The memory of parameters, gradients and optimizer state; parameters in a buffer of the host are not counted.
     #[doc(hidden)]
     pub fn memory(&self) -> MemoryUse {

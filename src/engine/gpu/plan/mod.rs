@@ -15,11 +15,11 @@ use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::budget::StepBudget;
-use super::lower::{Memory, RING, fusion, no_memory, viewed};
+use super::lower::{PlanMemory, RING, fusion, no_memory, viewed};
 use super::memory::{Region, View};
 use super::staging::{Direction, Staging};
 use super::steps::{StepMetrics, StepTable};
-use super::{Gpu, Weights};
+use super::{Gpu, PlanWeights};
 use crate::error::{Error, Result};
 use crate::ir::{Op, Program, Slot, SlotInfo, StepEntry, StepRule};
 use crate::ops::StepOp;
@@ -43,7 +43,7 @@ pub struct Plan {
     gpu: Gpu,
     program: Program,
     list: List,
-    memory: Memory,
+    memory: PlanMemory,
     steps: StepTable,
     counting: bool,
     /// Staging buffers for uploads in the host's encoders.
@@ -69,7 +69,7 @@ impl Plan {
     pub fn new(
         gpu: &Gpu,
         program: Program,
-        weights: Option<&Weights>,
+        weights: Option<&PlanWeights>,
         views: &[(Slot, View)],
         first: u64,
         rule: impl Fn(u64) -> StepEntry + Send + Sync + 'static,
@@ -81,7 +81,7 @@ impl Plan {
     pub(crate) fn ruled(
         gpu: &Gpu,
         program: Program,
-        weights: Option<&Weights>,
+        weights: Option<&PlanWeights>,
         views: &[(Slot, View)],
         first: u64,
         rule: Box<dyn StepRule + Send + Sync>,
@@ -91,10 +91,10 @@ impl Plan {
         let views = bases(gpu, &program, views)?;
         weights.map_or(Ok(()), |weights| weights.check(gpu, &program))?;
         let fused = fusion::prepare(gpu, &program, weights, &views)?;
-        let memory = Memory::new(gpu, &program, steps.region.clone(), &views, &fused)?;
+        let memory = PlanMemory::new(gpu, &program, steps.region.clone(), &views, &fused)?;
         let list = List::new(gpu, &program, weights, memory.clone(), &fused)?;
         let (gpu, uploads) = (gpu.clone(), Staging::new(gpu, Direction::Upload));
-        let arenas = weights.map(Weights::memory).unwrap_or_default();
+        let arenas = weights.map(PlanWeights::memory).unwrap_or_default();
         Ok(Self { gpu, program, list, memory, steps, counting, uploads, step_budget: None, arenas })
     }
 
@@ -141,7 +141,7 @@ impl Plan {
     /// # Errors
     /// As [`Plan::new`]; the plan is then unchanged.
     #[doc(hidden)]
-    pub fn rebind(&mut self, weights: Option<&Weights>, slot: Slot, view: &View) -> Result<()> {
+    pub fn rebind(&mut self, weights: Option<&PlanWeights>, slot: Slot, view: &View) -> Result<()> {
         let base = viewed(&self.gpu, &self.program, slot, view)?;
         let mut memory = self.memory.clone();
         let Some(Some(region)) = memory.slots.get_mut(base.0) else {
@@ -160,7 +160,7 @@ impl Plan {
     /// # Errors
     /// [`Error::Unsupported`] if the slots differ; otherwise as [`Plan::new`]. The plan is then unchanged.
     #[doc(hidden)]
-    pub fn change(&mut self, weights: Option<&Weights>, program: Program) -> Result<()> {
+    pub fn change(&mut self, weights: Option<&PlanWeights>, program: Program) -> Result<()> {
         let (old, new) = (self.program.slots(), program.slots());
         let same = |(a, b): (&SlotInfo, &SlotInfo)| {
             (a.shape, a.dtype, a.place) == (b.shape, b.dtype, b.place)
@@ -178,8 +178,8 @@ impl Plan {
     fn listed(
         &self,
         program: &Program,
-        weights: Option<&Weights>,
-        memory: &Memory,
+        weights: Option<&PlanWeights>,
+        memory: &PlanMemory,
     ) -> Result<List> {
         let nothing = memory.hidden.is_empty() && memory.shared.is_empty();
         let fused = match nothing {

@@ -4,7 +4,7 @@ use crate::engine::gpu::kernel::Rows;
 use crate::engine::gpu::lower::{Lowering, Total};
 use crate::error::Result;
 use crate::ir::Slot;
-use crate::ops::loss::Layout;
+use crate::ops::loss::LossLayout;
 use crate::ops::loss::kernels::{self, LossParts};
 use crate::spec::loss::TargetForm;
 use crate::spec::{Loss, Reduction};
@@ -42,7 +42,7 @@ impl Lowering<'_> {
         upstream: f64,
     ) -> Result<()> {
         let shape = self.shape(log_probs)?;
-        let Layout { samples, cols, .. } = Layout::of(loss, shape);
+        let LossLayout { samples, cols, .. } = LossLayout::of(loss, shape);
         let time = shape.axis(0).unwrap_or(0);
         let places = self.shape(target)?.cols();
         let each = reduction == Reduction::None;

@@ -9,7 +9,7 @@ use crate::engine::gpu::lower::{Call, Lowering, groups};
 use crate::engine::gpu::memory::Region;
 use crate::error::Result;
 use crate::ir::{DType, LossInputs, Slot};
-use crate::ops::loss::Layout;
+use crate::ops::loss::LossLayout;
 use crate::ops::loss::LossOp;
 use crate::ops::loss::kernels::{self, LossParts};
 use crate::spec::loss::TargetForm;
@@ -19,7 +19,7 @@ use crate::spec::{Loss, Reduction};
 struct Operands<'a> {
     loss: &'a Loss,
     reduction: Reduction,
-    layout: Layout,
+    layout: LossLayout,
     form: TargetForm,
     predictions: Vec<Region>,
     target: Option<Region>,
@@ -129,7 +129,7 @@ impl Lowering<'_> {
         let operands = Operands {
             loss,
             reduction,
-            layout: Layout::of(loss, shape),
+            layout: LossLayout::of(loss, shape),
             form: self.target_form(loss, inputs.target)?,
             predictions: regions(&inputs.predictions)?,
             target: region(inputs.target)?,

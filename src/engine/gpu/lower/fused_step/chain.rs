@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::engine::gpu::kernel::fused_step::{Layer, RowSource, StepMetric, Target, known_loss};
 use crate::error::Error;
 use crate::ir::{DType, Form, LossInputs, Op, Place, Program, Slot};
-use crate::ops::loss::{Layout, has_weighted_mean};
+use crate::ops::loss::{LossLayout, has_weighted_mean};
 use crate::ops::{ActivationOp, LinearOp, LossOp, MetricOp, StepOp};
 use crate::spec::activation::{ActivationKind, Order};
 use crate::spec::loss::{LossKind, TargetForm};
@@ -321,7 +321,7 @@ impl LayerChain {
         };
         let emits = reader.backward(&layers, grad)?;
         let classes = program.slot(target)?.dtype == DType::U32;
-        let layout = Layout::of(loss, shape);
+        let layout = LossLayout::of(loss, shape);
         let terms = layout.terms_per_sample(loss, *reduction);
         let mut ops: BTreeSet<usize> = (start..reader.at).collect();
         let taken = [Some(target), inputs.weight, is_whole.then_some(first)];

@@ -6,12 +6,12 @@ mod plan;
 use std::ops::Range;
 
 use super::joins::ReadCounts;
-use super::{Lowering, Memory, RING};
+use super::{Lowering, PlanMemory, RING};
 use crate::engine::gpu::arena::Segment;
 use crate::engine::gpu::choice::Fusion;
 use crate::engine::gpu::kernel::fused_step::{FusedStep, Parts, Source, StepMetric, Update};
 use crate::engine::gpu::memory::Region;
-use crate::engine::gpu::{Gpu, View, Weights};
+use crate::engine::gpu::{Gpu, PlanWeights, View};
 use crate::error::{Error, Result};
 use crate::ir::{Op, Program, Slot};
 use crate::ops::update::kernels::state_names;
@@ -22,7 +22,7 @@ use plan::Site;
 
 /// The dispatch of a layer chain, and the one that ends the step.
 #[derive(Debug)]
-pub(in crate::engine::gpu) struct Plan {
+pub(in crate::engine::gpu) struct FusedStepPlan {
     chain: LayerChain,
     whole: FusedStep,
     /// The optimizer, if its update directly follows the gradients.
@@ -38,7 +38,7 @@ struct Split {
     parts: Parts,
 }
 
-impl Plan {
+impl FusedStepPlan {
     /// The slots that need no memory. If the step includes the update, recorded values go directly to the ring.
     pub(crate) fn hidden(&self, program: &Program) -> Vec<Slot> {
         let figures = self.chain.figures.iter().filter(|_| self.optimizer.is_some());
@@ -84,9 +84,9 @@ pub(super) fn prepare(
     gpu: &Gpu,
     program: &Program,
     readers: &ReadCounts,
-    weights: Option<&Weights>,
+    weights: Option<&PlanWeights>,
     views: &[(Slot, View)],
-) -> Result<Option<Plan>> {
+) -> Result<Option<FusedStepPlan>> {
     let fusion = gpu.choices().fusion;
     if !matches!(fusion, Fusion::Auto | Fusion::Whole) {
         return Ok(None);
@@ -118,7 +118,7 @@ pub(super) fn prepare(
 impl Lowering<'_> {
     /// Lowers an op that is part of a fused step: the first op emits the chain's dispatch, and the update emits the one
     /// that ends the step.
-    pub(super) fn whole(&mut self, plan: &Plan, number: usize) -> Result<()> {
+    pub(super) fn whole(&mut self, plan: &FusedStepPlan, number: usize) -> Result<()> {
         if number == plan.span().start {
             let partial = self.memory.partial.clone();
             for Split { slot, parts } in &plan.splits {
@@ -137,7 +137,11 @@ impl Lowering<'_> {
     }
 
     /// Emits the forward pass of a chain, its loss, and the backward pass.
-    fn chain(&mut self, Plan { chain, whole, .. }: &Plan, partial: Region) -> Result<()> {
+    fn chain(
+        &mut self,
+        FusedStepPlan { chain, whole, .. }: &FusedStepPlan,
+        partial: Region,
+    ) -> Result<()> {
         let region = |slot: Option<Slot>| slot.map(|slot| self.region(slot)).transpose();
         let params = &self.segment()?.params;
         let (offset, bytes) =
@@ -161,8 +165,8 @@ impl Lowering<'_> {
     }
 
     /// Emits the sums of the gradients and, if the update directly follows, the update and the end of the step.
-    fn end(&mut self, plan: &Plan) -> Result<()> {
-        let Plan { chain, whole, optimizer, splits } = plan;
+    fn end(&mut self, plan: &FusedStepPlan) -> Result<()> {
+        let FusedStepPlan { chain, whole, optimizer, splits } = plan;
         let segment = self.segment()?;
         let terms = whole.metrics.iter().map(|figure| match figure {
             StepMetric::Loss => whole.terms,
@@ -171,7 +175,7 @@ impl Lowering<'_> {
         });
         let (count, stride) = (whole.groups, whole.stride());
         // Scalars and partial results are contiguous and bound together.
-        let Memory { scalars, partial, .. } = &self.memory;
+        let PlanMemory { scalars, partial, .. } = &self.memory;
         let figures = Region { bytes: scalars.bytes + partial.bytes, ..scalars.clone() };
         let start = (partial.offset / 4) as u32;
         let own = Parts { first: whole.base, len: whole.params, at: start, count, stride };

@@ -1,7 +1,7 @@
 //! Whether a step can be done so, and how it is cut.
 
 use super::chain::{Judged, LayerChain};
-use super::{Plan, Split};
+use super::{FusedStepPlan, Split};
 use crate::engine::gpu::choice::{Choices, Class, Fusion};
 use crate::engine::gpu::kernel::fused_step::{
     FusedStep, Layer, MOST_RECORDED, Parts, PlacedLayer, RowSource, WorkgroupBudget, place,
@@ -9,7 +9,7 @@ use crate::engine::gpu::kernel::fused_step::{
 use crate::engine::gpu::lower::joins::{Joined, ReadCounts};
 use crate::engine::gpu::lower::turns;
 use crate::engine::gpu::memory::Region;
-use crate::engine::gpu::{Gpu, View, Weights};
+use crate::engine::gpu::{Gpu, PlanWeights, View};
 use crate::error::Result;
 use crate::ir::{Form, Op, Operand, Place, Program, Slot};
 use crate::ops::{StepOp, UpdateOp};
@@ -30,13 +30,13 @@ pub(super) struct Site<'a> {
     pub gpu: &'a Gpu,
     pub program: &'a Program,
     pub readers: &'a ReadCounts,
-    pub weights: Option<&'a Weights>,
+    pub weights: Option<&'a PlanWeights>,
     pub views: &'a [(Slot, View)],
 }
 
 impl Site<'_> {
     /// The plan of the chain that begins with an op.
-    pub(crate) fn plan(self, start: usize) -> Judged<Plan> {
+    pub(crate) fn plan(self, start: usize) -> Judged<FusedStepPlan> {
         let Self { gpu, program, readers, weights, views } = self;
         let chain = LayerChain::of(program, start)?;
         let Choices { class, fusion, .. } = gpu.choices();
@@ -68,7 +68,7 @@ impl Site<'_> {
         if buffers > most {
             return Err(format!("{buffers} storage buffers in a kernel; the most is {most}").into());
         }
-        let mut plan = Plan { chain, whole, optimizer, splits: Vec::new() };
+        let mut plan = FusedStepPlan { chain, whole, optimizer, splits: Vec::new() };
         if plan.optimizer.is_some() {
             plan.splits = splits(gpu, program, readers, weights, &plan)?;
         }
@@ -109,7 +109,7 @@ impl Site<'_> {
     }
 
     /// The first dispatch.
-    fn first_dispatch(self, chain: &LayerChain, weights: &Weights) -> Judged<FusedStep> {
+    fn first_dispatch(self, chain: &LayerChain, weights: &PlanWeights) -> Judged<FusedStep> {
         let Self { gpu, program, .. } = self;
         let [segment] = &weights.segments[..] else {
             return Err("the parameters are more than one binding".into());
@@ -207,7 +207,7 @@ impl Site<'_> {
 type Placement = (Vec<PlacedLayer>, u32, u32);
 
 /// The layers of a chain with the offsets of their parameters from `base` on.
-fn layers_from(chain: &LayerChain, weights: &Weights, base: usize) -> Vec<(Layer, [u32; 2])> {
+fn layers_from(chain: &LayerChain, weights: &PlanWeights, base: usize) -> Vec<(Layer, [u32; 2])> {
     let start = |index: Option<usize>| {
         let span = index.and_then(|index| weights.spans.get(index));
         span.map_or(0, |span| (span.offset - base) as u32)
@@ -224,8 +224,8 @@ fn splits(
     gpu: &Gpu,
     program: &Program,
     readers: &ReadCounts,
-    weights: &Weights,
-    plan: &Plan,
+    weights: &PlanWeights,
+    plan: &FusedStepPlan,
 ) -> Result<Vec<Split>> {
     let mut splits = Vec::new();
     let mut at = plan.partial();
