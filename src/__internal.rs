@@ -1,6 +1,6 @@
 //! Internals for the tests and benches of this repository. They may change in any release.
 
-pub use crate::engine::gpu::{Dispatch, kernel};
+pub use crate::engine::gpu::{Dispatch, kernel, texture_kernels};
 pub use crate::ir::op::Op;
 pub use crate::ir::slot::Place;
 pub use crate::ops::UpdateOp;

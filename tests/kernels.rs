@@ -4,11 +4,13 @@ use crate::support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use support::reflect::{Member, Reflection};
+use support::reflect::{Member, Reflection, validated};
+use wgpu::naga::valid::Capabilities;
 use wgrad::__internal::kernel::{Access, Kernel, registry};
 use wgrad::__internal::spec::activation::ActivationKind;
 use wgrad::__internal::spec::loss::LossKind;
 use wgrad::__internal::spec::optimizer::OptimizerKind;
+use wgrad::__internal::texture_kernels;
 use wgrad::ir::StepEntry;
 use wgrad::spec::{Entry, Kind as _};
 
@@ -36,6 +38,14 @@ fn every_kernel_is_valid_and_has_one_entry_point_of_its_workgroup_size() {
         assert_eq!(main.workgroup_size, [kernel.workgroup, 1, 1], "{}", kernel.label);
     }
     println!("{} kernels are valid", kernels.len());
+}
+
+#[test]
+fn every_kernel_that_copies_a_texture_is_valid() {
+    for source in texture_kernels() {
+        let module = validated("texture", &source, Capabilities::empty());
+        assert_eq!(module.entry_points.len(), 1, "{source}");
+    }
 }
 
 #[test]

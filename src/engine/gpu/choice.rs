@@ -1,7 +1,7 @@
 //! The choice between the kernels of an op: a static table, so that reruns on one device give the same bits.
 
 use super::kernel::Kernel;
-use super::kernel::matmul::{Epilogue, Tiling, Variant, Via};
+use super::kernel::matmul::{Epilogue, Pair, Tiling, Variant, Via};
 use crate::ir::{Form, Product};
 use crate::spec::Activation;
 
@@ -248,7 +248,7 @@ impl Choices {
     }
 }
 
-/// The plain kernels of every tiling, and some of those with an epilogue.
+/// The plain kernels of every tiling, some of those with an epilogue, and some pairs.
 pub(super) fn kernels() -> Vec<Kernel> {
     let mut variants = Vec::new();
     for (tiling, form) in MatMul::ALL.into_iter().flat_map(|way| Form::ALL.map(|form| (way, form)))
@@ -260,6 +260,7 @@ pub(super) fn kernels() -> Vec<Kernel> {
             Variant { split: true, sums: form == Form::TN, ..plain },
         ]);
     }
+    let mut pairs = Vec::new();
     for fours in [[true; 3], [false; 3]] {
         let (gelu, relu) = (Some(Activation::gelu()), Some(Activation::relu()));
         let forward = Epilogue { bias: true, activation: gelu, keeps: true, derivative: None };
@@ -268,6 +269,11 @@ pub(super) fn kernels() -> Vec<Kernel> {
             let plain = Variant::plain(form, MatMul::Tall.tiling());
             variants.push(Variant { fours, epilogue, ..plain });
         }
+        for [first, second] in [[MatMul::Small, MatMul::Medium], [MatMul::Cached, MatMul::Row]] {
+            let first = Variant { fours, sums: true, ..Variant::plain(Form::TN, first.tiling()) };
+            let second = Variant::plain(Form::NN, second.tiling());
+            pairs.push(Pair { first, second: Variant { fours, epilogue: backward, ..second } });
+        }
     }
-    variants.iter().map(Variant::kernel).collect()
+    variants.iter().map(Variant::kernel).chain(pairs.iter().map(Pair::kernel)).collect()
 }

@@ -25,7 +25,7 @@ pub(crate) use identity::DeviceId;
 pub use memory::{Region, View};
 pub use plan::{ColdKernel, ColdStart, Dispatch, MemoryUse, Plan, Profile, ProfileRow};
 pub(crate) use snapshot::{Snapshots, WeightsAt};
-pub use texture::TextureCopy;
+pub use texture::{TextureCopy, sources as texture_kernels};
 pub use tuning::Tuning;
 
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

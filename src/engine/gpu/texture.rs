@@ -19,7 +19,27 @@ macro_rules! image {
     };
 }
 
+/// The formats, each with the declaration of an image that is written.
+const IMAGES: [(wgpu::TextureFormat, &str); 4] = [
+    (wgpu::TextureFormat::Rgba8Unorm, image!("rgba8unorm")),
+    (wgpu::TextureFormat::R32Float, image!("r32float")),
+    (wgpu::TextureFormat::Rgba16Float, image!("rgba16float")),
+    (wgpu::TextureFormat::Rgba32Float, image!("rgba32float")),
+];
+
 const PARAMS: &str = shader!("texture/params");
+const TO_TENSOR: [&str; 2] = [PARAMS, shader!("texture/to_tensor")];
+
+/// The parts of the kernel that writes such an image.
+const fn to_image(image: &str) -> [&str; 3] {
+    [PARAMS, image, shader!("texture/to_image")]
+}
+
+/// Returns the source of every kernel that copies textures.
+pub fn sources() -> Vec<String> {
+    let written = IMAGES.iter().map(|(_, image)| to_image(image).join("\n"));
+    written.chain([TO_TENSOR.join("\n")]).collect()
+}
 
 /// A texture paired with a tensor of shape [height, width, channels], to be copied in either direction in the host's
 /// encoders.
@@ -74,10 +94,10 @@ impl TextureCopy {
             gpu.scoped(label, || Way::new(gpu, label, &source, &uniform, &view, &tensor.region))
         };
         let to_tensor = has(wgpu::TextureUsages::TEXTURE_BINDING)
-            .then(|| way("texture.to_tensor", &[PARAMS, shader!("texture/to_tensor")]))
+            .then(|| way("texture.to_tensor", &TO_TENSOR))
             .transpose()?;
         let to_texture = has(wgpu::TextureUsages::STORAGE_BINDING)
-            .then(|| way("texture.to_image", &[PARAMS, store, shader!("texture/to_image")]))
+            .then(|| way("texture.to_image", &to_image(store)))
             .transpose()?;
         Ok(Self { to_tensor, to_texture, groups })
     }
@@ -199,16 +219,12 @@ fn check(texture: &wgpu::Texture, tensor: &View) -> Result<&'static str> {
         let message = "the texture must be two-dimensional, of one layer and one sample";
         return Err(Error::unsupported(OP, message));
     }
-    match texture.format() {
-        wgpu::TextureFormat::Rgba8Unorm => Ok(image!("rgba8unorm")),
-        wgpu::TextureFormat::R32Float => Ok(image!("r32float")),
-        wgpu::TextureFormat::Rgba16Float => Ok(image!("rgba16float")),
-        wgpu::TextureFormat::Rgba32Float => Ok(image!("rgba32float")),
-        other => {
-            let message = format!(
-                "the format {other:?}; it must be Rgba8Unorm, R32Float, Rgba16Float or Rgba32Float"
-            );
-            Err(Error::unsupported(OP, message))
-        }
-    }
+    let stored = IMAGES.iter().find(|(format, _)| *format == texture.format());
+    let message = || {
+        let format = texture.format();
+        format!(
+            "the format {format:?}; it must be Rgba8Unorm, R32Float, Rgba16Float or Rgba32Float"
+        )
+    };
+    stored.map(|(_, image)| *image).ok_or_else(|| Error::unsupported(OP, message()))
 }
