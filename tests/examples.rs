@@ -219,3 +219,67 @@ fn the_hosts_of_the_examples_draw_and_animate_what_they_train() {
         assert!(animation.starts_with(b"GIF89a"));
     }
 }
+
+/// Exports the kernels with this part in their name to a folder, and counts them.
+fn export(folder: &str, part: &str) -> (PathBuf, usize) {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder);
+    let _ = std::fs::remove_dir_all(&folder);
+    let output = run("export_kernels", &[folder.to_str().unwrap(), "--only", part]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let count = text(&output.stdout).split(' ').next().unwrap().parse().unwrap();
+    (folder, count)
+}
+
+/// Runs an exported folder on the adapter under test.
+fn verify(folder: &Path) -> (bool, String) {
+    let program = examples().join("verify_kernels").with_extension(std::env::consts::EXE_EXTENSION);
+    let mut command = Command::new(program);
+    if let Ok(device) = std::env::var("WGRAD_DEVICE").map(|device| device.replace("gpu", "")) {
+        command.env("WGPU_ADAPTER_NAME", device);
+    }
+    let output = command.arg(folder).output().unwrap();
+    (output.status.success(), text(&output.stdout) + &text(&output.stderr))
+}
+
+/// The JSON of an exported kernel.
+fn kernel(folder: &Path, name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(folder.join(name)).unwrap()).unwrap()
+}
+
+#[test]
+fn exported_kernels_compute_what_the_reference_does_without_the_library() {
+    let (folder, count) = export("kernels", "softmax");
+    assert!(count > 20, "{count} kernels");
+    let (agrees, report) = verify(&folder);
+    assert!(agrees && report.contains(" 0 failed"), "{report}");
+    let name = "activation.softmax.forward.four.one_lane.json";
+    let mut json = kernel(&folder, name);
+    assert_eq!(json["params"]["fields"][0]["name"], "rows", "{}", json["params"]);
+    assert_eq!((&json["workgroup"], &json["bindings"][0]["name"]), (&256.into(), &"x".into()));
+
+    // One expected number is not what the kernel computes.
+    json["cases"][0]["expected"][0][2][0] = 2.0f32.to_bits().into();
+    std::fs::write(folder.join(name), json.to_string()).unwrap();
+    let (agrees, report) = verify(&folder);
+    assert!(
+        !agrees && report.contains("activation.softmax") && report.contains(" 1 failed"),
+        "{report}"
+    );
+}
+
+#[test]
+#[ignore = "every kernel takes minutes to compile on a software adapter"]
+fn every_exported_kernel_computes_what_the_reference_does_without_the_library() {
+    let (folder, count) = export("all kernels", "");
+    let (agrees, report) = verify(&folder);
+    assert!(agrees && report.contains(" 0 failed"), "{report}");
+    let files = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path());
+    let files = files.filter(|path| path.extension().is_some_and(|extension| extension == "json"));
+    let all: Vec<Value> = files.map(|path| kernel(&folder, path.to_str().unwrap())).collect();
+    let tried = |json: &&Value| {
+        [&json["cases"], &json["also_in"]].iter().any(|list| list[0] != Value::Null)
+    };
+    assert_eq!(all.len(), count);
+    let tried = all.iter().filter(tried).count();
+    assert!(count > 1000 && tried > 600, "{tried} of {count} kernels");
+}

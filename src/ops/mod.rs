@@ -109,6 +109,14 @@ pub(crate) fn kernels() -> Vec<Kernel> {
     families.into_iter().flatten().collect()
 }
 
+/// Test programs of further variants of kernels.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn variants() -> Result<Vec<Case>> {
+    let families =
+        [activation::cases::variants()?, loss::cases::variants()?, norm::cases::variants()?];
+    Ok(families.into_iter().flatten().collect())
+}
+
 /// Test programs that cover every op.
 pub(crate) fn cases() -> Result<Vec<Case>> {
     let families = [

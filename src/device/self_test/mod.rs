@@ -3,6 +3,8 @@
 mod cases;
 #[cfg(test)]
 mod effects;
+#[cfg(not(target_family = "wasm"))]
+pub mod export;
 mod fused;
 #[cfg(all(test, not(target_family = "wasm")))]
 mod lowering;

@@ -124,6 +124,13 @@ impl<F: Real> Interpreter<F> {
         self.progress.step
     }
 
+    /// The number of the next step, the number of skipped updates, and 1 if this step's update is skipped.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn progress(&self) -> [u64; 3] {
+        let Progress { step, late, skips, .. } = self.progress;
+        [step, late, skips.into()]
+    }
+
     /// The entry of the next step by a rule, with the values of the update that is due: those of an earlier step if
     /// updates were skipped.
     #[doc(hidden)]

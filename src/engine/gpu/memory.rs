@@ -31,7 +31,7 @@ impl Region {
         [Self { bytes: at, ..self }, rest]
     }
 
-    pub(super) fn words(&self) -> usize {
+    pub(crate) fn words(&self) -> usize {
         self.bytes as usize / 4
     }
 

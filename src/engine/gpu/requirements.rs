@@ -205,7 +205,7 @@ fn workgroup_bytes(_: &Kernel) -> u64 {
 
 /// The adapter classes between which kernels differ.
 #[cfg(not(target_family = "wasm"))]
-const CLASSES: [wgpu::DeviceType; 3] =
+pub(crate) const CLASSES: [wgpu::DeviceType; 3] =
     [wgpu::DeviceType::DiscreteGpu, wgpu::DeviceType::IntegratedGpu, wgpu::DeviceType::Cpu];
 
 /// Lowers a program on a no-op device of these limits, or of larger bindings where a tensor needs them; a kernel without

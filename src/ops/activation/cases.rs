@@ -6,18 +6,27 @@ use crate::ops::case::{COLS, Case, ROWS};
 use crate::random::{Key, Stream};
 use crate::shape::Shape;
 use crate::spec::Activation;
+#[cfg(not(target_family = "wasm"))]
+use crate::spec::activation::ActivationKind;
 
 /// All cases of the family.
 pub(crate) fn all() -> Result<Vec<Case>> {
-    Activation::all().map(activation).collect()
+    Activation::all().map(|f| activation(f, COLS)).collect()
 }
 
-fn activation(f: Activation) -> Result<Case> {
-    let mut case = Case::new(format!("activation.{f}"));
-    let x = case.real(&[ROWS, COLS])?;
-    let grad = case.real(&[ROWS, f.output_len(COLS)?])?;
-    if let Some(values) = f.initial_weights(COLS) {
-        let per_channel = if values.len() % COLS == 0 { COLS } else { 1 };
+/// Cases of further kernels of functions of rows: rows that are long, or not a multiple of four.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn variants() -> Result<Vec<Case>> {
+    let of_rows = Activation::all().filter(|f| matches!(f.entry().kind, ActivationKind::Row(_)));
+    of_rows.flat_map(|f| [25, 41, 44].map(|cols| activation(f, cols))).collect()
+}
+
+fn activation(f: Activation, cols: usize) -> Result<Case> {
+    let mut case = Case::new(format!("activation.{f} [{ROWS}, {cols}]"));
+    let x = case.real(&[ROWS, cols])?;
+    let grad = case.real(&[ROWS, f.output_len(cols)?])?;
+    if let Some(values) = f.initial_weights(cols) {
+        let per_channel = if values.len() % cols == 0 { cols } else { 1 };
         let extents = match values.len() / per_channel {
             1 => vec![per_channel],
             numbers => vec![numbers, per_channel],

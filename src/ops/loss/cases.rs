@@ -9,14 +9,45 @@ use crate::spec::{Activation, Loss, Reduction};
 /// All cases of the family.
 pub(crate) fn all() -> Result<Vec<Case>> {
     let mut cases = composed()?;
+    // Rows whose length is a multiple of four have kernels of their own.
     for loss in Loss::all() {
-        cases.extend(losses(loss)?);
+        let cols: &[usize] = if loss.takes_classes() { &[5, 8] } else { &[5] };
+        cases.extend(losses(loss, cols, LossForm { weighted: false, gradients: true })?);
     }
     Ok(cases)
 }
 
+/// Cases of further kernels: short and long rows, weighted or not, with and without gradients.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn variants() -> Result<Vec<Case>> {
+    let mut cases = Vec::new();
+    for loss in Loss::all() {
+        for [weighted, gradients] in [[false, true], [false, false], [true, true], [true, false]] {
+            cases.extend(losses(loss, &[5, 8, 41, 44], LossForm { weighted, gradients })?);
+        }
+    }
+    Ok(cases)
+}
+
+/// The form in which a loss is computed.
+#[derive(Clone, Copy)]
+struct LossForm {
+    weighted: bool,
+    gradients: bool,
+}
+
+impl LossForm {
+    /// Adds the loss to the program.
+    fn add(self, case: &mut Case, loss: Loss, mut inputs: LossInputs) -> Result<()> {
+        if self.weighted {
+            inputs.weight = Some(case.input(&[ROWS], draw(Domain::Unit, 21, ROWS))?);
+        }
+        case.program.loss_of(loss, Reduction::Mean, inputs, self.gradients).map(drop)
+    }
+}
+
 /// A loss with every kind of target it takes.
-fn losses(loss: Loss) -> Result<Vec<Case>> {
+fn losses(loss: Loss, cols: &[usize], form: LossForm) -> Result<Vec<Case>> {
     let name = |form: &str| format!("loss.{loss}{form}");
     match &loss.entry().kind {
         LossKind::Elementwise(map) => {
@@ -29,15 +60,13 @@ fn losses(loss: Loss) -> Result<Vec<Case>> {
             }
             let target = case.input(&extents, draw(target, 3, len))?;
             let inputs = LossInputs::of(&predictions, Some(target));
-            case.program.loss_of(loss, Reduction::Mean, inputs, true)?;
+            form.add(&mut case, loss, inputs)?;
             Ok(vec![case])
         }
         LossKind::Row(row) => {
-            // Rows whose length is a multiple of four have kernels of their own.
-            let widths: &[usize] = if loss.takes_classes() { &[5, 8] } else { &[5] };
-            let forms =
-                row.targets.iter().flat_map(|form| widths.iter().map(move |cols| (form, cols)));
-            forms.map(|(form, cols)| row_loss(loss, row.inputs, *form, *cols)).collect()
+            let targets =
+                row.targets.iter().flat_map(|target| cols.iter().map(move |cols| (target, cols)));
+            targets.map(|(target, cols)| row_loss(loss, row.inputs, *target, *cols, form)).collect()
         }
         LossKind::Ctc { .. } => {
             let mut case = Case::new(name(""));
@@ -48,14 +77,20 @@ fn losses(loss: Loss) -> Result<Vec<Case>> {
             let target = case.classes(&[samples, 2], vec![1, 2, 3, 3, 2, 1])?;
             let lengths = case.classes(&[samples, 2], vec![7, 2, 6, 2, 5, 1])?;
             let inputs = LossInputs::new(x, target).lengths(lengths);
-            case.program.loss_of(loss, Reduction::Mean, inputs, true)?;
+            case.program.loss_of(loss, Reduction::Mean, inputs, form.gradients)?;
             Ok(vec![case])
         }
     }
 }
 
-fn row_loss(loss: Loss, inputs: usize, form: TargetForm, cols: usize) -> Result<Case> {
-    let mut case = Case::new(format!("loss.{loss} {form:?} [{ROWS}, {cols}]"));
+fn row_loss(
+    loss: Loss,
+    inputs: usize,
+    target: TargetForm,
+    cols: usize,
+    form: LossForm,
+) -> Result<Case> {
+    let mut case = Case::new(format!("loss.{loss} {target:?} [{ROWS}, {cols}]"));
     let (extents, len) = ([ROWS, cols], ROWS * cols);
     let predictions = (0..inputs).map(|number| {
         let soft = matches!(loss.name(), "categorical_cross_entropy" | "dice");
@@ -64,7 +99,7 @@ fn row_loss(loss: Loss, inputs: usize, form: TargetForm, cols: usize) -> Result<
         case.input(&extents, numbers)
     });
     let predictions = predictions.collect::<Result<Vec<_>>>()?;
-    let target = match form {
+    let target = match target {
         TargetForm::Values => Some(case.input(&extents, soft_rows(len, cols))?),
         TargetForm::Class => {
             let classes = (0..ROWS).map(|row| (row * 3 % cols) as u32).collect();
@@ -82,7 +117,7 @@ fn row_loss(loss: Loss, inputs: usize, form: TargetForm, cols: usize) -> Result<
         TargetForm::Nothing => None,
     };
     let inputs = LossInputs::of(&predictions, target);
-    case.program.loss_of(loss, Reduction::Mean, inputs, true)?;
+    form.add(&mut case, loss, inputs)?;
     Ok(case)
 }
 

@@ -9,22 +9,30 @@ use crate::spec::loss::Domain;
 
 /// All cases of the family.
 pub(crate) fn all() -> Result<Vec<Case>> {
-    let kinds =
-        [Normalization::layer_norm(), Normalization::rms_norm(), Normalization::batch_norm()];
-    kinds.into_iter().map(normalization).collect()
+    kinds().map(|f| normalization(f, 24)).into_iter().collect()
 }
 
-fn normalization(f: Normalization) -> Result<Case> {
-    let mut case = Case::new(format!("norm.{}", f.name()));
-    let (x, weight, bias) = (case.real(&[13, 24])?, case.real(&[24])?, case.real(&[24])?);
-    let grad = case.real(&[13, 24])?;
-    let d_weight = case.program.input("d weight", Shape::new(&[24])?, DType::F32);
+/// Cases of further kernels: rows that are long, or not a multiple of four.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn variants() -> Result<Vec<Case>> {
+    kinds().into_iter().flat_map(|f| [25, 41, 44].map(|cols| normalization(f, cols))).collect()
+}
+
+fn kinds() -> [Normalization; 3] {
+    [Normalization::layer_norm(), Normalization::rms_norm(), Normalization::batch_norm()]
+}
+
+fn normalization(f: Normalization, cols: usize) -> Result<Case> {
+    let mut case = Case::new(format!("norm.{} [13, {cols}]", f.name()));
+    let (x, weight, bias) = (case.real(&[13, cols])?, case.real(&[cols])?, case.real(&[cols])?);
+    let grad = case.real(&[13, cols])?;
+    let d_weight = case.program.input("d weight", Shape::new(&[cols])?, DType::F32);
     case.program.normalize("plain", f, x, None, None)?;
     case.program.normalize("y", f, x, Some(weight), Some(bias))?;
     case.program.normalize_backward("dx", f, (x, Some(weight)), grad, Some(d_weight))?;
     if f.is_across_rows() {
-        let mean = case.real(&[24])?;
-        let variance = case.input(&[24], draw(Domain::Positive, 9, 24))?;
+        let mean = case.real(&[cols])?;
+        let variance = case.input(&[cols], draw(Domain::Positive, 9, cols))?;
         case.program.track_norm(f, x, [mean, variance])?;
         let affine = (Some(weight), Some(bias));
         case.program.normalize_by("evaluated", f, x, [mean, variance], affine)?;

@@ -11,6 +11,33 @@ impl PlanWeights {
         self.write(Arena::Params, tensors)
     }
 
+    /// Writes every gradient tensor.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn write_grads(&self, tensors: &[Vec<f32>]) -> Result<()> {
+        self.write(Arena::Grads, tensors)
+    }
+
+    /// The memory of every parameter, gradient and state value, a region per tensor, with the number of its elements.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn tensors(&self) -> impl Iterator<Item = (Region, usize)> {
+        let states = (0..self.state_count()).map(Arena::State);
+        let arenas = [Arena::Params, Arena::Grads].into_iter().chain(states);
+        arenas.flat_map(|arena| self.tensors_of(arena))
+    }
+
+    fn tensors_of(&self, arena: Arena) -> impl Iterator<Item = (Region, usize)> {
+        let (spans, slots) = self.places(arena);
+        spans.iter().flat_map(move |span| {
+            let region = self.segments.get(span.segment).and_then(|own| own.region(arena));
+            region.into_iter().flat_map(move |region| {
+                (0..slots as u64).map(move |slot| {
+                    let offset = region.bytes / slots as u64 * slot + 4 * span.offset as u64;
+                    (Region { offset: region.offset + offset, ..region.clone() }, span.len)
+                })
+            })
+        })
+    }
+
     /// Writes one state value of every parameter tensor.
     pub(crate) fn write_state(&self, state: usize, tensors: &[Vec<f32>]) -> Result<()> {
         self.write(Arena::State(state), tensors)

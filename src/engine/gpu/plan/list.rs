@@ -1,8 +1,9 @@
 //! The dispatches of a step, with pipelines and bind groups.
 
+use std::ops::Range;
 use std::sync::Arc;
 
-use crate::engine::gpu::kernel::{Access, Pipeline};
+use crate::engine::gpu::kernel::{Access, Kernel, Pipeline};
 use crate::engine::gpu::lower::{Job, Lowering, PlanMemory, fusion};
 use crate::engine::gpu::memory::Region;
 use crate::engine::gpu::{Gpu, PlanWeights};
@@ -14,6 +15,10 @@ use crate::ir::Program;
 pub struct Dispatch {
     pipeline: Arc<Pipeline>,
     bind_group: wgpu::BindGroup,
+    /// The words of its uniform parameters.
+    pub(crate) words: Vec<u32>,
+    /// The regions of its storage bindings, in the order of the kernel.
+    pub(crate) bindings: Vec<Region>,
     /// The kernel's label.
     pub label: String,
     /// Workgroups along x and y.
@@ -28,6 +33,11 @@ impl Dispatch {
     /// The compute pipeline.
     pub fn pipeline(&self) -> &wgpu::ComputePipeline {
         &self.pipeline.pipeline
+    }
+
+    /// The kernel.
+    pub(crate) fn kernel(&self) -> &Kernel {
+        &self.pipeline.kernel
     }
 
     pub(super) fn shared_pipeline(&self) -> &Arc<Pipeline> {
@@ -79,6 +89,12 @@ impl List {
             offset += stride(gpu, job);
         }
         Ok(Self { dispatches, marks, inside, uniforms, scratch: scratch.into_inner() })
+    }
+
+    /// The dispatches of a range of the ops.
+    pub(crate) fn range(&self, ops: &Range<usize>) -> Range<usize> {
+        let mark = |op: usize| self.marks.get(op).copied().unwrap_or(self.dispatches.len());
+        mark(ops.start)..mark(ops.end)
     }
 }
 
@@ -133,6 +149,8 @@ fn bind(gpu: &Gpu, job: &Job, uniforms: Option<&Region>, offset: u64) -> Result<
     Ok(Dispatch {
         pipeline,
         bind_group,
+        words: job.words.clone(),
+        bindings: job.bindings.clone(),
         label: job.kernel.label.clone(),
         grid,
         bytes,

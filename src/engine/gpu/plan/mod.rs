@@ -213,6 +213,11 @@ impl Plan {
         &self.list.dispatches
     }
 
+    /// The dispatches of a range of the ops.
+    pub(crate) fn dispatches_of(&self, ops: &Range<usize>) -> &[Dispatch] {
+        self.list.dispatches.get(self.list.range(ops)).unwrap_or_default()
+    }
+
     /// The first step not yet recorded. Steps whose encoder was dropped do not count.
     pub fn next_step(&self) -> u64 {
         self.steps.next()
@@ -271,9 +276,7 @@ impl Plan {
             return Err(Error::unsupported("encode_ops", message));
         }
         self.steps.begin(encoder, 1)?;
-        let List { dispatches, marks, .. } = &self.list;
-        let mark = |op: usize| marks.get(op).copied().unwrap_or(dispatches.len());
-        self.pass(encoder, 1, mark(ops.start)..mark(ops.end), None);
+        self.pass(encoder, 1, self.list.range(&ops), None);
         if ops.end < self.program.ops().len() {
             return Ok(());
         }
@@ -334,8 +337,23 @@ impl Plan {
     }
 
     /// The step table, which begins with the step counter.
-    pub(super) fn step_table(&self) -> &Region {
+    pub(crate) fn step_table(&self) -> &Region {
         &self.memory.steps
+    }
+
+    /// The row of the metrics ring that a step fills.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn ring_row(&self, step: u64) -> Region {
+        let bytes = Op::MAX_RECORDED as u64 * 4;
+        let offset = self.memory.ring.offset + step % RING * bytes;
+        Region { offset, bytes, ..self.memory.ring.clone() }
+    }
+
+    /// Writes the step counter, the number of skipped updates, and whether this step's update is skipped.
+    #[cfg(not(target_family = "wasm"))]
+    pub(crate) fn write_progress(&self, [step, late, skips]: [u64; 3]) -> Result<()> {
+        let header = [step, self.steps.capacity(), late, skips].map(|word| word as u32);
+        self.gpu.upload("step table", &self.memory.steps, &header)
     }
 
     /// Reads the values (loss and metrics) recorded by the given steps, one row each, and marks these steps as
