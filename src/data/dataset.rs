@@ -211,6 +211,7 @@ impl Dataset {
     }
 
     /// The variance of value targets over all rows and columns, for [`Metric::R2`](crate::Metric::R2); 0 for classes.
+    #[doc(hidden)]
     pub fn target_variance(&self) -> f64 {
         let Some(values) = self.targets.values() else { return 0.0 };
         let count = values.len().max(1) as f64;

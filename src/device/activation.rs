@@ -70,6 +70,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`Device::activation`].
+    #[doc(hidden)]
     pub fn activation_in_training(&self, f: Activation, key: Key, x: &Tensor) -> Result<Tensor> {
         self.one(&[x], |program, slots| match slots {
             [x] => program.activation_in_training("y", f, key, *x),

@@ -9,7 +9,7 @@ use crate::ir::{Form, Program, Slot};
 use crate::shape::Shape;
 use crate::spec::{Arithmetic, Normalization, Reduce};
 
-/// Linear algebra and rearrangement as single ops.
+/// Linear algebra as single ops; [`Device::compute`] runs those of a [`Program`] that have no method here.
 ///
 /// ```
 /// use ndarray::array;
@@ -20,8 +20,6 @@ use crate::spec::{Arithmetic, Normalization, Reduce};
 /// let means = device.reduce(Reduce::Mean, &x, &[0])?;
 /// let centred = device.arithmetic(Arithmetic::Sub, &x, &means)?;
 /// assert_eq!(centred.read()?, array![[-1.5, -1.5, -1.5], [1.5, 1.5, 1.5]].into_dyn());
-/// let left = device.slice(&centred, -1, 0..2)?;
-/// assert_eq!(device.transpose(&left)?.read()?, array![[-1.5, 1.5], [-1.5, 1.5]].into_dyn());
 /// # Ok::<(), wgrad::Error>(())
 /// ```
 impl Device {
@@ -87,6 +85,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`Device::arithmetic`].
+    #[doc(hidden)]
     pub fn axpy(&self, alpha: f64, x: &Tensor, y: &Tensor) -> Result<Tensor> {
         self.two(x, y, |program, x, y| program.axpy("y", alpha, x, y))
     }
@@ -95,6 +94,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Unsupported`] for indices or a tensor of another device.
+    #[doc(hidden)]
     pub fn scale(&self, x: &Tensor, factor: f64) -> Result<Tensor> {
         self.each(x, |program, x| program.scale("y", x, factor))
     }
@@ -103,6 +103,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`Device::arithmetic`].
+    #[doc(hidden)]
     pub fn dot(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
         self.two(a, b, |program, a, b| program.dot("y", a, b))
     }
@@ -147,6 +148,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Shape`] unless `order` names every axis once; otherwise as [`Device::scale`].
+    #[doc(hidden)]
     pub fn permute(&self, x: &Tensor, order: &[usize]) -> Result<Tensor> {
         self.each(x, |program, x| program.permute("y", x, order))
     }
@@ -155,6 +157,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Shape`] for a tensor of fewer than two axes; otherwise as [`Device::scale`].
+    #[doc(hidden)]
     pub fn transpose(&self, x: &Tensor) -> Result<Tensor> {
         self.each(x, |program, x| program.transpose("y", x))
     }
@@ -163,6 +166,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Shape`] if there is no such axis or it does not contain the range; otherwise as [`Device::scale`].
+    #[doc(hidden)]
     pub fn slice(&self, x: &Tensor, dim: isize, range: Range<usize>) -> Result<Tensor> {
         self.each(x, |program, x| program.slice("y", x, dim, range))
     }
@@ -186,6 +190,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Empty`] without tensors; [`Error::Shape`] if another extent differs; otherwise as [`Device::scale`].
+    #[doc(hidden)]
     pub fn concatenate(&self, parts: &[&Tensor], dim: isize) -> Result<Tensor> {
         self.one(parts, |program, slots| program.concatenate("y", slots, dim))
     }
@@ -194,6 +199,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Shape`] if `x` does not broadcast to `shape`; otherwise as [`Device::scale`].
+    #[doc(hidden)]
     pub fn broadcast_to(&self, x: &Tensor, shape: Shape) -> Result<Tensor> {
         self.each(x, |program, x| program.broadcast_to("y", x, shape))
     }
@@ -202,6 +208,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Shape`] if `shape` does not broadcast to that of `x`; otherwise as [`Device::scale`].
+    #[doc(hidden)]
     pub fn sum_to(&self, x: &Tensor, shape: Shape) -> Result<Tensor> {
         self.each(x, |program, x| {
             let sum = program.sum_to("y", x, shape)?;
@@ -213,6 +220,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Shape`] if there is no such axis; otherwise as [`Device::scale`].
+    #[doc(hidden)]
     pub fn repeat(&self, x: &Tensor, dim: isize, times: usize) -> Result<Tensor> {
         self.each(x, |program, x| program.repeat("y", x, dim, times))
     }
@@ -233,6 +241,7 @@ impl Device {
     ///
     /// # Errors
     /// [`Error::Limit`] for more than the device can bind.
+    #[doc(hidden)]
     pub fn full(&self, shape: Shape, value: f64) -> Result<Tensor> {
         self.one(&[], |program, _| Ok(program.fill("y", shape, value)))
     }
@@ -280,6 +289,7 @@ impl Device {
     ///
     /// # Errors
     /// As [`Program::normalize`]; [`Error::Unsupported`] for a tensor of another device.
+    #[doc(hidden)]
     pub fn normalize(
         &self,
         f: Normalization,

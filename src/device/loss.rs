@@ -264,6 +264,7 @@ impl Device {
     /// # Errors
     /// As [`Program::triplet_margin_with_distance`](crate::Program::triplet_margin_with_distance); otherwise as
     /// [`Device::activation`].
+    #[doc(hidden)]
     pub fn triplet_margin_with_distance(
         &self,
         reduction: Reduction,

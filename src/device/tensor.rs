@@ -265,6 +265,39 @@ impl Device {
         })
     }
 
+    /// Computes any ops of a [`Program`] over tensors: `build` gets the slots of the operands and returns those of the
+    /// results.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use wgrad::Device;
+    ///
+    /// let device = Device::cpu();
+    /// let x = device.tensor(&array![[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])?;
+    /// let [left, doubled] = device.compute([&x], |program, [x]| {
+    ///     let left = program.slice("left", x, -1, 0..2)?;
+    ///     Ok([program.transpose("left", left)?, program.scale("doubled", x, 2.0)?])
+    /// })?;
+    /// assert_eq!(left.read()?, array![[1.0, 4.0], [2.0, 5.0]].into_dyn());
+    /// assert_eq!(doubled.read()?.sum(), 42.0);
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Any error of `build`; [`Error::Unsupported`] for a tensor of another device, or if a result holds indices.
+    pub fn compute<const N: usize, const M: usize>(
+        &self,
+        operands: [&Tensor; N],
+        build: impl FnOnce(&mut Program, [Slot; N]) -> Result<[Slot; M]>,
+    ) -> Result<[Tensor; M]> {
+        let results = self.run(&operands, |program, slots| {
+            let slots = slots.try_into().map_err(|_| wrong_count())?;
+            // An alias, an operand or a result that is given twice has no memory of its own.
+            build(program, slots)?.into_iter().map(|slot| program.copy("result", slot)).collect()
+        })?;
+        results.try_into().map_err(|_| wrong_count())
+    }
+
     pub(super) fn one(
         &self,
         inputs: &[&Tensor],

@@ -18,14 +18,22 @@ pub(crate) mod registry;
 pub(crate) mod schedule;
 pub(crate) mod tensor;
 
-pub use activation::{Activation, ActivationKind};
+pub use activation::Activation;
+#[doc(hidden)]
+pub use activation::ActivationKind;
 pub use initializer::Initializer;
-pub use loss::{Domain, Loss, LossKind, Reduction};
+#[doc(hidden)]
+pub use loss::{Domain, LossKind};
+pub use loss::{Loss, Reduction};
 pub use metric::Metric;
 pub use norm::Normalization;
 pub use optimizer::Optimizer;
-pub use param::{Param, ParamKind, ParamValue, Range};
-pub use registry::{Alias, Choice, Entry, Kind};
+#[doc(hidden)]
+pub use param::ParamValue;
+pub use param::{Param, ParamKind, Range};
+#[doc(hidden)]
+pub use registry::Alias;
+pub use registry::{Choice, Entry, Kind};
 pub use schedule::{Plateau, Schedule};
 pub use tensor::{Arithmetic, Reduce};
 

@@ -91,6 +91,7 @@ impl TrainingStep {
     }
 
     /// The kind of targets in [`TrainingStep::targets`].
+    #[doc(hidden)]
     pub fn target_kind(&self) -> TargetKind {
         self.trainer.natural_target()
     }
