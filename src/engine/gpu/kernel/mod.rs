@@ -93,7 +93,7 @@ impl Kernel {
         self.bound().filter(|binding| binding.access != Access::Uniform).count() as u64
     }
 
-    /// How many uniform buffers it binds, its parameters included.
+    /// The number of uniform buffers that it binds, including its parameters.
     pub fn uniform_buffers(&self) -> u64 {
         1 + self.bound().count() as u64 - self.storage_buffers()
     }

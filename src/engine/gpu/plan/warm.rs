@@ -16,7 +16,7 @@ pub struct ColdStart {
     pub kernels: Vec<ColdKernel>,
 }
 
-/// What a kernel costs before its first dispatch.
+/// The cost of a kernel before its first dispatch.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct ColdKernel {

@@ -1,4 +1,4 @@
-//! Whether a step can be done so, and how it is cut.
+//! The plan of a fused step: whether a step can be fused, and its tiles.
 
 use super::chain::{Judged, LayerChain};
 use super::{FusedStepPlan, Split};
@@ -79,7 +79,7 @@ impl Site<'_> {
         Ok(plan)
     }
 
-    /// How many rows the targets are chosen from, and whether the inputs are those of the batch all the same.
+    /// The number of rows that the targets are gathered from, and whether the inputs are already those of the batch.
     fn rows(self, chain: &LayerChain) -> Judged<(usize, bool)> {
         let rows = |of: RowSource| -> Result<usize> {
             let shape = self.program.shape(of.data)?;
@@ -274,7 +274,7 @@ fn alone(program: &Program, chain: &LayerChain) -> Option<Optimizer> {
     (simple && quiet).then_some(*optimizer)
 }
 
-/// Whether an op looks at no gradient of a parameter and changes nothing that outlives the step but its own results.
+/// Returns whether an op reads no gradient of a parameter and changes nothing that outlives the step but its results.
 fn is_local(program: &Program, op: &Op) -> bool {
     let is_grad = |operand: Operand| match operand {
         Operand::Grads => true,
