@@ -60,6 +60,7 @@ fn labels_are_unique_and_name_a_family() {
         "norm.",
         "optimizer.",
         "reduce.",
+        "scan.",
         "tensor.",
     ];
     let unique: BTreeSet<&String> = labels.iter().collect();

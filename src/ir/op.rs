@@ -4,7 +4,7 @@ use super::effect::{Effects, Operand};
 use super::slot::Slot;
 use crate::ops::{
     ActivationOp, ArithmeticOp, ArrangeOp, IndexOp, LinearOp, LossOp, MetricOp, NormOp, ReduceOp,
-    StepOp, UpdateOp,
+    ScanOp, StepOp, UpdateOp,
 };
 
 /// An op, by family. Unless stated otherwise, tensors of more than two axes are seen as matrices whose columns are the
@@ -25,6 +25,8 @@ pub enum Op {
     Arrange(ArrangeOp),
     /// Reduces a tensor along axes.
     Reduce(ReduceOp),
+    /// Sums along an axis, keeping every sum on the way.
+    Scan(ScanOp),
     /// Gathers or scatters rows by index.
     Index(IndexOp),
     /// Computes a loss.
@@ -49,6 +51,7 @@ impl Op {
             Self::Arithmetic(op) => op.name(),
             Self::Arrange(op) => op.name(),
             Self::Reduce(op) => op.name(),
+            Self::Scan(op) => op.name(),
             Self::Index(op) => op.name(),
             Self::Loss(op) => op.name(),
             Self::Metric(op) => op.name(),
@@ -66,6 +69,7 @@ impl Op {
             Self::Arithmetic(op) => op.effects(),
             Self::Arrange(op) => op.effects(),
             Self::Reduce(op) => op.effects(),
+            Self::Scan(op) => op.effects(),
             Self::Index(op) => op.effects(),
             Self::Loss(op) => op.effects(),
             Self::Metric(op) => op.effects(),

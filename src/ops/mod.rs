@@ -14,6 +14,7 @@ pub(crate) mod loss;
 pub(crate) mod metric;
 pub(crate) mod norm;
 pub(crate) mod reduce;
+pub(crate) mod scan;
 pub(crate) mod step;
 pub(crate) mod update;
 
@@ -26,6 +27,7 @@ pub(crate) use loss::LossOp;
 pub(crate) use metric::MetricOp;
 pub(crate) use norm::NormOp;
 pub(crate) use reduce::ReduceOp;
+pub(crate) use scan::ScanOp;
 pub(crate) use step::StepOp;
 pub use update::UpdateOp;
 
@@ -49,6 +51,7 @@ impl Op {
             Self::Arithmetic(op) => op.run(memory),
             Self::Arrange(op) => op.run(memory),
             Self::Reduce(op) => op.run(memory),
+            Self::Scan(op) => op.run(memory),
             Self::Index(op) => op.run(memory),
             Self::Loss(op) => op.run(memory),
             Self::Metric(op) => op.run(memory),
@@ -66,6 +69,7 @@ impl Op {
             Self::Arithmetic(op) => op.gradient(program, grads),
             Self::Arrange(op) => op.gradient(program, grads),
             Self::Reduce(op) => op.gradient(program, grads),
+            Self::Scan(op) => op.gradient(program, grads),
             Self::Index(op) => op.gradient(program, grads),
             Self::Loss(op) => op.gradient(program, grads),
             Self::Metric(op) => op.gradient(program, grads),
@@ -83,6 +87,7 @@ impl Op {
             Self::Arithmetic(op) => op.lower(lowering),
             Self::Arrange(op) => op.lower(lowering),
             Self::Reduce(op) => op.lower(lowering),
+            Self::Scan(op) => op.lower(lowering),
             Self::Index(op) => op.lower(lowering),
             Self::Loss(op) => op.lower(lowering),
             Self::Metric(op) => op.lower(lowering),
@@ -103,6 +108,7 @@ pub(crate) fn kernels() -> Vec<Kernel> {
         metric::kernels::all(),
         norm::kernels::all(),
         reduce::kernels::all(),
+        scan::kernels::all(),
         step::kernels::all(),
         update::kernels::all(),
     ];
@@ -129,6 +135,7 @@ pub(crate) fn cases() -> Result<Vec<Case>> {
         metric::cases::all()?,
         norm::cases::all()?,
         reduce::cases::all()?,
+        scan::cases::all()?,
         step::cases::all()?,
         update::cases::all()?,
     ];
@@ -180,6 +187,7 @@ mod tests {
             Op::Update(UpdateOp::Average { .. }) => 33,
             Op::Update(UpdateOp::Direction { .. }) => 34,
             Op::Update(UpdateOp::Update { .. }) => 35,
+            Op::Scan(ScanOp { .. }) => 36,
         }
     }
 
@@ -188,7 +196,7 @@ mod tests {
         let cases = cases().unwrap();
         let seen = cases.iter().flat_map(|case| case.program.ops()).map(member);
         let seen: BTreeSet<u32> = seen.collect();
-        let missing: Vec<u32> = (0..36).filter(|member| !seen.contains(member)).collect();
+        let missing: Vec<u32> = (0..37).filter(|member| !seen.contains(member)).collect();
         assert!(missing.is_empty(), "no case of {missing:?}");
     }
 }

@@ -14,6 +14,7 @@ mod not_a_number;
 mod optimizer;
 mod rates;
 mod row;
+mod scan;
 mod shapes;
 mod symmetric;
 mod turns;

@@ -11,6 +11,9 @@ use crate::spec::Reduce;
 const BLOCK: usize = 16_384;
 const SHORT_BLOCK: usize = 1024;
 
+/// The number of adjacent rows from which on an invocation has a row: neighbours read neighbouring elements.
+const SIDE_BY_SIDE: usize = 32;
+
 impl ReduceOp {
     /// Adds the op's dispatches.
     pub(crate) fn lower(&self, lowering: &mut Lowering<'_>) -> Result<()> {
@@ -37,36 +40,47 @@ impl Lowering<'_> {
         mut x: Region,
         out: Region,
     ) -> Result<()> {
-        // Neighbouring invocations read neighbouring elements.
-        let is_side_by_side = inner >= 32 && (f.over_parts().is_some() || cols <= BLOCK);
-        let longest = if is_side_by_side { SHORT_BLOCK } else { BLOCK };
+        let longest = if inner >= SIDE_BY_SIDE { SHORT_BLOCK } else { BLOCK };
         loop {
             let blocks = match f.over_parts() {
                 Some(_) => cols.div_ceil(longest).max(1),
                 None => 1,
             };
             let size = if blocks == 1 { cols } else { longest };
-            let items = outer * blocks * inner;
-            let lanes = match is_side_by_side {
-                true => 1,
-                false => self.row_lanes(f.name(), items, size, 1)?,
-            };
-            let y = if blocks > 1 { self.scratch(items)? } else { out.clone() };
+            let y = if blocks > 1 { self.scratch(outer * blocks * inner)? } else { out.clone() };
             let scale = if blocks > 1 { 1.0 } else { scale };
-            let call = self
-                .call(kernels::reduce(f, self.reduction_scope(lanes)))
-                .bind("x", &x)
-                .bind("y", &y)
-                .fields([("items", items), ("cols", cols), ("inner", inner), ("lanes", lanes)])
-                .fields([("blocks", blocks), ("size", size)])
-                .field("scale", scale as f32)
-                .groups(groups(items, ROW / lanes))
-                .flops((outer * cols * inner) as u64);
-            self.push(call)?;
+            self.reduce_blocks(f, [outer, cols, inner], size, scale, [&x, &y])?;
             if blocks == 1 {
                 return Ok(());
             }
             (x, cols, f) = (y, blocks, f.over_parts().unwrap_or(f));
         }
+    }
+
+    /// Reduces blocks of `size` elements along the middle one of three axes.
+    pub(crate) fn reduce_blocks(
+        &mut self,
+        f: Reduce,
+        [outer, cols, inner]: [usize; 3],
+        size: usize,
+        scale: f64,
+        [x, y]: [&Region; 2],
+    ) -> Result<()> {
+        let blocks = cols.div_ceil(size.max(1)).max(1);
+        let items = outer * blocks * inner;
+        let lanes = match inner >= SIDE_BY_SIDE && size <= BLOCK {
+            true => 1,
+            false => self.row_lanes(f.name(), items, size, 1)?,
+        };
+        let call = self
+            .call(kernels::reduce(f, self.reduction_scope(lanes)))
+            .bind("x", x)
+            .bind("y", y)
+            .fields([("items", items), ("cols", cols), ("inner", inner), ("lanes", lanes)])
+            .fields([("blocks", blocks), ("size", size)])
+            .field("scale", scale as f32)
+            .groups(groups(items, ROW / lanes))
+            .flops((outer * cols * inner) as u64);
+        self.push(call)
     }
 }
