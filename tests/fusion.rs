@@ -152,7 +152,7 @@ fn train(case: &Case, device: &Device) -> (Vec<[f64; 2]>, Vec<Vec<f32>>, usize) 
     let figures = history.epochs.iter().map(|epoch| [epoch.loss, epoch.accuracy]).collect();
     let gradients = pollster::block_on(trainer.gradients_async()).unwrap();
     let tensors = trainer.parameters().unwrap().into_iter().chain(gradients);
-    let tensors = tensors.map(|(_, numbers)| numbers).collect();
+    let tensors = tensors.map(|(_, numbers)| numbers.into_iter().collect()).collect();
     (figures, tensors, trainer.dispatches_per_step().unwrap())
 }
 
@@ -333,7 +333,7 @@ fn numbers_that_are_not_finite_reach_a_fused_step() {
         let builder = Trainer::new(model, Loss::mse(), Optimizer::adam());
         let builder =
             metric.into_iter().fold(builder, |builder, metric| builder.metrics(&[metric]));
-        let data = Dataset::new(x.clone(), Targets::Values(values.clone())).unwrap();
+        let data = Dataset::keeping_non_finite(x.clone(), Targets::Values(values.clone())).unwrap();
         let epochs = builder.on(device).unwrap().fit(&data, Fit::epochs(2)).unwrap().epochs;
         epochs.into_iter().map(|epoch| [epoch.loss, epoch.accuracy]).collect::<Vec<_>>()
     };
@@ -367,7 +367,7 @@ fn with_a_nan(loss: Loss, in_target: bool, classes: bool) -> (String, TrainerBui
     let labels = vec![0, 1, 1, 0, 1, 0];
     let target = if classes { Targets::Classes { labels, classes: 2 } } else { Targets::Values(y) };
     let name = format!("{loss}, in the target: {in_target}, classes: {classes}");
-    (name, builder, Dataset::new(x, target).unwrap())
+    (name, builder, Dataset::keeping_non_finite(x, target).unwrap())
 }
 
 /// The places of NaN among the parameters after a step, and its loss.

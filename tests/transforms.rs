@@ -4,14 +4,14 @@ use crate::support;
 
 use support::nets::{bits, devices, directory};
 use wgrad::data::Targets;
-use wgrad::ndarray::{Array2, Axis, array};
+use wgrad::ndarray::{Array2, ArrayD, Axis, array};
 use wgrad::nn::Network;
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
 use wgrad::train::{Averaging, TrainerBuilder};
 
-fn named<'a>(parameters: &'a [(String, Vec<f32>)], name: &str) -> &'a [f32] {
-    &parameters.iter().find(|(own, _)| own == name).unwrap().1
+fn named<'a>(parameters: &'a [(String, ArrayD<f32>)], name: &str) -> &'a [f32] {
+    parameters.iter().find(|(own, _)| own == name).unwrap().1.as_slice().unwrap()
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn rows() -> Dataset {
 fn rows_with_nan() -> Dataset {
     let (mut inputs, targets) = rows().into_parts();
     inputs[[4, 1]] = f32::NAN;
-    Dataset::new(inputs, targets).unwrap()
+    Dataset::keeping_non_finite(inputs, targets).unwrap()
 }
 
 const SEED: u64 = 3;

@@ -1,69 +1,13 @@
 //! Rows of inputs with their targets: validation and selection.
 
-use ndarray::{Array2, Axis, CowArray, Ix2};
+use std::sync::Arc;
+
+use ndarray::{Array2, ArrayView2, Axis};
+
+use super::targets::check_labels;
+use super::{IntoRows, Targets};
 
 use crate::error::{Error, Result};
-
-/// The targets of a network, one per row of inputs.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Targets {
-    /// Values, rows × outputs: for regression, or class probabilities.
-    Values(Array2<f32>),
-    /// One class index per row.
-    Classes {
-        /// The class of each row, each below `classes`.
-        labels: Vec<u32>,
-        /// The number of classes, including those that do not occur.
-        classes: usize,
-    },
-}
-
-impl Targets {
-    /// The number of rows.
-    pub fn len(&self) -> usize {
-        match self {
-            Self::Values(values) => values.nrows(),
-            Self::Classes { labels, .. } => labels.len(),
-        }
-    }
-
-    /// Returns whether there are no rows.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The values, rows × outputs; `None` for classes.
-    pub fn values(&self) -> Option<&Array2<f32>> {
-        match self {
-            Self::Values(values) => Some(values),
-            Self::Classes { .. } => None,
-        }
-    }
-
-    /// The class of each row; `None` for values.
-    pub fn labels(&self) -> Option<&[u32]> {
-        match self {
-            Self::Values(_) => None,
-            Self::Classes { labels, .. } => Some(labels),
-        }
-    }
-
-    fn select(&self, rows: &[usize]) -> Self {
-        match self {
-            Self::Values(values) => Self::Values(values.select(Axis(0), rows)),
-            Self::Classes { labels, classes } => Self::Classes {
-                labels: rows.iter().filter_map(|&row| labels.get(row).copied()).collect(),
-                classes: *classes,
-            },
-        }
-    }
-}
-
-impl From<Array2<f32>> for Targets {
-    fn from(values: Array2<f32>) -> Self {
-        Self::Values(values)
-    }
-}
 
 /// Inputs (rows × features) and one target per row.
 ///
@@ -87,11 +31,13 @@ pub struct Dataset {
     weights: Option<Vec<f32>>,
     /// The label of rows without a target.
     ignored: Option<u32>,
+    class_names: Arc<[String]>,
+    notes: Arc<[String]>,
 }
 
 impl Dataset {
-    /// Combines inputs (rows × features) and targets. Owned arrays, views and references are accepted in any memory
-    /// layout; arrays that are not in standard (row-major) layout are copied into it.
+    /// Combines inputs (rows × features) and targets. Owned arrays, views, references and lists of rows are accepted
+    /// ([`IntoRows`]); arrays that are not in standard (row-major) layout are copied into it.
     ///
     /// ```
     /// use ndarray::array;
@@ -105,20 +51,32 @@ impl Dataset {
     ///
     /// # Errors
     /// [`Error::Shape`] if the row counts differ, [`Error::Target`] for a label that is not below `classes`,
-    /// [`Error::Limit`] for more than `u32::MAX` rows.
-    pub fn new<'a>(
-        inputs: impl Into<CowArray<'a, f32, Ix2>>,
+    /// [`Error::Limit`] for more than `u32::MAX` rows, [`Error::Parameter`] for a number that is not finite, which
+    /// [`Dataset::keeping_non_finite`] accepts.
+    pub fn new<'a>(inputs: impl IntoRows<'a>, targets: impl Into<Targets>) -> Result<Self> {
+        let data = Self::keeping_non_finite(inputs, targets)?;
+        check_finite("input", data.inputs.view())?;
+        data.targets.values().map_or(Ok(()), |values| check_finite("target", values.view()))?;
+        Ok(data)
+    }
+
+    /// As [`Dataset::new`], with NaN and infinite numbers allowed.
+    ///
+    /// # Errors
+    /// As [`Dataset::new`].
+    pub fn keeping_non_finite<'a>(
+        inputs: impl IntoRows<'a>,
         targets: impl Into<Targets>,
     ) -> Result<Self> {
         Self::assemble(inputs, targets, None)
     }
 
     fn assemble<'a>(
-        inputs: impl Into<CowArray<'a, f32, Ix2>>,
+        inputs: impl IntoRows<'a>,
         targets: impl Into<Targets>,
         ignored: Option<u32>,
     ) -> Result<Self> {
-        let (inputs, targets) = (row_major(inputs.into()), targets.into());
+        let (inputs, targets) = (row_major(inputs), targets.into());
         if inputs.nrows() != targets.len() {
             let (rows, given) = (inputs.nrows(), targets.len());
             return Err(Error::shape("dataset", format!("{rows} rows of inputs, {given} targets")));
@@ -132,13 +90,13 @@ impl Dataset {
             });
         }
         let targets = match targets {
-            Targets::Values(values) => Targets::Values(row_major(values.into())),
+            Targets::Values(values) => Targets::Values(row_major(values)),
             Targets::Classes { labels, classes } => {
                 check_labels(&labels, classes, ignored)?;
                 Targets::Classes { labels, classes }
             }
         };
-        Ok(Self { inputs, targets, weights: None, ignored })
+        Ok(Self { ignored, ..Self::trusted(inputs, targets) })
     }
 
     /// Combines inputs and class labels, where the label `ignored` marks rows without a target: a class or any other
@@ -162,7 +120,7 @@ impl Dataset {
     /// As [`Dataset::new`]; [`Error::Parameter`] if `ignored` is -1, which means none in a loss, or its magnitude
     /// exceeds 2^24.
     pub fn classes_ignoring<'a>(
-        inputs: impl Into<CowArray<'a, f32, Ix2>>,
+        inputs: impl IntoRows<'a>,
         labels: impl IntoIterator<Item = i64>,
         classes: usize,
         ignored: i64,
@@ -178,13 +136,63 @@ impl Dataset {
             return Err(Error::Target { op: "dataset".into(), message });
         }
         let labels = labels.into_iter().map(|label| label as u32).collect();
-        Self::assemble(inputs, Targets::Classes { labels, classes }, Some(ignored as u32))
+        let targets = Targets::Classes { labels, classes };
+        let data = Self::assemble(inputs, targets, Some(ignored as u32))?;
+        check_finite("input", data.inputs.view())?;
+        Ok(data)
     }
 
     /// The label that marks rows without a target, as the `u32` of the same bits.
     #[doc(hidden)]
     pub fn ignored(&self) -> Option<u32> {
         self.ignored
+    }
+
+    /// The same rows with names for the classes, in the order of the classes. A trainer keeps them, and saves them with
+    /// its checkpoints.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless there is one name per class, which value targets have none of.
+    pub fn with_class_names<N: Into<String>>(
+        self,
+        names: impl IntoIterator<Item = N>,
+    ) -> Result<Self> {
+        let class_names: Arc<[String]> = names.into_iter().map(Into::into).collect();
+        let classes = self.targets.labels().map_or(0, |_| self.outputs());
+        if class_names.len() != classes {
+            let message = format!("{classes} classes, {} names", class_names.len());
+            return Err(Error::shape("dataset.with_class_names", message));
+        }
+        Ok(Self { class_names, ..self })
+    }
+
+    /// The names of the classes, if they have names.
+    pub fn class_names(&self) -> &[String] {
+        &self.class_names
+    }
+
+    /// What the reader of a file left out or filled in, a sentence each.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    pub(super) fn noted(self, notes: Vec<String>) -> Self {
+        Self { notes: notes.into(), ..self }
+    }
+
+    /// The same rows with each input and value target replaced.
+    pub(super) fn map(
+        &self,
+        inputs: impl FnOnce(&Array2<f32>) -> Array2<f32>,
+        values: impl FnOnce(&Array2<f32>) -> Array2<f32>,
+    ) -> Self {
+        let targets = match &self.targets {
+            Targets::Values(targets) => Targets::Values(values(targets)),
+            classes => classes.clone(),
+        };
+        let (weights, ignored) = (self.weights.clone(), self.ignored);
+        let (class_names, notes) = (self.class_names.clone(), self.notes.clone());
+        Self { inputs: inputs(&self.inputs), targets, weights, ignored, class_names, notes }
     }
 
     /// The same rows with a weight each, which multiplies the row's loss and gradient. A mean still divides by the
@@ -224,9 +232,10 @@ impl Dataset {
         self.weights.as_deref()
     }
 
-    /// For data generated by this module, which are consistent by construction.
+    /// For data that are consistent by construction.
     pub(super) fn trusted(inputs: Array2<f32>, targets: Targets) -> Self {
-        Self { inputs, targets, weights: None, ignored: None }
+        let (class_names, notes) = (Arc::default(), Arc::default());
+        Self { inputs, targets, weights: None, ignored: None, class_names, notes }
     }
 
     /// The number of rows.
@@ -300,11 +309,13 @@ impl Dataset {
             .as_ref()
             .map(|weights| rows.iter().filter_map(|&row| weights.get(row).copied()).collect());
         let (inputs, targets) = (self.inputs.select(Axis(0), rows), self.targets.select(rows));
-        Self { inputs, targets, weights, ignored: self.ignored }
+        let (class_names, notes) = (self.class_names.clone(), self.notes.clone());
+        Self { inputs, targets, weights, ignored: self.ignored, class_names, notes }
     }
 }
 
-fn row_major(array: CowArray<'_, f32, Ix2>) -> Array2<f32> {
+fn row_major<'a>(rows: impl IntoRows<'a>) -> Array2<f32> {
+    let array = rows.into_rows();
     if array.is_standard_layout() {
         array.into_owned()
     } else {
@@ -312,19 +323,13 @@ fn row_major(array: CowArray<'_, f32, Ix2>) -> Array2<f32> {
     }
 }
 
-fn check_labels(labels: &[u32], classes: usize, ignored: Option<u32>) -> Result<()> {
-    let outside = |label: u32| label as usize >= classes && Some(label) != ignored;
-    let Some((row, label)) = labels.iter().enumerate().find(|&(_, &label)| outside(label)) else {
-        return Ok(());
-    };
-    let count = labels.iter().filter(|&&label| outside(label)).count();
-    Err(Error::Target {
-        op: "dataset".into(),
-        message: format!(
-            "{count} of {} labels are not below the number of classes, {classes}; the first is {label} in row {row}",
-            labels.len()
-        ),
-    })
+/// Fails for a number that is not finite, which one of them would be enough to spoil every parameter.
+fn check_finite(what: &str, matrix: ArrayView2<'_, f32>) -> Result<()> {
+    let wrong = matrix.indexed_iter().find(|(_, number)| !number.is_finite());
+    let Some(((row, column), number)) = wrong else { return Ok(()) };
+    let (name, valid) = (format!("the {what} in row {row}, column {column}"), "it must be finite");
+    let valid = format!("{valid}; Dataset::keeping_non_finite accepts NaN and infinity");
+    Err(Error::parameter("dataset", name, number, valid))
 }
 
 #[cfg(test)]
@@ -374,6 +379,40 @@ mod tests {
         assert!(data.inputs().is_standard_layout());
         assert!(data.targets().values().unwrap().is_standard_layout());
         assert_eq!(data.targets().values().unwrap(), array![[1., 11.], [2., 12.], [3., 13.]]);
+    }
+
+    #[test]
+    fn numbers_that_are_not_finite_are_refused_by_row_and_column_unless_they_are_kept() {
+        let inputs = array![[1.0, 2.0], [3.0, f32::NAN]];
+        let error = Dataset::new(&inputs, vec![0, 1]).unwrap_err().to_string();
+        assert!(error.contains("the input in row 1, column 1 = NaN"), "{error}");
+        assert!(Dataset::classes_ignoring(&inputs, [0, 1], 2, -100).is_err());
+        let error = Dataset::new(vec![[1.0]; 2], vec![[0.0], [f32::INFINITY]]).unwrap_err();
+        assert!(error.to_string().contains("the target in row 1, column 0 = inf"), "{error}");
+        let kept = Dataset::keeping_non_finite(&inputs, vec![0, 1]).unwrap();
+        assert!(kept.inputs()[[1, 1]].is_nan());
+    }
+
+    #[test]
+    fn vectors_and_lists_of_arrays_are_inputs_and_targets() {
+        let data = Dataset::new(vec![[1.0, 2.0], [3.0, 4.0]], vec![2, 0]).unwrap();
+        assert_eq!(data.inputs(), array![[1., 2.], [3., 4.]]);
+        assert_eq!(*data.targets(), Targets::Classes { labels: vec![2, 0], classes: 3 });
+        let rows = [[1.0], [2.0]];
+        let data = Dataset::new(&rows[..], ndarray::arr1(&[5.0, 6.0])).unwrap();
+        assert_eq!(data.targets().values().unwrap(), array![[5.], [6.]]);
+        let data = Dataset::new(&rows[..], vec![[5.0, 6.0], [7.0, 8.0]]).unwrap();
+        assert_eq!(data.outputs(), 2);
+    }
+
+    #[test]
+    fn class_names_are_one_per_class_and_stay_with_selected_rows() {
+        let data = Dataset::new(vec![[1.0], [3.0]], vec![1, 0]).unwrap();
+        let named = data.clone().with_class_names(["no", "yes"]).unwrap();
+        assert_eq!(named.rows([1]).unwrap().class_names(), ["no", "yes"]);
+        let error = data.with_class_names(["no"]).unwrap_err().to_string();
+        assert!(error.contains("2 classes, 1 names"), "{error}");
+        assert!(numbered(2).with_class_names(["a"]).is_err());
     }
 
     #[test]

@@ -8,16 +8,26 @@
 //! # Ok::<(), wgrad::Error>(())
 //! ```
 
+mod batches;
 mod csv;
 mod dataset;
 mod digits;
 pub(crate) mod foreign;
 mod generated;
 mod npy;
+mod rows;
 mod split;
+mod standardize;
+mod targets;
 
-pub use csv::{Column, CsvOptions, read_csv, read_csv_from};
-pub use dataset::{Dataset, Targets};
+pub use batches::Batches;
+pub use csv::{Column, CsvOptions, Missing, read_csv, read_csv_from};
+pub use dataset::Dataset;
 pub use digits::digits;
 pub use generated::{sine, spiral};
-pub use npy::{read_npy, read_npy_from};
+#[cfg(feature = "npz")]
+pub use npy::read_npz;
+pub use npy::{read_npy, read_npy_flat, read_npy_from};
+pub use rows::IntoRows;
+pub use standardize::Standardize;
+pub use targets::Targets;

@@ -1,6 +1,6 @@
 //! Random splits of a data set.
 
-use super::dataset::{Dataset, Targets};
+use super::{Dataset, Targets};
 use crate::error::{Error, Result};
 use crate::random::{Key, Stream};
 
@@ -40,6 +40,44 @@ impl Dataset {
         train.sort_unstable();
         validation.sort_unstable();
         Ok((self.select(&train), self.select(&validation)))
+    }
+
+    /// Splits at random into `count` parts of equal size, to within a row, and returns each with the rest, as (training,
+    /// validation): the folds of a cross-validation. Every class is spread evenly over the parts. The same seed gives
+    /// the same folds on every platform; both parts keep the order of the rows.
+    ///
+    /// ```
+    /// for (train, validation) in wgrad::data::spiral(100, 3, 0)?.folds(5, 7)? {
+    ///     assert_eq!((train.len(), validation.len()), (240, 60));
+    /// }
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] unless there are at least two folds and at most one per row.
+    pub fn folds(&self, count: usize, seed: u64) -> Result<Vec<(Self, Self)>> {
+        if count < 2 || count > self.len() {
+            let valid = format!("it must be 2 to the {} rows", self.len());
+            return Err(Error::parameter("dataset.folds", "count", count, valid));
+        }
+        let key = Key::new(seed, Stream::Split);
+        let mut of_row = vec![0; self.len()];
+        // Each stratum goes on where the last one ended, so that all parts are of one size.
+        let mut dealt = 0;
+        for (number, stratum) in self.strata().iter().enumerate() {
+            for (index, &row) in stratum.iter().enumerate() {
+                let place = key.permute(number as u32, index as u32, stratum.len() as u32);
+                if let Some(fold) = of_row.get_mut(row) {
+                    *fold = (dealt + place as usize) % count;
+                }
+            }
+            dealt += stratum.len();
+        }
+        let part = |is_of: &dyn Fn(usize) -> bool| {
+            let rows = of_row.iter().enumerate().filter(|(_, fold)| is_of(**fold));
+            self.select(&rows.map(|(row, _)| row).collect::<Vec<_>>())
+        };
+        Ok((0..count).map(|k| (part(&|fold| fold != k), part(&|fold| fold == k))).collect())
     }
 
     /// The rows of each class that occurs, or all rows as one stratum.
@@ -171,6 +209,37 @@ mod tests {
                 let got = count(&train, class) as f64;
                 assert!((got - share).abs() < 1.0 + 1e-9, "{got} of {share}");
             }
+        }
+    }
+
+    #[test]
+    fn every_row_validates_in_one_fold_and_every_class_is_spread_evenly() {
+        let draw = Key::new(11, Stream::Data(0));
+        for case in 0..100 {
+            let random = |place: u32, below: u32| draw.permute(case, place % below, below);
+            let (classes, rows) = (1 + random(0, 9), 7 + random(1, 150));
+            let labels = (0..rows).map(|row| draw.permute(case + 500, row, rows) % classes);
+            let data = labelled(labels.collect());
+            let count = 2 + random(2, 5) as usize;
+            let folds = data.folds(count, u64::from(case)).unwrap();
+            let mut seen = Vec::new();
+            for (train, validation) in &folds {
+                assert_eq!(train.len() + validation.len(), data.len());
+                assert!(validation.len().abs_diff(data.len() / count) <= 1);
+                for class in 0..classes {
+                    let even = self::count(&data, class) / count;
+                    assert!(self::count(validation, class).abs_diff(even) <= 1);
+                }
+                seen.extend(validation.inputs().iter().map(|row| *row as u32));
+            }
+            seen.sort_unstable();
+            assert_eq!(seen, (0..rows).collect::<Vec<_>>());
+            assert_eq!(folds, data.folds(count, u64::from(case)).unwrap());
+        }
+        assert_ne!(numbered(40).folds(4, 0).unwrap(), numbered(40).folds(4, 1).unwrap());
+        for count in [0, 1, 41] {
+            let error = numbered(40).folds(count, 0).unwrap_err().to_string();
+            assert!(error.contains("2 to the 40 rows"), "{error}");
         }
     }
 

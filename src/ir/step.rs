@@ -253,6 +253,8 @@ pub struct Steps {
     pub total: usize,
     /// The number of rows of a batch; the last of an epoch may have fewer.
     pub batch: usize,
+    /// True if an epoch ends before a batch that has fewer.
+    pub drop_last: bool,
     /// The number of the first step that this rule is for.
     pub first_step: u64,
     /// The number of the first epoch that this rule is for.
@@ -333,6 +335,7 @@ impl Steps {
             gathered: 0,
             total,
             batch: total,
+            drop_last: false,
             first_step: 0,
             first_epoch: 0,
         }
@@ -351,7 +354,11 @@ impl Steps {
 
     /// The number of steps of an epoch.
     pub(crate) fn per_epoch(&self) -> u64 {
-        self.total.div_ceil(self.batch.max(1)) as u64
+        let batch = self.batch.max(1);
+        match self.drop_last {
+            true => (self.total / batch).max(1) as u64,
+            false => self.total.div_ceil(batch) as u64,
+        }
     }
 
     /// Returns the scheduled value if the `f32` that a device sees of it is out of range.

@@ -1,20 +1,27 @@
-//! NumPy's `.npy` files.
+//! NumPy's `.npy` and `.npz` files.
 
 mod header;
+#[cfg(feature = "npz")]
+mod npz;
 
 use std::io::Read;
 use std::path::Path;
 
 use header::Header;
 use ndarray::{Array2, ShapeBuilder};
+#[cfg(feature = "npz")]
+pub use npz::read_npz;
 
 use crate::error::{Error, Result, cut};
 
+/// The maximum number of axes that are flattened.
+const MOST_AXES: usize = 4;
+
 /// Reads an `.npy` file as a matrix; a one-dimensional array of n becomes n × 1.
 ///
-/// Elements may be `float32`, `float64`, `int32`, `int64` or `uint8`, of either byte order, in C or Fortran order; the
-/// result is in standard layout. Values that `f32` cannot represent exactly are rounded to the nearest; NaN and
-/// infinity are preserved.
+/// Elements may be floats of 16, 32 or 64 bits, integers of 8 to 64 bits with or without a sign, or booleans, of either
+/// byte order, in C or Fortran order; the result is in standard layout. Values that `f32` cannot represent exactly are
+/// rounded to the nearest; NaN and infinity are preserved.
 ///
 /// ```no_run
 /// let inputs = wgrad::data::read_npy("inputs.npy")?;
@@ -28,9 +35,17 @@ use crate::error::{Error, Result, cut};
 /// trailing bytes, has an unsupported element type or number of dimensions, or holds a finite value outside the range
 /// of `f32`.
 pub fn read_npy(path: impl AsRef<Path>) -> Result<Array2<f32>> {
-    let path = path.as_ref();
-    let file = std::fs::File::open(path).map_err(|source| Error::io(path, source))?;
-    read_npy_from(file, &path.display().to_string())
+    let (bytes, origin) = read_file(path.as_ref())?;
+    parse(&bytes, 2).map_err(|message| Error::data(origin, message))
+}
+
+/// As [`read_npy`], of an array of up to four axes, such as images: all but the first become one.
+///
+/// # Errors
+/// As [`read_npy`].
+pub fn read_npy_flat(path: impl AsRef<Path>) -> Result<Array2<f32>> {
+    let (bytes, origin) = read_file(path.as_ref())?;
+    parse(&bytes, MOST_AXES).map_err(|message| Error::data(origin, message))
 }
 
 /// Reads the `.npy` format from any reader, as [`read_npy`] does; `origin` names the source in errors.
@@ -47,27 +62,49 @@ pub fn read_npy(path: impl AsRef<Path>) -> Result<Array2<f32>> {
 /// # Errors
 /// As [`read_npy`].
 pub fn read_npy_from(mut reader: impl Read, origin: &str) -> Result<Array2<f32>> {
-    let refuse = |message: String| Error::data(origin, message);
     let mut bytes = Vec::new();
     let read = reader.read_to_end(&mut bytes);
     read.map_err(|source| Error::Io { path: origin.into(), source })?;
-    let (header, data) = header::split(&bytes).map_err(refuse)?;
+    parse(&bytes, 2).map_err(|message| Error::data(origin, message))
+}
+
+/// The content of a file, and its name for errors.
+fn read_file(path: &Path) -> Result<(Vec<u8>, String)> {
+    let bytes = std::fs::read(path).map_err(|source| Error::io(path, source))?;
+    Ok((bytes, path.display().to_string()))
+}
+
+/// The matrix that a file holds in an array of up to `axes` axes.
+fn parse(bytes: &[u8], axes: usize) -> Result<Array2<f32>, String> {
+    let (header, data) = header::split(bytes)?;
     let (rows, cols) = match header.shape[..] {
         [rows] => (rows, 1),
         [rows, cols] => (rows, cols),
+        [rows, ref rest @ ..] if rest.len() < axes => {
+            let cols = rest.iter().try_fold(1usize, |product, axis| product.checked_mul(*axis));
+            (rows, cols.ok_or("its shape overflows")?)
+        }
         _ => {
             let shape = format!("{:?}", header.shape);
+            let more = if axes == 2 { "; read_npy_flat takes up to four" } else { "" };
             let shape = cut(&shape);
-            return Err(refuse(format!(
-                "an array of shape {shape}; one or two axes are supported"
-            )));
+            return Err(format!("an array of shape {shape}; one or two axes are supported{more}"));
         }
     };
-    let numbers = elements(&header, data, rows, cols).map_err(refuse)?;
-    let order = (rows, cols).set_f(header.is_fortran);
-    let array =
-        Array2::from_shape_vec(order, numbers).map_err(|error| refuse(error.to_string()))?;
+    let numbers = elements(&header, data, rows, cols)?;
+    let numbers = match header.is_fortran && header.shape.len() > 2 {
+        true => row_major(&header.shape, &numbers)?,
+        false => numbers,
+    };
+    let order = (rows, cols).set_f(header.is_fortran && header.shape.len() <= 2);
+    let array = Array2::from_shape_vec(order, numbers).map_err(|error| error.to_string())?;
     if array.is_standard_layout() { Ok(array) } else { Ok(array.as_standard_layout().into_owned()) }
+}
+
+/// The elements of an array in Fortran order, in C order.
+fn row_major(shape: &[usize], numbers: &[f32]) -> Result<Vec<f32>, String> {
+    let array = ndarray::ArrayView::from_shape(ndarray::IxDyn(shape).f(), numbers);
+    Ok(array.map_err(|error| error.to_string())?.iter().copied().collect())
 }
 
 /// The elements in the order of the file.
@@ -81,11 +118,12 @@ fn elements(
     let order = descriptor.chars().next().filter(|c| "<>=|".contains(*c));
     let name = descriptor.strip_prefix(|c| Some(c) == order).unwrap_or(descriptor);
     let size = match name {
-        "f8" | "i8" => 8,
-        "f4" | "i4" => 4,
-        "u1" => 1,
+        "f8" | "i8" | "u8" => 8,
+        "f4" | "i4" | "u4" => 4,
+        "f2" | "i2" | "u2" => 2,
+        "i1" | "u1" | "b1" => 1,
         _ => {
-            let known = "float32, float64, int32, int64 and uint8";
+            let known = "float16 to float64, int8 to int64, uint8 to uint64 and bool";
             return Err(format!("elements of type '{}'; supported are {known}", cut(descriptor)));
         }
     };
@@ -106,8 +144,15 @@ fn elements(
     match name {
         "f8" => narrow(&typed(bytes, is_big, f64::from_le_bytes)),
         "f4" => Ok(typed(bytes, is_big, f32::from_le_bytes)),
+        "f2" => Ok(typed(bytes, is_big, |bytes| half::f16::from_le_bytes(bytes).to_f32())),
         "i8" => Ok(typed(bytes, is_big, |bytes| i64::from_le_bytes(bytes) as f32)),
+        "u8" => Ok(typed(bytes, is_big, |bytes| u64::from_le_bytes(bytes) as f32)),
         "i4" => Ok(typed(bytes, is_big, |bytes| i32::from_le_bytes(bytes) as f32)),
+        "u4" => Ok(typed(bytes, is_big, |bytes| u32::from_le_bytes(bytes) as f32)),
+        "i2" => Ok(typed(bytes, is_big, |bytes| f32::from(i16::from_le_bytes(bytes)))),
+        "u2" => Ok(typed(bytes, is_big, |bytes| f32::from(u16::from_le_bytes(bytes)))),
+        "i1" => Ok(typed(bytes, is_big, |[byte]| f32::from(byte as i8))),
+        "b1" => Ok(typed(bytes, is_big, |[byte]| f32::from(u8::from(byte != 0)))),
         _ => Ok(typed(bytes, is_big, |[byte]| f32::from(byte))),
     }
 }
@@ -166,6 +211,17 @@ mod tests {
         assert_eq!(read(&file(&want.mapv(|x| x as i32))).unwrap(), want);
         assert_eq!(read(&file(&want.mapv(|x| x as i64))).unwrap(), want);
         assert_eq!(read(&file(&want.mapv(|x| x as u8))).unwrap(), want);
+        assert_eq!(read(&file(&want.mapv(|x| x as i8))).unwrap(), want);
+        assert_eq!(read(&file(&want.mapv(|x| x as i16))).unwrap(), want);
+        assert_eq!(read(&file(&want.mapv(|x| x as u16))).unwrap(), want);
+        assert_eq!(read(&file(&want.mapv(|x| x as u32))).unwrap(), want);
+        assert_eq!(read(&file(&want.mapv(|x| x as u64))).unwrap(), want);
+        assert_eq!(read(&file(&array![true, false])).unwrap(), array![[1.], [0.]]);
+        assert_eq!(read(&file(&array![-7i8, 127])).unwrap(), array![[-7.], [127.]]);
+        let half = "{'descr': '<f2', 'fortran_order': False, 'shape': (3,), }";
+        // 1.5, -2 and the largest.
+        let bytes = [0x00, 0x3e, 0x00, 0xc0, 0xff, 0x7b];
+        assert_eq!(read(&raw(half, &bytes)).unwrap(), array![[1.5], [-2.], [65504.]]);
         let big_endian = "{'descr': '>f4', 'fortran_order': False, 'shape': (1, 1), }";
         assert_eq!(read(&raw(big_endian, &1.5f32.to_be_bytes())).unwrap(), array![[1.5]]);
     }
@@ -180,6 +236,24 @@ mod tests {
         assert_eq!(read_back, array![[1., 3., 5.], [2., 4., 6.]]);
         assert_eq!(read(&file(&array![7i64, 8])).unwrap(), array![[7.], [8.]]);
         assert_eq!(read(&file(&Array2::<f32>::zeros((0, 4)))).unwrap().dim(), (0, 4));
+    }
+
+    #[test]
+    fn all_axes_but_the_first_become_one_in_either_order() {
+        let images = Array::from_shape_fn((3, 2, 2, 5), |(a, b, c, d)| {
+            (1000 * a + 100 * b + 10 * c + d) as f32
+        });
+        let wanted = images.to_shape((3, 20)).unwrap();
+        assert_eq!(parse(&file(&images), 4).unwrap(), wanted);
+        let turned = images.t().as_standard_layout().into_owned();
+        let bytes = file(&turned.reversed_axes());
+        assert!(String::from_utf8_lossy(&bytes).contains("'fortran_order': True"));
+        let flat = parse(&bytes, 4).unwrap();
+        assert!(flat.is_standard_layout());
+        assert_eq!(flat, wanted);
+        let error = parse(&file(&images), 2).unwrap_err();
+        assert!(error.contains("read_npy_flat takes up to four"), "{error}");
+        assert!(parse(&file(&Array::<f32, _>::zeros((1, 1, 1, 1, 1))), 4).is_err());
     }
 
     #[test]
@@ -253,8 +327,9 @@ mod tests {
         let error = read(&file(&array![[[1f32]]])).unwrap_err().to_string();
         assert!(error.contains("shape [1, 1, 1]"), "{error}");
         assert!(read(&file(&arr0(1f32))).unwrap_err().to_string().contains("shape []"));
-        let error = read(&file(&array![true])).unwrap_err().to_string();
-        assert!(error.contains("'|b1'") && error.contains("uint8"), "{error}");
+        let complex = "{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }";
+        let error = read(&raw(complex, &[0; 8])).unwrap_err().to_string();
+        assert!(error.contains("'<c8'") && error.contains("uint8"), "{error}");
         let error = read_npy("no/such.npy").unwrap_err().to_string();
         assert!(error.starts_with("no/such.npy: "), "{error}");
     }
