@@ -100,7 +100,7 @@ pub use spec::{
     Activation, Arithmetic, Initializer, Loss, Metric, Normalization, Optimizer, Reduce, Reduction,
     Schedule,
 };
-pub use train::{Evaluation, Fit, History, Trainer};
+pub use train::{Evaluation, Fit, History, Model, Trainer};
 pub use {ndarray, wgpu};
 
 /// The imports that most programs need: `use wgrad::prelude::*;`.
@@ -109,7 +109,7 @@ pub mod prelude {
     pub use crate::embed::Gpu;
     pub use crate::{
         Activation, Arithmetic, Dense, Device, Evaluation, Fit, History, Initializer, Loss, Metric,
-        Normalization, Optimizer, Reduce, Reduction, Schedule, Sequential, Trainer,
+        Model, Normalization, Optimizer, Reduce, Reduction, Schedule, Sequential, Trainer,
     };
 }
 

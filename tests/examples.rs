@@ -147,6 +147,33 @@ fn what_is_wrong_is_said_in_words() {
 }
 
 #[test]
+fn own_tables_are_classified_regressed_and_predicted_in_another_process() {
+    let cpu = |example: &str, arguments: &[&str]| {
+        let program = examples().join(example).with_extension(std::env::consts::EXE_EXTENSION);
+        let mut command = Command::new(program);
+        command.args(arguments).current_dir(env!("CARGO_TARGET_TMPDIR")).env("WGRAD_DEVICE", "cpu");
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{example}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let number = |text: &str, before: &str| -> f64 {
+        let rest = text.split(before).nth(1).unwrap_or_else(|| panic!("{before:?} in {text}"));
+        rest.split([' ', ',', '\n']).next().unwrap().parse().unwrap()
+    };
+    let said = cpu("classify", &[]);
+    assert!(number(&said, "accuracy ") > 0.9, "{said}");
+    assert!(said.contains("actual          setosa  versicolor   virginica"), "{said}");
+    let model = said.split("model: ").nth(1).unwrap().trim();
+    let said = cpu("predict", &[model, "5.1", "3.5", "1.4", "0.2"]);
+    assert!(said.starts_with("setosa\n0.9") && said.lines().count() == 4, "{said}");
+    let said = cpu("regress", &[]);
+    assert!(said.contains("14 of 406 rows have missing cells and are left out"), "{said}");
+    assert!(number(&said, "R² ") > 0.8 && number(&said, "error ") < 3.0, "{said}");
+    let said = cpu("sweep", &[]);
+    assert!(said.lines().count() == 11 && said.contains("\nbest: "), "{said}");
+}
+
+#[test]
 fn the_gallery_draws_every_activation_and_elementwise_loss() {
     let json = report("gallery", "activations", "gpu", &[]);
     let count = wgrad::Activation::all().count();

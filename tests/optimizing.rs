@@ -6,6 +6,7 @@ use std::ops::ControlFlow;
 
 use support::nets::{bits, devices, directory};
 use wgrad::__internal::spec::schedule::Plateau;
+use wgrad::ndarray::ArrayD;
 use wgrad::prelude::*;
 
 fn model() -> Sequential {
@@ -55,7 +56,8 @@ fn frozen_layers_stay_and_decay_masks_and_rates_hold() {
         let builder = Trainer::new(model, Loss::cross_entropy(), optimizer).clip_value(1e-12);
         let mut trainer = builder.on(&device).unwrap();
         trainer.fit(&data, Fit::epochs(1)).unwrap();
-        let firsts: Vec<f32> = trainer.parameters().unwrap().iter().map(|(_, p)| p[0]).collect();
+        let firsts: Vec<f32> =
+            trainer.parameters().unwrap().iter().map(|(_, p)| p.as_slice().unwrap()[0]).collect();
         let wanted = [1.0, 1.0, 0.9, 1.0, 0.95, 0.8];
         for (got, want) in firsts.iter().zip(wanted) {
             assert!((got - want).abs() < 1e-6, "{firsts:?} on {device}");
@@ -146,7 +148,7 @@ fn a_plateau_lowers_the_rate_and_is_resumed() {
 }
 
 /// The largest distance between two sets of parameters.
-fn apart(a: &[(String, Vec<f32>)], b: &[(String, Vec<f32>)]) -> f32 {
+fn apart(a: &[(String, ArrayD<f32>)], b: &[(String, ArrayD<f32>)]) -> f32 {
     let pairs = a.iter().zip(b).flat_map(|((_, a), (_, b))| a.iter().zip(b));
     pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
 }
@@ -183,7 +185,11 @@ fn each_tensors_gradient_is_clipped_by_its_own_norm() {
             let norm = |a: &[f32], b: &[f32]| {
                 a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f32>().sqrt()
             };
-            before.iter().zip(&after).map(|((_, a), (_, b))| norm(a, b)).collect::<Vec<_>>()
+            before
+                .iter()
+                .zip(&after)
+                .map(|((_, a), (_, b))| norm(a.as_slice().unwrap(), b.as_slice().unwrap()))
+                .collect::<Vec<_>>()
         };
         let sgd = || trainer(Optimizer::sgd().learning_rate(1.0));
         let (free, clipped) = (one(sgd()), one(sgd().clip_each(0.02)));
@@ -263,7 +269,7 @@ fn skipped_updates_leave_parameters_means_and_schedules_as_they_were() {
         for (value, gathered) in [(f32::NAN, 1), (f32::INFINITY, 3)] {
             let mut x = good.inputs().clone();
             x[[3, 1]] = value;
-            let bad = Dataset::new(x, good.targets().clone()).unwrap();
+            let bad = Dataset::keeping_non_finite(x, good.targets().clone()).unwrap();
             let start = || {
                 let builder = trainer(Optimizer::adam().learning_rate(0.05)).clip_norm(1.0);
                 let builder = builder.schedule(Schedule::exponential(0.7).unwrap());
@@ -296,7 +302,7 @@ fn skipped_updates_leave_parameters_means_and_schedules_as_they_were() {
         // Without it, a bad batch is the end.
         let mut x = good.inputs().clone();
         x[[0, 0]] = f32::NAN;
-        let bad = Dataset::new(x, good.targets().clone()).unwrap();
+        let bad = Dataset::keeping_non_finite(x, good.targets().clone()).unwrap();
         let mut lost = trainer(Optimizer::adam()).on(&device).unwrap();
         lost.fit(&bad, Fit::epochs(1)).unwrap();
         assert!(lost.parameters().unwrap().iter().any(|(_, p)| p.iter().any(|p| p.is_nan())));

@@ -1,5 +1,6 @@
 //! The tests on the public interface, in one program: what one of them has compiled for a device, the others find there.
 
+mod batches;
 mod calls;
 mod checkpoint;
 mod cold_start;

@@ -4,7 +4,7 @@ use super::Device;
 use crate::engine::cpu::{self, Interpreter};
 use crate::engine::gpu::{self, Plan};
 use crate::error::{Error, Result};
-use crate::ir::{BoxedRule, Op, ParamInfo, Program, Slot, StepRule, WeightValues};
+use crate::ir::{BoxedRule, InputData, Op, ParamInfo, Program, Slot, StepRule, WeightValues};
 use crate::numeric::check_memory;
 use crate::spec::Optimizer;
 
@@ -16,23 +16,23 @@ pub(crate) enum Weights {
 }
 
 impl Weights {
-    /// Creates parameters with the given values and the initial state of the optimizer.
+    /// Creates parameters with the given values and the initial state of the optimizer, if they are to be trained.
     pub(crate) fn new(
         device: &Device,
         info: &[ParamInfo],
         params: &[Vec<f32>],
-        optimizer: &Optimizer,
+        optimizer: Option<&Optimizer>,
         extras: usize,
     ) -> Result<Self> {
         match device {
             Device::Cpu => Ok(Self::Cpu(cpu::InterpreterWeights::new(
                 info,
                 params.to_vec(),
-                Some(optimizer),
+                optimizer,
                 extras,
             ))),
             Device::Gpu(gpu) => {
-                let weights = gpu::PlanWeights::new(gpu, info, Some(optimizer), extras)?;
+                let weights = gpu::PlanWeights::new(gpu, info, optimizer, extras)?;
                 weights.write_params(params)?;
                 Ok(Self::Gpu(weights))
             }
@@ -129,6 +129,11 @@ pub(crate) enum Executor {
 /// The most steps per submission, so that none runs long enough to trigger a driver's watchdog.
 const STEPS_PER_SUBMIT: u64 = 64;
 
+/// A record of fewer values than the most.
+fn padded(row: Vec<f32>) -> [f32; Op::MAX_RECORDED] {
+    std::array::from_fn(|i| row.get(i).copied().unwrap_or(0.0))
+}
+
 impl Executor {
     pub(crate) fn new(
         program: Program,
@@ -184,8 +189,6 @@ impl Executor {
                     let entry = interpreter.due(&**rule);
                     interpreter.run(weights, &entry)?;
                 }
-                let padded =
-                    |row: Vec<f32>| std::array::from_fn(|i| row.get(i).copied().unwrap_or(0.0));
                 Ok(interpreter.take_records().into_iter().map(padded).collect())
             }
             (Self::Gpu(plan), Weights::Gpu(_)) => {
@@ -203,6 +206,46 @@ impl Executor {
                 Ok(records)
             }
             _ => Err(Error::Internal("weights of another device".into())),
+        }
+    }
+
+    /// The most steps whose records are kept.
+    pub(crate) fn most_steps(&self) -> u64 {
+        match self {
+            Self::Cpu(..) => u64::MAX,
+            Self::Gpu(plan) => plan.most_steps(),
+        }
+    }
+
+    /// Runs a step on inputs that are sent with it. Does not wait for it; [`Executor::records`] does.
+    pub(crate) fn run_on(
+        &mut self,
+        weights: &mut Weights,
+        inputs: &[(Slot, InputData<'_>)],
+    ) -> Result<()> {
+        match (self, weights) {
+            (Self::Cpu(interpreter, rule), Weights::Cpu(weights)) => {
+                for (slot, words) in inputs {
+                    match words {
+                        InputData::F32(data) => interpreter.write(*slot, data)?,
+                        InputData::U32(data) => interpreter.write_indices(*slot, data)?,
+                    }
+                }
+                let entry = interpreter.due(&**rule);
+                interpreter.run(weights, &entry)
+            }
+            (Self::Gpu(plan), Weights::Gpu(_)) => plan.run_on(inputs),
+            _ => Err(Error::Internal("weights of another device".into())),
+        }
+    }
+
+    /// What the steps since step `from` recorded.
+    pub(crate) async fn records(&mut self, from: u64) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
+        match self {
+            Self::Cpu(interpreter, _) => {
+                Ok(interpreter.take_records().into_iter().map(padded).collect())
+            }
+            Self::Gpu(plan) => plan.records(from..plan.next_step()).await,
         }
     }
 

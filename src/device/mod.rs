@@ -90,6 +90,12 @@ impl Device {
         }
     }
 
+    /// The most elements of a tensor on a GPU: those of one binding.
+    pub(crate) fn most_elements(&self) -> Option<u64> {
+        let limits = self.gpu()?.limits();
+        Some(limits.max_storage_buffer_binding_size.min(limits.max_buffer_size) / 4)
+    }
+
     /// The GPU; `None` for the CPU reference.
     pub fn gpu(&self) -> Option<&Gpu> {
         match self {

@@ -58,6 +58,13 @@ pub struct ParamInfo {
     pub has_gradient: bool,
 }
 
+/// The contents of an input.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum InputData<'a> {
+    F32(&'a [f32]),
+    U32(&'a [u32]),
+}
+
 /// A list of ops over slots.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Program {
@@ -72,6 +79,12 @@ impl Program {
     pub(crate) fn bytes(&self) -> u64 {
         let own = |slot: &&SlotInfo| matches!(slot.place, Place::Input | Place::Value);
         self.slots.iter().filter(own).map(|slot| slot.shape.len() as u64 * 4).sum()
+    }
+
+    /// The number of elements of the largest slot that owns its memory.
+    pub(crate) fn widest(&self) -> usize {
+        let own = |slot: &&SlotInfo| matches!(slot.place, Place::Input | Place::Value);
+        self.slots.iter().filter(own).map(|slot| slot.shape.len()).max().unwrap_or(0)
     }
 
     /// Creates an empty program over the given parameters.

@@ -10,6 +10,7 @@ mod network;
 mod objective;
 mod pass;
 mod programs;
+mod text;
 mod transforms;
 
 pub use adaptive::AdaptiveLogSoftmax;

@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
-use super::Layer;
+use ndarray::ArrayView2;
+
 use super::build::{Builder, InitSource, Stage, StageKind};
+use super::{Layer, Sequential};
 use crate::error::{Error, Result};
 use crate::ir::ParamInfo;
 use crate::shape::padded;
@@ -117,6 +119,22 @@ impl Network {
             StageKind::Embedding { count, .. } => Some(count),
             _ => None,
         }
+    }
+
+    /// Fails if a feature that an embedding reads is not a valid index of its table.
+    pub(crate) fn check_indices(&self, call: &str, inputs: ArrayView2<'_, f32>) -> Result<()> {
+        let Some(count) = self.index_count() else { return Ok(()) };
+        let is_index =
+            |feature: &f32| feature.fract() == 0.0 && (0.0..count as f32).contains(feature);
+        let wrong = inputs.indexed_iter().find(|(_, feature)| !is_index(feature));
+        let Some(((row, col), feature)) = wrong else { return Ok(()) };
+        let message = format!("feature {col} of row {row} is {feature}, no index below {count}");
+        Err(Error::Target { op: call.to_string(), message })
+    }
+
+    /// The stack of layers that the network was built from.
+    pub(crate) fn sequential(&self) -> Sequential {
+        Sequential { inputs: self.inputs, layers: self.layers.clone() }
     }
 
     /// The initial values of the parameters: identical bits for the same seed on every device.

@@ -1,11 +1,16 @@
 //! Initializers: the initial values of parameters, drawn on the host so that both backends start from the same bits.
 
+use ndarray::ArrayD;
+
 use super::Activation;
 use super::activation::leaky_gain;
 use super::entries::{entries, registry};
 use super::param::{Param, Range};
 use super::registry::{Alias, Choice, Entry, Kind, Values};
+use crate::error::{Error, Result};
+use crate::numeric::check_memory;
 use crate::random::{Key, Stream};
+use crate::shape::Shape;
 
 /// An initializer with its parameters, such as `Initializer::normal().with("std", 0.1)`.
 ///
@@ -298,6 +303,33 @@ impl Initializer {
             "selu" => 0.75,
             _ => 1.0,
         }
+    }
+
+    /// Draws a tensor of this shape, (outputs, inputs) for a matrix; a vector's fans are its length.
+    ///
+    /// ```
+    /// let weights = wgrad::Initializer::kaiming_uniform().array(&[64, 32], 7)?;
+    /// assert_eq!(weights.shape(), [64, 32]);
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Parameter`] for a parameter outside its range; [`Error::Shape`] unless there are one or two axes, two
+    /// for an initializer that draws a matrix.
+    pub fn array(&self, shape: &[usize], seed: u64) -> Result<ArrayD<f32>> {
+        self.validate()?;
+        let (fan_in, fan_out) = match *shape {
+            [rows, cols] => (cols, rows),
+            [len] if !self.needs_matrix() => (len, len),
+            _ => {
+                let message = format!("shape {shape:?}, where it draws a matrix or a vector");
+                return Err(Error::shape(self.name(), message));
+            }
+        };
+        let len = Shape::new(shape)?.len();
+        check_memory(self.name(), len as u64 * 4)?;
+        let values = self.draw(seed, 0, fan_in, fan_out, len);
+        ArrayD::from_shape_vec(shape, values).map_err(|error| Error::Internal(error.to_string()))
     }
 
     /// Draws `len` values for parameter number `index` from that parameter's own stream of the seed.

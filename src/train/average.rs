@@ -1,5 +1,7 @@
 //! Averages of the parameters, kept in addition to them; the caller chooses which of the two is used.
 
+use ndarray::ArrayD;
+
 use super::Trainer;
 use crate::error::{Error, Result};
 
@@ -25,8 +27,8 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Unsupported`] if no mean is kept; [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
-    pub async fn averaged_parameters_async(&self) -> Result<Vec<(String, Vec<f32>)>> {
-        Ok(self.named(self.means().await?))
+    pub async fn averaged_parameters_async(&self) -> Result<Vec<(String, ArrayD<f32>)>> {
+        self.named(self.means().await?)
     }
 
     /// As [`Trainer::averaged_parameters_async`], blocking.
@@ -34,7 +36,7 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::averaged_parameters_async`].
     #[cfg(not(target_family = "wasm"))]
-    pub fn averaged_parameters(&self) -> Result<Vec<(String, Vec<f32>)>> {
+    pub fn averaged_parameters(&self) -> Result<Vec<(String, ArrayD<f32>)>> {
         pollster::block_on(self.averaged_parameters_async())
     }
 

@@ -1,6 +1,9 @@
 //! The builder of a trainer.
 
+use std::sync::Arc;
+
 use super::{Settings, Trainer};
+use crate::data::Standardize;
 use crate::device::{Device, Weights};
 use crate::error::{Error, Result};
 use crate::ir::Averaging;
@@ -20,6 +23,7 @@ pub struct TrainerBuilder {
     pub(super) seed: u64,
     pub(super) loss: Loss,
     pub(super) reduction: Reduction,
+    pub(super) standardize: Option<Standardize>,
     pub(super) metrics: Option<Vec<Metric>>,
     pub(super) class_weights: Option<Vec<f32>>,
     pub(super) linear_cross_entropy: bool,
@@ -48,6 +52,25 @@ impl TrainerBuilder {
     /// Sets the seed of initial weights, dropout masks and the order of rows; 0 by default.
     pub fn seed(self, seed: u64) -> Self {
         Self { seed, ..self }
+    }
+
+    /// Standardizes all rows that the trainer takes, in training, evaluation and prediction; predictions are undone.
+    /// Checkpoints keep it. Rows that a host writes to a [`TrainingStep`](crate::embed::TrainingStep) are taken as they
+    /// are.
+    ///
+    /// ```
+    /// use wgrad::data::Standardize;
+    /// use wgrad::prelude::*;
+    ///
+    /// let (train, validation) = data::digits().split(0.8, 0)?;
+    /// let model = Sequential::new(64).dense(10);
+    /// let trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam())
+    ///     .standardize(Standardize::fit(&train)?)
+    ///     .on(&Device::cpu())?;
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    pub fn standardize(self, standardize: Standardize) -> Self {
+        Self { standardize: Some(standardize), ..self }
     }
 
     /// Sets a weight per class, or per column if the loss is elementwise, for losses that take one: `weight` of
@@ -180,13 +203,16 @@ impl TrainerBuilder {
     pub fn on(self, device: &Device) -> Result<Trainer> {
         let network = self.model.build()?;
         self.check(&network)?;
+        if let Some(standardize) = &self.standardize {
+            standardize.check(network.inputs(), network.outputs())?;
+        }
         let objective = self.objective();
         self.check_recorded(&network, &objective)?;
         let (optimizer, transforms, others) = (self.optimizer, self.transforms, self.scheduled()?);
         let extras = transforms.states().len();
         Weights::check(device, network.params(), optimizer.states().len() + extras)?;
         let initial = network.initial(self.seed);
-        let weights = Weights::new(device, network.params(), &initial, &optimizer, extras)?;
+        let weights = Weights::new(device, network.params(), &initial, Some(&optimizer), extras)?;
         // Invalid losses and transforms fail here, not in the first call of `fit`.
         let target = objective.natural_target(network.outputs());
         network.training(&objective, optimizer, target, (1, 1), self.seed)?;
@@ -199,6 +225,8 @@ impl TrainerBuilder {
             others,
             plateau: self.plateau,
             seed: self.seed,
+            class_names: Arc::default(),
+            standardize: self.standardize.map(Arc::new),
         };
         let mut trainer = settings.on(device, weights);
         trainer.begin_mean(&initial)?;

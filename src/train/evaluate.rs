@@ -1,18 +1,20 @@
-//! Evaluation and prediction in chunks of rows small enough for any device.
+//! Evaluation in chunks of rows small enough for any device.
 
-use ndarray::{Array2, ArrayView2, s};
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Deref;
+
+use ndarray::Array2;
 
 use super::Trainer;
 use super::batch_weight::BatchWeights;
 use super::history::{Evaluation, Totals};
+use super::predict::chunk_rows;
 use crate::data::{Dataset, Targets};
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::ir::StepEntry;
 use crate::nn::{ProgramIo, TargetKind};
-
-/// The maximum number of rows per chunk.
-const MOST_ROWS: usize = 4096;
 
 /// An evaluation over one data set that can be run repeatedly.
 pub(super) struct Evaluator<'a> {
@@ -25,7 +27,8 @@ pub(super) struct Evaluator<'a> {
 
 impl<'a> Evaluator<'a> {
     pub(crate) fn new(trainer: &Trainer, data: &'a Dataset, target: TargetKind) -> Result<Self> {
-        let (len, rows) = (data.len(), data.len().min(MOST_ROWS));
+        let len = data.len();
+        let rows = chunk_rows(&trainer.settings.network, &trainer.device, len)?;
         let objective = trainer.objective_for(data);
         let io = trainer.settings.network.evaluation(&objective, target, rows)?;
         let chunks = len.div_ceil(rows) as u64;
@@ -85,9 +88,51 @@ pub(super) fn upload(
 }
 
 /// Consecutive rows of a matrix in standard layout.
-fn rows_of(matrix: &Array2<f32>, start: usize, end: usize) -> &[f32] {
+pub(super) fn rows_of(matrix: &Array2<f32>, start: usize, end: usize) -> &[f32] {
     let cols = matrix.ncols();
     matrix.as_slice().and_then(|all| all.get(start * cols..end * cols)).unwrap_or_default()
+}
+
+/// The counts of predicted against true classes. It prints as a table with the names of the classes, and is used as the
+/// matrix of the counts.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct ConfusionMatrix {
+    /// The counts: rows are true classes, columns predicted ones.
+    pub counts: Array2<u64>,
+    /// The names of the classes; empty if they have none.
+    pub names: Vec<String>,
+}
+
+impl Deref for ConfusionMatrix {
+    type Target = Array2<u64>;
+
+    fn deref(&self) -> &Array2<u64> {
+        &self.counts
+    }
+}
+
+impl PartialEq<Array2<u64>> for ConfusionMatrix {
+    fn eq(&self, counts: &Array2<u64>) -> bool {
+        self.counts == counts
+    }
+}
+
+impl fmt::Display for ConfusionMatrix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = |class: usize| self.names.get(class).cloned().unwrap_or(class.to_string());
+        let names: Vec<String> = (0..self.counts.ncols()).map(number).collect();
+        let cells = self.counts.iter().map(|count| count.to_string().len());
+        let first = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(6);
+        let width = cells.chain(names.iter().map(|name| name.chars().count())).max().unwrap_or(0);
+        write!(f, "{:first$}", "actual")?;
+        names.iter().try_for_each(|name| write!(f, "  {name:>width$}"))?;
+        for (name, row) in names.iter().zip(self.counts.rows()) {
+            write!(f, "\n{name:first$}")?;
+            row.iter().try_for_each(|count| write!(f, "  {count:>width$}"))?;
+        }
+        Ok(())
+    }
 }
 
 impl Trainer {
@@ -106,6 +151,7 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::evaluate`].
     pub async fn evaluate_async(&mut self, data: &Dataset) -> Result<Evaluation> {
+        let data = &*self.standardized(data)?;
         let target = self.check("evaluate", data)?;
         self.settle_metrics(data);
         Evaluator::new(self, data, target)?.run(self).await
@@ -128,7 +174,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::Unsupported`] if the targets are not classes; otherwise as [`Trainer::evaluate`].
     #[cfg(not(target_family = "wasm"))]
-    pub fn confusion_matrix(&mut self, data: &Dataset) -> Result<Array2<u64>> {
+    pub fn confusion_matrix(&mut self, data: &Dataset) -> Result<ConfusionMatrix> {
         pollster::block_on(self.confusion_matrix_async(data))
     }
 
@@ -136,13 +182,18 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Trainer::confusion_matrix`].
-    pub async fn confusion_matrix_async(&mut self, data: &Dataset) -> Result<Array2<u64>> {
+    pub async fn confusion_matrix_async(&mut self, data: &Dataset) -> Result<ConfusionMatrix> {
+        let names = match data.class_names() {
+            [] => self.settings.class_names.to_vec(),
+            names => names.to_vec(),
+        };
+        let data = &*self.standardized(data)?;
         if self.check("confusion_matrix", data)? != TargetKind::Class {
             let message = "the targets are numbers; it counts classes";
             return Err(Error::unsupported("confusion_matrix", message));
         }
         let (len, classes) = (data.len(), self.settings.network.outputs());
-        let rows = len.min(MOST_ROWS);
+        let rows = chunk_rows(&self.settings.network, &self.device, len)?;
         let io =
             self.settings.network.confusion(rows, self.settings.objective.loss.ignore_index())?;
         let mut counts = Array2::zeros((classes, classes));
@@ -156,45 +207,14 @@ impl Trainer {
             let matrix = executor.read(io.y).await?;
             counts.iter_mut().zip(matrix).for_each(|(count, found)| *count += found as u64);
         }
-        Ok(counts)
+        Ok(ConfusionMatrix { counts, names })
     }
 
-    /// Computes the network's outputs, one row per row of inputs.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] if the number of columns is not the network's number of inputs; [`Error::DeviceLost`] and
-    /// [`Error::Timeout`] on a GPU.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn predict(&mut self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        pollster::block_on(self.predict_async(inputs))
-    }
-
-    /// As [`Trainer::predict`], without blocking.
-    ///
-    /// # Errors
-    /// As [`Trainer::predict`].
-    pub async fn predict_async(&mut self, inputs: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        let (len, wanted) = (inputs.nrows(), self.settings.network.inputs());
-        if inputs.ncols() != wanted {
-            let message =
-                format!("rows of {} features, the network takes {wanted}", inputs.ncols());
-            return Err(Error::shape("predict", message));
+    /// The data as the network sees it.
+    pub(super) fn standardized<'a>(&self, data: &'a Dataset) -> Result<Cow<'a, Dataset>> {
+        match &self.settings.standardize {
+            Some(standardize) => standardize.apply(data).map(Cow::Owned),
+            None => Ok(Cow::Borrowed(data)),
         }
-        self.check_indices("predict", inputs)?;
-        let outputs = self.settings.network.outputs();
-        let mut values = Vec::with_capacity(len * outputs);
-        let rows = len.clamp(1, MOST_ROWS);
-        let io = self.settings.network.inference(rows)?;
-        let rule = move |_: u64| StepEntry::rows(rows);
-        let mut executor = Executor::new(io.program.clone(), &self.weights, &self.device, 0, rule)?;
-        for start in (0..len).step_by(rows) {
-            let end = (start + rows).min(len);
-            let chunk: Vec<f32> = inputs.slice(s![start..end, ..]).iter().copied().collect();
-            executor.write(io.x, &chunk)?;
-            executor.run(&mut self.weights, 1).await?;
-            values.extend(executor.read(io.y).await?.into_iter().take((end - start) * outputs));
-        }
-        Array2::from_shape_vec((len, outputs), values)
-            .map_err(|error| Error::Internal(error.to_string()))
     }
 }

@@ -4,15 +4,15 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use super::Trainer;
-use super::batch_weight::BatchWeights;
 use super::checkpoint::check_path;
 use super::evaluate::{Evaluator, upload};
+use super::feed::{Fed, Feed};
 use super::history::{Epoch, Evaluation, History, Totals};
 use crate::data::Dataset;
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::ir::{LiveSteps, StepRule, Steps};
-use crate::nn::{Objective, ProgramIo, Record, RecordLayout, order};
+use crate::nn::{Objective, ProgramIo, Record, RecordLayout};
 use crate::spec::Range;
 use crate::spec::schedule::improves;
 
@@ -44,6 +44,7 @@ type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
 pub struct Fit<'a> {
     epochs: u64,
     batch: Option<usize>,
+    drop_last: bool,
     validation: Option<&'a Dataset>,
     split: Option<f64>,
     early: Option<EarlyStopping>,
@@ -57,6 +58,7 @@ impl<'a> Fit<'a> {
         Self {
             epochs,
             batch: None,
+            drop_last: false,
             validation: None,
             split: None,
             early: None,
@@ -69,6 +71,11 @@ impl<'a> Fit<'a> {
     /// least the size of the data set, the whole data set is one batch.
     pub fn batch(self, rows: usize) -> Self {
         Self { batch: Some(rows), ..self }
+    }
+
+    /// Ends every epoch before a batch that has fewer rows than the others. Other rows are left out in each epoch.
+    pub fn drop_last(self) -> Self {
+        Self { drop_last: true, ..self }
     }
 
     /// Evaluates on this data at the end of every epoch.
@@ -95,6 +102,11 @@ impl<'a> Fit<'a> {
     /// Saves a checkpoint every `every` epochs.
     pub fn checkpoint(self, path: impl Into<PathBuf>, every: u64) -> Self {
         Self { checkpoint: Some((every.max(1), path.into())), ..self }
+    }
+
+    /// Returns whether a part of the data is to be held out.
+    pub(super) fn splits(&self) -> bool {
+        self.split.is_some()
     }
 
     /// The next epoch count after `done` at which the loop must pause for a validation, callback or checkpoint.
@@ -186,26 +198,33 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::fit`].
     pub async fn fit_async(&mut self, data: &Dataset, mut fit: Fit<'_>) -> Result<History> {
+        let Some(share) = fit.split.take().filter(|_| fit.validation.is_none()) else {
+            return self.fit_whole(data, fit).await;
+        };
+        if !(share > 0.0 && share < 1.0) {
+            let valid = "it must lie between 0 and 1";
+            return Err(Error::parameter("fit", "validation_split", share, valid));
+        }
+        let (training, validation) = data.split(1.0 - share, self.settings.seed)?;
+        self.fit_whole(&training, fit.validate(&validation)).await
+    }
+
+    /// Trains on all rows: those on the device, or, if they are too many, those of each step.
+    async fn fit_whole(&mut self, mut data: &Dataset, fit: Fit<'_>) -> Result<History> {
+        if fit.batch.is_some_and(|batch| batch < data.len()) && self.exceeds_device(data) {
+            self.check("fit", data)?;
+            self.settle_metrics(data);
+            return self.begin_fit(Feed::Streamed(&mut data), fit).await;
+        }
+        let data = self.standardized(data)?;
+        self.begin_fit(Feed::Resident(&data), fit).await
+    }
+
+    pub(super) async fn begin_fit(&mut self, feed: Feed<'_>, fit: Fit<'_>) -> Result<History> {
         // An invalid path must fail before the first epoch, not once the epochs that it should keep are done.
         fit.checkpoint.as_ref().map_or(Ok(()), |(_, path)| check_path(path))?;
-        match fit.split.take() {
-            Some(share) if fit.validation.is_none() => {
-                if !(share > 0.0 && share < 1.0) {
-                    return Err(Error::parameter(
-                        "fit",
-                        "validation_split",
-                        share,
-                        "it must lie between 0 and 1",
-                    ));
-                }
-                let (training, validation) = data.split(1.0 - share, self.settings.seed)?;
-                self.run_epochs(&training, fit, Some(&validation)).await
-            }
-            _ => {
-                let validation = fit.validation;
-                self.run_epochs(data, fit, validation).await
-            }
-        }
+        let validation = fit.validation.map(|data| self.standardized(data)).transpose()?;
+        self.run_epochs(feed, fit, validation.as_deref()).await
     }
 
     /// The program of training on this data in batches, and the batch size, limited to the size of the data.
@@ -229,27 +248,32 @@ impl Trainer {
 
     async fn run_epochs(
         &mut self,
-        data: &Dataset,
+        mut feed: Feed<'_>,
         mut fit: Fit<'_>,
         validation: Option<&Dataset>,
     ) -> Result<History> {
         if let Some(early) = &fit.early {
             Range::FINITE.check("early_stopping", "min_delta", early.min_delta)?;
         }
-        let batch = fit.batch.unwrap_or(data.len());
-        let (io, batch) = self.io("fit", data, batch)?;
-        self.settle_metrics(data);
+        let total = feed.total();
+        let batch = fit.batch.unwrap_or(total).min(total);
+        let sample = feed.sample(self, batch)?;
+        let kind = self.check("fit", &sample)?;
+        let (io, batch) = self.io("fit", &sample, batch)?;
+        self.settle_metrics(&sample);
+        self.settle_class_names(&sample);
         let mut evaluator = match validation {
             Some(data) => Some(Evaluator::new(self, data, self.check("validation", data)?)?),
             None => None,
         };
-        let live = Steps { batch, ..self.steps(data.len()) }.live();
+        let live = Steps { batch, drop_last: fit.drop_last, ..self.steps(total) }.live();
         let program = io.program.clone();
         let mut executor =
             Executor::new(program, &self.weights, &self.device, self.step, live.clone())?;
         self.dispatches = executor.plan().map(|plan| plan.dispatches().len());
         executor.write_all(&io.constants)?;
-        upload(&mut executor, &io, data, 0, data.len())?;
+        upload(&mut executor, &io, &sample, 0, sample.len())?;
+        drop(sample);
 
         let mut watch = fit.early.map(StoppingState::new);
         let mut history = History::default();
@@ -258,8 +282,9 @@ impl Trainer {
         while done < fit.epochs && !stopped {
             let stop = fit.next_stop(done, evaluator.is_some() || self.settings.plateau.is_some());
             let steps = (stop - done).saturating_mul(live.read().per_epoch());
-            let records = executor.run(&mut self.weights, steps).await?;
-            let epochs = self.epochs_of(data, &records, (&*live.read(), late), &io.record);
+            let fed = feed.run(self, (&mut executor, &io), (&live, kind), steps).await?;
+            let epochs = self.epochs_of(&fed, (&*live.read(), late), &io.record);
+            let (records, _) = fed;
             late += epochs.iter().map(|epoch| epoch.skipped).sum::<u64>();
             history.epochs.extend(epochs);
             (self.step, self.epoch) =
@@ -320,24 +345,21 @@ impl Trainer {
     /// Reduces the records of whole epochs to one [`Epoch`] each.
     fn epochs_of(
         &self,
-        data: &Dataset,
-        records: &[Record],
+        (records, weights): &Fed,
         (steps, mut late): (&Steps, u64),
         layout: &RecordLayout,
     ) -> Vec<Epoch> {
-        let batch_weights = BatchWeights::of(&self.settings.objective, data);
-        let order = order(self.settings.seed, steps.total, steps.batch);
         let per_epoch = steps.per_epoch().max(1) as usize;
         let mut epochs = Vec::with_capacity(records.len() / per_epoch);
-        for (number, records) in records.chunks(per_epoch).enumerate() {
+        let chunks = records.chunks(per_epoch).zip(weights.chunks(per_epoch));
+        for (number, (records, weights)) in chunks.enumerate() {
             let first = self.step + (number * per_epoch) as u64;
             let mut totals = Totals::default();
             let skipped = records.iter().filter(|record| layout.skipped(record)).count() as u64;
             late += skipped;
             let (updates, _) = steps.progress(first + records.len() as u64, late);
-            for (figures, step) in records.iter().zip(first..) {
-                let entry = steps.step(step);
-                totals.add(layout, figures, entry.rows, batch_weights.step(&entry, order));
+            for ((figures, weight), step) in records.iter().zip(weights).zip(first..) {
+                totals.add(layout, figures, steps.step(step).rows, *weight);
             }
             let figures = totals.evaluation(&self.settings.objective);
             epochs.push(Epoch {

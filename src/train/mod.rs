@@ -5,24 +5,32 @@ mod batch_weight;
 mod builder;
 mod checkpoint;
 mod evaluate;
+mod feed;
 mod fit;
 mod history;
+mod model;
+mod predict;
 pub(crate) mod step;
 mod tune;
 
 #[doc(hidden)]
 pub use crate::renamed::steps::*;
 pub use builder::TrainerBuilder;
+pub use checkpoint::{LoadedWeights, WeightsFile};
+pub use evaluate::ConfusionMatrix;
 pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
+pub use model::Model;
 
-use ndarray::{Array2, ArrayView2};
+use std::sync::Arc;
 
-use crate::data::{Dataset, Targets};
+use ndarray::{Array2, ArrayD, ArrayView, Dimension};
+
+use crate::data::{Dataset, Standardize, Targets};
 use crate::device::{Device, Weights};
-use crate::error::{Error, Result};
-use crate::ir::Steps;
+use crate::error::{Error, Result, cut};
 pub use crate::ir::step::Averaging;
+use crate::ir::{ParamInfo, Steps};
 use crate::nn::{GradientTransforms, Network, Objective, Sequential, TargetKind};
 use crate::spec::schedule::{Plateau, PlateauState};
 use crate::spec::{Loss, Metric, Optimizer, ParamValue, Reduction, Schedule};
@@ -73,6 +81,9 @@ struct Settings {
     others: Vec<(usize, Schedule)>,
     plateau: Option<Plateau>,
     seed: u64,
+    /// The names of the classes of the data that the network was trained on.
+    class_names: Arc<[String]>,
+    standardize: Option<Arc<Standardize>>,
 }
 
 impl Settings {
@@ -112,6 +123,7 @@ impl Trainer {
             seed: 0,
             loss,
             reduction: Reduction::Mean,
+            standardize: None,
             metrics: None,
             class_weights: None,
             linear_cross_entropy: false,
@@ -179,7 +191,7 @@ impl Trainer {
     /// # Errors
     /// [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU.
     #[cfg(not(target_family = "wasm"))]
-    pub fn parameters(&self) -> Result<Vec<(String, Vec<f32>)>> {
+    pub fn parameters(&self) -> Result<Vec<(String, ArrayD<f32>)>> {
         pollster::block_on(self.parameters_async())
     }
 
@@ -187,21 +199,73 @@ impl Trainer {
     ///
     /// # Errors
     /// As [`Trainer::parameters`].
-    pub async fn parameters_async(&self) -> Result<Vec<(String, Vec<f32>)>> {
-        Ok(self.named(self.weights.read_params().await?))
+    pub async fn parameters_async(&self) -> Result<Vec<(String, ArrayD<f32>)>> {
+        self.named(self.weights.read_params().await?)
+    }
+
+    /// Replaces a parameter. The optimizer's state and an average of the parameters stay as they are.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use wgrad::prelude::*;
+    ///
+    /// let model = Sequential::new(2).dense(1);
+    /// let mut trainer = Trainer::new(model, Loss::mse(), Optimizer::sgd()).on(&Device::cpu())?;
+    /// trainer.set_parameters("0.weight", array![[3.0, -1.0]].view())?;
+    /// assert_eq!(trainer.predict(vec![[1.0, 2.0]])?, array![[1.0]]);
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another shape, or a name that the network does not have; otherwise as
+    /// [`Trainer::parameters`].
+    #[cfg(not(target_family = "wasm"))]
+    pub fn set_parameters<D: Dimension>(
+        &mut self,
+        name: &str,
+        values: ArrayView<'_, f32, D>,
+    ) -> Result<()> {
+        let params = self.settings.network.params();
+        let Some((place, info)) = params.iter().enumerate().find(|(_, info)| info.name == name)
+        else {
+            let names = params.iter().map(|info| info.name.as_str()).collect::<Vec<_>>().join(", ");
+            let message = format!("there is no parameter '{}', only {}", cut(name), cut(&names));
+            return Err(Error::shape("set_parameters", message));
+        };
+        if values.shape() != info.shape.to_vec() {
+            let message = format!("'{name}' is {}, not {:?}", info.shape, values.shape());
+            return Err(Error::shape("set_parameters", message));
+        }
+        let mut all = pollster::block_on(self.weights.read_params())?;
+        let missing = || Error::Internal(format!("there is no parameter {place}"));
+        *all.get_mut(place).ok_or_else(missing)? = values.iter().copied().collect();
+        self.weights.write_params(&all)
     }
 
     /// The gradients of the last step by parameter name.
     ///
     /// # Errors
     /// As [`Trainer::parameters`].
-    #[doc(hidden)]
-    pub async fn gradients_async(&self) -> Result<Vec<(String, Vec<f32>)>> {
-        Ok(self.named(self.weights.read_grads().await?))
+    #[cfg(not(target_family = "wasm"))]
+    pub fn gradients(&self) -> Result<Vec<(String, ArrayD<f32>)>> {
+        pollster::block_on(self.gradients_async())
     }
 
-    fn named(&self, tensors: Vec<Vec<f32>>) -> Vec<(String, Vec<f32>)> {
-        self.settings.network.params().iter().map(|param| param.name.clone()).zip(tensors).collect()
+    /// As [`Trainer::gradients`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Trainer::parameters`].
+    #[doc(hidden)]
+    pub async fn gradients_async(&self) -> Result<Vec<(String, ArrayD<f32>)>> {
+        self.named(self.weights.read_grads().await?)
+    }
+
+    fn named(&self, tensors: Vec<Vec<f32>>) -> Result<Vec<(String, ArrayD<f32>)>> {
+        let named = |(info, values): (&ParamInfo, Vec<f32>)| {
+            let array = ArrayD::from_shape_vec(info.shape.to_vec(), values);
+            Ok((info.name.clone(), array.map_err(|error| Error::Internal(error.to_string()))?))
+        };
+        self.settings.network.params().iter().zip(tensors).map(named).collect()
     }
 
     fn natural_target(&self) -> TargetKind {
@@ -220,7 +284,7 @@ impl Trainer {
                 format!("the data set has {features} features a row, the network takes {inputs}");
             return Err(Error::shape(call, message));
         }
-        self.check_indices(call, data.inputs().view())?;
+        self.settings.network.check_indices(call, data.inputs().view())?;
         let loss = self.settings.objective.loss;
         match data.targets() {
             Targets::Values(values) if values.ncols() != outputs => {
@@ -264,17 +328,6 @@ impl Trainer {
         }
     }
 
-    /// Fails if a feature that an embedding reads is not a valid index of its table.
-    fn check_indices(&self, call: &str, inputs: ArrayView2<'_, f32>) -> Result<()> {
-        let Some(count) = self.settings.network.index_count() else { return Ok(()) };
-        let is_index =
-            |feature: &f32| feature.fract() == 0.0 && (0.0..count as f32).contains(feature);
-        let wrong = inputs.indexed_iter().find(|(_, feature)| !is_index(feature));
-        let Some(((row, col), feature)) = wrong else { return Ok(()) };
-        let message = format!("feature {col} of row {row} is {feature}, no index below {count}");
-        Err(Error::Target { op: call.to_string(), message })
-    }
-
     /// The objective, with row weights if the data has any.
     fn objective_for(&self, data: &Dataset) -> Objective {
         Objective { weighted: data.weights().is_some(), ..self.settings.objective.clone() }
@@ -283,6 +336,13 @@ impl Trainer {
     /// Chooses metrics that suit the loss and this data unless the caller chose some.
     fn settle_metrics(&mut self, data: &Dataset) {
         self.settings.objective.metrics = self.metrics_for(data);
+    }
+
+    /// Takes over the names of the data's classes, if they have names.
+    fn settle_class_names(&mut self, data: &Dataset) {
+        if !data.class_names().is_empty() {
+            self.settings.class_names = data.class_names().into();
+        }
     }
 
     fn metrics_for(&self, data: &Dataset) -> Vec<Metric> {

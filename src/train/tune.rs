@@ -16,7 +16,9 @@ impl Trainer {
     /// As [`Trainer::fit`] if the data does not match the network; [`Error::DeviceLost`](crate::Error::DeviceLost).
     #[cfg(not(target_family = "wasm"))]
     pub fn tune(&mut self, data: &Dataset, batch: usize) -> Result<()> {
-        let (io, _) = self.io("tune", data, batch)?;
+        let first = if self.exceeds_device(data) { batch.min(data.len()) } else { data.len() };
+        let data = data.rows(0..first)?;
+        let (io, _) = self.io("tune", &*self.standardized(&data)?, batch)?;
         let Device::Gpu(gpu) = &self.device else { return Ok(()) };
         let tuning = gpu.tune(&io.program)?;
         self.device = gpu.tuned(tuning).into();

@@ -250,7 +250,7 @@ fn steps(
         }
         _ => {
             let result = trainer.confusion_matrix(data);
-            outcome.note(None, result.map(|counts| counts.into_iter().map(|n| n as f32).collect()));
+            outcome.note(None, result.map(|counts| counts.iter().map(|n| *n as f32).collect()));
         }
     }
 }

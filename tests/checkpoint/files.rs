@@ -191,7 +191,10 @@ fn a_pair_of_the_first_format_is_loaded() {
         let mut trainer = old_trainer();
         trainer.load(&path).unwrap();
         assert_eq!((trainer.step(), trainer.epoch()), (15, 5), "{weights}");
-        assert_eq!(trainer.parameters().unwrap()[0].1[..2], [0.925_582_47, 0.583_480_24]);
+        assert_eq!(
+            trainer.parameters().unwrap()[0].1.as_slice().unwrap()[..2],
+            [0.925_582_47, 0.583_480_24]
+        );
         let history =
             trainer.fit(&data::spiral(8, 3, 0).unwrap(), Fit::epochs(1).batch(10)).unwrap();
         assert_eq!(history.last().unwrap().rate, 0.02);

@@ -4,9 +4,11 @@ use crate::support;
 
 mod bytes;
 mod files;
+mod model;
 mod mutated;
 mod settings;
 mod torch;
+mod weights;
 
 use std::fs;
 use std::path::Path;

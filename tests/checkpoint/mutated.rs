@@ -146,6 +146,8 @@ fn a_mutated_checkpoint_gives_what_was_saved_or_an_error() {
     let (other, whole) = (read(2), read(1));
     let bytes = [1, 2].map(|seed| trained(seed).to_bytes().unwrap());
     let saved = content(&trained(1));
+    let rows = data::spiral(4, 3, 0).unwrap();
+    let wanted = trained(1).predict(rows.inputs()).unwrap();
     let mut loaded = [0; 3];
     mutations(5, |numbers| {
         for number in 0..3 {
@@ -158,6 +160,10 @@ fn a_mutated_checkpoint_gives_what_was_saved_or_an_error() {
                 fs::write(&files[number], &mutated).unwrap();
                 fs::write(&files[1 - number], &whole[1 - number]).unwrap();
                 let _ = trainer.load_weights(&files[number]).map_err(|error| check(&error));
+                match Model::from_bytes(&mutated, &Device::cpu()) {
+                    Ok(model) => assert_eq!(model.predict(rows.inputs()).unwrap(), wanted),
+                    Err(error) => check(&error),
+                }
                 trainer = self::trainer(3);
                 trainer.load(&path)
             };

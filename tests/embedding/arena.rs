@@ -54,7 +54,7 @@ fn holds(host: &Host, buffer: &wgpu::Buffer, trained: &Trainer) {
     let ranges = trained.network().param_ranges();
     for ((name, values), range) in trained.parameters().unwrap().into_iter().zip(ranges) {
         let range = range.start as usize / 4..range.end as usize / 4;
-        assert_eq!(inside[range.clone()], values, "{name}");
+        assert_eq!(inside[range.clone()], *values.as_slice().unwrap(), "{name}");
         between[range].fill(false);
     }
     let padding = inside.iter().zip(between).filter(|(_, between)| *between);
@@ -111,7 +111,7 @@ fn weights_that_the_hosts_shader_writes_count_from_the_next_step_on() {
     let mut encoder = host.encoder();
     for (index, (_, values)) in other.parameters().unwrap().into_iter().enumerate() {
         let source = host.buffer(values.len() as u64, wgpu::BufferUsages::COPY_DST);
-        host.queue.write_buffer(&source, 0, bytemuck::cast_slice(&values));
+        host.queue.write_buffer(&source, 0, bytemuck::cast_slice(values.as_slice().unwrap()));
         let from = wgpu::BufferBinding { buffer: &source, offset: 0, size: None };
         let place = step.parameter(index).unwrap();
         assert_eq!(place.offset, OFFSET + ranges[index].start);

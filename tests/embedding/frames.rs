@@ -74,7 +74,7 @@ fn ten_steps_between_two_passes_of_the_host_are_ten_steps_of_a_run_of_our_own() 
     assert_eq!((trained.step(), trained.epoch()), (10, 10));
 
     let mut plain = trainer(&gpu);
-    assert_eq!(before, plain.parameters().unwrap()[0].1);
+    assert_eq!(before, plain.parameters().unwrap()[0].1.as_slice().unwrap());
     let history = plain.fit(&simulated(), Fit::epochs(10)).unwrap();
     assert_eq!(bits(&trained), bits(&plain));
     let losses: Vec<f64> = history.epochs.iter().map(|epoch| epoch.loss).collect();

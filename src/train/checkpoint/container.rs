@@ -146,6 +146,32 @@ impl<'a> Container<'a> {
         Ok(bytemuck::pod_collect_to_vec(self.bytes(info)))
     }
 
+    /// As [`Container::tensor`], also from F16, BF16 and F64; returns the name of the type if it was converted.
+    pub(crate) fn converted(
+        &self,
+        name: &str,
+        shape: &[usize],
+    ) -> FileResult<(Vec<f32>, Option<String>)> {
+        let Some(info) = self.tensors.info(name).filter(|info| info.shape == shape) else {
+            return self.tensor(name, shape).map(|values| (values, None));
+        };
+        let bytes = self.bytes(info);
+        let values = match info.dtype {
+            Dtype::F16 => floats(bytes, |bytes| half::f16::from_le_bytes(bytes).to_f32()),
+            Dtype::BF16 => floats(bytes, |bytes| half::bf16::from_le_bytes(bytes).to_f32()),
+            Dtype::F64 => floats(bytes, f64::from_le_bytes).into_iter().map(narrow).collect(),
+            _ => return self.tensor(name, shape).map(|values| (values, None)),
+        };
+        if info.dtype == Dtype::F64 && values.iter().any(|value: &f32| value.is_infinite()) {
+            return Err(format!("'{}' has numbers beyond the range of f32", cut(name)));
+        }
+        Ok((values, Some(format!("{:?}", info.dtype))))
+    }
+
+    pub(crate) fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
     fn bytes(&self, info: &TensorInfo) -> &'a [u8] {
         let (start, end) = info.data_offsets;
         self.data.get(start..end).unwrap_or_default()
@@ -161,6 +187,19 @@ impl<'a> Container<'a> {
         });
         checksum_of(&fields, parts)
     }
+}
+
+fn floats<T, const N: usize>(bytes: &[u8], of: fn([u8; N]) -> T) -> Vec<T> {
+    bytes.as_chunks::<N>().0.iter().map(|bytes| of(*bytes)).collect()
+}
+
+fn narrow(value: f64) -> f32 {
+    value as f32
+}
+
+/// The checksum of fields alone.
+pub(crate) fn checksum_of_fields(fields: &Fields) -> String {
+    checksum_of(fields, std::iter::empty())
 }
 
 /// The error text for a file that cannot be read.

@@ -5,26 +5,37 @@
 //! `spiral.state.safetensors` (`NAME.trainer-state` for weights `NAME` with another extension) holds the optimizer's
 //! state, one tensor `STATE/PARAMETER` for each of its values, and in its metadata the step, the epoch, the seed, the
 //! settings, the checksum of the parameters it belongs to and one of its whole content. The metadata of the weights
-//! hold the latter, too, so that the files of two different saves are never mixed.
+//! hold the latter, too, so that the files of two different saves are never mixed, and what a model needs: the text of
+//! the network, the loss, the names of the classes and the standardization, with a checksum over them and the parameters.
 //!
 //! As bytes, a checkpoint is a single such container: the state together with the parameters.
 
 mod container;
 mod files;
+mod model;
 mod plateau;
 mod read;
 mod settings;
+mod weights;
 mod write;
 
 use std::path::Path;
 
 use files::CheckpointPaths;
+pub(super) use model::{SavedModel, read_model, read_model_bytes};
+pub use weights::{LoadedWeights, WeightsFile};
+
+use container::Container;
+use weights::Rules;
 
 use super::Trainer;
 use crate::error::{Error, Result};
 
 /// The field of the weights' file that holds the checksum of the state's.
 const STATE_FIELD: &str = "wgrad_state";
+
+/// The field of the weights' file that holds the checksum of parameters, network, loss, class names and standardization.
+const MODEL_FIELD: &str = "wgrad_model";
 
 impl Trainer {
     /// Saves the parameters to `path` and the rest of the state next to it, so that [`Trainer::load`] resumes training
@@ -97,12 +108,12 @@ impl Trainer {
     }
 
     /// Loads a checkpoint of the same network and optimizer. Besides parameters and optimizer state this restores the
-    /// optimizer's hyper-parameters, the step, the epoch, the seed and the state of the plateau; the schedule stays
-    /// this trainer's.
+    /// optimizer's hyper-parameters, the step, the epoch, the seed, the state of the plateau, the names of the classes
+    /// and the standardization; the schedule stays this trainer's.
     ///
     /// # Errors
-    /// [`Error::Checkpoint`] if a file is damaged, belongs to another network or optimizer, or was saved with another
-    /// loss, accumulation, clipping, noise or average; [`Error::Io`]. The trainer is then unchanged.
+    /// [`Error::Checkpoint`] if a file is damaged, belongs to another network (of other activations, too) or optimizer,
+    /// or was saved with another loss, accumulation, clipping, noise or average; [`Error::Io`]. The trainer is then unchanged.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<()> {
         let checkpoint = self.read_pair(path.as_ref())?;
         self.take(checkpoint)
@@ -118,22 +129,26 @@ impl Trainer {
     }
 
     /// Loads only the parameters from a file, such as one that PyTorch saved with
-    /// `safetensors.torch.save_file(model.state_dict(), path)`. The `num_batches_tracked` of batch norms is ignored.
+    /// `safetensors.torch.save_file(model.state_dict(), path)`; a [`WeightsFile`] renames tensors, or leaves some. The
+    /// types F16, BF16 and F64 are converted, which the result tells. The `num_batches_tracked` of batch norms is
+    /// ignored.
     ///
     /// # Errors
     /// [`Error::Checkpoint`] if a tensor is missing, superfluous or of another shape or type; [`Error::Io`]. The
     /// trainer is then unchanged.
-    pub fn load_weights(&mut self, path: impl AsRef<Path>) -> Result<()> {
-        let path = path.as_ref();
-        self.take_weights(&files::read(path)?, path.display())
+    pub fn load_weights(&mut self, file: impl Into<WeightsFile>) -> Result<LoadedWeights> {
+        let read = file.into().read(&self.settings.network)?;
+        self.take_weights(read)
     }
 
     /// As [`Trainer::load_weights`], from the bytes of such a file.
     ///
     /// # Errors
     /// As [`Trainer::load_weights`].
-    pub fn load_weights_bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        self.take_weights(bytes, BYTES)
+    pub fn load_weights_bytes(&mut self, bytes: &[u8]) -> Result<LoadedWeights> {
+        let network = &self.settings.network;
+        let read = Container::read(bytes).and_then(|file| Rules::default().read(&file, network));
+        self.take_weights(read.map_err(|message| wrong(BYTES, message))?)
     }
 }
 

@@ -1,13 +1,15 @@
 //! Restores a trainer from tensors and fields.
 
 use std::collections::BTreeSet;
-use std::fmt::Display;
 use std::io::ErrorKind;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::container::{self, Container, checksum_of_values};
 use super::files::{self, CheckpointPaths};
-use super::{STATE_FIELD, plateau, wrong};
+use super::weights::{self, LoadedWeights, ReadWeights};
+use super::{STATE_FIELD, model, plateau, wrong};
+use crate::data::Standardize;
 use crate::engine::gpu::Tuning;
 use crate::error::{Error, Result, cut};
 use crate::ir::WeightValues;
@@ -15,8 +17,15 @@ use crate::spec::Optimizer;
 use crate::spec::schedule::PlateauState;
 use crate::train::Trainer;
 
+/// What rows and classes mean: the standardization and the names of the classes.
+struct Meaning {
+    class_names: Arc<[String]>,
+    standardize: Option<Arc<Standardize>>,
+}
+
 /// The state that a trainer resumes from.
 pub(super) struct Checkpoint {
+    meaning: Option<Meaning>,
     optimizer: Optimizer,
     step: u64,
     updates: u64,
@@ -84,6 +93,7 @@ impl Trainer {
     fn checkpoint(&self, file: &Container<'_>) -> container::FileResult<Checkpoint> {
         let optimizer = self.saved_optimizer(file)?;
         self.check_settings(file)?;
+        self.check_network(file)?;
         let plateau = plateau::of_text(file.field("plateau")?)
             .ok_or_else(|| "its field 'plateau' is damaged".to_string())?;
         let tensors =
@@ -97,7 +107,16 @@ impl Trainer {
             Some(_) => (file.count("updates")?, file.count("gathered")?),
             None => self.updates_after(step, file.count("skipped")?),
         };
+        // Older versions save neither network nor class names, and standardize nothing.
+        let meaning = match file.get("network") {
+            Some(_) => Some(Meaning {
+                class_names: model::class_names(file),
+                standardize: model::standardize(file, &self.settings.network)?,
+            }),
+            None => None,
+        };
         Ok(Checkpoint {
+            meaning,
             optimizer,
             step,
             updates,
@@ -139,19 +158,19 @@ impl Trainer {
         others: &[(String, Vec<usize>)],
     ) -> container::FileResult<()> {
         let known = known.iter().chain(others).map(|(name, _)| name.clone());
-        let known = known.chain(self.batch_count_names()).collect::<BTreeSet<_>>();
-        match file.names().into_iter().find(|name| !known.contains(name)) {
-            None => Ok(()),
-            Some(name) => {
-                Err(format!("it has a tensor '{}', which this network has not", cut(&name)))
-            }
-        }
+        let network = &self.settings.network;
+        let known = known.chain(weights::batch_counts(network)).collect::<BTreeSet<_>>();
+        let other = file.names().into_iter().find(|name| !known.contains(name));
+        other.map_or(Ok(()), |name| Err(weights::superfluous(&name, network)))
     }
 
     pub(super) fn take(&mut self, checkpoint: Checkpoint) -> Result<()> {
         self.weights.write_values(&checkpoint.values)?;
         let Checkpoint { optimizer, step, updates, gathered, epoch, seed, plateau, tuning, .. } =
             checkpoint;
+        if let Some(Meaning { class_names, standardize }) = checkpoint.meaning {
+            (self.settings.class_names, self.settings.standardize) = (class_names, standardize);
+        }
         (self.settings.optimizer, self.plateau_state) = (optimizer, plateau);
         (self.step, self.epoch, self.settings.seed) = (step, epoch, seed);
         (self.updates, self.gathered) = (updates, gathered);
@@ -161,11 +180,28 @@ impl Trainer {
         Ok(())
     }
 
-    pub(super) fn take_weights(&mut self, bytes: &[u8], origin: impl Display) -> Result<()> {
-        let params = Container::read(bytes).and_then(|file| self.params(&file, &[]));
-        let params = params.map_err(|message| wrong(origin, message))?;
+    /// Replaces the parameters that were read, and only those.
+    pub(super) fn take_weights(&mut self, read: ReadWeights) -> Result<LoadedWeights> {
+        let ReadWeights { params, report } = read;
+        let params = match params.iter().any(Option::is_none) {
+            true => self.completed(params)?,
+            false => params.into_iter().flatten().collect(),
+        };
         self.weights.write_params(&params)?;
-        self.begin_mean(&params)
+        self.begin_mean(&params)?;
+        Ok(report)
+    }
+
+    /// Parameters with those that are missing as they are now.
+    #[cfg(not(target_family = "wasm"))]
+    fn completed(&self, params: Vec<Option<Vec<f32>>>) -> Result<Vec<Vec<f32>>> {
+        let own = pollster::block_on(self.weights.read_params())?;
+        Ok(params.into_iter().zip(own).map(|(read, own)| read.unwrap_or(own)).collect())
+    }
+
+    #[cfg(target_family = "wasm")]
+    fn completed(&self, _: Vec<Option<Vec<f32>>>) -> Result<Vec<Vec<f32>>> {
+        Err(Error::unsupported("load_weights", "in a browser, a file holds all parameters"))
     }
 }
 

@@ -1,7 +1,8 @@
 //! Converts a trainer to tensors and fields.
 
 use super::container::{self, Fields, FileResult, StoredTensor, StoredValues, checksum_of_values};
-use super::{STATE_FIELD, plateau};
+use super::weights::batch_counts;
+use super::{MODEL_FIELD, STATE_FIELD, model, plateau};
 use crate::ir::WeightValues;
 use crate::train::Trainer;
 
@@ -11,9 +12,12 @@ impl Trainer {
         let params = std::mem::take(&mut values.params);
         let fields = self.fields(&params);
         let (state, checksum) = container::write_checked(&self.state_tensors(values), fields)?;
+        let mut model_fields = self.model_fields();
+        model_fields.insert(MODEL_FIELD.to_string(), model::checksum(&model_fields, &params));
         let mut weights = self.param_tensors(params);
         weights.extend(self.batch_counts());
-        let fields = Fields::from([(STATE_FIELD.to_string(), checksum)]);
+        let mut fields = model_fields;
+        fields.insert(STATE_FIELD.to_string(), checksum);
         Ok([container::write(&weights, fields)?, state])
     }
 
@@ -39,7 +43,7 @@ impl Trainer {
         ];
         let all = run.into_iter().chain(self.fixed_settings());
         let all = all.map(|(name, text)| (name.to_string(), text));
-        all.chain(self.tuning_fields()).collect()
+        all.chain(self.tuning_fields()).chain(self.model_fields()).collect()
     }
 
     /// The names and shapes of the tensors other than the parameters: for each state value one per parameter, then the
@@ -80,17 +84,6 @@ impl Trainer {
     fn batch_counts(&self) -> Vec<StoredTensor> {
         let count = i64::try_from(self.step).unwrap_or(i64::MAX);
         let tensor = |name| StoredTensor { name, shape: vec![], values: StoredValues::I64(count) };
-        self.batch_count_names().map(tensor).collect()
-    }
-
-    /// The names of the `num_batches_tracked` tensors of a state_dict, which this library does not use itself.
-    pub(super) fn batch_count_names(&self) -> impl Iterator<Item = String> {
-        let layers = self
-            .settings
-            .network
-            .params()
-            .iter()
-            .filter_map(|info| info.name.strip_suffix("running_mean"));
-        layers.map(|layer| format!("{layer}num_batches_tracked"))
+        batch_counts(&self.settings.network).map(tensor).collect()
     }
 }

@@ -124,7 +124,7 @@ impl Trainer {
             device,
             self.settings.network.params(),
             params,
-            &self.settings.optimizer,
+            Some(&self.settings.optimizer),
             extras,
         )?;
         let step = snapshot.map_or(0, Snapshot::step);

@@ -21,7 +21,7 @@ use super::staging::{Direction, Staging};
 use super::steps::{StepMetrics, StepTable};
 use super::{Gpu, PlanWeights};
 use crate::error::{Error, Result};
-use crate::ir::{Op, Program, Slot, SlotInfo, StepEntry, StepRule};
+use crate::ir::{InputData, Op, Program, Slot, SlotInfo, StepEntry, StepRule};
 use crate::ops::StepOp;
 use crate::shape::padded;
 use list::List;
@@ -334,6 +334,24 @@ impl Plan {
         }
         let (gpu, name) = (self.gpu.clone(), self.program.name().to_string());
         gpu.submit(&name, |encoder| self.encode(encoder, steps)).map(drop)
+    }
+
+    /// Records and submits one step on inputs that are copied through the staging ring with it.
+    pub(crate) fn run_on(&mut self, inputs: &[(Slot, InputData<'_>)]) -> Result<()> {
+        if !self.steps.has_room(1) {
+            self.gpu.wait(self.program.name(), None)?;
+        }
+        let (gpu, name) = (self.gpu.clone(), self.program.name().to_string());
+        let record = |encoder: &mut wgpu::CommandEncoder| {
+            for (slot, words) in inputs {
+                match words {
+                    InputData::F32(data) => self.upload(encoder, *slot, data)?,
+                    InputData::U32(data) => self.upload_indices(encoder, *slot, data)?,
+                }
+            }
+            self.encode(encoder, 1)
+        };
+        gpu.submit(&name, record).map(drop)
     }
 
     /// The step table, which begins with the step counter.
