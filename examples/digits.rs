@@ -83,7 +83,8 @@ fn main() -> Result {
     let (learnt, tested) = (trainer.evaluate(&training)?, trainer.evaluate(&test)?);
     let scores = trainer.predict(test.inputs().view())?;
     // The first layer that looks at the pixels; a norm may come before it.
-    let mut matrices = trainer.parameters()?.into_iter().map(|(_, weights)| weights);
+    let matrices = trainer.parameters()?.into_iter();
+    let mut matrices = matrices.map(|(_, weights)| weights.into_iter().collect::<Vec<f32>>());
     let weights = matrices.find(|weights| weights.len() == HIDDEN * 64).unwrap_or_default();
     chart::draw(&example.picture()?, (1200, 560), |area| {
         let (left, right) = area.split_horizontally(px(500));
