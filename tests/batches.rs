@@ -144,7 +144,7 @@ fn a_source_that_fails_or_changes_ends_the_run_with_its_error() {
         assert!(error.to_string().contains("are not split"), "{error}");
         let other = Dataset::new(vec![[1.0]; 9], vec![0; 9]).unwrap();
         let error = trainer.fit_batches(&mut &other, fit()).unwrap_err().to_string();
-        assert!(error.starts_with("fit: "), "{error}");
+        assert_eq!(error, "standardize: 1 inputs a row, fitted on 4");
         let none = data.rows([]).unwrap();
         let error = trainer.fit_batches(&mut &none, fit()).unwrap_err().to_string();
         assert!(error.contains("no rows"), "{error}");
