@@ -13,9 +13,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let model = Sequential::new(data.features()).dense(32).activation(Activation::tanh()).dense(1);
     let adam = Optimizer::adam().learning_rate(0.01);
-    let variance = Standardize::fit(&test)?.with_targets().apply(&test)?.target_variance();
+    let standardize = Standardize::fit(&train)?.with_targets();
+    let variance = standardize.apply(&test)?.target_variance();
     let mut trainer = Trainer::new(model, Loss::mse(), adam)
-        .standardize(Standardize::fit(&train)?.with_targets())
+        .standardize(standardize)
         .metrics(&[Metric::R2 { variance }])
         .on(&Device::auto()?)?;
     trainer.fit(&train, Fit::epochs(100).batch(32))?;
