@@ -1,4 +1,4 @@
-//! The names of the library's types. Reads the sources; needs no GPU.
+//! The language of the library's sources: type names and doc lines. Reads the sources; needs no GPU.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -62,4 +62,21 @@ fn no_two_types_have_the_same_name() {
     files.remove("Layer");
     files.retain(|_, files| files.len() > 1);
     assert!(files.is_empty(), "{files:#?}");
+}
+
+#[test]
+fn no_doc_comment_begins_as_a_question() {
+    let words = ["What ", "How ", "Whether ", "Which ", "Where ", "Who ", "Why "];
+    let all = lines(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../src"));
+    let mut before = "";
+    let mut found = Vec::new();
+    for (file, line) in &all {
+        let doc = ["/// ", "//! "].iter().find_map(|mark| line.trim_start().strip_prefix(mark));
+        let begins = !before.trim_start().starts_with("//");
+        if begins && doc.is_some_and(|doc| words.iter().any(|word| doc.starts_with(word))) {
+            found.push(format!("{file}: {line}"));
+        }
+        before = line;
+    }
+    assert!(found.is_empty(), "{found:#?}");
 }

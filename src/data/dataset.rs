@@ -171,7 +171,7 @@ impl Dataset {
         &self.class_names
     }
 
-    /// What the reader of a file left out or filled in, a sentence each.
+    /// Notes on what the reader of a file left out or filled in, a sentence each.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }

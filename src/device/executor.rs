@@ -239,7 +239,7 @@ impl Executor {
         }
     }
 
-    /// What the steps since step `from` recorded.
+    /// The values that the steps since step `from` recorded.
     pub(crate) async fn records(&mut self, from: u64) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
         match self {
             Self::Cpu(interpreter, _) => {

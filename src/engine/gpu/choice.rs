@@ -61,7 +61,7 @@ impl MatMul {
         Self::SharedNarrow,
     ];
 
-    /// Who computes what.
+    /// The distribution over workgroups and invocations.
     #[doc(hidden)]
     pub const fn tiling(self) -> Tiling {
         use Via::{Memory, Subgroup, Workgroup};

@@ -1,4 +1,4 @@
-//! Which tiling is fastest for a program's products, by measurement on the user's own device.
+//! The fastest tilings for a program's products, measured on the user's own device.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -17,7 +17,7 @@ use crate::spec::Optimizer;
 use crate::spec::schedule::PlateauState;
 use crate::train::Trainer;
 
-/// What rows and classes mean: the standardization and the names of the classes.
+/// The meaning of rows and classes: the standardization and the names of the classes.
 struct Meaning {
     class_names: Arc<[String]>,
     standardize: Option<Arc<Standardize>>,

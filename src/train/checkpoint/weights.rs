@@ -78,7 +78,7 @@ impl<P: AsRef<Path>> From<P> for WeightsFile {
     }
 }
 
-/// What was loaded from a weights file; it prints as a sentence.
+/// The parameters that were loaded from a weights file, and those that were not; it prints as a sentence.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct LoadedWeights {

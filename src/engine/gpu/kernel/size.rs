@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::names::tokens;
 use super::{Access, Kernel};
 
-/// What a kernel's compile time follows, counted in its source.
+/// The quantities that a kernel's compile time follows, counted in its source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KernelSize {

@@ -38,7 +38,7 @@ pub enum Layer {
     Activation {
         /// The function.
         f: Activation,
-        /// What it draws random numbers from.
+        /// The key of its random numbers.
         key: Option<Key>,
         /// Columns.
         width: usize,
@@ -60,7 +60,7 @@ impl Layer {
 pub struct RowSource {
     /// The tensor.
     pub data: Slot,
-    /// Whether the step's entry says which rows.
+    /// True if the step's entry gives the rows.
     pub chosen: bool,
     /// The key of their random order.
     pub shuffle: Option<Key>,
@@ -69,9 +69,9 @@ pub struct RowSource {
 /// The targets.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Target {
-    /// Where they are.
+    /// The rows.
     pub from: RowSource,
-    /// Whether they are class indices.
+    /// True for class indices.
     pub classes: bool,
 }
 
@@ -110,7 +110,7 @@ impl StepMetric {
     }
 }
 
-/// Whether the loss is the library's own and takes no index from its target.
+/// Returns whether the loss is the library's own and takes no index from its target.
 pub fn known_loss(loss: &Loss) -> bool {
     let indexes = match &loss.entry().kind {
         LossKind::Row(row) => {
@@ -127,11 +127,11 @@ pub fn known_loss(loss: &Loss) -> bool {
 pub struct PlacedLayer {
     /// The layer.
     pub layer: Layer,
-    /// Where the weight and the bias begin among the parameters of the chain.
+    /// The offsets of the weight and of the bias among the parameters of the chain.
     pub params: [u32; 2],
-    /// Where its input lies in workgroup memory, in fours.
+    /// The offset of its input in workgroup memory, in fours.
     pub x: u32,
-    /// Where its output goes.
+    /// The destination of its output.
     pub y: u32,
 }
 
@@ -144,17 +144,17 @@ pub struct FusedStep {
     pub inputs: u32,
     /// The loss.
     pub loss: Loss,
-    /// What the target is.
+    /// The target.
     pub form: TargetForm,
     /// The gradient is that of a mean over this many terms per row; 0: of the sum.
     pub terms: u32,
-    /// What the gradient is multiplied by.
+    /// The factor of the gradient.
     pub upstream: f32,
     /// The figures, the loss first.
     pub metrics: Vec<StepMetric>,
-    /// Whether rows are weighted.
+    /// True if rows have weights.
     pub weighted: bool,
-    /// Whether the step's entry says which rows.
+    /// True if the step's entry gives the rows.
     pub chosen: bool,
     /// The key of their random order.
     pub shuffle: Option<Key>,
@@ -166,27 +166,27 @@ pub struct FusedStep {
     pub block: u32,
     /// Invocations per workgroup.
     pub lanes: u32,
-    /// Whether they are one subgroup, whose invocations may tell each other numbers.
+    /// True if they are one subgroup, whose invocations can broadcast values.
     pub broadcasts: bool,
-    /// Whether the parameters are bound as a uniform buffer.
+    /// True if the parameters are bound as a uniform buffer.
     pub uniform: bool,
     /// Workgroups.
     pub groups: u32,
-    /// Where the layers' parameters begin in the arena.
+    /// The offset of the layers' parameters in the arena.
     pub base: u32,
-    /// How many there are, padding included.
+    /// Their number, padding included.
     pub params: u32,
-    /// Whether the input's rows are those of the batch, whatever those of the targets are.
+    /// True if the input's rows are those of the batch, whatever those of the targets are.
     pub apart: bool,
-    /// Whether the gradient by the input is written.
+    /// True if the gradient with respect to the input is written.
     pub emits: bool,
-    /// Where the gradient by the network's output lies in workgroup memory, in fours.
+    /// The offset of the gradient with respect to the network's output in workgroup memory, in fours.
     pub grad: u32,
     /// Fours of workgroup memory.
     pub memory: u32,
 }
 
-/// What decides the size of a whole step.
+/// The limits that decide the size of a fused step.
 #[derive(Clone, Copy, Debug)]
 pub struct WorkgroupBudget {
     /// Rows of a block.

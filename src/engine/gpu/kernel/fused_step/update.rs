@@ -16,13 +16,13 @@ use crate::spec::Optimizer;
 pub struct Parts {
     /// The first one's place among the parameters, a multiple of 64.
     pub first: u32,
-    /// How many numbers there are.
+    /// The number of values.
     pub len: u32,
-    /// Where the first part lies, a multiple of 4.
+    /// The offset of the first part, a multiple of 4.
     pub at: u32,
-    /// How many parts there are.
+    /// The number of parts.
     pub count: u32,
-    /// How far apart they lie.
+    /// The distance between parts.
     pub stride: u32,
 }
 
@@ -46,7 +46,7 @@ impl Parts {
     }
 }
 
-/// Where a figure is.
+/// The location of a recorded value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Source {
     /// The sum of parts, by its number.
@@ -55,7 +55,7 @@ pub enum Source {
     Scalar(u32),
 }
 
-/// What the second dispatch does.
+/// The second dispatch: sums the partial gradients and updates the parameters.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Update {
     /// The optimizer, if the update is part of it, and then also the end of the step.

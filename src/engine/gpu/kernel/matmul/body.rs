@@ -1,4 +1,4 @@
-//! Which results a workgroup computes, and what becomes of them.
+//! The results of a workgroup: their places, and their stores.
 
 use std::fmt::Write as _;
 
@@ -12,8 +12,8 @@ impl Variant {
         (0..rows).flat_map(|row| (0..cols / 4).map(move |col| (row, col))).collect()
     }
 
-    /// What the lanes along the inner side have shares of.
-    pub(super) fn shared(&self) -> Vec<String> {
+    /// The values of which the lanes along the inner side have partial sums.
+    pub(super) fn partial(&self) -> Vec<String> {
         let results = self.accumulators().into_iter().map(|(row, col)| format!("c{row}_{col}"));
         let sums = if self.sums { self.summed().len() } else { 0 };
         results.chain((0..sums).map(|i| format!("sum{i}"))).collect()
@@ -133,26 +133,28 @@ impl Variant {
         format!("top + ({}u + lane) * 4u", block * self.tiling.lanes[1])
     }
 
-    /// The lanes along the inner side add their shares up, by a fixed tree.
+    /// Adds the partial sums of the lanes along the inner side, by a fixed tree.
     pub(super) fn combine(&self) -> String {
         let (deep, workgroup) = (self.tiling.lanes[2], self.tiling.workgroup());
-        let places = self.shared();
+        let places = self.partial();
         let mut text = String::new();
         for (i, place) in (0u32..).zip(&places) {
-            let _ = writeln!(text, "    shares[{}u + lane] = {place};", i * workgroup);
+            let _ = writeln!(text, "    partials[{}u + lane] = {place};", i * workgroup);
         }
         let _ = writeln!(text, "    for (var width = {}u; width > 0u; width /= 2u) {{", deep / 2);
         text += "        workgroupBarrier();\n";
         let _ = writeln!(text, "        if lane % {deep}u < width {{");
         for (i, _) in (0u32..).zip(&places) {
             let at = i * workgroup;
-            let _ =
-                writeln!(text, "            shares[{at}u + lane] += shares[{at}u + lane + width];");
+            let _ = writeln!(
+                text,
+                "            partials[{at}u + lane] += partials[{at}u + lane + width];"
+            );
         }
         text += "        }\n    }\n";
         let _ = writeln!(text, "    if lane % {deep}u != 0u {{\n        return;\n    }}");
         for (i, place) in (0u32..).zip(&places) {
-            let _ = writeln!(text, "    {place} = shares[{}u + lane];", i * workgroup);
+            let _ = writeln!(text, "    {place} = partials[{}u + lane];", i * workgroup);
         }
         text
     }

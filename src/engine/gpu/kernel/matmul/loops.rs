@@ -56,12 +56,12 @@ impl Variant {
         text
     }
 
-    /// How many inner indices a turn of the loop takes.
+    /// The number of inner indices of an iteration.
     const fn inner_each(&self) -> u32 {
         if self.loads_lines() { 1 } else { 4 }
     }
 
-    /// What was loaded of an operand at an inner index of the turn.
+    /// The expression for a loaded operand at an inner index of the iteration.
     fn loaded(&self, operand: &str, i: u32, inner: u32) -> String {
         if self.loads_lines() { format!("{operand}{i}") } else { format!("{operand}{i}[{inner}]") }
     }

@@ -1,4 +1,4 @@
-//! What is bound, and how blocks of 4 x 4 elements are loaded and results stored.
+//! Bindings, loads of blocks of 4 x 4 elements, and stores of results.
 
 use std::fmt::Write as _;
 
@@ -45,7 +45,7 @@ impl Variant {
         text
     }
 
-    /// What lies in workgroup memory, with how many fours.
+    /// The arrays in workgroup memory, each with its number of fours.
     fn workgroup_arrays(&self) -> Vec<(&'static str, u32)> {
         let mut arrays = Vec::new();
         if self.tiling.via == Via::Workgroup {
@@ -53,7 +53,7 @@ impl Variant {
             arrays.extend([("a_tile", rows / 4 * STAGE), ("b_tile", cols / 4 * STAGE)]);
         }
         if self.tiling.lanes[2] > 1 {
-            arrays.push(("shares", self.tiling.workgroup() * self.shared().len() as u32));
+            arrays.push(("partials", self.tiling.workgroup() * self.partial().len() as u32));
         }
         arrays
     }
@@ -63,7 +63,7 @@ impl Variant {
         self.workgroup_arrays().iter().map(|(_, fours)| 16 * fours).sum()
     }
 
-    /// Whether the rows of an operand are multiples of 4 long: they run along the inner side or along another one.
+    /// Returns whether the rows of an operand are multiples of 4 long: they run along the inner side or along another one.
     pub(super) fn reads_fours(&self, along: bool, side: usize) -> bool {
         self.fours.get(if along { 1 } else { side }).is_some_and(|four| *four)
     }

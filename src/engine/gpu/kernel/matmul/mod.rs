@@ -16,18 +16,18 @@ use crate::spec::{Activation, Kind as _};
 
 pub use pair::Pair;
 
-/// How a workgroup shares the work of a product.
+/// The distribution of a product over workgroups and invocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tiling {
     /// Rows and columns of the result that an invocation computes, multiples of 4.
     pub each: [u32; 2],
     /// Invocations along the rows, the columns and the inner side.
     pub lanes: [u32; 3],
-    /// How the operands come to the invocations.
+    /// The way of the operands to the invocations.
     pub via: Via,
 }
 
-/// How the operands of a product come to the invocations.
+/// The way of a product's operands to the invocations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Via {
     /// Each invocation reads what it needs.
@@ -39,7 +39,7 @@ pub enum Via {
     Subgroup,
 }
 
-/// How much of the inner side a staged workgroup takes at a time.
+/// The number of inner indices that a staged workgroup takes at a time.
 const STAGE: u32 = 16;
 
 impl Tiling {
@@ -60,7 +60,7 @@ impl Tiling {
     }
 }
 
-/// What happens to a result before it is stored.
+/// The operations on a result before it is stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Epilogue {
     /// A number per column is added.
@@ -74,7 +74,7 @@ pub struct Epilogue {
 }
 
 impl Epilogue {
-    /// Whether the function can be part of an epilogue: it looks at one element at a time and draws no random numbers.
+    /// Returns whether the function can be part of an epilogue: it looks at one element at a time and draws no random numbers.
     pub fn takes(f: &Activation) -> bool {
         // A text of the caller's own was checked beside the texts of the templates only.
         let known = ActivationKind::all().iter().any(|entry| std::ptr::eq(*entry, f.entry()));
@@ -121,11 +121,11 @@ impl Epilogue {
 /// A kernel of the generator.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Variant {
-    /// Which operand is transposed.
+    /// The operand that is transposed, if any.
     pub form: Form,
-    /// Who computes what.
+    /// The distribution over workgroups and invocations.
     pub tiling: Tiling,
-    /// Whether m, k and n are multiples of 4: rows of such a length are read and written by fours.
+    /// True for each of m, k and n that is a multiple of 4: rows of such a length are read and written by fours.
     pub fours: [bool; 3],
     /// Some workgroup reaches over an edge.
     pub edge: bool,
@@ -135,7 +135,7 @@ pub struct Variant {
     pub split: bool,
     /// Column sums of the left operand's rows along the inner side are stored as well: the gradient of a bias.
     pub sums: bool,
-    /// What happens to a result before it is stored.
+    /// The operations on a result before it is stored.
     pub epilogue: Epilogue,
 }
 
@@ -215,7 +215,7 @@ impl Variant {
         first.into_iter().chain(self.epilogue.bindings()).chain(sums).collect()
     }
 
-    /// Whether a turn of the loop along the inner side takes one inner index. Compilers of CPU adapters are slow for each load,
+    /// Returns whether an iteration along the inner side takes one inner index. Compilers of CPU adapters are slow for each load,
     /// and where no operand has four of the inner side beside each other, as many loads give less text.
     const fn loads_lines(&self) -> bool {
         let [_, inner_fours, _] = self.fours;

@@ -13,7 +13,7 @@ pub struct Pair {
     pub second: Variant,
 }
 
-/// What the names of the first one end with.
+/// The suffix of the first one's names.
 const SUFFIX: &str = "_first";
 
 /// The first one's parameters, and how many workgroups do it.
@@ -31,7 +31,7 @@ const ENTRY: &str = "    let index = flat_workgroup(group, groups);
 ";
 
 impl Pair {
-    /// Whether one dispatch can do both on a device with so much workgroup memory.
+    /// Returns whether one dispatch can do both on a device with so much workgroup memory.
     pub fn fits(&self, workgroup_bytes: u32) -> bool {
         let Self { first, second } = self;
         let bytes = first.workgroup_bytes() + second.workgroup_bytes();
