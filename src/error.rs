@@ -1,12 +1,14 @@
 //! The error type of the library.
 
 use std::borrow::Cow;
+use std::fmt;
 
 /// The result of a fallible call of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of this library. Its message names the op, the shapes or values, and the limit.
-#[derive(Debug, thiserror::Error)]
+/// An error of this library. Its message names the op, the shapes or values, and the limit. `Debug` is the message, too,
+/// so that a `main` that returns an error ends with a sentence.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Shapes that do not fit together, or a shape that an op does not accept.
@@ -143,6 +145,12 @@ fn suggestion(near: &[String]) -> String {
     match near {
         [] => String::new(),
         names => format!("; did you mean {}?", names.join(", ")),
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -107,6 +107,8 @@ pub use {ndarray, wgpu};
 pub mod prelude {
     pub use crate::data::{self, Dataset};
     pub use crate::embed::Gpu;
+    pub use crate::spec::Plateau;
+    pub use crate::train::EarlyStopping;
     pub use crate::{
         Activation, Arithmetic, Dense, Device, Evaluation, Fit, History, Initializer, Loss, Metric,
         Model, Normalization, Optimizer, Reduce, Reduction, Schedule, Sequential, Trainer,

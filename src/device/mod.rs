@@ -54,7 +54,14 @@ impl Device {
     /// As [`Device::named`].
     pub async fn auto_async() -> Result<Self> {
         match std::env::var("WGRAD_DEVICE") {
-            Ok(name) if !name.is_empty() && name != "auto" => Self::named_async(&name).await,
+            Ok(name) if !name.is_empty() && name != "auto" => {
+                Self::named_async(&name).await.map_err(|error| match error {
+                    Error::NoAdapter(message) => {
+                        Error::NoAdapter(format!("WGRAD_DEVICE: {message}"))
+                    }
+                    other => other,
+                })
+            }
             _ => Self::hardware_or_cpu().await,
         }
     }

@@ -175,13 +175,9 @@ impl<K: Kind> Choice<K> {
     /// [`Error::Parameter`] if the parameter does not take the value, [`Error::UnknownName`] if the op has no such
     /// parameter.
     pub fn with<'a>(mut self, name: &str, value: impl Into<ParamValue<'a>>) -> Result<Self> {
-        let wanted = plain(name);
-        let found = self
-            .entry
-            .params
-            .iter()
-            .zip(&mut self.values)
-            .find(|(param, _)| plain(param.name) == wanted);
+        let found = self.place(name);
+        let found =
+            found.and_then(|at| Some((self.entry.params.get(at)?, self.values.get_mut(at)?)));
         let Some((param, place)) = found else {
             return Err(self.no_such_param(name));
         };
@@ -191,26 +187,21 @@ impl<K: Kind> Choice<K> {
 
     fn no_such_param(&self, name: &str) -> Error {
         let near = self.entry.params.iter().map(|param| param.name.to_string()).collect();
-        Error::UnknownName {
-            kind: "such parameter of this op",
-            name: format!("{}.{name}", self.entry.name),
-            near,
-        }
+        Error::UnknownName { kind: "parameter", name: format!("{}.{name}", self.entry.name), near }
     }
 
-    /// The index of a parameter in the entry's list.
+    /// The index of a parameter in the entry's list, under its name as [`Choice::named`] takes one; `lr` is also
+    /// `learning_rate`.
     pub(crate) fn place(&self, name: &str) -> Option<usize> {
-        self.entry.params.iter().position(|param| param.name == name)
+        let wanted = plain(name);
+        let place =
+            |wanted: &str| self.entry.params.iter().position(|param| plain(param.name) == wanted);
+        place(&wanted).or_else(|| place("lr").filter(|_| wanted == "learningrate"))
     }
 
     /// The value of a parameter, if the op has it: 0 or 1 for a flag, the index of the name for a choice.
     pub fn get(&self, name: &str) -> Option<f64> {
-        self.entry
-            .params
-            .iter()
-            .zip(self.values)
-            .find(|(param, _)| param.name == name)
-            .map(|(_, value)| value)
+        self.values.get(self.place(name)?).copied()
     }
 
     /// Checks every parameter against its range.

@@ -27,6 +27,13 @@ pub struct EarlyStopping {
     pub restore_best: bool,
 }
 
+impl EarlyStopping {
+    /// Stops after this many epochs without any improvement, and restores the parameters of the best one.
+    pub const fn patience(epochs: u64) -> Self {
+        Self { patience: epochs, min_delta: 0.0, restore_best: true }
+    }
+}
+
 type Callback<'a> = Box<dyn FnMut(&Epoch) -> ControlFlow<()> + 'a>;
 
 /// The settings of one call of [`Trainer::fit`]: epochs, batches, validation, early stopping, callback and checkpoints.
@@ -368,6 +375,7 @@ impl Trainer {
                 data_loss: figures.data_loss,
                 penalty: figures.penalty,
                 accuracy: figures.accuracy(),
+                metrics: figures.metrics,
                 rate: steps.update(updates.saturating_sub(1)).rate,
                 skipped,
                 validation: None,

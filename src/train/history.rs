@@ -46,6 +46,8 @@ pub struct Epoch {
     pub penalty: f64,
     /// The first metric; NaN if there is none.
     pub accuracy: f64,
+    /// The names and values of the metrics, in the order in which they were requested.
+    pub metrics: Vec<(String, f64)>,
     /// The learning rate of the epoch's last update.
     pub rate: f64,
     /// The number of updates skipped because gradients were not finite.
@@ -56,25 +58,49 @@ pub struct Epoch {
 
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { epoch, loss, data_loss, penalty, accuracy, rate, .. } = self;
-        write!(f, "epoch: {epoch}, acc: {accuracy:.3}, loss: {loss:.3} ")?;
-        write!(
-            f,
-            "(data_loss: {data_loss:.3}, reg_loss: {penalty:.3}), lr: {}",
-            significant(*rate)
-        )?;
+        let Self { epoch, rate, .. } = self;
+        let [loss, data_loss, penalty] =
+            [self.loss, self.data_loss, self.penalty].map(|loss| Figure(loss));
+        write!(f, "epoch: {epoch}, ")?;
+        write_metrics(f, &self.metrics)?;
+        write!(f, "loss: {loss} (data_loss: {data_loss}, reg_loss: {penalty}), ")?;
+        match rate.abs() {
+            least if least < 1e-4 && least > 0.0 => write!(f, "lr: {:e}", significant(*rate))?,
+            _ => write!(f, "lr: {}", significant(*rate))?,
+        }
         if self.skipped > 0 {
             write!(f, ", {} skipped", self.skipped)?;
         }
         if let Some(validation) = &self.validation {
-            write!(
-                f,
-                ", validation acc: {:.3}, loss: {:.3}",
-                validation.accuracy(),
-                validation.loss()
-            )?;
+            write!(f, ", validation ")?;
+            write_metrics(f, &validation.metrics)?;
+            write!(f, "loss: {}", Figure(validation.loss()))?;
         }
         Ok(())
+    }
+}
+
+/// Writes each metric by its name, accuracy as the textbooks shorten it.
+fn write_metrics(f: &mut fmt::Formatter<'_>, metrics: &[(String, f64)]) -> fmt::Result {
+    metrics.iter().try_for_each(|(name, value)| {
+        let name = if name == "accuracy" { "acc" } else { name };
+        write!(f, "{name}: {}, ", Figure(*value))
+    })
+}
+
+/// A loss or metric with three digits after the point, or as many as show three significant ones.
+struct Figure(f64);
+
+impl fmt::Display for Figure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.abs() {
+            size if size >= 1e6 => write!(f, "{:.3e}", self.0),
+            size if size >= 0.1 || size == 0.0 => write!(f, "{:.3}", self.0),
+            size if size >= 0.01 => write!(f, "{:.4}", self.0),
+            size if size >= 0.001 => write!(f, "{:.5}", self.0),
+            size if size > 0.0 => write!(f, "{:.2e}", self.0),
+            _ => write!(f, "{:.3}", self.0),
+        }
     }
 }
 
@@ -150,5 +176,33 @@ impl Totals {
         let penalty = if self.penalties == 0.0 { 0.0 } else { self.penalties / self.rows };
         let metrics = objective.metrics.iter().map(Metric::to_string).zip(means).collect();
         Evaluation { data_loss, penalty, metrics }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_epoch_is_told_in_significant_digits_and_its_metrics_by_name() {
+        let mut epoch = Epoch {
+            epoch: 7,
+            loss: 1.4e-6,
+            data_loss: 1.4e-6,
+            penalty: 0.0,
+            accuracy: 0.987_654,
+            metrics: vec![("accuracy".into(), 0.987_654)],
+            rate: 1e-5,
+            skipped: 0,
+            validation: None,
+        };
+        let text =
+            "epoch: 7, acc: 0.988, loss: 1.40e-6 (data_loss: 1.40e-6, reg_loss: 0.000), lr: 1e-5";
+        assert_eq!(epoch.to_string(), text);
+        let metrics = vec![("r2".to_string(), 0.25)];
+        epoch = Epoch { loss: 12.5, data_loss: 0.012_345, metrics, rate: 0.05, ..epoch };
+        let text =
+            "epoch: 7, r2: 0.250, loss: 12.500 (data_loss: 0.0123, reg_loss: 0.000), lr: 0.05";
+        assert_eq!(epoch.to_string(), text);
     }
 }

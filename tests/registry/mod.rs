@@ -377,3 +377,14 @@ fn a_shader_begins_with_the_formula_of_its_entry() {
     ];
     assert!(counts.iter().sum::<usize>() > 100, "{counts:?}");
 }
+
+#[test]
+fn the_learning_rate_is_a_parameter_by_its_whole_name() {
+    let short = Optimizer::adam().with("lr", 0.25).unwrap();
+    assert_eq!(Optimizer::adam().with("learning_rate", 0.25).unwrap(), short);
+    assert_eq!("adam(learning_rate=0.25)".parse::<Optimizer>().unwrap(), short);
+    assert_eq!(short.get("learning_rate"), Some(0.25));
+    let error = short.with("rate", 0.5).unwrap_err();
+    assert!(error.to_string().starts_with("there is no parameter named 'adam.rate'"), "{error}");
+    assert_eq!(format!("{error:?}"), error.to_string());
+}

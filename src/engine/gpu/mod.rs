@@ -28,6 +28,7 @@ pub(crate) use snapshot::{Snapshots, WeightsAt};
 pub use texture::{TextureCopy, sources as texture_kernels};
 pub use tuning::Tuning;
 
+use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures::FutureExt;
@@ -39,7 +40,7 @@ use pipelines::Recent;
 /// A WebGPU device to compute on: one of our own ([`Gpu::new`]) or the host application's ([`Gpu::from_wgpu`]).
 ///
 /// Cheap to clone; clones, also those with other [choices](Gpu::choosing), are the same device and share pipelines.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Gpu {
     shared: Arc<GpuState>,
     choices: Choices,
@@ -54,7 +55,6 @@ const MOST_KEPT: usize = 1024;
 /// The most that are kept of whole steps: each step of other sizes has its own, of some MiB, without limit.
 const MOST_OF_STEPS: usize = 32;
 
-#[derive(Debug)]
 struct GpuState {
     id: DeviceId,
     device: wgpu::Device,
@@ -68,6 +68,13 @@ struct GpuState {
     cache: Option<wgpu::PipelineCache>,
     /// Set by the device-lost callback of a device of our own, by the host, or when a read-back fails.
     lost: Arc<OnceLock<String>>,
+}
+
+impl fmt::Debug for Gpu {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wgpu::AdapterInfo { name, backend, .. } = &self.shared.info;
+        write!(f, "Gpu({name}, {backend})")
+    }
 }
 
 impl Gpu {
