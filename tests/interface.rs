@@ -38,9 +38,10 @@ fn registry() -> Vec<&'static str> {
     named.chain(entries::<ScheduleKind>()).collect()
 }
 
-/// The methods and constants on the page of a type, without those of traits.
+/// The methods and constants on the page of a type, without those of traits and of what it dereferences to.
 fn members(page: &str) -> Vec<String> {
-    let own = page.split("id=\"trait-implementations\"").next().unwrap();
+    let own = page.split("id=\"deref-methods").next().unwrap();
+    let own = own.split("id=\"trait-implementations\"").next().unwrap();
     let own = own.split("id=\"synthetic-implementations\"").next().unwrap();
     let ids = ["method.", "tymethod.", "associatedconstant."];
     let ids = ids.iter().flat_map(|kind| quoted(own, &format!("id=\"{kind}")).collect::<Vec<_>>());

@@ -67,7 +67,8 @@ fn a_saturated_output_learns_as_its_logit_does() {
                 near(trainer.evaluate(&data).unwrap().loss(), rest, &what);
                 let history = trainer.fit(&data, Fit::epochs(1)).unwrap();
                 near(history.epochs[0].loss, rest, &what);
-                let weights = &trainer.parameters().unwrap()[0].1;
+                let weights: Vec<f32> =
+                    trainer.parameters().unwrap()[0].1.iter().copied().collect();
                 near(f64::from(weights[0]), z - first, &what);
                 if let Some(second) = weights.get(2) {
                     near(f64::from(*second), first, &what);

@@ -59,8 +59,7 @@ pub struct Epoch {
 impl fmt::Display for Epoch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { epoch, rate, .. } = self;
-        let [loss, data_loss, penalty] =
-            [self.loss, self.data_loss, self.penalty].map(|loss| Figure(loss));
+        let [loss, data_loss, penalty] = [self.loss, self.data_loss, self.penalty].map(Figure);
         write!(f, "epoch: {epoch}, ")?;
         write_metrics(f, &self.metrics)?;
         write!(f, "loss: {loss} (data_loss: {data_loss}, reg_loss: {penalty}), ")?;

@@ -57,7 +57,7 @@ impl std::fmt::Debug for Passes {
 }
 
 /// Writes the probabilities that belong to a row of outputs.
-type Link = fn(&[f64], &mut [f64]);
+type ToProbabilities = fn(&[f64], &mut [f64]);
 
 impl Model {
     /// Loads the weights file of a checkpoint that [`Trainer::save`] wrote, which holds the network, the class names
@@ -177,7 +177,7 @@ impl Model {
     /// # Errors
     /// As [`Model::probabilities`].
     pub async fn probabilities_async<'a>(&self, rows: impl IntoRows<'a>) -> Result<Array2<f32>> {
-        let function = self.link()?;
+        let function = self.to_probabilities()?;
         let logits = self.outputs(rows).await?;
         let (x, mut y) = (logits.mapv(f64::from), Array2::zeros(logits.dim()));
         for (x, mut y) in x.rows().into_iter().zip(y.rows_mut()) {
@@ -189,7 +189,7 @@ impl Model {
     }
 
     /// The function that makes a row of outputs probabilities.
-    fn link(&self) -> Result<Link> {
+    fn to_probabilities(&self) -> Result<ToProbabilities> {
         let last = self.network.layers().last();
         let takes = |f: Activation| self.loss.is_some_and(|loss| loss.instead_after(&f).is_some());
         match last {

@@ -57,6 +57,13 @@ type Call = fn(&Device, &Tensors<'_>) -> Result<()>;
 /// Every call of [`Device`] that takes tensors, by its name and a word of the op that it runs first or last.
 const CALLS: &[(&str, Call)] = &[
     ("arithmetic", |on, t| on.arithmetic(Arithmetic::Add, &t.matrix(), &t.matrix()).map(drop)),
+    ("compute", |on, t| {
+        let (a, b) = (t.matrix(), t.matrix());
+        let add = |program: &mut wgrad::Program, [a, b]: [wgrad::ir::Slot; 2]| {
+            Ok([program.arithmetic("sum", Arithmetic::Add, a, b)?])
+        };
+        on.compute([&a, &b], add).map(drop)
+    }),
     ("arithmetic_backward", |on, t| {
         let (a, b) = (t.matrix(), t.matrix());
         on.arithmetic_backward(Arithmetic::Mul, (&a, &b), &t.matrix()).map(drop)

@@ -69,9 +69,15 @@ fn changed(host: &Host, device: &Device) {
     ];
     let mut last = None;
     for (f, rate, lr, beta) in stages {
-        let mut trainer = builder(f, rate, lr).on(device).unwrap();
+        // A checkpoint of tanh is that of a network of tanh, until the activation changes.
+        let mut trainer = builder(Activation::tanh(), rate, lr).on(device).unwrap();
         if last.is_some() {
             trainer.load(&path).unwrap();
+        }
+        if f != Activation::tanh() {
+            let mut step = trainer.into_step(ROWS).unwrap();
+            step.set_activation(1, f).unwrap();
+            trainer = step.into_trainer();
         }
         trainer.set_optimizer("lr", lr).unwrap();
         trainer.set_optimizer("beta1", beta).unwrap();

@@ -8,7 +8,7 @@ use super::options::{CsvOptions, CsvTargets};
 const LONGEST: usize = 256;
 
 /// The classes of the rows read so far, numbered in the order in which they were seen.
-pub(super) struct Classes {
+pub(super) struct ClassColumn {
     seen: HashMap<String, usize>,
     /// The names in the order of their numbers.
     names: Vec<String>,
@@ -25,7 +25,7 @@ pub(super) struct Labels {
     pub names: Vec<String>,
 }
 
-impl Classes {
+impl ClassColumn {
     pub(super) fn new(options: &CsvOptions) -> Self {
         let (ignored, given) = match &options.targets {
             CsvTargets::Class { ignored, names, .. } => (*ignored, names.clone()),

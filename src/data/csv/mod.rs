@@ -9,7 +9,7 @@ mod tests;
 use std::io::Read;
 use std::path::Path;
 
-use classes::{Classes, Labels};
+use classes::{ClassColumn, Labels};
 use ndarray::{Array2, ArrayViewMut1};
 use options::CsvTargets;
 pub use options::{Column, CsvOptions, Missing};
@@ -82,7 +82,7 @@ struct Cells<'a> {
     /// The inputs by row; NaN where missing.
     x: Vec<f32>,
     values: Vec<f32>,
-    classes: Classes,
+    classes: ClassColumn,
     rows: usize,
     dropped: usize,
     notes: Vec<String>,
@@ -108,7 +108,7 @@ impl<'a> Cells<'a> {
             inputs.remove(0);
             notes.push("the first column has no name and is left out".to_string());
         }
-        let (x, values, classes) = (Vec::new(), Vec::new(), Classes::new(options));
+        let (x, values, classes) = (Vec::new(), Vec::new(), ClassColumn::new(options));
         Ok(Self { options, inputs, targets, x, values, classes, rows: 0, dropped: 0, notes })
     }
 

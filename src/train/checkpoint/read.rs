@@ -39,7 +39,7 @@ pub(super) struct Checkpoint {
 }
 
 /// The content of a weights file.
-struct WeightsFile {
+struct CheckpointWeights {
     params: Vec<Vec<f32>>,
     /// The checksum of the state saved with them, if the file contains it.
     state: Option<String>,
@@ -56,7 +56,8 @@ impl Trainer {
             return self.read_whole(&bytes).map_err(wrong);
         }
         let params = self.params(&file, &[]).map_err(wrong)?;
-        let weights = WeightsFile { params, state: file.get(STATE_FIELD).map(str::to_string) };
+        let weights =
+            CheckpointWeights { params, state: file.get(STATE_FIELD).map(str::to_string) };
         let mut refusals = Vec::new();
         for place in pair.states() {
             match self.read_state(&place, &weights) {
@@ -72,7 +73,7 @@ impl Trainer {
     }
 
     /// Reads a state; fails unless it belongs to these weights.
-    fn read_state(&self, path: &Path, weights: &WeightsFile) -> Result<Checkpoint> {
+    fn read_state(&self, path: &Path, weights: &CheckpointWeights) -> Result<Checkpoint> {
         let bytes = files::read(path)?;
         let checked = Container::read_checked(&bytes).and_then(|file| {
             check_belongs(&file, weights)?;
@@ -217,7 +218,7 @@ fn is_missing(error: &Error) -> bool {
 }
 
 /// Fails unless the weights and the state were saved together.
-fn check_belongs(state: &Container<'_>, weights: &WeightsFile) -> container::FileResult<()> {
+fn check_belongs(state: &Container<'_>, weights: &CheckpointWeights) -> container::FileResult<()> {
     let of_weights = if state.format()? == 1 { "checksum" } else { "weights" };
     let same_weights = state.field(of_weights)? == checksum_of_values(&weights.params);
     let same_state = weights.state.is_none() || weights.state.as_deref() == state.get("checksum");
