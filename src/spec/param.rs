@@ -152,7 +152,12 @@ impl ParamKind {
 
 /// The name in lower case, without separators.
 pub(super) fn plain(name: &str) -> String {
-    name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase).collect()
+    letters(name).collect()
+}
+
+/// The characters of [`plain`], for comparisons that allocate nothing.
+pub(super) fn letters(name: &str) -> impl Iterator<Item = char> {
+    name.chars().filter(|c| !matches!(c, '-' | '_' | ' ')).flat_map(char::to_lowercase)
 }
 
 /// Writes which values are valid.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::param::{Param, ParamValue, plain};
+use super::param::{Param, ParamValue, letters, plain};
 use crate::error::{Error, Result};
 use crate::numeric::Float;
 
@@ -193,10 +193,11 @@ impl<K: Kind> Choice<K> {
     /// The index of a parameter in the entry's list, under its name as [`Choice::named`] takes one; `lr` is also
     /// `learning_rate`.
     pub(crate) fn place(&self, name: &str) -> Option<usize> {
-        let wanted = plain(name);
-        let place =
-            |wanted: &str| self.entry.params.iter().position(|param| plain(param.name) == wanted);
-        place(&wanted).or_else(|| place("lr").filter(|_| wanted == "learningrate"))
+        let place = |name: &str| {
+            self.entry.params.iter().position(|param| letters(param.name).eq(letters(name)))
+        };
+        let is_whole_name = || letters(name).eq(letters("learning_rate"));
+        place(name).or_else(|| place("lr").filter(|_| is_whole_name()))
     }
 
     /// The value of a parameter, if the op has it: 0 or 1 for a flag, the index of the name for a choice.
