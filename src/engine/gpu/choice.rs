@@ -131,9 +131,10 @@ impl Class {
             // Of tilings with 32, 64 and 128 vec4 in registers, each takes twice as long to compile as the one before and is
             // up to a fifth faster, most for TN, whose loop is the shortest.
             let work = m.saturating_mul(k).saturating_mul(n);
-            let large = if form == Form::TN { 1 << 24 } else { 1 << 26 };
+            let [large, largest] =
+                if form == Form::TN { [1 << 24, 1 << 28] } else { [1 << 26, 1 << 27] };
             return match (m, n) {
-                (65.., 9..) if subgroups && work >= 1 << 28 => MatMul::SharedTall,
+                (65.., 9..) if subgroups && work >= largest => MatMul::SharedTall,
                 (17.., 9..) if subgroups && work >= large => MatMul::Shared,
                 (9.., 9..) if subgroups => MatMul::SharedNarrow,
                 (..=8, ..=8) if k >= 64 => MatMul::Strip,
