@@ -5,8 +5,6 @@ use std::borrow::Cow;
 use super::Trainer;
 use super::batch_weight::{BatchWeight, BatchWeights};
 use super::evaluate::rows_of;
-use super::fit::Fit;
-use super::history::History;
 use crate::data::{Batches, Dataset, Targets};
 use crate::device::Executor;
 use crate::error::{Error, Result};
@@ -135,35 +133,6 @@ fn inputs<'a>(io: &ProgramIo, batch: &'a Dataset) -> Vec<(Slot, InputData<'a>)> 
 }
 
 impl Trainer {
-    /// Trains on rows that are read batch by batch, for data that do not fit into memory. The result has the same bits
-    /// as that of [`Trainer::fit`] with all rows. Metrics that depend on the spread of the targets take that of the
-    /// first batch; [`Fit::validation_split`] does not apply.
-    ///
-    /// [`Trainer::fit`] itself sends its batches one by one if the data set exceeds a binding of the device.
-    ///
-    /// # Errors
-    /// As [`Trainer::fit`]; any error of the source; [`Error::Unsupported`] with a validation split.
-    #[cfg(not(target_family = "wasm"))]
-    pub fn fit_batches(&mut self, source: &mut dyn Batches, fit: Fit<'_>) -> Result<History> {
-        pollster::block_on(self.fit_batches_async(source, fit))
-    }
-
-    /// As [`Trainer::fit_batches`], without blocking on the device.
-    ///
-    /// # Errors
-    /// As [`Trainer::fit_batches`].
-    pub async fn fit_batches_async(
-        &mut self,
-        source: &mut dyn Batches,
-        fit: Fit<'_>,
-    ) -> Result<History> {
-        if fit.splits() {
-            let message = "rows that are read batch by batch are not split; validate on a data set";
-            return Err(Error::unsupported("fit_batches", message));
-        }
-        self.begin_fit(Feed::Streamed(source), fit).await
-    }
-
     /// Returns whether the data set is too large to lie on the device as a whole.
     pub(super) fn exceeds_device(&self, data: &Dataset) -> bool {
         let most = self.device.most_elements().unwrap_or(u64::from(u32::MAX));

@@ -8,7 +8,7 @@ use super::checkpoint::check_path;
 use super::evaluate::{Evaluator, upload};
 use super::feed::{Fed, Feed};
 use super::history::{Epoch, Evaluation, History, Totals};
-use crate::data::Dataset;
+use crate::data::{Batches, Dataset};
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::ir::{LiveSteps, StepRule, Steps};
@@ -112,7 +112,7 @@ impl<'a> Fit<'a> {
     }
 
     /// Returns whether a part of the data is to be held out.
-    pub(super) fn splits(&self) -> bool {
+    fn splits(&self) -> bool {
         self.split.is_some()
     }
 
@@ -227,7 +227,39 @@ impl Trainer {
         self.begin_fit(Feed::Resident(&data), fit).await
     }
 
-    pub(super) async fn begin_fit(&mut self, feed: Feed<'_>, fit: Fit<'_>) -> Result<History> {
+    /// Trains on rows that are read batch by batch, for data that do not fit into memory. The result has the same bits
+    /// as that of [`Trainer::fit`] with all rows. Metrics that depend on the spread of the targets take that of the
+    /// first batch; [`Fit::validation_split`] does not apply.
+    ///
+    /// [`Trainer::fit`] itself sends its batches one by one if the data set exceeds a binding of the device.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`]; any error of the source; [`Error::Unsupported`] with a validation split.
+    #[cfg(not(target_family = "wasm"))]
+    pub fn fit_batches(&mut self, source: &mut dyn Batches, fit: Fit<'_>) -> Result<History> {
+        pollster::block_on(self.fit_batches_async(source, fit))
+    }
+
+    /// As [`Trainer::fit_batches`], without blocking on the device.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit_batches`].
+    pub async fn fit_batches_async(
+        &mut self,
+        source: &mut dyn Batches,
+        fit: Fit<'_>,
+    ) -> Result<History> {
+        if fit.splits() {
+            let message = "rows that are read batch by batch are not split; validate on a data set";
+            return Err(Error::unsupported("fit_batches", message));
+        }
+        self.begin_fit(Feed::Streamed(source), fit).await
+    }
+
+    async fn begin_fit(&mut self, feed: Feed<'_>, fit: Fit<'_>) -> Result<History> {
+        if let Some(early) = &fit.early {
+            Range::FINITE.check("early_stopping", "min_delta", early.min_delta)?;
+        }
         // An invalid path must fail before the first epoch, not once the epochs that it should keep are done.
         fit.checkpoint.as_ref().map_or(Ok(()), |(_, path)| check_path(path))?;
         let validation = fit.validation.map(|data| self.standardized(data)).transpose()?;
@@ -259,9 +291,6 @@ impl Trainer {
         mut fit: Fit<'_>,
         validation: Option<&Dataset>,
     ) -> Result<History> {
-        if let Some(early) = &fit.early {
-            Range::FINITE.check("early_stopping", "min_delta", early.min_delta)?;
-        }
         let total = feed.total();
         let batch = fit.batch.unwrap_or(total).min(total);
         let sample = feed.sample(self, batch)?;
@@ -269,10 +298,8 @@ impl Trainer {
         let (io, batch) = self.io("fit", &sample, batch)?;
         self.settle_metrics(&sample);
         self.settle_class_names(&sample);
-        let mut evaluator = match validation {
-            Some(data) => Some(Evaluator::new(self, data, self.check("validation", data)?)?),
-            None => None,
-        };
+        let evaluator = |data| Evaluator::new(self, data, self.check("validation", data)?);
+        let mut evaluator = validation.map(evaluator).transpose()?;
         let live = Steps { batch, drop_last: fit.drop_last, ..self.steps(total) }.live();
         let program = io.program.clone();
         let mut executor =

@@ -5,6 +5,26 @@ use std::fmt::Write as _;
 use super::{Tiling, Variant, Via};
 use crate::engine::gpu::kernel::writer::Writer;
 
+impl Tiling {
+    /// The row and the column of an invocation within its workgroup.
+    fn lane_places(self) -> [String; 2] {
+        let [down, across, deep] = self.lanes;
+        // A workgroup without lanes along an axis has the same place in every invocation, and a compiler can see that.
+        let deeper = if deep > 1 { format!("lane / {deep}u") } else { "lane".to_string() };
+        let lane_row = match (down, across) {
+            (1, _) => "0u".to_string(),
+            (_, 1) => deeper.clone(),
+            _ => format!("{deeper} / {across}u"),
+        };
+        let lane_col = match (down, across) {
+            (_, 1) => "0u".to_string(),
+            (1, _) => deeper,
+            _ => format!("{deeper} % {across}u"),
+        };
+        [lane_row, lane_col]
+    }
+}
+
 impl Variant {
     /// Names of the results of an invocation: row within its rows, four columns.
     pub(super) fn accumulators(&self) -> Vec<(u32, u32)> {
@@ -44,18 +64,7 @@ impl Variant {
             // The folded grid can have more workgroups than there are tiles.
             text += "    if which >= 1u {\n        return;\n    }\n";
         }
-        // A workgroup without lanes along an axis has the same place in every invocation, and a compiler can see that.
-        let deeper = if deep > 1 { format!("lane / {deep}u") } else { "lane".to_string() };
-        let lane_row = match (down, across) {
-            (1, _) => "0u".to_string(),
-            (_, 1) => deeper.clone(),
-            _ => format!("{deeper} / {across}u"),
-        };
-        let lane_col = match (down, across) {
-            (_, 1) => "0u".to_string(),
-            (1, _) => deeper,
-            _ => format!("{deeper} % {across}u"),
-        };
+        let [lane_row, lane_col] = self.tiling.lane_places();
         for i in 0..rows / 4 {
             let _ = writeln!(text, "    let row{i} = top + ({}u + {lane_row}) * 4u;", i * down);
         }
