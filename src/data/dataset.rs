@@ -327,8 +327,8 @@ fn row_major<'a>(rows: impl IntoRows<'a>) -> Array2<f32> {
 fn check_finite(what: &str, matrix: ArrayView2<'_, f32>) -> Result<()> {
     let wrong = matrix.indexed_iter().find(|(_, number)| !number.is_finite());
     let Some(((row, column), number)) = wrong else { return Ok(()) };
-    let (name, valid) = (format!("the {what} in row {row}, column {column}"), "it must be finite");
-    let valid = format!("{valid}; Dataset::keeping_non_finite accepts NaN and infinity");
+    let name = format!("the {what} in row {row}, column {column}");
+    let valid = "it must be finite; Dataset::keeping_non_finite accepts NaN and infinity";
     Err(Error::parameter("dataset", name, number, valid))
 }
 

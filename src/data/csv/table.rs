@@ -22,15 +22,20 @@ pub(super) struct Table<'a> {
     ahead: bool,
 }
 
+/// A reader of lines with any number of cells, the header among them.
+fn reader<'a>(text: &'a [u8], options: &CsvOptions) -> Reader<&'a [u8]> {
+    ReaderBuilder::new()
+        .has_headers(false)
+        .flexible(true)
+        .delimiter(options.delimiter)
+        .comment(options.comment)
+        .trim(Trim::All)
+        .from_reader(text)
+}
+
 impl<'a> Table<'a> {
     pub(super) fn open(text: &'a [u8], origin: &'a str, options: &'a CsvOptions) -> Result<Self> {
-        let reader = ReaderBuilder::new()
-            .has_headers(false)
-            .flexible(true)
-            .delimiter(options.delimiter)
-            .comment(options.comment)
-            .trim(Trim::All)
-            .from_reader(text);
+        let reader = reader(text, options);
         let (row, header) = (StringRecord::new(), None);
         let mut table =
             Self { text, reader, origin, options, header, columns: 0, row, ahead: false };
@@ -53,13 +58,10 @@ impl<'a> Table<'a> {
     /// Returns whether every line ends with a separator.
     fn always_trails(&self) -> bool {
         let rest = self.text.get(self.reader.position().byte() as usize..).unwrap_or_default();
-        let mut reader = ReaderBuilder::new();
-        reader.has_headers(false).flexible(true).trim(Trim::All);
-        reader.delimiter(self.options.delimiter).comment(self.options.comment);
         let ends = |row: csv::Result<csv::ByteRecord>| {
             row.is_ok_and(|row| row.len() == self.columns && row.iter().next_back() == Some(b""))
         };
-        reader.from_reader(rest).into_byte_records().all(ends)
+        reader(rest, self.options).into_byte_records().all(ends)
     }
 
     /// Reads the next line that is not blank; returns false at the end of the file.
