@@ -74,7 +74,7 @@ impl Run {
 const LEAST: usize = 2;
 
 impl FusedStep {
-    /// The layers in runs, each with an equal unit before it and a dense layer after it, and single ones.
+    /// The layers in runs, each with an equal activation before it and a dense layer after it, and single ones.
     pub(super) fn runs(&self) -> Vec<Run> {
         let mut runs = Vec::new();
         let mut number = 0;
@@ -106,12 +106,16 @@ impl FusedStep {
         };
         is_dense(start)?;
         let period = if is_dense(start + 1).is_some() { 1 } else { 2 };
-        let before = start.checked_sub(period)?;
+        // The gradient with respect to the input of a unit takes the derivative of the activation before it.
+        let before = start.checked_sub(1)?;
+        if period == 2 && !(1..3).all(|unit| self.moves(before, before + unit * period, period)) {
+            return None;
+        }
         let equal = |unit: usize| {
-            let mut layers = before..start;
+            let mut layers = start..start + period;
             layers.all(|number| self.moves(number, number + unit * period, period))
         };
-        let mut count = (1..).take_while(|unit| equal(*unit)).count();
+        let mut count = 1 + (1..).take_while(|unit| equal(*unit)).count();
         while count >= LEAST && is_dense(start + count * period).is_none() {
             count -= 1;
         }
