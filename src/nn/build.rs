@@ -276,7 +276,7 @@ fn named(error: Error, layer: &str) -> Error {
         Error::Limit { what, needed, limit, unit } => {
             Error::Limit { what: with(what), needed, limit, unit }
         }
-        Error::Shape { op, message } => Error::Shape { op: with(op), message },
+        Error::Shape { op, shapes, message } => Error::Shape { op: with(op), shapes, message },
         Error::Unsupported { op, message } => Error::Unsupported { op: with(op), message },
         Error::Empty { op, message } => Error::Empty { op: with(op), message },
         other => other,

@@ -71,10 +71,10 @@ impl RecordLayout {
     /// Returns a message with the number of elements that were not probabilities in a step over `rows` rows, if any.
     pub(crate) fn outside_unit(&self, record: &Record, rows: u32) -> Option<String> {
         self.outside_unit.iter().find_map(|&OutsideUnit { figure: place, what, cols, loss }| {
-            let share = figure(record, place);
+            let fraction = figure(record, place);
             let all = f64::from(rows) * cols as f64;
-            let count = (share * all).round().max(1.0);
-            (share > 0.0).then(|| {
+            let count = (fraction * all).round().max(1.0);
+            (fraction > 0.0).then(|| {
                 format!(
                     "{count} of {all} {what} lie outside 0 to 1, where {loss} takes probabilities"
                 )
@@ -188,12 +188,12 @@ impl Recorder {
     /// Records the fraction of elements, in rows of `cols`, that are not probabilities.
     pub(crate) fn outside_unit(
         &mut self,
-        share: Slot,
+        fraction: Slot,
         what: &'static str,
         cols: usize,
         loss: &'static str,
     ) {
-        let figure = self.add(share);
+        let figure = self.add(fraction);
         self.layout.outside_unit.push(OutsideUnit { figure, what, cols, loss });
     }
 

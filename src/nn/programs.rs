@@ -180,8 +180,8 @@ impl Network {
         let predictions = checks.predictions.then_some(("predictions", y));
         let targets = checks.targets.then_some(("targets", target));
         for (what, slot) in predictions.into_iter().chain(targets) {
-            let share = program.metric(Metric::OutsideUnit, slot, slot)?;
-            figures.outside_unit(share, what, cols, loss);
+            let fraction = program.metric(Metric::OutsideUnit, slot, slot)?;
+            figures.outside_unit(fraction, what, cols, loss);
         }
         Ok(())
     }
