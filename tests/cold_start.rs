@@ -7,6 +7,7 @@ use wgrad::embed::{Choices, Class, Fusion, Gpu, StepOptions, TrainingStep};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
 
+use crate::support::adapter::noop;
 use crate::support::reflect::validated;
 use crate::support::run::featured_gpu;
 
@@ -14,18 +15,7 @@ const SUBGROUPS: wgpu::Features = wgpu::Features::SUBGROUP.union(wgpu::Features:
 
 /// A CPU adapter with the least limits that computes nothing.
 fn nothing() -> Gpu {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = wgpu::Backends::NOOP;
-    descriptor.backend_options.noop = wgpu::NoopBackendOptions {
-        enable: true,
-        device_type: Some(DeviceType::Cpu),
-        ..Default::default()
-    };
-    let instance = wgpu::Instance::new(descriptor);
-    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
-    let descriptor = wgpu::DeviceDescriptor { required_features: SUBGROUPS, ..Default::default() };
-    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
-    Gpu::from_wgpu(&device, &queue)
+    noop(DeviceType::Cpu, SUBGROUPS).1
 }
 
 fn step(gpu: Gpu, sizes: &[usize], f: Activation, rows: usize) -> TrainingStep {

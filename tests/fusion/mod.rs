@@ -1,15 +1,15 @@
 //! Training steps in few dispatches do what the ops do one by one, over random architectures.
 
+mod lowering;
+mod not_finite;
+
 use crate::support;
 
 use ndarray::Array2;
 use safetensors::SafeTensors;
-use support::adapter::{Adapter, fresh};
 use support::run::{count, featured_gpu, normal, uniform};
-use wgpu::DeviceType;
 use wgrad::data::Targets;
-use wgrad::embed::{Choices, Class, Fusion, MatMul, StepOptions};
-use wgrad::ir::Form;
+use wgrad::embed::{Choices, Class, Fusion, MatMul};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
 use wgrad::train::TrainerBuilder;
@@ -156,7 +156,7 @@ fn train(case: &Case, device: &Device) -> (Vec<[f64; 2]>, Vec<Vec<f32>>, usize) 
     (figures, tensors, trainer.dispatches_per_step().unwrap())
 }
 
-/// The largest difference as a share of the largest number of the tensor.
+/// The largest difference as a fraction of the largest number of the tensor.
 fn distance(a: &[f32], b: &[f32]) -> f64 {
     let size = b.iter().fold(1e-3f32, |most, x| most.max(x.abs()));
     let differences = a.iter().zip(b).map(|(a, b)| (a - b).abs());
@@ -301,229 +301,6 @@ fn a_frozen_layers_state_stays_however_a_step_is_fused() {
         }
         assert!(file.len() > 4, "{:?}", file.names());
         std::fs::remove_dir_all(place).unwrap();
-    }
-}
-
-#[test]
-fn values_that_are_no_longer_needed_lend_their_memory() {
-    let layers = |model: Sequential, _| model.dense(48).activation(Activation::gelu());
-    let model = (0..4).fold(Sequential::new(6), layers).dense(2);
-    let x = Array2::from_shape_vec((16, 6), normal(1, 96)).unwrap();
-    let y = Array2::from_shape_vec((16, 2), uniform(2, 32)).unwrap();
-    let data = Dataset::new(x, Targets::Values(y)).unwrap();
-    let [few, all] = [Fusion::Layers, Fusion::Never].map(|fusion| {
-        let builder = Trainer::new(model.clone(), Loss::mse(), Optimizer::adam());
-        let mut trainer = builder.on(&device(fusion, 2)).unwrap();
-        let losses = trainer.fit(&data, Fit::epochs(20)).unwrap();
-        let step = trainer.into_step(StepOptions::rows(16).fused()).unwrap();
-        (step.plan().memory().bytes("values"), losses.last().unwrap().loss)
-    });
-    assert!((few.1 - all.1).abs() < 1e-3 * all.1, "losses {} and {}", few.1, all.1);
-    assert!(3 * few.0 < 2 * all.0, "{} bytes of {}", few.0, all.0);
-}
-
-#[test]
-fn numbers_that_are_not_finite_reach_a_fused_step() {
-    let x = Array2::from_shape_vec((6, 2), normal(1, 12)).unwrap();
-    let values = Array2::from_shape_vec((6, 1), uniform(2, 6)).unwrap();
-    let mut broken = values.clone();
-    broken[[3, 0]] = f32::NAN;
-    let train = |values: &Array2<f32>, metric: Option<Metric>, device: &Device| {
-        let model = Sequential::new(2).dense(4).activation(Activation::tanh()).dense(1);
-        let builder = Trainer::new(model, Loss::mse(), Optimizer::adam());
-        let builder =
-            metric.into_iter().fold(builder, |builder, metric| builder.metrics(&[metric]));
-        let data = Dataset::keeping_non_finite(x.clone(), Targets::Values(values.clone())).unwrap();
-        let epochs = builder.on(device).unwrap().fit(&data, Fit::epochs(2)).unwrap().epochs;
-        epochs.into_iter().map(|epoch| [epoch.loss, epoch.accuracy]).collect::<Vec<_>>()
-    };
-    let limit = |metric: Metric| (&values, Some(metric));
-    let infinite = [f64::INFINITY, f64::NEG_INFINITY];
-    // The deviation of such targets is NaN, and it becomes the limit of the metric that suits them.
-    let cases = [(&broken, None), limit(Metric::RegressionAccuracy { tolerance: 1e-42 })]
-        .into_iter()
-        .chain(infinite.map(|tolerance| limit(Metric::RegressionAccuracy { tolerance })))
-        .chain(infinite.map(|threshold| limit(Metric::BinaryAccuracy { threshold })));
-    for (values, metric) in cases {
-        let want = train(values, metric, &Device::cpu());
-        for fusion in [Fusion::Whole, Fusion::Layers, Fusion::Never] {
-            let got = train(values, metric, &device(fusion, 1));
-            for (got, want) in got.iter().flatten().zip(want.iter().flatten()) {
-                let same = (got - want).abs() < 1e-4 || (got.is_nan() && want.is_nan());
-                assert!(same, "{metric:?} {fusion:?}: {got}, not {want}");
-            }
-        }
-    }
-}
-
-/// Rows of a network with two outputs, one number of which is NaN.
-fn with_a_nan(loss: Loss, in_target: bool, classes: bool) -> (String, TrainerBuilder, Dataset) {
-    let model = Sequential::new(2).dense(4).activation(Activation::tanh()).dense(2);
-    let builder = Trainer::new(model, loss, Optimizer::adam()).seed(3);
-    let mut x = Array2::from_shape_vec((6, 2), normal(1, 12)).unwrap();
-    let mut y = Array2::from_shape_vec((6, 2), uniform(2, 12)).unwrap();
-    let broken = if in_target { &mut y } else { &mut x };
-    broken[[3, 1]] = f32::NAN;
-    let labels = vec![0, 1, 1, 0, 1, 0];
-    let target = if classes { Targets::Classes { labels, classes: 2 } } else { Targets::Values(y) };
-    let name = format!("{loss}, in the target: {in_target}, classes: {classes}");
-    (name, builder, Dataset::keeping_non_finite(x, target).unwrap())
-}
-
-/// The places of NaN among the parameters after a step, and its loss.
-fn stepped(builder: &TrainerBuilder, data: &Dataset, device: &Device) -> (Vec<usize>, f64) {
-    let mut trainer = builder.clone().on(device).unwrap();
-    let loss = trainer.fit(data, Fit::epochs(1)).unwrap().epochs[0].loss;
-    let numbers = trainer.parameters().unwrap().into_iter().flat_map(|(_, numbers)| numbers);
-    let is_nan = numbers.enumerate().filter(|(_, number)| number.is_nan());
-    (is_nan.map(|(place, _)| place).collect(), loss)
-}
-
-#[test]
-fn a_nan_in_a_row_or_its_target_reaches_the_same_parameters_however_a_step_is_fused() {
-    let values = [Loss::cross_entropy(), Loss::bce_with_logits(), Loss::huber(), Loss::mse()];
-    let cases = values.into_iter().flat_map(|loss| [false, true].map(|at| (loss, at, false)));
-    let mut partly = 0;
-    for (loss, in_target, classes) in cases.chain([(Loss::cross_entropy(), false, true)]) {
-        let (name, builder, data) = with_a_nan(loss, in_target, classes);
-        let (want, loss) = stepped(&builder, &data, &Device::cpu());
-        assert!(loss.is_nan() && !want.is_empty(), "{name}: {loss}, {want:?}");
-        partly += usize::from(want.len() < 2 * 4 + 4 + 4 * 2 + 2);
-        for fusion in [Fusion::Whole, Fusion::Layers, Fusion::Never] {
-            let (got, loss) = stepped(&builder, &data, &device(fusion, 1));
-            assert!(loss.is_nan(), "{name}, {fusion:?}: {loss}");
-            assert_eq!(got, want, "{name}, {fusion:?}");
-        }
-    }
-    // Elementwise losses leave the other output's parameters alone.
-    assert_eq!(partly, 3);
-}
-
-/// How many compute pipelines there are.
-fn pipelines(instance: &wgpu::Instance) -> usize {
-    instance.generate_report().unwrap().hub_report().compute_pipelines.num_allocated
-}
-
-#[test]
-fn a_batch_of_another_size_compiles_nothing() {
-    let Adapter { instance, device, queue, .. } = fresh();
-    let gpu = Gpu::from_wgpu(&device, &queue);
-    let gpu = gpu.choosing(Choices { fusion: Fusion::Whole, ..gpu.choices() });
-    let model = Sequential::new(1).dense(2).activation(Activation::tanh()).dense(1);
-    let mut trainer = Trainer::new(model, Loss::mse(), Optimizer::sgd()).on(&gpu.into()).unwrap();
-    let mut counts = Vec::new();
-    for rows in 1..=40 {
-        let x = Array2::from_elem((rows, 1), 0.5);
-        let data = Dataset::new(x.clone(), x).unwrap();
-        trainer.fit(&data, Fit::epochs(1)).unwrap();
-        counts.push(pipelines(&instance));
-    }
-    println!("{counts:?}");
-    // Sizes that are cut into blocks of as many rows share both kernels.
-    assert_eq!(counts[0], counts[39], "{counts:?}");
-}
-
-/// A device that computes nothing, of a certain class, and what counts what is made of it.
-fn nothing(device_type: DeviceType) -> (wgpu::Instance, Gpu) {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = wgpu::Backends::NOOP;
-    let noop = wgpu::NoopBackendOptions {
-        enable: true,
-        device_type: Some(device_type),
-        ..Default::default()
-    };
-    descriptor.backend_options.noop = noop;
-    let instance = wgpu::Instance::new(descriptor);
-    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
-    let (device, queue) = pollster::block_on(adapter.request_device(&Default::default())).unwrap();
-    let gpu = Gpu::from_wgpu(&device, &queue);
-    (instance, gpu)
-}
-
-#[test]
-fn every_kernel_of_a_product_stays_whatever_steps_there_are() {
-    let (instance, gpu) = nothing(DeviceType::Cpu);
-    let products = || {
-        for matmul in MatMul::ALL {
-            let gpu = gpu.choosing(Choices { matmul: Some(matmul), ..gpu.choices() });
-            let device = Device::from(gpu);
-            let x = device.tensor(&Array2::from_elem((8, 8), 0.5).into_dyn()).unwrap();
-            for form in [Form::NN, Form::NT, Form::TN] {
-                drop(device.matmul(&x, &x, form));
-            }
-        }
-        pipelines(&instance)
-    };
-    // More than there may be of whole steps.
-    let count = products();
-    assert!(count > 32, "{count}");
-    let whole = gpu.choosing(Choices { fusion: Fusion::Whole, ..gpu.choices() });
-    for width in 1..=40 {
-        let trainer = Trainer::new(Sequential::new(1).dense(width), Loss::mse(), Optimizer::sgd());
-        let trainer = trainer.on(&whole.clone().into()).unwrap();
-        trainer.into_step(StepOptions::rows(8).fused()).unwrap();
-    }
-    let with_steps = pipelines(&instance);
-    assert!(with_steps >= count + 32, "{with_steps} and {count}");
-    assert_eq!(products(), with_steps);
-}
-
-/// The dispatches of a step of a regression, or why it is refused.
-fn lowered(class: Class, fusion: Fusion, widths: &[usize]) -> Result<usize, String> {
-    let (_, gpu) = nothing(DeviceType::Cpu);
-    let device = gpu.choosing(Choices { class, fusion, ..gpu.choices() }).into();
-    let hidden =
-        |model: Sequential, width: &usize| model.dense(*width).activation(Activation::tanh());
-    let model = widths.iter().fold(Sequential::new(2), hidden).dense(1);
-    let trainer = Trainer::new(model, Loss::mse(), Optimizer::adam()).on(&device).unwrap();
-    let step = trainer.into_step(StepOptions::rows(16).fused());
-    step.map(|step| step.plan().dispatches().len()).map_err(|error| error.to_string())
-}
-
-#[test]
-fn a_whole_step_has_at_most_eight_different_layers_with_parameters() {
-    let widths = [3, 4, 5, 6, 7, 8, 9, 10];
-    for fusion in [Fusion::Whole, Fusion::Auto] {
-        assert_eq!(lowered(Class::Cpu, fusion, &widths[..7]), Ok(2), "{fusion:?}");
-        assert_eq!(lowered(Class::Cpu, fusion, &[3; 30]), Ok(2), "{fusion:?}");
-    }
-    let message = lowered(Class::Cpu, Fusion::Whole, &widths).unwrap_err();
-    assert!(message.contains("9 layers; the most is 8"), "{message}");
-    assert!(lowered(Class::Cpu, Fusion::Auto, &widths).unwrap() > 2);
-}
-
-#[test]
-fn a_step_of_three_thousand_layers_is_lowered() {
-    let hidden = |model: Sequential, _| model.dense(2).activation(Activation::tanh());
-    let model = (0..3000).fold(Sequential::new(2), hidden).dense(1);
-    for class in [DeviceType::Cpu, DeviceType::DiscreteGpu] {
-        let device = nothing(class).1.into();
-        let trainer =
-            Trainer::new(model.clone(), Loss::mse(), Optimizer::adam()).on(&device).unwrap();
-        let step = trainer.into_step(StepOptions::rows(16).fused()).unwrap();
-        let dispatches = step.plan().dispatches().len();
-        assert!((6000..40_000).contains(&dispatches), "{dispatches}");
-    }
-}
-
-#[test]
-fn a_step_records_more_metrics_than_a_fused_step_has_invocations() {
-    let x = Array2::from_shape_fn((24, 2), |(i, j)| ((i * 7 + j * 5) % 11) as f32 / 11.0);
-    let y = Array2::from_shape_fn((24, 1), |(i, _)| (i % 5) as f32 / 5.0);
-    let data = Dataset::new(x, y).unwrap();
-    let metrics = [Metric::Mse, Metric::Mae].repeat(6);
-    let trained = |device: Device| {
-        let model = Sequential::new(2).dense(4).activation(Activation::tanh()).dense(1);
-        let trainer = Trainer::new(model, Loss::mse(), Optimizer::sgd()).metrics(&metrics);
-        let mut trainer = trainer.on(&device).unwrap();
-        let first = trainer.fit(&data, Fit::epochs(3)).unwrap().last().unwrap().accuracy;
-        let all = trainer.evaluate(&data).unwrap().metrics;
-        all.into_iter().map(|(_, value)| value).chain([first]).collect::<Vec<f64>>()
-    };
-    let [cpu, gpu] = [Device::cpu(), featured_gpu().clone().into()].map(trained);
-    assert_eq!(cpu.len(), 13);
-    for (own, wanted) in gpu.iter().zip(&cpu) {
-        assert!((own - wanted).abs() <= 1e-5 * wanted.abs().max(1.0), "{gpu:?} for {cpu:?}");
     }
 }
 

@@ -37,6 +37,26 @@ pub fn try_fresh_with(descriptor: &wgpu::DeviceDescriptor<'_>) -> Option<Adapter
     pollster::block_on(open(&wanted, descriptor)).ok()
 }
 
+/// An adapter of the given type with default limits that computes nothing, and its instance, which counts what is made
+/// of it.
+pub fn noop(
+    device_type: wgpu::DeviceType,
+    features: wgpu::Features,
+) -> (wgpu::Instance, wgrad::embed::Gpu) {
+    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    descriptor.backends = wgpu::Backends::NOOP;
+    descriptor.backend_options.noop = wgpu::NoopBackendOptions {
+        enable: true,
+        device_type: Some(device_type),
+        ..Default::default()
+    };
+    let instance = wgpu::Instance::new(descriptor);
+    let adapter = pollster::block_on(instance.request_adapter(&Default::default())).unwrap();
+    let descriptor = wgpu::DeviceDescriptor { required_features: features, ..Default::default() };
+    let (device, queue) = pollster::block_on(adapter.request_device(&descriptor)).unwrap();
+    (instance, wgrad::embed::Gpu::from_wgpu(&device, &queue))
+}
+
 /// Default limits, no features.
 pub fn descriptor() -> wgpu::DeviceDescriptor<'static> {
     wgpu::DeviceDescriptor {
