@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::shape::Shape;
+
 /// The result of a fallible call of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -16,6 +18,8 @@ pub enum Error {
     Shape {
         /// The op or layer that failed.
         op: String,
+        /// The shapes of the left and the right operand if two do not fit together, or the expected one and the given.
+        shapes: Option<Box<[Shape; 2]>>,
         /// The shapes, and the expected ones.
         message: String,
     },
@@ -156,7 +160,17 @@ impl fmt::Debug for Error {
 
 impl Error {
     pub(crate) fn shape(op: impl Into<String>, message: impl Into<String>) -> Self {
-        Self::Shape { op: op.into(), message: message.into() }
+        Self::Shape { op: op.into(), shapes: None, message: message.into() }
+    }
+
+    /// An error for two shapes that do not fit together.
+    pub(crate) fn shapes(
+        op: impl Into<String>,
+        [left, right]: [Shape; 2],
+        message: impl Into<String>,
+    ) -> Self {
+        let shapes = Some(Box::new([left, right]));
+        Self::Shape { op: op.into(), shapes, message: message.into() }
     }
 
     pub(crate) fn parameter(

@@ -51,8 +51,8 @@ fn data_that_does_not_fit_the_network_is_refused_and_nothing_changes() {
         }
         says(trainer.predict(Array2::zeros((4, 3)).view()), &["predict", "3 features", "takes 2"]);
         says(trainer.fit(&good, Fit::epochs(1).batch(0)), &["batch", "at least 1"]);
-        for share in [0.0, 1.0, -0.5, f64::NAN] {
-            let fit = Fit::epochs(1).validation_split(share);
+        for fraction in [0.0, 1.0, -0.5, f64::NAN] {
+            let fit = Fit::epochs(1).validation_split(fraction);
             says(trainer.fit(&good, fit), &["validation_split", "between 0 and 1"]);
         }
         // One row is not enough for two parts.
@@ -67,6 +67,22 @@ fn data_that_does_not_fit_the_network_is_refused_and_nothing_changes() {
             Targets::Classes { labels: vec![0, 0], classes: 1 },
         );
         says(regression.fit(&labels.unwrap(), Fit::epochs(1)), &["mse", "[rows, 1]", "class"]);
+    }
+}
+
+#[test]
+fn an_error_of_two_shapes_has_both() {
+    let shape = |axes: &[usize]| Shape::new(axes).unwrap();
+    let mut program = Program::new("pairs", vec![]);
+    let a = program.input("a", shape(&[2, 3]), DType::F32);
+    let b = program.input("b", shape(&[4, 5]), DType::F32);
+    let product = program.matmul("y", a, b, Form::NN).map(drop);
+    let sum = program.arithmetic("y", Arithmetic::Add, a, b).map(drop);
+    let scores = program.reshape("y", a, shape(&[4, 5])).map(drop);
+    for result in [product, sum, scores] {
+        let error = says(result, &["[2, 3]", "[4, 5]"]);
+        let Error::Shape { shapes: Some(shapes), .. } = &error else { panic!("{error}") };
+        assert_eq!(**shapes, [shape(&[2, 3]), shape(&[4, 5])], "{error}");
     }
 }
 

@@ -151,12 +151,12 @@ impl Device {
         let target = target.filter(|target| target.holds_numbers());
         let predictions = predictions.iter().map(|tensor| ("predictions", *tensor));
         let taken = predictions.chain(target.map(|target| ("targets", target)));
-        let share = |(what, tensor): (&'static str, &Tensor)| {
-            let share = self.metric(Metric::OutsideUnit, tensor, tensor)?;
-            Ok((what, tensor.shape().len(), share))
+        let fraction = |(what, tensor): (&'static str, &Tensor)| {
+            let fraction = self.metric(Metric::OutsideUnit, tensor, tensor)?;
+            Ok((what, tensor.shape().len(), fraction))
         };
-        let shares = taken.map(share).collect::<Result<_>>()?;
-        Ok(PendingCheck { op: format!("loss.{loss}"), shares })
+        let fractions = taken.map(fraction).collect::<Result<_>>()?;
+        Ok(PendingCheck { op: format!("loss.{loss}"), fractions })
     }
 
     /// Computes the mean of a metric over all rows.

@@ -29,31 +29,31 @@ pub struct Tensor {
 pub(super) struct PendingCheck {
     pub op: String,
     /// The kind of the elements, their number and the fraction outside 0 to 1.
-    pub shares: Vec<(&'static str, usize, Tensor)>,
+    pub fractions: Vec<(&'static str, usize, Tensor)>,
 }
 
 impl PendingCheck {
     async fn check(&self) -> Result<()> {
-        for (what, count, share) in &self.shares {
-            self.refuse(what, *count, &share.numbers().await?)?;
+        for (what, count, fraction) in &self.fractions {
+            self.refuse(what, *count, &fraction.numbers().await?)?;
         }
         Ok(())
     }
 
     /// Checks the fractions that are in host memory.
     pub(crate) fn check_at_hand(&self) -> Result<()> {
-        self.shares.iter().try_for_each(|(what, count, share)| match &share.place {
-            Storage::Numbers(share) => self.refuse(what, *count, share),
+        self.fractions.iter().try_for_each(|(what, count, fraction)| match &fraction.place {
+            Storage::Numbers(fraction) => self.refuse(what, *count, fraction),
             _ => Ok(()),
         })
     }
 
-    fn refuse(&self, what: &str, all: usize, share: &[f32]) -> Result<()> {
-        let share = share.first().copied().map_or(0.0, f64::from);
-        if share.is_nan() || share <= 0.0 {
+    fn refuse(&self, what: &str, all: usize, fraction: &[f32]) -> Result<()> {
+        let fraction = fraction.first().copied().map_or(0.0, f64::from);
+        if fraction.is_nan() || fraction <= 0.0 {
             return Ok(());
         }
-        let count = (share * all as f64).round().max(1.0);
+        let count = (fraction * all as f64).round().max(1.0);
         let message = format!("{count} of {all} {what} lie outside 0 to 1; it takes probabilities");
         Err(Error::Target { op: self.op.clone(), message })
     }
@@ -97,7 +97,7 @@ impl Tensor {
         if shape.len() != self.shape.len() {
             let [have, want] = [self.shape.len(), shape.len()];
             let message = format!("{} has {have} elements, {shape} has {want}", self.shape);
-            return Err(Error::shape("reshape", message));
+            return Err(Error::shapes("reshape", [self.shape, shape], message));
         }
         let mut place = self.place.clone();
         if let Storage::Gpu(_, view) = &mut place {

@@ -26,7 +26,7 @@ impl Program {
             return Ok(());
         }
         let message = format!("'{}' has the shape {}, not {wanted}", info.name, info.shape);
-        Err(Error::shape(op, message))
+        Err(Error::shapes(op, [wanted, info.shape], message))
     }
 
     pub(crate) fn add(&mut self, name: &str, shape: Shape, dtype: DType, place: Place) -> Slot {
@@ -81,6 +81,7 @@ impl Program {
         if left == right {
             return Ok(());
         }
-        Err(Error::shape(op, format!("the shapes {left} and {right} differ")))
+        let message = format!("the shapes {left} and {right} differ");
+        Err(Error::shapes(op, [left, right], message))
     }
 }

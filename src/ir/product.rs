@@ -83,19 +83,17 @@ impl Product {
     /// [`Error::Shape`] if the inner dimensions differ or the batch axes do not broadcast.
     pub(crate) fn of(form: Form, a: Shape, b: Shape) -> Result<Self> {
         let name = format!("matmul.{}", form.name());
+        let fails = |message| Error::shapes(&name, [a, b], message);
         let sides = form
             .sides(matrix(a), matrix(b))
-            .ok_or_else(|| Error::shape(&name, format!("the inner sides of {a} and {b} differ")))?;
+            .ok_or_else(|| fails(format!("the inner sides of {a} and {b} differ")))?;
         let (left, right) = (batch_axes(a), batch_axes(b));
         let mut batch = [1; MAX_BATCH_AXES];
         for (extent, (&left, &right)) in batch.iter_mut().zip(left.iter().zip(&right)) {
             *extent = match (left, right) {
                 (1, other) | (other, 1) => other,
                 (left, right) if left == right => left,
-                _ => {
-                    let message = format!("the batch axes of {a} and {b} do not broadcast");
-                    return Err(Error::shape(&name, message));
-                }
+                _ => return Err(fails(format!("the batch axes of {a} and {b} do not broadcast"))),
             };
         }
         let [m, k, n] = sides;
@@ -121,7 +119,7 @@ impl Product {
         }
         let message =
             format!("the product of {a} and {b} has the shape {expected}, the output {out}");
-        Err(Error::shape(format!("matmul.{}", form.name()), message))
+        Err(Error::shapes(format!("matmul.{}", form.name()), [expected, out], message))
     }
 
     /// The shape of the product of tensors of these shapes.

@@ -129,7 +129,7 @@ impl Program {
         if wanted != found {
             let message =
                 format!("an upstream gradient of shape {found} for an output of {wanted}");
-            return Err(Error::shape(op, message));
+            return Err(Error::shapes(op, [wanted, found], message));
         }
         let saved = match f.saves() {
             Saves::Input => x,

@@ -95,6 +95,6 @@ impl Program {
             return Ok(shape);
         }
         let message = format!("the shapes {left} and {right} do not broadcast");
-        Err(Error::shape(op, message))
+        Err(Error::shapes(op, [left, right], message))
     }
 }

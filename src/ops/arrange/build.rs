@@ -23,7 +23,7 @@ impl Program {
                 from.shape.len(),
                 shape.len()
             );
-            return Err(Error::shape("reshape", message));
+            return Err(Error::shapes("reshape", [from.shape, shape], message));
         }
         Ok(self.add(name, shape, DType::F32, Place::Alias(from.base(x))))
     }
@@ -148,7 +148,7 @@ impl Program {
             let (room, strides) = sliced(op, whole, dim, &(start..start + length))?;
             if room != *shape {
                 let message = format!("the shapes {first} and {shape} differ outside axis {dim}");
-                return Err(Error::shape(op, message));
+                return Err(Error::shapes(op, [*first, *shape], message));
             }
             self.copy_into(part, room, out, strides);
             start += length;
@@ -174,8 +174,7 @@ impl Program {
         scale: f64,
     ) -> Result<Slot> {
         let own = self.numbers(op, x)?.shape;
-        let message = || format!("a tensor of shape {own} does not broadcast to {shape}");
-        let strides = Strides::broadcast(own, shape).ok_or_else(|| Error::shape(op, message()))?;
+        let strides = Strides::broadcast(own, shape).ok_or_else(|| no_broadcast(op, own, shape))?;
         self.arranged(name, x, shape, strides, scale)
     }
 
@@ -186,8 +185,7 @@ impl Program {
     pub fn sum_to(&mut self, name: &str, x: Slot, shape: Shape) -> Result<Slot> {
         let from = self.numbers("sum_to", x)?.shape;
         if Strides::broadcast(shape, from).is_none() {
-            let message = format!("a tensor of shape {shape} does not broadcast to {from}");
-            return Err(Error::shape("sum_to", message));
+            return Err(no_broadcast("sum_to", shape, from));
         }
         let missing = from.rank() - shape.rank();
         let own = std::iter::repeat_n(1, missing).chain(shape.extents());
@@ -293,6 +291,11 @@ impl Program {
         let walk = Walk::new(shape, [Strides::of(shape), strides]);
         self.push_copy(x, out, walk, 1.0);
     }
+}
+
+fn no_broadcast(op: &str, from: Shape, to: Shape) -> Error {
+    let message = format!("a tensor of shape {from} does not broadcast to {to}");
+    Error::shapes(op, [from, to], message)
 }
 
 /// The index of an axis and its extent.

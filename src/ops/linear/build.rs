@@ -78,9 +78,7 @@ impl Program {
         if row.len() == matrix.cols() {
             return Ok(());
         }
-        Err(Error::shape(
-            op,
-            format!("a row of shape {row} does not fit a matrix of shape {matrix}"),
-        ))
+        let message = format!("a row of shape {row} does not fit a matrix of shape {matrix}");
+        Err(Error::shapes(op, [row, matrix], message))
     }
 }

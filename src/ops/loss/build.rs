@@ -111,7 +111,7 @@ impl Program {
                     "predictions of shape {shape} need {} weights, not {given}",
                     layout.rows()
                 );
-                return Err(Error::shape(op, message));
+                return Err(Error::shapes(op, [shape, given], message));
             }
         }
         if let Some(weight) = inputs.class_weight {
@@ -121,7 +121,7 @@ impl Program {
             let given = self.numbers(&op, weight)?.shape;
             if given.len() != layout.cols {
                 let message = format!("{} classes need as many weights, not {given}", layout.cols);
-                return Err(Error::shape(op, message));
+                return Err(Error::shapes(op, [shape, given], message));
             }
         }
         Ok(shape)
@@ -149,7 +149,7 @@ impl Program {
                 "{samples} samples need class indices [{samples}, places] and lengths [{samples}, 2], not {} and {}",
                 target.shape, lengths.shape
             );
-            return Err(Error::shape(op, message));
+            return Err(Error::shapes(op, [target.shape, lengths.shape], message));
         }
         if inputs.weight.is_some() || inputs.class_weight.is_some() {
             return Err(Error::unsupported(op, "the loss takes no weights"));
@@ -191,10 +191,11 @@ impl Program {
         if forms.iter().any(fits) {
             return Ok(());
         }
-        let given =
-            format!("{} of shape {given}", if is_class { "class indices" } else { "numbers" });
-        let message = format!("predictions of shape {shape} take {}, not {given}", wanted(forms));
-        Err(Error::shape(op, message))
+        let kind = if is_class { "class indices" } else { "numbers" };
+        let wanted = wanted(forms);
+        let message =
+            format!("predictions of shape {shape} take {wanted}, not {kind} of shape {given}");
+        Err(Error::shapes(op, [shape, given], message))
     }
 
     /// Counts the class targets that are neither below `classes` nor ignored; returns their count and the row of the

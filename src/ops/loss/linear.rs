@@ -23,7 +23,7 @@ struct Chunk {
     rows: usize,
     x: Slot,
     target: Slot,
-    share: Slot,
+    row_weights: Slot,
     logits: Slot,
     terms: Slot,
     /// The gradient with respect to the logits, if any gradient is wanted.
@@ -75,7 +75,7 @@ impl Program {
         objective: &LinearOutputs,
     ) -> Result<(Slot, Vec<Slot>)> {
         let [rows, features, classes] = self.check_linear(&loss, inputs)?;
-        let share = self.weighted_row_weights(&loss, reduction, inputs, classes)?;
+        let row_weights = self.weighted_row_weights(&loss, reduction, inputs, classes)?;
         let row = Shape::new(&[rows])?;
         let terms = self.value("terms", row);
         let metrics: Vec<Slot> =
@@ -93,7 +93,7 @@ impl Program {
             }
             self.rows_into(inputs.x, range.clone(), chunk.x)?;
             self.rows_into(inputs.target, range.clone(), chunk.target)?;
-            self.rows_into(share, range.clone(), chunk.share)?;
+            self.rows_into(row_weights, range.clone(), chunk.row_weights)?;
             self.chunk_loss(loss, inputs, &chunk)?;
             self.put_rows(chunk.terms, terms, range.clone())?;
             for ((metric, some), all) in objective.metrics.iter().zip(&chunk.metrics).zip(&metrics)
@@ -155,12 +155,12 @@ impl Program {
             [self.numbers(OP, inputs.x)?.shape, self.numbers(OP, inputs.weight)?.shape];
         let (&[rows, features], &[classes, taken]) = (&x.to_vec()[..], &weight.to_vec()[..]) else {
             let message = format!("inputs {x} and weight {weight} must be matrices");
-            return Err(Error::shape(OP, message));
+            return Err(Error::shapes(OP, [x, weight], message));
         };
         if features != taken {
             let message =
                 format!("inputs {x} have {features} features, the weight {weight} takes {taken}");
-            return Err(Error::shape(OP, message));
+            return Err(Error::shapes(OP, [x, weight], message));
         }
         let target = self.slot(inputs.target)?;
         if target.dtype != DType::U32 || target.shape.to_vec() != [rows] {
@@ -168,21 +168,21 @@ impl Program {
                 "{rows} rows take a class index each, not {:?} {}",
                 target.dtype, target.shape
             );
-            return Err(Error::shape(OP, message));
+            return Err(Error::shapes(OP, [x, target.shape], message));
         }
         for (what, slot) in [("bias", inputs.bias), ("class weight", inputs.class_weight)] {
             let Some(slot) = slot else { continue };
             let given = self.numbers(OP, slot)?.shape;
             if given.to_vec() != [classes] {
                 let message = format!("{classes} classes need a {what} each, not {given}");
-                return Err(Error::shape(OP, message));
+                return Err(Error::shapes(OP, [weight, given], message));
             }
         }
         if let Some(slot) = inputs.row_weight {
             let given = self.numbers(OP, slot)?.shape;
             if given.to_vec() != [rows] {
                 let message = format!("{rows} rows need a weight each, not {given}");
-                return Err(Error::shape(OP, message));
+                return Err(Error::shapes(OP, [x, given], message));
             }
         }
         if inputs.rows_at_once == Some(0) {
@@ -200,11 +200,11 @@ impl Program {
         classes: usize,
     ) -> Result<Slot> {
         let shape = self.shape(inputs.target)?;
-        let out = self.value("shares", shape);
+        let out = self.value("row weights", shape);
         let targets = (inputs.target, classes, loss.ignore_index());
         self.row_term_weights(targets, inputs.class_weight, reduction, out);
         match inputs.row_weight {
-            Some(weight) => self.arithmetic("shares", Arithmetic::Mul, out, weight),
+            Some(weight) => self.arithmetic("row weights", Arithmetic::Mul, out, weight),
             None => Ok(out),
         }
     }
@@ -221,7 +221,7 @@ impl Program {
             rows,
             x: self.value("some x", wide),
             target: self.add("some targets", row, DType::U32, Place::Value),
-            share: self.value("some shares", row),
+            row_weights: self.value("some row weights", row),
             logits: self.value("some logits", scores),
             terms: self.value("some terms", row),
             d_logits: goes_back.then(|| self.value("some d logits", scores)),
@@ -241,7 +241,7 @@ impl Program {
             self.add_row(bias, chunk.logits)?;
         }
         let taken = LossInputs {
-            weight: Some(chunk.share),
+            weight: Some(chunk.row_weights),
             class_weight: inputs.class_weight,
             upstream: inputs.upstream,
             ..LossInputs::new(chunk.logits, chunk.target)

@@ -113,7 +113,7 @@ impl Program {
         let is_class = self.slot(target)?.dtype == DType::U32;
         if !is_class || scores.rank() != 2 || classes.len() != scores.rows() {
             let message = format!("scores {scores} need a class index per row, not {classes}");
-            return Err(Error::shape("confusion_matrix", message));
+            return Err(Error::shapes("confusion_matrix", [scores, classes], message));
         }
         let guessed = self.activation("guessed", Activation::hardmax(), prediction)?;
         let right = self.value("right", scores);
@@ -140,12 +140,12 @@ impl Program {
             let message = format!(
                 "class indices {targets} are no targets here; give values of the shape {scores}"
             );
-            return Err(Error::shape(op, message));
+            return Err(Error::shapes(op, [scores, targets], message));
         }
         if scores.rows() != targets.len() || scores.is_empty() != targets.is_empty() {
             let message =
                 format!("scores of shape {scores} need one class index per row, not {targets}");
-            return Err(Error::shape(op, message));
+            return Err(Error::shapes(op, [scores, targets], message));
         }
         Ok(())
     }

@@ -101,7 +101,7 @@ impl Program {
             let other = self.numbers(&op, *other)?.shape;
             if other.len() != shape.cols() {
                 let message = format!("{other} does not have one element per column of {shape}");
-                return Err(Error::shape(op, message));
+                return Err(Error::shapes(op, [shape, other], message));
             }
         }
         Ok(shape)

@@ -156,7 +156,7 @@ pub(super) fn viewed(gpu: &Gpu, program: &Program, slot: Slot, view: &View) -> R
             "a view of {:?} {} for '{}', {:?} {}",
             view.dtype, view.shape, info.name, info.dtype, info.shape
         );
-        return Err(Error::shape(program.name(), message));
+        return Err(Error::shapes(program.name(), [info.shape, view.shape], message));
     }
     let base = info.base(slot);
     match program.slot(base)?.place {
