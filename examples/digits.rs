@@ -126,11 +126,11 @@ fn confusion(area: &Area<'_>, test: &Dataset, scores: &Array2<f32>) -> Result {
     plot.plotting_area().fill(&WHITE)?;
     let next = |digit| if digit < 9 { SegmentValue::Exact(digit + 1) } else { SegmentValue::Last };
     plot.draw_series(cells().map(|(truth, read, count)| {
-        let share = f64::from(count) / f64::from(most);
+        let fraction = f64::from(count) / f64::from(most);
         let colour = match count {
             0 => pale(FAINT, 0.4),
-            _ if truth == read => pale(COLOURS[0], 0.2 + 0.8 * share),
-            _ => pale(COLOURS[1], 0.4 + 0.6 * share),
+            _ if truth == read => pale(COLOURS[0], 0.2 + 0.8 * fraction),
+            _ => pale(COLOURS[1], 0.4 + 0.6 * fraction),
         };
         let corner = (SegmentValue::Exact(read), SegmentValue::Exact(truth));
         let mut cell = Rectangle::new([corner, (next(read), next(truth))], colour.filled());
@@ -158,9 +158,9 @@ fn filters(area: &Area<'_>, weights: &[f32]) -> Result {
         let (unit, pixel) = (index / 64, index % 64);
         let x = unit % ACROSS * TILE + pixel % 8;
         let y = unit / ACROSS * TILE + pixel / 8;
-        let share = f64::from(weight / most).abs();
+        let fraction = f64::from(weight / most).abs();
         let colour = if weight < 0.0 { COLOURS[0] } else { COLOURS[1] };
-        Rectangle::new([(x, y), (x + 1, y + 1)], pale(colour, share).filled())
+        Rectangle::new([(x, y), (x + 1, y + 1)], pale(colour, fraction).filled())
     });
     plot.draw_series(pixels)?;
     Ok(())

@@ -9,27 +9,21 @@ pub use crate::ops::UpdateOp;
 
 /// The definitions in the registry.
 pub mod spec {
-    /// Of activations.
     pub mod activation {
         pub use crate::spec::activation::*;
     }
-    /// Of initializers.
     pub mod initializer {
         pub use crate::spec::initializer::*;
     }
-    /// Of losses.
     pub mod loss {
         pub use crate::spec::loss::*;
     }
-    /// Of normalizations.
     pub mod norm {
         pub use crate::spec::norm::*;
     }
-    /// Of optimizers.
     pub mod optimizer {
         pub use crate::spec::optimizer::*;
     }
-    /// Of schedules.
     pub mod schedule {
         pub use crate::spec::schedule::*;
     }

@@ -93,7 +93,7 @@ pub(crate) fn count<F: Float>(n: usize) -> F {
 }
 
 /// The reciprocal of a count; 0 for a count of 0.
-pub(crate) fn share<F: Float>(n: usize) -> F {
+pub(crate) fn reciprocal<F: Float>(n: usize) -> F {
     if n == 0 { F::zero() } else { F::one() / count(n) }
 }
 

@@ -122,7 +122,7 @@ fn any_average_and_any_rule_has_an_entry_for_any_step() {
         Averaging::Swa { start: 0, every: 0 },
         Averaging::Lookahead { every: most, alpha: 0.5 },
     ] {
-        assert!([0, most].iter().all(|update| (0.0..=1.0).contains(&average.share(*update))));
+        assert!([0, most].iter().all(|update| (0.0..=1.0).contains(&average.weight(*update))));
     }
     let plain = Steps::new(Optimizer::adam(), 10);
     for (total, batch) in [(10, 3), (0, 0), (usize::MAX, usize::MAX), (usize::MAX, 1)] {

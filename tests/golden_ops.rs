@@ -330,8 +330,8 @@ fn check_loss(golden: &Golden) {
         let size = wanted.iter().fold(0.0f64, |size, value| size.max(value.abs()));
         check_reference(&name, &gradient.want, wanted, relative, size.max(1.0));
         // A triplet's gradient is a difference of two directions, each off by the roots of its distance.
-        let share = if golden.op == "triplet_margin" { 1e-6 } else { 2.5e-7 };
-        check_gpu(&name, &gradient.got, wanted, |_| Tolerance::ulps(24.0).floor(share * size));
+        let fraction = if golden.op == "triplet_margin" { 1e-6 } else { 2.5e-7 };
+        check_gpu(&name, &gradient.got, wanted, |_| Tolerance::ulps(24.0).floor(fraction * size));
     }
 }
 

@@ -142,8 +142,21 @@ fn the_step_table_has_the_hosts_layout() {
         assert_eq!(reflection.stride(members[4].ty), 4 * StepEntry::WORDS as u32);
         let entry = reflection.named("StepEntry").expect("a StepEntry struct");
         let words = [
-            "rows", "start", "epoch", "total", "rate", "coupled", "shrink", "sign", "begins",
-            "gathered", "updates", "update", "share", "noise", "scalars",
+            "rows",
+            "start",
+            "epoch",
+            "total",
+            "rate",
+            "coupled",
+            "shrink",
+            "sign",
+            "begins",
+            "gathered",
+            "updates",
+            "update",
+            "average_weight",
+            "noise",
+            "scalars",
         ];
         let expected: Vec<_> = words.into_iter().zip((0..).step_by(4)).collect();
         assert_eq!(places(&reflection.members(entry)), expected, "{}", kernel.label);

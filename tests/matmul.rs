@@ -122,9 +122,9 @@ fn products_of_random_numbers_are_within_the_bound_of_a_sum_in_any_order() {
                 let sizes = product(&gpu, form, sides, &magnitude(&a), &magnitude(&b)).want;
                 let half_ulp = 1.0 / f64::from(1 << 24);
                 for ((got, want), size) in outcome.got.iter().zip(outcome.want).zip(sizes) {
-                    let share = (f64::from(*got) - want).abs() / (2.0 * k as f64 * half_ulp * size);
-                    assert!(share <= 1.0, "{form:?} {sides:?} by {:?}: {share}", gpu.choices());
-                    worst = worst.max(share);
+                    let ratio = (f64::from(*got) - want).abs() / (2.0 * k as f64 * half_ulp * size);
+                    assert!(ratio <= 1.0, "{form:?} {sides:?} by {:?}: {ratio}", gpu.choices());
+                    worst = worst.max(ratio);
                     checks += 1;
                 }
             }

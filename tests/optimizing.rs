@@ -326,7 +326,7 @@ fn means_of_the_parameters_are_those_of_their_formulas() {
             for update in 1..=8u64 {
                 trainer.fit(&data, Fit::epochs(1)).unwrap();
                 let raw = trainer.parameters().unwrap();
-                let share = match average {
+                let weight = match average {
                     Averaging::Ema { decay } => 1.0 - decay as f32,
                     Averaging::Swa { .. } if [3, 5, 7].contains(&update) => {
                         points += 1.0;
@@ -341,7 +341,7 @@ fn means_of_the_parameters_are_those_of_their_formulas() {
                     _ => 0.0,
                 };
                 for ((_, mean), (_, raw)) in mean.iter_mut().zip(&raw) {
-                    mean.iter_mut().zip(raw).for_each(|(m, p)| *m += share * (p - *m));
+                    mean.iter_mut().zip(raw).for_each(|(m, p)| *m += weight * (p - *m));
                 }
                 let got = trainer.averaged_parameters().unwrap();
                 assert!(apart(&got, &mean) < 1e-6, "{average:?}, update {update} on {device}");

@@ -141,8 +141,8 @@ fn by_hand(
             if gathered.len() < group && (across || batch < 4) {
                 continue;
             }
-            let share = gathered.len() as f64;
-            let mean = [0, 1, 2].map(|k| gathered.iter().map(|grad| grad[k]).sum::<f64>() / share);
+            let count = gathered.len() as f64;
+            let mean = [0, 1, 2].map(|k| gathered.iter().map(|grad| grad[k]).sum::<f64>() / count);
             gathered.clear();
             if mean.iter().all(|grad| grad.is_finite()) {
                 w.iter_mut().zip(mean).for_each(|(w, grad)| *w -= rates[done] * grad);

@@ -104,8 +104,8 @@ where
 }
 
 /// A colour thinned with white: 0 is white, 1 the colour itself.
-pub fn pale(colour: RGBColor, share: f64) -> RGBColor {
-    let channel = |value: u8| (255.0 - share.clamp(0.0, 1.0) * (255.0 - f64::from(value))) as u8;
+pub fn pale(colour: RGBColor, fraction: f64) -> RGBColor {
+    let channel = |value: u8| (255.0 - fraction.clamp(0.0, 1.0) * (255.0 - f64::from(value))) as u8;
     RGBColor(channel(colour.0), channel(colour.1), channel(colour.2))
 }
 

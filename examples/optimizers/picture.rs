@@ -35,7 +35,7 @@ fn colour(number: usize, count: usize) -> RGBColor {
 /// The surface from above: bands of equal area, the lower the darker, with a line between two.
 fn map(surface: &Surface, side: u32) -> RgbImage {
     let [across, up] = surface.frame;
-    let at = |share: f64, [low, high]: [f64; 2]| (low + share * (high - low)) as f32;
+    let at = |fraction: f64, [low, high]: [f64; 2]| (low + fraction * (high - low)) as f32;
     let value = |x: f64, y: f64| {
         let side = f64::from(side);
         surface.at([at(x / side, across), at(1.0 - y / side, up)]).0
@@ -57,9 +57,9 @@ fn map(surface: &Surface, side: u32) -> RgbImage {
         let place = (y * (side + 1) + x) as usize;
         let here = bands[place];
         let is_line = here != bands[place + 1] || here != bands[place + side as usize + 1];
-        let share =
+        let fraction =
             0.45 * (1.0 - here as f64 / (BANDS - 1) as f64) + if is_line { 0.22 } else { 0.0 };
-        let RGBColor(r, g, b) = chart::pale(RGBColor(64, 92, 128), share + 0.04);
+        let RGBColor(r, g, b) = chart::pale(RGBColor(64, 92, 128), fraction + 0.04);
         Rgb([r, g, b])
     })
 }
@@ -74,8 +74,8 @@ fn paths(
 ) -> Result {
     let [across, up] = surface.frame;
     let place = |value: f32, [low, high]: [f64; 2]| {
-        let share = (f64::from(value) - low) / (high - low);
-        (share.clamp(-1.0, 2.0) * f64::from(side)) as i32
+        let fraction = (f64::from(value) - low) / (high - low);
+        (fraction.clamp(-1.0, 2.0) * f64::from(side)) as i32
     };
     let point = |p: &[f32; 2]| (place(p[0], across), side as i32 - place(p[1], up));
     for least in surface.least {
@@ -143,8 +143,8 @@ pub fn animation(path: &std::path::Path, surface: &Surface, all: &[Path]) -> Res
     let mut encoder = GifEncoder::new_with_speed(File::create(path)?, 30);
     encoder.set_repeat(Repeat::Infinite)?;
     for frame in 0..=FRAMES {
-        let share = f64::from(frame) / f64::from(FRAMES);
-        let steps = (share * share * surface.steps as f64).ceil() as usize;
+        let fraction = f64::from(frame) / f64::from(FRAMES);
+        let steps = (fraction * fraction * surface.steps as f64).ceil() as usize;
         let mut pixels = background.clone();
         let area = BitMapBackend::with_buffer(&mut pixels, (MOVING, MOVING)).into_drawing_area();
         paths(&area, surface, all, (MOVING, 2), steps)?;

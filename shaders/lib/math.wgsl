@@ -296,7 +296,7 @@ fn exp_minus_square(x: f32) -> f32 {
 }
 
 // Of a standard normal number: with a = |x|, the part beyond a is p weight power, the density sqrt(2 pi) q weight power.
-// What shares the weight shares its division; the power comes last, for the weight times it may be subnormal.
+// Terms of one weight share its division; the power comes last, for the weight times it may be subnormal.
 struct NormalTail {
     a: f32,
     p: f32,

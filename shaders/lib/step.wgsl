@@ -19,7 +19,7 @@ struct StepEntry {
     // The number of the update, had none been skipped.
     update: u32,
     // How far a mean of the parameters moves.
-    share: f32,
+    average_weight: f32,
     // The deviation of noise on the gradients.
     noise: f32,
     @size(84) scalars: Scalars,

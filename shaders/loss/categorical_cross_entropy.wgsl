@@ -5,8 +5,8 @@ struct Hyper {
 
 fn accumulate(y: f32, row: u32, col: u32, top: f32) -> Sums {
     let clip = params.hyper.clip;
-    let share = weight_of(col) * target_weight(row, col);
-    return Sums(select(-share * safe_log(clamp(y, clip, 1.0 - clip)), 0.0, share == 0.0), 0.0, 0.0, 0.0);
+    let weight = weight_of(col) * target_weight(row, col);
+    return Sums(select(-weight * safe_log(clamp(y, clip, 1.0 - clip)), 0.0, weight == 0.0), 0.0, 0.0, 0.0);
 }
 
 fn term(row: u32, top: f32, sums: Sums) -> f32 {
@@ -15,6 +15,6 @@ fn term(row: u32, top: f32, sums: Sums) -> f32 {
 
 fn slope(y: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     let clip = params.hyper.clip;
-    let share = weight_of(col) * target_weight(row, col);
-    return select(0.0, -share / y, y >= clip && y <= 1.0 - clip);
+    let weight = weight_of(col) * target_weight(row, col);
+    return select(0.0, -weight / y, y >= clip && y <= 1.0 - clip);
 }

@@ -5,10 +5,10 @@ struct Hyper {
 }
 
 // What the target gives a class; nothing in a row without a target.
-fn share_of(row: u32, col: u32) -> f32 {
+fn weighted_target(row: u32, col: u32) -> f32 {
     let smoothing = params.hyper.label_smoothing;
-    let share = weight_of(col) * ((1.0 - smoothing) * target_weight(row, col) + smoothing / f32(params.cols));
-    return select(share, 0.0, is_class(row, params.hyper.ignore_index));
+    let weighted = weight_of(col) * ((1.0 - smoothing) * target_weight(row, col) + smoothing / f32(params.cols));
+    return select(weighted, 0.0, is_class(row, params.hyper.ignore_index));
 }
 
 const SLACK = 1.0;
@@ -17,13 +17,13 @@ fn candidate(x: f32, row: u32, col: u32) -> f32 {
     return x;
 }
 
-// The exponentials of what is not the top, how often the top is there, the shares, and the shares times the distance to
+// The exponentials of what is not the top, how often the top is there, the weighted targets, and those times the distance to
 // the top.
 fn accumulate(x: f32, row: u32, col: u32, top: f32) -> Sums {
-    let share = share_of(row, col);
+    let weighted = weighted_target(row, col);
     let below = select(safe_exp(x - top), 0.0, x == top);
-    // A class of share 0 adds nothing, whatever its score.
-    return Sums(below, select(0.0, 1.0, x == top), share, select(share * (top - x), 0.0, share == 0.0));
+    // A class whose weighted target is 0 adds nothing, whatever its score.
+    return Sums(below, select(0.0, 1.0, x == top), weighted, select(weighted * (top - x), 0.0, weighted == 0.0));
 }
 
 fn raise(sums: Sums, old: f32, top: f32) -> Sums {
@@ -38,11 +38,11 @@ fn term(row: u32, top: f32, sums: Sums) -> f32 {
     return select(all, 0.0, params.cols == 0u);
 }
 
-// softmax(x) * total - share, with 1 - softmax(x) from the other exponentials: nothing cancels at the right class.
+// softmax(x) * total - weighted target, with 1 - softmax(x) from the other exponentials: nothing cancels at the right class.
 fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
-    let share = share_of(row, col);
+    let weighted = weighted_target(row, col);
     let sum = sums.x + sums.y;
     let own = select(safe_exp(x - top), 1.0, x == top);
     let others = select(sum - own, (sums.y - 1.0) + sums.x, x == top);
-    return (own * (sums.z - share) - share * others) / sum;
+    return (own * (sums.z - weighted) - weighted * others) / sum;
 }

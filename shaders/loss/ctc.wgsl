@@ -189,7 +189,7 @@ fn link(place: u32) {
 }
 
 // How likely a path is in a state at a time, up to a factor.
-fn share(t: u32, state: u32) -> f32 {
+fn posterior(t: u32, state: u32) -> f32 {
     return safe_exp(held(t, state) + held(params.time + t % 2u, state));
 }
 
@@ -217,11 +217,11 @@ fn backward(span: vec2<u32>, time: u32, scale: f32, lane: u32) {
             top = max(top, held(t, state) + x);
         }
         _ = settle(row, top, lane);
-        // The states' shares at this time: of blanks, and of all.
+        // The states' posteriors at this time: of blanks, and of all.
         var blanks = 0.0;
         var others = 0.0;
         for (var state = lane; state < state_count; state += WIDTH) {
-            let x = share(t, state);
+            let x = posterior(t, state);
             blanks += select(0.0, x, state % 2u == 0u);
             others += select(x, 0.0, state % 2u == 0u);
         }
@@ -238,7 +238,7 @@ fn backward(span: vec2<u32>, time: u32, scale: f32, lane: u32) {
             }
             var sum = 0.0;
             for (var each = place; each != LAST; each = work[links() + each] & LAST) {
-                sum += share(t, 2u * each + 1u);
+                sum += posterior(t, 2u * each + 1u);
             }
             grad[place_of + label(place)] = factor * sum;
         }
@@ -302,6 +302,6 @@ fn main(
         }
         return;
     }
-    let share = select(1.0, 1.0 / f32(rows), params.mean == 1u);
-    backward(span, time, params.upstream * share / divisor, lane);
+    let scale = select(1.0, 1.0 / f32(rows), params.mean == 1u);
+    backward(span, time, params.upstream * scale / divisor, lane);
 }

@@ -3,17 +3,17 @@ struct Hyper {
     ignore_index: f32,
 }
 
-fn share_of(row: u32, col: u32) -> f32 {
+fn weighted_target(row: u32, col: u32) -> f32 {
     let is_target = own_class == col && !is_class(row, params.hyper.ignore_index);
     return select(0.0, weight_of(col), is_target);
 }
 
 fn accumulate(x: f32, row: u32, col: u32, top: f32) -> Sums {
-    let share = share_of(row, col);
-    if share == 0.0 {
+    let weighted = weighted_target(row, col);
+    if weighted == 0.0 {
         return Sums();
     }
-    return Sums(-share * x, 0.0, 0.0, 0.0);
+    return Sums(-weighted * x, 0.0, 0.0, 0.0);
 }
 
 fn term(row: u32, top: f32, sums: Sums) -> f32 {
@@ -21,5 +21,5 @@ fn term(row: u32, top: f32, sums: Sums) -> f32 {
 }
 
 fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
-    return -share_of(row, col);
+    return -weighted_target(row, col);
 }

@@ -50,16 +50,16 @@ fn direction(row: u32, col: u32, a: u32, b: u32, distance: f32) -> f32 {
 
 fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     let d = distances(sums);
-    let shares = triplet(d, params.hyper.margin, params.hyper.swap != 0.0);
+    let weights = triplet(d, params.hyper.margin, params.hyper.swap != 0.0);
     var total = 0.0;
-    if params.input != 2u && shares.x != 0.0 {
-        total += select(-1.0, 1.0, params.input == 0u) * shares.x * direction(row, col, 0u, 1u, d.x);
+    if params.input != 2u && weights.x != 0.0 {
+        total += select(-1.0, 1.0, params.input == 0u) * weights.x * direction(row, col, 0u, 1u, d.x);
     }
-    if params.input != 1u && shares.y != 0.0 {
-        total += select(-1.0, 1.0, params.input == 0u) * shares.y * direction(row, col, 0u, 2u, d.y);
+    if params.input != 1u && weights.y != 0.0 {
+        total += select(-1.0, 1.0, params.input == 0u) * weights.y * direction(row, col, 0u, 2u, d.y);
     }
-    if params.input != 0u && shares.z != 0.0 {
-        total += select(-1.0, 1.0, params.input == 1u) * shares.z * direction(row, col, 1u, 2u, d.z);
+    if params.input != 0u && weights.z != 0.0 {
+        total += select(-1.0, 1.0, params.input == 1u) * weights.z * direction(row, col, 1u, 2u, d.z);
     }
     return total;
 }

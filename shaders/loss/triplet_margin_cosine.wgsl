@@ -37,16 +37,16 @@ fn direction(row: u32, col: u32, a: u32, b: u32, cosine: f32, sums: Sums) -> f32
 
 fn slope(x: f32, row: u32, col: u32, top: f32, sums: Sums) -> f32 {
     let c = cosines(sums);
-    let shares = triplet(vec3(1.0) - c, params.hyper.margin, params.hyper.swap != 0.0);
+    let weights = triplet(vec3(1.0) - c, params.hyper.margin, params.hyper.swap != 0.0);
     switch params.input {
         case 0u: {
-            return shares.x * direction(row, col, 0u, 1u, c.x, sums) + shares.y * direction(row, col, 0u, 2u, c.y, sums);
+            return weights.x * direction(row, col, 0u, 1u, c.x, sums) + weights.y * direction(row, col, 0u, 2u, c.y, sums);
         }
         case 1u: {
-            return shares.x * direction(row, col, 1u, 0u, c.x, sums) + shares.z * direction(row, col, 1u, 2u, c.z, sums);
+            return weights.x * direction(row, col, 1u, 0u, c.x, sums) + weights.z * direction(row, col, 1u, 2u, c.z, sums);
         }
         default: {
-            return shares.y * direction(row, col, 2u, 0u, c.y, sums) + shares.z * direction(row, col, 2u, 1u, c.z, sums);
+            return weights.y * direction(row, col, 2u, 0u, c.y, sums) + weights.z * direction(row, col, 2u, 1u, c.z, sums);
         }
     }
 }

@@ -1,6 +1,6 @@
 struct Hyper {
     // 0: within the limit of each other, 1: both on the same side of the limit (a target's limit is 0.5), 2: 1 less the
-    // squared distance as a share of the limit, 3: below 0 or above the limit.
+    // squared distance as a fraction of the limit, 3: below 0 or above the limit.
     mode: f32,
     limit: f32,
 }

@@ -4,7 +4,7 @@
 struct Scalars {
     rate: f32,
     most: f32,
-    share: f32,
+    weight: f32,
     eps1: f32,
     least: f32,
     eps2: f32,
@@ -20,7 +20,7 @@ fn join(a: f32, b: f32) -> f32 {
 }
 
 fn settle(old: f32, total: f32, len: f32, s: Scalars) -> f32 {
-    return old + s.share * (total / len - old);
+    return old + s.weight * (total / len - old);
 }
 
 fn scaled(grad: f32, s: Scalars, block: Block, lines: Lines) -> f32 {

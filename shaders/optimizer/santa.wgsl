@@ -30,8 +30,8 @@ fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, block: Block, noi
     let old = select(state.z, root * noise.y, is_first);
     let splits = s.splits == 1.0;
     // How much of the friction's step comes before the kick; the rest after it.
-    let share = select(0.0, select(1.0, 0.5, splits), s.explores == 1.0);
-    var friction = select(state.y, root * s.c, is_first) + share * (old * old - heat);
+    let factor = select(0.0, select(1.0, 0.5, splits), s.explores == 1.0);
+    var friction = select(state.y, root * s.c, is_first) + factor * (old * old - heat);
     let damping = select(1.0 - friction, safe_exp(-0.5 * friction), splits);
     var momentum = damping * old - rate * scale * grad;
     if s.explores == 1.0 {
@@ -40,7 +40,7 @@ fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, block: Block, noi
     }
     if splits {
         momentum *= damping;
-        friction += share * (momentum * momentum - heat);
+        friction += factor * (momentum * momentum - heat);
         return Updated(-0.5 * scale * (old + momentum), vec4(square, friction, momentum, 0.0));
     }
     return Updated(-scale * momentum, vec4(square, friction, momentum, 0.0));

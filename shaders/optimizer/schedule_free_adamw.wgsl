@@ -5,8 +5,8 @@ struct Scalars {
     decay: f32,
     power: f32,
     is_first: f32,
-    // The newest point's share of the mean; completed by carry.
-    share: f32,
+    // The newest point's fraction of the mean; completed by carry.
+    fraction: f32,
     beta2: f32,
     one_minus_beta2: f32,
     root_correction: f32,
@@ -19,6 +19,6 @@ fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, block: Block) -> 
     let direction = grad / (sqrt(second) / s.root_correction + s.eps) + s.decay * block.decays * param;
     let next = old - block.multiplier * s.rate * direction;
     let mean = (param - (1.0 - s.beta1) * old) / s.beta1;
-    let delta = param - next - s.beta1 * (1.0 - s.share) * (mean - next);
+    let delta = param - next - s.beta1 * (1.0 - s.fraction) * (mean - next);
     return Updated(delta, vec4(next, second, 0.0, 0.0));
 }

@@ -15,10 +15,10 @@ fn main(
         let p = weights(channel);
         let g = grad_out[i];
         grad_in[i] = g * derivative(x[i], p);
-        let share = g * sensitivity(x[i], p);
+        let own = g * sensitivity(x[i], p);
         let first = (i - channel) * params.count + channel;
         for (var k = 0u; k < params.count; k++) {
-            terms[first + k * params.channels] = share[k];
+            terms[first + k * params.channels] = own[k];
         }
     }
 }

@@ -39,7 +39,7 @@ fn main(
     let end = min(1024u * block + 1024u, params.len);
     let rows = min(params.len / params.cols, steps.entries[now()].rows);
     let active_len = rows * params.cols;
-    let share = select(1.0 / f32(rows * params.terms_per_row), 1.0, params.terms_per_row == 0u);
+    let factor = select(1.0 / f32(rows * params.terms_per_row), 1.0, params.terms_per_row == 0u);
     var sum = 0.0;
     var i = 1024u * block + lane % step;
     while i < end {
@@ -52,7 +52,7 @@ fn main(
             if i < active_len {
                 let own = weight_at(i);
                 term = own * value_at(i);
-                slope = params.upstream * share * own * gradient_at(i);
+                slope = params.upstream * factor * own * gradient_at(i);
             }
             if (params.writes & 1u) != 0u {
                 put_value(i, term);

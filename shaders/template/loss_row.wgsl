@@ -112,8 +112,8 @@ fn main(
     if params.writes == 0u {
         return;
     }
-    let share = select(1.0 / f32(samples * params.terms_per_sample), 1.0, params.terms_per_sample == 0u);
-    let scale = params.upstream * share * own;
+    let factor = select(1.0 / f32(samples * params.terms_per_sample), 1.0, params.terms_per_sample == 0u);
+    let scale = params.upstream * factor * own;
     for (col = first_column(first); col < end; col += 4u * params.lanes) {
         let cols = columns(col);
         let x = predictions(row, cols, end);

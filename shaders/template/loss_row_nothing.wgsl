@@ -22,7 +22,7 @@ fn taken(x: f32, row: u32, col: u32) -> f32 {
     return keep_nan(x, keep_nan(vector(1u, row, col), vector(2u, row, col)));
 }
 
-// Which share each of the distances a-p, a-n and p-n has in the gradient, and the value. Equal distances share the
+// Which weight each of the distances a-p, a-n and p-n has in the gradient, and the value. Equal distances share the
 // gradient of their minimum.
 fn triplet(distances: vec3<f32>, margin: f32, swap: bool) -> vec4<f32> {
     let an = distances.y;

@@ -1,4 +1,4 @@
-// Each block's share of the tensor's two sums; four parameters per invocation, four blocks per workgroup.
+// Each block's part of the tensor's two sums; four parameters per invocation, four blocks per workgroup.
 @group(0) @binding(2) var<storage, read_write> blocks: array<Block>;
 @group(0) @binding(4) var<storage, read> param: array<vec4<f32>>;
 
@@ -31,6 +31,6 @@ fn main(
         }
     }
     if lane % 16u == 0u && 4u * i < params.len {
-        blocks[i / 16u].share = terms[lane];
+        blocks[i / 16u].partial_sums = terms[lane];
     }
 }

@@ -6,8 +6,8 @@ struct Block {
     l2: f32,
     // Two sums over the tensor.
     norms: vec2<f32>,
-    // The block's share of them.
-    share: vec2<f32>,
+    // The block's part of them.
+    partial_sums: vec2<f32>,
     // The sides of a matrix; a vector has as many rows as elements and no columns, and what has no gradient no rows either.
     rows: u32,
     cols: u32,

@@ -1,8 +1,8 @@
-// Moves a mean of the parameters towards them by the step's share, and back where the parameters follow it. What has no
+// Moves a mean of the parameters towards them by the step's weight, and back where the parameters follow it. What has no
 // gradient is copied.
 struct Params {
     len: u32,
-    // 1: the parameters become the mean in steps whose share is not 0.
+    // 1: the parameters become the mean in steps whose weight is not 0.
     follows: u32,
 }
 
@@ -22,15 +22,15 @@ fn main(
     if 4u * i >= params.len || !updates() {
         return;
     }
-    let share = steps.entries[due()].share;
-    if share == 0.0 {
+    let weight = steps.entries[due()].average_weight;
+    if weight == 0.0 {
         return;
     }
     if !has_gradient(blocks[i / 16u]) {
         mean[i] = param[i];
         return;
     }
-    let next = select(mean[i] + share * (param[i] - mean[i]), param[i], share == 1.0);
+    let next = select(mean[i] + weight * (param[i] - mean[i]), param[i], weight == 1.0);
     mean[i] = next;
     if params.follows == 1u {
         param[i] = next;

@@ -1,4 +1,4 @@
-// Adds up the shares of each tensor's blocks and hands the sums to all of them; one workgroup per tensor.
+// Adds up the partial sums of each tensor's blocks and hands the sums to all of them; one workgroup per tensor.
 struct Params {
     tensors: u32,
 }
@@ -23,7 +23,7 @@ fn main(
     let place = tensors[tensor];
     var sum = vec2(0.0);
     for (var block = lane; block < place.y; block += 256u) {
-        sum += blocks[place.x + block].share;
+        sum += blocks[place.x + block].partial_sums;
     }
     let first = sum_lanes(sum.x, lane, 256u);
     let second = sum_lanes(sum.y, lane, 256u);

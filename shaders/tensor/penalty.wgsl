@@ -1,4 +1,4 @@
-// The L1 and L2 penalties of an arena segment: a partial sum per 1024 parameters, and their share of the gradient.
+// The L1 and L2 penalties of an arena segment: a partial sum per 1024 parameters, and their part of the gradient.
 struct Params {
     len: u32,
     // A power of two up to 256.

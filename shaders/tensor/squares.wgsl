@@ -1,4 +1,4 @@
-// Each block's share of the squared norm of its tensor's gradient.
+// Each block's part of the squared norm of its tensor's gradient.
 struct Params {
     blocks: u32,
 }
@@ -22,5 +22,5 @@ fn main(
         let g = grad[block * 16u + part];
         sums += g * g;
     }
-    blocks[block].share = vec2((sums.x + sums.y) + (sums.z + sums.w), 0.0);
+    blocks[block].partial_sums = vec2((sums.x + sums.y) + (sums.z + sums.w), 0.0);
 }

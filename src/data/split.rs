@@ -28,13 +28,13 @@ impl Dataset {
         let key = Key::new(seed, Stream::Split);
         let (mut train, mut validation) = (Vec::new(), Vec::new());
         let strata = self.strata();
-        for (number, (stratum, share)) in
-            strata.iter().zip(shares(&strata, fraction, key)).enumerate()
+        for (number, (stratum, quota)) in
+            strata.iter().zip(quotas(&strata, fraction, key)).enumerate()
         {
             for (index, &row) in stratum.iter().enumerate() {
                 // The number of rows and of labels is at most u32::MAX by construction, so the casts are lossless.
                 let place = key.permute(number as u32, index as u32, stratum.len() as u32);
-                if (place as usize) < share { train.push(row) } else { validation.push(row) }
+                if (place as usize) < quota { train.push(row) } else { validation.push(row) }
             }
         }
         train.sort_unstable();
@@ -98,7 +98,7 @@ impl Dataset {
 
 /// The number of training rows of each stratum: `fraction` of it rounded down, plus one for the strata with the largest
 /// remainders, so that the total is `fraction` of all rows.
-fn shares(strata: &[Vec<usize>], fraction: f64, key: Key) -> Vec<usize> {
+fn quotas(strata: &[Vec<usize>], fraction: f64, key: Key) -> Vec<usize> {
     let total: usize = strata.iter().map(Vec::len).sum();
     let rounded = (fraction * total as f64).round() as usize;
     let wanted = match total {
@@ -108,16 +108,16 @@ fn shares(strata: &[Vec<usize>], fraction: f64, key: Key) -> Vec<usize> {
     let quota = |stratum: &Vec<usize>| fraction * stratum.len() as f64;
     let parts = strata.iter().map(quota).enumerate();
     let mut parts: Vec<_> = parts.map(|(number, quota)| (number, quota, quota as usize)).collect();
-    let missing = wanted.saturating_sub(parts.iter().map(|(.., share)| share).sum());
+    let missing = wanted.saturating_sub(parts.iter().map(|(.., quota)| quota).sum());
     let count = strata.len() as u32;
     // Ties of remainders are ordered at random, by a step of the stream that no stratum uses.
     let drawn = |number: usize| key.permute(u32::MAX, number as u32, count);
     parts.sort_by(|(a, of_a, _), (b, of_b, _)| {
         of_b.fract().total_cmp(&of_a.fract()).then_with(|| drawn(*a).cmp(&drawn(*b)))
     });
-    parts.iter_mut().take(missing).for_each(|(.., share)| *share += 1);
+    parts.iter_mut().take(missing).for_each(|(.., quota)| *quota += 1);
     parts.sort_by_key(|(number, ..)| *number);
-    parts.into_iter().map(|(.., share)| share).collect()
+    parts.into_iter().map(|(.., quota)| quota).collect()
 }
 
 #[cfg(test)]
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_split_of_classes_takes_the_share_of_each_rounded_so_that_all_add_up() {
+    fn a_split_of_classes_takes_the_fraction_of_each_rounded_so_that_all_add_up() {
         let data = labelled((0..60).map(|row| u32::from(row % 6 == 0) * 4).collect());
         let (train, validation) = data.split(0.75, 0).unwrap();
         let of_train = (count(&train, 0), count(&train, 4));
@@ -205,9 +205,9 @@ mod tests {
             let wanted = (fraction * f64::from(rows)).round() as usize;
             assert_eq!(train.len(), wanted.clamp(1, data.len() - 1), "{rows} rows, {fraction}");
             for class in 0..classes {
-                let share = fraction * count(&data, class) as f64;
+                let quota = fraction * count(&data, class) as f64;
                 let got = count(&train, class) as f64;
-                assert!((got - share).abs() < 1.0 + 1e-9, "{got} of {share}");
+                assert!((got - quota).abs() < 1.0 + 1e-9, "{got} of {quota}");
             }
         }
     }

@@ -35,9 +35,7 @@ pub enum Place {
 pub struct SlotInfo {
     /// The name; it need not be unique.
     pub name: String,
-    /// The shape.
     pub shape: Shape,
-    /// The element type.
     pub dtype: DType,
     /// The place in memory.
     pub place: Place,

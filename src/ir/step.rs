@@ -39,7 +39,7 @@ pub struct StepEntry {
     /// The number of the update that the step accumulates for, had none been skipped.
     pub update: u64,
     /// The fraction by which a mean of the parameters moves towards them after the update.
-    pub share: f64,
+    pub average_weight: f64,
     /// The standard deviation of noise on the gradients.
     pub noise: f64,
     /// The optimizer's own scalars.
@@ -82,7 +82,7 @@ impl StepEntry {
             begins: true,
             gathered: 1.0,
             update: 0,
-            share: 0.0,
+            average_weight: 0.0,
             noise: 0.0,
             scalars: [0.0; MAX_SCALARS],
             refused: None,
@@ -118,7 +118,7 @@ impl StepEntry {
         let numbers = [self.rate, self.coupled, self.shrink, self.sign].map(bits);
         let group = [u32::from(self.begins), bits(self.gathered)];
         let update = [u32::from(self.sign != 0.0), self.update as u32];
-        let rest = [bits(self.share), bits(self.noise)];
+        let rest = [bits(self.average_weight), bits(self.noise)];
         let words = head.into_iter().chain(numbers).chain(group).chain(update).chain(rest);
         words.chain(self.scalars.map(bits))
     }
@@ -210,7 +210,7 @@ impl StepRule for Steps {
             coupled: decay * coupled,
             shrink: rate * decay * decoupled,
             sign: 1.0 - 2.0 * maximize,
-            share: average.map_or(0.0, |average| average.share(update)),
+            average_weight: average.map_or(0.0, |average| average.weight(update)),
             noise: noise
                 .map_or(0.0, |[eta, gamma]| (eta / (1.0 + update as f64).powf(gamma)).sqrt()),
             scalars: (kind.schedule)(&values, update as f64 + 1.0, taken),
@@ -297,7 +297,7 @@ impl Averaging {
 
     /// The fraction by which the mean moves after the given update, counted from 0.
     #[doc(hidden)]
-    pub fn share(&self, update: u64) -> f64 {
+    pub fn weight(&self, update: u64) -> f64 {
         let done = update.saturating_add(1);
         match *self {
             Self::Ema { decay } => 1.0 - decay,

@@ -239,7 +239,7 @@ entries! { InitializerKind;
     sparse {
         aliases: [],
         params: [Param::required("sparsity", 0.5, Range::UNIT), Param::new("std", 0.01, Range::NOT_NEGATIVE)],
-        formula: "N(0, std^2); in each column a share `sparsity` of the rows, rounded up, is 0",
+        formula: "N(0, std^2); in each column a fraction `sparsity` of the rows, rounded up, is 0",
         source: "torch.nn.init.sparse_; Martens 2010",
         kind: Matrix(sparse),
     }

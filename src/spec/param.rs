@@ -254,7 +254,6 @@ impl Param {
         Self::of(name, default as f64, ParamKind::Integer(low, high))
     }
 
-    /// A flag.
     pub(crate) const fn flag(name: &'static str, on: bool) -> Self {
         Self::of(name, if on { 1.0 } else { 0.0 }, ParamKind::Flag)
     }
@@ -264,7 +263,6 @@ impl Param {
         Self::of(name, 0.0, ParamKind::Choice(names))
     }
 
-    /// An axis.
     pub(crate) const fn axis(name: &'static str, default: i32) -> Self {
         Self::of(name, default as f64, ParamKind::Axis)
     }

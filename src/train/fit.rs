@@ -91,8 +91,8 @@ impl<'a> Fit<'a> {
     }
 
     /// Holds out a fraction of the data, chosen by the trainer's seed, and evaluates on it at the end of every epoch.
-    pub fn validation_split(self, share: f64) -> Self {
-        Self { split: Some(share), ..self }
+    pub fn validation_split(self, fraction: f64) -> Self {
+        Self { split: Some(fraction), ..self }
     }
 
     /// Stops when the validation loss, or without validation the training loss, no longer improves.
@@ -205,14 +205,14 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::fit`].
     pub async fn fit_async(&mut self, data: &Dataset, mut fit: Fit<'_>) -> Result<History> {
-        let Some(share) = fit.split.take().filter(|_| fit.validation.is_none()) else {
+        let Some(fraction) = fit.split.take().filter(|_| fit.validation.is_none()) else {
             return self.fit_whole(data, fit).await;
         };
-        if !(share > 0.0 && share < 1.0) {
+        if !(fraction > 0.0 && fraction < 1.0) {
             let valid = "it must lie between 0 and 1";
-            return Err(Error::parameter("fit", "validation_split", share, valid));
+            return Err(Error::parameter("fit", "validation_split", fraction, valid));
         }
-        let (training, validation) = data.split(1.0 - share, self.settings.seed)?;
+        let (training, validation) = data.split(1.0 - fraction, self.settings.seed)?;
         self.fit_whole(&training, fit.validate(&validation)).await
     }
 

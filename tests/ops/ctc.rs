@@ -64,13 +64,13 @@ impl Trial {
         [outcomes.next().unwrap(), outcomes.next().unwrap()]
     }
 
-    /// Fails unless values are within a few roundings per time step, and gradients of shares of 1 too.
+    /// Fails unless values are within a few roundings per time step, and gradients of fractions of 1 too.
     fn check(&self, active: usize) -> usize {
         let steps = self.extents[0] as f64;
         self.check_within(active, |want, _| (8.0 + steps) * 4e-7 * (want.abs() + 0.01))
     }
 
-    /// The same with gradients near enough as shares of the largest: that of a class is a sum over states.
+    /// The same with gradients near enough as fractions of the largest: that of a class is a sum over states.
     fn check_shares(&self) -> usize {
         let steps = self.extents[0] as f64;
         self.check_within(self.extents[1], |_, largest| (8.0 + steps) * 4e-7 * largest)

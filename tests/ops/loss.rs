@@ -68,20 +68,20 @@ fn check(trial: &Trial, gpu: &wgrad::embed::Gpu, active: usize, reductions: &[Re
         let total: f64 = bounds.terms.iter().sum::<f64>()
             + ((terms.len().max(1) as f64).log2() + 4.0) * HALF_ULP * sum;
         let signed: f64 = terms.iter().sum();
-        let share = match reduction {
+        let factor = match reduction {
             Reduction::None | Reduction::Sum => 1.0,
             _ if signed == 0.0 => 1.0,
             _ => (value.want[0] / signed).abs(),
         };
         for (i, (&got, &want)) in value.got.iter().zip(&value.want).enumerate() {
-            let bound = if reduction == Reduction::None { bounds.terms[i] } else { total * share };
+            let bound = if reduction == Reduction::None { bounds.terms[i] } else { total * factor };
             let near = Tolerance::ulps(8.0).floor(bound).accepts(got, want);
             assert!(near, "{name}: value {i} is {got:e}, not {want:e}, bound {bound:e}");
         }
         for (input, gradient) in gradients.iter().enumerate() {
             for (i, (&got, &want)) in gradient.got.iter().zip(&gradient.want).enumerate() {
                 let (ulps, floor) = bounds.gradient[i];
-                let floor = floor * share.min(1.0) * trial.upstream.abs();
+                let floor = floor * factor.min(1.0) * trial.upstream.abs();
                 let near = Tolerance::ulps(ulps).floor(floor).accepts(got, want);
                 let x = trial.predictions[input][i];
                 assert!(near, "{name}: gradient {input}, {i} at {x:e} is {got:e}, not {want:e}");

@@ -107,10 +107,13 @@ fn hard_gumbel_choices_have_the_probabilities_of_the_softmax() {
     assert!(chosen.chunks(4).all(|row| row.iter().sum::<f32>() == 1.0));
     let total: f64 = logits.iter().map(|&x| f64::from(x).exp()).sum();
     for (col, &logit) in logits.iter().enumerate() {
-        let share = chosen.iter().skip(col).step_by(4).sum::<f32>() / rows as f32;
+        let fraction = chosen.iter().skip(col).step_by(4).sum::<f32>() / rows as f32;
         let want = f64::from(logit).exp() / total;
         let deviation = (want * (1.0 - want) / rows as f64).sqrt();
-        assert!((f64::from(share) - want).abs() < 4.0 * deviation, "{col}: {share}, not {want}");
+        assert!(
+            (f64::from(fraction) - want).abs() < 4.0 * deviation,
+            "{col}: {fraction}, not {want}"
+        );
     }
 }
 

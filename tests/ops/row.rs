@@ -37,8 +37,8 @@ fn logits(rows: usize, cols: usize) -> Vec<f32> {
     x
 }
 
-/// The worst error as a share of its bound.
-fn share(name: &str, got: &[f32], want: &[f64], bound: impl Fn(usize) -> Tolerance) -> f64 {
+/// The worst error as a ratio of its bound.
+fn ratio(name: &str, got: &[f32], want: &[f64], bound: impl Fn(usize) -> Tolerance) -> f64 {
     let mut worst = 0.0f64;
     for (i, (&got, &want)) in got.iter().zip(want).enumerate() {
         assert!(bound(i).accepts(got, want), "{name}: element {i} is {got:e}, not {want:e}");
@@ -71,7 +71,7 @@ fn check(gpu: &wgrad::embed::Gpu, (rows, cols): (usize, usize)) -> usize {
         let log = f.name() == "log_softmax";
         let size =
             if log { ulp((cols as f64).ln()) * kind.forward.ulps } else { kind.forward.floor };
-        let worst = share(&name, &forward.got, &forward.want, |i| {
+        let worst = ratio(&name, &forward.got, &forward.want, |i| {
             Tolerance::ulps(kind.forward.at(f.values(), below(i))).floor(size).flush_scale(2.0)
         });
 
@@ -99,7 +99,7 @@ fn check(gpu: &wgrad::embed::Gpu, (rows, cols): (usize, usize)) -> usize {
                 _ => y * (g + total) / scale,
             }
         };
-        let worst_back = share(&name, &backward.got, &backward.want, |i| {
+        let worst_back = ratio(&name, &backward.got, &backward.want, |i| {
             Tolerance::ulps(0.0).floor(kind.backward.ulps * ulp(terms(i))).flush_scale(4.0)
         });
         checks += forward.got.len() + backward.got.len();
@@ -179,7 +179,7 @@ fn check_axis(f: Activation, shape: &[usize], dim: isize) -> usize {
     let after = out.split(dim).unwrap();
     let outcomes = case.run(gpu(), &[y, dx]);
     for outcome in &outcomes {
-        share(&name, &outcome.got, &outcome.want, |_| Tolerance::ulps(8.0).floor(4e-6));
+        ratio(&name, &outcome.got, &outcome.want, |_| Tolerance::ulps(8.0).floor(4e-6));
     }
     // The same by hand: the rows one after the other.
     let f = f.with("dim", -1.0).unwrap();

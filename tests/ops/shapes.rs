@@ -70,8 +70,8 @@ fn dropout(gpu: &Gpu, len: usize, rate: f64) -> usize {
     let outcome = &case.run(gpu, &[y])[0];
     let kept = outcome.got.iter().filter(|&&y| y != 0.0).count() as f64;
     if len > 10_000 {
-        let share = kept / len as f64;
-        assert!((share - (1.0 - rate)).abs() < 0.02, "{name} kept {share}");
+        let fraction = kept / len as f64;
+        assert!((fraction - (1.0 - rate)).abs() < 0.02, "{name} kept {fraction}");
     }
     equal(&name, outcome)
 }

@@ -1,4 +1,4 @@
-//! Sizes at which an invocation that did its share alone would loop for more than 65 535 turns, after which llvmpipe ends its
+//! Sizes at which an invocation that did its part alone would loop for more than 65 535 turns, after which llvmpipe ends its
 //! loops: the work is shared or cut, or the size refused.
 
 use wgrad::__internal::spec::activation::ActivationKind;

@@ -113,7 +113,6 @@ impl<F: Real> Interpreter<F> {
         Self { progress, ..self }
     }
 
-    /// The program.
     pub(crate) fn program(&self) -> &Program {
         &self.program
     }

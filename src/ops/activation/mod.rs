@@ -17,18 +17,14 @@ use crate::spec::activation::Order;
 pub enum ActivationOp {
     /// `out = f(x)`; in place if `out` is `x`.
     Forward {
-        /// The function.
         f: Activation,
         /// The key of its random numbers, if it draws any.
         key: Option<Key>,
-        /// The input.
         x: Slot,
-        /// The output.
         out: Slot,
     },
     /// `grad_in = f'(saved)^T grad_out`; `saved` is f's input or output, as its registry entry says.
     Backward {
-        /// The function.
         f: Activation,
         /// The order of the derivative.
         order: Order,
@@ -43,9 +39,7 @@ pub enum ActivationOp {
     },
     /// `out = f(x)` for a parametric f.
     Parametric {
-        /// The function.
         f: Activation,
-        /// The input.
         x: Slot,
         /// The learned parameters.
         weight: Slot,
@@ -54,9 +48,7 @@ pub enum ActivationOp {
     },
     /// The gradients of `f(x)` for a parametric f.
     ParametricBackward {
-        /// The function.
         f: Activation,
-        /// The input.
         x: Slot,
         /// The learned parameters.
         weight: Slot,
@@ -70,7 +62,6 @@ pub enum ActivationOp {
 }
 
 impl ActivationOp {
-    /// The op's name.
     pub fn name(&self) -> String {
         match self {
             Self::Forward { f, .. } | Self::Parametric { f, .. } => {

@@ -31,7 +31,6 @@ pub struct ArithmeticOp {
 }
 
 impl ArithmeticOp {
-    /// The op's name.
     pub fn name(&self) -> String {
         match self.alpha {
             1.0 => self.f.name().into(),

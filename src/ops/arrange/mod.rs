@@ -31,13 +31,11 @@ pub enum ArrangeOp {
     Fill {
         /// The destination.
         out: Slot,
-        /// The value.
         value: f64,
     },
 }
 
 impl ArrangeOp {
-    /// The op's name.
     pub fn name(&self) -> String {
         match self {
             Self::Copy { scale: 1.0, .. } => "copy".into(),

@@ -44,7 +44,6 @@ pub enum IndexOp {
 }
 
 impl IndexOp {
-    /// The op's name.
     pub fn name(&self) -> String {
         match self {
             Self::GatherRows { .. } => "gather_rows".into(),

@@ -42,7 +42,6 @@ pub enum LinearOp {
 }
 
 impl LinearOp {
-    /// The op's name.
     pub fn name(&self) -> String {
         match self {
             Self::MatMul { form, .. } => format!("matmul.{}", form.name()),

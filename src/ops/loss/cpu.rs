@@ -5,7 +5,7 @@ use crate::engine::cpu::Memory;
 
 use crate::error::{Error, Result};
 use crate::ir::{DType, LossInputs, Program, Slot};
-use crate::numeric::{count, share, tree_sum};
+use crate::numeric::{count, reciprocal, tree_sum};
 use crate::ops::loss::{LossLayout, has_weighted_mean};
 use crate::shape::Shape;
 use crate::spec::loss::ctc::Sequence;
@@ -196,11 +196,11 @@ impl<F: Real> Classes<'_, F> {
             Reduction::Mean => targets.iter().map(|&target| self.weight(target)).sum(),
             Reduction::BatchMean => F::of(targets.len() as f64),
         };
-        let share = if divisor == F::zero() { F::zero() } else { F::one() / divisor };
+        let factor = if divisor == F::zero() { F::zero() } else { F::one() / divisor };
         let counts = Self { weights: None, ..*self };
         out.fill(F::zero());
         let pairs = out.iter_mut().zip(targets);
-        pairs.for_each(|(out, &target)| *out = counts.weight(target) * share);
+        pairs.for_each(|(out, &target)| *out = counts.weight(target) * factor);
     }
 }
 
@@ -224,7 +224,7 @@ impl<F: Real> Batch<'_, F> {
     }
 
     /// The factor of a term in the value, before its own weight.
-    fn share(&self) -> F {
+    fn factor(&self) -> F {
         let dtype = matches!(self.target, BatchTargets::Classes(_)).then_some(DType::U32);
         let weighted =
             has_weighted_mean(self.loss, self.reduction, dtype, self.class_weight.is_some());
@@ -234,7 +234,7 @@ impl<F: Real> Batch<'_, F> {
         }
         match self.layout.terms_per_sample(self.loss, self.reduction) {
             0 => F::one(),
-            terms => share(self.active_samples() * terms),
+            terms => reciprocal(self.active_samples() * terms),
         }
     }
 
@@ -419,8 +419,8 @@ impl<F: Real> Batch<'_, F> {
             place.copy_from_slice(&terms);
             return Ok(());
         }
-        let share = self.share();
-        terms.iter_mut().for_each(|term| *term = *term * share);
+        let factor = self.factor();
+        terms.iter_mut().for_each(|term| *term = *term * factor);
         out.fill(tree_sum(terms.len(), &|i| terms.get(i).copied().unwrap_or(F::zero())));
         Ok(())
     }
@@ -429,7 +429,7 @@ impl<F: Real> Batch<'_, F> {
     pub(crate) fn gradient(&self, input: usize, out: &mut [F]) -> Result<()> {
         out.fill(F::zero());
         let wrong = || Error::Internal(format!("{}: no room for its gradient", self.loss));
-        let scale = self.upstream * self.share();
+        let scale = self.upstream * self.factor();
         if self.loss.is_sequence() {
             let log_probs = self.log_probs();
             for (number, sequence) in self.sequences(&log_probs).enumerate() {

@@ -22,7 +22,6 @@ use crate::spec::{Loss, Reduction};
 pub enum LossOp {
     /// The loss over the active rows of a step, and its gradient.
     Loss {
-        /// The loss.
         loss: Loss,
         /// The reduction of the terms to the value.
         reduction: Reduction,
@@ -72,7 +71,6 @@ pub enum LossOp {
 }
 
 impl LossOp {
-    /// The op's name.
     pub fn name(&self) -> String {
         let lower = |reduction: &Reduction| format!("{reduction:?}").to_lowercase();
         match self {

@@ -4,7 +4,7 @@ use super::MetricOp;
 use crate::engine::cpu::Memory;
 use crate::error::Result;
 use crate::ir::StepEntry;
-use crate::numeric::{share, sum};
+use crate::numeric::{reciprocal, sum};
 use crate::ops::loss::{BatchTargets, TargetSlot};
 use crate::spec::loss::RowTarget;
 use crate::spec::metric::Mode;
@@ -42,7 +42,7 @@ fn mean<F: Real>(
     if let Some(k) = metric.top() {
         let mut right = vec![F::zero(); rows];
         right_rows(k, cols, prediction, target, entry, &mut right);
-        return share::<F>(rows) * sum(&right);
+        return reciprocal::<F>(rows) * sum(&right);
     }
     let Some(agreement) = metric.agrees() else { return F::zero() };
     let limit = F::of(agreement.limit);
@@ -58,7 +58,7 @@ fn mean<F: Real>(
     let elements = rows * cols;
     let figures: Vec<F> =
         prediction.iter().zip(target.values()).take(elements).map(figure).collect();
-    share::<F>(elements) * sum(&figures)
+    reciprocal::<F>(elements) * sum(&figures)
 }
 
 /// Writes 1 for each active row whose class is among the k largest scores, else 0.

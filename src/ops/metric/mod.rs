@@ -13,9 +13,7 @@ use crate::spec::Metric;
 /// The mean of a metric over the active rows of a step, or, for metrics that have one, the term of each row.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricOp {
-    /// The metric.
     pub metric: Metric,
-    /// The predictions.
     pub prediction: Slot,
     /// The targets, as for losses.
     pub target: Slot,
@@ -24,7 +22,6 @@ pub struct MetricOp {
 }
 
 impl MetricOp {
-    /// The op's name.
     pub fn name(&self) -> String {
         format!("metric.{}", self.metric)
     }

@@ -4,7 +4,7 @@ use super::NormOp;
 use crate::engine::cpu::Memory;
 use crate::error::Result;
 use crate::ir::{Slot, StepEntry};
-use crate::numeric::{count, share, sum};
+use crate::numeric::{count, reciprocal, sum};
 use crate::shape::Shape;
 use crate::spec::{Normalization, Real};
 use crate::walk::{at, change, put};
@@ -54,7 +54,7 @@ fn statistics<F: Real>(f: &Normalization, numbers: &[F]) -> (F, F) {
 }
 
 fn average<F: Real>(numbers: &[F]) -> F {
-    sum(numbers) * share(numbers.len())
+    sum(numbers) * reciprocal(numbers.len())
 }
 
 fn optional<'a, F: Real>(memory: &'a Memory<'_, F>, slot: Option<Slot>) -> Result<Option<&'a [F]>> {

@@ -41,16 +41,16 @@ impl NormOp {
             }
             NormOp::Backward { f, x, weight, grad_out, grad_in, grad_weight } => {
                 let shape = lowering.shape(*x)?;
-                let shares = lowering.scratch(shape.len())?;
+                let terms = lowering.scratch(shape.len())?;
                 let kernel = |lanes| kernels::backward(f.kind(), lanes, weight.is_some());
                 let call = lines(lowering, kernel, f, *x)?
                     .bind("grad_out", &lowering.region(*grad_out)?)
                     .bind("grad_in", &lowering.region(*grad_in)?)
-                    .bind("shares", &shares);
+                    .bind("terms", &terms);
                 lowering.push(bind_affine(lowering, call, *weight, None)?)?;
                 let Some(grad_weight) = grad_weight else { return Ok(()) };
                 let out = lowering.region(*grad_weight)?;
-                lowering.sum_blocks(shares, shape.rows(), shape.cols(), out)
+                lowering.sum_blocks(terms, shape.rows(), shape.cols(), out)
             }
         }
     }

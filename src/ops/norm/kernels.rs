@@ -72,7 +72,7 @@ pub(crate) fn forward(kind: NormalizationKind, lanes: Lanes, affine: Affine) -> 
 pub(crate) fn backward(kind: NormalizationKind, lanes: Lanes, weighted: bool) -> Kernel {
     let affine = Affine { weight: weighted, bias: true };
     let ([weight, _], [text, _]) = (affine.bindings(), affine.texts());
-    let bindings = [read("x"), weight, read("grad_out"), write("grad_in"), write("shares")];
+    let bindings = [read("x"), weight, read("grad_out"), write("grad_in"), write("terms")];
     let what = format!("backward{}", affine.suffix());
     lines(kind, lanes, &what, &[shader!("template/norm_backward"), text], &bindings)
 }

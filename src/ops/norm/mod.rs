@@ -23,7 +23,6 @@ pub enum NormOp {
         weight: Option<Slot>,
         /// The term added after that, per column.
         bias: Option<Slot>,
-        /// The output.
         out: Slot,
     },
     /// Updates running means of the columns' means and sample variances by the momentum. The variances are unchanged if
@@ -31,7 +30,6 @@ pub enum NormOp {
     Track {
         /// The normalization.
         f: Normalization,
-        /// The input.
         x: Slot,
         /// The running mean and variance.
         running: [Slot; 2],
@@ -40,7 +38,6 @@ pub enum NormOp {
     Evaluate {
         /// The normalization.
         f: Normalization,
-        /// The input.
         x: Slot,
         /// The mean and variance.
         running: [Slot; 2],
@@ -48,14 +45,12 @@ pub enum NormOp {
         weight: Option<Slot>,
         /// The term added after that, per column.
         bias: Option<Slot>,
-        /// The output.
         out: Slot,
     },
     /// The gradients of [`NormOp::Forward`].
     Backward {
         /// The normalization.
         f: Normalization,
-        /// The input.
         x: Slot,
         /// The factor of the normalized values, per column.
         weight: Option<Slot>,
@@ -79,7 +74,6 @@ impl NormOp {
         }
     }
 
-    /// The op's name.
     pub fn name(&self) -> String {
         match self {
             Self::Forward { f, .. } => format!("norm.{}.forward", f.name()),

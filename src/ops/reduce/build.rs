@@ -108,10 +108,10 @@ impl Program {
                 let marks = self.pull(name, f, (x, y), one)?;
                 let reduced: Vec<isize> = reduced.iter().map(|&axis| axis as isize).collect();
                 let equals = self.reduce(name, Reduce::L1Norm, marks, &reduced)?;
-                let share = self.arithmetic(name, Arithmetic::Div, grad_out, equals)?;
+                let part = self.arithmetic(name, Arithmetic::Div, grad_out, equals)?;
                 // Where nothing is marked the quotient is not finite, but no element receives it.
-                let share = self.reshape(name, share, ones)?;
-                self.pull(name, f, (x, y), share)
+                let part = self.reshape(name, part, ones)?;
+                self.pull(name, f, (x, y), part)
             }
             _ => self.pull(name, f, (x, y), wide),
         }

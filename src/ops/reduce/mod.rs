@@ -18,7 +18,6 @@ pub enum ReduceOp {
     Forward {
         /// The reduction.
         f: Reduce,
-        /// The input.
         x: Slot,
         /// The result.
         out: Slot,
@@ -32,7 +31,6 @@ pub enum ReduceOp {
     Backward {
         /// The reduction.
         f: Reduce,
-        /// The input.
         x: Slot,
         /// The result.
         y: Slot,
@@ -46,7 +44,6 @@ pub enum ReduceOp {
 }
 
 impl ReduceOp {
-    /// The op's name.
     pub fn name(&self) -> String {
         match self {
             Self::Forward { f, .. } => format!("reduce.{}", f.name()),

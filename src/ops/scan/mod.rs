@@ -27,7 +27,6 @@ pub struct ScanOp {
 }
 
 impl ScanOp {
-    /// The op's name.
     pub fn name(&self) -> String {
         if self.reversed { "cumsum_reversed".into() } else { "cumsum".into() }
     }

@@ -31,7 +31,6 @@ pub enum StepOp {
 }
 
 impl StepOp {
-    /// The op's name.
     pub fn name(&self) -> String {
         match self {
             Self::Gather { shuffle: Some(_), .. } => "gather.shuffled".into(),

@@ -45,7 +45,7 @@ impl UpdateOp {
                 memory.place(*skipped)?.fill(if skips { F::one() } else { F::zero() });
             }
             Self::Average { state, follows } => {
-                average(program, memory.weights, *state, F::of(entry.share), *follows)?;
+                average(program, memory.weights, *state, F::of(entry.average_weight), *follows)?;
             }
             Self::Direction { .. } => direction(program, memory.weights, entry),
             Self::Update { optimizer, loss, key } => {
@@ -132,14 +132,14 @@ fn state_of<F>(states: &mut [Vec<Vec<F>>], state: usize) -> Result<&mut Vec<Vec<
 fn accumulate<F: Real>(
     weights: &mut InterpreterWeights<F>,
     state: usize,
-    share: F,
+    weight: F,
     begins: bool,
 ) -> Result<()> {
     let sums = state_of(&mut weights.states, state)?.iter_mut();
     for (sum, grad) in
         sums.zip(&mut weights.grads).flat_map(|(sums, grads)| sums.iter_mut().zip(grads))
     {
-        *sum = if begins { F::zero() } else { *sum } + share * *grad;
+        *sum = if begins { F::zero() } else { *sum } + weight * *grad;
         *grad = *sum;
     }
     Ok(())
@@ -149,17 +149,17 @@ fn average<F: Real>(
     program: &Program,
     weights: &mut InterpreterWeights<F>,
     state: usize,
-    share: F,
+    weight: F,
     follows: bool,
 ) -> Result<()> {
-    if share == F::zero() {
+    if weight == F::zero() {
         return Ok(());
     }
     let means = state_of(&mut weights.states, state)?.iter_mut();
     for ((info, means), params) in program.params().iter().zip(means).zip(&mut weights.params) {
-        let copies = share == F::one() || !info.has_gradient;
+        let copies = weight == F::one() || !info.has_gradient;
         for (mean, param) in means.iter_mut().zip(params) {
-            *mean = if copies { *param } else { *mean + share * (*param - *mean) };
+            *mean = if copies { *param } else { *mean + weight * (*param - *mean) };
             if follows {
                 *param = *mean;
             }

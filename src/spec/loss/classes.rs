@@ -88,12 +88,12 @@ fn cross_entropy<F: Float>(
 ) -> F {
     let [x, ..] = row.inputs;
     let absent = row.is_class(*ignored);
-    let share = *smoothing / count(x.len().max(1));
+    let smoothed = *smoothing / count(x.len().max(1));
     let weight = |class| {
         if absent {
             return F::zero();
         }
-        row.class_weight(class) * ((F::one() - *smoothing) * row.target_weight(class) + share)
+        row.class_weight(class) * ((F::one() - *smoothing) * row.target_weight(class) + smoothed)
     };
     // The exponential of the largest score is 1, so the rest of the sum shows without cancellation how far its
     // probability is from 1.
@@ -175,7 +175,7 @@ fn multi_margin<F: Float>(
         return F::zero();
     };
     let square = *p == F::of(2.0);
-    let share = row.class_weight(class) / count(x.len());
+    let weight = row.class_weight(class) / count(x.len());
     let excess = |i: usize, x: F| {
         if i == class { F::zero() } else { (*margin - right + x).max(F::zero()) }
     };
@@ -191,9 +191,9 @@ fn multi_margin<F: Float>(
     let pull = total(x, |i, x| slope(excess(i, x)));
     write(gradient, |i| {
         let push = slope(excess(i, x.get(i).copied().unwrap_or(right)));
-        share * if i == class { -pull } else { push }
+        weight * if i == class { -pull } else { push }
     });
-    share
+    weight
         * total(x, |i, x| {
             let excess = excess(i, x);
             if square { excess * excess } else { excess }
@@ -212,8 +212,8 @@ fn multilabel_margin<F: Float>(
     let at = |class: usize| x.get(class).copied().unwrap_or(F::zero());
     let excess = |wrong: usize, right: usize| F::one() - at(right) + at(wrong);
     let wrong: Vec<usize> = (0..x.len()).filter(|class| !targets.contains(class)).collect();
-    let share = F::one() / count::<F>(x.len().max(1));
-    let over = |pairs: usize| share * count::<F>(pairs);
+    let scale = F::one() / count::<F>(x.len().max(1));
+    let over = |pairs: usize| scale * count::<F>(pairs);
     write(gradient, |class| {
         let times = targets.iter().filter(|&&target| target == class).count();
         if times > 0 {
@@ -225,7 +225,7 @@ fn multilabel_margin<F: Float>(
     });
     let per_wrong =
         |wrong: usize| targets.iter().map(|&right| excess(wrong, right).max(F::zero())).sum::<F>();
-    share * wrong.iter().map(|&wrong| per_wrong(wrong)).sum::<F>()
+    scale * wrong.iter().map(|&wrong| per_wrong(wrong)).sum::<F>()
 }
 
 fn multilabel_soft_margin<F: Float>(
@@ -234,12 +234,12 @@ fn multilabel_soft_margin<F: Float>(
     gradient: Gradient<'_, F>,
 ) -> F {
     let [x, ..] = row.inputs;
-    let share = F::one() / count::<F>(x.len().max(1));
+    let scale = F::one() / count::<F>(x.len().max(1));
     write(gradient, |i| {
         let (x, t) = (x.get(i).copied().unwrap_or(F::zero()), row.target_weight(i));
-        share * row.class_weight(i) * ((F::one() - t) * x.sigmoid() - t * (-x).sigmoid())
+        scale * row.class_weight(i) * ((F::one() - t) * x.sigmoid() - t * (-x).sigmoid())
     });
-    share
+    scale
         * total(x, |i, x| {
             let t = row.target_weight(i);
             row.class_weight(i) * (t * (-x).softplus() + (F::one() - t) * x.softplus())

@@ -127,10 +127,10 @@ impl Sequence<'_> {
             };
             let backward: Vec<f64> = (0..count).map(onward).collect();
             for state in 0..count {
-                let share = (at(row, state) + at(&backward, state) - total).exp();
+                let posterior = (at(row, state) + at(&backward, state) - total).exp();
                 let place = t * self.stride + self.class(state).min(self.classes);
                 if self.class(state) < self.classes {
-                    change(out, place, |out| *out -= scale * share);
+                    change(out, place, |out| *out -= scale * posterior);
                 }
             }
             after = Some(backward);

@@ -152,24 +152,24 @@ fn triplet_margin<F: Float>(
         total(x, |i, x| (x - at(y, i) + *eps).abs().powf(*p)).powf(F::one() / *p)
     };
     let distances = [norm(a, positive), norm(a, negative), norm(positive, negative)];
-    let (shares, value) = triplet(distances, *margin, *swap != F::zero());
+    let (weights, value) = triplet(distances, *margin, *swap != F::zero());
     let input = gradient.as_ref().map_or(0, |(input, _)| *input);
     let pairs = PAIRS.get(input).copied().unwrap_or_default();
     let own = row.inputs.get(input).copied().unwrap_or_default();
     write(gradient, |i| {
         let slope = |(pair, other, first): (usize, usize, bool)| {
             let other = row.inputs.get(other).copied().unwrap_or_default();
-            let (distance, share) = (at(&distances, pair), at(&shares, pair));
+            let (distance, weight) = (at(&distances, pair), at(&weights, pair));
             let (sign, d) = if first {
                 (F::one(), at(own, i) - at(other, i) + *eps)
             } else {
                 (-F::one(), at(other, i) - at(own, i) + *eps)
             };
             // The direction is undefined at distance 0.
-            if distance == F::zero() || share == F::zero() {
+            if distance == F::zero() || weight == F::zero() {
                 return F::zero();
             }
-            share * sign * d.sign() * (d.abs() / distance).powf(*p - F::one())
+            weight * sign * d.sign() * (d.abs() / distance).powf(*p - F::one())
         };
         pairs.into_iter().map(slope).sum()
     });
@@ -184,15 +184,15 @@ fn triplet_margin_cosine<F: Float>(
     let [a, positive, negative] = row.inputs;
     let distance = |x: &[F], y: &[F]| F::one() - Cosine::of(x, y, *eps).value();
     let distances = [distance(a, positive), distance(a, negative), distance(positive, negative)];
-    let (shares, value) = triplet(distances, *margin, *swap != F::zero());
+    let (weights, value) = triplet(distances, *margin, *swap != F::zero());
     let input = gradient.as_ref().map_or(0, |(input, _)| *input);
     let own = row.inputs.get(input).copied().unwrap_or_default();
     let pairs = PAIRS.get(input).copied().unwrap_or_default().map(|(pair, other, _)| {
         let other = row.inputs.get(other).copied().unwrap_or_default();
-        (at(&shares, pair), other, Cosine::of(own, other, *eps))
+        (at(&weights, pair), other, Cosine::of(own, other, *eps))
     });
     write(gradient, |i| {
-        pairs.iter().map(|(share, other, cosine)| -*share * cosine.slope(own, other, i)).sum()
+        pairs.iter().map(|(weight, other, cosine)| -*weight * cosine.slope(own, other, i)).sum()
     });
     value
 }

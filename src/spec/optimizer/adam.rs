@@ -199,13 +199,13 @@ entries! { OptimizerKind;
                 eps_root, has_previous
             ],
             [_, _, _, _, beta1, beta2, beta3, eps, eps_root, paper, ..], t, lr => {
-                let share = if *paper == 1.0 { *beta2 } else { 1.0 - beta2 };
+                let weight = if *paper == 1.0 { *beta2 } else { 1.0 - beta2 };
                 [
                     lr / (1.0 - beta1.powf(t)),
-                    lr * share / (1.0 - beta2.powf(t)),
+                    lr * weight / (1.0 - beta2.powf(t)),
                     1.0 - beta1,
                     1.0 - beta2,
-                    share,
+                    weight,
                     *beta3,
                     1.0 - beta3,
                     1.0 - beta3.powf(t),

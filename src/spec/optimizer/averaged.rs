@@ -50,14 +50,14 @@ entries! { OptimizerKind;
             p = lerp(z, x, beta1)",
         source: "optax.contrib.schedule_free_sgd; Defazio et al. 2024",
         kind: OptimizerKind {
-            carried: SHARE,
+            carried: FRACTION,
             ..optimizer!("schedule_free_sgd", states: ["z"], count: |_| 1, init: |_| [0.0; 4],
-                scalars: [rate, beta1, decay, power, is_first, share],
+                scalars: [rate, beta1, decay, power, is_first, fraction],
                 [_, decay, _, beta1, power, ..], t, lr => [lr, *beta1, *decay, *power, if t == 1.0 { 1.0 } else { 0.0 }, 0.0],
                 param, grad, state, tensor tensor => {
                     let old = if is_first == F::one() { param } else { state[0] };
                     state[0] = old - tensor.multiplier * rate * (grad + decay * tensor.decays * param);
-                    towards_mean(param, old, state[0], beta1, share)
+                    towards_mean(param, old, state[0], beta1, fraction)
                 })
         },
     }
@@ -72,9 +72,9 @@ entries! { OptimizerKind;
         formula: "as schedule_free_sgd with g / (sqrt(v / (1 - beta2^t)) + eps) for g, v = lerp(g^2, v, beta2)",
         source: "optax.contrib.schedule_free_adamw; Defazio et al. 2024",
         kind: OptimizerKind {
-            carried: SHARE,
+            carried: FRACTION,
             ..optimizer!("schedule_free_adamw", states: ["z", "exp_avg_sq"], count: |_| 2, init: |_| [0.0; 4],
-                scalars: [rate, beta1, decay, power, is_first, share, beta2, one_minus_beta2, root_correction, eps],
+                scalars: [rate, beta1, decay, power, is_first, fraction, beta2, one_minus_beta2, root_correction, eps],
                 [_, decay, _, beta1, power, beta2, eps, ..], t, lr => [
                     lr, *beta1, *decay, *power, if t == 1.0 { 1.0 } else { 0.0 }, 0.0,
                     *beta2, 1.0 - beta2, (1.0 - beta2.powf(t)).sqrt(), *eps,
@@ -84,35 +84,35 @@ entries! { OptimizerKind;
                     state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
                     let direction = grad / (state[1].sqrt() / root_correction + eps) + decay * tensor.decays * param;
                     state[0] = old - tensor.multiplier * rate * direction;
-                    towards_mean(param, old, state[0], beta1, share)
+                    towards_mean(param, old, state[0], beta1, fraction)
                 })
         },
     }
 }
 
 /// The newest point's weight in the weighted mean; points are weighted by a power of the largest rate so far.
-fn share<F: Float>(scalars: &mut Scalars<F>, _loss: F, numbers: &mut [F; MAX_CARRIED]) {
-    let [rate, _, _, power, _, share, ..] = scalars;
+fn fraction<F: Float>(scalars: &mut Scalars<F>, _loss: F, numbers: &mut [F; MAX_CARRIED]) {
+    let [rate, _, _, power, _, fraction, ..] = scalars;
     let largest = numbers[1].max(*rate);
     let weight = largest.powf(*power);
     let sum = numbers[0] + weight;
-    *share = if sum > F::zero() { weight / sum } else { F::zero() };
+    *fraction = if sum > F::zero() { weight / sum } else { F::zero() };
     (numbers[0], numbers[1]) = (sum, largest);
 }
 
-const SHARE: Option<Carried> = Some(Carried {
+const FRACTION: Option<Carried> = Some(Carried {
     shader: include_str!("../../../shaders/carry/schedule_free.wgsl"),
     names: &["weight_sum", "max_lr"],
     initial: [0.0; MAX_CARRIED],
     takes_loss: false,
-    passes: Both { f32: share::<f32>, f64: share::<f64> },
+    passes: Both { f32: fraction::<f32>, f64: fraction::<f64> },
 });
 
 /// The change of the evaluation point y when the base point z moves from `old` to `next` and is averaged into the mean
 /// x.
-fn towards_mean<F: Float>(param: F, old: F, next: F, beta1: F, share: F) -> F {
+fn towards_mean<F: Float>(param: F, old: F, next: F, beta1: F, fraction: F) -> F {
     let mean = (param - (F::one() - beta1) * old) / beta1;
-    param - next - beta1 * (F::one() - share) * (mean - next)
+    param - next - beta1 * (F::one() - fraction) * (mean - next)
 }
 
 /// The mean kept by an optimizer of this file.

@@ -25,8 +25,8 @@ entries! { OptimizerKind;
             ["exp_avg", "accumulators"], |_| 2, |_| [0.0; 4],
             [rate, beta1, one_minus_beta1, beta2, square_share, eps],
             [_, _, _, _, beta1, beta2, eps, ..], _t, lr => {
-                let share = if *beta2 == 1.0 { 1.0 } else { 1.0 - beta2 };
-                [lr, *beta1, 1.0 - beta1, *beta2, share, *eps]
+                let weight = if *beta2 == 1.0 { 1.0 } else { 1.0 - beta2 };
+                [lr, *beta1, 1.0 - beta1, *beta2, weight, *eps]
             },
             |shared, params, grads, states| {
                 let Some((lines, states)) = states.split_last_mut() else { return };
@@ -59,7 +59,7 @@ entries! { OptimizerKind;
         source: "torch.optim.Adafactor, its eps1 the float32 epsilon; Shazeer and Stern 2018; five dispatches per segment",
         kind: optimizer!(@ Takes::Lines { norms: true, late: false }, "adafactor",
             ["variances"], |_| 1, |_| [0.0; 4],
-            [rate, most, share, eps1, least, eps2, d],
+            [rate, most, weight, eps1, least, eps2, d],
             [_, _, _, _, beta2_decay, eps1, eps2, d, ..], t, lr => {
                 // `f32` cannot represent the square of a very small eps1.
                 let least = (eps1 * eps1).max(f32::MIN_POSITIVE.into());
@@ -68,7 +68,7 @@ entries! { OptimizerKind;
             |shared, params, grads, states| {
                 let Some((lines, states)) = states.split_last_mut() else { return };
                 let new = settled(shared, (params, grads), lines, |grad: F, _, _| grad * grad, |a, b| a + b,
-                    |old, total, len| old + share * (total / len - old));
+                    |old, total, len| old + weight * (total / len - old));
                 lines.copy_from_slice(&new);
                 let [rows, cols] = shared.tensor.sides;
                 let mean = number(lines, rows + cols).at_least(eps1);

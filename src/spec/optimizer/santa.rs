@@ -107,8 +107,8 @@ const SANTA_E: OptimizerKind = optimizer!("santa", states: ["square_avg", "alpha
         let Some([square, scale, old_scale, friction, old]) = begun else { return F::zero() };
         let (half, splits) = (F::of(0.5), splits == F::one());
         // The fraction of the friction's update before the gradient step; the rest follows it.
-        let share = explores * if splits { half } else { F::one() };
-        state[1] = friction + share * (old * old - heat);
+        let factor = explores * if splits { half } else { F::one() };
+        state[1] = friction + factor * (old * old - heat);
         let damping = if splits { (-half * state[1]).exp() } else { F::one() - state[1] };
         let mut momentum = damping * old - rate * scale * grad;
         if explores == F::one() {
@@ -118,7 +118,7 @@ const SANTA_E: OptimizerKind = optimizer!("santa", states: ["square_avg", "alpha
         }
         if splits {
             momentum = damping * momentum;
-            state[1] = state[1] + share * (momentum * momentum - heat);
+            state[1] = state[1] + factor * (momentum * momentum - heat);
         }
         (state[0], state[2]) = (square, momentum);
         if splits { -half * scale * (old + momentum) } else { -scale * momentum }

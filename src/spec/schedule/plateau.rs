@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_negative_loss_must_fall_by_a_share_of_its_magnitude() {
+    fn a_negative_loss_must_fall_by_a_fraction_of_its_magnitude() {
         assert_eq!(scale(&[-1.0, -1.0]), 0.5);
         assert_eq!(scale(&[-1.0, -0.95, -1.05]), 0.25);
         assert_eq!(scale(&[-1.0, -1.11, -1.23]), 1.0);

@@ -170,8 +170,8 @@ entries! { ScheduleKind;
 
 const AT_LEAST_ONE: Range = Range::new(std::ops::Bound::Included(1.0), std::ops::Bound::Unbounded);
 
-fn half_cosine(from: f64, to: f64, share: f64) -> f64 {
-    to + (from - to) * (1.0 + (PI * share).cos()) / 2.0
+fn half_cosine(from: f64, to: f64, progress: f64) -> f64 {
+    to + (from - to) * (1.0 + (PI * progress).cos()) / 2.0
 }
 
 fn cosine_restarts([period, growth, min, ..]: &Values, lr: f64, step: f64) -> f64 {
@@ -200,11 +200,11 @@ fn one_cycle(&[total, start, linear, three]: &[f64; 4], points: [f64; 4], step: 
     let mut began = 0.0;
     for &(end, from, to) in phases {
         if step <= end {
-            let share = if end > began { (step - began) / (end - began) } else { 1.0 };
+            let progress = if end > began { (step - began) / (end - began) } else { 1.0 };
             return if linear == 1.0 {
-                from + (to - from) * share
+                from + (to - from) * progress
             } else {
-                half_cosine(from, to, share)
+                half_cosine(from, to, progress)
             };
         }
         began = end;

@@ -35,7 +35,6 @@ impl Dispatch {
         &self.pipeline.pipeline
     }
 
-    /// The kernel.
     pub(crate) fn kernel(&self) -> &Kernel {
         &self.pipeline.kernel
     }

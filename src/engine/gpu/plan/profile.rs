@@ -48,12 +48,12 @@ impl fmt::Display for Profile {
         writeln!(f, "mean of {} steps by the {clock}'s clock", self.steps)?;
         let seconds = |time: Duration| time.as_secs_f64().max(1e-9);
         for ProfileRow { label, time, bytes, flops } in &self.rows {
-            let share = 100.0 * time.as_secs_f64() / seconds(total);
+            let percent = 100.0 * time.as_secs_f64() / seconds(total);
             let rate = |count: u64| count as f64 / seconds(*time) / 1e9;
             let (micros, gb, gflop) = (time.as_secs_f64() * 1e6, rate(*bytes), rate(*flops));
             writeln!(
                 f,
-                "  {label:<44} {micros:>10.1} us {share:>5.1} % {gb:>8.2} GB/s {gflop:>8.2} Gflop/s"
+                "  {label:<44} {micros:>10.1} us {percent:>5.1} % {gb:>8.2} GB/s {gflop:>8.2} Gflop/s"
             )?;
         }
         writeln!(f, "  {:<44} {:>10.1} us", "total", total.as_secs_f64() * 1e6)

@@ -108,7 +108,6 @@ impl Site<'_> {
             && region.buffer.usage().contains(wgpu::BufferUsages::UNIFORM)
     }
 
-    /// The first dispatch.
     fn first_dispatch(self, chain: &LayerChain, weights: &PlanWeights) -> Judged<FusedStep> {
         let Self { gpu, program, .. } = self;
         let [segment] = &weights.segments[..] else {
