@@ -34,6 +34,7 @@ fn every_file_has_its_cases() {
     assert_eq!(load("algebra").len(), 82);
     let losses = load("losses");
     assert_eq!(losses.len(), 472);
+    let losses = [losses, load("losses_formulas")].concat();
     let names: BTreeSet<&str> = Loss::all().map(|loss| loss.name()).collect();
     assert_eq!(ops(&losses), names.into_iter().collect::<Vec<_>>());
     let optimizers = load("optimizers");
@@ -60,7 +61,7 @@ fn inputs_are_exact_in_f32_and_everything_is_finite() {
     let outputs =
         ["y", "grad_in", "grad_second", "grad_third", "grad_learned", "param_1", "param_100"];
     let mut inputs = 0;
-    for case in ["activations", "activations_jax", "losses", "optimizers"]
+    for case in ["activations", "activations_jax", "losses", "losses_formulas", "optimizers"]
         .iter()
         .flat_map(|name| load(name))
     {
@@ -122,7 +123,7 @@ fn softmax_rows_sum_to_1_and_their_gradients_to_0() {
 
 #[test]
 fn mean_and_sum_reduce_what_none_gives() {
-    let cases = load("losses");
+    let cases = [load("losses"), load("losses_formulas")].concat();
     for none in cases.iter().filter(|case| case.reduction.as_deref() == Some("none")) {
         let other = |reduction| find(&cases, &none.name.replace(".none", reduction));
         let (y, sum, mean) = (none.tensor("y"), other(".sum"), other(".mean"));

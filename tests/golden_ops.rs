@@ -131,8 +131,15 @@ fn losses_and_their_gradients_are_pytorchs() {
 }
 
 #[test]
+fn losses_of_no_package_and_their_gradients_are_their_formulas() {
+    let cases = load("losses_formulas");
+    assert_eq!(cases.len(), 24);
+    cases.iter().for_each(check_loss);
+}
+
+#[test]
 fn every_loss_has_a_dozen_golden_cases_with_each_reduction_and_option_among_them() {
-    let cases = load("losses");
+    let cases = [load("losses"), load("losses_formulas")].concat();
     for loss in Loss::all() {
         let own: Vec<&Golden> = cases.iter().filter(|case| case.op == loss.name()).collect();
         assert!(own.len() >= 12, "{loss}: {} cases", own.len());

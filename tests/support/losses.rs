@@ -59,6 +59,7 @@ pub fn losses() -> Vec<Loss> {
         "multi_margin(p=2, margin=0.5)",
         "dice(smoothing=0.125)",
         "cosine_similarity_loss(eps=0.5)",
+        "relative_l2(eps=2.5)",
         "margin_ranking(margin=0.75)",
         "cosine_embedding(margin=0.25)",
         "triplet_margin(swap=1)",
@@ -115,7 +116,9 @@ pub fn trials(loss: Loss, shape: &[usize], hard: bool) -> Vec<Trial> {
             let predictions = row_predictions(&loss, row.inputs, rows, cols, hard);
             let target = |form: &TargetForm| match form {
                 TargetForm::Values => Target::Values(match loss.name() {
-                    "cosine_similarity_loss" => near_copies(&predictions[0], cols, hard),
+                    "cosine_similarity_loss" | "relative_l2" => {
+                        near_copies(&predictions[0], cols, hard)
+                    }
                     "multilabel_soft_margin" | "dice" => uniform(7, len),
                     _ => soft_rows(5, len / cols.max(1), cols),
                 }),

@@ -11,6 +11,7 @@ import algebra
 import ctc_long
 import losses
 import losses_composed
+import losses_formulas
 import optimizers
 import optimizers_lbfgs
 import optimizers_matrix
@@ -44,7 +45,7 @@ against torch's own op; `categorical_cross_entropy`, which torch does not have, 
 -sum(t·log(clamp(p, 1e-7, 1 - 1e-7))) per row, with torch's derivative of clamp; `quantile`, `mape`, `msle`,
 `squared_hinge`, `exponential_loss`, `categorical_hinge` and `dice` are their formulas in torch, `squared_error`,
 `log_cosh`, `hinge` and `focal` those of optax (the first and third also in torch). `muon` is torch's own code with float64 in the place of bfloat16. `optimizers_papers` is of no package:
-its formulas are written in numpy from the papers that the script names. `torch_mlp` is no golden file of
+its formulas are written in numpy from the papers that the script names; so are those of `losses_formulas`. `torch_mlp` is no golden file of
 this kind but a state_dict in float32, as torch saves it; its outputs are of this kind.
 `ctc_long` stores neither its logits, which `tools/golden/ctc_long.py` says how to make, nor more than a sample of each gradient.
 """
@@ -64,6 +65,7 @@ def main():
         (ctc_long, "ctc_long"),
         (losses, "losses"),
         (losses_composed, "losses_composed"),
+        (losses_formulas, "losses_formulas"),
         (optimizers, "optimizers"),
         (optimizers_lbfgs, "optimizers_lbfgs"),
         (optimizers_matrix, "optimizers_matrix"),

@@ -108,6 +108,25 @@ entries! { LossKind;
             |_, y, t| F::of(100.0) * ((t - y).abs() / t.abs().max(F::of(1e-7))),
             |_, y, t| F::of(100.0) * (y - t).sign() / t.abs().max(F::of(1e-7))),
     }
+    smape {
+        aliases: [Alias::of("symmetric_mean_absolute_percentage_error")],
+        params: [],
+        formula: "200 |y - t| / (|y| + |t|), 0 where both are 0",
+        source: "Armstrong 1985 as Makridakis 1993 has it, with magnitudes: 0 to 200; gradient 0 at equality, half of its jump at y = 0",
+        kind: elementwise!("smape", Real to Real, kinks: |_, t| vec![0.0, t],
+            |_, y, t| {
+                let (m, ratio) = magnitudes(y, t);
+                let opposite = y.sign() * t.sign() == -F::one();
+                let near = F::of(200.0) * ((y - t).abs() / m) / (F::one() + ratio);
+                where_true(m != F::zero(), if opposite { F::of(200.0) } else { near })
+            },
+            |_, y, t| {
+                let (m, ratio) = magnitudes(y, t);
+                let side = F::of(200.0) * (F::one() + y.sign() * t.sign()) * (y - t).sign();
+                let sum = F::one() + ratio;
+                where_true(m != F::zero(), side * (t.abs() / m) / (sum * sum) / m)
+            }),
+    }
     msle {
         aliases: [Alias::of("mean_squared_logarithmic_error")],
         params: [],
@@ -303,6 +322,12 @@ fn where_true<F: Float>(condition: bool, slope: F) -> F {
 
 fn half<F: Float>() -> F {
     F::of(0.5)
+}
+
+/// The larger magnitude of two numbers, and the smaller one divided by it.
+fn magnitudes<F: Float>(y: F, t: F) -> (F, F) {
+    let most = y.abs().max(t.abs());
+    (most, y.abs().min(t.abs()) / most)
 }
 
 /// log((1 + y) / (1 + t)); for close arguments computed from their difference, which is exact.

@@ -19,6 +19,14 @@ entries! { LossKind;
         kind: row!(cosine_similarity_loss, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Values], class_weight: false,
             weighted_mean: false),
     }
+    relative_l2 {
+        aliases: [],
+        params: [Param::new("eps", 1e-8, Range::POSITIVE)],
+        formula: "|y - t| / max(|t|, eps) per row",
+        source: "Li et al. 2021, Fourier neural operator: LpLoss with p = 2; gradient 0 at equality",
+        kind: row!(relative_l2, peak: false, sums: 4, inputs: 1, axis: Last, targets: [Values], class_weight: false,
+            weighted_mean: false),
+    }
     cosine_embedding {
         aliases: [],
         params: [Param::new("margin", 0.0, Range::new(Included(-1.0), Included(1.0)))],
@@ -64,6 +72,21 @@ fn cosine_similarity_loss<F: Float>(
     let cosine = Cosine::of(y, t, *eps);
     write(gradient, |i| -cosine.slope(y, t, i));
     F::one() - cosine.value()
+}
+
+fn relative_l2<F: Float>(
+    [eps, ..]: &Values<F>,
+    row: &RowView<'_, F>,
+    gradient: Gradient<'_, F>,
+) -> F {
+    let [y, ..] = row.inputs;
+    let RowTarget::Values(t) = row.target else { return F::zero() };
+    let difference = |i: usize| at(y, i) - at(t, i);
+    let error = total(y, |i, _| difference(i) * difference(i)).sqrt();
+    let size = total(t, |_, t| t * t).sqrt().max(*eps);
+    let slope = |i: usize| difference(i) / (error * size);
+    write(gradient, |i| if error == F::zero() { F::zero() } else { slope(i) });
+    error / size
 }
 
 /// The cosine of two vectors a and b, with each norm at least eps.
