@@ -1,11 +1,13 @@
-// selu: 1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * (exp(x) - 1))
-const SCALE = 1.0507009873554805;
-const ALPHA = 1.6732632423543772;
+// selu: scale * (x if x > 0 else alpha * (exp(x) - 1))
+struct Hyper {
+    alpha: f32,
+    scale: f32,
+}
 
 fn forward(x: f32) -> f32 {
-    return SCALE * select(ALPHA * expm1(x), x, x > 0.0);
+    return params.hyper.scale * select(params.hyper.alpha * expm1(x), x, x > 0.0);
 }
 
 fn derivative(x: f32) -> f32 {
-    return SCALE * select(ALPHA * safe_exp(x), 1.0, x > 0.0);
+    return params.hyper.scale * select(params.hyper.alpha * safe_exp(x), 1.0, x > 0.0);
 }

@@ -1,4 +1,5 @@
-// adabound: as adam, each step size clamped to final_lr (1 - 1 / (gamma t + 1)) .. final_lr (1 + 1 / (gamma t))
+// adabound: as adam, each step size clamped to final_lr (1 - 1 / (gamma t + 1)) .. final_lr (1 + 1 / (gamma t));
+// with sqrt_decay then divided by sqrt(t)
 struct Scalars {
     step_size: f32,
     one_minus_beta1: f32,

@@ -1,4 +1,5 @@
-// sgd: b = momentum b + (1 - dampening) g; p -= lr b, or lr (g + momentum b) with nesterov
+// sgd: b = momentum b + (1 - dampening) g; p -= lr b, or lr (g + momentum b) with nesterov;
+// rate_in_velocity: b = momentum b + (1 - dampening) lr g; p -= b, or lr g + momentum b
 struct Scalars {
     rate: f32,
     momentum: f32,

@@ -17,4 +17,5 @@ mod row;
 mod scan;
 mod shapes;
 mod symmetric;
+mod textbook;
 mod turns;

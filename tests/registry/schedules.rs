@@ -14,6 +14,10 @@ fn schedules_have_their_known_values() {
     assert_eq!([0, 9, 10, 19, 20].map(|t| step.rate(t, 1.0)), [1.0, 1.0, 0.5, 0.5, 0.25]);
     near(Schedule::exponential(0.9).unwrap().rate(3, 2.0), 1.458);
     assert_eq!(Schedule::inverse_time(1e-3).unwrap().rate(1000, 0.1), 0.05);
+    let root = Schedule::inverse_sqrt(1.0).unwrap();
+    assert_eq!([0, 3, 99].map(|t| root.rate(t, 2.0)), [2.0, 1.0, 0.2]);
+    assert_eq!(Schedule::inverse_sqrt(0.03).unwrap().rate(100, 1.0), 0.5);
+    assert!(Schedule::inverse_sqrt(-1.0).is_err());
     let cosine = Schedule::cosine(100.0, 0.1).unwrap();
     near(cosine.rate(0, 1.0), 1.0);
     near(cosine.rate(50, 1.0), 0.55);

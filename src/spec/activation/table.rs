@@ -124,11 +124,11 @@ entries! { ActivationKind;
     }
     step {
         aliases: [Alias::of("heaviside")],
-        params: [],
-        formula: "1 if x > 0 else 0",
+        params: [Param::new("threshold", 0.0, Range::FINITE)],
+        formula: "1 if x > threshold else 0",
         source: "torch.heaviside(x, 0); derivative 0",
-        kind: elementwise!("step", initializer: XAVIER, saves: Input, kinks: |_| vec![0.0], forward: EXACT, derivative: EXACT,
-            x, _ => if x.is_nan() { x } else if x > F::zero() { F::one() } else { F::zero() },
+        kind: elementwise!("step", initializer: XAVIER, saves: Input, kinks: |[threshold, ..]| vec![*threshold], forward: EXACT, derivative: EXACT,
+            x, [threshold, ..] => if x.is_nan() { x } else if x > *threshold { F::one() } else { F::zero() },
             _x, _ => F::zero()),
     }
     bent_identity {
@@ -187,12 +187,12 @@ entries! { ActivationKind;
     }
     selu {
         aliases: [],
-        params: [],
-        formula: "1.0507009873554805 * (x if x > 0 else 1.6732632423543772 * (exp(x) - 1))",
-        source: "torch.nn.SELU; Klambauer et al. 2017; derivative 1.758 at 0",
+        params: [Param::new("alpha", SELU_ALPHA, Range::FINITE), Param::new("scale", SELU_SCALE, Range::FINITE)],
+        formula: "scale * (x if x > 0 else alpha * (exp(x) - 1))",
+        source: "torch.nn.SELU; Klambauer et al. 2017; derivative scale * alpha at 0",
         kind: elementwise!("selu", initializer: LECUN, saves: Input, kinks: |_| vec![0.0], forward: EXPM1, derivative: EXPM1,
-            x, _ => F::of(SELU_SCALE) * if x > F::zero() { x } else { F::of(SELU_ALPHA) * x.exp_m1() },
-            x, _ => F::of(SELU_SCALE) * if x > F::zero() { F::one() } else { F::of(SELU_ALPHA) * x.exp() }),
+            x, [alpha, scale, ..] => *scale * if x > F::zero() { x } else { *alpha * x.exp_m1() },
+            x, [alpha, scale, ..] => *scale * if x > F::zero() { F::one() } else { *alpha * x.exp() }),
     }
     celu {
         aliases: [],

@@ -1,7 +1,8 @@
 //! The Adam family: exponential moving averages of the first and second moments.
 
 use super::params::{
-    ABOVE_ONE, AMSGRAD, BETA1, BETA2, COUPLED, DECOUPLED, MAXIMIZE, decay, eps, lr,
+    ABOVE_ONE, AMSGRAD, BETA1, BETA2, BIAS_CORRECTION, COUPLED, DECOUPLED, EPS_ROOT, MAXIMIZE,
+    decay, eps, lr,
 };
 use super::{
     Carried, MAX_CARRIED, MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer,
@@ -16,14 +17,19 @@ use crate::spec::registry::{Alias, Choice, Entry, Values};
 entries! { OptimizerKind;
     adam {
         aliases: [Alias::with("amsgrad", &[("amsgrad", 1.0)])],
-        params: [lr(1e-3), decay(0.0), COUPLED, MAXIMIZE, BETA1, BETA2, eps(1e-8), AMSGRAD],
-        formula: "m = lerp(g, m, beta1); v = lerp(g^2, v, beta2); p -= lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + eps)",
-        source: "torch.optim.Adam; Kingma and Ba 2015; amsgrad: Reddi et al. 2018",
+        params: [
+            lr(1e-3), decay(0.0), COUPLED, MAXIMIZE, BETA1, BETA2, eps(1e-8), AMSGRAD, EPS_ROOT, BIAS_CORRECTION,
+        ],
+        formula: "m = lerp(g, m, beta1); v = lerp(g^2, v, beta2); \
+            p -= lr m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t) + eps_root) + eps); without bias_correction 1 for both 1 - beta^t",
+        source: "torch.optim.Adam; Kingma and Ba 2015; amsgrad: Reddi et al. 2018; eps_root: optax.adam",
         kind: ADAM,
     }
     adamw {
         aliases: [],
-        params: [lr(1e-3), decay(1e-2), DECOUPLED, MAXIMIZE, BETA1, BETA2, eps(1e-8), AMSGRAD],
+        params: [
+            lr(1e-3), decay(1e-2), DECOUPLED, MAXIMIZE, BETA1, BETA2, eps(1e-8), AMSGRAD, EPS_ROOT, BIAS_CORRECTION,
+        ],
         formula: "p -= lr weight_decay p, then as adam",
         source: "torch.optim.AdamW; Loshchilov and Hutter 2019",
         kind: ADAM,
@@ -96,18 +102,22 @@ entries! { OptimizerKind;
             lr(1e-3), decay(0.0), COUPLED, MAXIMIZE, BETA1, BETA2, eps(1e-8),
             Param::new("final_lr", 0.1, Range::POSITIVE),
             Param::new("gamma", 1e-3, Range::POSITIVE),
-            AMSGRAD,
+            AMSGRAD, BIAS_CORRECTION, Param::flag("sqrt_decay", false),
         ],
-        formula: "as adam, each step size clamped to final_lr (1 - 1 / (gamma t + 1)) .. final_lr (1 + 1 / (gamma t))",
-        source: "Luo et al. 2019, Adaptive gradient methods with dynamic bound of learning rate; amsgrad gives amsbound",
+        formula: "as adam, each step size clamped to final_lr (1 - 1 / (gamma t + 1)) .. final_lr (1 + 1 / (gamma t)); \
+            with sqrt_decay then divided by sqrt(t)",
+        source: "Luo et al. 2019, Adaptive gradient methods with dynamic bound of learning rate, and its code; \
+            the paper's algorithm has sqrt_decay and no bias_correction; amsgrad gives amsbound",
         kind: optimizer!("adabound", states: ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
             count: |[_, _, _, _, _, _, _, _, _, amsgrad, ..]| if *amsgrad == 1.0 { 3 } else { 2 }, init: |_| [0.0; 4],
             scalars: [step_size, one_minus_beta1, beta2, one_minus_beta2, eps, low, high, amsgrad],
-            [base, _, _, _, beta1, beta2, eps, final_lr, gamma, amsgrad, ..], t, lr => {
+            [base, _, _, _, beta1, beta2, eps, final_lr, gamma, amsgrad, corrects, sqrt_decay, ..], t, lr => {
+                let lr = if *sqrt_decay == 1.0 { lr / t.sqrt() } else { lr };
                 // The bounds scale with the schedule, as in the authors' code.
                 let bound = if *base == 0.0 { 0.0 } else { final_lr * lr / base };
+                let [first, second] = corrections([*beta1, *beta2], *corrects, t);
                 [
-                    lr * (1.0 - beta2.powf(t)).sqrt() / (1.0 - beta1.powf(t)),
+                    lr * second.sqrt() / first,
                     1.0 - beta1,
                     *beta2,
                     1.0 - beta2,
@@ -273,22 +283,17 @@ entries! { OptimizerKind;
 
 const ADAM: OptimizerKind = optimizer!("adam", states: ["exp_avg", "exp_avg_sq", "max_exp_avg_sq"],
     count: |[_, _, _, _, _, _, _, amsgrad, ..]| if *amsgrad == 1.0 { 3 } else { 2 }, init: |_| [0.0; 4],
-    scalars: [step_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps, amsgrad],
-    [_, _, _, _, beta1, beta2, eps, amsgrad, ..], t, lr => [
-        lr / (1.0 - beta1.powf(t)),
-        1.0 - beta1,
-        *beta2,
-        1.0 - beta2,
-        (1.0 - beta2.powf(t)).sqrt(),
-        *eps,
-        *amsgrad,
-    ],
+    scalars: [step_size, one_minus_beta1, beta2, one_minus_beta2, root_correction, eps, amsgrad, eps_root],
+    [_, _, _, _, beta1, beta2, eps, amsgrad, eps_root, corrects, ..], t, lr => {
+        let [first, second] = corrections([*beta1, *beta2], *corrects, t);
+        [lr / first, 1.0 - beta1, *beta2, 1.0 - beta2, second.sqrt(), *eps, *amsgrad, eps_root * second]
+    },
     param, grad, state => {
         state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
         state[1] = beta2 * state[1] + one_minus_beta2 * grad * grad;
         state[2] = state[2].max(state[1]);
         let second = if amsgrad == F::one() { state[2] } else { state[1] };
-        step_size * state[0] / (second.sqrt() / root_correction + eps)
+        step_size * state[0] / ((second + eps_root).sqrt() / root_correction + eps)
     }
 );
 
@@ -324,6 +329,11 @@ const NADAM: OptimizerKind = optimizer!("nadam", states: ["exp_avg", "exp_avg_sq
         (grad_step * grad + mean_step * state[0]) / (state[1].sqrt() / root_correction + eps)
     }
 );
+
+/// What a mean that began at 0 lacks after t updates, for both moments; 1 if that is not corrected.
+fn corrections(betas: [f64; 2], corrects: f64, t: f64) -> [f64; 2] {
+    betas.map(|beta| if corrects == 1.0 { 1.0 - beta.powf(t) } else { 1.0 })
+}
 
 /// The product of the momenta of steps 1 to t; 0 once it is negligible compared with 1.
 fn momentum_product(t: f64, momentum: impl Fn(f64) -> f64) -> f64 {

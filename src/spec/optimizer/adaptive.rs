@@ -1,6 +1,6 @@
 //! Optimizers that divide by a running magnitude of the gradient.
 
-use super::params::{COUPLED, MAXIMIZE, NOT_POSITIVE, decay, eps, lr};
+use super::params::{COUPLED, EPS_ROOT, MAXIMIZE, NOT_POSITIVE, decay, eps, lr};
 use super::{MAX_STATES, OptimizerKind, Scalars, Shared, Takes, fill, optimizer, update_slices};
 use crate::numeric::Float;
 use crate::spec::Both;
@@ -17,14 +17,15 @@ entries! { OptimizerKind;
             Param::new("initial_accumulator_value", 0.0, Range::NOT_NEGATIVE),
             eps(1e-10),
         ],
-        formula: "s = s + g^2; p -= lr / (1 + (t - 1) lr_decay) * g / (sqrt(s) + eps)",
+        formula: "s = s + g^2; p -= lr / (1 + (t - 1) lr_decay) * g / (sqrt(s) + eps), 0 / 0 = 0",
         source: "torch.optim.Adagrad; Duchi et al. 2011",
         kind: optimizer!("adagrad", states: ["sum"], count: |_| 1, init: |[_, _, _, _, _, initial, ..]| [*initial, 0.0, 0.0, 0.0],
             scalars: [rate, eps],
             [_, _, _, _, lr_decay, _, eps, ..], t, lr => [lr / (1.0 + (t - 1.0) * lr_decay), *eps],
             param, grad, state => {
                 state[0] = state[0] + grad * grad;
-                rate * grad / (state[0].sqrt() + eps)
+                let divisor = state[0].sqrt() + eps;
+                if divisor == F::zero() { F::zero() } else { rate * grad / divisor }
             }),
     }
     rmsprop {
@@ -35,25 +36,25 @@ entries! { OptimizerKind;
             eps(1e-8),
             Param::new("momentum", 0.0, Range::NOT_NEGATIVE),
             Param::flag("centered", false),
+            EPS_ROOT,
         ],
-        formula: "v = alpha v + (1 - alpha) g^2; p -= lr g / (sqrt(v) + eps); centered subtracts the squared mean from v",
+        formula: "v = alpha v + (1 - alpha) g^2; p -= lr g / (sqrt(v + eps_root) + eps); centered subtracts the squared mean from v",
         source: "torch.optim.RMSprop; Hinton's lecture 6e; centered: Graves 2013",
         kind: optimizer!("rmsprop", states: ["square_avg", "momentum_buffer", "grad_avg"],
             count: |[_, _, _, _, _, _, momentum, centered, ..]| {
                 if *centered == 1.0 { 3 } else if *momentum != 0.0 { 2 } else { 1 }
             },
             init: |_| [0.0; 4],
-            scalars: [rate, alpha, one_minus_alpha, eps, momentum, centered],
-            [_, _, _, _, alpha, eps, momentum, centered, ..], t, lr => {
-                let _ = t;
-                [lr, *alpha, 1.0 - alpha, *eps, *momentum, *centered]
-            },
+            scalars: [rate, alpha, one_minus_alpha, eps, momentum, centered, eps_root],
+            [_, _, _, _, alpha, eps, momentum, centered, eps_root, ..], _t, lr => [
+                lr, *alpha, 1.0 - alpha, *eps, *momentum, *centered, *eps_root,
+            ],
             param, grad, state => {
                 state[0] = alpha * state[0] + one_minus_alpha * grad * grad;
                 state[2] = state[2] + one_minus_alpha * (grad - state[2]);
                 // Rounding can make the squared mean larger than the mean of squares.
                 let variance = (state[0] - centered * state[2] * state[2]).max(F::zero());
-                state[1] = momentum * state[1] + grad / (variance.sqrt() + eps);
+                state[1] = momentum * state[1] + grad / ((variance + eps_root).sqrt() + eps);
                 rate * state[1]
             }),
     }
@@ -96,21 +97,21 @@ entries! { OptimizerKind;
     }
     smorms3 {
         aliases: [],
-        params: [lr(1e-3), decay(0.0), COUPLED, MAXIMIZE, eps(1e-16)],
+        params: [lr(1e-3), decay(0.0), COUPLED, MAXIMIZE, eps(1e-16), EPS_ROOT],
         formula: "r = 1 / (memory + 1); a = lerp(a, g, r); n = lerp(n, g^2, r); x = a^2 / (n + eps); \
-            p -= min(lr, x) g / (sqrt(n) + eps); memory = 1 + memory (1 - x)",
+            p -= min(lr, x) g / (sqrt(n + eps_root) + eps); memory = 1 + memory (1 - x)",
         source: "Funk 2015, RMSprop loses to SMORMS3",
         kind: optimizer!("smorms3", states: ["grad_avg", "square_avg", "memory"], count: |_| 3,
             init: |_| [0.0, 0.0, 1.0, 0.0],
-            scalars: [rate, eps],
-            [_, _, _, _, eps, ..], _t, lr => [lr, *eps],
+            scalars: [rate, eps, eps_root],
+            [_, _, _, _, eps, eps_root, ..], _t, lr => [lr, *eps, *eps_root],
             param, grad, state, tensor tensor => {
                 let r = F::one() / (state[2] + F::one());
                 state[0] = state[0] + r * (grad - state[0]);
                 state[1] = state[1] + r * (grad * grad - state[1]);
                 let x = state[0] * state[0] / (state[1] + eps);
                 state[2] = F::one() + state[2] * (F::one() - x);
-                (tensor.multiplier * rate).min(x) * grad / (state[1].sqrt() + eps)
+                (tensor.multiplier * rate).min(x) * grad / ((state[1] + eps_root).sqrt() + eps)
             }),
     }
     ftrl {

@@ -24,19 +24,25 @@ entries! { OptimizerKind;
             Param::new("dampening", 0.0, Range::FINITE),
             Param::flag("nesterov", false),
             Param::flag("zero_init", false),
+            Param::flag("rate_in_velocity", false),
         ],
-        formula: "b = momentum b + (1 - dampening) g; p -= lr b, or lr (g + momentum b) with nesterov",
-        source: "torch.optim.SGD: b starts as the first gradient, or as 0 with zero_init",
+        formula: "b = momentum b + (1 - dampening) g; p -= lr b, or lr (g + momentum b) with nesterov; \
+            rate_in_velocity: b = momentum b + (1 - dampening) lr g; p -= b, or lr g + momentum b",
+        source: "torch.optim.SGD: b starts as the first gradient, or as 0 with zero_init; \
+            rate_in_velocity: Sutskever et al. 2013 and Keras, v = -b, which differ once lr changes",
         kind: optimizer!("sgd", states: ["momentum_buffer"],
             count: |[_, _, _, _, momentum, ..]| usize::from(*momentum != 0.0), init: |_| [0.0; 4],
             scalars: [rate, momentum, grad_share, use_grad, use_buffer],
-            [_, _, _, _, momentum, dampening, nesterov, zero_init, ..], t, lr => [
-                lr,
-                *momentum,
-                if t == 1.0 && *zero_init == 0.0 { 1.0 } else { 1.0 - dampening },
-                if *momentum == 0.0 || *nesterov == 1.0 { 1.0 } else { 0.0 },
-                if *momentum == 0.0 { 0.0 } else if *nesterov == 1.0 { *momentum } else { 1.0 },
-            ],
+            [_, _, _, _, momentum, dampening, nesterov, zero_init, inside, ..], t, lr => {
+                let [rate, rate_inside] = if *inside == 1.0 { [1.0, lr] } else { [lr, 1.0] };
+                [
+                    rate,
+                    *momentum,
+                    rate_inside * if t == 1.0 && *zero_init == 0.0 { 1.0 } else { 1.0 - dampening },
+                    rate_inside * if *momentum == 0.0 || *nesterov == 1.0 { 1.0 } else { 0.0 },
+                    if *momentum == 0.0 { 0.0 } else if *nesterov == 1.0 { *momentum } else { 1.0 },
+                ]
+            },
             param, grad, state => {
                 state[0] = momentum * state[0] + grad_share * grad;
                 rate * (use_grad * grad + use_buffer * state[0])

@@ -22,6 +22,9 @@ pub(super) const MAXIMIZE: Param = Param::flag("maximize", false);
 pub(super) const BETA1: Param = Param::new("beta1", 0.9, Range::BELOW_ONE);
 pub(super) const BETA2: Param = Param::new("beta2", 0.999, Range::BELOW_ONE);
 pub(super) const AMSGRAD: Param = Param::flag("amsgrad", false);
+/// Added inside the root, in addition to `eps` outside of it.
+pub(super) const EPS_ROOT: Param = Param::new("eps_root", 0.0, Range::NOT_NEGATIVE);
+pub(super) const BIAS_CORRECTION: Param = Param::flag("bias_correction", true);
 
 pub(super) const POSITIVE_BELOW_ONE: Range = Range::new(Excluded(0.0), Excluded(1.0));
 pub(super) const ABOVE_ONE: Range = Range::new(Excluded(1.0), Unbounded);

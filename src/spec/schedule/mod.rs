@@ -80,6 +80,14 @@ impl Schedule {
         Self::of(Choice::<ScheduleKind>::inverse_time().with("decay", decay)?)
     }
 
+    /// `lr / sqrt(1 + decay * step)`.
+    ///
+    /// # Errors
+    /// As [`Schedule::step`].
+    pub fn inverse_sqrt(decay: f64) -> Result<Self> {
+        Self::of(Choice::<ScheduleKind>::inverse_sqrt().with("decay", decay)?)
+    }
+
     /// Half a cosine from `lr` down to `min` over `total` updates.
     ///
     /// # Errors

@@ -37,6 +37,13 @@ entries! { ScheduleKind;
         source: "Keras InverseTimeDecay with decay_steps 1",
         kind: ScheduleKind { rate: |[decay, ..], lr, step| lr / (1.0 + decay * step) },
     }
+    inverse_sqrt {
+        aliases: [],
+        params: [Param::new("decay", 1.0, Range::NOT_NEGATIVE)],
+        formula: "lr / sqrt(1 + decay * step)",
+        source: "Zhang et al. 2023, Dive into deep learning, section 12.11, with decay 1; Hugging Face's timescale is 1 / decay",
+        kind: ScheduleKind { rate: |[decay, ..], lr, step| lr / (1.0 + decay * step).sqrt() },
+    }
     cosine {
         aliases: [Alias::of("cosine_annealing")],
         params: [Param::required("total", 1000.0, Range::POSITIVE), Param::new("min", 0.0, Range::NOT_NEGATIVE)],
