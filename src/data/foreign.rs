@@ -1,13 +1,34 @@
 //! Recognition of other file formats by their first bytes.
 
+use std::path::Path;
+
 /// A format that the library does not read.
 #[derive(Debug)]
 pub(crate) struct Foreign {
     /// The name, with an article.
     pub name: &'static str,
-    /// Instructions for converting a file to safetensors.
-    pub convert: &'static str,
+    /// Instructions for converting FILE to FILE.safetensors.
+    convert: &'static str,
     begins: fn(&[u8]) -> bool,
+}
+
+impl Foreign {
+    /// The message for a file, or for bytes in memory, that should have been safetensors.
+    pub(crate) fn refusal(&self, file: Option<&Path>) -> String {
+        let convert = file.map(|file| {
+            let converted = self
+                .convert
+                .replace("FILE.safetensors", &literal(&file.with_extension("safetensors")));
+            converted.replace("FILE", &literal(file))
+        });
+        let convert = convert.unwrap_or_else(|| self.convert.to_string());
+        format!("it is {}, no safetensors file; {convert}", self.name)
+    }
+}
+
+/// A path as it stands between the quotes of a Python string.
+fn literal(path: &Path) -> String {
+    path.display().to_string().replace('\\', r"\\").replace('\'', r"\'")
 }
 
 static FORMATS: [Foreign; 7] = [

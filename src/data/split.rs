@@ -61,21 +61,19 @@ impl Dataset {
             return Err(Error::parameter("dataset.folds", "count", count, valid));
         }
         let key = Key::new(seed, Stream::Split);
-        let mut of_row = vec![0; self.len()];
+        let mut dealt = Vec::with_capacity(self.len());
         // Each stratum goes on where the last one ended, so that all parts are of one size.
-        let mut dealt = 0;
         for (number, stratum) in self.strata().iter().enumerate() {
-            for (index, &row) in stratum.iter().enumerate() {
+            let before = dealt.len();
+            dealt.extend(stratum.iter().enumerate().map(|(index, &row)| {
                 let place = key.permute(number as u32, index as u32, stratum.len() as u32);
-                if let Some(fold) = of_row.get_mut(row) {
-                    *fold = (dealt + place as usize) % count;
-                }
-            }
-            dealt += stratum.len();
+                (row, (before + place as usize) % count)
+            }));
         }
+        dealt.sort_unstable();
         let part = |is_of: &dyn Fn(usize) -> bool| {
-            let rows = of_row.iter().enumerate().filter(|(_, fold)| is_of(**fold));
-            self.select(&rows.map(|(row, _)| row).collect::<Vec<_>>())
+            let rows = dealt.iter().filter(|(_, fold)| is_of(*fold));
+            self.select(&rows.map(|(row, _)| *row).collect::<Vec<_>>())
         };
         Ok((0..count).map(|k| (part(&|fold| fold != k), part(&|fold| fold == k))).collect())
     }

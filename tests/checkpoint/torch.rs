@@ -142,3 +142,16 @@ fn a_file_of_another_format_is_called_by_its_name_with_a_way_to_convert_it() {
         }
     }
 }
+
+#[test]
+fn the_line_that_converts_a_pytorch_file_names_it() {
+    let path = directory("formats by name").join("the model's.pt");
+    fs::write(&path, zip("archive/data.pkl")).unwrap();
+    let message = nets::spiral().on(&Device::cpu()).load_weights(&path).unwrap_err().to_string();
+    let quoted = path.display().to_string().replace('\'', r"\'");
+    let line = format!(
+        "safetensors.torch.save_file(torch.load('{quoted}'), '{}')",
+        quoted.replace(".pt", ".safetensors")
+    );
+    assert!(message.contains(&line), "{message}");
+}

@@ -205,7 +205,7 @@ pub(crate) fn checksum_of_fields(fields: &Fields) -> String {
 /// The error text for a file that cannot be read.
 fn refusal(bytes: &[u8], error: SafeTensorError) -> String {
     match foreign::recognize(bytes) {
-        Some(kind) => format!("it is {}, no safetensors file; {}", kind.name, kind.convert),
+        Some(kind) => kind.refusal(None),
         None => format!("it is no whole safetensors file: {}", words(error)),
     }
 }

@@ -8,6 +8,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use crate::data::foreign;
 use crate::error::{Error, Result};
 
 /// The ending of the state's file name if the weights' file name ends in `.safetensors`.
@@ -147,11 +148,15 @@ impl Drop for Partial {
     }
 }
 
-/// Reads a regular file; refuses devices, which may be endless.
+/// Reads a regular file; refuses devices, which may be endless, and files of other formats.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>> {
     let kind = fs::metadata(path).map_err(|error| Error::io(path, error))?;
     check_kind(path, &kind)?;
-    fs::read(path).map_err(|error| Error::io(path, error))
+    let bytes = fs::read(path).map_err(|error| Error::io(path, error))?;
+    match foreign::recognize(&bytes) {
+        Some(format) => Err(refused(path, &format.refusal(Some(path)))),
+        None => Ok(bytes),
+    }
 }
 
 /// The path of a checkpoint's state, distinct for every path of weights.
