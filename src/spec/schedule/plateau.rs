@@ -18,12 +18,22 @@ pub struct Plateau {
     pub cooldown: u64,
     /// The lower bound of the product of all reductions.
     pub least: f64,
+    /// True if a loss is compared with that of the epoch before, as textbooks do, instead of with the best so far. With a
+    /// patience of 0 the rate is then reduced after every epoch that was no better than the one before.
+    pub against_previous: bool,
 }
 
 impl Default for Plateau {
     /// PyTorch's defaults: a tenth after more than 10 epochs without an improvement of 1e-4.
     fn default() -> Self {
-        Self { factor: 0.1, patience: 10, threshold: 1e-4, cooldown: 0, least: 0.0 }
+        Self {
+            factor: 0.1,
+            patience: 10,
+            threshold: 1e-4,
+            cooldown: 0,
+            least: 0.0,
+            against_previous: false,
+        }
     }
 }
 
@@ -48,7 +58,7 @@ pub(crate) fn improves(loss: f64, best: f64, margin: f64) -> bool {
 pub struct PlateauState {
     /// The current factor of the rate.
     pub scale: f64,
-    /// The best loss so far.
+    /// The loss that the next one is compared with: the best so far, or the last.
     pub best: f64,
     /// The number of epochs since the last improvement.
     pub waited: u64,
@@ -65,10 +75,11 @@ impl Default for PlateauState {
 impl PlateauState {
     /// Updates the state with the loss of an epoch.
     pub(crate) fn observe(&mut self, plateau: &Plateau, loss: f64) {
-        if improves(loss, self.best, plateau.threshold * self.best.abs()) {
-            (self.best, self.waited) = (loss, 0);
-        } else {
-            self.waited = self.waited.saturating_add(1);
+        let is_better = improves(loss, self.best, plateau.threshold * self.best.abs());
+        self.waited = if is_better { 0 } else { self.waited.saturating_add(1) };
+        // Nothing compares with a NaN.
+        if is_better || (plateau.against_previous && !loss.is_nan()) {
+            self.best = loss;
         }
         if self.cooling > 0 {
             (self.cooling, self.waited) = (self.cooling - 1, 0);
@@ -100,6 +111,28 @@ mod tests {
         assert_eq!(scale(&[1.0, 0.89, 0.79]), 1.0);
         assert_eq!(scale(&[1.0, 0.91]), 0.5);
         assert_eq!(scale(&[0.0, 0.0, -1e-9]), 0.5);
+    }
+
+    #[test]
+    fn a_loss_is_compared_with_that_of_the_epoch_before_if_asked() {
+        let rates = |against_previous, losses: &[f64]| {
+            let plateau = Plateau {
+                factor: 0.5,
+                patience: 0,
+                threshold: 0.0,
+                against_previous,
+                ..Plateau::default()
+            };
+            let mut state = PlateauState::default();
+            let rate = |loss: &f64| {
+                state.observe(&plateau, *loss);
+                state.scale
+            };
+            losses.iter().map(rate).collect::<Vec<f64>>()
+        };
+        let losses = [1.0, 3.0, 2.0, f64::NAN, 2.5, 2.4];
+        assert_eq!(rates(true, &losses), [1.0, 0.5, 0.5, 0.25, 0.125, 0.125]);
+        assert_eq!(rates(false, &losses), [1.0, 0.5, 0.25, 0.125, 0.0625, 0.03125]);
     }
 
     #[test]
