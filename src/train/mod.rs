@@ -8,6 +8,7 @@ mod evaluate;
 mod feed;
 mod fit;
 mod history;
+mod log;
 mod model;
 mod predict;
 pub(crate) mod step;
