@@ -43,6 +43,7 @@ fn main() -> Result {
     let example = Example::new("sine", cli.options)?;
     let mut trainer = Trainer::new(model, Loss::mse(), optimizer)
         .schedule(Schedule::inverse_time(cli.decay)?)
+        .metrics(&[Metric::RegressionAccuracy { tolerance: data.target_variance().sqrt() / 250.0 }])
         .seed(example.seed())
         .on(&example.device)?;
     let run = example.train(&mut trainer, &data, example.fit(), 100)?;

@@ -219,12 +219,9 @@ impl Dataset {
     }
 
     /// The variance of value targets over all rows and columns, for [`Metric::R2`](crate::Metric::R2); 0 for classes.
-    #[doc(hidden)]
     pub fn target_variance(&self) -> f64 {
-        let Some(values) = self.targets.values() else { return 0.0 };
-        let count = values.len().max(1) as f64;
-        let mean = values.iter().map(|&value| f64::from(value)).sum::<f64>() / count;
-        values.iter().map(|&value| (f64::from(value) - mean).powi(2)).sum::<f64>() / count
+        let values = self.targets.values();
+        values.map_or(0.0, |values| variance(values.iter().map(|value| f64::from(*value))))
     }
 
     /// The weight of each row, if set.
@@ -330,6 +327,13 @@ fn check_finite(what: &str, matrix: ArrayView2<'_, f32>) -> Result<()> {
     let name = format!("the {what} in row {row}, column {column}");
     let valid = "it must be finite; Dataset::keeping_non_finite accepts NaN and infinity";
     Err(Error::parameter("dataset", name, number, valid))
+}
+
+/// The variance of numbers; 0 if there are none.
+pub(super) fn variance(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let count = values.clone().count().max(1) as f64;
+    let mean = values.clone().sum::<f64>() / count;
+    values.map(|value| (value - mean).powi(2)).sum::<f64>() / count
 }
 
 #[cfg(test)]

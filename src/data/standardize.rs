@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use ndarray::{Array2, ArrayView2};
 
+use super::dataset::variance;
 use super::{Dataset, IntoRows, Targets};
 use crate::error::{Error, Result};
 
@@ -115,6 +116,16 @@ impl Standardize {
         }
         self.targets.check("targets", values.ncols())?;
         Ok(self.targets.undo(values))
+    }
+
+    /// The variance of targets once they are scaled.
+    pub(crate) fn target_variance(&self, data: &Dataset) -> f64 {
+        let Some(values) = data.targets().values().filter(|_| self.scales_targets) else {
+            return data.target_variance();
+        };
+        let columns = self.targets.0.iter().cycle();
+        let scaled = values.iter().zip(columns);
+        variance(scaled.map(|(value, [shift, scale])| (f64::from(*value) - shift) / scale))
     }
 
     /// Fails unless it is for rows of this many inputs and targets.

@@ -31,7 +31,8 @@ pub enum Metric {
     },
     /// The fraction of elements within `tolerance` of the target.
     RegressionAccuracy {
-        /// The largest distance that counts as correct, such as the standard deviation of the targets / 250.
+        /// The largest distance that counts as correct. That of the tutorials on regression is a 250th of the standard
+        /// deviation of the targets: `data.target_variance().sqrt() / 250.0`.
         tolerance: f64,
     },
     /// The fraction of predictions that are not probabilities (below 0 or above 1); targets are not read.
@@ -43,13 +44,28 @@ pub enum Metric {
 }
 
 impl Metric {
-    /// The default metric for a loss; `deviation` is the standard deviation of the targets.
-    pub(crate) fn suiting(loss: &Loss, deviation: f64) -> Self {
+    /// The default metrics for a loss over targets of this variance. R² needs a variance greater than 0.
+    pub(crate) fn suiting(loss: &Loss, variance: f64) -> Vec<Self> {
+        let r2 = Self::R2 { variance };
         match loss.threshold() {
-            _ if loss.takes_classes() => Self::Accuracy,
-            Some(threshold) => Self::BinaryAccuracy { threshold },
-            None => Self::RegressionAccuracy { tolerance: deviation / 250.0 },
+            _ if loss.takes_classes() => vec![Self::Accuracy],
+            Some(threshold) => vec![Self::BinaryAccuracy { threshold }],
+            None if r2.validate().is_ok() => vec![r2, Self::Mae],
+            None => vec![Self::Mae],
         }
+    }
+
+    /// The names of metrics in results: without parameters, except where they tell two of them apart.
+    pub(crate) fn labels(metrics: &[Self]) -> impl Iterator<Item = String> {
+        let short = |metric: &Self| match metric {
+            Self::TopK { .. } => metric.to_string(),
+            _ => metric.to_string().split('(').next().unwrap_or_default().to_string(),
+        };
+        metrics.iter().map(move |metric| {
+            let is_alone =
+                metrics.iter().filter(|other| short(other) == short(metric)).count() == 1;
+            if is_alone { short(metric) } else { metric.to_string() }
+        })
     }
 
     /// The metric that, computed from the input (logits) of `output`, equals this metric computed from its output.
@@ -72,7 +88,6 @@ impl Metric {
     pub(crate) fn loss(&self) -> Option<Loss> {
         match self {
             Self::Mse => Some(Loss::mse()),
-            Self::Mae => Some(Loss::l1()),
             _ => None,
         }
     }
@@ -93,6 +108,7 @@ impl Metric {
             Self::RegressionAccuracy { tolerance } => (Mode::Near, tolerance),
             Self::R2 { variance } => (Mode::Explained, variance),
             Self::OutsideUnit => (Mode::Outside, 1.0),
+            Self::Mae => (Mode::Distance, 0.0),
             _ => return None,
         };
         Some(Agreement { mode, limit })
@@ -123,6 +139,8 @@ pub(crate) enum Mode {
     Explained,
     /// Below 0 or above the limit.
     Outside,
+    /// The absolute error; the limit is not read.
+    Distance,
 }
 
 /// An elementwise comparison with its limit.

@@ -135,7 +135,10 @@ impl TrainerBuilder {
         Self { reduction, ..self }
     }
 
-    /// Sets the metrics recorded in addition to the loss; by default one that suits the loss. A step records at most
+    /// Sets the metrics recorded in addition to the loss. By default they suit it: accuracy for classes and
+    /// probabilities, R² and the mean absolute error for values. R² is 1 less the mean squared error divided by the
+    /// variance of the targets of the same data; it is left out if they are all equal, and in a recorded step
+    /// ([`Trainer::into_step`]), whose targets are the host's. A step records at most
     /// eight values: loss, penalty, metrics, a skipped update ([`TrainerBuilder::skip_not_finite`]), and two or more
     /// about invalid data. Up to four metrics fit, and two if an embedding's indices and class targets can be invalid.
     pub fn metrics(self, metrics: &[Metric]) -> Self {
@@ -266,7 +269,8 @@ impl TrainerBuilder {
 
     /// Fails if a step over data that has not been checked before would record too many values.
     fn check_recorded(&self, network: &Network, objective: &Objective) -> Result<()> {
-        let metrics = self.metrics.as_ref().map_or(1, Vec::len);
+        let metrics =
+            self.metrics.as_ref().map_or_else(|| Metric::suiting(&self.loss, 1.0).len(), Vec::len);
         let checked = Objective { checked: true, ..objective.clone() };
         network.check_recorded(&checked, checked.natural_target(network.outputs()), metrics)
     }

@@ -14,11 +14,12 @@ use crate::data::{Dataset, Targets};
 use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::ir::StepEntry;
-use crate::nn::{ProgramIo, TargetKind};
+use crate::nn::{Objective, ProgramIo, TargetKind};
 
 /// An evaluation over one data set that can be run repeatedly.
 pub(super) struct Evaluator<'a> {
     data: &'a Dataset,
+    objective: Objective,
     io: ProgramIo,
     executor: Executor,
     rows: usize,
@@ -37,7 +38,7 @@ impl<'a> Evaluator<'a> {
         let mut executor =
             Executor::new(io.program.clone(), &trainer.weights, &trainer.device, 0, rule)?;
         executor.write_all(&io.constants)?;
-        Ok(Self { data, io, executor, rows, resident: false })
+        Ok(Self { data, objective, io, executor, rows, resident: false })
     }
 
     pub(crate) async fn run(&mut self, trainer: &mut Trainer) -> Result<Evaluation> {
@@ -55,12 +56,11 @@ impl<'a> Evaluator<'a> {
             if let Some(message) = found {
                 return Err(Error::Target { op: "evaluate".into(), message });
             }
-            let batch_weights =
-                BatchWeights::of(&trainer.settings.objective, self.data).rows(start..end);
+            let batch_weights = BatchWeights::of(&self.objective, self.data).rows(start..end);
             records.iter().for_each(|record| totals.add(layout, record, rows, batch_weights));
         }
         self.resident = len <= self.rows;
-        Ok(totals.evaluation(&trainer.settings.objective))
+        Ok(totals.evaluation(&self.objective))
     }
 }
 
@@ -153,7 +153,6 @@ impl Trainer {
     pub async fn evaluate_async(&mut self, data: &Dataset) -> Result<Evaluation> {
         let data = &*self.standardized(data)?;
         let target = self.check("evaluate", data)?;
-        self.settle_metrics(data);
         Evaluator::new(self, data, target)?.run(self).await
     }
 

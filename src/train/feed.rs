@@ -21,8 +21,8 @@ const MOST_STEPS: u64 = 64;
 pub(super) enum Feed<'a> {
     /// On the device, whose program takes a batch of them in each step.
     Resident(&'a Dataset),
-    /// Read and sent to the device for each step.
-    Streamed(&'a mut dyn Batches),
+    /// Read and sent to the device for each step, with the variance of all targets if it is known.
+    Streamed(&'a mut dyn Batches, Option<f64>),
 }
 
 /// The records of some steps and the weights of their batches.
@@ -32,7 +32,15 @@ impl Feed<'_> {
     pub(super) fn total(&self) -> usize {
         match self {
             Self::Resident(data) => data.len(),
-            Self::Streamed(source) => source.total(),
+            Self::Streamed(source, _) => source.total(),
+        }
+    }
+
+    /// The variance of all targets; `None` if only that of a sample is known.
+    pub(super) fn target_variance(&self) -> Option<f64> {
+        match self {
+            Self::Resident(data) => Some(data.target_variance()),
+            Self::Streamed(_, variance) => *variance,
         }
     }
 
@@ -40,7 +48,7 @@ impl Feed<'_> {
     pub(super) fn sample(&mut self, trainer: &Trainer, batch: usize) -> Result<Cow<'_, Dataset>> {
         match self {
             Self::Resident(data) => Ok(Cow::Borrowed(data)),
-            Self::Streamed(source) => {
+            Self::Streamed(source, _) => {
                 let rows: Vec<usize> = (0..batch.min(source.total())).collect();
                 read(*source, &rows, trainer).map(Cow::Owned)
             }
@@ -65,7 +73,7 @@ impl Feed<'_> {
                 let entries = (first..).take(records.len()).map(|step| steps.step(step));
                 Ok((records, entries.map(|entry| weights.step(&entry, order)).collect()))
             }
-            Self::Streamed(source) => {
+            Self::Streamed(source, _) => {
                 let (mut records, mut weights) = (Vec::new(), Vec::new());
                 let end = first.saturating_add(steps);
                 let mut step = first;

@@ -220,8 +220,10 @@ impl Trainer {
     async fn fit_whole(&mut self, mut data: &Dataset, fit: Fit<'_>) -> Result<History> {
         if fit.batch.is_some_and(|batch| batch < data.len()) && self.exceeds_device(data) {
             self.check("fit", data)?;
-            self.settle_metrics(data);
-            return self.begin_fit(Feed::Streamed(&mut data), fit).await;
+            let standardize = self.settings.standardize.as_deref();
+            let variance =
+                standardize.map_or_else(|| data.target_variance(), |own| own.target_variance(data));
+            return self.begin_fit(Feed::Streamed(&mut data, Some(variance)), fit).await;
         }
         let data = self.standardized(data)?;
         self.begin_fit(Feed::Resident(&data), fit).await
@@ -253,7 +255,7 @@ impl Trainer {
             let message = "rows that are read batch by batch are not split; validate on a data set";
             return Err(Error::unsupported("fit_batches", message));
         }
-        self.begin_fit(Feed::Streamed(source), fit).await
+        self.begin_fit(Feed::Streamed(source, None), fit).await
     }
 
     async fn begin_fit(&mut self, feed: Feed<'_>, fit: Fit<'_>) -> Result<History> {
@@ -267,16 +269,21 @@ impl Trainer {
     }
 
     /// The program of training on this data in batches, and the batch size, limited to the size of the data.
-    pub(super) fn io(&self, op: &str, data: &Dataset, batch: usize) -> Result<(ProgramIo, usize)> {
+    pub(super) fn io(
+        &self,
+        op: &str,
+        objective: &Objective,
+        data: &Dataset,
+        batch: usize,
+    ) -> Result<(ProgramIo, usize)> {
         let target = self.check(op, data)?;
         let batch = batch.min(data.len());
         if batch == 0 {
             return Err(Error::parameter(op, "batch", 0, "it must be at least 1"));
         }
-        let objective = Objective { metrics: self.metrics_for(data), ..self.objective_for(data) };
         let rows = (data.len(), batch);
         let io = self.settings.network.training(
-            &objective,
+            objective,
             self.settings.optimizer,
             target,
             rows,
@@ -293,10 +300,13 @@ impl Trainer {
     ) -> Result<History> {
         let total = feed.total();
         let batch = fit.batch.unwrap_or(total).min(total);
+        let variance = feed.target_variance();
         let sample = feed.sample(self, batch)?;
         let kind = self.check("fit", &sample)?;
-        let (io, batch) = self.io("fit", &sample, batch)?;
-        self.settle_metrics(&sample);
+        let metrics = self.metrics_for(variance.unwrap_or_else(|| sample.target_variance()));
+        let objective = Objective { metrics, ..self.objective_for(&sample) };
+        let (io, batch) = self.io("fit", &objective, &sample, batch)?;
+        self.settings.objective.metrics = objective.metrics;
         self.settle_class_names(&sample);
         let evaluator = |data| Evaluator::new(self, data, self.check("validation", data)?);
         let mut evaluator = validation.map(evaluator).transpose()?;

@@ -15,7 +15,8 @@ pub struct Evaluation {
     pub data_loss: f64,
     /// The sum of the L1 and L2 penalties.
     pub penalty: f64,
-    /// The names and values of the metrics, in the order in which they were requested.
+    /// The names and values of the metrics, in the order in which they were requested: without parameters (`r2`), unless
+    /// those tell two metrics apart.
     pub metrics: Vec<(String, f64)>,
 }
 
@@ -28,6 +29,18 @@ impl Evaluation {
     /// The first metric; NaN if there is none.
     pub fn accuracy(&self) -> f64 {
         self.metrics.first().map_or(f64::NAN, |(_, value)| *value)
+    }
+
+    /// The metric of this name, such as `r2` or `mae`.
+    pub fn metric(&self, name: &str) -> Option<f64> {
+        self.metrics.iter().find(|(own, _)| own == name).map(|(_, value)| *value)
+    }
+}
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_metrics(f, &self.metrics)?;
+        write!(f, "loss: {}", Figure(self.loss()))
     }
 }
 
@@ -71,9 +84,7 @@ impl fmt::Display for Epoch {
             write!(f, ", {} skipped", self.skipped)?;
         }
         if let Some(validation) = &self.validation {
-            write!(f, ", validation ")?;
-            write_metrics(f, &validation.metrics)?;
-            write!(f, "loss: {}", Figure(validation.loss()))?;
+            write!(f, ", validation {validation}")?;
         }
         Ok(())
     }
@@ -173,7 +184,7 @@ impl Totals {
             _ => by_share / self.batch_weights,
         };
         let penalty = if self.penalties == 0.0 { 0.0 } else { self.penalties / self.rows };
-        let metrics = objective.metrics.iter().map(Metric::to_string).zip(means).collect();
+        let metrics = Metric::labels(&objective.metrics).zip(means).collect();
         Evaluation { data_loss, penalty, metrics }
     }
 }

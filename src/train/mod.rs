@@ -329,14 +329,11 @@ impl Trainer {
         }
     }
 
-    /// The objective, with row weights if the data has any.
+    /// The objective, with row weights if the data has any and, unless the caller chose some, metrics that suit it.
     fn objective_for(&self, data: &Dataset) -> Objective {
-        Objective { weighted: data.weights().is_some(), ..self.settings.objective.clone() }
-    }
-
-    /// Chooses metrics that suit the loss and this data unless the caller chose some.
-    fn settle_metrics(&mut self, data: &Dataset) {
-        self.settings.objective.metrics = self.metrics_for(data);
+        let (weighted, metrics) =
+            (data.weights().is_some(), self.metrics_for(data.target_variance()));
+        Objective { weighted, metrics, ..self.settings.objective.clone() }
     }
 
     /// Takes over the names of the data's classes, if they have names.
@@ -346,11 +343,10 @@ impl Trainer {
         }
     }
 
-    fn metrics_for(&self, data: &Dataset) -> Vec<Metric> {
-        if self.settings.metrics_chosen || !self.settings.objective.metrics.is_empty() {
-            return self.settings.objective.metrics.clone();
-        }
-        vec![Metric::suiting(&self.settings.objective.loss, data.target_variance().sqrt())]
+    /// The metrics that the caller chose, or those that suit targets of this variance.
+    fn metrics_for(&self, variance: f64) -> Vec<Metric> {
+        let Objective { loss, metrics, .. } = &self.settings.objective;
+        if self.settings.metrics_chosen { metrics.clone() } else { Metric::suiting(loss, variance) }
     }
 }
 

@@ -18,7 +18,8 @@ impl Trainer {
     pub fn tune(&mut self, data: &Dataset, batch: usize) -> Result<()> {
         let first = if self.exceeds_device(data) { batch.min(data.len()) } else { data.len() };
         let data = data.rows(0..first)?;
-        let (io, _) = self.io("tune", &*self.standardized(&data)?, batch)?;
+        let data = self.standardized(&data)?;
+        let (io, _) = self.io("tune", &self.objective_for(&data), &data, batch)?;
         let Device::Gpu(gpu) = &self.device else { return Ok(()) };
         let tuning = gpu.tune(&io.program)?;
         self.device = gpu.tuned(tuning).into();

@@ -6,7 +6,7 @@ use wgpu::util::DeviceExt;
 use wgrad::embed::{Fusion, StepOptions};
 use wgrad::prelude::*;
 
-use super::host::{Host, ROWS, binding, floats, simulated, trainer, trainer_with};
+use super::host::{Host, ROWS, binding, floats, simulated, trainer, trainer_with, ways};
 use crate::support::kernel::read_back;
 use crate::support::nets::bits;
 
@@ -106,6 +106,39 @@ fn the_host_keeps_its_error_and_device_lost_handlers() {
     host.device.destroy();
     let _ = host.device.poll(wgpu::PollType::Poll);
     assert!(host.lost.load(Ordering::SeqCst));
+}
+
+#[test]
+fn a_step_has_the_metric_that_suits_its_loss() {
+    let host = Host::new();
+    for gpu in ways(&host) {
+        let device = gpu.clone().into();
+        let data = simulated();
+        let model = Sequential::new(2).dense(8).activation(Activation::tanh());
+        let builder =
+            |loss, outputs| Trainer::new(model.clone().dense(outputs), loss, Optimizer::sgd());
+        for (loss, outputs, metric) in
+            [(Loss::mse(), 1, Metric::Mae), (Loss::cross_entropy(), 3, Metric::Accuracy)]
+        {
+            let figures = |builder: wgrad::train::TrainerBuilder| {
+                let mut step = builder.on(&device).unwrap().into_step(ROWS).unwrap();
+                let mut encoder = host.encoder();
+                step.upload_inputs(&mut encoder, data.inputs().as_slice().unwrap()).unwrap();
+                if outputs == 1 {
+                    let targets = data.targets().values().unwrap().as_slice().unwrap();
+                    step.upload_targets(&mut encoder, targets).unwrap();
+                }
+                step.encode(&mut encoder, 1).unwrap();
+                host.queue.submit([encoder.finish()]);
+                host.wait_for(None);
+                step.metrics().try_latest().unwrap().unwrap().metrics
+            };
+            let own = figures(builder(loss, outputs));
+            assert_eq!(own.len(), 1, "{loss}");
+            assert_eq!(own, figures(builder(loss, outputs).metrics(&[metric])), "{loss}");
+            assert!(figures(builder(loss, outputs).metrics(&[])).is_empty());
+        }
+    }
 }
 
 #[test]

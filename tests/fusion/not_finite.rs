@@ -26,11 +26,16 @@ fn numbers_that_are_not_finite_reach_a_fused_step() {
     };
     let limit = |metric: Metric| (&values, Some(metric));
     let infinite = [f64::INFINITY, f64::NEG_INFINITY];
-    // The deviation of such targets is NaN, and it becomes the limit of the metric that suits them.
-    let cases = [(&broken, None), limit(Metric::RegressionAccuracy { tolerance: 1e-42 })]
-        .into_iter()
-        .chain(infinite.map(|tolerance| limit(Metric::RegressionAccuracy { tolerance })))
-        .chain(infinite.map(|threshold| limit(Metric::BinaryAccuracy { threshold })));
+    // A tolerance of NaN is that of the deviation of such targets.
+    let near = Metric::RegressionAccuracy { tolerance: f64::NAN };
+    let cases = [
+        (&broken, None),
+        (&broken, Some(near)),
+        limit(Metric::RegressionAccuracy { tolerance: 1e-42 }),
+    ]
+    .into_iter()
+    .chain(infinite.map(|tolerance| limit(Metric::RegressionAccuracy { tolerance })))
+    .chain(infinite.map(|threshold| limit(Metric::BinaryAccuracy { threshold })));
     for (values, metric) in cases {
         let want = train(values, metric, &Device::cpu());
         for fusion in [Fusion::Whole, Fusion::Layers, Fusion::Never] {

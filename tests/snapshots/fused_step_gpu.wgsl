@@ -6,7 +6,7 @@ const INPUT_FOURS = 1u;
 const COLS = 3u;
 const COL_FOURS = 1u;
 const TERMS = 3u;
-const METRICS = 1u;
+const METRICS = 2u;
 const PARAMS = 256u;
 const STRIDE = 320u;
 const MEMORY = 40u;
@@ -41,6 +41,43 @@ fn second_0(y: f32) -> f32 {
     return -2.0 * y * ((1.0 - y) * (1.0 + y));
 }
 
+struct Hyper_metric1 {
+    // 0: within the limit of each other, 1: both on the same side of the limit (a target's limit is 0.5), 2: 1 less the
+    // squared distance as a share of the limit, 3: below 0 or above the limit, 4: the distance.
+    mode: f32,
+    limit: f32,
+}
+
+fn value_metric1(y: f32, t: f32) -> f32 {
+    if metric_hyper_1().mode == 2.0 {
+        return 1.0 - (y - t) * (y - t) / metric_hyper_1().limit;
+    }
+    if metric_hyper_1().mode == 3.0 {
+        return select(0.0, 1.0, y < 0.0 || y > metric_hyper_1().limit);
+    }
+    if metric_hyper_1().mode == 4.0 {
+        return abs(y - t);
+    }
+    let same = (y >= metric_hyper_1().limit) == (t >= 0.5);
+    let near = abs(y - t) < metric_hyper_1().limit;
+    return select(0.0, 1.0, select(near, same, metric_hyper_1().mode == 1.0));
+}
+
+fn gradient_metric1(y: f32, t: f32) -> f32 {
+    return 0.0;
+}
+
+fn metric_hyper_1() -> Hyper_metric1 {
+    return Hyper_metric1(4.0, 0.0);
+}
+
+fn metric_1(row: u32) -> f32 {
+    var total = 0.0;
+    for (var col = 0u; col < turns(COLS); col++) {
+        total += value_metric1(score(row, col), target_weight(row, col));
+    }
+    return total;
+}
 
 fn barrier() {
     workgroupBarrier();
@@ -59,6 +96,7 @@ fn upstream() -> f32 {
 }
 
 fn row_metrics(i: u32, is_active: bool) {
+    terms[1u * BLOCK + i] = select(0.0, metric_1(i), is_active);
 }
 
 fn forward(lane: u32, first: u32) {

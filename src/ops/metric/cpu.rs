@@ -52,6 +52,7 @@ fn mean<F: Real>(
             Mode::Side => (y >= limit) == (t >= F::of(0.5)),
             Mode::Near => (y - t).abs() < limit,
             Mode::Outside => y < F::zero() || y > limit,
+            Mode::Distance => return (y - t).abs(),
         };
         if agrees { F::one() } else { F::zero() }
     };

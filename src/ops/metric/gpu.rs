@@ -37,6 +37,7 @@ impl Lowering<'_> {
             Mode::Side => 1.0,
             Mode::Explained => 2.0,
             Mode::Outside => 3.0,
+            Mode::Distance => 4.0,
         };
         // The remaining parameters are only read by losses.
         let unread = ["terms_per_row", "writes", "weights", "input", "upstream"];

@@ -20,7 +20,7 @@ use crate::engine::gpu::{
 use crate::error::{Error, Result};
 use crate::ir::{LiveSteps, Slot, Steps};
 use crate::nn::{Layer, Objective, ProgramIo, RecordLayout};
-use crate::spec::{Activation, ParamValue};
+use crate::spec::{Activation, Metric, ParamValue};
 
 /// A training step over a batch of fixed size, recorded into the host application's command encoders.
 ///
@@ -94,11 +94,13 @@ impl Trainer {
 
     fn wire(&self, options: &StepOptions, by_gradient: bool) -> Result<ProgramIo> {
         let (rows, seed) = (options.rows, self.settings.seed);
-        let objective = Objective {
-            checked: true,
-            through: options.through,
-            ..self.settings.objective.clone()
+        let own = self.settings.objective.clone();
+        let metrics = match own.metrics.is_empty() && !self.settings.metrics_chosen {
+            // The variance of the host's targets is not known.
+            true => Metric::suiting(&own.loss, 0.0),
+            false => own.metrics,
         };
+        let objective = Objective { checked: true, through: options.through, metrics, ..own };
         if by_gradient {
             return self.settings.network.training_by_gradient(
                 &objective,

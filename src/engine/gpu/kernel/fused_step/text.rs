@@ -281,6 +281,7 @@ fn agreement_text(number: usize, agreement: Agreement) -> String {
         Mode::Side => 1.0,
         Mode::Explained => 2.0,
         Mode::Outside => 3.0,
+        Mode::Distance => 4.0,
     };
     let own = renamed(shader!("metric/agreement"), &format!("_metric{number}"));
     let (name, ty) = (format!("metric_hyper_{number}"), format!("Hyper_metric{number}"));
