@@ -287,7 +287,7 @@ fn early_stopping_waits_for_its_patience_and_restores_the_best() {
 }
 
 #[test]
-fn a_validation_split_trains_on_the_rest_and_judges_by_the_share() {
+fn a_validation_split_trains_on_the_rest_and_judges_by_the_fraction() {
     let data = data::spiral(100, 3, 0).unwrap();
     let net = nets::spiral();
     let mut trainer = net.on(&Device::cpu());

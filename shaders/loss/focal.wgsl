@@ -4,7 +4,7 @@ struct Hyper {
     gamma: f32,
 }
 
-fn alpha_share(t: f32) -> f32 {
+fn alpha_weight(t: f32) -> f32 {
     let alpha = params.hyper.alpha;
     return select(alpha * t + (1.0 - alpha) * (1.0 - t), 1.0, alpha < 0.0);
 }
@@ -16,7 +16,7 @@ fn entropy(x: f32, t: f32) -> f32 {
 
 fn value(x: f32, t: f32) -> f32 {
     let wrong = t * sigmoid(-x) + (1.0 - t) * sigmoid(x);
-    return alpha_share(t) * c_pow(wrong, params.hyper.gamma) * entropy(x, t);
+    return alpha_weight(t) * c_pow(wrong, params.hyper.gamma) * entropy(x, t);
 }
 
 fn gradient(x: f32, t: f32) -> f32 {
@@ -25,5 +25,5 @@ fn gradient(x: f32, t: f32) -> f32 {
     let wrong = t * no + (1.0 - t) * yes;
     let ratio = select(0.0, (1.0 - t - t) * yes * no / wrong, wrong != 0.0);
     let steepness = (1.0 - t) * yes - t * no + params.hyper.gamma * ratio * entropy(x, t);
-    return alpha_share(t) * c_pow(wrong, params.hyper.gamma) * steepness;
+    return alpha_weight(t) * c_pow(wrong, params.hyper.gamma) * steepness;
 }

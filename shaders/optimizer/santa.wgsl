@@ -2,7 +2,7 @@
 struct Scalars {
     rate: f32,
     sigma: f32,
-    square_share: f32,
+    square_weight: f32,
     lambda: f32,
     start_root: f32,
     heat: f32,
@@ -17,7 +17,7 @@ fn away_from_zero(x: f32, least: f32) -> f32 {
 }
 
 fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars, block: Block, noise: vec2<f32>) -> Updated {
-    let square = s.sigma * state.x + s.square_share * grad * grad;
+    let square = s.sigma * state.x + s.square_weight * grad * grad;
     if is_zero(square) {
         return Updated(0.0, state);
     }

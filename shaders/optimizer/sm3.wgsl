@@ -5,12 +5,12 @@ struct Scalars {
     beta1: f32,
     one_minus_beta1: f32,
     beta2: f32,
-    square_share: f32,
+    square_weight: f32,
     eps: f32,
 }
 
 fn term(grad: f32, row: f32, col: f32, s: Scalars) -> f32 {
-    return s.square_share * grad * grad + s.beta2 * min(row, col);
+    return s.square_weight * grad * grad + s.beta2 * min(row, col);
 }
 
 fn join(a: f32, b: f32) -> f32 {

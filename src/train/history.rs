@@ -160,8 +160,8 @@ impl Totals {
         batch: BatchWeight,
     ) {
         let (loss, penalty) = (layout.loss(record), layout.penalty(record));
-        let [sum, by_share] = self.losses;
-        self.losses = [sum + loss, by_share + loss * batch.loss];
+        let [sum, weighted] = self.losses;
+        self.losses = [sum + loss, weighted + loss * batch.loss];
         self.batch_weights += batch.loss;
         self.rows += f64::from(rows);
         self.penalties += penalty * f64::from(rows);
@@ -176,12 +176,12 @@ impl Totals {
         // If no row counts, the metrics are 0.
         let counted = if self.counted == 0.0 { 1.0 } else { self.counted };
         let means = self.metrics.into_iter().map(|total| total / counted);
-        let [sum, by_share] = self.losses;
+        let [sum, weighted] = self.losses;
         let data_loss = match objective.reduction {
             Reduction::Sum => sum,
             // If the weights add up to 0, the loss is 0.
-            _ if self.batch_weights == 0.0 => by_share,
-            _ => by_share / self.batch_weights,
+            _ if self.batch_weights == 0.0 => weighted,
+            _ => weighted / self.batch_weights,
         };
         let penalty = if self.penalties == 0.0 { 0.0 } else { self.penalties / self.rows };
         let metrics = Metric::labels(&objective.metrics).zip(means).collect();

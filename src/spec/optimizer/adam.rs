@@ -205,7 +205,7 @@ entries! { OptimizerKind;
         kind: optimizer!("adan", states: ["exp_avg", "exp_avg_diff", "exp_avg_sq", "prev_grad"],
             count: |_| 4, init: |_| [0.0; 4],
             scalars: [
-                mean_step, change_step, one_minus_beta1, one_minus_beta2, change_share, beta3, one_minus_beta3, correction, eps,
+                mean_step, change_step, one_minus_beta1, one_minus_beta2, change_weight, beta3, one_minus_beta3, correction, eps,
                 eps_root, has_previous
             ],
             [_, _, _, _, beta1, beta2, beta3, eps, eps_root, paper, ..], t, lr => {
@@ -226,7 +226,7 @@ entries! { OptimizerKind;
             },
             param, grad, state => {
                 let change = has_previous * (grad - state[3]);
-                let ahead = grad + change_share * change;
+                let ahead = grad + change_weight * change;
                 state[0] = state[0] + one_minus_beta1 * (grad - state[0]);
                 state[1] = state[1] + one_minus_beta2 * (change - state[1]);
                 state[2] = beta3 * state[2] + one_minus_beta3 * ahead * ahead;

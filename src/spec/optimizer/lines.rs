@@ -23,14 +23,14 @@ entries! { OptimizerKind;
         source: "optax.sm3 (its scale_by_sm3 has beta2 and eps); Anil et al. 2019; three dispatches per segment",
         kind: optimizer!(@ Takes::Lines { norms: false, late: true }, "sm3",
             ["exp_avg", "accumulators"], |_| 2, |_| [0.0; 4],
-            [rate, beta1, one_minus_beta1, beta2, square_share, eps],
+            [rate, beta1, one_minus_beta1, beta2, square_weight, eps],
             [_, _, _, _, beta1, beta2, eps, ..], _t, lr => {
                 let weight = if *beta2 == 1.0 { 1.0 } else { 1.0 - beta2 };
                 [lr, *beta1, 1.0 - beta1, *beta2, weight, *eps]
             },
             |shared, params, grads, states| {
                 let Some((lines, states)) = states.split_last_mut() else { return };
-                let sum = |grad: F, row: F, col: F| square_share * grad * grad + beta2 * row.min(col);
+                let sum = |grad: F, row: F, col: F| square_weight * grad * grad + beta2 * row.min(col);
                 let new = settled(shared, (params, grads), lines, sum, F::max, |_, total, _| total);
                 let (rate, sides) = (shared.tensor.multiplier * rate, shared.tensor.sides);
                 let update = |i: usize, _: F, grad: F, state: &mut [F; MAX_STATES]| {

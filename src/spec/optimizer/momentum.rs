@@ -32,7 +32,7 @@ entries! { OptimizerKind;
             rate_in_velocity: Sutskever et al. 2013 and Keras, v = -b, which differ once lr changes",
         kind: optimizer!("sgd", states: ["momentum_buffer"],
             count: |[_, _, _, _, momentum, ..]| usize::from(*momentum != 0.0), init: |_| [0.0; 4],
-            scalars: [rate, momentum, grad_share, use_grad, use_buffer],
+            scalars: [rate, momentum, grad_weight, use_grad, use_buffer],
             [_, _, _, _, momentum, dampening, nesterov, zero_init, inside, ..], t, lr => {
                 let [rate, rate_inside] = if *inside == 1.0 { [1.0, lr] } else { [lr, 1.0] };
                 [
@@ -44,7 +44,7 @@ entries! { OptimizerKind;
                 ]
             },
             param, grad, state => {
-                state[0] = momentum * state[0] + grad_share * grad;
+                state[0] = momentum * state[0] + grad_weight * grad;
                 rate * (use_grad * grad + use_buffer * state[0])
             }),
     }

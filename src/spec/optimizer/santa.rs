@@ -97,13 +97,13 @@ fn begin<F: Float>(
 
 const SANTA_E: OptimizerKind = optimizer!("santa", states: ["square_avg", "alpha", "u"], count: |_| 3,
     init: |_| [0.0; 4],
-    scalars: [rate, sigma, square_share, lambda, start_root, heat, explores, least, splits, c],
+    scalars: [rate, sigma, square_weight, lambda, start_root, heat, explores, least, splits, c],
     values, t, lr => numbers(values, t, lr, 0.0),
     param, grad, state, tensor tensor, noise noise => {
         let (rate, heat) = (tensor.multiplier * rate, tensor.multiplier * heat);
         let root = tensor.multiplier.sqrt() * start_root;
         let start = [root * c, root * noise[1]];
-        let begun = begin(state, square_share * grad * grad, sigma, lambda, start);
+        let begun = begin(state, square_weight * grad * grad, sigma, lambda, start);
         let Some([square, scale, old_scale, friction, old]) = begun else { return F::zero() };
         let (half, splits) = (F::of(0.5), splits == F::one());
         // The fraction of the friction's update before the gradient step; the rest follows it.
