@@ -1,9 +1,9 @@
-//! What a device can do, and what wgrad makes of it, in one run: the device's own ceilings, kernels as a share of them,
-//! training steps. `cargo bench -p wgrad-benches --bench report`; `-- --quick` takes less, `-- --json` prints one JSON object. The words left
-//! over choose sections. `WGRAD_DEVICE` names the adapter.
+//! Measures in one run what a device can do and what wgrad makes of it: the device's own ceilings, kernels as a fraction of
+//! them, training steps. `cargo bench -p wgrad-benches --bench report -- --help` lists sections and options.
 
 use std::time::{Duration, Instant};
 
+use clap::{Parser, ValueEnum};
 use serde_json::{Map, Value, json};
 use wgrad::embed::{Choices, Fusion, Gpu};
 use wgrad::ir::{DType, Form, Interpreter, Plan, PlanWeights, StepEntry, Steps};
@@ -11,11 +11,34 @@ use wgrad::nn::{GradientTransforms, Network, Objective, ProgramIo, TargetKind};
 use wgrad::prelude::*;
 use wgrad::{Program, Result, Shape};
 
-/// What was asked for on the command line.
+/// Measures a device, and the library on it
+#[derive(Parser)]
 struct Options {
+    /// Fewer rounds and smaller sizes
+    #[arg(long)]
     quick: bool,
+    /// One JSON object in place of lines
+    #[arg(long)]
     json: bool,
-    sections: Vec<String>,
+    /// A part of the adapter's name, or gpu for any; without it WGRAD_DEVICE
+    #[arg(long, value_name = "NAME")]
+    device: Option<String>,
+    /// Passed by cargo
+    #[arg(long, hide = true)]
+    bench: bool,
+    /// The sections, all without any
+    #[arg(value_enum)]
+    sections: Vec<Section>,
+}
+
+#[derive(Clone, Copy, PartialEq, ValueEnum)]
+enum Section {
+    Matmul,
+    Elementwise,
+    Adam,
+    Steps,
+    Checks,
+    Recording,
 }
 
 /// The figures so far.
@@ -33,9 +56,9 @@ impl Report {
         self.figures.insert(name.to_string(), json!({ "value": value, "unit": unit }));
     }
 
-    fn wants(&self, section: &str) -> bool {
+    fn wants(&self, section: Section) -> bool {
         let sections = &self.options.sections;
-        sections.is_empty() || sections.iter().any(|name| name == section)
+        sections.is_empty() || sections.contains(&section)
     }
 
     /// The median of the seconds per call of several rounds, each as long as it takes to be measured; `work` does so many calls.
@@ -402,33 +425,31 @@ fn recording(report: &mut Report) -> Result<()> {
 }
 
 fn main() -> Result<()> {
-    let gpu = pollster::block_on(Gpu::named(&std::env::var("WGRAD_DEVICE").unwrap_or_default()))?;
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let has = |flag: &str| words.iter().any(|word| word == flag);
-    let sections = words.iter().filter(|word| !word.starts_with('-')).cloned().collect();
-    let options = Options { quick: has("--quick"), json: has("--json"), sections };
+    let options = Options::parse();
+    let device = options.device.clone().or_else(|| std::env::var("WGRAD_DEVICE").ok());
+    let gpu = pollster::block_on(Gpu::named(&device.unwrap_or_default()))?;
     let mut report = Report { gpu, options, figures: Map::new() };
     if !report.options.json {
         println!("{}", report.gpu);
     }
     report.figures.insert("adapter".into(), json!(report.gpu.to_string()));
     let [bandwidth, rate] = ceilings(&mut report)?;
-    if report.wants("matmul") {
+    if report.wants(Section::Matmul) {
         matmul(&mut report, rate)?;
     }
-    if report.wants("elementwise") {
+    if report.wants(Section::Elementwise) {
         elementwise(&mut report, bandwidth)?;
     }
-    if report.wants("adam") {
+    if report.wants(Section::Adam) {
         adam(&mut report, bandwidth)?;
     }
-    if report.wants("steps") {
+    if report.wants(Section::Steps) {
         steps(&mut report)?;
     }
-    if report.wants("checks") {
+    if report.wants(Section::Checks) {
         checks(&mut report)?;
     }
-    if report.wants("recording") {
+    if report.wants(Section::Recording) {
         recording(&mut report)?;
     }
     if report.options.json {

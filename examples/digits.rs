@@ -86,7 +86,7 @@ fn main() -> Result {
     let matrices = trainer.parameters()?.into_iter();
     let mut matrices = matrices.map(|(_, weights)| weights.into_iter().collect::<Vec<f32>>());
     let weights = matrices.find(|weights| weights.len() == HIDDEN * 64).unwrap_or_default();
-    chart::draw(&example.picture()?, (1200, 560), |area| {
+    chart::draw(&example.picture(), (1200, 560), |area| {
         let (left, right) = area.split_horizontally(px(500));
         confusion(&left, &test, &scores)?;
         filters(&right, &weights)
@@ -117,8 +117,9 @@ fn confusion(area: &Area<'_>, test: &Dataset, scores: &Array2<f32>) -> Result {
     };
     let mut plot = chart::panel(area, "What is read in the test images")?
         .build_cartesian_2d((0..9u32).into_segmented(), (0..9u32).into_segmented())?;
-    let name = |digit: &SegmentValue<u32>| match digit {
-        SegmentValue::CenterOf(digit) => digit.to_string(),
+    // Rows are counted from below, and 0 stands on top as in a printed matrix.
+    let name = |row: &SegmentValue<u32>| match row {
+        SegmentValue::CenterOf(row) => (9 - row).to_string(),
         _ => String::new(),
     };
     chart::axes(&mut plot, ("read as", "digit"), &name)?;
@@ -132,15 +133,16 @@ fn confusion(area: &Area<'_>, test: &Dataset, scores: &Array2<f32>) -> Result {
             _ if truth == read => pale(COLOURS[0], 0.2 + 0.8 * fraction),
             _ => pale(COLOURS[1], 0.4 + 0.6 * fraction),
         };
-        let corner = (SegmentValue::Exact(read), SegmentValue::Exact(truth));
-        let mut cell = Rectangle::new([corner, (next(read), next(truth))], colour.filled());
+        let row = 9 - truth;
+        let corner = (SegmentValue::Exact(read), SegmentValue::Exact(row));
+        let mut cell = Rectangle::new([corner, (next(read), next(row))], colour.filled());
         cell.set_margin(px(1), px(1), px(1), px(1));
         cell
     }))?;
     plot.draw_series(cells().filter(|(.., count)| *count > 0).map(|(truth, read, count)| {
         let ink = if truth == read { &WHITE } else { &INK };
         let style = chart::text(15).color(ink).pos(Pos::new(HPos::Center, VPos::Center));
-        let centre = (SegmentValue::CenterOf(read), SegmentValue::CenterOf(truth));
+        let centre = (SegmentValue::CenterOf(read), SegmentValue::CenterOf(9 - truth));
         Text::new(count.to_string(), centre, style)
     }))?;
     Ok(())

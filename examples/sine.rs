@@ -27,6 +27,9 @@ struct Cli {
     /// The widths of the hidden layers
     #[arg(long, default_value = "64,64", value_delimiter = ',', value_name = "WIDTHS")]
     hidden: Vec<usize>,
+    /// Also film how the fit grows, as an animated GIF
+    #[arg(long)]
+    film: bool,
 }
 
 fn main() -> Result {
@@ -46,11 +49,18 @@ fn main() -> Result {
         .metrics(&[Metric::RegressionAccuracy { tolerance: data.target_variance().sqrt() / 250.0 }])
         .seed(example.seed())
         .on(&example.device)?;
-    let run = example.train(&mut trainer, &data, example.fit(), 100)?;
+    let frame = |area: &Area<'_>, trainer: &mut Trainer| {
+        let predicted = trainer.predict(data.inputs().view())?;
+        curves(area, &data, predicted.as_slice().unwrap_or_default())
+    };
+    let run = match cli.film {
+        true => example.film(&mut trainer, &data, ((480, 380), frame))?,
+        false => example.train(&mut trainer, &data, example.fit(), 100)?,
+    };
 
     let result = trainer.evaluate(&data)?;
     let predicted = trainer.predict(data.inputs().view())?;
-    chart::draw(&example.picture()?, (1200, 500), |area| {
+    chart::draw(&example.picture(), (1200, 500), |area| {
         let (left, right) = area.split_horizontally(px(640));
         curves(&left, &data, predicted.as_slice().unwrap_or_default())?;
         chart::loss_curve(&right, &run.history)
@@ -61,21 +71,17 @@ fn main() -> Result {
 
 /// The sine and what the network makes of it.
 fn curves(area: &Area<'_>, data: &Dataset, predicted: &[f32]) -> Result {
-    let mut plot = chart::panel(area, "One period of the sine")?
-        .build_cartesian_2d(0f32..1f32, -1.2f32..1.2f32)?;
+    let series = [("sin 2πx", px(6), chart::pale(INK, 0.3)), ("network", px(2), COLOURS[1])];
+    let key = series.map(|(name, _, colour)| (name, colour));
+    let body = chart::head(area, "One period of the sine", key)?;
+    let mut plot = chart::panel(&body, "")?.build_cartesian_2d(0f32..1f32, -1.2f32..1.2f32)?;
     chart::axes(&mut plot, ("x", "y"), &|y| format!("{y:.1}"))?;
     let curve = |y: &[f32]| -> Vec<(f32, f32)> {
         data.inputs().iter().copied().zip(y.iter().copied()).collect()
     };
     let target = data.targets().values().and_then(|values| values.as_slice()).unwrap_or_default();
-    let series = [
-        ("sin 2πx", INK.mix(0.25).stroke_width(px(6)), curve(target)),
-        ("network", COLOURS[1].stroke_width(px(2)), curve(predicted)),
-    ];
-    for (name, style, points) in series {
-        plot.draw_series(LineSeries::new(points, style))?
-            .label(name)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + px(22) as i32, y)], style));
+    for ((_, width, colour), y) in series.into_iter().zip([target, predicted]) {
+        plot.draw_series(LineSeries::new(curve(y), colour.stroke_width(width)))?;
     }
-    chart::legend(&mut plot)
+    Ok(())
 }

@@ -16,10 +16,14 @@ use wgrad::prelude::*;
 struct Cli {
     #[command(flatten)]
     options: Options,
+    /// Also film how the decision grows, as an animated GIF
+    #[arg(long)]
+    film: bool,
 }
 
 fn main() -> Result {
-    let example = Example::new("spiral", Cli::parse().options)?;
+    let cli = Cli::parse();
+    let example = Example::new("spiral", cli.options)?;
     let data = data::spiral(100, 3, example.seed())?;
     let model = Sequential::new(2).dense(64).activation(Activation::relu()).dense(3);
     let mut trainer =
@@ -27,10 +31,14 @@ fn main() -> Result {
             .schedule(Schedule::inverse_time(5e-7)?)
             .seed(example.seed())
             .on(&example.device)?;
-    let run = example.train(&mut trainer, &data, example.fit(), 100)?;
+    let frame = |area: &Area<'_>, trainer: &mut Trainer| field(area, &data, trainer);
+    let run = match cli.film {
+        true => example.film(&mut trainer, &data, ((440, 480), frame))?,
+        false => example.train(&mut trainer, &data, example.fit(), 100)?,
+    };
 
     let result = trainer.evaluate(&data)?;
-    chart::draw(&example.picture()?, (1180, 580), |area| {
+    chart::draw(&example.picture(), (1180, 580), |area| {
         let (left, right) = area.split_horizontally(px(600));
         field(&left, &data, &mut trainer)?;
         chart::loss_curve(&right, &run.history)
@@ -52,8 +60,10 @@ fn field(area: &Area<'_>, data: &Dataset, trainer: &mut Trainer) -> Result {
         place(if axis == 0 { row % CELLS } else { row / CELLS })
     });
     let scores = trainer.predict(places.view())?;
-    let mut plot = chart::panel(area, "Three arms and the network's answer")?
-        .build_cartesian_2d(-REACH..REACH, -REACH..REACH)?;
+    let arms = (1..).zip(COLOURS).map(|(arm, colour)| (format!("arm {arm}"), colour));
+    let body =
+        chart::head(area, "Three arms, and the network's answer", arms.take(data.outputs()))?;
+    let mut plot = chart::panel(&body, "")?.build_cartesian_2d(-REACH..REACH, -REACH..REACH)?;
     chart::axes(&mut plot, ("x", "y"), &|y| format!("{y:.1}"))?;
     // Over the grid, which would disturb here.
     let cells = places.axis_iter(Axis(0)).zip(scores.axis_iter(Axis(0)));
@@ -70,11 +80,9 @@ fn field(area: &Area<'_>, data: &Dataset, trainer: &mut Trainer) -> Result {
                 + Circle::new((0, 0), px(4), WHITE.filled())
                 + Circle::new((0, 0), px(3), colour.filled())
         };
-        plot.draw_series(points.map(|(point, _)| dot(point[0], point[1])))?
-            .label(format!("arm {}", class + 1))
-            .legend(move |(x, y)| Circle::new((x + px(11) as i32, y), px(4), colour.filled()));
+        plot.draw_series(points.map(|(point, _)| dot(point[0], point[1])))?;
     }
-    chart::legend(&mut plot)
+    Ok(())
 }
 
 /// The classes' colours in the proportion of their probabilities, pale.

@@ -8,6 +8,7 @@ mod host;
 
 use clap::Parser;
 use host::{Host, Options, Result};
+use indicatif::ProgressIterator;
 use wgrad::embed::Region;
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
@@ -48,12 +49,21 @@ fn colour(corner: Corner) -> @location(0) vec4<f32> {
         return vec4(0.85, 0.25, 0.2, 1.0);
     }
     let point = vec2(fract(corner.place.x * 256.0) - 0.5, (height - wanted[at]) * 51.2);
-    return select(vec4(1.0), vec4(0.3, 0.4, 0.6, 1.0), length(point) < 1.2);
+    if length(point) < 1.2 {
+        return vec4(0.3, 0.4, 0.6, 1.0);
+    }
+    // The axes x = 0 and y = 0, and lines every half and every 1.
+    let x = corner.place.x * 2.0 - 1.0;
+    let texel = vec2(fwidth(x), fwidth(height));
+    let nearest = vec2(round(2.0 * x) / 2.0, round(height));
+    let on = abs(vec2(x, height) - nearest) < 0.75 * texel;
+    let axis = (on.x && nearest.x == 0.0) || (on.y && nearest.y == 0.0);
+    return vec4(vec3(select(select(1.0, 0.9, any(on)), 0.6, axis)), 1.0);
 }";
 
 fn main() -> Result {
     let options = Cli::parse().options;
-    let mut host = Host::new(&options.device)?;
+    let mut host = Host::new(&options)?;
     let gpu = Gpu::from_wgpu(&host.device, &host.queue);
     let model = Sequential::new(1)
         .dense(48)
@@ -84,7 +94,7 @@ fn main() -> Result {
 
     let loss = host.pass(LOSS, &[step.outputs()?, &wanted, step.gradients()?]);
     let painter = host.painter(PAINT, &[step.outputs()?, &wanted]);
-    for frame in 0..options.frames {
+    for frame in (0..options.frames).progress_count(options.frames) {
         let mut encoder = host.encoder();
         for _ in 0..options.steps {
             step.encode_forward(&mut encoder)?;

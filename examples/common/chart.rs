@@ -1,8 +1,11 @@
 //! Pictures: one look for all, drawn at twice the size and averaged down, so that every edge is smooth.
 
 use std::fmt;
+use std::fs::File;
 use std::path::Path;
 
+use image::codecs::gif::{GifEncoder, Repeat};
+use image::{Delay, Frame, RgbImage};
 use plotters::coord::Shift;
 use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
@@ -35,11 +38,35 @@ pub fn text(size: u32) -> TextStyle<'static> {
 }
 
 /// Draws a picture of the given size and writes it as a PNG file.
-pub fn draw(
-    path: &Path,
-    (width, height): (u32, u32),
-    paint: impl FnOnce(&Area<'_>) -> Result,
-) -> Result {
+pub fn draw(path: &Path, size: (u32, u32), paint: impl FnOnce(&Area<'_>) -> Result) -> Result {
+    let picture = pixels(size, paint)?;
+    picture.save(path).map_err(|error| Failure(format!("{}: {error}", path.display())))
+}
+
+/// Writes pictures as an animated GIF that stays on the last one for a while.
+pub fn animation(path: &Path, frames: Vec<RgbImage>) -> Result {
+    let file =
+        File::create(path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
+    let mut encoder = GifEncoder::new_with_speed(file, 20);
+    encoder.set_repeat(Repeat::Infinite)?;
+    let last = frames.len().saturating_sub(1);
+    for (number, frame) in frames.into_iter().enumerate() {
+        let pixels = image::DynamicImage::ImageRgb8(frame).into_rgba8();
+        let delay = Delay::from_numer_denom_ms(if number == last { 3000 } else { 100 }, 1);
+        encoder.encode_frame(Frame::from_parts(pixels, 0, 0, delay))?;
+    }
+    Ok(())
+}
+
+/// Draws a picture of the given size.
+pub fn pixels(size: (u32, u32), painter: impl FnOnce(&Area<'_>) -> Result) -> Result<RgbImage> {
+    let mut pixels = blank(size)?;
+    paint(&mut pixels, painter)?;
+    Ok(shrunk(&pixels))
+}
+
+/// A white canvas for a picture of the given size.
+pub fn blank((width, height): (u32, u32)) -> Result<RgbImage> {
     // Plotters is built without the system's fonts, so that pictures look alike everywhere.
     plotters::style::register_font(
         "sans-serif",
@@ -47,16 +74,21 @@ pub fn draw(
         epaint_default_fonts::UBUNTU_LIGHT,
     )
     .map_err(|_| Failure("the font of the pictures cannot be read".to_string()))?;
-    let (wide, high) = (px(width), px(height));
-    let mut pixels = image::RgbImage::new(wide, high);
-    let area = BitMapBackend::with_buffer(&mut pixels, (wide, high)).into_drawing_area();
-    area.fill(&WHITE)?;
-    paint(&area)?;
+    Ok(RgbImage::from_pixel(px(width), px(height), image::Rgb([255; 3])))
+}
+
+/// Draws on a canvas.
+pub fn paint(canvas: &mut RgbImage, painter: impl FnOnce(&Area<'_>) -> Result) -> Result {
+    let size = canvas.dimensions();
+    let area = BitMapBackend::with_buffer(canvas, size).into_drawing_area();
+    painter(&area)?;
     area.present()?;
-    drop(area);
-    image::imageops::thumbnail(&pixels, width, height)
-        .save(path)
-        .map_err(|error| Failure(format!("{}: {error}", path.display())))
+    Ok(())
+}
+
+/// The picture of a canvas.
+pub fn shrunk(canvas: &RgbImage) -> RgbImage {
+    image::imageops::thumbnail(canvas, canvas.width() / SCALE, canvas.height() / SCALE)
 }
 
 /// A panel: its title, and room for a chart below it.
@@ -75,6 +107,29 @@ where
         .x_label_area_size(px(44))
         .y_label_area_size(px(58));
     Ok(chart)
+}
+
+/// A strip with a title, and to its right what the colours stand for, so that no legend covers a curve; gives the rest.
+pub fn head<'a>(
+    area: &Area<'a>,
+    title: &str,
+    key: impl IntoIterator<Item = (impl AsRef<str>, RGBColor)>,
+) -> Result<Area<'a>> {
+    const HEIGHT: u32 = 40;
+    let (head, body) = area.split_vertically(px(HEIGHT));
+    let middle = px(HEIGHT / 2) as i32;
+    let (wide, high) = head.estimate_text_size(title, &text(18))?;
+    head.draw_text(title, &text(18), (px(16) as i32, middle - high as i32 / 2))?;
+    let mut x = (px(40) + wide) as i32;
+    for (name, colour) in key {
+        let dash = [(x, middle), (x + px(24) as i32, middle)];
+        head.draw(&PathElement::new(dash, colour.stroke_width(px(3))))?;
+        let (wide, high) = head.estimate_text_size(name.as_ref(), &text(14))?;
+        x += px(30) as i32;
+        head.draw_text(name.as_ref(), &text(14), (x, middle - high as i32 / 2))?;
+        x += (px(18) + wide) as i32;
+    }
+    Ok(body)
 }
 
 /// Axes with names, a faint grid and, if there are named series, a legend.

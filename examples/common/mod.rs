@@ -7,7 +7,7 @@ pub mod chart;
 use std::fmt;
 use std::io::Write as _;
 use std::ops::ControlFlow;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -62,11 +62,28 @@ pub struct Run {
     pub history: History,
     seconds: f64,
     steps: u64,
+    /// The seconds and steps of the first epoch, in which kernels are compiled.
+    first: (f64, u64),
 }
 
+impl Run {
+    /// The microseconds of a step after the first epoch.
+    fn us_per_step(&self) -> f64 {
+        let (seconds, steps) = self.first;
+        match self.steps - steps {
+            0 => self.seconds * 1e6 / self.steps as f64,
+            steps => (self.seconds - seconds) * 1e6 / steps as f64,
+        }
+    }
+}
+
+/// The number of frames of a film.
+const FRAMES: u64 = 40;
+
 impl Example {
-    /// Opens the device.
+    /// Opens the device, and the folder of the picture before anything is trained.
     pub fn new(name: &'static str, options: Options) -> Result<Self> {
+        folder(&options.out)?;
         let device = Device::named(&options.device)?;
         let chosen = std::env::var("WGRAD_DEVICE").is_ok_and(|name| name != "auto");
         if options.device == "auto" && device.gpu().is_none() && !chosen {
@@ -98,43 +115,85 @@ impl Example {
         fit: Fit<'_>,
         every: u64,
     ) -> Result<Run> {
+        self.run(trainer, data, [fit], Some(every), |_, _| Ok(()))
+    }
+
+    /// Trains in parts, short ones first, and films how the fit grows: `paint` draws a frame after each.
+    pub fn film(
+        &self,
+        trainer: &mut Trainer,
+        data: &Dataset,
+        (size, mut paint): ((u32, u32), impl FnMut(&chart::Area<'_>, &mut Trainer) -> Result),
+    ) -> Result<Run> {
+        let until = |frame: u64| 1 + (self.epochs() - 1) * frame * frame / (FRAMES * FRAMES);
+        let parts = (1..=FRAMES).map(|frame| until(frame) - until(frame - 1));
+        let fits = std::iter::once(1).chain(parts).filter(|epochs| *epochs > 0).map(Fit::epochs);
+        let mut frames = Vec::new();
+        let run = self.run(trainer, data, fits, None, |trainer, part| {
+            part.last().into_iter().for_each(|epoch| self.say(epoch));
+            frames.push(chart::pixels(size, |area| paint(area, trainer))?);
+            Ok(())
+        })?;
+        let path = self.options.out.join(format!("{}.gif", self.name));
+        chart::animation(&path, frames)?;
+        self.say(format!("film: {}", path.display()));
+        Ok(run)
+    }
+
+    fn run<'a>(
+        &self,
+        trainer: &mut Trainer,
+        data: &Dataset,
+        fits: impl IntoIterator<Item = Fit<'a>>,
+        every: Option<u64>,
+        mut after: impl FnMut(&mut Trainer, &History) -> Result,
+    ) -> Result<Run> {
         let style = "{bar:32.cyan/blue} {percent:>3} %  {eta:>4} left";
         let bar = ProgressBar::new(self.options.epochs)
             .with_style(ProgressStyle::with_template(style)?.progress_chars("━╸─"));
-        let (started, first) = (Instant::now(), trainer.step());
-        let history = trainer.fit(
-            data,
-            fit.each(every, |epoch| {
-                bar.suspend(|| self.say(epoch));
-                bar.set_position(epoch.epoch + 1);
-                ControlFlow::Continue(())
-            }),
-        )?;
+        let (mut seconds, mut first, begin) = (0.0, None, trainer.step());
+        let mut history = History::default();
+        for fit in fits {
+            let started = Instant::now();
+            let part = trainer.fit(
+                data,
+                fit.each(every.unwrap_or(u64::MAX), |epoch| {
+                    first.get_or_insert_with(|| started.elapsed().as_secs_f64());
+                    if every.is_some() {
+                        bar.suspend(|| self.say(epoch));
+                    }
+                    bar.set_position(epoch.epoch + 1);
+                    ControlFlow::Continue(())
+                }),
+            )?;
+            seconds += started.elapsed().as_secs_f64();
+            bar.suspend(|| after(trainer, &part))?;
+            history.epochs.extend(part.epochs);
+        }
         bar.finish_and_clear();
-        let seconds = started.elapsed().as_secs_f64();
-        Ok(Run { history, seconds, steps: trainer.step() - first })
+        let steps = trainer.step() - begin;
+        let first = (first.unwrap_or(seconds), steps / self.epochs());
+        Ok(Run { history, seconds, steps, first })
     }
 
     /// The file that the example's picture goes to.
-    pub fn picture(&self) -> Result<PathBuf> {
-        std::fs::create_dir_all(&self.options.out)
-            .map_err(|error| Failure(format!("{}: {error}", self.options.out.display())))?;
-        Ok(self.options.out.join(format!("{}.png", self.name)))
+    pub fn picture(&self) -> PathBuf {
+        self.options.out.join(format!("{}.png", self.name))
     }
 
     /// Says how it went, and with `--json` says it again for programs.
     pub fn report(&self, run: &Run, trainer: &Trainer, figures: &[(&str, f64)]) -> Result {
-        let us_per_step = run.seconds * 1e6 / run.steps as f64;
+        let (us_per_step, first) = (run.us_per_step(), run.first.0);
         let words: Vec<String> =
             figures.iter().map(|(name, value)| format!("{name} {}", number(*value))).collect();
         self.say(format!(
-            "{} after {} epochs in {:.2} s, {us_per_step:.1} µs per step on {}",
+            "{} after {} epochs in {:.2} s, {us_per_step:.1} µs per step after {first:.2} s for the first epoch, on {}",
             words.join(", ").replace('_', " "),
             run.history.epochs.len(),
             run.seconds,
             self.device
         ));
-        self.say(format!("picture: {}", self.picture()?.display()));
+        self.say(format!("picture: {}", self.picture().display()));
         if !self.options.json {
             return Ok(());
         }
@@ -144,6 +203,7 @@ impl Example {
             "adapter": self.device.gpu().map(ToString::to_string),
             "epochs": run.history.epochs.len(),
             "seconds": run.seconds,
+            "first_epoch_seconds": first,
             "us_per_step": us_per_step,
             "seed": self.options.seed,
         });
@@ -160,6 +220,12 @@ impl Example {
     fn say(&self, line: impl fmt::Display) {
         say(self.options.json, line);
     }
+}
+
+/// Makes the folder of the pictures, so that a bad one is known before the work is done.
+pub fn folder(path: &Path) -> Result {
+    std::fs::create_dir_all(path)
+        .map_err(|error| Failure(format!("--out {}: {error}", path.display())))
 }
 
 /// A line for the reader. A reader who has seen enough (`| head`) does not stop the work.

@@ -8,6 +8,7 @@ mod host;
 
 use clap::Parser;
 use host::{Host, Options, Result, field};
+use indicatif::ProgressIterator;
 use wgrad::data::Targets;
 use wgrad::embed::StepOptions;
 use wgrad::prelude::*;
@@ -21,7 +22,7 @@ struct Cli {
 
 fn main() -> Result {
     let options = Cli::parse().options;
-    let mut host = Host::new(&options.device)?;
+    let mut host = Host::new(&options)?;
     let data = data::spiral(100, 3, options.seed)?;
     let Targets::Classes { labels, .. } = data.targets() else { return Err("no classes".into()) };
     let inputs: Vec<f32> = data.inputs().iter().copied().collect();
@@ -46,7 +47,7 @@ fn main() -> Result {
         (wgrad::embed::Region::whole(points), wgrad::embed::Region::whole(classes));
     let painter = host.field([seen.outputs(), &step.parameter(0)?], [&points, &classes]);
     let mut loss = f64::NAN;
-    for frame in 0..options.frames {
+    for frame in (0..options.frames).progress_count(options.frames) {
         let mut encoder = host.encoder();
         step.encode(&mut encoder, options.steps)?;
         seen.encode(&mut encoder)?;

@@ -7,14 +7,23 @@ use wgrad::prelude::*;
 
 use crate::common::Result;
 
-/// From where to where x goes, and in how many points.
-const RANGE: f32 = 4.0;
+/// The number of points of a curve.
 const POINTS: usize = 801;
+
+/// From where to where x goes: where the bends are.
+fn range(name: &str) -> [f32; 2] {
+    match name {
+        "relu6" => [-2.0, 8.0],
+        "selu" | "elu" | "celu" => [-5.0, 3.0],
+        _ => [-4.0, 4.0],
+    }
+}
 
 /// The curves of an activation.
 pub const ORDERS: [&str; 3] = ["value", "derivative", "second derivative"];
 /// The curves of a loss, for two targets.
 const ZERO_ONE: [&str; 4] = ["t = 0", "its gradient", "t = 1", "its gradient"];
+const CLASSES: [&str; 4] = ["t: class of x", "its gradient", "t: another class", "its gradient"];
 const SIGNS: [&str; 4] = ["t = -1", "its gradient", "t = 1", "its gradient"];
 
 /// The curves of one op.
@@ -23,6 +32,8 @@ pub struct Graph {
     pub formula: String,
     /// Beside the name: what the other numbers are, if there are others.
     pub note: &'static str,
+    /// The range of x.
+    pub range: [f32; 2],
     /// What the kinds of curves are.
     pub names: &'static [&'static str],
     pub curves: Vec<Curve>,
@@ -34,13 +45,13 @@ pub struct Curve {
     pub points: Vec<(f64, f64)>,
 }
 
-fn curve(kind: usize, values: impl Iterator<Item = f32>) -> Curve {
-    let points = xs().zip(values).map(|(x, y)| (f64::from(x), f64::from(y))).collect();
+fn curve(kind: usize, range: [f32; 2], values: impl IntoIterator<Item = f32>) -> Curve {
+    let points = xs(range).zip(values).map(|(x, y)| (f64::from(x), f64::from(y))).collect();
     Curve { kind, points }
 }
 
-fn xs() -> impl Iterator<Item = f32> {
-    (0..POINTS).map(|i| RANGE * (2.0 * i as f32 / (POINTS - 1) as f32 - 1.0))
+fn xs([low, high]: [f32; 2]) -> impl Iterator<Item = f32> {
+    (0..POINTS).map(move |i| low + (high - low) * i as f32 / (POINTS - 1) as f32)
 }
 
 /// The row in which one number is x, its column, and what the row is.
@@ -59,7 +70,8 @@ pub fn activation(device: &Device, f: Activation) -> Result<Graph> {
     let f = default.eval_mode();
     let (first, place, note) = row(&f, 0.0);
     let cols = first.len();
-    let rows: Vec<f32> = xs().flat_map(|x| row(&f, x).0).collect();
+    let range = range(f.name());
+    let rows: Vec<f32> = xs(range).flat_map(|x| row(&f, x).0).collect();
     let x = device.tensor(&Array2::from_shape_vec((POINTS, cols), rows)?)?;
     let weight = f.initial_weights(cols).map(|w| w.into_iter().map(|w| w as f32).collect());
     let weight = weight.map(|w: Array1<f32>| device.tensor(&w)).transpose()?;
@@ -85,22 +97,43 @@ pub fn activation(device: &Device, f: Activation) -> Result<Graph> {
             None => device.activation_backward(f, &x, &upstream)?,
         };
         let slopes = slopes.read()?;
-        curves.push(curve(0, values.iter().copied().skip(col).step_by(outputs)));
-        curves.push(curve(1, slopes.iter().copied().skip(place).step_by(cols)));
+        curves.push(curve(0, range, values.iter().copied().skip(col).step_by(outputs)));
+        curves.push(curve(1, range, slopes.iter().copied().skip(place).step_by(cols)));
         if f.has_second() {
             let second = device.activation_second(f, &x, &upstream)?.read()?;
-            curves.push(curve(2, second.iter().copied()));
+            curves.push(curve(2, range, second.iter().copied()));
         }
     }
     let formula = default.entry().formula.to_string();
-    Ok(Graph { name: default.name().to_string(), formula, note, names: &ORDERS, curves })
+    Ok(Graph { name: default.name().to_string(), formula, note, range, names: &ORDERS, curves })
 }
 
-/// An elementwise loss of one prediction against it, for two targets; none for the others.
+/// An elementwise loss of one prediction against it, or `cross_entropy` against one of three scores, for two targets; none
+/// for the others.
 pub fn loss(device: &Device, loss: Loss) -> Option<Result<Graph>> {
-    let LossKind::Elementwise(map) = &loss.entry().kind else { return None };
+    let LossKind::Elementwise(map) = &loss.entry().kind else {
+        return (loss == Loss::cross_entropy()).then(|| scores_graph(device, loss));
+    };
     let [prediction, target, _] = map.domain;
     (map.inputs == 1).then(|| loss_graph(device, loss, prediction, target))
+}
+
+/// A loss of the scores (x, 0, 1) against x, if the target is the class of x, and if it is the second.
+fn scores_graph(device: &Device, loss: Loss) -> Result<Graph> {
+    let range = [-4.0, 4.0];
+    let rows: Vec<f32> = xs(range).flat_map(|x| [x, 0.0, 1.0]).collect();
+    let scores = device.tensor(&Array2::from_shape_vec((POINTS, 3), rows)?)?;
+    let mut curves = Vec::new();
+    for class in [0u32, 1] {
+        let targets = device.classes(&[class; POINTS])?;
+        let (value, gradient) = device.loss(loss, Reduction::None, &scores, &targets)?;
+        let kind = 2 * class as usize;
+        curves.push(curve(kind, range, value.read()?));
+        curves.push(curve(kind + 1, range, gradient.read()?.into_iter().step_by(3)));
+    }
+    let (name, formula) = (loss.name().to_string(), loss.entry().formula.to_string());
+    let note = "against the score x of (x, 0, 1)";
+    Ok(Graph { name, formula, note, range, names: &CLASSES, curves })
 }
 
 fn loss_graph(device: &Device, loss: Loss, prediction: Domain, target: Domain) -> Result<Graph> {
@@ -114,7 +147,13 @@ fn loss_graph(device: &Device, loss: Loss, prediction: Domain, target: Domain) -
         Domain::Positive => x > 0.0,
         Domain::AboveMinusOne => x > -1.0,
     };
-    let xs: Vec<f32> = xs().filter(|x| valid(*x)).collect();
+    let range = match prediction {
+        Domain::Real | Domain::Sign => [-4.0, 4.0],
+        Domain::Unit => [0.0, 1.0],
+        Domain::Positive => [0.0, 4.0],
+        Domain::AboveMinusOne => [-1.0, 4.0],
+    };
+    let xs: Vec<f32> = xs(range).filter(|x| valid(*x)).collect();
     let x = device.tensor(&Array1::from(xs.clone()))?;
     let mut curves = Vec::new();
     for (number, target) in targets.into_iter().enumerate() {
@@ -127,5 +166,5 @@ fn loss_graph(device: &Device, loss: Loss, prediction: Domain, target: Domain) -
     }
     let entry = loss.entry();
     let (name, formula) = (entry.name.to_string(), entry.formula.to_string());
-    Ok(Graph { name, formula, note: "against the prediction", names, curves })
+    Ok(Graph { name, formula, note: "against the prediction", range, names, curves })
 }

@@ -38,8 +38,8 @@ fn main() -> Result {
         .collect::<Result<Vec<_>, _>>()?;
     let names = ["first target", "its gradient", "second target", "its gradient"];
     for (family, title, names, graphs) in [
-        ("activations", "Activations, x from -4 to 4", &curves::ORDERS[..], &activations),
-        ("losses", "Losses, predictions from -4 to 4", &names[..], &losses),
+        ("activations", "Activations", &curves::ORDERS[..], &activations),
+        ("losses", "Losses", &names[..], &losses),
     ] {
         let folder = options.out.join(family);
         std::fs::create_dir_all(&folder)?;

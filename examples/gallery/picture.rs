@@ -5,23 +5,31 @@ use std::path::Path;
 use plotters::prelude::*;
 
 use crate::common::Result;
-use crate::common::chart::{self, Area, COLOURS, FAINT, INK, px, text};
+use crate::common::chart::{self, Area, COLOURS, FAINT, px, text};
 use crate::curves::{Curve, Graph};
 
 const COLUMNS: usize = 7;
 const TILE: (u32, u32) = (220, 190);
-const HEADER: u32 = 44;
+const HEADER: u32 = 40;
 
-/// The range of y: that of the curves, but no more than a square and a half of the range of x.
+/// The range of y: that of the curves, but no more than a square and a half of the range of x; of a percentage, a hundred
+/// times as much.
 fn range(graph: &Graph) -> std::ops::Range<f64> {
     let all = || graph.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
-    // A percentage needs a hundred times the height.
-    let seen = all().filter(|y| y.abs() < 4.0).count();
-    let unit = if 20 * seen < all().count() { 100.0 } else { 1.0 };
+    let unit = match &graph.name[..] {
+        "mape" | "smape" => 100.0,
+        "relu6" => 1.6,
+        _ => 1.0,
+    };
     let low = all().fold(0.0, f64::min).max(-3.0 * unit);
     let high = all().fold(0.0, f64::max).clamp(0.5, 4.0 * unit);
     let margin = 0.06 * (high - low);
     low - margin..high + margin
+}
+
+fn across(graph: &Graph) -> std::ops::Range<f64> {
+    let [low, high] = graph.range.map(f64::from);
+    low..high
 }
 
 /// The runs of a curve that lie inside, without the line across a jump.
@@ -64,28 +72,14 @@ fn lines<'a>(
 /// One op: axes with numbers, the formula, a legend.
 pub fn single(path: &Path, graph: &Graph) -> Result {
     chart::draw(path, (640, 480), |area| {
-        let title = format!("{} {}", graph.name, graph.note);
-        let mut chart = chart::panel(area, &title)?.build_cartesian_2d(-4.0..4.0, range(graph))?;
+        let kinds = graph.curves.iter().map(|curve| curve.kind).max().unwrap_or(0);
+        let key = graph.names.iter().zip(COLOURS).take(kinds + 1);
+        let body = chart::head(area, &graph.name, key)?;
+        let mut chart =
+            chart::panel(&body, graph.note)?.build_cartesian_2d(across(graph), range(graph))?;
         let formula = if graph.formula.len() > 84 { "" } else { &graph.formula };
         chart::axes(&mut chart, (formula, ""), &|y| format!("{y:.1}"))?;
         lines(&mut chart, graph, px(2))?;
-        let kinds = graph.curves.iter().map(|curve| curve.kind).max().unwrap_or(0);
-        for (name, colour) in graph.names.iter().zip(COLOURS).take(kinds + 1) {
-            let style = colour.stroke_width(px(2));
-            chart
-                .draw_series(LineSeries::new([(0.0, 0.0); 0], style))?
-                .label(*name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + px(20) as i32, y)], style));
-        }
-        chart
-            .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
-            .margin(px(10))
-            .legend_area_size(px(26))
-            .background_style(WHITE.mix(0.85))
-            .border_style(FAINT.stroke_width(px(1)))
-            .label_font(text(14))
-            .draw()?;
         Ok(())
     })
 }
@@ -93,14 +87,22 @@ pub fn single(path: &Path, graph: &Graph) -> Result {
 fn tile(area: &Area<'_>, graph: &Graph) -> Result {
     let mut chart = ChartBuilder::on(area)
         .caption(&graph.name, text(14))
-        .margin(px(8))
-        .build_cartesian_2d(-4.0..4.0, range(graph))?;
-    let faint = FAINT.stroke_width(px(1));
-    let across = [(-4.0, 0.0), (4.0, 0.0)];
-    let upwards = [(0.0, range(graph).start), (0.0, range(graph).end)];
-    for axis in [across, upwards] {
-        chart.draw_series(LineSeries::new(axis, faint))?;
-    }
+        .margin(px(6))
+        .x_label_area_size(px(18))
+        .y_label_area_size(px(30))
+        .build_cartesian_2d(across(graph), range(graph))?;
+    let round = |value: &f64| format!("{}", (10.0 * value).round() / 10.0);
+    chart
+        .configure_mesh()
+        .x_labels(6)
+        .y_labels(4)
+        .x_label_formatter(&round)
+        .y_label_formatter(&round)
+        .light_line_style(TRANSPARENT)
+        .bold_line_style(FAINT.mix(0.6).stroke_width(px(1)))
+        .axis_style(FAINT.stroke_width(px(1)))
+        .label_style(text(10))
+        .draw()?;
     lines(&mut chart, graph, px(2))
 }
 
@@ -109,15 +111,7 @@ pub fn sheet(path: &Path, title: &str, names: &[&str], graphs: &[Graph]) -> Resu
     let rows = graphs.len().div_ceil(COLUMNS) as u32;
     let size = (TILE.0 * COLUMNS as u32, HEADER + TILE.1 * rows);
     chart::draw(path, size, |area| {
-        let (head, body) = area.split_vertically(px(HEADER));
-        head.draw_text(title, &text(18).color(&INK), (px(16) as i32, px(14) as i32))?;
-        for (number, (name, colour)) in names.iter().zip(COLOURS).enumerate() {
-            let x = px(420 + 160 * number as u32) as i32;
-            let y = px(24) as i32;
-            let style = colour.stroke_width(px(3));
-            head.draw(&PathElement::new([(x, y), (x + px(26) as i32, y)], style))?;
-            head.draw_text(name, &text(14), (x + px(34) as i32, y - px(8) as i32))?;
-        }
+        let body = chart::head(area, title, names.iter().zip(COLOURS))?;
         for (graph, area) in graphs.iter().zip(body.split_evenly((rows as usize, COLUMNS))) {
             tile(&area, graph)?;
         }

@@ -56,7 +56,9 @@ pub async fn adapter(
         ["gpu", "auto", ""].contains(&&*wanted) || name.contains(&wanted)
     };
     let found = adapters.into_iter().find(|adapter| named(adapter) && will_do(adapter));
-    Ok(found.ok_or("no adapter fits --device")?)
+    Ok(found.ok_or_else(|| {
+        format!("no adapter fits --device {wanted}; the example device lists those there are")
+    })?)
 }
 
 /// How many frames may be in flight.
@@ -76,9 +78,11 @@ pub struct Host {
 }
 
 impl Host {
-    /// Opens an adapter with default limits and no features.
-    pub fn new(wanted: &str) -> Result<Self> {
-        pollster::block_on(Self::open(wanted))
+    /// Makes the folder of the pictures and opens an adapter with default limits and no features.
+    pub fn new(options: &Options) -> Result<Self> {
+        let out = options.out.display();
+        std::fs::create_dir_all(&options.out).map_err(|error| format!("--out {out}: {error}"))?;
+        pollster::block_on(Self::open(&options.device))
     }
 
     async fn open(wanted: &str) -> Result<Self> {
@@ -189,7 +193,6 @@ impl Host {
 
     /// Writes the last picture and the animation, and says how it went.
     pub fn finish(self, example: &str, options: &Options, figures: &[(&str, f64)]) -> Result {
-        std::fs::create_dir_all(&options.out)?;
         let place = options.out.join(example);
         if let Some(last) = self.pictures.last() {
             last.save(place.with_extension("png"))?;

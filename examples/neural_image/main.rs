@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use host::{Host, Options, Result};
+use indicatif::ProgressIterator;
 use wgrad::Shape;
 use wgrad::embed::{Region, StepOptions, TextureCopy, View};
 use wgrad::prelude::*;
@@ -115,7 +116,7 @@ fn network(cli: &Cli) -> Result<(Sequential, Vec<f32>)> {
 fn main() -> Result {
     let cli = Cli::parse();
     let options = &cli.options;
-    let mut host = Host::new(&options.device)?;
+    let mut host = Host::new(options)?;
     let contents = texels(cli.picture.as_ref())?;
     let size = wgpu::Extent3d { width: SIDE, height: SIDE, depth_or_array_layers: 1 };
     let texture = host.device.create_texture(&wgpu::TextureDescriptor {
@@ -152,7 +153,7 @@ fn main() -> Result {
 
     let painter = host.painter(PAINT, &[step.outputs()?, &Region::whole(wanted.clone())]);
     let (mut first, mut last) = (None, f64::NAN);
-    for frame in 0..options.frames {
+    for frame in (0..options.frames).progress_count(options.frames) {
         let mut encoder = host.encoder();
         // The picture could be another in every frame.
         unpack.to_tensor(&mut encoder)?;

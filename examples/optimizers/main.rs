@@ -1,5 +1,5 @@
-//! Every optimizer from the same start over surfaces that are hard to descend: a picture of the paths over contours, the
-//! same as an animation, and a table of the final values. Each optimizer takes the learning rate that serves it best.
+//! Optimizers from the same start over surfaces that are hard to descend: a picture of the paths over contours, an animation
+//! of them on the surface, and a table of the final values, each at its own default learning rate and at its best.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -16,7 +16,10 @@ use surface::{SURFACES, Surface};
 use walk::Path;
 use wgrad::prelude::*;
 
-/// The learning rates that an optimizer may choose from.
+/// The optimizers that race unless others are asked for: one of each idea of the textbooks.
+const CLASSICS: &str = "sgd,momentum,nesterov,adagrad,rmsprop,adadelta,adam,lion";
+
+/// The learning rates of which the best is shown.
 const RATES: [f64; 9] = [1e-3, 3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0, 3.0, 10.0];
 
 #[derive(Parser)]
@@ -29,10 +32,11 @@ struct Options {
     /// One surface instead of all
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(SURFACES.map(|surface| surface.name)))]
     surface: Option<String>,
-    /// These optimizers instead of all
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    /// The optimizers by name, or `all`
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', default_value = CLASSICS)]
     only: Vec<String>,
-    /// The learning rate of all; without it each takes the one of a few that ends lowest on the CPU reference
+    /// The learning rate of all; without it each is shown at its default and at the one of a few that ends lowest on the
+    /// CPU reference
     #[arg(long, value_name = "RATE")]
     lr: Option<f64>,
     /// The seed of the optimizers that draw random numbers
@@ -44,6 +48,13 @@ struct Options {
     /// End with one line of JSON on standard output; everything else goes to standard error
     #[arg(long)]
     json: bool,
+}
+
+/// An optimizer under the name that it was asked for by, and its paths.
+pub struct Racer {
+    pub name: String,
+    /// At its default learning rate, and at the best.
+    pub paths: [Path; 2],
 }
 
 /// The optimizer at the rate whose path ends lowest.
@@ -59,56 +70,86 @@ fn at_best_rate(optimizer: Optimizer, surface: &Surface, seed: u64) -> Result<Op
     Ok(best.1)
 }
 
-/// The paths of all optimizers, the one that ends lowest first.
+/// The optimizers that were asked for.
+fn chosen(only: &[String]) -> Result<Vec<(String, Optimizer)>> {
+    let all = || Optimizer::all().map(|optimizer| Ok((optimizer.name().to_string(), optimizer)));
+    match only {
+        [word] if word == "all" => all().collect(),
+        names => names.iter().map(|name| Ok((name.clone(), name.parse()?))).collect(),
+    }
+}
+
+/// The racers, the one that ends lowest at its best rate first.
 fn race(
     options: &Options,
     device: &Device,
-    optimizers: &[Optimizer],
+    optimizers: &[(String, Optimizer)],
     surface: &Surface,
-) -> Result<Vec<Path>> {
+) -> Result<Vec<Racer>> {
     let seed = options.seed;
-    let chosen = optimizers.iter().map(|optimizer| match options.lr {
+    let own = optimizers.iter().map(|(_, optimizer)| match options.lr {
         Some(rate) => Ok(optimizer.with("lr", rate)?),
+        None => Ok(*optimizer),
+    });
+    let own = own.collect::<Result<Vec<_>>>()?;
+    let best = own.iter().map(|optimizer| match options.lr {
+        Some(_) => Ok(*optimizer),
         None => at_best_rate(*optimizer, surface, seed),
     });
-    let chosen = chosen.collect::<Result<Vec<_>>>()?;
-    let mut paths = match device.gpu() {
-        Some(gpu) => walk::on_gpu(gpu, &chosen, surface, seed)?,
-        None => {
-            let paths = chosen.iter().map(|optimizer| walk::on_cpu(*optimizer, surface, seed));
-            paths.collect::<Result<Vec<_>>>()?
-        }
+    let best = best.collect::<Result<Vec<_>>>()?;
+    let walk = |optimizers: &[Optimizer]| match device.gpu() {
+        Some(gpu) => walk::on_gpu(gpu, optimizers, surface, seed),
+        None => optimizers.iter().map(|own| walk::on_cpu(*own, surface, seed)).collect(),
     };
-    paths.sort_by(|a, b| a.value(surface).total_cmp(&b.value(surface)));
-    Ok(paths)
+    let names = optimizers.iter().map(|(name, _)| name.clone());
+    let mut racers: Vec<Racer> = names
+        .zip(walk(&own)?.into_iter().zip(walk(&best)?))
+        .map(|(name, (own, best))| Racer { name, paths: [own, best] })
+        .collect();
+    racers.sort_by(|a, b| a.paths[1].value(surface).total_cmp(&b.paths[1].value(surface)));
+    Ok(racers)
+}
+
+fn rate(path: &Path) -> f64 {
+    path.optimizer.get("lr").unwrap_or_default()
 }
 
 /// A table of the final values as text.
-fn table(surface: &Surface, paths: &[Path]) -> String {
+fn table(surface: &Surface, racers: &[Racer]) -> String {
     let mut text = format!(
-        "{}: {}, {} steps from {:?}\n",
-        surface.name, surface.formula, surface.steps, surface.start
+        "{}: {}, {} steps from {:?}\n  {:<20} {:>8} {:>10}   {:>8} {:>10}\n",
+        surface.name,
+        surface.formula,
+        surface.steps,
+        surface.start,
+        "",
+        "default",
+        "ends at",
+        "best",
+        "ends at",
     );
-    for path in paths {
-        let ([x, y], steps) = (path.last(), path.points.len() - 1);
+    for Racer { name, paths } in racers {
+        text += &format!("  {name:<20}");
+        for path in paths {
+            text += &format!(" {:>8} {:>10}  ", rate(path), number(path.value(surface)));
+        }
+        let [x, y] = paths[1].last();
         let left = if surface.holds([x, y]) { "" } else { ", where it leaves the frame" };
-        let (name, rate) = (path.optimizer.name(), path.optimizer.get("lr").unwrap_or_default());
-        let value = number(path.value(surface));
-        text += &format!(
-            "  {name:<20} lr {rate:<6} {value:>10} at ({x:.4}, {y:.4}) after {steps} steps{left}\n"
-        );
+        text += &format!(" at ({x:.4}, {y:.4}){left}\n");
     }
     text
 }
 
-fn json(surface: &Surface, paths: &[Path]) -> serde_json::Value {
-    let rows = paths.iter().map(|path| {
+fn json(surface: &Surface, racers: &[Racer]) -> serde_json::Value {
+    let rows = racers.iter().map(|Racer { name, paths: [own, best] }| {
         serde_json::json!({
-            "optimizer": path.optimizer.name(),
-            "lr": path.optimizer.get("lr"),
-            "value": path.value(surface),
-            "point": path.last(),
-            "steps": path.points.len() - 1,
+            "optimizer": name,
+            "default_lr": rate(own),
+            "default_value": own.value(surface),
+            "lr": rate(best),
+            "value": best.value(surface),
+            "point": best.last(),
+            "steps": best.points.len() - 1,
         })
     });
     serde_json::json!({ "surface": surface.name, "paths": rows.collect::<Vec<_>>() })
@@ -116,24 +157,20 @@ fn json(surface: &Surface, paths: &[Path]) -> serde_json::Value {
 
 fn main() -> Result {
     let options = Options::parse();
+    common::folder(&options.out)?;
     let device = Device::named(&options.device)?;
     eprintln!("device: {device}");
-    let optimizers = if options.only.is_empty() {
-        Optimizer::all().collect()
-    } else {
-        options.only.iter().map(|name| name.parse()).collect::<Result<Vec<Optimizer>, _>>()?
-    };
-    std::fs::create_dir_all(&options.out)?;
+    let optimizers = chosen(&options.only)?;
     let mut report = Vec::new();
     let wanted =
         |surface: &&Surface| options.surface.as_ref().is_none_or(|name| name == surface.name);
     for surface in SURFACES.iter().filter(wanted) {
-        let paths = race(&options, &device, &optimizers, surface)?;
-        common::say(options.json, table(surface, &paths));
+        let racers = race(&options, &device, &optimizers, surface)?;
+        common::say(options.json, table(surface, &racers));
         let file = |ending: &str| options.out.join(format!("{}.{ending}", surface.name));
-        picture::still(&file("png"), surface, &paths)?;
-        picture::animation(&file("gif"), surface, &paths)?;
-        report.push(json(surface, &paths));
+        picture::still(&file("png"), surface, &racers)?;
+        picture::animation(&file("gif"), surface, &racers)?;
+        report.push(json(surface, &racers));
     }
     common::say(options.json, format!("pictures: {}", options.out.display()));
     if options.json {
