@@ -6,6 +6,7 @@ mod checkpoint;
 mod cold_start;
 mod counters;
 mod custom;
+mod custom_optimizer;
 mod fusion;
 mod golden_algebra;
 mod golden_files;

@@ -7,6 +7,7 @@
 #![allow(clippy::type_complexity, reason = "a signature says more than an alias for it")]
 
 pub(crate) mod activation;
+pub(crate) mod difference;
 pub(crate) mod entries;
 pub(crate) mod initializer;
 pub(crate) mod loss;

@@ -122,10 +122,9 @@ impl<K: Kind> Choice<K> {
 
     /// A user-defined op, whose name has been checked. Its entry lives as long as the process, like those of the
     /// tables, so that a [`Choice`] stays `Copy`.
-    pub(crate) fn own(name: &str, kind: K) -> Self {
+    pub(crate) fn own(name: &str, params: &'static [Param], kind: K) -> Self {
         let source = "the caller's own";
-        let entry =
-            Entry { name: leak_str(name), aliases: &[], params: &[], formula: "", source, kind };
+        let entry = Entry { name: leak_str(name), aliases: &[], params, formula: "", source, kind };
         Self::of(Box::leak(Box::new(entry)))
     }
 
@@ -198,6 +197,23 @@ impl<K: Kind> Choice<K> {
         };
         let is_whole_name = || letters(name).eq(letters("learning_rate"));
         place(name).or_else(|| place("lr").filter(|_| is_whole_name()))
+    }
+
+    /// The same op with the parameters of a text such as `alpha=0.2, beta=1)`.
+    fn with_settings(self, text: &str) -> Result<Self> {
+        let settings = text.trim_end().strip_suffix(')').unwrap_or(text);
+        let settings = settings.split(',').map(str::trim).filter(|setting| !setting.is_empty());
+        settings.into_iter().try_fold(self, |op, setting| {
+            let (param, value) = setting.split_once('=').unwrap_or((setting, ""));
+            op.with(param.trim(), value.trim())
+        })
+    }
+
+    /// The op of the same entry that a text written by `Display` describes; `None` if it is of another one. User-defined
+    /// ops are not found by name.
+    pub(crate) fn again(&self, text: &str) -> Option<Result<Self>> {
+        let (name, settings) = text.split_once('(').unwrap_or((text, ""));
+        (name == self.entry.name).then(|| Self::of(self.entry).with_settings(settings))
     }
 
     /// The value of a parameter, if the op has it: 0 or 1 for a flag, the index of the name for a choice.
@@ -319,11 +335,6 @@ impl<K: Kind> FromStr for Choice<K> {
         let Some((name, rest)) = text.split_once('(') else {
             return Self::named(text);
         };
-        let settings = rest.trim_end().strip_suffix(')').unwrap_or(rest);
-        let settings = settings.split(',').map(str::trim).filter(|setting| !setting.is_empty());
-        settings.into_iter().try_fold(Self::named(name)?, |op, setting| {
-            let (param, value) = setting.split_once('=').unwrap_or((setting, ""));
-            op.with(param.trim(), value.trim())
-        })
+        Self::named(name)?.with_settings(rest)
     }
 }

@@ -163,7 +163,7 @@ impl Trainer {
         parameter: &str,
         value: impl Into<ParamValue<'a>>,
     ) -> Result<()> {
-        self.settings.optimizer = changed(&self.settings.optimizer, parameter, value)?;
+        self.settings.optimizer = self.settings.optimizer.going_on_with(parameter, value)?;
         Ok(())
     }
 
@@ -362,24 +362,4 @@ fn check_probabilities(call: &str, loss: &Loss, targets: &Array2<f32>) -> Result
         "{count} of {all} targets lie outside 0 to 1, where {loss} takes probabilities; the first is {target} in row {row}"
     );
     Err(Error::Target { op: call.to_string(), message })
-}
-
-/// The optimizer with another value of a hyper-parameter; fails if it would then keep different state.
-fn changed<'a>(
-    optimizer: &Optimizer,
-    parameter: &str,
-    value: impl Into<ParamValue<'a>>,
-) -> Result<Optimizer> {
-    let next = optimizer.with(parameter, value)?;
-    if !keep_same_state(&next, optimizer) {
-        let message = format!("{next} keeps other state than {optimizer}; build another trainer");
-        return Err(Error::unsupported("set_optimizer", message));
-    }
-    Ok(next)
-}
-
-/// Returns whether two optimizers keep the same state values, each of the same shape.
-fn keep_same_state(a: &Optimizer, b: &Optimizer) -> bool {
-    let layouts = |of: &Optimizer| (0..of.states().len()).map(|k| of.layout(k)).collect::<Vec<_>>();
-    a.states() == b.states() && layouts(a) == layouts(b)
 }

@@ -2,7 +2,7 @@
 
 use crate::engine::gpu::kernel::parts::{
     INDEX, MATH, NO_SCALARS, NORMAL, OPTIMIZER_TYPES, RANDOM, REDUCE, STEP, blocks, read, shader,
-    whole, write,
+    text_of, whole, write,
 };
 use crate::engine::gpu::kernel::{Access, Binding, Kernel, Lanes, Text};
 use crate::spec::Optimizer;
@@ -110,7 +110,11 @@ fn optimizer_kernel(optimizer: &Optimizer, what: &str, template: &'static str) -
         });
     }
     let label = format!("optimizer.{}.{what}_{states}", optimizer.name());
-    whole(&label, 64, &parts, &bindings, &["len", "first", "key0", "key1", "turns"])
+    let mut kernel =
+        whole(&label, 64, &parts, &bindings, &["len", "first", "key0", "key1", "turns"]);
+    let own = kernel.parts.iter_mut().filter(|part| ***part == *kind.shader);
+    own.for_each(|part| *part = text_of(optimizer.entry(), kind.shader));
+    kernel
 }
 
 /// Replaces the gradients by the momentum to orthogonalize.

@@ -35,7 +35,7 @@ impl Activation {
             },
             second: None,
         };
-        Self::own(name, ActivationKind::Elementwise(kind))
+        Self::own(name, &[], ActivationKind::Elementwise(kind))
     }
 }
 

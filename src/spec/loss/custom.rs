@@ -26,7 +26,7 @@ impl Loss {
             threshold: None,
             passes: Both { f32: passes(&value, &gradient), f64: passes(&value, &gradient) },
         };
-        Self::own(name, LossKind::Elementwise(kind))
+        Self::own(name, &[], LossKind::Elementwise(kind))
     }
 }
 

@@ -50,7 +50,7 @@ entries! { OptimizerKind;
             },
             late: false,
             // The update is not a function of one tensor alone; see `step`.
-            passes: Both { f32: |_, _, _, _, _| {}, f64: |_, _, _, _, _| {} },
+            passes: Both { f32: &|_, _, _, _, _| {}, f64: &|_, _, _, _, _| {} },
         },
     }
 }

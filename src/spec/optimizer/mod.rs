@@ -3,6 +3,7 @@
 mod adam;
 mod adaptive;
 mod averaged;
+mod custom;
 pub(crate) mod lbfgs;
 mod lines;
 mod momentum;
@@ -11,9 +12,13 @@ mod norms;
 mod params;
 mod santa;
 
+pub(crate) use custom::SCALARS;
+
 use super::Both;
 use super::entries::registry;
+use super::param::ParamValue;
 use super::registry::{Choice, Entry, Kind, Values};
+use crate::error::{Error, Result};
 use crate::numeric::{Float, tree_sum};
 use crate::random::Key;
 use crate::shape::Shape;
@@ -189,7 +194,8 @@ impl std::fmt::Debug for UpdatePasses {
 }
 
 /// The reference of an optimizer over the slices of one tensor.
-pub type UpdatePass<F> = fn(&Shared<F>, &Scalars<F>, &mut [F], &[F], &mut [&mut [F]]);
+pub type UpdatePass<F> =
+    &'static (dyn Fn(&Shared<F>, &Scalars<F>, &mut [F], &[F], &mut [&mut [F]]) + Send + Sync);
 
 /// The inputs that all optimizers have in common.
 #[derive(Clone, Copy, Debug)]
@@ -251,6 +257,29 @@ impl Optimizer {
     /// The same optimizer, ascending the gradient instead of descending it if `on`.
     pub fn maximize(self, on: bool) -> Self {
         self.set("maximize", f64::from(on))
+    }
+
+    /// The same optimizer with another value of a hyper-parameter, for a run that goes on.
+    ///
+    /// # Errors
+    /// As [`Choice::with`]; [`Error::Unsupported`] if it would keep other state values.
+    pub(crate) fn going_on_with<'a>(
+        &self,
+        parameter: &str,
+        value: impl Into<ParamValue<'a>>,
+    ) -> Result<Self> {
+        let next = self.with(parameter, value)?;
+        if !next.keeps_state_of(self) {
+            let message = format!("{next} keeps other state than {self}; begin another run");
+            return Err(Error::unsupported("set_optimizer", message));
+        }
+        Ok(next)
+    }
+
+    /// Returns whether another optimizer keeps the same state values, each of the same shape.
+    pub(crate) fn keeps_state_of(&self, other: &Self) -> bool {
+        let layouts = |of: &Self| (0..of.states().len()).map(|k| of.layout(k)).collect::<Vec<_>>();
+        self.states() == other.states() && layouts(self) == layouts(other)
     }
 
     /// The initial values of the state values that this configuration keeps per parameter.
@@ -461,7 +490,7 @@ macro_rules! optimizer {
             scalars: &[$(stringify!($scalar)),*],
             schedule,
             late: false,
-            passes: Both { f32: update::<f32>, f64: update::<f64> },
+            passes: Both { f32: &update::<f32>, f64: &update::<f64> },
         }
     }};
 }

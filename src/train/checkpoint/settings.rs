@@ -7,7 +7,7 @@ use crate::error::cut;
 use crate::ir::Averaging;
 use crate::nn::{GradientTransforms, Objective};
 use crate::spec::{Loss, Optimizer};
-use crate::train::{Trainer, keep_same_state};
+use crate::train::Trainer;
 
 impl Trainer {
     /// The settings that must match to resume a run, as text.
@@ -61,12 +61,10 @@ impl Trainer {
         let other = || {
             format!("it was saved from {}, this trainer has {}", cut(text), self.settings.optimizer)
         };
-        if text.split('(').next() != Some(self.settings.optimizer.name()) {
-            return Err(other());
-        }
-        let parsed = text.parse::<Optimizer>().and_then(|saved| saved.validate().map(|()| saved));
+        let parsed = self.settings.optimizer.again(text).ok_or_else(other)?;
+        let parsed = parsed.and_then(|saved| saved.validate().map(|()| saved));
         let optimizer = parsed.map_err(|error| cut(&error.to_string()).into_owned())?;
-        if keep_same_state(&optimizer, &self.settings.optimizer) {
+        if optimizer.keeps_state_of(&self.settings.optimizer) {
             Ok(optimizer)
         } else {
             Err(other())

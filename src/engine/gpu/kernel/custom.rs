@@ -1,17 +1,21 @@
-//! User-defined activations and losses in WGSL, validated when they are defined; errors point into the user's source.
+//! User-defined activations, losses and optimizers in WGSL, validated when they are defined; errors point into the user's
+//! source.
 
 mod builtins;
 mod text;
 
 use std::sync::Arc;
 
-use super::parts::MATH;
+use super::parts::{MATH, OPTIMIZER_TYPES};
 use super::{Kernel, Rows};
 use crate::error::{Error, Result};
 use crate::ops::activation::kernels as activation;
 use crate::ops::loss::kernels::{self as loss_kernels, LossParts};
+use crate::ops::update::kernels as update_kernels;
+use crate::spec::difference::{Mismatch, Numbers, mismatch};
 use crate::spec::loss::TargetForm;
-use crate::spec::{Activation, Loss};
+use crate::spec::optimizer::SCALARS;
+use crate::spec::{Activation, Loss, Optimizer};
 
 impl Activation {
     /// Defines an elementwise activation that can be used wherever a built-in one can.
@@ -20,7 +24,9 @@ impl Activation {
     /// `fn derivative(x: f32) -> f32`, with any helper functions and constants. All of `shaders/lib/math.wgsl` is
     /// available (`safe_exp`, `safe_tanh`, `sigmoid`, `softplus`, `erf`, `keep_nan`, ...); the WGSL functions of
     /// similar names are not safe for training. The closures are the same formulas for the CPU reference, computed in
-    /// `f64`. Write a test that compares the two.
+    /// `f64`; central differences of `reference` must confirm `reference_derivative`, unless the function has no slope
+    /// anywhere, as a step: then the derivative is a surrogate. [`Trainer::self_test`](crate::Trainer::self_test)
+    /// compares the two languages.
     ///
     /// A definition is kept until the process ends: define an activation once, not in a loop. Its kernels always run
     /// with WebGPU's run-time checks.
@@ -46,7 +52,7 @@ impl Activation {
     ///
     /// # Errors
     /// [`Error::Shader`] points to the fault in an invalid source; [`Error::Unsupported`] for a name that is taken or
-    /// not snake_case.
+    /// not snake_case, or a derivative that is not that of the function.
     pub fn custom(
         name: &str,
         forward: &str,
@@ -59,6 +65,8 @@ impl Activation {
         check_function(name, "forward", &["x"], forward, &[])?;
         check_function(name, "derivative", &["x"], derivative, &[forward])?;
         let (reference, slope) = (Arc::new(reference), Arc::new(reference_derivative));
+        let wrong = mismatch([Numbers::Real; 2], |x, _| reference(x), |x, _| slope(x));
+        refuse_mismatch("activation", name, wrong)?;
         let f = Self::define(name, forward, derivative, reference, slope);
         // Catches errors that only appear inside the templates, such as a clash with one of their names.
         let own = format!("{forward}\n{derivative}");
@@ -103,7 +111,18 @@ impl Loss {
         check_function(name, "value", &["y", "t"], value, &[])?;
         check_function(name, "gradient", &["y", "t"], gradient, &[value])?;
         let own = format!("{value}\n{gradient}");
-        let loss = Self::define(name, &own, Arc::new(reference), Arc::new(reference_gradient));
+        let (reference, slope) = (Arc::new(reference), Arc::new(reference_gradient));
+        // A loss of probabilities or of signs need not be right for other numbers.
+        let domains = [
+            [Numbers::Real; 2],
+            [Numbers::Unit; 2],
+            [Numbers::Positive; 2],
+            [Numbers::Real, Numbers::Sign],
+        ];
+        let wrong: Option<Vec<Mismatch>> =
+            domains.into_iter().map(|numbers| mismatch(numbers, &*reference, &*slope)).collect();
+        refuse_mismatch("loss", name, wrong.and_then(|all| all.into_iter().next()))?;
+        let loss = Self::define(name, &own, reference, slope);
         check_kernel(
             name,
             &own,
@@ -111,6 +130,69 @@ impl Loss {
         )?;
         Ok(loss)
     }
+}
+
+impl Optimizer {
+    /// Defines an optimizer that can be used wherever a built-in one can, with up to four state values per parameter, all
+    /// 0 at first, under the names that a checkpoint keeps.
+    ///
+    /// `update` is a WGSL source that declares
+    /// `fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated`; `s.lr` is the learning rate of the
+    /// step, `s.step` the number of the update, from 1, and the result `Updated(delta, state)` the amount to subtract
+    /// from the parameter and the new state. `lr`, `weight_decay`, `decoupled` and `maximize`, schedules and rates per
+    /// tensor work as for every optimizer: they are applied around the formula. The closure is the same formula for the
+    /// CPU reference, computed in `f64`: it takes parameter, gradient, states, learning rate and number of the update,
+    /// changes the states, and returns the amount to subtract. Otherwise as [`Activation::custom`]; for a power of a
+    /// decay there is `powp`.
+    ///
+    /// ```
+    /// use wgrad::Optimizer;
+    ///
+    /// let heavy_ball = Optimizer::custom(
+    ///     "heavy_ball",
+    ///     &["velocity"],
+    ///     "fn update(param: f32, grad: f32, state: vec4<f32>, s: Scalars) -> Updated {
+    ///         let velocity = 0.9 * state.x + s.lr * grad;
+    ///         return Updated(velocity, vec4(velocity, 0.0, 0.0, 0.0));
+    ///     }",
+    ///     |_, grad, state, lr, _| {
+    ///         state[0] = 0.9 * state[0] + lr * grad;
+    ///         state[0]
+    ///     },
+    /// )?;
+    /// assert_eq!(heavy_ball.learning_rate(0.01).to_string(), "heavy_ball(lr=0.01)");
+    /// # Ok::<(), wgrad::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Activation::custom`]; [`Error::Unsupported`] also if a state has no name of its own in snake_case, if the
+    /// closure writes a state that is not named, or if it turns ordinary numbers into others than finite ones.
+    pub fn custom(
+        name: &str,
+        states: &[&str],
+        update: &str,
+        reference: impl Fn(f64, f64, &mut [f64; 4], f64, f64) -> f64 + Send + Sync + 'static,
+    ) -> Result<Self> {
+        Self::check_free(name)?;
+        let [update] = &text::checked(name, [update])?;
+        let beside = [MATH, OPTIMIZER_TYPES, SCALARS].join("\n");
+        let arguments =
+            [("param", "f32"), ("grad", "f32"), ("state", "vec4<f32>"), ("s", "Scalars")];
+        naga::function(name, ("update", &arguments, "Updated"), update, &beside)?;
+        let optimizer = Self::define(name, states, update, Arc::new(reference))?;
+        check_kernel(name, optimizer.entry().kind.shader, &update_kernels::optimizer(&optimizer))?;
+        Ok(optimizer)
+    }
+}
+
+/// Fails for a derivative that is not that of its function.
+fn refuse_mismatch(family: &str, name: &str, wrong: Option<Mismatch>) -> Result<()> {
+    let Some(Mismatch { at: [x, t], derivative, difference }) = wrong else { return Ok(()) };
+    let place = if family == "loss" { format!("y = {x}, t = {t}") } else { format!("x = {x}") };
+    let message = format!(
+        "at {place} its derivative is {derivative}, the central difference of its value {difference}"
+    );
+    Err(Error::unsupported(format!("custom {family} '{name}'"), message))
 }
 
 /// Fails unless `text`, compiled with `beside` and the math library, is valid and declares `function` with the given
@@ -123,8 +205,12 @@ pub(crate) fn check_function(
     beside: &[&str],
 ) -> Result<()> {
     let rest = [beside, &[MATH]].concat().join("\n");
-    naga::function(name, function, arguments, text, &rest)
+    let arguments: Vec<_> = arguments.iter().map(|name| (*name, "f32")).collect();
+    naga::function(name, (function, &arguments, "f32"), text, &rest)
 }
+
+/// The name of a function, the names and types of its arguments, and the type of its result.
+type Signature<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
 
 /// Fails unless the kernel is valid WGSL; errors in the user's source `own` point into it.
 pub(crate) fn check_kernel(name: &str, own: &str, kernel: &Kernel) -> Result<()> {
@@ -136,13 +222,14 @@ pub(crate) fn check_kernel(name: &str, own: &str, kernel: &Kernel) -> Result<()>
 /// Stubs for the browser, which has no naga: it validates the source itself when the kernel is first used.
 #[cfg(target_family = "wasm")]
 mod naga {
+    use super::Signature;
     use crate::error::Result;
 
     pub(crate) fn parse(_: &str, _: &str, _: &str) -> Result<()> {
         Ok(())
     }
 
-    pub(crate) fn function(_: &str, _: &str, _: &[&str], _: &str, _: &str) -> Result<()> {
+    pub(crate) fn function(_: &str, _: Signature<'_>, _: &str, _: &str) -> Result<()> {
         Ok(())
     }
 }
@@ -151,10 +238,10 @@ mod naga {
 mod naga {
     use wgpu::naga::front::wgsl;
     use wgpu::naga::valid::{Capabilities, FunctionInfo, ModuleInfo, ValidationFlags, Validator};
-    use wgpu::naga::{Expression, Function, Module, Scalar, TypeInner};
+    use wgpu::naga::{Expression, Function, Module, Scalar, TypeInner, VectorSize};
 
     use super::super::names;
-    use super::{Error, Result};
+    use super::{Error, Result, Signature};
 
     /// Parses and validates. The user's source comes first, so that line numbers refer to it.
     pub(crate) fn parse(name: &str, own: &str, rest: &str) -> Result<(Module, ModuleInfo)> {
@@ -176,8 +263,7 @@ mod naga {
 
     pub(crate) fn function(
         name: &str,
-        function: &str,
-        arguments: &[&str],
+        (function, arguments, result): Signature<'_>,
         own: &str,
         rest: &str,
     ) -> Result<()> {
@@ -189,18 +275,20 @@ mod naga {
                 "variables or a type of {bytes} bytes; the most is {MOST_BYTES}"
             ));
         }
-        let is_f32 = |ty| module.types.get_handle(ty).is_ok_and(is_f32);
+        let is = |ty, wanted: &str| module.types.get_handle(ty).is_ok_and(|ty| spelt(ty) == wanted);
         let fits = module.functions.iter().any(|(_, found)| {
+            let types = || found.arguments.iter().zip(arguments);
             found.name.as_deref() == Some(function)
                 && found.arguments.len() == arguments.len()
-                && found.arguments.iter().all(|argument| is_f32(argument.ty))
-                && found.result.as_ref().is_some_and(|result| is_f32(result.ty))
+                && types().all(|(argument, (_, wanted))| is(argument.ty, wanted))
+                && found.result.as_ref().is_some_and(|found| is(found.ty, result))
         });
         if fits {
             return Ok(());
         }
-        let list: Vec<String> = arguments.iter().map(|name| format!("{name}: f32")).collect();
-        refuse(format!("the text must declare `fn {function}({}) -> f32`", list.join(", ")))
+        let list = arguments.iter().map(|(name, of)| format!("{name}: {of}"));
+        let list = list.collect::<Vec<_>>().join(", ");
+        refuse(format!("the text must declare `fn {function}({list}) -> {result}`"))
     }
 
     /// The bytes of the variables of the named functions, or of the largest type if that is more. A value with a
@@ -224,7 +312,12 @@ mod naga {
         variables.fold(0, u32::saturating_add).max(largest)
     }
 
-    fn is_f32(ty: &wgpu::naga::Type) -> bool {
-        ty.inner == TypeInner::Scalar(Scalar::F32)
+    /// The spelling of the types that a function of the user's may take: numbers, vectors of four, structs.
+    fn spelt(ty: &wgpu::naga::Type) -> &str {
+        match ty.inner {
+            TypeInner::Scalar(Scalar::F32) => "f32",
+            TypeInner::Vector { size: VectorSize::Quad, scalar: Scalar::F32 } => "vec4<f32>",
+            _ => ty.name.as_deref().unwrap_or_default(),
+        }
     }
 }

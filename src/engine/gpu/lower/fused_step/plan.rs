@@ -268,7 +268,7 @@ fn alone(program: &Program, chain: &LayerChain) -> Option<Optimizer> {
     };
     let kind = &optimizer.entry().kind;
     let simple = matches!(kind.takes, Takes::Element | Takes::Tensor { norms: false });
-    let simple = simple && kind.carried.is_none();
+    let simple = simple && kind.carried.is_none() && optimizer.entry().is_builtin();
     let quiet = others.iter().all(|op| is_local(program, op));
     (simple && quiet).then_some(*optimizer)
 }
