@@ -33,3 +33,4 @@ mod support;
 mod tolerance;
 mod training;
 mod transforms;
+mod updating;

@@ -62,7 +62,7 @@ fn at_best_rate(optimizer: Optimizer, surface: &Surface, seed: u64) -> Result<Op
     let mut best = (f64::INFINITY, optimizer);
     for rate in RATES {
         let optimizer = optimizer.with("lr", rate)?;
-        let value = walk::on_cpu(optimizer, surface, seed)?.value(surface);
+        let value = walk::walk(&Device::cpu(), optimizer, surface, seed)?.value(surface);
         if value < best.0 {
             best = (value, optimizer);
         }
@@ -97,9 +97,9 @@ fn race(
         None => at_best_rate(*optimizer, surface, seed),
     });
     let best = best.collect::<Result<Vec<_>>>()?;
-    let walk = |optimizers: &[Optimizer]| match device.gpu() {
-        Some(gpu) => walk::on_gpu(gpu, optimizers, surface, seed),
-        None => optimizers.iter().map(|own| walk::on_cpu(*own, surface, seed)).collect(),
+    let walk = |optimizers: &[Optimizer]| {
+        let paths = optimizers.iter().map(|own| walk::walk(device, *own, surface, seed));
+        paths.collect::<Result<Vec<_>>>()
     };
     let names = optimizers.iter().map(|(name, _)| name.clone());
     let mut racers: Vec<Racer> = names

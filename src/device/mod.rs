@@ -6,6 +6,7 @@ mod executor;
 mod loss;
 pub(crate) mod self_test;
 mod tensor;
+mod updater;
 
 pub(crate) use executor::{Executor, Weights};
 pub use loss::LossTensors;
@@ -14,6 +15,7 @@ pub(crate) use self_test::Case;
 pub use self_test::self_test;
 pub use self_test::{Check, SelfTest, Verdict, self_test_async};
 pub use tensor::Tensor;
+pub use updater::Updater;
 
 use crate::engine::gpu::Gpu;
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! Tensors, and single ops with the same API on either device.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
 
@@ -12,7 +12,8 @@ use crate::ir::{DType, Form, Op, Program, Slot, StepEntry};
 use crate::numeric::check_memory;
 use crate::shape::Shape;
 
-/// An array of `f32` values or class indices on a device. Ops return new tensors; nothing is changed in place.
+/// An array of `f32` values or class indices on a device. Ops return new tensors; only an [`Updater`](super::Updater)
+/// changes those that it was given.
 #[derive(Clone, Debug)]
 pub struct Tensor {
     shape: Shape,
@@ -43,7 +44,7 @@ impl PendingCheck {
     /// Checks the fractions that are in host memory.
     pub(crate) fn check_at_hand(&self) -> Result<()> {
         self.fractions.iter().try_for_each(|(what, count, fraction)| match &fraction.place {
-            Storage::Numbers(fraction) => self.refuse(what, *count, fraction),
+            Storage::Numbers(fraction) => self.refuse(what, *count, &fraction.now()),
             _ => Ok(()),
         })
     }
@@ -61,9 +62,28 @@ impl PendingCheck {
 
 #[derive(Clone, Debug)]
 enum Storage {
-    Numbers(Arc<Vec<f32>>),
+    Numbers(Numbers),
     Indices(Arc<Vec<u32>>),
     Gpu(Gpu, View),
+}
+
+/// Values in host memory, shared by the tensors over them.
+#[derive(Clone, Debug)]
+struct Numbers(Arc<RwLock<Arc<Vec<f32>>>>);
+
+impl Numbers {
+    fn new(values: Vec<f32>) -> Self {
+        Self(Arc::new(RwLock::new(Arc::new(values))))
+    }
+
+    /// The values as they are now. A panic elsewhere leaves them whole, so a poisoned lock is not an error.
+    fn now(&self) -> Arc<Vec<f32>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn replace(&self, values: Vec<f32>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(values);
+    }
 }
 
 impl Tensor {
@@ -128,7 +148,7 @@ impl Tensor {
 
     async fn numbers(&self) -> Result<Vec<f32>> {
         match (&self.place, self.dtype) {
-            (Storage::Numbers(numbers), _) => Ok(numbers.to_vec()),
+            (Storage::Numbers(numbers), _) => Ok(numbers.now().to_vec()),
             (Storage::Gpu(gpu, view), DType::F32) => {
                 gpu.read_numbers("tensor", &view.region, self.shape.len()).await
             }
@@ -183,6 +203,46 @@ impl Tensor {
         Err(Error::Target { op: op.to_string(), message })
     }
 
+    /// The values in host memory, if they are there.
+    pub(super) fn values(&self) -> Option<Arc<Vec<f32>>> {
+        match &self.place {
+            Storage::Numbers(numbers) => Some(numbers.now()),
+            _ => None,
+        }
+    }
+
+    /// Replaces the values in host memory, also for the other tensors over them.
+    pub(super) fn replace(&self, values: Vec<f32>) {
+        if let Storage::Numbers(numbers) = &self.place {
+            numbers.replace(values);
+        }
+    }
+
+    /// Returns whether two tensors share elements.
+    pub(super) fn shares_memory(&self, other: &Self) -> bool {
+        match (&self.place, &other.place) {
+            (Storage::Numbers(a), Storage::Numbers(b)) => Arc::ptr_eq(&a.0, &b.0),
+            (Storage::Gpu(_, a), Storage::Gpu(_, b)) => a.region.overlaps(&b.region),
+            _ => false,
+        }
+    }
+
+    /// Fails unless it holds values on the device.
+    pub(super) fn check_on(&self, device: &Device, op: &str) -> Result<()> {
+        match (&self.place, device) {
+            (Storage::Indices(_), _) => Err(Error::unsupported(op, "a tensor holds indices")),
+            (Storage::Numbers(_), Device::Cpu) => Ok(()),
+            (Storage::Gpu(owner, view), Device::Gpu(gpu)) if owner.id() == gpu.id() => {
+                view.check(gpu, op, "a tensor")?;
+                match view.dtype {
+                    DType::F32 => Ok(()),
+                    DType::U32 => Err(Error::unsupported(op, "a tensor holds indices")),
+                }
+            }
+            _ => Err(Error::other_device(op, "a tensor")),
+        }
+    }
+
     /// The largest index, if known.
     pub(super) fn largest_index(&self) -> Option<u32> {
         self.largest.first().copied().flatten()
@@ -218,12 +278,27 @@ impl Device {
         check_memory("tensor", shape.len() as u64 * 4)?;
         let numbers: Vec<f32> = array.iter().copied().collect();
         let place = match self {
-            Self::Cpu => Storage::Numbers(Arc::new(numbers)),
+            Self::Cpu => Storage::Numbers(Numbers::new(numbers)),
             Self::Gpu(gpu) => {
                 Storage::Gpu(gpu.clone(), gpu.view(shape, bytemuck::cast_slice(&numbers))?)
             }
         };
         Ok(Tensor { shape, dtype: DType::F32, largest: [None; 2], place, doubt: None })
+    }
+
+    /// A tensor in a buffer of the host's own, without a copy: it has what the host writes there, in the order of the
+    /// submits.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] and [`Error::Unsupported`] unless kernels can bind the view; [`Error::Unsupported`] on the CPU
+    /// reference.
+    pub fn tensor_over(&self, view: &View) -> Result<Tensor> {
+        let Self::Gpu(gpu) = self else {
+            return Err(Error::unsupported("tensor_over", "the CPU reference has no buffers"));
+        };
+        view.check(gpu, "tensor_over", "the view")?;
+        let place = Storage::Gpu(gpu.clone(), view.clone());
+        Ok(Tensor { shape: view.shape, dtype: view.dtype, largest: [None; 2], place, doubt: None })
     }
 
     /// Copies class indices to the device.
@@ -349,14 +424,14 @@ fn run_cpu(
     let mut interpreter = Interpreter::<f32>::new(program);
     for (input, slot) in inputs.iter().zip(slots) {
         match &input.place {
-            Storage::Numbers(numbers) => interpreter.write(*slot, numbers)?,
+            Storage::Numbers(numbers) => interpreter.write(*slot, &numbers.now())?,
             Storage::Indices(indices) => interpreter.write_indices(*slot, indices)?,
             Storage::Gpu(..) => return Err(other_device(interpreter.program())),
         }
     }
     interpreter.run(&mut cpu::InterpreterWeights::default(), &StepEntry::rows(ALL_ROWS))?;
     let place = |slot: &Slot| match interpreter.program().slot(*slot)?.dtype {
-        DType::F32 => Ok(Storage::Numbers(Arc::new(interpreter.read(*slot)?.to_vec()))),
+        DType::F32 => Ok(Storage::Numbers(Numbers::new(interpreter.read(*slot)?.to_vec()))),
         DType::U32 => Ok(Storage::Indices(Arc::new(interpreter.read_indices(*slot)?.to_vec()))),
     };
     outputs.iter().map(place).collect()

@@ -44,7 +44,7 @@ impl Region {
     }
 
     /// Returns whether two regions share bytes.
-    pub(super) fn overlaps(&self, other: &Self) -> bool {
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         self.buffer == other.buffer
             && self.offset < other.offset + other.bytes
             && other.offset < self.offset + self.bytes
@@ -113,7 +113,7 @@ impl View {
     }
 
     /// Fails unless kernels of the device can bind the view.
-    pub(super) fn check(&self, gpu: &Gpu, op: &str, what: &str) -> Result<()> {
+    pub(crate) fn check(&self, gpu: &Gpu, op: &str, what: &str) -> Result<()> {
         let Region { buffer, offset, bytes, owner } = &self.region;
         gpu.check_owner(op, what, *owner)?;
         check_place(what, buffer, *offset, *bytes, wgpu::BufferUsages::STORAGE)?;

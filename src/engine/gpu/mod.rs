@@ -17,6 +17,7 @@ mod staging;
 mod steps;
 mod texture;
 mod tuning;
+mod update;
 
 pub use arena::PlanWeights;
 pub use budget::Budget;
@@ -27,6 +28,7 @@ pub use plan::{ColdKernel, ColdStart, Dispatch, MemoryUse, Plan, Profile, Profil
 pub(crate) use snapshot::{Snapshots, WeightsAt};
 pub use texture::{TextureCopy, sources as texture_kernels};
 pub use tuning::Tuning;
+pub(crate) use update::UpdatePlan;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

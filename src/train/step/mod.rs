@@ -6,6 +6,7 @@ mod inference;
 mod options;
 mod restore;
 mod self_test;
+mod update;
 
 pub use figures::{Metrics, StepFigures};
 pub use inference::Inference;

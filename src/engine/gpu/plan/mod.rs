@@ -329,18 +329,22 @@ impl Plan {
     /// # Errors
     /// As [`Plan::encode`], and any error that the device raises on submission.
     pub fn run(&mut self, steps: u64) -> Result<()> {
-        if !self.steps.has_room(steps) {
-            self.gpu.wait(self.program.name(), None)?;
-        }
+        self.make_room(steps)?;
         let (gpu, name) = (self.gpu.clone(), self.program.name().to_string());
         gpu.submit(&name, |encoder| self.encode(encoder, steps)).map(drop)
     }
 
+    /// Waits if too many earlier runs are still in flight for `steps` more.
+    pub(super) fn make_room(&self, steps: u64) -> Result<()> {
+        if self.steps.has_room(steps) {
+            return Ok(());
+        }
+        self.gpu.wait(self.program.name(), None).map(drop)
+    }
+
     /// Records and submits one step on inputs that are copied through the staging ring with it.
     pub(crate) fn run_on(&mut self, inputs: &[(Slot, InputData<'_>)]) -> Result<()> {
-        if !self.steps.has_room(1) {
-            self.gpu.wait(self.program.name(), None)?;
-        }
+        self.make_room(1)?;
         let (gpu, name) = (self.gpu.clone(), self.program.name().to_string());
         let record = |encoder: &mut wgpu::CommandEncoder| {
             for (slot, words) in inputs {
