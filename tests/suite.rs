@@ -7,6 +7,7 @@ mod cold_start;
 mod counters;
 mod custom;
 mod custom_optimizer;
+mod default_metrics;
 mod fusion;
 mod golden_algebra;
 mod golden_files;
