@@ -62,12 +62,13 @@ fn keys(json: &Value) -> Vec<&str> {
 }
 
 /// What every example reports, in alphabetic order.
-const KEYS: [&str; 9] = [
+const KEYS: [&str; 10] = [
     "accuracy",
     "adapter",
     "device",
     "epochs",
     "example",
+    "first_epoch_seconds",
     "loss",
     "seconds",
     "seed",
@@ -80,7 +81,7 @@ fn every_example_reports_its_figures_and_draws_its_picture_on_the_cpu() {
         let json = figures(example, "cpu", &["--epochs", &epochs.to_string()]);
         let mut wanted = KEYS.to_vec();
         if example == "digits" {
-            wanted.insert(8, "test_accuracy");
+            wanted.insert(9, "test_accuracy");
         }
         assert_eq!(keys(&json), wanted);
         assert_eq!((&json["example"], &json["device"]), (&example.into(), &"cpu".into()));
@@ -113,6 +114,19 @@ fn the_settings_of_the_sine_are_options() {
 }
 
 #[test]
+fn the_growth_of_a_fit_is_filmed() {
+    for example in ["sine", "spiral"] {
+        figures(example, "cpu", &["--epochs", "45", "--film"]);
+        let film = format!("{example} cpu/{example}.gif");
+        let film = std::fs::File::open(Path::new(env!("CARGO_TARGET_TMPDIR")).join(film)).unwrap();
+        let film = image::codecs::gif::GifDecoder::new(std::io::BufReader::new(film)).unwrap();
+        let frames = image::AnimationDecoder::into_frames(film).collect_frames().unwrap();
+        assert!(frames.len() > 15, "{example}: {} frames", frames.len());
+        assert!(frames[0].buffer() != frames[frames.len() - 1].buffer());
+    }
+}
+
+#[test]
 fn without_json_the_epochs_are_told_on_standard_output() {
     let output = run("spiral", &["--device", "cpu", "--epochs", "201"]);
     let lines: Vec<String> = text(&output.stdout).lines().map(String::from).collect();
@@ -136,6 +150,7 @@ fn what_is_wrong_is_said_in_words() {
         (&["--device", "cpu", "--hidden", "64,0"], "layer 2, dense(0): 0 outputs"),
         (&["--device", "cpu", "--scale", "NaN"], "normal: std = NaN is not valid"),
         (&["--device", "cpu", "--lr", "-1"], "lr = -1 is not valid"),
+        (&["--device", "cpu", "--out", "/dev/null/pictures"], "--out /dev/null/pictures: "),
         (&["--epochs", "0"], "invalid value '0' for '--epochs <N>'"),
         (&["--seed", "x"], "invalid value 'x' for '--seed <N>'"),
     ] {
@@ -182,7 +197,8 @@ fn the_gallery_draws_every_activation_and_elementwise_loss() {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gallery gpu");
     let activations = wgrad::Activation::all().map(|f| format!("activations/{}.png", f.name()));
     let losses = wgrad::Loss::all().filter(|loss| {
-        matches!(&loss.entry().kind, wgrad::__internal::spec::loss::LossKind::Elementwise(map) if map.inputs == 1)
+        loss.name() == "cross_entropy"
+            || matches!(&loss.entry().kind, wgrad::__internal::spec::loss::LossKind::Elementwise(map) if map.inputs == 1)
     });
     let losses: Vec<_> = losses.map(|loss| format!("losses/{}.png", loss.name())).collect();
     assert_eq!(json["losses"].as_u64(), Some(losses.len() as u64));

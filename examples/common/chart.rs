@@ -47,7 +47,7 @@ pub fn draw(path: &Path, size: (u32, u32), paint: impl FnOnce(&Area<'_>) -> Resu
 pub fn animation(path: &Path, frames: Vec<RgbImage>) -> Result {
     let file =
         File::create(path).map_err(|error| Failure(format!("{}: {error}", path.display())))?;
-    let mut encoder = GifEncoder::new_with_speed(file, 20);
+    let mut encoder = GifEncoder::new_with_speed(file, 4);
     encoder.set_repeat(Repeat::Infinite)?;
     let last = frames.len().saturating_sub(1);
     for (number, frame) in frames.into_iter().enumerate() {

@@ -199,7 +199,7 @@ fn space<'a, 'b>(area: &'b Area<'a>, surface: &Surface) -> Result<Space<'a, 'b>>
     chart.with_projection(|mut view| {
         view.yaw = 0.65;
         view.pitch = 0.5;
-        view.scale = 0.92;
+        view.scale = 0.78;
         view.into_matrix()
     });
     Ok(chart)
