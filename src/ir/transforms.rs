@@ -3,6 +3,7 @@
 use super::Averaging;
 use crate::error::{Error, Result};
 use crate::spec::Range;
+use crate::spec::optimizer::TRANSFORM_STATES;
 
 /// The transforms of gradients before an update, in this order, and of the parameters after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -29,8 +30,9 @@ pub struct GradientTransforms {
 impl GradientTransforms {
     /// The names of the state values that the transforms keep per parameter, after those of the optimizer.
     pub(crate) fn states(&self) -> Vec<&'static str> {
-        let accumulated = self.accumulate.map(|_| "accumulated_grad");
-        accumulated.into_iter().chain(self.average.map(|_| "mean")).collect()
+        let [accumulated, mean] = TRANSFORM_STATES;
+        let accumulated = self.accumulate.map(|_| accumulated);
+        accumulated.into_iter().chain(self.average.map(|_| mean)).collect()
     }
 
     /// The number of steps per update.

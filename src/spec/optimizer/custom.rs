@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::params::{COUPLED, MAXIMIZE, decay, lr};
 use super::{
-    MAX_STATES, Optimizer, OptimizerKind, Scalars, Shared, Takes, UpdatePass, fill, update_slices,
+    MAX_STATES, Optimizer, OptimizerKind, Scalars, Shared, TRANSFORM_STATES, Takes, UpdatePass,
+    fill, update_slices,
 };
 use crate::error::{Error, Result};
 use crate::numeric::Float;
@@ -84,6 +85,9 @@ fn check_states(name: &str, states: &[&str]) -> Result<()> {
     for (place, state) in states.iter().enumerate() {
         if !state.starts_with(|c: char| c.is_ascii_lowercase()) || !state.chars().all(plain) {
             return refuse(format!("the state '{state}' has no lower_snake_case name"));
+        }
+        if TRANSFORM_STATES.contains(state) {
+            return refuse(format!("'{state}' is a state of gradient transforms; choose another"));
         }
         if states.iter().take(place).any(|other| other == state) {
             return refuse(format!("two states are named '{state}'"));

@@ -45,6 +45,10 @@ pub const MAX_SCALARS: usize = 21;
 /// The maximum number of state values per parameter.
 pub const MAX_STATES: usize = 4;
 
+/// The names of the state values that gradient transforms keep beside those of an optimizer, for accumulated gradients
+/// and for a mean of the parameters.
+pub(crate) const TRANSFORM_STATES: [&str; 2] = ["accumulated_grad", "mean"];
+
 /// The scalars of one step, computed in `f64` on the host.
 pub type Scalars<F = f64> = [F; MAX_SCALARS];
 
