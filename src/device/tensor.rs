@@ -62,16 +62,16 @@ impl PendingCheck {
 
 #[derive(Clone, Debug)]
 enum Storage {
-    Numbers(Numbers),
+    Numbers(HostValues),
     Indices(Arc<Vec<u32>>),
     Gpu(Gpu, View),
 }
 
 /// Values in host memory, shared by the tensors over them.
 #[derive(Clone, Debug)]
-struct Numbers(Arc<RwLock<Arc<Vec<f32>>>>);
+struct HostValues(Arc<RwLock<Arc<Vec<f32>>>>);
 
-impl Numbers {
+impl HostValues {
     fn new(values: Vec<f32>) -> Self {
         Self(Arc::new(RwLock::new(Arc::new(values))))
     }
@@ -278,7 +278,7 @@ impl Device {
         check_memory("tensor", shape.len() as u64 * 4)?;
         let numbers: Vec<f32> = array.iter().copied().collect();
         let place = match self {
-            Self::Cpu => Storage::Numbers(Numbers::new(numbers)),
+            Self::Cpu => Storage::Numbers(HostValues::new(numbers)),
             Self::Gpu(gpu) => {
                 Storage::Gpu(gpu.clone(), gpu.view(shape, bytemuck::cast_slice(&numbers))?)
             }
@@ -431,7 +431,7 @@ fn run_cpu(
     }
     interpreter.run(&mut cpu::InterpreterWeights::default(), &StepEntry::rows(ALL_ROWS))?;
     let place = |slot: &Slot| match interpreter.program().slot(*slot)?.dtype {
-        DType::F32 => Ok(Storage::Numbers(Numbers::new(interpreter.read(*slot)?.to_vec()))),
+        DType::F32 => Ok(Storage::Numbers(HostValues::new(interpreter.read(*slot)?.to_vec()))),
         DType::U32 => Ok(Storage::Indices(Arc::new(interpreter.read_indices(*slot)?.to_vec()))),
     };
     outputs.iter().map(place).collect()

@@ -20,7 +20,7 @@ pub(crate) struct Mismatch {
 
 /// The numbers that arguments are drawn from.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Numbers {
+pub(crate) enum ArgumentRange {
     /// Of both signs, most of them within 6 of 0.
     Real,
     /// From 0 to 1.
@@ -31,7 +31,7 @@ pub(crate) enum Numbers {
     Sign,
 }
 
-impl Numbers {
+impl ArgumentRange {
     fn draw(self, key: Key, stream: u32, place: u32) -> f64 {
         let normal = key.normal(stream, place);
         match self {
@@ -49,7 +49,7 @@ impl Numbers {
 /// a jump, where the differences to both sides are not the same. A formula without any slope, such as a step or a rounding,
 /// has no derivative that anything could be trained by, so that any other one is taken for a surrogate.
 pub(crate) fn mismatch(
-    numbers: [Numbers; 2],
+    numbers: [ArgumentRange; 2],
     formula: impl Fn(f64, f64) -> f64,
     derivative: impl Fn(f64, f64) -> f64,
 ) -> Option<Mismatch> {
@@ -88,7 +88,7 @@ mod tests {
     use super::*;
 
     fn of_one(f: fn(f64) -> f64, slope: fn(f64) -> f64) -> Option<Mismatch> {
-        mismatch([Numbers::Real; 2], |x, _| f(x), |x, _| slope(x))
+        mismatch([ArgumentRange::Real; 2], |x, _| f(x), |x, _| slope(x))
     }
 
     #[test]
@@ -120,7 +120,8 @@ mod tests {
         assert!(of_one(|x| x * x, |x| x).is_some());
         assert!(of_one(|x| if x > 0.0 { x } else { 0.1 * x }, |_| 1.0).is_some());
         assert!(of_one(f64::exp, |_| f64::NAN).is_some());
-        let found = mismatch([Numbers::Real, Numbers::Sign], |y, t| y * t, |_, _| 1.0).unwrap();
+        let found =
+            mismatch([ArgumentRange::Real, ArgumentRange::Sign], |y, t| y * t, |_, _| 1.0).unwrap();
         assert_eq!((found.at[1], found.derivative), (-1.0, 1.0));
         assert!((found.difference + 1.0).abs() < 1e-6);
     }

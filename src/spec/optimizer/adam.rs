@@ -330,7 +330,7 @@ const NADAM: OptimizerKind = optimizer!("nadam", states: ["exp_avg", "exp_avg_sq
     }
 );
 
-/// What a mean that began at 0 lacks after t updates, for both moments; 1 if that is not corrected.
+/// The corrections of two means that began at 0, after t updates; 1 if they are not corrected.
 fn corrections(betas: [f64; 2], corrects: f64, t: f64) -> [f64; 2] {
     betas.map(|beta| if corrects == 1.0 { 1.0 - beta.powf(t) } else { 1.0 })
 }

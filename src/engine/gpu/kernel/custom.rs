@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::ops::activation::kernels as activation;
 use crate::ops::loss::kernels::{self as loss_kernels, LossParts};
 use crate::ops::update::kernels as update_kernels;
-use crate::spec::difference::{Mismatch, Numbers, mismatch};
+use crate::spec::difference::{ArgumentRange, Mismatch, mismatch};
 use crate::spec::loss::TargetForm;
 use crate::spec::optimizer::SCALARS;
 use crate::spec::{Activation, Loss, Optimizer};
@@ -65,7 +65,7 @@ impl Activation {
         check_function(name, "forward", &["x"], forward, &[])?;
         check_function(name, "derivative", &["x"], derivative, &[forward])?;
         let (reference, slope) = (Arc::new(reference), Arc::new(reference_derivative));
-        let wrong = mismatch([Numbers::Real; 2], |x, _| reference(x), |x, _| slope(x));
+        let wrong = mismatch([ArgumentRange::Real; 2], |x, _| reference(x), |x, _| slope(x));
         refuse_mismatch("activation", name, wrong)?;
         let f = Self::define(name, forward, derivative, reference, slope);
         // Catches errors that only appear inside the templates, such as a clash with one of their names.
@@ -114,10 +114,10 @@ impl Loss {
         let (reference, slope) = (Arc::new(reference), Arc::new(reference_gradient));
         // A loss of probabilities or of signs need not be right for other numbers.
         let domains = [
-            [Numbers::Real; 2],
-            [Numbers::Unit; 2],
-            [Numbers::Positive; 2],
-            [Numbers::Real, Numbers::Sign],
+            [ArgumentRange::Real; 2],
+            [ArgumentRange::Unit; 2],
+            [ArgumentRange::Positive; 2],
+            [ArgumentRange::Real, ArgumentRange::Sign],
         ];
         let wrong: Option<Vec<Mismatch>> =
             domains.into_iter().map(|numbers| mismatch(numbers, &*reference, &*slope)).collect();
