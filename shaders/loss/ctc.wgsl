@@ -259,8 +259,10 @@ fn main(
     // A workgroup links the places of as many invocations.
     let blocks = select(1u, (params.places + WIDTH - 1u) / WIDTH, params.phase == LINK);
     let index = flat_workgroup(group, groups);
-    sample = index / blocks;
-    if sample >= params.samples {
+    // By a value of its own: browsers do not see that a private variable is the same for the whole workgroup.
+    let number = index / blocks;
+    sample = number;
+    if number >= params.samples {
         return;
     }
     let time = min(lengths[sample].x, params.time);
