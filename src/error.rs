@@ -205,6 +205,10 @@ impl Error {
         Self::Data { origin: origin.into(), message: message.into() }
     }
 
+    pub(crate) fn timeout(what: &str, after: std::time::Duration) -> Self {
+        Self::Timeout { what: what.to_string(), seconds: after.as_secs_f64() }
+    }
+
     pub(crate) fn io(path: &std::path::Path, source: std::io::Error) -> Self {
         Self::Io { path: path.display().to_string(), source }
     }

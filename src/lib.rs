@@ -67,6 +67,11 @@
 //!
 //! Every fallible call gives an [`Error`] that names the op, the shapes or values, and the limit; none panics.
 
+#![cfg_attr(
+    target_family = "wasm",
+    allow(clippy::arc_with_non_send_sync, reason = "the objects of a browser stay on its thread")
+)]
+
 #[doc(hidden)]
 pub mod __internal;
 pub mod data;

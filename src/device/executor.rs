@@ -98,6 +98,31 @@ impl Weights {
         }
     }
 
+    /// Writes some of the parameter tensors.
+    pub(crate) fn write_some_params(&mut self, tensors: &[Option<Vec<f32>>]) -> Result<()> {
+        match self {
+            Self::Cpu(weights) => replace_some(&mut weights.params, tensors),
+            Self::Gpu(weights) => return weights.write_some_params(tensors),
+        }
+        Ok(())
+    }
+
+    /// Writes one state value, an element per parameter, of some of the parameter tensors.
+    pub(crate) fn write_some_state(
+        &mut self,
+        number: usize,
+        tensors: &[Option<Vec<f32>>],
+    ) -> Result<()> {
+        match self {
+            Self::Cpu(weights) => {
+                let missing = || Error::Internal(format!("there is no state value {number}"));
+                replace_some(weights.states.get_mut(number).ok_or_else(missing)?, tensors);
+                Ok(())
+            }
+            Self::Gpu(weights) => weights.write_some_state(number, tensors),
+        }
+    }
+
     pub(crate) async fn read_params(&self) -> Result<Vec<Vec<f32>>> {
         match self {
             Self::Cpu(weights) => Ok(weights.params.clone()),
@@ -116,6 +141,14 @@ impl Weights {
         match self {
             Self::Cpu(weights) => Ok(weights.states.get(number).cloned().unwrap_or_default()),
             Self::Gpu(weights) => weights.read_state(number).await,
+        }
+    }
+}
+
+fn replace_some(own: &mut [Vec<f32>], new: &[Option<Vec<f32>>]) {
+    for (own, new) in own.iter_mut().zip(new) {
+        if let Some(new) = new {
+            own.clone_from(new);
         }
     }
 }

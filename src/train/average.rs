@@ -21,6 +21,12 @@ impl Trainer {
         self.state_named("mean").map_or(Ok(()), |state| self.weights.write_state(state, params))
     }
 
+    /// As [`Trainer::begin_mean`], for some of the parameters.
+    pub(super) fn begin_some_mean(&mut self, params: &[Option<Vec<f32>>]) -> Result<()> {
+        let mean = self.state_named("mean");
+        mean.map_or(Ok(()), |state| self.weights.write_some_state(state, params))
+    }
+
     /// The averaged parameters by name, in the order of the layers: the mean requested with
     /// [`TrainerBuilder::average`](super::TrainerBuilder::average), or that of an optimizer that keeps one (asgd,
     /// schedule_free).
@@ -63,10 +69,21 @@ impl Trainer {
     /// As [`Trainer::averaged_parameters_async`], and the errors of `f`.
     #[cfg(not(target_family = "wasm"))]
     pub fn with_averaged<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
-        let means = pollster::block_on(self.means())?;
-        let raw = pollster::block_on(self.weights.read_params())?;
+        pollster::block_on(self.with_averaged_async(async |trainer| f(trainer)))
+    }
+
+    /// As [`Trainer::with_averaged`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Trainer::with_averaged`].
+    pub async fn with_averaged_async<T>(
+        &mut self,
+        f: impl AsyncFnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        let means = self.means().await?;
+        let raw = self.weights.read_params().await?;
         self.weights.write_params(&means)?;
-        let outcome = f(self);
+        let outcome = f(self).await;
         self.weights.write_params(&raw)?;
         outcome
     }

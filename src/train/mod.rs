@@ -220,7 +220,6 @@ impl Trainer {
     /// # Errors
     /// [`Error::Shape`] for another shape, or a name that the network does not have; otherwise as
     /// [`Trainer::parameters`].
-    #[cfg(not(target_family = "wasm"))]
     pub fn set_parameters<D: Dimension>(
         &mut self,
         name: &str,
@@ -237,10 +236,9 @@ impl Trainer {
             let message = format!("'{name}' is {}, not {:?}", info.shape, values.shape());
             return Err(Error::shape("set_parameters", message));
         }
-        let mut all = pollster::block_on(self.weights.read_params())?;
-        let missing = || Error::Internal(format!("there is no parameter {place}"));
-        *all.get_mut(place).ok_or_else(missing)? = values.iter().copied().collect();
-        self.weights.write_params(&all)
+        let value = |own| (own == place).then(|| values.iter().copied().collect());
+        let tensors: Vec<Option<Vec<f32>>> = (0..params.len()).map(value).collect();
+        self.weights.write_some_params(&tensors)
     }
 
     /// The gradients of the last step by parameter name.

@@ -157,8 +157,16 @@ impl Model {
     /// As [`Model::predict`].
     #[cfg(not(target_family = "wasm"))]
     pub fn predict_one(&self, row: &[f32]) -> Result<Vec<f32>> {
+        pollster::block_on(self.predict_one_async(row))
+    }
+
+    /// As [`Model::predict_one`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    pub async fn predict_one_async(&self, row: &[f32]) -> Result<Vec<f32>> {
         let row = ndarray::ArrayView1::from(row).insert_axis(ndarray::Axis(0));
-        Ok(self.predict(row)?.into_iter().collect())
+        Ok(self.predict_async(row).await?.into_iter().collect())
     }
 
     /// Computes the probability of each class: the outputs, with the softmax or sigmoid that the loss applied in
@@ -218,7 +226,15 @@ impl Model {
     /// As [`Model::predict`].
     #[cfg(not(target_family = "wasm"))]
     pub fn classes<'a>(&self, rows: impl IntoRows<'a>) -> Result<Vec<String>> {
-        let outputs = self.predict(rows)?;
+        pollster::block_on(self.classes_async(rows))
+    }
+
+    /// As [`Model::classes`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Model::predict`].
+    pub async fn classes_async<'a>(&self, rows: impl IntoRows<'a>) -> Result<Vec<String>> {
+        let outputs = self.predict_async(rows).await?;
         let name = |class: usize| self.class_names.get(class).cloned();
         let class = |row: ndarray::ArrayView1<'_, f32>| {
             let better =
@@ -241,7 +257,15 @@ impl Trainer {
     /// As [`Trainer::parameters`]; [`Error::OutOfMemory`].
     #[cfg(not(target_family = "wasm"))]
     pub fn model(&self) -> Result<Model> {
-        let params = pollster::block_on(self.weights.read_params())?;
+        pollster::block_on(self.model_async())
+    }
+
+    /// As [`Trainer::model`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Trainer::model`].
+    pub async fn model_async(&self) -> Result<Model> {
+        let params = self.weights.read_params().await?;
         let Settings { network, objective, class_names, standardize, .. } = self.settings.clone();
         let loss = Some(objective.loss);
         Model::new(SavedModel { network, loss, class_names, standardize, params }, &self.device)

@@ -16,12 +16,20 @@ impl Trainer {
     /// As [`Trainer::fit`] if the data does not match the network; [`Error::DeviceLost`](crate::Error::DeviceLost).
     #[cfg(not(target_family = "wasm"))]
     pub fn tune(&mut self, data: &Dataset, batch: usize) -> Result<()> {
+        pollster::block_on(self.tune_async(data, batch))
+    }
+
+    /// As [`Trainer::tune`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Trainer::tune`].
+    pub async fn tune_async(&mut self, data: &Dataset, batch: usize) -> Result<()> {
         let first = if self.exceeds_device(data) { batch.min(data.len()) } else { data.len() };
         let data = data.rows(0..first)?;
         let data = self.standardized(&data)?;
         let (io, _) = self.io("tune", &self.objective_for(&data), &data, batch)?;
         let Device::Gpu(gpu) = &self.device else { return Ok(()) };
-        let tuning = gpu.tune(&io.program)?;
+        let tuning = gpu.tune_async(&io.program).await?;
         self.device = gpu.tuned(tuning).into();
         Ok(())
     }

@@ -1,12 +1,9 @@
 //! Selecting an adapter and opening an own device on it.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use super::Gpu;
+use super::{Gpu, GpuState, note_loss, platform};
 use crate::error::{Error, Result};
-
-const HELP: &str = "on Debian and Ubuntu a software one comes with \
-     `apt-get install mesa-vulkan-drivers libvulkan1`";
 
 /// Returns whether an adapter's name or driver contains `name`, ignoring case.
 pub(super) fn called(info: &wgpu::AdapterInfo, name: &str) -> bool {
@@ -25,6 +22,14 @@ fn rank(info: &wgpu::AdapterInfo) -> u8 {
     }
 }
 
+/// The adapter as a text: name, backend, and the driver where it is known.
+pub(super) fn described(info: &wgpu::AdapterInfo) -> String {
+    let backend = info.backend.to_string();
+    let driver = format!("{} {}", info.driver, info.driver_info);
+    let parts = [backend.as_str(), driver.trim()].into_iter().filter(|part| !part.is_empty());
+    format!("{} ({})", info.name, parts.collect::<Vec<_>>().join(", "))
+}
+
 pub(super) async fn open(
     fits: impl Fn(&wgpu::AdapterInfo) -> bool,
     wanted: &str,
@@ -33,16 +38,10 @@ pub(super) async fn open(
     let instance = wgpu::Instance::new(wgpu::InstanceDescriptor::new_without_display_handle());
     let adapters = instance.enumerate_adapters(wgpu::Backends::all()).await;
     let names: Vec<String> = adapters.iter().map(|adapter| adapter.get_info().name).collect();
-    let fitting = adapters.into_iter().filter(|adapter| fits(&adapter.get_info()));
+    let may_fit = |info: &wgpu::AdapterInfo| !platform::NAMED || fits(info);
+    let fitting = adapters.into_iter().filter(|adapter| may_fit(&adapter.get_info()));
     let Some(adapter) = fitting.min_by_key(|adapter| rank(&adapter.get_info())) else {
-        let found = if names.is_empty() {
-            "there is none".to_string()
-        } else {
-            format!("there are {names:?}")
-        };
-        let asked =
-            if wanted.is_empty() { String::new() } else { format!("'{wanted}' was asked for; ") };
-        return Err(Error::NoAdapter(format!("{asked}{found}; {HELP}")));
+        return Err(missing(wanted, &names));
     };
     let info = adapter.get_info();
     let descriptor = wgpu::DeviceDescriptor {
@@ -55,10 +54,35 @@ pub(super) async fn open(
     let refused =
         |error: wgpu::RequestDeviceError| Error::NoAdapter(format!("{}: {error}", info.name));
     let (device, queue) = adapter.request_device(&descriptor).await.map_err(refused)?;
-    let lost = Arc::new(OnceLock::new());
-    let note = lost.clone();
-    device.set_device_lost_callback(move |reason, message| {
-        note.get_or_init(|| format!("{reason:?} {message}").trim().to_string());
-    });
-    Ok(Gpu::wrap(device, queue, lost, None))
+    let lost = Arc::default();
+    note_loss(&device, &lost);
+    let gpu = Gpu::wrap(GpuState::new(&device, &queue, lost));
+    match fits(gpu.info()) {
+        true => Ok(gpu),
+        false => Err(missing(wanted, &[gpu.info().name.clone()])),
+    }
+}
+
+/// The error if no adapter is as wanted.
+fn missing(wanted: &str, names: &[String]) -> Error {
+    let found =
+        if names.is_empty() { "there is none".to_string() } else { format!("there are {names:?}") };
+    let asked =
+        if wanted.is_empty() { String::new() } else { format!("'{wanted}' was asked for; ") };
+    Error::NoAdapter(format!("{asked}{found}; {}", platform::HELP))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::described;
+
+    #[test]
+    fn an_adapter_without_a_driver_is_described_without_gaps() {
+        let info = wgpu::AdapterInfo::new(wgpu::DeviceType::Other, wgpu::Backend::BrowserWebGpu);
+        let info = wgpu::AdapterInfo { name: "acme gpu".into(), ..info };
+        assert_eq!(described(&info), "acme gpu (webgpu)");
+        let driver_info = "1.2".into();
+        let info = wgpu::AdapterInfo { driver: "acme".into(), driver_info, ..info };
+        assert_eq!(described(&info), "acme gpu (webgpu, acme 1.2)");
+    }
 }

@@ -201,7 +201,6 @@ impl Plan {
 }
 
 /// Stores the time from now until the completion of the commands is reported.
-#[cfg(not(target_family = "wasm"))]
 fn when_done(encoder: &wgpu::CommandEncoder, steps: u64, found: Arc<Mutex<Vec<(u64, Duration)>>>) {
     let recorded = crate::time::Instant::now();
     encoder.on_submitted_work_done(move || {
@@ -209,7 +208,3 @@ fn when_done(encoder: &wgpu::CommandEncoder, steps: u64, found: Arc<Mutex<Vec<(u
         found.lock().unwrap_or_else(PoisonError::into_inner).push(time);
     });
 }
-
-/// A no-op: there is no such clock in a browser, so without timestamps a recording holds one step.
-#[cfg(target_family = "wasm")]
-fn when_done(_: &wgpu::CommandEncoder, _: u64, _: Arc<Mutex<Vec<(u64, Duration)>>>) {}

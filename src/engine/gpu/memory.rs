@@ -151,6 +151,13 @@ impl Gpu {
         usage: wgpu::BufferUsages,
     ) -> Result<Region> {
         self.check_binding(what, bytes)?;
+        if self.shared.sketch {
+            let size = wgpu::COPY_BUFFER_ALIGNMENT;
+            let tiny =
+                wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false };
+            let buffer = self.scoped(what, || self.device().create_buffer(&tiny))?;
+            return Ok(Region { buffer, offset: 0, bytes, owner: Some(self.id()) });
+        }
         let label = format!("wgrad {what}");
         let mapped_at_creation = !contents.is_empty();
         let descriptor =
@@ -190,7 +197,7 @@ impl Gpu {
                 unit: "bytes",
             });
         }
-        if bytes == 0 {
+        if bytes == 0 || self.shared.sketch {
             return Ok(());
         }
         let staging = self.buffer(what, bytes, contents, wgpu::BufferUsages::COPY_SRC)?;

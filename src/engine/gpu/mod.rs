@@ -10,8 +10,12 @@ pub(crate) mod lower;
 pub(crate) mod memory;
 mod pipelines;
 mod plan;
+#[cfg_attr(target_family = "wasm", path = "platform/web.rs")]
+#[cfg_attr(not(target_family = "wasm"), path = "platform/native.rs")]
+mod platform;
 mod readback;
 pub(crate) mod requirements;
+mod scope;
 mod snapshot;
 mod staging;
 mod steps;
@@ -31,9 +35,7 @@ pub use tuning::Tuning;
 pub(crate) use update::UpdatePlan;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-
-use futures::FutureExt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
 use kernel::{Kernel, Pipeline};
@@ -70,6 +72,37 @@ struct GpuState {
     cache: Option<wgpu::PipelineCache>,
     /// Set by the device-lost callback of a device of our own, by the host, or when a read-back fails.
     lost: Arc<OnceLock<String>>,
+    /// The answers of error scopes still to come.
+    #[cfg(target_family = "wasm")]
+    pending: platform::Pending,
+    /// Set if programs are only lowered on it: it says what memory they need and makes none.
+    sketch: bool,
+}
+
+impl GpuState {
+    fn new(device: &wgpu::Device, queue: &wgpu::Queue, lost: Arc<OnceLock<String>>) -> Self {
+        Self {
+            id: DeviceId::next(),
+            device: device.clone(),
+            queue: queue.clone(),
+            info: platform::info_of(device),
+            limits: device.limits(),
+            pipelines: [MOST_KEPT, MOST_OF_STEPS].map(Recent::new).map(Mutex::new),
+            cache: None,
+            lost,
+            #[cfg(target_family = "wasm")]
+            pending: platform::Pending::default(),
+            sketch: false,
+        }
+    }
+}
+
+/// Notes the loss of a device when it comes.
+fn note_loss(device: &wgpu::Device, lost: &Arc<OnceLock<String>>) {
+    let note = lost.clone();
+    device.set_device_lost_callback(move |reason, message| {
+        note.get_or_init(|| format!("{reason:?} {message}").trim().to_string());
+    });
 }
 
 impl fmt::Debug for Gpu {
@@ -129,7 +162,7 @@ impl Gpu {
     /// those of another, so keep the `Gpu` and clone it. A [`View`] over a buffer of the host's names no device; that it
     /// lies on this one is for the host to see to.
     pub fn from_wgpu(device: &wgpu::Device, queue: &wgpu::Queue) -> Self {
-        Self::wrap(device.clone(), queue.clone(), Arc::new(OnceLock::new()), None)
+        Self::borrow(device, queue, None)
     }
 
     /// As [`Gpu::from_wgpu`], with the host's pipeline cache, which pipelines are then taken from and added to. It is the
@@ -146,21 +179,32 @@ impl Gpu {
             let message = "the device was created without Features::PIPELINE_CACHE";
             return Err(Error::unsupported("from_wgpu_with_cache", message));
         }
-        let (device, queue, cache) = (device.clone(), queue.clone(), cache.clone());
-        Ok(Self::wrap(device, queue, Arc::new(OnceLock::new()), Some(cache)))
+        Ok(Self::borrow(device, queue, Some(cache.clone())))
     }
 
-    fn wrap(
-        device: wgpu::Device,
-        queue: wgpu::Queue,
-        lost: Arc<OnceLock<String>>,
+    fn borrow(
+        device: &wgpu::Device,
+        queue: &wgpu::Queue,
         cache: Option<wgpu::PipelineCache>,
     ) -> Self {
-        let (info, limits) = (device.adapter_info(), device.limits());
-        let pipelines = [MOST_KEPT, MOST_OF_STEPS].map(Recent::new).map(Mutex::new);
-        let choices = Choices::of(&info, device.features());
-        let id = DeviceId::next();
-        let shared = GpuState { id, device, queue, info, limits, pipelines, cache, lost };
+        let lost = Arc::default();
+        platform::note_loss_of_borrowed(device, &lost);
+        Self::wrap(GpuState { cache, ..GpuState::new(device, queue, lost) })
+    }
+
+    /// A device of this class and these limits to lower programs on, which makes no memory for them.
+    fn sketch(
+        (device, queue): (&wgpu::Device, &wgpu::Queue),
+        class: wgpu::DeviceType,
+        limits: wgpu::Limits,
+    ) -> Self {
+        let state = GpuState::new(device, queue, Arc::default());
+        let info = wgpu::AdapterInfo { device_type: class, ..state.info.clone() };
+        Self::wrap(GpuState { sketch: true, info, limits, ..state })
+    }
+
+    fn wrap(shared: GpuState) -> Self {
+        let choices = Choices::of(&shared.info, shared.device.features());
         Self { shared: Arc::new(shared), choices, tuning: Arc::default() }
     }
 
@@ -200,11 +244,11 @@ impl Gpu {
         self.info().device_type == wgpu::DeviceType::Cpu
     }
 
-    /// Fails if the device is known to be lost.
+    /// Fails if the device is known to be lost, or raised an error during an earlier call that it tells of only now.
     fn check_alive(&self) -> Result<()> {
         match self.shared.lost.get() {
             Some(reason) => Err(Error::DeviceLost(reason.clone())),
-            None => Ok(()),
+            None => self.late(),
         }
     }
 
@@ -219,65 +263,31 @@ impl Gpu {
         Error::DeviceLost(self.shared.lost.get_or_init(|| reason).clone())
     }
 
-    /// Returns whether the device still creates anything: a buffer of a lost one raises no error, but has no memory.
-    fn is_alive(&self) -> bool {
-        let size = 4;
-        let descriptor = wgpu::BufferDescriptor {
-            label: Some("wgrad probe"),
-            size,
-            usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
-            mapped_at_creation: true,
-        };
-        self.limits().max_buffer_size < size
-            || self.device().create_buffer(&descriptor).get_mapped_range_mut(..).is_ok()
-    }
-
-    /// Runs `work` and turns any error the device raises meanwhile into an [`Error`]; fails, too, if the device is lost.
-    ///
-    /// On native platforms the scopes answer at once. In a browser they answer later and the error is dropped here;
-    /// what went wrong then shows when results are read back.
-    fn scoped<T>(&self, what: &str, work: impl FnOnce() -> T) -> Result<T> {
-        let filters = [
-            wgpu::ErrorFilter::Internal,
-            wgpu::ErrorFilter::OutOfMemory,
-            wgpu::ErrorFilter::Validation,
-        ];
-        self.check_alive()?;
-        let [internal, memory, validation] =
-            filters.map(|filter| self.device().push_error_scope(filter));
-        let result = work();
-        let alive = self.is_alive();
-        // Scopes end in the reverse of the order in which they began.
-        let validation = validation.pop().now_or_never().flatten();
-        let memory = memory.pop().now_or_never().flatten();
-        let internal = internal.pop().now_or_never().flatten();
-        match memory.or(validation).or(internal) {
-            Some(wgpu::Error::OutOfMemory { source }) => {
-                Err(Error::OutOfMemory { what: what.to_string(), message: source.to_string() })
-            }
-            // What was made of it is invalid, and whatever takes that raises something.
-            _ if !alive => Err(self.note_lost(format!("it makes nothing any more ({what})"))),
-            None => Ok(result),
-            Some(error) => Err(Error::Internal(format!("{what}: {error}"))),
-        }
+    /// The pipelines that a kernel's is kept with.
+    fn pipelines(&self, kernel: &Kernel) -> MutexGuard<'_, Recent<PipelineKey, Pipeline>> {
+        let [kept, of_steps] = &self.shared.pipelines;
+        let pipelines = if kernel.is_of_a_step() { of_steps } else { kept };
+        pipelines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The pipeline of a kernel, compiled on first use.
     fn pipeline(&self, kernel: &Kernel) -> Result<Arc<Pipeline>> {
         let checked = self.choices.checked;
         let key = (kernel.parts.clone(), checked);
-        let [kept, of_steps] = &self.shared.pipelines;
-        let pipelines = if kernel.is_of_a_step() { of_steps } else { kept };
-        let mut pipelines = pipelines.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(pipeline) = pipelines.get(&key) {
+        if let Some(pipeline) = self.pipelines(kernel).get(&key) {
             return Ok(pipeline);
         }
         self.check_kernel(kernel)?;
+        let (rejected, own) = (key.clone(), kernel.clone());
+        let explain = move |gpu: &Self, message| {
+            gpu.pipelines(&own).remove(&rejected);
+            gpu.rejection_error(&own, message)
+        };
         let cache = self.shared.cache.as_ref();
-        let made =
-            self.scoped(&kernel.label, || Pipeline::new(self.device(), kernel, checked, cache));
-        let pipeline = made.map_err(|error| self.rejection_error(kernel, error))?;
-        Ok(pipelines.insert(key, pipeline))
+        let pipeline = self.scoped_or(&kernel.label, explain, || {
+            Pipeline::new(self.device(), kernel, checked, cache)
+        })?;
+        Ok(self.pipelines(kernel).insert(key, pipeline))
     }
 
     /// Records commands and submits them; what the device raises is an [`Error`].
@@ -298,7 +308,6 @@ impl Gpu {
 
 impl std::fmt::Display for Gpu {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let info = self.info();
-        write!(f, "{} ({}, {} {})", info.name, info.backend, info.driver, info.driver_info)
+        f.write_str(&adapter::described(self.info()))
     }
 }

@@ -36,6 +36,12 @@ impl<K: Hash + Eq, V> Recent<K, V> {
         value
     }
 
+    /// Forgets the value of a key.
+    pub(crate) fn remove(&mut self, key: &K) {
+        let value = self.made.remove(key).and_then(|value| value.upgrade());
+        self.kept.retain(|other| !value.as_ref().is_some_and(|value| Arc::ptr_eq(other, value)));
+    }
+
     fn keep(&mut self, value: Arc<V>) {
         self.kept.push_back(value);
         if self.kept.len() > self.most {
@@ -61,6 +67,8 @@ mod tests {
         recent.insert(4, "four");
         assert!(Arc::ptr_eq(&first, &recent.get(&1).unwrap()), "it is still in use");
         drop(first);
+        recent.remove(&4);
+        assert!(recent.get(&4).is_none() && recent.kept.len() == 1);
         (5..100).for_each(|key| drop(recent.insert(key, "more")));
         assert_eq!((recent.kept.len(), recent.made.len()), (2, 2));
     }

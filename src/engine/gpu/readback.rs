@@ -1,15 +1,15 @@
 //! Reading results back, the only proof that work was executed.
 
-#[cfg(not(target_family = "wasm"))]
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use futures::channel::oneshot;
 
+use super::platform::in_time;
 use super::{Gpu, Region};
 use crate::error::{Error, Result};
 
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest wait for the device.
+pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
 
 impl Gpu {
     /// Reads `len` words from the start of a region, after everything submitted so far.
@@ -48,11 +48,12 @@ impl Gpu {
         })?;
         self.wait(what, Some(submission))?;
         let lost = |reason: String| self.note_lost(format!("{reason} (reading {what})"));
-        match receiver.await {
+        match in_time(what, receiver).await? {
             Ok(Ok(())) => {}
             Ok(Err(error)) => return Err(lost(error.to_string())),
             Err(_) => return Err(lost("the device dropped the request".to_string())),
         }
+        self.settle().await?;
         let view = staging.get_mapped_range(..).map_err(|error| lost(error.to_string()))?;
         Ok(bytemuck::pod_collect_to_vec(&view))
     }
@@ -65,33 +66,5 @@ impl Gpu {
         len: usize,
     ) -> Result<Vec<f32>> {
         Ok(bytemuck::cast_vec(self.read_words(what, region, len).await?))
-    }
-
-    /// Waits for a submission, or for everything submitted so far.
-    #[cfg(not(target_family = "wasm"))]
-    pub(super) fn wait(
-        &self,
-        what: &str,
-        submission_index: Option<wgpu::SubmissionIndex>,
-    ) -> Result<()> {
-        let wait = wgpu::PollType::Wait { submission_index, timeout: Some(TIMEOUT) };
-        // wgpu panics if the driver fails during the wait.
-        let polled = catch_unwind(AssertUnwindSafe(|| self.device().poll(wait)));
-        match polled {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(wgpu::PollError::Timeout)) => {
-                Err(Error::Timeout { what: what.to_string(), seconds: TIMEOUT.as_secs_f64() })
-            }
-            // A lost device has discarded the submission.
-            Ok(Err(error)) => Err(self.note_lost(error.to_string())),
-            // Any other panic comes from a callback of the host.
-            Err(payload) if self.is_alive() => resume_unwind(payload),
-            Err(_) => Err(self.note_lost(format!("the driver gave up (waiting for {what})"))),
-        }
-    }
-
-    #[cfg(target_family = "wasm")]
-    pub(super) fn wait(&self, _: &str, _: Option<wgpu::SubmissionIndex>) -> Result<()> {
-        Ok(())
     }
 }

@@ -1,10 +1,11 @@
-//! The device limits that a program requires, found by lowering it on a no-op device, so before a real one exists.
-
-use futures::FutureExt;
+//! The device limits that a program requires, found by lowering it for a device that does not exist yet.
 
 use super::arena::PlanWeights;
 use super::kernel::Kernel;
 use super::lower::{Job, Lowering, PlanMemory, fusion};
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use super::platform::noop_gpu;
+use super::platform::{sketch_device, workgroup_bytes, yielded};
 use super::{Choices, Fusion, Gpu, Tuning};
 use crate::error::{Error, Result};
 use crate::ir::{Op, Program};
@@ -17,7 +18,7 @@ impl Gpu {
     /// The minimum limits of a device that can run `program`, for a host that is about to create one. Limits that the
     /// program does not need are at [`wgpu::Limits::downlevel_defaults`]; most programs fit [`wgpu::Limits::default`].
     ///
-    /// Lowers the program once in main memory, which temporarily takes twice the memory it will take on the device.
+    /// Lowers the program once, without memory for its values.
     ///
     /// ```
     /// use wgrad::prelude::*;
@@ -32,12 +33,22 @@ impl Gpu {
     /// [`Error::Limit`] if a tensor has more bytes than any device can bind.
     #[cfg(not(target_family = "wasm"))]
     pub fn required_limits(program: &Program) -> Result<wgpu::Limits> {
+        pollster::block_on(Self::required_limits_async(program))
+    }
+
+    /// As [`Gpu::required_limits`], without blocking. In a browser this opens a device, on which nothing is computed.
+    ///
+    /// # Errors
+    /// As [`Gpu::required_limits`]; [`Error::NoAdapter`] in a browser without one.
+    pub async fn required_limits_async(program: &Program) -> Result<wgpu::Limits> {
+        let (device, queue) = sketch_device().await?;
         let mut needed = wgpu::Limits::downlevel_defaults();
         let least = needed.max_storage_buffers_per_shader_stage;
         for class in CLASSES {
             let limits =
                 wgpu::Limits { max_storage_buffers_per_shader_stage: least, ..Default::default() };
-            for job in lower(program, class, limits, None)? {
+            let sketch = |limits| Self::sketch((&device, &queue), class, limits);
+            for job in lower(program, sketch, limits, None)? {
                 let kernel = &job.kernel;
                 let raise = |limit: &mut u32, value: u64| {
                     *limit = (*limit).max(u32::try_from(value).unwrap_or(u32::MAX));
@@ -72,16 +83,27 @@ impl Gpu {
     /// As [`Gpu::compile`].
     #[cfg(not(target_family = "wasm"))]
     pub fn prewarm(&self, program: &Program) -> Result<()> {
-        let class = self.info().device_type;
+        pollster::block_on(self.prewarm_async(program))
+    }
+
+    /// As [`Gpu::prewarm`], yielding to the executor before each kernel.
+    ///
+    /// # Errors
+    /// As [`Gpu::compile`].
+    pub async fn prewarm_async(&self, program: &Program) -> Result<()> {
+        let device = (self.device(), self.queue());
+        let sketch = |limits| Self::sketch(device, self.info().device_type, limits);
         // A step that is not fused runs op by op, whatever the device's choices are.
         let own = self.choices();
         let others = Some(Choices { fusion: Fusion::Never, ..own });
         for choices in [Some(own), others.filter(|others| *others != own)].into_iter().flatten() {
-            let jobs =
-                lower(program, class, self.limits().clone(), Some((choices, self.tuning())))?;
-            jobs.iter().try_for_each(|job| self.compile(&job.kernel))?;
+            let choices = Some((choices, self.tuning()));
+            for job in lower(program, sketch, self.limits().clone(), choices)? {
+                yielded().await;
+                self.compile(&job.kernel)?;
+            }
         }
-        Ok(())
+        self.settle().await
     }
 
     /// Compiles a kernel.
@@ -122,8 +144,7 @@ impl Gpu {
     }
 
     /// The error for a kernel that the device rejected, with the exceeded limit if one is known.
-    pub(super) fn rejection_error(&self, kernel: &Kernel, error: Error) -> Error {
-        let Error::Internal(message) = error else { return error };
+    pub(super) fn rejection_error(&self, kernel: &Kernel, message: String) -> Error {
         let limits = self.limits();
         let (bytes, most) = (workgroup_bytes(kernel), limits.max_compute_workgroup_storage_size);
         let buffers = kernel.storage_buffers() + 1;
@@ -184,41 +205,20 @@ pub(super) fn compute_needs(
     ]
 }
 
-/// The workgroup memory of a kernel in bytes, each variable rounded up to 16 as WebGPU counts it; 0 if its source is
-/// invalid.
-#[cfg(not(target_family = "wasm"))]
-fn workgroup_bytes(kernel: &Kernel) -> u64 {
-    use wgpu::naga::{AddressSpace, front::wgsl, proc::GlobalCtx};
-    let Ok(module) = wgsl::parse_str(&kernel.source()) else { return 0 };
-    let context: GlobalCtx<'_> = module.to_ctx();
-    let shared =
-        module.global_variables.iter().filter(|(_, own)| own.space == AddressSpace::WorkGroup);
-    let bytes = shared.map(|(_, own)| module.types[own.ty].inner.size(context));
-    bytes.map(|bytes| u64::from(bytes).next_multiple_of(16)).sum()
-}
-
-/// Always 0: in a browser a rejected kernel shows only when results are read back.
-#[cfg(target_family = "wasm")]
-fn workgroup_bytes(_: &Kernel) -> u64 {
-    0
-}
-
 /// The adapter classes between which kernels differ.
-#[cfg(not(target_family = "wasm"))]
 pub(crate) const CLASSES: [wgpu::DeviceType; 3] =
     [wgpu::DeviceType::DiscreteGpu, wgpu::DeviceType::IntegratedGpu, wgpu::DeviceType::Cpu];
 
-/// Lowers a program on a no-op device of these limits, or of larger bindings where a tensor needs them; a kernel without
-/// a smaller variant binds more storage buffers.
-#[cfg(not(target_family = "wasm"))]
+/// Lowers a program on a sketch of a device of these limits, or of larger bindings where a tensor needs them; a kernel
+/// without a smaller variant binds more storage buffers.
 fn lower(
     program: &Program,
-    class: wgpu::DeviceType,
+    sketch: impl Fn(wgpu::Limits) -> Gpu,
     mut limits: wgpu::Limits,
     choices: Option<(Choices, &Tuning)>,
 ) -> Result<Vec<Job>> {
     loop {
-        let gpu = noop_gpu(class, &limits)?;
+        let gpu = sketch(limits.clone());
         // The minimum limits are those of op-by-op execution: fused steps bind more.
         let gpu = match choices {
             Some((choices, tuning)) => gpu.choosing(choices).tuned(tuning.clone()),
@@ -238,27 +238,6 @@ fn lower(
     }
 }
 
-#[cfg(not(target_family = "wasm"))]
-pub(crate) fn noop_gpu(class: wgpu::DeviceType, limits: &wgpu::Limits) -> Result<Gpu> {
-    let mut descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    descriptor.backends = wgpu::Backends::NOOP;
-    descriptor.backend_options.noop =
-        wgpu::NoopBackendOptions { enable: true, device_type: Some(class), ..Default::default() };
-    let opened = async {
-        let options = wgpu::RequestAdapterOptions::default();
-        let adapter = wgpu::Instance::new(descriptor).request_adapter(&options).await.ok()?;
-        let device =
-            wgpu::DeviceDescriptor { required_limits: limits.clone(), ..Default::default() };
-        adapter.request_device(&device).await.ok()
-    };
-    let (device, queue) = opened
-        .now_or_never()
-        .flatten()
-        .ok_or_else(|| Error::Internal("the no-op device could not be opened".into()))?;
-    Ok(Gpu::from_wgpu(&device, &queue))
-}
-
-#[cfg(not(target_family = "wasm"))]
 fn lower_on(gpu: &Gpu, program: &Program) -> Result<Vec<Job>> {
     let optimizer = program.ops().iter().find_map(|op| match op {
         Op::Update(UpdateOp::Update { optimizer, .. }) => Some(optimizer),

@@ -82,12 +82,9 @@ impl TextureCopy {
             mip_level_count: Some(1),
             ..Default::default()
         };
-        let view =
-            gpu.scoped(OP, || texture.create_view(&descriptor)).map_err(|error| match error {
-                // Every valid texture has such a view.
-                Error::Internal(message) => Error::unsupported(OP, message),
-                other => other,
-            })?;
+        // Every valid texture has such a view.
+        let explain = |_: &Gpu, message| Error::unsupported(OP, message);
+        let view = gpu.scoped_or(OP, explain, || texture.create_view(&descriptor))?;
         let has = |usage| texture.usage().contains(usage);
         let way = |label: &str, parts: &[&str]| {
             let source = parts.join("\n");

@@ -96,6 +96,14 @@ impl Gpu {
     /// As [`Plan::new`] and [`Plan::run`].
     #[cfg(not(target_family = "wasm"))]
     pub fn tune(&self, program: &Program) -> Result<Tuning> {
+        pollster::block_on(self.tune_async(program))
+    }
+
+    /// As [`Gpu::tune`], without blocking.
+    ///
+    /// # Errors
+    /// As [`Gpu::tune`].
+    pub async fn tune_async(&self, program: &Program) -> Result<Tuning> {
         let mut tuning = Tuning::default();
         for op in program.ops() {
             let Op::Linear(LinearOp::MatMul { a, b, out, form }) = op else { continue };
@@ -109,8 +117,10 @@ impl Gpu {
             {
                 continue;
             }
-            let timed = MatMul::ALL.map(|tiling| Ok((self.time(tiling, *form, [a, b])?, tiling)));
-            let timed = timed.into_iter().collect::<Result<Vec<_>>>()?;
+            let mut timed = Vec::with_capacity(MatMul::ALL.len());
+            for tiling in MatMul::ALL {
+                timed.push((self.time(tiling, *form, [a, b]).await?, tiling));
+            }
             let fastest = timed.into_iter().min_by(|(a, _), (b, _)| a.total_cmp(b));
             tuning.fastest.extend(fastest.map(|(_, tiling)| (key, tiling)));
         }
@@ -118,8 +128,7 @@ impl Gpu {
     }
 
     /// The seconds of a product by a tiling.
-    #[cfg(not(target_family = "wasm"))]
-    fn time(&self, tiling: MatMul, form: Form, [a, b]: [Shape; 2]) -> Result<f64> {
+    async fn time(&self, tiling: MatMul, form: Form, [a, b]: [Shape; 2]) -> Result<f64> {
         let choices = Choices { matmul: Some(tiling), fusion: Fusion::Never, ..self.choices() };
         let mut program = Program::new("tune", Vec::new());
         let a = program.input("a", a, DType::F32);
@@ -131,7 +140,7 @@ impl Gpu {
         for _ in 0..=ROUNDS {
             let start = Instant::now();
             plan.run(4)?;
-            self.wait("tune", None)?;
+            self.finished("tune").await?;
             fastest = fastest.min(start.elapsed().as_secs_f64());
         }
         Ok(fastest)

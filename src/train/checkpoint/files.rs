@@ -116,11 +116,10 @@ impl Partial {
         fs::create_dir_all(parent).map_err(|error| Error::io(parent, error))?;
         let path = append(place, &format!(".{:016x}{PARTIAL}", unique()));
         let failed = |error| Error::io(place, error);
-        let mut file = File::create_new(&path).map_err(failed)?;
+        let write = |mut file: File| file.write_all(bytes).and_then(|()| file.sync_all());
+        let file = File::create_new(&path).map_err(failed)?;
         let partial = Self { path, place: place.to_path_buf(), stays: false };
-        let written = file.write_all(bytes).and_then(|()| file.sync_all());
-        drop(file);
-        written.map_err(failed)?;
+        write(file).map_err(failed)?;
         if let Ok(old) = fs::metadata(place) {
             fs::set_permissions(&partial.path, old.permissions()).map_err(failed)?;
         }

@@ -184,25 +184,9 @@ impl Trainer {
     /// Replaces the parameters that were read, and only those.
     pub(super) fn take_weights(&mut self, read: ReadWeights) -> Result<LoadedWeights> {
         let ReadWeights { params, report } = read;
-        let params = match params.iter().any(Option::is_none) {
-            true => self.completed(params)?,
-            false => params.into_iter().flatten().collect(),
-        };
-        self.weights.write_params(&params)?;
-        self.begin_mean(&params)?;
+        self.weights.write_some_params(&params)?;
+        self.begin_some_mean(&params)?;
         Ok(report)
-    }
-
-    /// Parameters with those that are missing as they are now.
-    #[cfg(not(target_family = "wasm"))]
-    fn completed(&self, params: Vec<Option<Vec<f32>>>) -> Result<Vec<Vec<f32>>> {
-        let own = pollster::block_on(self.weights.read_params())?;
-        Ok(params.into_iter().zip(own).map(|(read, own)| read.unwrap_or(own)).collect())
-    }
-
-    #[cfg(target_family = "wasm")]
-    fn completed(&self, _: Vec<Option<Vec<f32>>>) -> Result<Vec<Vec<f32>>> {
-        Err(Error::unsupported("load_weights", "in a browser, a file holds all parameters"))
     }
 }
 

@@ -17,6 +17,28 @@ impl PlanWeights {
         self.write(Arena::Grads, tensors)
     }
 
+    /// Writes some of the parameter tensors.
+    pub(crate) fn write_some_params(&self, tensors: &[Option<Vec<f32>>]) -> Result<()> {
+        self.write_some(Arena::Params, tensors)
+    }
+
+    /// Writes one state value, an element per parameter, of some of the parameter tensors.
+    pub(crate) fn write_some_state(
+        &self,
+        state: usize,
+        tensors: &[Option<Vec<f32>>],
+    ) -> Result<()> {
+        self.write_some(Arena::State(state), tensors)
+    }
+
+    fn write_some(&self, arena: Arena, tensors: &[Option<Vec<f32>>]) -> Result<()> {
+        for ((region, _), values) in self.tensors_of(arena).zip(tensors) {
+            let Some(values) = values else { continue };
+            self.gpu.upload("the arena", &region, words(values))?;
+        }
+        Ok(())
+    }
+
     /// The memory of every parameter, gradient and state value, a region per tensor, with the number of its elements.
     #[cfg(not(target_family = "wasm"))]
     pub(crate) fn tensors(&self) -> impl Iterator<Item = (Region, usize)> {

@@ -16,8 +16,10 @@ pub struct Dispatch {
     pipeline: Arc<Pipeline>,
     bind_group: wgpu::BindGroup,
     /// The words of its uniform parameters.
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "cases are exported natively"))]
     pub(crate) words: Vec<u32>,
     /// The regions of its storage bindings, in the order of the kernel.
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "cases are exported natively"))]
     pub(crate) bindings: Vec<Region>,
     /// The kernel's label.
     pub label: String,
@@ -35,6 +37,7 @@ impl Dispatch {
         &self.pipeline.pipeline
     }
 
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "cases are exported natively"))]
     pub(crate) fn kernel(&self) -> &Kernel {
         &self.pipeline.kernel
     }
@@ -134,14 +137,15 @@ fn bind(gpu: &Gpu, job: &Job, uniforms: Option<&Region>, offset: u64) -> Result<
         layout: &pipeline.layout,
         entries: &entries,
     };
-    let made = gpu.scoped(&job.kernel.label, || gpu.device().create_bind_group(&descriptor));
-    let bind_group = made.map_err(|error| match error {
+    let is_borrowed = job.bindings.iter().any(|region| region.owner.is_none());
+    let op = job.kernel.label.clone();
+    let explain = move |_: &Gpu, message| match is_borrowed {
         // Only the device knows whether a buffer of the host still exists.
-        Error::Internal(message) if job.bindings.iter().any(|region| region.owner.is_none()) => {
-            Error::unsupported(&job.kernel.label, message)
-        }
-        other => other,
-    })?;
+        true => Error::unsupported(op, message),
+        false => Error::Internal(message),
+    };
+    let bind_group =
+        gpu.scoped_or(&job.kernel.label, explain, || gpu.device().create_bind_group(&descriptor))?;
     let grid =
         grid(job.groups, gpu.limits().max_compute_workgroups_per_dimension, &job.kernel.label)?;
     let bytes = job.bindings.iter().map(|region| region.bytes).sum();

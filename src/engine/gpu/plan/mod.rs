@@ -214,6 +214,7 @@ impl Plan {
     }
 
     /// The dispatches of a range of the ops.
+    #[cfg_attr(target_family = "wasm", expect(dead_code, reason = "cases are exported natively"))]
     pub(crate) fn dispatches_of(&self, ops: &Range<usize>) -> &[Dispatch] {
         self.list.dispatches.get(self.list.range(ops)).unwrap_or_default()
     }

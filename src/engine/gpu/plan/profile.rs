@@ -122,8 +122,7 @@ impl Plan {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Empty`] for no steps; [`Error::Unsupported`] in a browser without timestamps; as [`Plan::run`] and
-    /// [`Plan::read`].
+    /// [`Error::Empty`] for no steps; as [`Plan::run`] and [`Plan::read`].
     pub async fn profile(&mut self, steps: u64) -> Result<Profile> {
         if steps == 0 {
             return Err(Error::empty("profile", "it needs at least one step"));
@@ -177,22 +176,16 @@ impl Plan {
     }
 
     /// The mean time of a step by the host's clock.
-    #[cfg(not(target_family = "wasm"))]
     async fn time_of_a_step(&mut self, steps: u64) -> Result<Duration> {
         let begin = crate::time::Instant::now();
         for _ in 0..steps {
             self.run(1)?;
-            self.gpu.wait("profile", None)?;
+            self.gpu.finished("profile").await?;
         }
         let time = begin.elapsed().div_f64(steps as f64);
         // A lost device appears to take no time: only a read-back proves that the steps were executed.
         let table = self.steps.region.clone();
         self.gpu.read_words("step counter", &table, 1).await?;
         Ok(time)
-    }
-
-    #[cfg(target_family = "wasm")]
-    async fn time_of_a_step(&mut self, _: u64) -> Result<Duration> {
-        Err(Error::unsupported("profile", "a browser's device needs Features::TIMESTAMP_QUERY"))
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Plan;
 use crate::engine::gpu::kernel::{KernelSize, Pipeline};
+use crate::engine::gpu::platform::yielded;
 use crate::error::Result;
 
 /// The kernels of a plan and the time until each of them runs; displayed as a table.
@@ -85,8 +86,9 @@ impl Plan {
     ///
     /// # Errors
     /// Any error that the device raises, such as [`Error::DeviceLost`](crate::Error::DeviceLost).
+    #[cfg(not(target_family = "wasm"))]
     pub fn warm(&self) -> Result<()> {
-        self.pipelines().iter().try_for_each(|pipeline| self.warm_one(pipeline))
+        pollster::block_on(self.warm_async())
     }
 
     /// As [`Plan::warm`], yielding to the executor before each kernel, so that a host can spread them over frames.
@@ -96,7 +98,7 @@ impl Plan {
     pub async fn warm_async(&self) -> Result<()> {
         for pipeline in self.pipelines() {
             yielded().await;
-            self.warm_one(&pipeline)?;
+            self.warm_one(&pipeline).await?;
         }
         Ok(())
     }
@@ -113,33 +115,20 @@ impl Plan {
         all
     }
 
-    fn warm_one(&self, pipeline: &Arc<Pipeline>) -> Result<()> {
+    async fn warm_one(&self, pipeline: &Arc<Pipeline>) -> Result<()> {
         let own = |dispatch: &&super::Dispatch| Arc::ptr_eq(dispatch.shared_pipeline(), pipeline);
         let Some(dispatch) = self.dispatches().iter().find(own) else { return Ok(()) };
         let begin = crate::time::Instant::now();
-        let submission = self.gpu.submit("warm", |encoder| {
+        self.gpu.submit("warm", |encoder| {
             let mut pass = encoder.begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             pass.set_pipeline(dispatch.pipeline());
             pass.set_bind_group(0, dispatch.bind_group(), &[]);
             pass.dispatch_workgroups(0, 1, 1);
             Ok(())
         })?;
-        self.gpu.wait("warm", Some(submission))?;
+        self.gpu.finished("warm").await?;
         // Another plan may have measured it.
         let _ = pipeline.first_dispatch.set(begin.elapsed());
         Ok(())
     }
-}
-
-/// Is pending once.
-async fn yielded() {
-    let mut polled = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut polled, true) {
-            return std::task::Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        std::task::Poll::Pending
-    })
-    .await;
 }
