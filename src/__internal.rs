@@ -1,11 +1,11 @@
 //! Internals for the tests and benches of this repository. They may change in any release.
 
-#[cfg(not(target_family = "wasm"))]
-pub use crate::device::self_test::export;
 pub use crate::engine::gpu::{Dispatch, kernel, texture_kernels};
 pub use crate::ir::op::Op;
 pub use crate::ir::slot::Place;
 pub use crate::ops::UpdateOp;
+#[cfg(not(target_family = "wasm"))]
+pub use crate::self_test::export;
 
 /// The definitions in the registry.
 pub mod spec {

@@ -5,11 +5,12 @@
 //! into a [`TrainingStep`] whose steps the host records wherever it likes. Nothing is submitted, polled or waited for
 //! unless a call says so.
 
-pub use crate::device::{Check, SelfTest, Updater, Verdict, self_test_async};
+pub use crate::device::Updater;
 pub use crate::engine::gpu::{
     Budget, Choices, Class, ColdKernel, ColdStart, Fusion, Gpu, MatMul, MemoryUse, Profile,
     ProfileRow, Region, TextureCopy, Tuning, View,
 };
+pub use crate::self_test::{Check, SelfTest, Verdict, self_test_async};
 pub use crate::train::step::{
     Inference, Metrics, Snapshot, StepFigures, StepOptions, TrainingStep,
 };

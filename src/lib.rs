@@ -85,6 +85,7 @@ mod numeric;
 mod ops;
 pub mod random;
 mod renamed;
+mod self_test;
 mod shape;
 pub mod spec;
 mod time;
@@ -92,14 +93,14 @@ pub mod train;
 mod walk;
 
 pub use data::Dataset;
-#[cfg(not(target_family = "wasm"))]
-pub use device::self_test;
 pub use device::{Device, Tensor};
 pub use error::{Error, Result};
 pub use ir::Program;
 pub use nn::{Dense, Sequential};
 #[allow(deprecated, reason = "former names")]
 pub use renamed::{cpu, gpu, program};
+#[cfg(not(target_family = "wasm"))]
+pub use self_test::self_test;
 pub use shape::Shape;
 pub use spec::{
     Activation, Arithmetic, Initializer, Loss, Metric, Normalization, Optimizer, Reduce, Reduction,

@@ -4,21 +4,21 @@ mod activation;
 mod algebra;
 mod executor;
 mod loss;
-pub(crate) mod self_test;
 mod tensor;
 mod updater;
 
 pub(crate) use executor::{Executor, Weights};
 pub use loss::LossTensors;
-pub(crate) use self_test::Case;
-#[cfg(not(target_family = "wasm"))]
-pub use self_test::self_test;
-pub use self_test::{Check, SelfTest, Verdict, self_test_async};
 pub use tensor::Tensor;
 pub use updater::Updater;
 
 use crate::engine::gpu::Gpu;
 use crate::error::{Error, Result};
+#[cfg(not(target_family = "wasm"))]
+#[doc(hidden)]
+pub use crate::self_test::self_test;
+#[doc(hidden)]
+pub use crate::self_test::{Check, SelfTest, Verdict, self_test_async};
 
 /// A compute device.
 ///

@@ -2,11 +2,11 @@
 
 use super::TrainingStep;
 use crate::data::Dataset;
-use crate::device::{Case, Check};
 use crate::engine::gpu::Gpu;
 use crate::error::{Error, Result};
 use crate::ir::Steps;
 use crate::nn::ProgramIo;
+use crate::self_test::{Case, Check};
 use crate::train::Trainer;
 
 impl Trainer {
@@ -30,7 +30,7 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Unsupported`] on the CPU reference; as `fit` if the data does not match the network; as
-    /// [`self_test`](crate::device::self_test_async).
+    /// [`self_test`](crate::embed::self_test_async).
     #[cfg(not(target_family = "wasm"))]
     pub fn self_test(&self, data: &Dataset, batch: usize) -> Result<Check> {
         pollster::block_on(self.self_test_async(data, batch))
@@ -64,7 +64,7 @@ impl TrainingStep {
     /// waits for the device.
     ///
     /// # Errors
-    /// As [`self_test`](crate::device::self_test_async).
+    /// As [`self_test`](crate::embed::self_test_async).
     pub async fn self_test(&self) -> Result<Check> {
         let io = self.trainer.wire(&self.options, self.by_gradient)?;
         let rule = self.trainer.steps(self.options.rows).across_epochs();

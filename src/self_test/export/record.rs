@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::ops::Range;
 
 use super::{BoundRange, BufferContents, Expected, KernelNames, RecordedCase, RecordedDispatch};
-use crate::device::self_test::{BOUND, Case, Comparison, changes_arenas, names};
 use crate::engine::gpu::kernel::{Access, Kernel};
 use crate::engine::gpu::{Dispatch, Fusion, Gpu, Region};
 use crate::error::Result;
 use crate::ir::{DType, Op, Operand, Place, Slot, StepEntry, WeightValues};
+use crate::self_test::{BOUND, Case, Comparison, changes_arenas, names};
 
 /// The words of the step table before its entries.
 const HEADER: usize = 4;
