@@ -53,6 +53,16 @@ pub enum Error {
         /// The number of invalid targets, the first one, and the valid range.
         message: String,
     },
+    /// A training step whose loss, or whose parameters afterwards, are not numbers (NaN).
+    #[error("training step {step}: {op}: {message}")]
+    NotANumber {
+        /// The step, counted from 0 at the trainer's creation.
+        step: u64,
+        /// The first op that made a NaN, as the program prints it.
+        op: String,
+        /// The number of NaNs and the first of them.
+        message: String,
+    },
     /// A size beyond the limit of a device or a format.
     #[error("{what} needs {needed} {unit}, over the limit of {limit}")]
     Limit {

@@ -20,6 +20,7 @@ mod logits;
 mod math;
 mod matmul;
 mod names;
+mod nan;
 mod network;
 mod ops;
 mod optimizer_sizes;

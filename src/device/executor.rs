@@ -1,5 +1,7 @@
 //! Runs a program on either engine, and holds the weights that it trains.
 
+use std::ops::Range;
+
 use super::Device;
 use crate::engine::cpu::{self, Interpreter};
 use crate::engine::gpu::{self, Plan};
@@ -286,6 +288,40 @@ impl Executor {
         match self {
             Self::Cpu(interpreter, _) => Ok(interpreter.read(slot)?.to_vec()),
             Self::Gpu(plan) => plan.read(slot).await,
+        }
+    }
+
+    /// The shortest runs of ops that can run one after the other.
+    pub(crate) fn runs(&self) -> Vec<Range<usize>> {
+        match self {
+            Self::Cpu(interpreter, _) => {
+                (0..interpreter.program().ops().len()).map(|op| op..op + 1).collect()
+            }
+            Self::Gpu(plan) => plan.runs().collect(),
+        }
+    }
+
+    /// Runs one of [`Executor::runs`]; they must follow each other.
+    pub(crate) fn run_ops(&mut self, weights: &mut Weights, ops: Range<usize>) -> Result<()> {
+        match (self, weights) {
+            (Self::Cpu(interpreter, rule), Weights::Cpu(weights)) => {
+                let entry = interpreter.due(&**rule);
+                interpreter.run_ops(ops, weights, &entry)
+            }
+            (Self::Gpu(plan), Weights::Gpu(_)) => {
+                let gpu = plan.gpu().clone();
+                gpu.submit("ops", |encoder| plan.encode_ops(encoder, ops)).map(drop)
+            }
+            _ => Err(Error::Internal("weights of another device".into())),
+        }
+    }
+
+    /// Reads an input or a value right after the op that produces it; nothing if it is not stored.
+    pub(crate) async fn read_now(&self, slot: Slot) -> Result<Vec<f32>> {
+        match self {
+            Self::Cpu(interpreter, _) => Ok(interpreter.read(slot)?.to_vec()),
+            Self::Gpu(plan) if plan.stored(slot).is_some() => plan.read_now(slot).await,
+            Self::Gpu(_) => Ok(Vec::new()),
         }
     }
 

@@ -26,7 +26,8 @@ impl fmt::Display for Program {
 }
 
 impl Program {
-    fn line(&self, op: &Op) -> String {
+    /// An op as the program prints it.
+    pub(crate) fn line(&self, op: &Op) -> String {
         let effects = op.effects();
         let changed: Vec<_> = effects.changed().map(|operand| self.defined(operand)).collect();
         let seen: Vec<_> = effects.seen().map(|operand| self.operand(operand)).collect();

@@ -209,6 +209,12 @@ impl Trainer {
         Ok(ConfusionMatrix { counts, names })
     }
 
+    /// The variance of the targets as the network sees them.
+    pub(super) fn target_variance(&self, data: &Dataset) -> f64 {
+        let standardize = self.settings.standardize.as_deref();
+        standardize.map_or_else(|| data.target_variance(), |own| own.target_variance(data))
+    }
+
     /// The data as the network sees it.
     pub(super) fn standardized<'a>(&self, data: &'a Dataset) -> Result<Cow<'a, Dataset>> {
         match &self.settings.standardize {

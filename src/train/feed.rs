@@ -55,6 +55,18 @@ impl Feed<'_> {
         }
     }
 
+    /// The rows of a step, as the network sees them, if they are not on the device as a whole.
+    pub(super) fn batch(
+        &mut self,
+        trainer: &Trainer,
+        live: &LiveSteps,
+        step: u64,
+    ) -> Result<Option<Dataset>> {
+        let Self::Streamed(source, _) = self else { return Ok(None) };
+        let entry = live.read().step(step);
+        read(*source, &rows(trainer, live, &entry), trainer).map(Some)
+    }
+
     /// Runs steps; returns their records and the weights of their batches.
     pub(super) async fn run(
         &mut self,

@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 
 use super::Trainer;
 use super::checkpoint::check_path;
-use super::evaluate::{Evaluator, upload};
+use super::evaluate::Evaluator;
 use super::feed::{Fed, Feed};
 use super::history::{Epoch, Evaluation, History, Totals};
+use super::nan::epochs_between;
+use super::run::TrainingRun;
 use crate::data::{Batches, Dataset};
-use crate::device::Executor;
 use crate::error::{Error, Result};
 use crate::ir::{LiveSteps, StepRule, Steps};
-use crate::nn::{Objective, ProgramIo, Record, RecordLayout};
+use crate::nn::{ProgramIo, Record, RecordLayout};
 use crate::spec::Range;
 use crate::spec::schedule::improves;
 
@@ -57,6 +58,7 @@ pub struct Fit<'a> {
     early: Option<EarlyStopping>,
     callback: Option<(u64, Callback<'a>)>,
     checkpoint: Option<(u64, PathBuf)>,
+    continues_on_nan: bool,
 }
 
 impl<'a> Fit<'a> {
@@ -71,6 +73,7 @@ impl<'a> Fit<'a> {
             early: None,
             callback: None,
             checkpoint: None,
+            continues_on_nan: false,
         }
     }
 
@@ -109,6 +112,22 @@ impl<'a> Fit<'a> {
     /// Saves a checkpoint every `every` epochs.
     pub fn checkpoint(self, path: impl Into<PathBuf>, every: u64) -> Self {
         Self { checkpoint: Some((every.max(1), path.into())), ..self }
+    }
+
+    /// Continues when the loss becomes NaN, which otherwise ends the training with [`Error::NotANumber`].
+    ///
+    /// That error names the first step and op that made a NaN, and leaves the trainer as it was before that step. Its
+    /// cost: parameters and optimizer state are read from the device at the start and after every 1024 steps, to the end
+    /// of an epoch, and kept in main memory; once the loss is NaN, these steps run again, about once, and one of them op
+    /// by op. Nothing is done with [`TrainerBuilder::skip_not_finite`](super::TrainerBuilder::skip_not_finite), nor in
+    /// steps of [`Trainer::into_step`].
+    pub fn continue_on_nan(self) -> Self {
+        Self { continues_on_nan: true, ..self }
+    }
+
+    /// Returns whether a loss that is NaN ends the training.
+    fn stops_on_nan(&self, trainer: &Trainer) -> bool {
+        !self.continues_on_nan && !trainer.settings.objective.transforms.skip_not_finite
     }
 
     /// Returns whether a part of the data is to be held out.
@@ -193,8 +212,8 @@ impl Trainer {
     /// [`Error::Empty`] without rows; [`Error::Shape`] and [`Error::Target`] if the data does not match the network;
     /// [`Error::Parameter`] for a batch of 0 rows, a validation fraction outside (0, 1) or a schedule that gives a
     /// value outside its range; [`Error::Checkpoint`] and [`Error::Io`] if a checkpoint cannot be saved to its path;
-    /// [`Error::DeviceLost`] and [`Error::Timeout`] on a GPU, after which training can be resumed from the last
-    /// checkpoint.
+    /// [`Error::NotANumber`] if the loss becomes NaN, unless [`Fit::continue_on_nan`] is set; [`Error::DeviceLost`] and
+    /// [`Error::Timeout`] on a GPU, after which training can be resumed from the last checkpoint.
     #[cfg(not(target_family = "wasm"))]
     pub fn fit(&mut self, data: &Dataset, fit: Fit<'_>) -> Result<History> {
         pollster::block_on(self.fit_async(data, fit))
@@ -220,9 +239,7 @@ impl Trainer {
     async fn fit_whole(&mut self, mut data: &Dataset, fit: Fit<'_>) -> Result<History> {
         if fit.batch.is_some_and(|batch| batch < data.len()) && self.exceeds_device(data) {
             self.check("fit", data)?;
-            let standardize = self.settings.standardize.as_deref();
-            let variance =
-                standardize.map_or_else(|| data.target_variance(), |own| own.target_variance(data));
+            let variance = self.target_variance(data);
             return self.begin_fit(Feed::Streamed(&mut data, Some(variance)), fit).await;
         }
         let data = self.standardized(data)?;
@@ -268,81 +285,48 @@ impl Trainer {
         self.run_epochs(feed, fit, validation.as_deref()).await
     }
 
-    /// The program of training on this data in batches, and the batch size, limited to the size of the data.
-    pub(super) fn io(
-        &self,
-        op: &str,
-        objective: &Objective,
-        data: &Dataset,
-        batch: usize,
-    ) -> Result<(ProgramIo, usize)> {
-        let target = self.check(op, data)?;
-        let batch = batch.min(data.len());
-        if batch == 0 {
-            return Err(Error::parameter(op, "batch", 0, "it must be at least 1"));
-        }
-        let rows = (data.len(), batch);
-        let io = self.settings.network.training(
-            objective,
-            self.settings.optimizer,
-            target,
-            rows,
-            self.settings.seed,
-        )?;
-        Ok((io, batch))
-    }
-
     async fn run_epochs(
         &mut self,
-        mut feed: Feed<'_>,
+        feed: Feed<'_>,
         mut fit: Fit<'_>,
         validation: Option<&Dataset>,
     ) -> Result<History> {
-        let total = feed.total();
-        let batch = fit.batch.unwrap_or(total).min(total);
-        let variance = feed.target_variance();
-        let sample = feed.sample(self, batch)?;
-        let kind = self.check("fit", &sample)?;
-        let metrics = self.metrics_for(variance.unwrap_or_else(|| sample.target_variance()));
-        let objective = Objective { metrics, ..self.objective_for(&sample) };
-        let (io, batch) = self.io("fit", &objective, &sample, batch)?;
-        self.settings.objective.metrics = objective.metrics;
-        self.settle_class_names(&sample);
+        let mut run = TrainingRun::begin(self, feed, fit.batch, fit.drop_last)?;
         let evaluator = |data| Evaluator::new(self, data, self.check("validation", data)?);
         let mut evaluator = validation.map(evaluator).transpose()?;
-        let live = Steps { batch, drop_last: fit.drop_last, ..self.steps(total) }.live();
-        let program = io.program.clone();
-        let mut executor =
-            Executor::new(program, &self.weights, &self.device, self.step, live.clone())?;
-        self.dispatches = executor.plan().map(|plan| plan.dispatches().len());
-        executor.write_all(&io.constants)?;
-        upload(&mut executor, &io, &sample, 0, sample.len())?;
-        drop(sample);
+        self.dispatches = run.executor.plan().map(|plan| plan.dispatches().len());
 
         let mut watch = fit.early.map(StoppingState::new);
+        let mut replay = None;
         let mut history = History::default();
         let (mut done, mut late) = (0, 0);
         let mut stopped = false;
         while done < fit.epochs && !stopped {
-            let stop = fit.next_stop(done, evaluator.is_some() || self.settings.plateau.is_some());
-            let steps = (stop - done).saturating_mul(live.read().per_epoch());
-            let fed = feed.run(self, (&mut executor, &io), (&live, kind), steps).await?;
-            let epochs = self.epochs_of(&fed, (&*live.read(), late), &io.record);
-            let (records, _) = fed;
-            late += epochs.iter().map(|epoch| epoch.skipped).sum::<u64>();
-            history.epochs.extend(epochs);
-            (self.step, self.epoch) =
-                (self.step + records.len() as u64, self.epoch + (stop - done));
-            (self.updates, self.gathered) = live.read().progress(self.step, late);
+            if fit.stops_on_nan(self) {
+                self.renew(&mut replay, &run.live).await?;
+            }
+            let each_epoch = evaluator.is_some() || self.settings.plateau.is_some();
+            let stop = fit.next_stop(done, each_epoch);
+            let per_epoch = run.live.read().per_epoch();
+            let stop =
+                if replay.is_some() { stop.min(done + epochs_between(per_epoch)) } else { stop };
+            let steps = (stop - done).saturating_mul(per_epoch);
+            let fed = run.advance(self, steps).await?;
+            if let Some(step) = self.step_of_nan(&run, &fed)
+                && let Some(replay) = replay.take()
+            {
+                return Err(self.explain_nan(&mut run, replay, step).await?);
+            }
+            late += self.close_epochs(&fed, &run, &mut history, (stop - done, late));
             done = stop;
-            self.check_probabilities(&io, &records, &live.read())?;
+            self.check_probabilities(&run.io, &fed.0, &run.live.read())?;
             let evaluation = match &mut evaluator {
                 Some(evaluator) => Some(evaluator.run(self).await?),
                 None => None,
             };
             let Some(last) = history.epochs.last_mut() else { break };
             last.validation = evaluation;
-            stopped = self.observe_loss(last, &mut watch, &live).await?;
+            stopped = self.observe_loss(last, &mut watch, &run.live).await?;
             stopped |= fit.call_back(last, done, stopped).is_break();
             if let Some(path) = fit.due_checkpoint(done) {
                 self.save_async(path).await?;
@@ -353,6 +337,22 @@ impl Trainer {
             self.weights.write_params(&best)?;
         }
         Ok(history)
+    }
+
+    /// Adds epochs that have run to the history and to the trainer's counts; returns their number of skipped updates.
+    fn close_epochs(
+        &mut self,
+        fed: &Fed,
+        run: &TrainingRun<'_>,
+        history: &mut History,
+        (count, late): (u64, u64),
+    ) -> u64 {
+        let epochs = self.epochs_of(fed, (&*run.live.read(), late), &run.io.record);
+        let skipped = epochs.iter().map(|epoch| epoch.skipped).sum::<u64>();
+        history.epochs.extend(epochs);
+        (self.step, self.epoch) = (self.step + fed.0.len() as u64, self.epoch + count);
+        (self.updates, self.gathered) = run.live.read().progress(self.step, late + skipped);
+        skipped
     }
 
     /// Passes an epoch's loss to the plateau and to early stopping; returns whether training must stop.

@@ -10,7 +10,9 @@ mod fit;
 mod history;
 mod log;
 mod model;
+mod nan;
 mod predict;
+mod run;
 pub(crate) mod step;
 mod tune;
 
