@@ -115,6 +115,8 @@ pub mod prelude {
     pub use crate::embed::Gpu;
     pub use crate::spec::Plateau;
     pub use crate::train::EarlyStopping;
+    #[cfg(not(target_family = "wasm"))]
+    pub use crate::train::Sweep;
     pub use crate::{
         Activation, Arithmetic, Dense, Device, Evaluation, Fit, History, Initializer, Loss, Metric,
         Model, Normalization, Optimizer, Reduce, Reduction, Schedule, Sequential, Trainer,

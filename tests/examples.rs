@@ -175,6 +175,11 @@ fn own_tables_are_classified_regressed_and_predicted_in_another_process() {
         let rest = text.split(before).nth(1).unwrap_or_else(|| panic!("{before:?} in {text}"));
         rest.split([' ', ',', '\n']).next().unwrap().parse().unwrap()
     };
+    for program in ["classify", "predict", "regress", "sweep"] {
+        let own_data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/own_data");
+        let source = std::fs::read_to_string(own_data.join(program).with_extension("rs")).unwrap();
+        assert!(source.lines().count() <= 40, "{program}");
+    }
     let said = cpu("classify", &[]);
     assert!(number(&said, "accuracy ") > 0.9, "{said}");
     assert!(said.contains("actual          setosa  versicolor   virginica"), "{said}");
@@ -186,7 +191,8 @@ fn own_tables_are_classified_regressed_and_predicted_in_another_process() {
     assert!(said.contains("14 of 406 rows have missing cells and are left out"), "{said}");
     assert!(number(&said, "R² ") > 0.75 && number(&said, "error ") < 3.0, "{said}");
     let said = cpu("sweep", &[]);
-    assert!(said.lines().count() == 11 && said.contains("\nbest: "), "{said}");
+    assert!(said.lines().count() == 12 && said.contains("\nbest: "), "{said}");
+    assert!(Path::new(env!("CARGO_TARGET_TMPDIR")).join("target/wgrad/sweep.png").exists());
 }
 
 #[test]

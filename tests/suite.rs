@@ -32,6 +32,7 @@ mod registry;
 mod sizes;
 mod snapshots;
 mod support;
+mod sweeps;
 mod tolerance;
 mod training;
 mod transforms;

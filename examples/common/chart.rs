@@ -10,7 +10,8 @@ use plotters::coord::Shift;
 use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 use plotters::style::FontStyle;
-use wgrad::History;
+use wgrad::train::{Epoch, LearningRateCurve, SweepRow, SweepTable};
+use wgrad::{Evaluation, History};
 
 use super::{Failure, Result};
 
@@ -37,8 +38,9 @@ pub fn text(size: u32) -> TextStyle<'static> {
     ("sans-serif", px(size)).into_font().color(&INK)
 }
 
-/// Draws a picture of the given size and writes it as a PNG file.
+/// Draws a picture of the given size and writes it as a PNG file, in a folder that need not exist.
 pub fn draw(path: &Path, size: (u32, u32), paint: impl FnOnce(&Area<'_>) -> Result) -> Result {
+    std::fs::create_dir_all(path.parent().unwrap_or(path))?;
     let picture = pixels(size, paint)?;
     picture.save(path).map_err(|error| Failure(format!("{}: {error}", path.display())))
 }
@@ -167,34 +169,103 @@ pub fn pale(colour: RGBColor, fraction: f64) -> RGBColor {
 /// How many groups of neighbouring epochs a loss curve shows at most.
 const GROUPS: usize = 400;
 
-/// The loss by epoch on a logarithmic scale: the median of neighbouring epochs and the range around it.
+/// The losses of training and, if there are any, of validation.
 pub fn loss_curve(area: &Area<'_>, history: &History) -> Result {
-    let losses: Vec<f64> = history.epochs.iter().map(|epoch| epoch.loss).collect();
-    let size = losses.len().div_ceil(GROUPS).max(1);
-    let mut groups: Vec<(usize, Vec<f64>)> = Vec::new();
-    for (number, group) in losses.chunks(size).enumerate() {
-        let mut group: Vec<f64> =
-            group.iter().copied().filter(|loss| loss.is_finite() && *loss > 0.0).collect();
-        group.sort_by(f64::total_cmp);
-        if !group.is_empty() {
-            groups.push((number * size, group));
+    let epochs = history.epochs.iter();
+    let validation = |epoch: &Epoch| epoch.validation.as_ref().map_or(f64::NAN, Evaluation::loss);
+    let mut curves = vec![
+        ("training", epochs.clone().map(|epoch| epoch.loss).collect()),
+        ("validation", epochs.map(validation).collect()),
+    ];
+    curves.retain(|(_, losses): &(_, Vec<f64>)| losses.iter().any(|loss| !loss.is_nan()));
+    losses(area, "Loss", &curves)
+}
+
+/// The losses on validation data of the best settings of a sweep, each the mean of its runs.
+pub fn settings(area: &Area<'_>, table: &SweepTable) -> Result {
+    let mut rows: Vec<&SweepRow> = table.rows.iter().collect();
+    rows.sort_by(|a, b| a.mean.loss().total_cmp(&b.mean.loss()));
+    let mean = |row: &SweepRow| {
+        let mut sums =
+            vec![0.0; row.runs.iter().map(|run| run.history.epochs.len()).max().unwrap_or(0)];
+        for (sum, epoch) in row.runs.iter().flat_map(|run| sums_of(&run.history)) {
+            sums[sum] += epoch / row.runs.len() as f64;
         }
-    }
-    let lowest = groups.iter().map(|(_, group)| group[0]).fold(1.0, f64::min);
-    let highest = groups.iter().map(|(_, group)| group[group.len() - 1]).fold(lowest, f64::max);
-    let range = 0.8 * lowest..1.25 * highest;
+        sums
+    };
+    let best = rows.iter().take(COLOURS.len());
+    let curves: Vec<_> = best.map(|row| (row.name.as_str(), mean(row))).collect();
+    losses(area, "Validation loss of the best settings", &curves)
+}
+
+/// The number and the validation loss of each epoch.
+fn sums_of(history: &History) -> impl Iterator<Item = (usize, f64)> {
+    let loss = |epoch: &Epoch| epoch.validation.as_ref().map_or(f64::NAN, Evaluation::loss);
+    history.epochs.iter().map(loss).enumerate()
+}
+
+/// Neighbouring epochs with their positive losses, ascending.
+fn groups(losses: &[f64]) -> Vec<(usize, Vec<f64>)> {
+    let size = losses.len().div_ceil(GROUPS).max(1);
+    let chunks = losses.chunks(size).enumerate().map(|(number, group)| {
+        let positive = group.iter().copied().filter(|loss| loss.is_finite() && *loss > 0.0);
+        let mut group: Vec<f64> = positive.collect();
+        group.sort_by(f64::total_cmp);
+        (number * size, group)
+    });
+    chunks.filter(|(_, group)| !group.is_empty()).collect()
+}
+
+/// Losses by epoch on a logarithmic scale: the median of neighbouring epochs and the range around it.
+fn losses(area: &Area<'_>, title: &str, curves: &[(&str, Vec<f64>)]) -> Result {
+    let epochs = curves.iter().map(|(_, losses)| losses.len()).max().unwrap_or(0);
+    let grouped: Vec<_> = curves.iter().map(|(name, losses)| (*name, groups(losses))).collect();
+    let all = || grouped.iter().flat_map(|(_, groups)| groups).flat_map(|(_, group)| group);
+    let lowest = all().copied().fold(1.0, f64::min);
+    let range = 0.8 * lowest..1.25 * all().copied().fold(lowest, f64::max);
     let mut chart =
-        panel(area, "Loss")?.build_cartesian_2d(0..losses.len().max(2) - 1, range.log_scale())?;
+        panel(area, title)?.build_cartesian_2d(0..epochs.max(2) - 1, range.log_scale())?;
     axes(&mut chart, ("epoch", "loss"), &|loss| {
         if *loss < 0.1 { format!("{loss:.0e}") } else { format!("{loss:.1}") }
     })?;
-    let there = groups.iter().map(|(epoch, group)| (*epoch, group[group.len() - 1]));
-    let back = groups.iter().rev().map(|(epoch, group)| (*epoch, group[0]));
-    let band = Polygon::new(there.chain(back).collect::<Vec<_>>(), pale(COLOURS[0], 0.35));
-    chart.draw_series([band])?;
-    let median = groups.iter().map(|(epoch, group)| (*epoch, group[group.len() / 2]));
-    chart.draw_series(LineSeries::new(median, COLOURS[0].stroke_width(px(2))))?;
-    Ok(())
+    for ((name, groups), colour) in grouped.iter().zip(COLOURS) {
+        let there = groups.iter().map(|(epoch, group)| (*epoch, group[group.len() - 1]));
+        let back = groups.iter().rev().map(|(epoch, group)| (*epoch, group[0]));
+        let band = Polygon::new(there.chain(back).collect::<Vec<_>>(), pale(colour, 0.35));
+        chart.draw_series([band])?;
+        let median = groups.iter().map(|(epoch, group)| (*epoch, group[group.len() / 2]));
+        let style = colour.stroke_width(px(2));
+        chart
+            .draw_series(LineSeries::new(median, style))?
+            .label(*name)
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + px(22) as i32, y)], style));
+    }
+    if grouped.len() > 1 { legend(&mut chart) } else { Ok(()) }
+}
+
+/// The loss by learning rate with the rate that it suggests.
+pub fn rates(area: &Area<'_>, curve: &LearningRateCurve) -> Result {
+    let points = |losses: &[f64]| -> Vec<(f64, f64)> {
+        curve.rates.iter().copied().zip(losses.iter().copied()).collect()
+    };
+    let ends = |values: &[f64]| {
+        let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+        least..values.iter().copied().fold(least, f64::max).max(1.01 * least)
+    };
+    let (rates, losses) = (ends(&curve.rates), ends(&curve.losses));
+    let mut chart = panel(area, "Loss by learning rate")?
+        .build_cartesian_2d(rates.log_scale(), losses.clone())?;
+    axes(&mut chart, ("learning rate", "loss"), &|loss| format!("{loss:.2}"))?;
+    chart.draw_series(LineSeries::new(points(&curve.losses), INK.mix(0.25).stroke_width(px(1))))?;
+    chart.draw_series(LineSeries::new(points(&curve.smoothed), COLOURS[0].stroke_width(px(2))))?;
+    let Some(rate) = curve.suggestion else { return Ok(()) };
+    let line = [(rate, losses.start), (rate, losses.end)];
+    let style = COLOURS[1].stroke_width(px(2));
+    chart
+        .draw_series([PathElement::new(line, style)])?
+        .label(format!("suggested: {rate:.1e}"))
+        .legend(move |(x, y)| PathElement::new([(x, y), (x + px(22) as i32, y)], style));
+    legend(&mut chart)
 }
 
 /// The names of the series, in a box at the upper right.

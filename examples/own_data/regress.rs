@@ -13,17 +13,15 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let model = Sequential::new(data.features()).dense(32).activation(Activation::tanh()).dense(1);
     let adam = Optimizer::adam().learning_rate(0.01);
-    let standardize = Standardize::fit(&train)?.with_targets();
-    let variance = standardize.apply(&test)?.target_variance();
     let mut trainer = Trainer::new(model, Loss::mse(), adam)
-        .standardize(standardize)
-        .metrics(&[Metric::R2 { variance }])
+        .standardize(Standardize::fit(&train)?.with_targets())
         .on(&Device::auto()?)?;
     trainer.fit(&train, Fit::epochs(100).batch(32))?;
 
     let (predicted, actual) = (trainer.predict(test.inputs())?, test.targets().values().unwrap());
     let error = (&predicted - actual).mapv(f32::abs).mean().unwrap_or(f32::NAN);
-    println!("R² {:.3}, mean absolute error {error:.2} mpg", trainer.evaluate(&test)?.accuracy());
+    let r2 = trainer.evaluate(&test)?.metric("r2").unwrap_or(f64::NAN);
+    println!("R² {r2:.3}, mean absolute error {error:.2} mpg");
     for (predicted, actual) in predicted.iter().zip(actual).take(5) {
         println!("predicted {predicted:5.1}, actual {actual:5.1}");
     }

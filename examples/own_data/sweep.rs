@@ -1,36 +1,40 @@
-//! Settings compared by cross-validation: `cargo run --example sweep`.
+//! Settings compared by cross-validation, and a learning rate found: `cargo run --example sweep`.
 
+#[path = "../common/mod.rs"]
+mod common;
+
+use common::chart::{self, px};
 use wgrad::data::{CsvOptions, Standardize, read_csv};
 use wgrad::prelude::*;
 
 const IRIS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/own_data/iris.csv");
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn build(train: &Dataset, optimizer: Optimizer) -> wgrad::Result<wgrad::train::TrainerBuilder> {
+    let model = Sequential::new(4).dense(16).activation(Activation::relu()).dense(3);
+    let trainer = Trainer::new(model, Loss::cross_entropy(), optimizer);
+    Ok(trainer.standardize(Standardize::fit(train)?))
+}
+
+fn main() -> common::Result {
     let (data, device) = (read_csv(IRIS, &CsvOptions::class("species"))?, Device::auto()?);
     let folds = data.folds(5, 0)?;
-    let mut best = (f64::NEG_INFINITY, String::new());
-    println!("accuracy  loss    optimizer");
+    let mut sweep = Sweep::over(&folds);
     for optimizer in [Optimizer::sgd(), Optimizer::adam(), Optimizer::lion()] {
-        for rate in [0.1, 0.01, 0.001] {
-            let optimizer = optimizer.learning_rate(rate);
-            let (mut accuracy, mut loss) = (0.0, 0.0);
-            for (seed, (train, validation)) in folds.iter().enumerate() {
-                let model = Sequential::new(4).dense(16).activation(Activation::relu()).dense(3);
-                let mut trainer = Trainer::new(model, Loss::cross_entropy(), optimizer)
-                    .standardize(Standardize::fit(train)?)
-                    .seed(seed as u64)
-                    .on(&device)?;
-                trainer.fit(train, Fit::epochs(20).batch(16))?;
-                let evaluation = trainer.evaluate(validation)?;
-                accuracy += evaluation.accuracy() / folds.len() as f64;
-                loss += evaluation.loss() / folds.len() as f64;
-            }
-            println!("{accuracy:8.3}  {loss:.4}  {optimizer}");
-            if -loss > best.0 {
-                best = (-loss, optimizer.to_string());
-            }
+        for optimizer in [0.1, 0.01, 0.001].map(|rate| optimizer.learning_rate(rate)) {
+            sweep = sweep.setting(optimizer, move |train| build(train, optimizer));
         }
     }
-    println!("best: {}", best.1);
-    Ok(())
+    let table = sweep.run(&device, |validation| Fit::epochs(20).batch(16).validate(validation))?;
+    let best = table.best().expect("there are settings");
+    let mut trainer = build(&data, Optimizer::adam())?.on(&device)?;
+    let curve = trainer.find_learning_rate(&data, 16, 1e-5..=10.0, 100)?;
+    let rate = curve.suggestion.unwrap_or(f64::NAN);
+    println!("{table}\nbest: {}\nlearning rate found for adam: {rate:.1e}", best.name);
+    chart::draw("target/wgrad/sweep.png".as_ref(), (1500, 480), |area| {
+        let (settings, rest) = area.split_horizontally(px(500));
+        let (losses, rates) = rest.split_horizontally(px(500));
+        chart::settings(&settings, &table)?;
+        chart::loss_curve(&losses, &best.runs[0].history)?;
+        chart::rates(&rates, &curve)
+    })
 }

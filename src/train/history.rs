@@ -99,7 +99,7 @@ fn write_metrics(f: &mut fmt::Formatter<'_>, metrics: &[(String, f64)]) -> fmt::
 }
 
 /// A loss or metric with three digits after the point, or as many as show three significant ones.
-struct Figure(f64);
+pub(super) struct Figure(pub f64);
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -15,6 +15,8 @@ mod nan;
 mod predict;
 mod run;
 pub(crate) mod step;
+#[cfg(not(target_family = "wasm"))]
+mod sweep;
 mod tune;
 
 #[doc(hidden)]
@@ -26,6 +28,8 @@ pub use find_rate::LearningRateCurve;
 pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
 pub use model::Model;
+#[cfg(not(target_family = "wasm"))]
+pub use sweep::{Sweep, SweepRow, SweepRun, SweepTable};
 
 use std::sync::Arc;
 
