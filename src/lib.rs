@@ -65,6 +65,9 @@
 //! # Ok::<(), wgrad::Error>(())
 //! ```
 //!
+//! The feature `tracing` opens spans of the crate of that name, of target `wgrad`: `fit`, `epochs`, `validation`,
+//! `steps` of the CPU reference, and `submit`, `read back` and `compile` of a GPU.
+//!
 //! Every fallible call gives an [`Error`] that names the op, the shapes or values, and the limit; none panics.
 
 #![cfg_attr(
@@ -89,6 +92,7 @@ mod self_test;
 mod shape;
 pub mod spec;
 mod time;
+mod trace;
 pub mod train;
 mod walk;
 

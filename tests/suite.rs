@@ -31,6 +31,7 @@ mod refusals;
 mod registry;
 mod sizes;
 mod snapshots;
+mod spans;
 mod support;
 mod sweeps;
 mod tolerance;

@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::ir::{BoxedRule, InputData, Op, ParamInfo, Program, Slot, StepRule, WeightValues};
 use crate::numeric::check_memory;
 use crate::spec::Optimizer;
+use crate::trace::span;
 
 /// A network's parameters, gradients and optimizer state on a device.
 #[derive(Debug)]
@@ -220,6 +221,7 @@ impl Executor {
     ) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
         match (self, weights) {
             (Self::Cpu(interpreter, rule), Weights::Cpu(weights)) => {
+                let _span = span!("steps", count = steps).entered();
                 for _ in 0..steps {
                     let entry = interpreter.due(&**rule);
                     interpreter.run(weights, &entry)?;

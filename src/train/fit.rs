@@ -16,6 +16,7 @@ use crate::ir::{LiveSteps, StepRule, Steps};
 use crate::nn::{ProgramIo, Record, RecordLayout};
 use crate::spec::Range;
 use crate::spec::schedule::improves;
+use crate::trace::{Instrument, span};
 
 /// The condition for stopping before the last epoch.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -282,7 +283,8 @@ impl Trainer {
         // An invalid path must fail before the first epoch, not once the epochs that it should keep are done.
         fit.checkpoint.as_ref().map_or(Ok(()), |(_, path)| check_path(path))?;
         let validation = fit.validation.map(|data| self.standardized(data)).transpose()?;
-        self.run_epochs(feed, fit, validation.as_deref()).await
+        let span = span!("fit", epochs = fit.epochs);
+        self.run_epochs(feed, fit, validation.as_deref()).instrument(span).await
     }
 
     async fn run_epochs(
@@ -310,8 +312,9 @@ impl Trainer {
             let per_epoch = run.live.read().per_epoch();
             let stop =
                 if replay.is_some() { stop.min(done + epochs_between(per_epoch)) } else { stop };
+            let span = span!("epochs", first = self.epoch, count = stop - done);
             let steps = (stop - done).saturating_mul(per_epoch);
-            let fed = run.advance(self, steps).await?;
+            let fed = run.advance(self, steps).instrument(span).await?;
             if let Some(step) = self.step_of_nan(&run, &fed)
                 && let Some(replay) = replay.take()
             {
@@ -321,7 +324,7 @@ impl Trainer {
             done = stop;
             self.check_probabilities(&run.io, &fed.0, &run.live.read())?;
             let evaluation = match &mut evaluator {
-                Some(evaluator) => Some(evaluator.run(self).await?),
+                Some(evaluator) => Some(evaluator.run(self).instrument(span!("validation")).await?),
                 None => None,
             };
             let Some(last) = history.epochs.last_mut() else { break };

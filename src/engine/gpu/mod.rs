@@ -38,6 +38,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
+use crate::trace::span;
 use kernel::{Kernel, Pipeline};
 use pipelines::Recent;
 
@@ -277,6 +278,7 @@ impl Gpu {
         if let Some(pipeline) = self.pipelines(kernel).get(&key) {
             return Ok(pipeline);
         }
+        let _span = span!("compile", kernel = kernel.label.as_str()).entered();
         self.check_kernel(kernel)?;
         let (rejected, own) = (key.clone(), kernel.clone());
         let explain = move |gpu: &Self, message| {
@@ -296,6 +298,7 @@ impl Gpu {
         what: &str,
         record: impl FnOnce(&mut wgpu::CommandEncoder) -> Result<()>,
     ) -> Result<wgpu::SubmissionIndex> {
+        let _span = span!("submit", what = what).entered();
         let label = format!("wgrad {what}");
         let descriptor = wgpu::CommandEncoderDescriptor { label: Some(&label) };
         self.scoped(what, || {

@@ -7,6 +7,7 @@ use futures::channel::oneshot;
 use super::platform::in_time;
 use super::{Gpu, Region};
 use crate::error::{Error, Result};
+use crate::trace::{Instrument, span};
 
 /// The longest wait for the device.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(30);
@@ -21,6 +22,11 @@ impl Gpu {
         region: &Region,
         len: usize,
     ) -> Result<Vec<u32>> {
+        let span = span!("read back", what = what, words = len);
+        self.fetch_words(what, region, len).instrument(span).await
+    }
+
+    async fn fetch_words(&self, what: &str, region: &Region, len: usize) -> Result<Vec<u32>> {
         let bytes = len as u64 * 4;
         if bytes > region.bytes {
             return Err(Error::Limit {
