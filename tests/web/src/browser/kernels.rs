@@ -1,0 +1,46 @@
+//! The kernels of the registry, and errors that the browser tells of late.
+
+use serde_json::json;
+use wgrad::__internal::{kernel, texture_kernels};
+use wgrad::embed::Gpu;
+use wgrad::prelude::*;
+use wgrad::{Error, wgpu};
+
+use super::Found;
+
+/// Hands every kernel of the registry to the browser, whose messages the page collects.
+pub(super) fn registry(gpu: &Gpu) -> Found {
+    let device = gpu.device();
+    let module = |source: String| {
+        let source = wgpu::ShaderSource::Wgsl(source.into());
+        drop(device.create_shader_module(wgpu::ShaderModuleDescriptor { label: None, source }));
+    };
+    let all = kernel::registry::all();
+    let (fitting, others): (Vec<_>, Vec<_>) =
+        all.iter().partition(|kernel| device.features().contains(kernel.features()));
+    fitting.iter().for_each(|kernel| module(kernel.source()));
+    let textures = texture_kernels();
+    let count = fitting.len() + textures.len();
+    textures.into_iter().for_each(module);
+    Ok(json!({ "kernels": count, "of other devices": others.len() }))
+}
+
+/// A formula that is no WGSL is the error of the call that waits, and the device stays usable.
+pub(super) async fn late_errors() -> Found {
+    let gpu = Gpu::request().await?;
+    let invalid = "fn forward(x: f32) -> f32 { return nonsense(x); }";
+    let derivative = "fn derivative(x: f32) -> f32 { return 1.0; }";
+    let f = Activation::custom("invalid", invalid, derivative, |x| x, |_| 1.0)?;
+    let data = data::spiral(8, 2, 0)?;
+    let mut found = Vec::new();
+    for f in [f, f, Activation::relu()] {
+        let model = Sequential::new(2).dense(4).activation(f).dense(2);
+        let trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::sgd());
+        let mut trainer = trainer.on(&gpu.clone().into())?;
+        found.push(trainer.fit_async(&data, Fit::epochs(1)).await.err());
+    }
+    match &found[..] {
+        [Some(Error::Shader { .. }), Some(Error::Shader { .. }), None] => Ok(json!({})),
+        found => Err(format!("{found:?}").into()),
+    }
+}

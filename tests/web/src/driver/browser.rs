@@ -1,0 +1,144 @@
+//! A loopback server, and the browser that loads its page.
+
+use std::io::Cursor;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tiny_http::{Header, Method, Request, Response, Server};
+
+use super::Outcome;
+
+/// How long the browser may take for everything, and until the page sends anything.
+const DEADLINE: Duration = Duration::from_secs(480);
+
+/// What a check found in the browser.
+pub(crate) struct Check {
+    pub name: String,
+    pub found: Value,
+    pub seconds: f64,
+}
+
+/// What the page sent.
+#[derive(Default)]
+pub(crate) struct Session {
+    pub checks: Vec<Check>,
+    pub checkpoint: Option<Vec<u8>>,
+    /// The reason if not all checks were run.
+    pub stopped: Option<String>,
+}
+
+/// A browser with a profile of its own; ended when it is dropped.
+struct Browser {
+    child: Child,
+    profile: PathBuf,
+}
+
+impl Browser {
+    fn open(program: &str, address: &str) -> Outcome<Self> {
+        let profile = std::env::temp_dir().join(format!("wgrad-web-{}", std::process::id()));
+        let mut command = Command::new(program);
+        command.args([
+            "--headless=new",
+            "--no-sandbox",
+            "--enable-unsafe-webgpu",
+            "--use-webgpu-adapter=swiftshader",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+        ]);
+        command.arg(format!("--user-data-dir={}", profile.display())).arg(address);
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        Ok(Self { child: child.map_err(|error| format!("{program}: {error}"))?, profile })
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        // Nothing is lost if it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.profile);
+    }
+}
+
+/// Serves the page until it is done, or the deadline.
+pub(crate) fn run(page: &Path, program: &str, native: &[u8], only: &str) -> Outcome<Session> {
+    let server = Server::http("127.0.0.1:0").map_err(|error| error.to_string())?;
+    let port = server.server_addr().to_ip().ok_or("the server has no port")?.port();
+    let address = format!("http://127.0.0.1:{port}/?only={}", only.replace(' ', "%20"));
+    let browser = Browser::open(program, &address)?;
+    let mut session = Session::default();
+    let begin = Instant::now();
+    loop {
+        let Some(left) = DEADLINE.checked_sub(begin.elapsed()) else {
+            let seconds = DEADLINE.as_secs();
+            session.stopped = Some(format!("the browser was not done within {seconds} s"));
+            break;
+        };
+        let Some(mut request) = server.recv_timeout(left)? else { continue };
+        let is_last = session.take(&mut request)?;
+        answer(request, page, native)?;
+        if is_last {
+            break;
+        }
+    }
+    drop(browser);
+    Ok(session)
+}
+
+impl Session {
+    /// Takes what a request tells; returns whether it is the last.
+    fn take(&mut self, request: &mut Request) -> Outcome<bool> {
+        if *request.method() != Method::Post {
+            return Ok(false);
+        }
+        let mut body = Vec::new();
+        request.as_reader().read_to_end(&mut body)?;
+        match request.url() {
+            "/found" => {
+                let mut told: Value = serde_json::from_slice(&body)?;
+                let name = told["name"].as_str().unwrap_or_default().to_string();
+                let seconds = told["seconds"].as_f64().unwrap_or_default();
+                eprintln!("  {name}: {seconds:.1} s");
+                self.checks.push(Check { name, found: told["found"].take(), seconds });
+            }
+            "/checkpoint" => self.checkpoint = Some(body),
+            "/panic" => {
+                self.stopped = Some(String::from_utf8_lossy(&body).into_owned());
+                return Ok(true);
+            }
+            "/done" => return Ok(true),
+            _ => {}
+        }
+        Ok(false)
+    }
+}
+
+fn answer(request: Request, page: &Path, native: &[u8]) -> Outcome<()> {
+    let name = request.url().split('?').next().unwrap_or_default().trim_start_matches('/');
+    let name = if name.is_empty() { "index.html" } else { name }.to_string();
+    let kind = match name.rsplit('.').next() {
+        Some("html") => "text/html",
+        Some("js") => "text/javascript",
+        Some("wasm") => "application/wasm",
+        _ => "application/octet-stream",
+    };
+    let body = match name.as_str() {
+        "native.safetensors" => Some(native.to_vec()),
+        name if name.contains('/') => None,
+        name => std::fs::read(page.join(name)).ok(),
+    };
+    let status = if body.is_some() || *request.method() == Method::Post { 200 } else { 404 };
+    let body = body.unwrap_or_default();
+    let header = Header::from_bytes("Content-Type", kind).map_err(|()| "a header")?;
+    let len = Some(body.len());
+    let response = Response::new(status.into(), vec![header], Cursor::new(body), len, None);
+    // A browser that has gone is noticed by the deadline.
+    let _ = request.respond(response);
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! The native side.
+
+mod browser;
+mod reference;
+mod table;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use wgrad::prelude::Gpu;
+
+use reference::Reference;
+use table::Table;
+
+type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
+
+pub(crate) fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments[..] {
+        ["--self-test"] => native(),
+        [page, chromium] => in_browser(Path::new(page), chromium, ""),
+        [page, chromium, only] => in_browser(Path::new(page), chromium, only),
+        _ => Err("usage: wgrad-web-tests PAGE-FOLDER BROWSER [ONLY] | --self-test".into()),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("wgrad-web-tests: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The self test of the native adapter.
+fn native() -> Outcome<bool> {
+    let gpu = Gpu::new()?;
+    let report = wgrad::self_test(&gpu)?;
+    println!("{gpu}: {report}");
+    Ok(report.passed() && report.refusals().next().is_none())
+}
+
+/// All checks in a browser, compared with the native adapter.
+fn in_browser(page: &Path, chromium: &str, only: &str) -> Outcome<bool> {
+    let gpu = Gpu::new()?;
+    eprintln!("reference runs on {gpu}");
+    let reference = Reference::new(gpu)?;
+    let session = browser::run(page, chromium, &reference.checkpoint, only)?;
+    let table = Table::new(&session, &reference);
+    print!("{table}");
+    Ok(table.passed())
+}
