@@ -90,8 +90,12 @@ fn measured(f: &Activation, errors: &Errors) -> String {
         let found = (0..3).zip(floors).filter_map(|(order, floor)| Some((*error(order)?, floor)));
         found.map(cell).collect::<Vec<_>>().join(", ")
     };
-    let cells: Vec<String> = adapters.into_iter().map(of).filter(|cell| !cell.is_empty()).collect();
-    cells.join(" / ")
+    let cells: Vec<String> = adapters.into_iter().map(of).collect();
+    if cells.iter().all(String::is_empty) {
+        return String::new();
+    }
+    let shown = cells.iter().map(|cell| if cell.is_empty() { "–" } else { cell });
+    shown.collect::<Vec<_>>().join(" / ")
 }
 
 fn activations() -> String {
@@ -165,9 +169,10 @@ fn the_tables_of_ops_in_the_readme_are_those_of_the_registry() {
     if std::env::var_os("WGRAD_UPDATE").is_some() {
         std::fs::write(PATH, &wanted).unwrap();
     } else {
-        assert_eq!(
-            readme, wanted,
-            "run WGRAD_UPDATE=1 cargo test -p wgrad-tests --test suite readme"
+        let differs = readme.lines().zip(wanted.lines()).find(|(have, want)| have != want);
+        assert!(
+            readme == wanted,
+            "{differs:?}: run WGRAD_UPDATE=1 cargo test -p wgrad-tests --test suite readme"
         );
     }
 }

@@ -1,4 +1,4 @@
-// Ends a step: its figures go to the ring, and the counter moves on. Nothing else runs beside it.
+// Ends a step: its recorded values go to the ring, and the counter moves on. Nothing else runs beside it.
 struct Params {
     count: u32,
     capacity: u32,

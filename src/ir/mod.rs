@@ -23,7 +23,7 @@ pub(crate) use effect::{Effects, Operand};
 pub(crate) use gradient::Gradients;
 pub(crate) use inputs::LinearLoss;
 pub use inputs::{LinearInputs, LossInputs, TripletDistances};
-pub(crate) use op::Op;
+pub(crate) use op::{Op, Record};
 pub use product::Form;
 pub(crate) use product::Product;
 pub use slot::{DType, Slot};

@@ -7,6 +7,9 @@ use crate::ops::{
     ScanOp, StepOp, UpdateOp,
 };
 
+/// The recorded values of one step, the loss first.
+pub(crate) type Record = [f32; Op::MAX_RECORDED];
+
 /// An op, by family. Unless stated otherwise, tensors of more than two axes are seen as matrices whose columns are the
 /// last axis and whose rows are all other axes.
 #[derive(Clone, Debug, PartialEq)]

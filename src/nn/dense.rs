@@ -29,10 +29,8 @@ pub struct Dense {
 impl Dense {
     /// Creates a layer with a zero bias. Its weights are initialized for the activation that follows, looking past
     /// norms, dropout and identity ([`Activation::initializer`](crate::Activation::initializer)): by `kaiming_uniform`
-    /// with the activation's gain before relu, relu6, relu_squared, thresholded_relu, leaky_relu, prelu, rrelu, srelu,
-    /// crelu, elu, celu, gelu, gelu_tanh, quick_gelu, silu, mish, tanh_exp, hard_swish, squareplus, softplus and the
-    /// gated reglu, geglu and swiglu; by `lecun_normal` before selu; by SIREN's rule (`siren`) before sine; otherwise,
-    /// and if no activation follows, by `xavier_uniform`.
+    /// with the activation's gain before relu and what is like it, by `lecun_normal` before selu, by SIREN's rule
+    /// (`siren`) before sine; otherwise, and if no activation follows, by `xavier_uniform`. The README has a table.
     pub fn new(outputs: usize) -> Self {
         Self {
             outputs,

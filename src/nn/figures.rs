@@ -5,10 +5,8 @@ use std::ops::Range;
 use super::objective::{Objective, TargetKind};
 use super::{Layer, Network};
 use crate::error::{Error, Result};
+pub(crate) use crate::ir::Record;
 use crate::ir::{Op, Program, Slot};
-
-/// The recorded values of one step.
-pub(crate) type Record = [f32; Op::MAX_RECORDED];
 
 /// The positions of a program's recorded values.
 #[derive(Clone, Debug, Default, PartialEq)]

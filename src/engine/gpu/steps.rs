@@ -13,7 +13,7 @@ use super::Gpu;
 use super::memory::Region;
 use super::staging::{Direction, Downloads, Lease, LeaseState, Staging};
 use crate::error::{Error, Result};
-use crate::ir::{BoxedRule, MAX_COUNT, Op, StepEntry};
+use crate::ir::{BoxedRule, MAX_COUNT, Op, Record, StepEntry};
 
 /// The number of steps that the table and the metrics ring hold.
 pub(super) const CAPACITY: u64 = 1024;
@@ -29,9 +29,6 @@ const ENTRY: u64 = StepEntry::WORDS as u64;
 
 /// The number of recordings that buffers are allocated for in advance, and the steps of each.
 const PREPARED: (usize, u64) = (4, 32);
-
-/// The values recorded by one step: loss and metrics.
-pub(super) type StepMetrics = [f32; Op::MAX_RECORDED];
 
 /// The table, the rule that fills it, and the copies in flight.
 pub(super) struct StepTable {
@@ -59,7 +56,7 @@ struct Known {
     /// The first step whose recorded values have not been read back.
     seen: u64,
     /// Values read back and not taken yet.
-    figures: VecDeque<(u64, StepMetrics)>,
+    figures: VecDeque<(u64, Record)>,
 }
 
 /// A recording not yet known to be executed.
@@ -255,7 +252,7 @@ impl StepTable {
     }
 
     /// Takes the recorded values read back since the last call, oldest first; never more than [`CAPACITY`].
-    pub(crate) fn take_figures(&mut self) -> Result<Vec<(u64, StepMetrics)>> {
+    pub(crate) fn take_figures(&mut self) -> Result<Vec<(u64, Record)>> {
         self.settle()?;
         Ok(self.known.figures.drain(..).collect())
     }

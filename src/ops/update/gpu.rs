@@ -221,7 +221,7 @@ impl<'a> Lowering<'a> {
             let place = loss.map_or(Ok(0), |loss| Ok((self.region(loss)?.offset / 4) as usize))?;
             let call = self
                 .call(kernels::carry(optimizer))
-                .bind("figures", &self.memory.scalars)
+                .bind("scalars", &self.memory.scalars)
                 .bind("numbers", &carried)
                 .field("loss", place);
             self.push(call)?;

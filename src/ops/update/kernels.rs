@@ -179,7 +179,7 @@ pub(crate) fn carry(optimizer: &Optimizer) -> Kernel {
     let mut parts =
         vec![MATH, STEP, OPTIMIZER_TYPES, shader!("template/optimizer_carry"), kind.shader];
     parts.extend(kind.carried.as_ref().map(|carried| carried.shader));
-    let bindings = [write("steps"), read("figures"), write("numbers")];
+    let bindings = [write("steps"), read("scalars"), write("numbers")];
     whole(&label, 1, &parts, &bindings, &["loss"])
 }
 

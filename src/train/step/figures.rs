@@ -12,7 +12,7 @@ use crate::nn::Record;
 pub struct StepFigures {
     /// The step, counted from 0 at the trainer's creation.
     pub step: u64,
-    /// The loss without penalty; NaN if the host writes the gradient itself.
+    /// The loss without penalty, as [`Epoch::data_loss`](crate::train::Epoch::data_loss); NaN if the host writes the gradient itself.
     pub loss: f64,
     /// The sum of the L1 and L2 penalties, 0 if there are none.
     pub penalty: f64,

@@ -89,8 +89,8 @@ impl PlanMemory {
         let (hidden, shared) = (fused.hidden(program), fused.shared(program));
         let views: HashMap<usize, &View> =
             views.iter().map(|(slot, view)| (slot.0, view)).collect();
-        let figures = figures(program);
-        let (len, partial) = (figures.len().max(1) * PAD, padded(fused.partial()));
+        let recorded = scalar_slots(program);
+        let (len, partial) = (recorded.len().max(1) * PAD, padded(fused.partial()));
         let all = gpu.storage("scalars", len + partial, &[])?;
         let [scalars, partial] = all.split(len as u64 * 4);
         let mut next_scalar = 0;
@@ -107,7 +107,7 @@ impl PlanMemory {
                 (Place::Param(_) | Place::Grad(_) | Place::Alias(_), _) => None,
                 _ if unseen.contains(&Slot(number)) => None,
                 (_, Some(view)) => Some(view.region.clone()),
-                (_, None) if figures.contains(&number) => {
+                (_, None) if recorded.contains(&number) => {
                     let offset = next_scalar * PAD as u64 * 4;
                     next_scalar += 1;
                     Some(Region { offset, bytes: PAD as u64 * 4, ..scalars.clone() })
@@ -243,7 +243,7 @@ impl<'a> Lowering<'a> {
 }
 
 /// The scalars that a step records or that its optimizer reads.
-fn figures(program: &Program) -> HashSet<usize> {
+fn scalar_slots(program: &Program) -> HashSet<usize> {
     let last = program.ops().iter().filter(|op| op.concludes());
     last.flat_map(Op::inputs).map(|slot| slot.0).collect()
 }

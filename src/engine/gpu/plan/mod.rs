@@ -18,10 +18,10 @@ use super::budget::StepBudget;
 use super::lower::{PlanMemory, RING, fusion, no_memory, viewed};
 use super::memory::{Region, View};
 use super::staging::{Direction, Staging};
-use super::steps::{StepMetrics, StepTable};
+use super::steps::StepTable;
 use super::{Gpu, PlanWeights};
 use crate::error::{Error, Result};
-use crate::ir::{InputData, Op, Program, Slot, SlotInfo, StepEntry, StepRule};
+use crate::ir::{InputData, Op, Program, Record, Slot, SlotInfo, StepEntry, StepRule};
 use crate::ops::StepOp;
 use crate::shape::padded;
 use list::List;
@@ -291,9 +291,9 @@ impl Plan {
     /// # Errors
     /// [`Error::DeviceLost`].
     #[doc(hidden)]
-    pub fn try_figures(&mut self) -> Result<Vec<(u64, [f32; Op::MAX_RECORDED])>> {
+    pub fn try_figures(&mut self) -> Result<Vec<(u64, Record)>> {
         self.gpu.check_alive()?;
-        let figures: Vec<(u64, StepMetrics)> = self.steps.take_figures()?;
+        let figures: Vec<(u64, Record)> = self.steps.take_figures()?;
         Ok(figures)
     }
 
@@ -385,7 +385,7 @@ impl Plan {
     /// # Errors
     /// [`Error::Limit`] if the steps are more than the ring holds or no longer in it; [`Error::DeviceLost`] and
     /// [`Error::Timeout`]; [`Error::Unsupported`] if the device's step counter has not reached them.
-    pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<[f32; Op::MAX_RECORDED]>> {
+    pub async fn records(&mut self, steps: Range<u64>) -> Result<Vec<Record>> {
         let recorded = self.steps.next();
         if steps.end > recorded {
             let (what, needed) = (format!("the figures up to step {}", steps.end), steps.end);

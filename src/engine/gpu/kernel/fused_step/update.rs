@@ -1,4 +1,4 @@
-//! The second dispatch: the sum of the partial gradients, the figures, and where nothing comes between, the update of the
+//! The second dispatch: the sum of the partial gradients, the recorded values, and where nothing comes between, the update of the
 //! parameters and the end of the step.
 
 use super::text::{TURNS, declared};
@@ -125,7 +125,7 @@ impl Update {
         let mut bindings = vec![write("steps"), read("blocks"), write("grad"), write("param")];
         let states = ["state_a", "state_b"].into_iter().take(optimizer.states().len());
         bindings.extend(states.map(write));
-        bindings.extend([read("partial"), write("figures")]);
+        bindings.extend([read("partial"), write("ring")]);
         bindings
     }
 
@@ -137,7 +137,7 @@ impl Update {
         let text = declared(&Self::fields(), &self.bindings(), |name| match name {
             "steps" => Some("Steps"),
             "blocks" => Some("array<Block>"),
-            "figures" => Some("array<f32>"),
+            "ring" => Some("array<f32>"),
             "state_a" | "state_b" => None,
             _ => Some("array<vec4<f32>>"),
         });
@@ -176,7 +176,7 @@ impl Update {
             };
             let to = match self.optimizer {
                 Some(_) => {
-                    format!("figures[counter % {}u * {}u + {to}u]", self.ring, Op::MAX_RECORDED)
+                    format!("ring[counter % {}u * {}u + {to}u]", self.ring, Op::MAX_RECORDED)
                 }
                 None => place(*to),
             };

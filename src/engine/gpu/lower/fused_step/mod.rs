@@ -176,7 +176,8 @@ impl Lowering<'_> {
         let (count, stride) = (whole.groups, whole.stride());
         // Scalars and partial results are contiguous and bound together.
         let PlanMemory { scalars, partial, .. } = &self.memory;
-        let figures = Region { bytes: scalars.bytes + partial.bytes, ..scalars.clone() };
+        let scalars_and_partial =
+            Region { bytes: scalars.bytes + partial.bytes, ..scalars.clone() };
         let start = (partial.offset / 4) as u32;
         let own = Parts { first: whole.base, len: whole.params, at: start, count, stride };
         let moved = |parts: Parts| Parts { at: start + parts.at, ..parts };
@@ -193,7 +194,7 @@ impl Lowering<'_> {
         let call = self
             .call(update.kernel())
             .bind("grad", &segment.grads)
-            .bind("partial", &figures)
+            .bind("partial", &scalars_and_partial)
             .field("rows", whole.rows)
             .field("parts", whole.groups)
             .groups(update.workgroups());
@@ -203,7 +204,7 @@ impl Lowering<'_> {
             .bind("blocks", &segment.blocks)
             .bind("param", &segment.params)
             .bind_all(states)
-            .bind("figures", &self.memory.ring);
+            .bind("ring", &self.memory.ring);
         self.push(call)
     }
 
