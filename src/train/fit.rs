@@ -315,14 +315,14 @@ impl Trainer {
             let span = span!("epochs", first = self.epoch, count = stop - done);
             let steps = (stop - done).saturating_mul(per_epoch);
             let fed = run.advance(self, steps).instrument(span).await?;
+            late += self.close_epochs(&fed, &run, &mut history, (stop - done, late));
+            done = stop;
+            self.check_probabilities(&run.io, &fed.0, &run.live.read())?;
             if let Some(step) = self.step_of_nan(&run, &fed)
                 && let Some(replay) = replay.take()
             {
                 return Err(self.explain_nan(&mut run, replay, step).await?);
             }
-            late += self.close_epochs(&fed, &run, &mut history, (stop - done, late));
-            done = stop;
-            self.check_probabilities(&run.io, &fed.0, &run.live.read())?;
             let evaluation = match &mut evaluator {
                 Some(evaluator) => Some(evaluator.run(self).instrument(span!("validation")).await?),
                 None => None,

@@ -36,11 +36,11 @@ impl Trainer {
         Ok(())
     }
 
-    /// The first of the steps since the trainer's own whose loss is NaN.
+    /// The first of the last steps whose loss is NaN.
     pub(super) fn step_of_nan(&self, run: &TrainingRun<'_>, (records, _): &Fed) -> Option<u64> {
-        let layout = &run.io.record;
+        let (layout, first) = (&run.io.record, self.step - records.len() as u64);
         let losses = records.iter().map(|record| layout.loss(record) + layout.penalty(record));
-        (self.step..).zip(losses).find(|(_, loss)| loss.is_nan()).map(|(step, _)| step)
+        (first..).zip(losses).find(|(_, loss)| loss.is_nan()).map(|(step, _)| step)
     }
 
     /// Finds the op that made the first NaN of a run whose loss is NaN in step `last`. The trainer is then as it was

@@ -119,7 +119,7 @@ fn rows(draw: &mut Draw, inputs: usize, outputs: usize) -> Result<Dataset> {
 
 fn fit<'a>(draw: &mut Draw, data: &'a Dataset) -> Fit<'a> {
     let epochs = if draw.one_in(12) { 0 } else { 1 + draw.below(3) as u64 };
-    let mut fit = Fit::epochs(epochs);
+    let mut fit = Fit::epochs(epochs).continue_on_nan();
     if draw.one_in(3) {
         fit = fit.batch(draw.count());
     }

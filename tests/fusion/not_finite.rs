@@ -21,7 +21,8 @@ fn numbers_that_are_not_finite_reach_a_fused_step() {
         let builder =
             metric.into_iter().fold(builder, |builder, metric| builder.metrics(&[metric]));
         let data = Dataset::keeping_non_finite(x.clone(), Targets::Values(values.clone())).unwrap();
-        let epochs = builder.on(device).unwrap().fit(&data, Fit::epochs(2)).unwrap().epochs;
+        let fit = Fit::epochs(2).continue_on_nan();
+        let epochs = builder.on(device).unwrap().fit(&data, fit).unwrap().epochs;
         epochs.into_iter().map(|epoch| [epoch.loss, epoch.accuracy]).collect::<Vec<_>>()
     };
     let limit = |metric: Metric| (&values, Some(metric));
