@@ -21,7 +21,7 @@ fn training(inputs: usize, rows: usize, optimizer: Optimizer) -> Program {
     let objective = Objective {
         loss: Loss::mse(),
         reduction: Reduction::Mean,
-        metrics: vec![],
+        metrics: vec![Metric::Mae],
         transforms: GradientTransforms::default(),
         weighted: false,
         class_weights: None,
