@@ -43,7 +43,7 @@ fn second_0(y: f32) -> f32 {
 
 struct Hyper_metric1 {
     // 0: within the limit of each other, 1: both on the same side of the limit (a target's limit is 0.5), 2: 1 less the
-    // squared distance as a share of the limit, 3: below 0 or above the limit, 4: the distance.
+    // squared distance as a fraction of the limit, 3: below 0 or above the limit, 4: the distance.
     mode: f32,
     limit: f32,
 }
