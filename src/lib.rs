@@ -91,6 +91,7 @@ mod renamed;
 mod self_test;
 mod shape;
 pub mod spec;
+mod threads;
 mod time;
 mod trace;
 pub mod train;

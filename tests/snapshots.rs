@@ -1,4 +1,4 @@
-//! The text of a training program and of its dispatches. `WGRAD_SNAPSHOTS=1 cargo test -p wgrad-tests --test suite snapshots` writes the
+//! The text of a training program and of its dispatches. `WGRAD_UPDATE=1 cargo test -p wgrad-tests --test suite snapshots` writes the
 //! files anew; look at their difference before it is committed.
 
 use crate::support;
@@ -44,7 +44,7 @@ fn step() -> (wgrad::nn::Network, ProgramIo, Steps) {
 #[track_caller]
 pub fn compare(name: &str, text: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("snapshots").join(name);
-    if std::env::var("WGRAD_SNAPSHOTS").is_ok_and(|value| value == "1") {
+    if std::env::var_os("WGRAD_UPDATE").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, text).unwrap();
     }
@@ -52,7 +52,7 @@ pub fn compare(name: &str, text: &str) {
     assert!(
         text == wanted,
         "tests/snapshots/{name} is\n{wanted}\nbut the text is now\n{text}\n\
-         WGRAD_SNAPSHOTS=1 cargo test -p wgrad-tests --test suite snapshots writes it anew"
+         WGRAD_UPDATE=1 cargo test -p wgrad-tests --test suite snapshots writes it anew"
     );
 }
 

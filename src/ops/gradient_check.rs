@@ -146,7 +146,7 @@ fn kind(op: &str) -> String {
 
 /// The ops without a gradient, or without one with respect to every operand: with respect to targets and their weights,
 /// running statistics, the rows of a data set, and gradients of gradients.
-const REFUSED: [&str; 22] = [
+const REFUSED: [&str; 23] = [
     "activation.backward",
     "activation.second",
     "clip_norm.",
@@ -159,6 +159,7 @@ const REFUSED: [&str; 22] = [
     "loss.none",
     "metric.",
     "metric.accuracy",
+    "metric.mae",
     "metric.outside_unit",
     "norm.backward",
     "norm.evaluate",

@@ -1,9 +1,7 @@
 //! Comparisons of settings by several runs each.
 
 use std::fmt;
-use std::num::NonZero;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
 
 use super::builder::TrainerBuilder;
 use super::fit::Fit;
@@ -11,6 +9,7 @@ use super::history::{Evaluation, Figure, History};
 use crate::data::Dataset;
 use crate::device::Device;
 use crate::error::{Error, Result};
+use crate::threads::on_all_cores;
 
 type Build<'a> = Box<dyn Fn(&Dataset) -> Result<TrainerBuilder> + Send + Sync + 'a>;
 
@@ -86,7 +85,7 @@ impl<'a> Sweep<'a> {
             done.collect::<Vec<_>>()
         };
         let mut done = match device {
-            Device::Cpu => in_threads(jobs.len(), &work)?,
+            Device::Cpu => on_all_cores(jobs.len(), &work)?,
             Device::Gpu(_) => work(),
         };
         done.sort_by_key(|(job, _)| *job);
@@ -125,18 +124,6 @@ impl fmt::Debug for Sweep<'_> {
         let names: Vec<&String> = self.settings.iter().map(|(name, _)| name).collect();
         f.debug_struct("Sweep").field("settings", &names).finish_non_exhaustive()
     }
-}
-
-/// Does work on all cores, at most in `most` threads.
-fn in_threads<T: Send>(most: usize, work: &(impl Fn() -> Vec<T> + Sync)) -> Result<Vec<T>> {
-    let count = thread::available_parallelism().map_or(1, NonZero::get).min(most);
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
-        let done = threads.into_iter().map(|thread| {
-            thread.join().map_err(|_| Error::Internal("a thread of the sweep panicked".into()))
-        });
-        Ok(done.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
-    })
 }
 
 /// The results of a [`Sweep`], a row for each setting in the order in which they were added; displayed as a table.
