@@ -66,7 +66,8 @@ fn with_a_nan(loss: Loss, in_target: bool, classes: bool) -> (String, TrainerBui
 /// The places of NaN among the parameters after a step, and its loss.
 fn stepped(builder: &TrainerBuilder, data: &Dataset, device: &Device) -> (Vec<usize>, f64) {
     let mut trainer = builder.clone().on(device).unwrap();
-    let loss = trainer.fit(data, Fit::epochs(1)).unwrap().epochs[0].loss;
+    let fit = Fit::epochs(1).continue_on_nan();
+    let loss = trainer.fit(data, fit).unwrap().epochs[0].loss;
     let numbers = trainer.parameters().unwrap().into_iter().flat_map(|(_, numbers)| numbers);
     let is_nan = numbers.enumerate().filter(|(_, number)| number.is_nan());
     (is_nan.map(|(place, _)| place).collect(), loss)
