@@ -1,4 +1,4 @@
-//! What differs between platforms: here error scopes answer at once, and a call can wait for the device.
+//! The native part of what differs between platforms: error scopes answer at once, and a call can wait for the device.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Arc, OnceLock};
@@ -12,11 +12,11 @@ use super::readback::TIMEOUT;
 use super::scope::Answers;
 use crate::error::{Error, Result};
 
-/// How to get an adapter.
+/// The remedy where there is no adapter.
 pub(super) const HELP: &str = "on Debian and Ubuntu a software one comes with \
      `apt-get install mesa-vulkan-drivers libvulkan1`";
 
-/// Whether adapters have names before a device is opened on them.
+/// True if adapters have names before a device is opened on them.
 pub(super) const NAMED: bool = true;
 
 /// The description of a device's adapter.

@@ -1,4 +1,4 @@
-//! What differs between platforms: in a browser error scopes answer later, and nothing can block.
+//! The part of a browser in what differs between platforms: error scopes answer later, and nothing can block.
 
 use std::collections::VecDeque;
 use std::pin::pin;
@@ -16,11 +16,11 @@ use super::readback::TIMEOUT;
 use super::scope::Answers;
 use crate::error::{Error, Result};
 
-/// How to get an adapter.
+/// The remedy where there is no adapter.
 pub(super) const HELP: &str =
     "this browser has no WebGPU, or none for this page (it needs HTTPS or localhost)";
 
-/// Whether adapters have names before a device is opened on them.
+/// True if adapters have names before a device is opened on them.
 pub(super) const NAMED: bool = false;
 
 /// Makes the error of a call that has returned.
