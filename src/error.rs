@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use crate::shape::Shape;
-
 /// The result of a fallible call of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -18,8 +16,8 @@ pub enum Error {
     Shape {
         /// The op or layer that failed.
         op: String,
-        /// The shapes of the left and the right operand if two do not fit together, or the expected one and the given.
-        shapes: Option<Box<[Shape; 2]>>,
+        /// The extents of the left and the right operand if two do not fit together, or the expected ones and the given.
+        shapes: Option<Box<[Vec<usize>; 2]>>,
         /// The shapes, and the expected ones.
         message: String,
     },
@@ -176,10 +174,10 @@ impl Error {
     /// An error for two shapes that do not fit together.
     pub(crate) fn shapes(
         op: impl Into<String>,
-        [left, right]: [Shape; 2],
+        pair: [impl Into<Vec<usize>>; 2],
         message: impl Into<String>,
     ) -> Self {
-        let shapes = Some(Box::new([left, right]));
+        let shapes = Some(Box::new(pair.map(Into::into)));
         Self::Shape { op: op.into(), shapes, message: message.into() }
     }
 

@@ -82,7 +82,7 @@ fn an_error_of_two_shapes_has_both() {
     for result in [product, sum, scores] {
         let error = says(result, &["[2, 3]", "[4, 5]"]);
         let Error::Shape { shapes: Some(shapes), .. } = &error else { panic!("{error}") };
-        assert_eq!(**shapes, [shape(&[2, 3]), shape(&[4, 5])], "{error}");
+        assert_eq!(**shapes, [vec![2, 3], vec![4, 5]], "{error}");
     }
 }
 
