@@ -77,7 +77,8 @@ fn no_optimizer_moves_the_running_means_of_a_batch_norm() {
         let means = |optimizer| {
             let builder = Trainer::new(model(), Loss::cross_entropy(), optimizer);
             let mut trainer = builder.on(&device).unwrap();
-            trainer.fit(&data, Fit::epochs(6).batch(8)).unwrap();
+            // The heat with which santa_e begins is too much for so few numbers.
+            trainer.fit(&data, Fit::epochs(6).batch(8).continue_on_nan()).unwrap();
             let named = trainer.parameters().unwrap().into_iter();
             named.filter(|(name, _)| name.contains("running")).collect::<Vec<_>>()
         };
