@@ -134,7 +134,7 @@ pub fn head<'a>(
     Ok(body)
 }
 
-/// Axes with names, a faint grid and, if there are named series, a legend.
+/// Axes with names and a faint grid.
 pub fn axes<'a, X, Y>(
     chart: &mut ChartContext<'_, BitMapBackend<'a>, Cartesian2d<X, Y>>,
     (x_name, y_name): (&str, &str),
@@ -172,10 +172,9 @@ const GROUPS: usize = 400;
 /// The losses of training and, if there are any, of validation.
 pub fn loss_curve(area: &Area<'_>, history: &History) -> Result {
     let epochs = history.epochs.iter();
-    let validation = |epoch: &Epoch| epoch.validation.as_ref().map_or(f64::NAN, Evaluation::loss);
     let mut curves = vec![
         ("training", epochs.clone().map(|epoch| epoch.loss).collect()),
-        ("validation", epochs.map(validation).collect()),
+        ("validation", epochs.map(validation_loss).collect()),
     ];
     curves.retain(|(_, losses): &(_, Vec<f64>)| losses.iter().any(|loss| !loss.is_nan()));
     losses(area, "Loss", &curves)
@@ -188,8 +187,10 @@ pub fn settings(area: &Area<'_>, table: &SweepTable) -> Result {
     let mean = |row: &SweepRow| {
         let mut sums =
             vec![0.0; row.runs.iter().map(|run| run.history.epochs.len()).max().unwrap_or(0)];
-        for (sum, epoch) in row.runs.iter().flat_map(|run| sums_of(&run.history)) {
-            sums[sum] += epoch / row.runs.len() as f64;
+        for run in &row.runs {
+            for (sum, epoch) in sums.iter_mut().zip(&run.history.epochs) {
+                *sum += validation_loss(epoch) / row.runs.len() as f64;
+            }
         }
         sums
     };
@@ -198,10 +199,8 @@ pub fn settings(area: &Area<'_>, table: &SweepTable) -> Result {
     losses(area, "Validation loss of the best settings", &curves)
 }
 
-/// The number and the validation loss of each epoch.
-fn sums_of(history: &History) -> impl Iterator<Item = (usize, f64)> {
-    let loss = |epoch: &Epoch| epoch.validation.as_ref().map_or(f64::NAN, Evaluation::loss);
-    history.epochs.iter().map(loss).enumerate()
+fn validation_loss(epoch: &Epoch) -> f64 {
+    epoch.validation.as_ref().map_or(f64::NAN, Evaluation::loss)
 }
 
 /// Neighbouring epochs with their positive losses, ascending.

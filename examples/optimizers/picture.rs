@@ -207,10 +207,9 @@ fn space<'a, 'b>(area: &'b Area<'a>, surface: &Surface) -> Result<Space<'a, 'b>>
 
 /// The surface seen from above its edge, and the names.
 fn relief(area: &Area<'_>, surface: &Surface, heights: &Heights, racers: &[Racer]) -> Result {
-    let key = racers.iter().enumerate();
-    let key = key.map(|(number, racer)| (&racer.name, colour(number, racers.len())));
     let [across, up] = surface.frame;
-    let body = key_below(area, key)?;
+    let [body, strip] = above_key(area);
+    key(&strip, racers)?;
     let mut chart = space(&body, surface)?;
     chart
         .configure_axes()
@@ -227,23 +226,25 @@ fn relief(area: &Area<'_>, surface: &Surface, heights: &Heights, racers: &[Racer
     Ok(())
 }
 
-/// The rest of an area above a strip with the names of colours in two rows.
-fn key_below<'a>(
-    area: &Area<'a>,
-    key: impl ExactSizeIterator<Item = (impl AsRef<str>, RGBColor)>,
-) -> Result<Area<'a>> {
-    let (wide, high) = area.dim_in_pixel();
-    let across = key.len().div_ceil(2).clamp(1, 4);
-    let (body, strip) = area.split_vertically(high - px(2 * LINE + 8));
-    let step = wide as i32 / across as i32;
-    for (number, (name, colour)) in key.enumerate().take(2 * across) {
+/// The parts of an area: above, and a strip for the names of colours in two rows.
+fn above_key<'a>(area: &Area<'a>) -> [Area<'a>; 2] {
+    let (_, high) = area.dim_in_pixel();
+    area.split_vertically(high - px(2 * LINE + 8)).into()
+}
+
+/// The racers' names in two rows.
+fn key(strip: &Area<'_>, racers: &[Racer]) -> Result {
+    let across = racers.len().div_ceil(2).clamp(1, 4);
+    let step = strip.dim_in_pixel().0 as i32 / across as i32;
+    for (number, Racer { name, .. }) in racers.iter().enumerate().take(2 * across) {
         let (x, y) = ((number % across) as i32 * step, (number / across) as i32 * px(LINE) as i32);
         let middle = y + px(LINE / 2) as i32;
         let dash = [(x + px(10) as i32, middle), (x + px(34) as i32, middle)];
-        strip.draw(&PathElement::new(dash, colour.stroke_width(px(3))))?;
-        strip.draw_text(name.as_ref(), &text(14), (x + px(42) as i32, y))?;
+        let style = colour(number, racers.len()).stroke_width(px(3));
+        strip.draw(&PathElement::new(dash, style))?;
+        strip.draw_text(name, &text(14), (x + px(42) as i32, y))?;
     }
-    Ok(body)
+    Ok(())
 }
 
 /// The first `steps` steps of every path on the surface, at the best rates.
@@ -254,7 +255,7 @@ fn walked(
     racers: &[Racer],
     steps: usize,
 ) -> Result {
-    let body = key_below(area, std::iter::empty::<(&str, RGBColor)>())?;
+    let [body, _] = above_key(area);
     let mut chart = space(&body, surface)?;
     for (number, Racer { paths: [_, path], .. }) in racers.iter().enumerate().rev() {
         let colour = colour(number, racers.len());
