@@ -30,7 +30,7 @@ impl<'a> Evaluator<'a> {
     pub(crate) fn new(trainer: &Trainer, data: &'a Dataset, target: TargetKind) -> Result<Self> {
         let len = data.len();
         let rows = chunk_rows(&trainer.settings.network, &trainer.device, len)?;
-        let objective = trainer.objective_for(data);
+        let objective = trainer.objective_for(data, None);
         let io = trainer.settings.network.evaluation(&objective, target, rows)?;
         let chunks = len.div_ceil(rows) as u64;
         let rule =

@@ -36,10 +36,10 @@ impl Feed<'_> {
         }
     }
 
-    /// The variance of all targets; `None` if only that of a sample is known.
+    /// The variance of all targets; `None` if that of the sample is all that is known.
     pub(super) fn target_variance(&self) -> Option<f64> {
         match self {
-            Self::Resident(data) => Some(data.target_variance()),
+            Self::Resident(_) => None,
             Self::Streamed(_, variance) => *variance,
         }
     }

@@ -335,11 +335,16 @@ impl Trainer {
         }
     }
 
-    /// The objective, with row weights if the data has any and, unless the caller chose some, metrics that suit it.
-    fn objective_for(&self, data: &Dataset) -> Objective {
-        let (weighted, metrics) =
-            (data.weights().is_some(), self.metrics_for(data.target_variance()));
-        Objective { weighted, metrics, ..self.settings.objective.clone() }
+    /// The objective, with row weights if the data has any and, unless the caller chose some, metrics that suit targets
+    /// of this variance, by default that of the data.
+    fn objective_for(&self, data: &Dataset, variance: Option<f64>) -> Objective {
+        let mut objective = self.settings.objective.clone();
+        objective.weighted = data.weights().is_some();
+        if !self.settings.metrics_chosen {
+            let variance = variance.unwrap_or_else(|| data.target_variance());
+            objective.metrics = Metric::suiting(&objective.loss, variance);
+        }
+        objective
     }
 
     /// Takes over the names of the data's classes, if they have names.
@@ -347,12 +352,6 @@ impl Trainer {
         if !data.class_names().is_empty() {
             self.settings.class_names = data.class_names().into();
         }
-    }
-
-    /// The metrics that the caller chose, or those that suit targets of this variance.
-    fn metrics_for(&self, variance: f64) -> Vec<Metric> {
-        let Objective { loss, metrics, .. } = &self.settings.objective;
-        if self.settings.metrics_chosen { metrics.clone() } else { Metric::suiting(loss, variance) }
     }
 }
 

@@ -26,11 +26,11 @@ impl<'a> TrainingRun<'a> {
         batch: Option<usize>,
         drop_last: bool,
     ) -> Result<Self> {
-        let (total, variance) = (feed.total(), feed.target_variance());
+        let total = feed.total();
+        let variance = feed.target_variance();
         let sample = feed.sample(trainer, batch.unwrap_or(total).min(total))?;
         let kind = trainer.check("fit", &sample)?;
-        let metrics = trainer.metrics_for(variance.unwrap_or_else(|| sample.target_variance()));
-        let objective = Objective { metrics, ..trainer.objective_for(&sample) };
+        let objective = trainer.objective_for(&sample, variance);
         let (io, batch) = trainer.io("fit", &objective, &sample, batch.unwrap_or(total))?;
         trainer.settings.objective.metrics = objective.metrics;
         trainer.settle_class_names(&sample);

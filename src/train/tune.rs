@@ -27,7 +27,7 @@ impl Trainer {
         let first = if self.exceeds_device(data) { batch.min(data.len()) } else { data.len() };
         let data = data.rows(0..first)?;
         let data = self.standardized(&data)?;
-        let (io, _) = self.io("tune", &self.objective_for(&data), &data, batch)?;
+        let (io, _) = self.io("tune", &self.objective_for(&data, None), &data, batch)?;
         let Device::Gpu(gpu) = &self.device else { return Ok(()) };
         let tuning = gpu.tune_async(&io.program).await?;
         self.device = gpu.tuned(tuning).into();

@@ -45,7 +45,7 @@ impl Trainer {
             let message = "it is the CPU reference that kernels are compared with";
             return Err(Error::unsupported("self_test", message));
         };
-        let (io, batch) = self.io("self_test", &self.objective_for(data), data, batch)?;
+        let (io, batch) = self.io("self_test", &self.objective_for(data, None), data, batch)?;
         let rule = Steps { batch, ..self.steps(data.len()) };
         self.check_kernels(gpu, &io, rule).await
     }
