@@ -31,6 +31,17 @@ fn a_run_goes_on_from_bytes_bit_for_bit() {
 }
 
 #[test]
+fn equal_trainers_give_equal_bytes() {
+    for device in devices() {
+        let saved = [0; 3].map(|_| {
+            let mut trainer = nets::spiral().on(&device);
+            trainer.to_bytes().unwrap()
+        });
+        assert!(saved.iter().all(|bytes| *bytes == saved[0]), "{device}");
+    }
+}
+
+#[test]
 fn bytes_hold_the_parameters_as_pytorch_names_them_and_the_state() {
     let mut trainer = nets::spiral().on(&Device::cpu());
     let bytes = trainer.to_bytes().unwrap();

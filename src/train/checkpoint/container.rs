@@ -46,7 +46,20 @@ impl StoredTensor {
 /// The bytes of a file.
 pub(crate) fn write(tensors: &[StoredTensor], fields: Fields) -> FileResult<Vec<u8>> {
     let views = tensors.iter().map(StoredTensor::view).collect::<FileResult<Vec<_>>>()?;
-    safetensors::serialize(views, Some(fields.into_iter().collect())).map_err(words)
+    let unordered = fields.clone().into_iter().collect();
+    let mut bytes = safetensors::serialize(views, Some(unordered)).map_err(words)?;
+    order(&mut bytes, &fields)?;
+    Ok(bytes)
+}
+
+/// Writes the fields in alphabetical order, so that equal content gives equal bytes.
+fn order(bytes: &mut [u8], fields: &Fields) -> FileResult<()> {
+    // The length of the header in 8 bytes comes first; the fields are the header's first entry.
+    let begin = size_of::<u64>() + r#"{"__metadata__":"#.len();
+    let ordered = serde_json::to_vec(fields).map_err(|error| error.to_string())?;
+    let place = bytes.get_mut(begin..begin + ordered.len());
+    place.ok_or("its header ends within its fields")?.copy_from_slice(&ordered);
+    Ok(())
 }
 
 /// The bytes of a file with its format and the checksum of its content as fields, and that checksum.
