@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Epilogue, FIELDS, STAGE, Variant, Via};
+use crate::engine::gpu::kernel::writer::Writer;
 use crate::engine::gpu::kernel::{Access, Binding};
 use crate::ir::Form;
 
@@ -191,11 +192,18 @@ impl Variant {
             text += &four("kept", "_kept", self.writes_fours());
         }
         text += "\nfn store(start: u32, row: u32, col: u32, value: vec4<f32>) {\n";
-        if edge {
-            text += "    if row >= params.m || col >= params.n {\n        return;\n    }\n";
+        let mut w = Writer::within(1);
+        let body = |w: &mut Writer| {
+            w.line("let at = start + row * params.n + col;");
+            w.line("store_four(at, col, finish(value, at, col));");
+        };
+        // The stores are unrolled, and each branch doubles the time that SwiftShader takes to compile them: one condition
+        // that does not short-circuit, and no early return.
+        match edge {
+            true => w.block("if (row < params.m) & (col < params.n)", body),
+            false => body(&mut w),
         }
-        text + "    let at = start + row * params.n + col;\n    \
-                store_four(at, col, finish(value, at, col));\n}\n"
+        text + &w.finish() + "}\n"
     }
 }
 
