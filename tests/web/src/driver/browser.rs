@@ -10,8 +10,11 @@ use tiny_http::{Header, Method, Request, Response, Server};
 
 use super::Outcome;
 
-/// How long the browser may take for everything, and until the page sends anything.
-const DEADLINE: Duration = Duration::from_secs(480);
+/// The time that the browser has for everything: a software adapter compiles for minutes.
+const DEADLINE: Duration = Duration::from_secs(1200);
+
+/// The time that it has until it asks for the page.
+const START: Duration = Duration::from_secs(120);
 
 /// What a check found in the browser.
 pub(crate) struct Check {
@@ -23,6 +26,8 @@ pub(crate) struct Check {
 /// What the page sent.
 #[derive(Default)]
 pub(crate) struct Session {
+    /// True if the browser asked for the page.
+    pub started: bool,
     pub checks: Vec<Check>,
     pub checkpoint: Option<Vec<u8>>,
     /// The reason if not all checks were run.
@@ -75,12 +80,14 @@ pub(crate) fn run(page: &Path, program: &str, native: &[u8], only: &str) -> Outc
     let mut session = Session::default();
     let begin = Instant::now();
     loop {
-        let Some(left) = DEADLINE.checked_sub(begin.elapsed()) else {
-            let seconds = DEADLINE.as_secs();
+        let deadline = if session.started { DEADLINE } else { START };
+        let Some(left) = deadline.checked_sub(begin.elapsed()) else {
+            let seconds = deadline.as_secs();
             session.stopped = Some(format!("the browser was not done within {seconds} s"));
             break;
         };
         let Some(mut request) = server.recv_timeout(left)? else { continue };
+        session.started = true;
         let is_last = session.take(&mut request)?;
         answer(request, page, native)?;
         if is_last {
@@ -92,6 +99,16 @@ pub(crate) fn run(page: &Path, program: &str, native: &[u8], only: &str) -> Outc
 }
 
 impl Session {
+    /// What the tests could not run for want of, if they could not.
+    pub(crate) fn missing(&self) -> Option<String> {
+        if !self.started {
+            return Some("a browser that asks for the page".to_string());
+        }
+        let adapter = self.checks.iter().find(|check| check.name == "adapter")?;
+        let error = adapter.found["error"].as_str()?;
+        Some(format!("WebGPU in the browser: {error}"))
+    }
+
     /// Takes what a request tells; returns whether it is the last.
     fn take(&mut self, request: &mut Request) -> Outcome<bool> {
         if *request.method() != Method::Post {

@@ -12,6 +12,9 @@ use wgrad::prelude::Gpu;
 use reference::Reference;
 use table::Table;
 
+/// The exit status if the tests cannot run for want of something.
+const NOT_RUN: u8 = 3;
+
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
 pub(crate) fn main() -> ExitCode {
@@ -24,8 +27,7 @@ pub(crate) fn main() -> ExitCode {
         _ => Err("usage: wgrad-web-tests PAGE-FOLDER BROWSER [ONLY] | --self-test".into()),
     };
     match outcome {
-        Ok(true) => ExitCode::SUCCESS,
-        Ok(false) => ExitCode::FAILURE,
+        Ok(code) => code,
         Err(error) => {
             eprintln!("wgrad-web-tests: {error}");
             ExitCode::FAILURE
@@ -34,20 +36,28 @@ pub(crate) fn main() -> ExitCode {
 }
 
 /// The self test of the native adapter.
-fn native() -> Outcome<bool> {
+fn native() -> Outcome<ExitCode> {
     let gpu = Gpu::new()?;
     let report = wgrad::self_test(&gpu)?;
     println!("{gpu}: {report}");
-    Ok(report.passed() && report.refusals().next().is_none())
+    Ok(code(report.passed() && report.refusals().next().is_none()))
 }
 
 /// All checks in a browser, compared with the native adapter.
-fn in_browser(page: &Path, chromium: &str, only: &str) -> Outcome<bool> {
+fn in_browser(page: &Path, chromium: &str, only: &str) -> Outcome<ExitCode> {
     let gpu = Gpu::new()?;
     eprintln!("reference runs on {gpu}");
     let reference = Reference::new(gpu)?;
     let session = browser::run(page, chromium, &reference.checkpoint, only)?;
+    if let Some(what) = session.missing() {
+        println!("not run: the tests in a browser, for want of {what}");
+        return Ok(ExitCode::from(NOT_RUN));
+    }
     let table = Table::new(&session, &reference);
     print!("{table}");
-    Ok(table.passed())
+    Ok(code(table.passed()))
+}
+
+fn code(passed: bool) -> ExitCode {
+    if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
