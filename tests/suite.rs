@@ -19,6 +19,7 @@ mod layers;
 mod logits;
 mod math;
 mod matmul;
+mod memory_reuse;
 mod names;
 mod nan;
 mod network;

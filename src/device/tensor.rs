@@ -1,12 +1,13 @@
 //! Tensors, and single ops with the same API on either device.
 
+use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
 
 use super::Device;
 use crate::engine::cpu::{self, Interpreter};
-use crate::engine::gpu::{Gpu, Plan, View};
+use crate::engine::gpu::{Gpu, Lease, Plan, View};
 use crate::error::{Error, Result};
 use crate::ir::{DType, Form, Op, Program, Slot, StepEntry};
 use crate::numeric::check_memory;
@@ -64,7 +65,15 @@ impl PendingCheck {
 enum Storage {
     Numbers(HostValues),
     Indices(Arc<Vec<u32>>),
-    Gpu(Gpu, View),
+    Gpu(Gpu, View, Option<Arc<Lease>>),
+}
+
+impl Storage {
+    /// The memory of a new tensor, whose buffer has nothing else.
+    fn made(gpu: &Gpu, view: View) -> Self {
+        let lease = gpu.lease(&view.region);
+        Self::Gpu(gpu.clone(), view, Some(lease))
+    }
 }
 
 /// Values in host memory, shared by the tensors over them.
@@ -95,7 +104,10 @@ impl Tensor {
     /// The memory of the tensor; `None` on the CPU.
     pub fn view(&self) -> Option<&View> {
         match &self.place {
-            Storage::Gpu(_, view) => Some(view),
+            Storage::Gpu(_, view, lease) => {
+                lease.iter().for_each(|lease| lease.expose());
+                Some(view)
+            }
             _ => None,
         }
     }
@@ -120,7 +132,7 @@ impl Tensor {
             return Err(Error::shapes("reshape", [self.shape, shape], message));
         }
         let mut place = self.place.clone();
-        if let Storage::Gpu(_, view) = &mut place {
+        if let Storage::Gpu(_, view, _) = &mut place {
             view.shape = shape;
         }
         Ok(Self { shape, place, ..self.clone() })
@@ -149,7 +161,7 @@ impl Tensor {
     async fn numbers(&self) -> Result<Vec<f32>> {
         match (&self.place, self.dtype) {
             (Storage::Numbers(numbers), _) => Ok(numbers.now().to_vec()),
-            (Storage::Gpu(gpu, view), DType::F32) => {
+            (Storage::Gpu(gpu, view, _), DType::F32) => {
                 gpu.read_numbers("tensor", &view.region, self.shape.len()).await
             }
             _ => Err(Error::unsupported("read", "it holds indices; take read_indices")),
@@ -182,7 +194,7 @@ impl Tensor {
     pub async fn read_indices_async(&self) -> Result<ArrayD<u32>> {
         let indices = match (&self.place, self.dtype) {
             (Storage::Indices(indices), _) => indices.to_vec(),
-            (Storage::Gpu(gpu, view), DType::U32) => {
+            (Storage::Gpu(gpu, view, _), DType::U32) => {
                 gpu.read_words("tensor", &view.region, self.shape.len()).await?
             }
             _ => return Err(Error::unsupported("read_indices", "it holds numbers; take read")),
@@ -222,7 +234,7 @@ impl Tensor {
     pub(super) fn shares_memory(&self, other: &Self) -> bool {
         match (&self.place, &other.place) {
             (Storage::Numbers(a), Storage::Numbers(b)) => Arc::ptr_eq(&a.0, &b.0),
-            (Storage::Gpu(_, a), Storage::Gpu(_, b)) => a.region.overlaps(&b.region),
+            (Storage::Gpu(_, a, _), Storage::Gpu(_, b, _)) => a.region.overlaps(&b.region),
             _ => false,
         }
     }
@@ -232,7 +244,7 @@ impl Tensor {
         match (&self.place, device) {
             (Storage::Indices(_), _) => Err(Error::unsupported(op, "a tensor holds indices")),
             (Storage::Numbers(_), Device::Cpu) => Ok(()),
-            (Storage::Gpu(owner, view), Device::Gpu(gpu)) if owner.id() == gpu.id() => {
+            (Storage::Gpu(owner, view, _), Device::Gpu(gpu)) if owner.id() == gpu.id() => {
                 view.check(gpu, op, "a tensor")?;
                 match view.dtype {
                     DType::F32 => Ok(()),
@@ -279,9 +291,7 @@ impl Device {
         let numbers: Vec<f32> = array.iter().copied().collect();
         let place = match self {
             Self::Cpu => Storage::Numbers(HostValues::new(numbers)),
-            Self::Gpu(gpu) => {
-                Storage::Gpu(gpu.clone(), gpu.view(shape, bytemuck::cast_slice(&numbers))?)
-            }
+            Self::Gpu(gpu) => Storage::made(gpu, gpu.view(shape, bytemuck::cast_slice(&numbers))?),
         };
         Ok(Tensor { shape, dtype: DType::F32, largest: [None; 2], place, doubt: None })
     }
@@ -297,7 +307,7 @@ impl Device {
             return Err(Error::unsupported("tensor_over", "the CPU reference has no buffers"));
         };
         view.check(gpu, "tensor_over", "the view")?;
-        let place = Storage::Gpu(gpu.clone(), view.clone());
+        let place = Storage::Gpu(gpu.clone(), view.clone(), None);
         Ok(Tensor { shape: view.shape, dtype: view.dtype, largest: [None; 2], place, doubt: None })
     }
 
@@ -322,7 +332,7 @@ impl Device {
         }
         let place = match self {
             Self::Cpu => Storage::Indices(Arc::new(labels.to_vec())),
-            Self::Gpu(gpu) => Storage::Gpu(gpu.clone(), gpu.view(shape, labels)?.indices()),
+            Self::Gpu(gpu) => Storage::made(gpu, gpu.view(shape, labels)?.indices()),
         };
         let top = labels.iter().max().copied();
         let largest = [top, labels.iter().filter(|label| Some(**label) != top).max().copied()];
@@ -445,23 +455,37 @@ fn run_gpu(
     outputs: &[Slot],
     shapes: &[Shape],
 ) -> Result<Vec<Storage>> {
-    let mut views = Vec::with_capacity(inputs.len());
+    let (mut views, mut leases) = (Vec::with_capacity(inputs.len()), Vec::new());
     for (input, slot) in inputs.iter().zip(slots) {
         match &input.place {
-            Storage::Gpu(owner, view) if owner.id() == gpu.id() => {
-                views.push((*slot, view.clone()))
+            Storage::Gpu(owner, view, lease) if owner.id() == gpu.id() => {
+                views.push((*slot, view.clone()));
+                leases.extend(lease.clone());
             }
             _ => return Err(other_device(&program)),
         }
     }
+    let mut made = HashSet::new();
+    for slot in outputs.iter().filter(|slot| program.is_written_whole(**slot)) {
+        if made.insert(*slot) {
+            let info = program.slot(*slot)?;
+            let region = gpu.pooled(&info.name, info.shape.len())?;
+            views.push((*slot, View { region, shape: info.shape, dtype: info.dtype }));
+        }
+    }
     let mut plan = Plan::new(gpu, program, None, &views, 0, |_| StepEntry::rows(ALL_ROWS))?;
     plan.run(1)?;
-    let place = |(slot, shape): (&Slot, &Shape)| {
+    let mut place = |(slot, shape): (&Slot, &Shape)| {
         let region = plan.region(*slot).cloned().ok_or_else(wrong_count)?;
         let dtype = plan.program().slot(*slot)?.dtype;
-        Ok(Storage::Gpu(gpu.clone(), View { region, shape: *shape, dtype }))
+        let view = View { region, shape: *shape, dtype };
+        let is_given = slots.contains(&plan.program().base(*slot));
+        let known = leases.iter().find(|lease| lease.is_of(&view.region)).cloned();
+        let lease = known.or_else(|| (!is_given).then(|| gpu.lease(&view.region)));
+        leases.extend(lease.clone());
+        Ok(Storage::Gpu(gpu.clone(), view, lease))
     };
-    outputs.iter().zip(shapes).map(place).collect()
+    outputs.iter().zip(shapes).map(&mut place).collect()
 }
 
 fn other_device(program: &Program) -> Error {

@@ -139,6 +139,20 @@ impl Program {
         self.slots.get(slot.0).map_or(slot, |info| info.base(slot))
     }
 
+    /// Returns whether a value has memory of its own that an op writes completely before any op reads it.
+    pub(crate) fn is_written_whole(&self, slot: Slot) -> bool {
+        let touches = |op: &&Op| {
+            let own = |other: &Slot| self.base(*other) == slot;
+            op.inputs().iter().any(own) || op.outputs().iter().any(own)
+        };
+        let writes = |op: &Op| {
+            let reads = op.inputs().iter().any(|other| self.base(*other) == slot);
+            !reads && op.effects().writes.contains(&slot.into())
+        };
+        let is_value = self.slots.get(slot.0).is_some_and(|info| info.place == Place::Value);
+        is_value && self.ops.iter().find(touches).is_some_and(writes)
+    }
+
     /// The shape of a slot.
     ///
     /// # Errors

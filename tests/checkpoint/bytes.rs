@@ -33,10 +33,7 @@ fn a_run_goes_on_from_bytes_bit_for_bit() {
 #[test]
 fn equal_trainers_give_equal_bytes() {
     for device in devices() {
-        let saved = [0; 3].map(|_| {
-            let mut trainer = nets::spiral().on(&device);
-            trainer.to_bytes().unwrap()
-        });
+        let saved = [0; 3].map(|_| nets::spiral().on(&device).to_bytes().unwrap());
         assert!(saved.iter().all(|bytes| *bytes == saved[0]), "{device}");
     }
 }

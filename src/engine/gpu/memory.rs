@@ -162,7 +162,7 @@ impl Gpu {
         let mapped_at_creation = !contents.is_empty();
         let descriptor =
             wgpu::BufferDescriptor { label: Some(&label), size: bytes, usage, mapped_at_creation };
-        let buffer = self.scoped(what, || {
+        let make = || {
             let buffer = self.device().create_buffer(&descriptor);
             if mapped_at_creation {
                 let mapped = buffer.get_mapped_range_mut(..contents.len() as u64 * 4);
@@ -172,7 +172,11 @@ impl Gpu {
                 buffer.unmap();
             }
             buffer
-        })?;
+        };
+        let buffer = match self.scoped(what, make) {
+            Err(Error::OutOfMemory { .. }) if self.shared.pool.clear() => self.scoped(what, make),
+            outcome => outcome,
+        }?;
         Ok(Region { owner: Some(self.id()), ..Region::whole(buffer) })
     }
 

@@ -13,6 +13,7 @@ mod plan;
 #[cfg_attr(target_family = "wasm", path = "platform/web.rs")]
 #[cfg_attr(not(target_family = "wasm"), path = "platform/native.rs")]
 mod platform;
+mod pool;
 mod readback;
 pub(crate) mod requirements;
 mod scope;
@@ -29,6 +30,7 @@ pub use choice::{Choices, Class, Fusion, MatMul};
 pub(crate) use identity::DeviceId;
 pub use memory::{Region, View};
 pub use plan::{ColdKernel, ColdStart, Dispatch, MemoryUse, Plan, Profile, ProfileRow};
+pub(crate) use pool::Lease;
 pub(crate) use snapshot::{Snapshots, WeightsAt};
 pub use texture::{TextureCopy, sources as texture_kernels};
 pub use tuning::Tuning;
@@ -69,6 +71,8 @@ struct GpuState {
     /// By the texts they are made of, those of any size and those of whole steps: two ops of the caller's own may have one
     /// name.
     pipelines: [Mutex<Recent<PipelineKey, Pipeline>>; 2],
+    /// The memory of tensors that are gone.
+    pool: Arc<pool::Pool>,
     /// The host's, if it gave one.
     cache: Option<wgpu::PipelineCache>,
     /// Set by the device-lost callback of a device of our own, by the host, or when a read-back fails.
@@ -89,6 +93,7 @@ impl GpuState {
             info: platform::info_of(device),
             limits: device.limits(),
             pipelines: [MOST_KEPT, MOST_OF_STEPS].map(Recent::new).map(Mutex::new),
+            pool: Arc::default(),
             cache: None,
             lost,
             #[cfg(target_family = "wasm")]

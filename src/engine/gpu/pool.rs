@@ -1,0 +1,135 @@
+//! Buffers of tensors that are gone, for new tensors of equal size: making a buffer costs more than most ops, since its
+//! memory is mapped and filled with zeros first.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::Gpu;
+use super::memory::{Region, TENSOR};
+use crate::error::Result;
+use crate::shape::padded;
+
+/// The most bytes that are kept.
+const MOST: u64 = 256 << 20;
+
+/// The free buffers of a device.
+#[derive(Debug, Default)]
+pub(super) struct Pool(Mutex<Free>);
+
+#[derive(Debug, Default)]
+struct Free {
+    by_size: BTreeMap<u64, Vec<wgpu::Buffer>>,
+    bytes: u64,
+}
+
+impl Pool {
+    fn free(&self) -> MutexGuard<'_, Free> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Frees the memory of all buffers; returns whether there were any.
+    pub(super) fn clear(&self) -> bool {
+        std::mem::take(&mut *self.free()).bytes > 0
+    }
+}
+
+impl Free {
+    fn take(&mut self, bytes: u64) -> Option<wgpu::Buffer> {
+        let buffer = self.by_size.get_mut(&bytes)?.pop()?;
+        self.bytes -= bytes;
+        Some(buffer)
+    }
+
+    fn give(&mut self, buffer: wgpu::Buffer) {
+        let bytes = buffer.size();
+        if self.bytes + bytes <= MOST {
+            self.by_size.entry(bytes).or_default().push(buffer);
+            self.bytes += bytes;
+        }
+    }
+}
+
+/// The memory of a tensor, which goes back to the pool with the last tensor over it.
+///
+/// Work that was submitted is done in order, so what is submitted later may write there at once. Work that is recorded
+/// may be submitted after that: memory that a recording can have seen is not used again.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    buffer: wgpu::Buffer,
+    pool: Arc<Pool>,
+    is_exposed: AtomicBool,
+}
+
+impl Lease {
+    /// Returns whether it is of the memory of a region.
+    pub(crate) fn is_of(&self, region: &Region) -> bool {
+        self.buffer == region.buffer
+    }
+
+    /// Notes that the caller may record with the buffer.
+    pub(crate) fn expose(&self) {
+        self.is_exposed.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !*self.is_exposed.get_mut() {
+            self.pool.free().give(self.buffer.clone());
+        }
+    }
+}
+
+impl Gpu {
+    /// The lease of a tensor's memory, a whole buffer.
+    pub(crate) fn lease(&self, region: &Region) -> Arc<Lease> {
+        let (buffer, pool) = (region.buffer.clone(), self.shared.pool.clone());
+        Arc::new(Lease { buffer, pool, is_exposed: AtomicBool::new(false) })
+    }
+
+    /// Memory for `len` words, with whatever was there before; zeros if it is new.
+    pub(crate) fn pooled(&self, what: &str, len: usize) -> Result<Region> {
+        let bytes = padded(len) as u64 * 4;
+        match self.shared.pool.free().take(bytes) {
+            Some(buffer) => Ok(Region { owner: Some(self.id()), ..Region::whole(buffer) }),
+            None => self.buffer(what, bytes, &[], TENSOR),
+        }
+    }
+}
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests {
+    use super::MOST;
+    use crate::engine::gpu::Gpu;
+    use crate::engine::gpu::requirements::noop_gpu;
+
+    fn gpu() -> Gpu {
+        noop_gpu(wgpu::DeviceType::Cpu, &wgpu::Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn memory_goes_to_the_next_tensor_of_its_size_unless_a_recording_can_have_seen_it() {
+        let gpu = gpu();
+        let first = gpu.pooled("a", 100).unwrap();
+        drop(gpu.lease(&first));
+        assert_ne!(gpu.pooled("b", 200).unwrap().buffer, first.buffer);
+        let second = gpu.pooled("c", 120).unwrap();
+        assert_eq!(second.buffer, first.buffer);
+        let lease = gpu.lease(&second);
+        lease.expose();
+        drop(lease);
+        assert_ne!(gpu.pooled("d", 100).unwrap().buffer, first.buffer);
+    }
+
+    #[test]
+    fn a_pool_keeps_a_bounded_number_of_bytes_and_gives_all_back() {
+        let gpu = gpu();
+        let len = 8 << 20;
+        let regions: Vec<_> = (0..20).map(|_| gpu.pooled("a", len).unwrap()).collect();
+        regions.iter().for_each(|region| drop(gpu.lease(region)));
+        assert_eq!(gpu.shared.pool.free().bytes, MOST);
+        assert!(gpu.shared.pool.clear() && !gpu.shared.pool.clear());
+        assert!(regions.iter().all(|old| gpu.pooled("a", len).unwrap().buffer != old.buffer));
+    }
+}
