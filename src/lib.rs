@@ -138,3 +138,8 @@ mod readme {}
 #[cfg(doctest)]
 #[doc = include_str!("../docs/adding-an-op.md")]
 mod adding_an_op {}
+
+/// Runs the examples of the page on browsers as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/web.md")]
+mod web {}

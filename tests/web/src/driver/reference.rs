@@ -58,7 +58,8 @@ impl Reference {
                 let bytes = sent.ok_or("the page sent no checkpoint")?;
                 let after = block_on(runs::resumed(&self.gpu, bytes))?;
                 let worst = difference(&after, &numbers(&found["losses"])?, BOUNDS[0])?;
-                Ok(format!("its {} bytes go on natively within {worst:.0e}", bytes.len()))
+                let same = if bytes == self.checkpoint { ", those of the native file" } else { "" };
+                Ok(format!("its {} bytes{same} go on natively within {worst:.0e}", bytes.len()))
             }
             "required limits" if found["limits"] != self.limits.as_str() => {
                 Err(format!("{}, natively {}", found["limits"], self.limits).into())
