@@ -165,7 +165,7 @@ function drawMarks() {
 
 function drawLosses() {
     const canvas = get("losses"), picture = canvas.getContext("2d");
-    const { width, height } = canvas, [left, bottom, top] = [64, 36, 14];
+    const { width, height } = canvas, [left, bottom, top] = [76, 36, 14];
     picture.clearRect(0, 0, width, height);
     const shown = losses.flatMap((row) => [row[2], row[3]]).filter((value) => value > 0 && Number.isFinite(value));
     if (!shown.length) return;
