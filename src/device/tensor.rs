@@ -7,7 +7,7 @@ use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
 
 use super::Device;
 use crate::engine::cpu::{self, Interpreter};
-use crate::engine::gpu::{Gpu, Lease, Plan, View};
+use crate::engine::gpu::{Gpu, Plan, TensorMemory, View};
 use crate::error::{Error, Result};
 use crate::ir::{DType, Form, Op, Program, Slot, StepEntry};
 use crate::numeric::check_memory;
@@ -65,7 +65,7 @@ impl PendingCheck {
 enum Storage {
     Numbers(HostValues),
     Indices(Arc<Vec<u32>>),
-    Gpu(Gpu, View, Option<Arc<Lease>>),
+    Gpu(Gpu, View, Option<Arc<TensorMemory>>),
 }
 
 impl Storage {

@@ -30,7 +30,7 @@ pub use choice::{Choices, Class, Fusion, MatMul};
 pub(crate) use identity::DeviceId;
 pub use memory::{Region, View};
 pub use plan::{ColdKernel, ColdStart, Dispatch, MemoryUse, Plan, Profile, ProfileRow};
-pub(crate) use pool::Lease;
+pub(crate) use pool::TensorMemory;
 pub(crate) use snapshot::{Snapshots, WeightsAt};
 pub use texture::{TextureCopy, sources as texture_kernels};
 pub use tuning::Tuning;

@@ -55,13 +55,13 @@ impl Free {
 /// Work that was submitted is done in order, so what is submitted later may write there at once. Work that is recorded
 /// may be submitted after that: memory that a recording can have seen is not used again.
 #[derive(Debug)]
-pub(crate) struct Lease {
+pub(crate) struct TensorMemory {
     buffer: wgpu::Buffer,
     pool: Arc<Pool>,
     is_exposed: AtomicBool,
 }
 
-impl Lease {
+impl TensorMemory {
     /// Returns whether it is of the memory of a region.
     pub(crate) fn is_of(&self, region: &Region) -> bool {
         self.buffer == region.buffer
@@ -73,7 +73,7 @@ impl Lease {
     }
 }
 
-impl Drop for Lease {
+impl Drop for TensorMemory {
     fn drop(&mut self) {
         if !*self.is_exposed.get_mut() {
             self.pool.free().give(self.buffer.clone());
@@ -83,9 +83,9 @@ impl Drop for Lease {
 
 impl Gpu {
     /// The lease of a tensor's memory, a whole buffer.
-    pub(crate) fn lease(&self, region: &Region) -> Arc<Lease> {
+    pub(crate) fn lease(&self, region: &Region) -> Arc<TensorMemory> {
         let (buffer, pool) = (region.buffer.clone(), self.shared.pool.clone());
-        Arc::new(Lease { buffer, pool, is_exposed: AtomicBool::new(false) })
+        Arc::new(TensorMemory { buffer, pool, is_exposed: AtomicBool::new(false) })
     }
 
     /// Memory for `len` words, with whatever was there before; zeros if it is new.
