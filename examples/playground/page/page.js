@@ -285,8 +285,8 @@ async function connect() {
         get("device").textContent = `Trains on ${name}`;
         hasGpu = true;
     } catch (error) {
-        if (error.message) console.warn(error.message);
-        get("device").textContent = "This browser offers no WebGPU, so the page trains on the CPU reference.";
+        const why = error.message ? `The GPU cannot be used (${error.message})` : "This browser offers no WebGPU";
+        get("device").textContent = `${why}, so the page trains on the CPU reference.`;
         get("engine").querySelector("[value=gpu]").disabled = true;
     }
 }
@@ -296,7 +296,7 @@ palette = colours();
 playground = new Playground();
 for (const list of ["data", "activation", "optimizer"]) options(field(list), names(list), list === "data" ? "" : list);
 options(field("loss"), ["", ...names("loss of classes"), ...names("loss of a curve")]);
-get("brush").replaceChildren(...palette.map((_, index) => new Option(`Class ${index + 1}`, index)), new Option("Curve", ""));
+get("brush").replaceChildren(...palette.map((_, index) => new Option(`Class ${index}`, index)), new Option("Curve", ""));
 await connect();
 read(location.hash);
 listen();
