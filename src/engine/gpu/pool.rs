@@ -103,14 +103,15 @@ mod tests {
     use super::MOST;
     use crate::engine::gpu::Gpu;
     use crate::engine::gpu::requirements::noop_gpu;
+    use crate::error::Result;
 
-    fn gpu() -> Gpu {
-        noop_gpu(wgpu::DeviceType::Cpu, &wgpu::Limits::default()).unwrap()
+    fn gpu() -> Result<Gpu> {
+        noop_gpu(wgpu::DeviceType::Cpu, &wgpu::Limits::default())
     }
 
     #[test]
     fn memory_goes_to_the_next_tensor_of_its_size_unless_a_recording_can_have_seen_it() {
-        let gpu = gpu();
+        let gpu = gpu().unwrap();
         let first = gpu.pooled("a", 100).unwrap();
         drop(gpu.lease(&first));
         assert_ne!(gpu.pooled("b", 200).unwrap().buffer, first.buffer);
@@ -124,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_pool_keeps_a_bounded_number_of_bytes_and_gives_all_back() {
-        let gpu = gpu();
+        let gpu = gpu().unwrap();
         let len = 8 << 20;
         let regions: Vec<_> = (0..20).map(|_| gpu.pooled("a", len).unwrap()).collect();
         regions.iter().for_each(|region| drop(gpu.lease(region)));
