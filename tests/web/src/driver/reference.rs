@@ -1,5 +1,7 @@
 //! What the native adapter computes.
 
+use std::time::Instant;
+
 use pollster::block_on;
 use serde_json::Value;
 use wgrad::prelude::*;
@@ -13,8 +15,8 @@ const BOUNDS: [f64; 2] = [1e-4, 0.05];
 /// The native runs.
 pub(crate) struct Reference {
     gpu: Gpu,
-    /// By the name of the check.
-    runs: Vec<(String, Losses)>,
+    /// By the name of the check, each with its seconds.
+    runs: Vec<(String, Losses, f64)>,
     /// A checkpoint for the browser to resume from.
     pub checkpoint: Vec<u8>,
     /// The losses after it.
@@ -27,7 +29,9 @@ impl Reference {
         let mut runs = Vec::new();
         for (net, fused) in Net::ALL.iter().flat_map(|net| [(*net, true), (*net, false)]) {
             let name = format!("{}, {}", net.name(), if fused { "fused" } else { "op by op" });
-            runs.push((name, block_on(net.train(&gpu, fused))?));
+            let begin = Instant::now();
+            let losses = block_on(net.train(&gpu, fused))?;
+            runs.push((name, losses, begin.elapsed().as_secs_f64()));
         }
         let (checkpoint, after) = block_on(runs::checkpoint(&gpu))?;
         let limits = format!("{:?}", Gpu::required_limits(&Net::Digits.program()?)?);
@@ -41,13 +45,14 @@ impl Reference {
         found: &Value,
         sent: Option<&[u8]>,
     ) -> Outcome<String> {
-        if let Some((_, own)) = self.runs.iter().find(|(run, _)| run == name) {
+        if let Some((_, own, seconds)) = self.runs.iter().find(|(run, ..)| run == name) {
             let (first, last) = (numbers(&found["first"])?, found["last"].as_f64());
             let first = difference(&first, &own.first, BOUNDS[0])?;
             let last = last.ok_or("there is no last loss")?;
             let end = difference(&[last], &[own.last], BOUNDS[1])?;
             let ends = format!("{last:.5}, natively {:.5} ({:.2} %)", own.last, 100.0 * end);
-            return Ok(format!("first steps within {first:.0e}; at the end {ends}"));
+            let text = format!("first steps within {first:.0e}; at the end {ends}");
+            return Ok(format!("{text}; natively {seconds:.1} s"));
         }
         match name {
             "checkpoint in" => {
