@@ -285,8 +285,8 @@ async function connect() {
         get("device").textContent = `Trains on ${name}`;
         hasGpu = true;
     } catch (error) {
-        const why = error.message ? `The GPU cannot be used (${error.message})` : "This browser offers no WebGPU";
-        get("device").textContent = `${why}, so the page trains on the CPU reference.`;
+        get("device").textContent = "This browser offers no WebGPU that works here, so the page trains on the CPU reference.";
+        get("device").title = error.message;
         get("engine").querySelector("[value=gpu]").disabled = true;
     }
 }
