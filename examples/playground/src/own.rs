@@ -5,6 +5,7 @@ use wgrad::ndarray::{Array2, Axis};
 use wgrad::prelude::*;
 
 use crate::Result;
+use crate::paint::COLOURS;
 use crate::sets::REACH;
 
 /// Reads rows of `x,y,class`, which are points of classes, or of `x,y`, which are those of a curve. A first row without
@@ -29,11 +30,14 @@ pub fn read(text: &str) -> Result<Dataset> {
     let (inputs, targets) = data.into_parts();
     let targets = match targets {
         Targets::Values(values) => Targets::Values(into_picture(values)),
-        Targets::Classes { labels, classes } if classes <= 6 => {
+        Targets::Classes { labels, classes } if classes <= COLOURS.len() => {
             Targets::Classes { labels, classes: classes.max(2) }
         }
         Targets::Classes { classes, .. } => {
-            return Err(format!("the page has colours for 6 classes, not for {classes}").into());
+            let most = COLOURS.len();
+            return Err(
+                format!("the page has colours for {most} classes, not for {classes}").into()
+            );
         }
     };
     let data = Dataset::new(into_picture(inputs), targets)?;

@@ -43,7 +43,7 @@ pub fn names(list: &str) -> Vec<String> {
     all.into_iter().map(str::to_string).collect()
 }
 
-/// The formula of a loss.
+/// The formula of an entry of a list.
 #[wasm_bindgen]
 pub fn formula(list: &str, name: &str) -> String {
     let formula = match list {
@@ -114,14 +114,14 @@ pub struct Playground {
 
 #[wasm_bindgen]
 impl Playground {
-    /// Opens the page's GPU, which draws on these canvases.
+    /// Creates a page without a GPU or a run.
     #[wasm_bindgen(constructor)]
     #[allow(clippy::new_without_default, reason = "only the page makes one")]
     pub fn new() -> Self {
         Self { stage: None, run: None }
     }
 
-    /// Opens the GPU, and gives its name.
+    /// Opens the GPU, which draws on these canvases, and gives its name.
     pub async fn connect(
         &mut self,
         field: HtmlCanvasElement,

@@ -112,7 +112,7 @@ impl Settings {
         let Targets::Classes { labels, classes } = data.targets() else { return Ok(data.clone()) };
         let no = match &self.loss(false).entry().kind {
             LossKind::Elementwise(map) if map.domain[1] == Domain::Sign => -1.0,
-            LossKind::Row(_) if takes_classes(&self.loss(false)) => return Ok(data.clone()),
+            LossKind::Row(_) if self.loss(false).takes_classes() => return Ok(data.clone()),
             _ => 0.0,
         };
         let value = |(row, class)| if labels[row] == class as u32 { 1.0 } else { no };
@@ -191,10 +191,6 @@ pub fn losses(is_curve: bool) -> impl Iterator<Item = &'static str> {
         .map(|loss| loss.name())
 }
 
-fn takes_classes(loss: &Loss) -> bool {
-    loss.takes_classes()
-}
-
 /// Returns whether a network of real outputs, or with the last layer that [`output`] gives, learns this by the loss.
 fn suits(loss: &Loss, is_curve: bool) -> bool {
     match &loss.entry().kind {
@@ -204,7 +200,7 @@ fn suits(loss: &Loss, is_curve: bool) -> bool {
             _ => false,
         },
         LossKind::Row(row) => {
-            !is_curve && row.inputs == 1 && (takes_classes(loss) || output(loss).is_some())
+            !is_curve && row.inputs == 1 && (loss.takes_classes() || output(loss).is_some())
         }
         _ => false,
     }
