@@ -65,6 +65,9 @@
 //! # Ok::<(), wgrad::Error>(())
 //! ```
 //!
+//! The feature `threads`, a default, runs large ops of the CPU engine on the threads of rayon's current pool; no result
+//! depends on their number. The feature `npz` reads archives of NumPy arrays.
+//!
 //! The feature `tracing` opens spans of the crate of that name, of target `wgrad`: `fit`, `epochs`, `validation`,
 //! `steps` of the CPU reference, and `submit`, `read back` and `compile` of a GPU.
 //!

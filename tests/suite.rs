@@ -35,6 +35,7 @@ mod snapshots;
 mod spans;
 mod support;
 mod sweeps;
+mod threads;
 mod tolerance;
 mod training;
 mod transforms;

@@ -67,11 +67,15 @@ def run_torch():
         training([1, 64, 64, 1], 1000, nn.MSELoss(), sine, name="sine step")
         classes = torch.randint(0, 10, (128,))
         training([64, 64, 10], 128, nn.CrossEntropyLoss(), classes, name="digits step")
+        training([784, 512, 128, 10], 128, nn.CrossEntropyLoss(), classes, name="wide step")
         for side in SIDES:
             a, b = (torch.randn(side, side, device=device) for _ in range(2))
             report(library, f"matmul {side}", seconds(lambda: a @ b, wait))
         x = torch.randn(4 << 20, device=device)
-        report(library, "gelu 4 M", seconds(lambda: torch.nn.functional.gelu(x), wait))
+        for name in ("gelu", "relu", "sigmoid", "tanh", "silu", "softplus", "elu", "mish", "exp", "sin", "softsign"):
+            f = getattr(torch, name, None) or getattr(torch.nn.functional, name)
+            name = {"exp": "exponential", "sin": "sine"}.get(name, name)
+            report(library, f"{name} 4 M", seconds(lambda f=f: f(x), wait))
         for tensors in (1, 1000):
             params = [torch.randn((1 << 20) // tensors, device=device) for _ in range(tensors)]
             for param in params:

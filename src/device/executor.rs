@@ -222,10 +222,7 @@ impl Executor {
         match (self, weights) {
             (Self::Cpu(interpreter, rule), Weights::Cpu(weights)) => {
                 let _span = span!("steps", count = steps).entered();
-                for _ in 0..steps {
-                    let entry = interpreter.due(&**rule);
-                    interpreter.run(weights, &entry)?;
-                }
+                interpreter.run_due(steps, weights, &**rule)?;
                 Ok(interpreter.take_records().into_iter().map(padded).collect())
             }
             (Self::Gpu(plan), Weights::Gpu(_)) => {

@@ -81,8 +81,8 @@ impl Storage {
 struct HostValues(Arc<RwLock<Arc<Vec<f32>>>>);
 
 impl HostValues {
-    fn new(values: Vec<f32>) -> Self {
-        Self(Arc::new(RwLock::new(Arc::new(values))))
+    fn new(values: Arc<Vec<f32>>) -> Self {
+        Self(Arc::new(RwLock::new(values)))
     }
 
     /// The values as they are now. A panic elsewhere leaves them whole, so a poisoned lock is not an error.
@@ -290,7 +290,7 @@ impl Device {
         check_memory("tensor", shape.len() as u64 * 4)?;
         let numbers: Vec<f32> = array.iter().copied().collect();
         let place = match self {
-            Self::Cpu => Storage::Numbers(HostValues::new(numbers)),
+            Self::Cpu => Storage::Numbers(HostValues::new(Arc::new(numbers))),
             Self::Gpu(gpu) => Storage::made(gpu, gpu.view(shape, bytemuck::cast_slice(&numbers))?),
         };
         Ok(Tensor { shape, dtype: DType::F32, largest: [None; 2], place, doubt: None })
@@ -429,19 +429,18 @@ fn run_cpu(
     slots: &[Slot],
     outputs: &[Slot],
 ) -> Result<Vec<Storage>> {
-    // The outputs are copied out.
-    check_memory("op", program.bytes().saturating_mul(2))?;
+    check_memory("op", program.bytes())?;
     let mut interpreter = Interpreter::<f32>::new(program);
     for (input, slot) in inputs.iter().zip(slots) {
         match &input.place {
-            Storage::Numbers(numbers) => interpreter.write(*slot, &numbers.now())?,
+            Storage::Numbers(numbers) => interpreter.lend(*slot, numbers.now())?,
             Storage::Indices(indices) => interpreter.write_indices(*slot, indices)?,
             Storage::Gpu(..) => return Err(other_device(interpreter.program())),
         }
     }
     interpreter.run(&mut cpu::InterpreterWeights::default(), &StepEntry::rows(ALL_ROWS))?;
     let place = |slot: &Slot| match interpreter.program().slot(*slot)?.dtype {
-        DType::F32 => Ok(Storage::Numbers(HostValues::new(interpreter.read(*slot)?.to_vec()))),
+        DType::F32 => Ok(Storage::Numbers(HostValues::new(interpreter.shared(*slot)?))),
         DType::U32 => Ok(Storage::Indices(Arc::new(interpreter.read_indices(*slot)?.to_vec()))),
     };
     outputs.iter().map(place).collect()

@@ -1,5 +1,7 @@
 //! The memory of the CPU reference while an op runs.
 
+use std::sync::Arc;
+
 use super::InterpreterWeights;
 use crate::error::{Error, Result};
 use crate::ir::{DType, Place, Program, Slot, StepEntry};
@@ -10,7 +12,7 @@ pub(crate) struct Memory<'a, F> {
     pub program: &'a Program,
     /// The values of the step.
     pub entry: &'a StepEntry,
-    pub values: &'a mut Vec<Vec<F>>,
+    pub values: &'a mut Vec<Arc<Vec<F>>>,
     pub indices: &'a mut Vec<Vec<u32>>,
     pub weights: &'a mut InterpreterWeights<F>,
     pub progress: &'a mut Progress,
@@ -47,7 +49,7 @@ impl<F: Real> Memory<'_, F> {
         let place = match self.program.slot(slot)?.place {
             Place::Param(index) => self.weights.params.get_mut(index),
             Place::Grad(index) => self.weights.grads.get_mut(index),
-            Place::Input | Place::Value => self.values.get_mut(slot.0),
+            Place::Input | Place::Value => self.values.get_mut(slot.0).map(Arc::make_mut),
             Place::Alias(base) => return self.place(base),
         };
         place.ok_or_else(|| no_memory(self.program, slot))
@@ -61,7 +63,7 @@ impl<F: Real> Memory<'_, F> {
         let place = match self.program.slot(slot)?.place {
             Place::Param(index) => self.weights.params.get(index),
             Place::Grad(index) => self.weights.grads.get(index),
-            Place::Input | Place::Value => self.values.get(slot.0),
+            Place::Input | Place::Value => self.values.get(slot.0).map(Arc::as_ref),
             Place::Alias(base) => return self.read(base),
         };
         place.map(Vec::as_slice).ok_or_else(|| no_memory(self.program, slot))
@@ -76,6 +78,21 @@ impl<F: Real> Memory<'_, F> {
         let mut buffer = std::mem::take(self.place(out)?);
         let outcome = f(self, &mut buffer);
         *self.place(out)? = buffer;
+        outcome
+    }
+
+    /// As [`Memory::write`] for several outputs.
+    pub(crate) fn write_all(
+        &mut self,
+        outs: &[Slot],
+        f: impl FnOnce(&Self, &mut [Vec<F>]) -> Result<()>,
+    ) -> Result<()> {
+        let take = |&out: &Slot| self.place(out).map(std::mem::take);
+        let mut buffers = outs.iter().map(take).collect::<Result<Vec<_>>>()?;
+        let outcome = f(self, &mut buffers);
+        for (out, buffer) in outs.iter().zip(buffers) {
+            *self.place(*out)? = buffer;
+        }
         outcome
     }
 

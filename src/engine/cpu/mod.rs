@@ -20,11 +20,16 @@ pub(crate) use memory::Memory;
 use memory::Progress;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::ir::{DType, ParamInfo, Place, Program, Slot, StepEntry, StepRule};
+use crate::ir::{DType, ParamInfo, Place, Program, Slot, SlotInfo, StepEntry, StepRule};
 use crate::spec::optimizer::Layout;
 use crate::spec::{Optimizer, Real};
+use crate::threads;
+
+/// The bytes of a program's values and parameters from which on some of its ops may be worth several threads.
+const LARGE: u64 = 1 << 18;
 
 /// Parameters, their gradients and the optimizer's state, shared by the programs of one network.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -84,7 +89,8 @@ impl<F> InterpreterWeights<F> {
 #[derive(Debug)]
 pub struct Interpreter<F> {
     program: Program,
-    values: Vec<Vec<F>>,
+    /// Shared with the tensors that they were taken from, until they are written to.
+    values: Vec<Arc<Vec<F>>>,
     indices: Vec<Vec<u32>>,
     progress: Progress,
 }
@@ -94,13 +100,13 @@ impl<F: Real> Interpreter<F> {
     pub fn new(program: Program) -> Self {
         // The memory of parameters and gradients is in the weights.
         let sized = |wanted: DType| {
-            move |slot: &crate::ir::SlotInfo| {
+            move |slot: &SlotInfo| {
                 let own = matches!(slot.place, Place::Input | Place::Value) && slot.dtype == wanted;
                 if own { slot.shape.len() } else { 0 }
             }
         };
-        let values =
-            program.slots().iter().map(sized(DType::F32)).map(|len| vec![F::zero(); len]).collect();
+        let zeros = |len| Arc::new(vec![F::zero(); len]);
+        let values = program.slots().iter().map(sized(DType::F32)).map(zeros).collect();
         let indices =
             program.slots().iter().map(sized(DType::U32)).map(|len| vec![0; len]).collect();
         Self { program, values, indices, progress: Progress::default() }
@@ -148,7 +154,7 @@ impl<F: Real> Interpreter<F> {
     /// [`Error::Shape`] if there are more values than the slot holds.
     pub fn write(&mut self, slot: Slot, data: &[F]) -> Result<()> {
         let info = self.program.slot(slot)?.clone();
-        write(&info, self.values.get_mut(info.base(slot).0), data)
+        write(&info, self.values.get_mut(info.base(slot).0).map(Arc::make_mut), data)
     }
 
     /// Writes indices to a slot.
@@ -166,7 +172,24 @@ impl<F: Real> Interpreter<F> {
     /// [`Error::Unsupported`] for a slot of another program.
     pub fn read(&self, slot: Slot) -> Result<&[F]> {
         let base = self.program.slot(slot)?.base(slot);
-        Ok(self.values.get(base.0).map(Vec::as_slice).unwrap_or_default())
+        Ok(self.values.get(base.0).map(|values| values.as_slice()).unwrap_or_default())
+    }
+
+    /// Gives a slot values that others have, too.
+    pub(crate) fn lend(&mut self, slot: Slot, values: Arc<Vec<F>>) -> Result<()> {
+        let info = self.program.slot(slot)?;
+        let base = info.base(slot);
+        match self.values.get_mut(base.0).filter(|_| values.len() == info.shape.len()) {
+            Some(place) => *place = values,
+            None => return Err(wrong_len(info, values.len())),
+        }
+        Ok(())
+    }
+
+    /// The values of a slot, shared.
+    pub(crate) fn shared(&self, slot: Slot) -> Result<Arc<Vec<F>>> {
+        let base = self.program.slot(slot)?.base(slot);
+        Ok(self.values.get(base.0).cloned().unwrap_or_default())
     }
 
     /// The indices of a slot.
@@ -185,6 +208,33 @@ impl<F: Real> Interpreter<F> {
     /// not belong to the program.
     pub fn run(&mut self, weights: &mut InterpreterWeights<F>, entry: &StepEntry) -> Result<()> {
         self.run_until(self.program.ops().len(), weights, entry)
+    }
+
+    /// Runs steps by a rule.
+    ///
+    /// # Errors
+    /// As [`Interpreter::run`].
+    #[doc(hidden)]
+    pub fn run_steps(
+        &mut self,
+        steps: u64,
+        weights: &mut InterpreterWeights<F>,
+        rule: impl Fn(u64) -> StepEntry + Sync,
+    ) -> Result<()> {
+        self.run_due(steps, weights, &rule)
+    }
+
+    /// As [`Interpreter::run_steps`], for any rule.
+    pub(crate) fn run_due(
+        &mut self,
+        steps: u64,
+        weights: &mut InterpreterWeights<F>,
+        rule: &(impl StepRule + Sync + ?Sized),
+    ) -> Result<()> {
+        let params = self.program.params().iter().map(|param| param.shape.len() as u64 * 4);
+        let is_large = self.program.bytes() + params.sum::<u64>() >= LARGE;
+        let mut run = || (0..steps).try_for_each(|_| self.run(weights, &self.due(rule)));
+        if is_large { threads::in_pool(run) } else { run() }
     }
 
     /// Runs the first `ops` ops once, to compare an engine with the reference op by op.
@@ -230,16 +280,13 @@ impl<F: Real> Interpreter<F> {
     }
 }
 
-fn write<T: Copy>(
-    info: &crate::ir::SlotInfo,
-    place: Option<&mut Vec<T>>,
-    data: &[T],
-) -> Result<()> {
-    let wrong = || {
-        let message = format!("{} values for '{}' of shape {}", data.len(), info.name, info.shape);
-        Error::shape("write", message)
-    };
-    let place = place.and_then(|place| place.get_mut(..data.len())).ok_or_else(wrong)?;
-    place.copy_from_slice(data);
+fn write<T: Copy>(info: &SlotInfo, place: Option<&mut Vec<T>>, data: &[T]) -> Result<()> {
+    let place = place.and_then(|place| place.get_mut(..data.len()));
+    place.ok_or_else(|| wrong_len(info, data.len()))?.copy_from_slice(data);
     Ok(())
+}
+
+fn wrong_len(info: &SlotInfo, len: usize) -> Error {
+    let message = format!("{len} values for '{}' of shape {}", info.name, info.shape);
+    Error::shape("write", message)
 }

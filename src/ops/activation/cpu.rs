@@ -5,8 +5,9 @@ use crate::engine::cpu::Memory;
 use crate::error::{Error, Result};
 use crate::random::Key;
 use crate::shape::Shape;
-use crate::spec::activation::{ActivationKind, Order, ParametricKind};
+use crate::spec::activation::{ActivationKind, Map, Order, ParametricKind};
 use crate::spec::{Activation, Real};
+use crate::threads;
 
 impl ActivationOp {
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
@@ -14,11 +15,16 @@ impl ActivationOp {
             Self::Forward { f, key, x, out } => {
                 let shape = memory.program.shape(*x)?;
                 let draw = NoiseSource { key: *key, step: memory.progress.step as u32 };
-                // In place, the input is moved out together with the output, so it is copied before.
-                let own = if x == out { Some(memory.read(*x)?.to_vec()) } else { None };
+                let in_place = x == out;
                 memory.write(*out, |memory, out| {
-                    let x = own.as_deref().map_or_else(|| memory.read(*x), Ok)?;
-                    forward(f, draw, shape, x, out);
+                    match (in_place, f.map::<F>()) {
+                        (false, _) => forward(f, draw, shape, memory.read(*x)?, out),
+                        (true, Some(map)) => map_in_place(f, map, out),
+                        (true, None) => {
+                            let x = out.to_vec();
+                            forward(f, draw, shape, &x, out);
+                        }
+                    }
                     Ok(())
                 })
             }
@@ -60,6 +66,22 @@ impl ActivationOp {
     }
 }
 
+/// The number of elements that are copied at once.
+const BLOCK: usize = 1024;
+
+/// Applies an elementwise activation to its own output.
+fn map_in_place<F: Real>(f: &Activation, map: &Map<F>, out: &mut [F]) {
+    let values = f.values_as();
+    threads::split(out.len(), 1, (out, &mut [(); 0]), |_, out, _| {
+        let mut copy = [F::zero(); BLOCK];
+        for out in out.chunks_mut(BLOCK) {
+            let x = copy.split_at_mut(out.len()).0;
+            x.copy_from_slice(out);
+            (map.forward)(&values, x, out);
+        }
+    });
+}
+
 /// The source of an op's random numbers.
 #[derive(Clone, Copy)]
 struct NoiseSource {
@@ -92,7 +114,9 @@ fn forward<F: Real>(f: &Activation, draw: NoiseSource, shape: Shape, x: &[F], ou
     let scores = draw.scores(x);
     let x = scores.as_deref().unwrap_or(x);
     match rows(f, shape) {
-        None => f.forward(shape.cols(), x, out),
+        None => in_pieces(f, shape, out, |cols, first, out| {
+            f.forward(cols, x.get(first..).unwrap_or_default(), out);
+        }),
         Some(rows) => {
             let mut row = (vec![F::zero(); rows.len], vec![F::zero(); rows.out_len]);
             for start in rows.starts() {
@@ -102,6 +126,24 @@ fn forward<F: Real>(f: &Activation, draw: NoiseSource, shape: Shape, x: &[F], ou
             }
         }
     }
+}
+
+/// Calls `work` with the length of a row, an element's number and the part of the output from that element on: for pieces
+/// of the output, unless the length of rows changes.
+fn in_pieces<F: Real>(
+    f: &Activation,
+    shape: Shape,
+    out: &mut [F],
+    work: impl Fn(usize, usize, &mut [F]) + Sync,
+) {
+    let cols = shape.cols();
+    let (len, cost) = match f.entry().kind {
+        ActivationKind::Elementwise(_) => (1, 1),
+        ActivationKind::Row(_) => (cols.max(1), 4 * cols),
+        _ => (out.len().max(1), out.len()),
+    };
+    let items = out.len() / len;
+    threads::split(items, cost, (out, &mut [(); 0]), |first, out, _| work(cols, first * len, out));
 }
 
 fn backward<F: Real>(
@@ -123,7 +165,10 @@ fn backward<F: Real>(
     let scores = draw.scores(saved);
     let saved = scores.as_deref().unwrap_or(saved);
     match rows(f, shape) {
-        None => f.backward(shape.cols(), saved, grad_out, out),
+        None => in_pieces(f, shape, out, |cols, first, out| {
+            let [saved, grad_out] = [saved, grad_out].map(|x| x.get(first..).unwrap_or_default());
+            f.backward(cols, saved, grad_out, out);
+        }),
         Some(rows) => {
             let mut row = [rows.len, rows.out_len, rows.len].map(|len| vec![F::zero(); len]);
             let [saved_row, grad_row, out_row] = &mut row;

@@ -1,7 +1,7 @@
 //! The CPU reference.
 
 use ndarray::linalg::general_mat_mul;
-use ndarray::{ArrayView2, ArrayViewMut2};
+use ndarray::{ArrayView2, ArrayViewMut2, Axis};
 
 use super::LinearOp;
 use crate::engine::cpu::Memory;
@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::ir::{Form, Product};
 use crate::shape::Shape;
 use crate::spec::Real;
+use crate::threads;
 
 impl LinearOp {
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
@@ -66,12 +67,38 @@ fn one_matmul<F: Real>(
         Form::NT => (a, b.reversed_axes()),
         Form::TN => (a.reversed_axes(), b),
     };
-    if a.ncols() == 0 {
+    if k == 0 {
         out.fill(F::zero());
     } else {
-        general_mat_mul(F::one(), &a, &b, F::zero(), &mut out);
+        let is_large = m * k * n / LEAST >= threads::least_pieces();
+        in_parts(a, b, out, if is_large { threads::workers() } else { 1 });
     }
     Ok(())
+}
+
+/// The multiply-adds of a product that take as long as [`threads::split`]'s pieces.
+const LEAST: usize = 1 << 22;
+
+/// Computes a product in as many parts of its longer side, at the same time.
+fn in_parts<F: Real>(
+    a: ArrayView2<'_, F>,
+    b: ArrayView2<'_, F>,
+    mut out: ArrayViewMut2<'_, F>,
+    parts: usize,
+) {
+    let (m, n) = out.dim();
+    if parts < 2 {
+        return general_mat_mul(F::one(), &a, &b, F::zero(), &mut out);
+    }
+    // Whole tiles of the micro-kernels, up to which the parts differ by one.
+    let first = parts / 2;
+    let half = |side: usize| (side * first / parts).next_multiple_of(16).min(side);
+    let axis = Axis(usize::from(n > m));
+    let at = half(m.max(n));
+    let (out, rest) = out.split_at(axis, at);
+    let ((a, a_rest), (b, b_rest)) =
+        if n > m { ((a, a), b.split_at(axis, at)) } else { (a.split_at(axis, at), (b, b)) };
+    threads::join(|| in_parts(a, b, out, first), || in_parts(a_rest, b_rest, rest, parts - first));
 }
 
 /// Computes products with a side of length 1 by plain passes over the rows: there, packing tiles costs more than it

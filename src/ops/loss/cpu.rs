@@ -5,26 +5,28 @@ use crate::engine::cpu::Memory;
 
 use crate::error::{Error, Result};
 use crate::ir::{DType, LossInputs, Program, Slot};
-use crate::numeric::{count, reciprocal, tree_sum};
+use crate::numeric::{count, reciprocal, sum, sum_of};
 use crate::ops::loss::{LossLayout, has_weighted_mean};
 use crate::shape::Shape;
 use crate::spec::loss::ctc::Sequence;
-use crate::spec::loss::{MapInputs, RowTarget, RowView, TargetForm};
+use crate::spec::loss::{LossMap, MapInputs, Row, RowTarget, RowView, TargetForm};
 use crate::spec::registry::Values;
 use crate::spec::{Loss, Real, Reduction};
+use crate::threads;
+
+/// The number of elements that pass after pass goes over while they are in the nearest cache.
+const BLOCK: usize = 1024;
 
 impl LossOp {
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
         match self {
             Self::Loss { loss, reduction, inputs, value, gradients } => {
-                for (input, gradient) in gradients.iter().enumerate() {
-                    memory.write(*gradient, |memory, out| {
-                        let batch = memory.batch(loss, *reduction, inputs)?;
-                        batch.gradient(input, out)
-                    })?;
-                }
-                memory
-                    .write(*value, |memory, out| memory.batch(loss, *reduction, inputs)?.value(out))
+                let outs: Vec<Slot> = std::iter::once(value).chain(gradients).copied().collect();
+                memory.write_all(&outs, |memory, outs| {
+                    let batch = memory.batch(loss, *reduction, inputs)?;
+                    outs.split_first_mut()
+                        .map_or(Ok(()), |(value, slopes)| batch.run(value, slopes))
+                })
             }
             Self::RowWeights { target, class_weight, classes, ignored, reduction, out } => memory
                 .write(*out, |memory, out| {
@@ -258,31 +260,157 @@ impl<F: Real> Batch<'_, F> {
         weights.get(index).copied().unwrap_or(F::zero())
     }
 
-    fn weighted_terms(&self) -> Vec<F> {
-        let mut terms = vec![F::zero(); self.terms()];
+    /// Computes the value and the gradient with respect to each input.
+    pub(crate) fn run(&self, value: &mut [F], gradients: &mut [Vec<F>]) -> Result<()> {
         if self.loss.is_sequence() {
-            let log_probs = self.log_probs();
-            for (sequence, place) in self.sequences(&log_probs).zip(&mut terms) {
-                let infinite = |term: f64| term.is_infinite() && self.drops_infinite();
-                let term = Some(sequence.run(None)).filter(|term| !infinite(*term)).unwrap_or(0.0);
-                *place = F::of(term / self.labels(&sequence));
-            }
+            self.run_sequences(value, gradients)
         } else if let Some(map) = self.loss.map::<F>() {
-            self.by_column(&mut terms, |values, inputs, out| (map.terms)(values, inputs, out));
-            self.keep_nans(&mut terms);
+            self.run_map(map, value, gradients)
         } else if let Some(pass) = self.loss.row::<F>() {
-            let values = self.loss.values_as();
-            for (row, term) in terms.iter_mut().enumerate() {
+            self.run_rows(*pass, value, gradients)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Multiplies terms by their weights, the first of which is the term of the given number.
+    fn apply_weights(&self, first: usize, terms: &mut [F]) {
+        if self.weight.is_some() {
+            (first..).zip(terms).for_each(|(i, term)| *term = *term * self.weight(i));
+        }
+    }
+
+    fn run_map(&self, map: &LossMap<F>, value: &mut [F], gradients: &mut [Vec<F>]) -> Result<()> {
+        let count = self.terms();
+        let scale = self.upstream * self.factor();
+        for (input, out) in gradients.iter_mut().enumerate() {
+            let out = self.active(out, count)?;
+            threads::split(count, 1, (out, &mut [(); 0]), |first, out, _| {
+                for (first, out) in (first..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
+                    self.by_column(first, out, |values, inputs, out| {
+                        (map.gradient)(values, inputs, input, out);
+                    });
+                    self.keep_nans(first, out);
+                    out.iter_mut().for_each(|slope| *slope = scale * *slope);
+                    self.apply_weights(first, out);
+                }
+            });
+        }
+        let terms = |first: usize, out: &mut [F]| {
+            self.by_column(first, out, |values, inputs, out| (map.terms)(values, inputs, out));
+            self.keep_nans(first, out);
+            self.apply_weights(first, out);
+        };
+        if self.reduction == Reduction::None {
+            let out = self.active(value, count)?;
+            threads::split(count, 1, (out, &mut [(); 0]), |first, out, _| terms(first, out));
+            return Ok(());
+        }
+        let factor = self.factor();
+        let mut sums = vec![F::zero(); count.div_ceil(BLOCK)];
+        threads::split(sums.len(), BLOCK, (&mut sums, &mut [(); 0]), |first, sums, _| {
+            for (block, place) in (first..).zip(sums) {
+                let mut buffer = [F::zero(); BLOCK];
+                let out = buffer.split_at_mut(BLOCK.min(count - block * BLOCK)).0;
+                terms(block * BLOCK, out);
+                *place = sum_of(out, |_, term| term * factor);
+            }
+        });
+        value.fill(sum(&sums));
+        Ok(())
+    }
+
+    fn run_rows(&self, pass: Row<F>, value: &mut [F], gradients: &mut [Vec<F>]) -> Result<()> {
+        let (count, cols) = (self.terms(), self.layout.cols);
+        let mut terms = vec![F::zero(); count];
+        for (input, out) in gradients.iter_mut().enumerate() {
+            if self.layout.inner == 1 {
+                let out = self.active(out, count * cols)?;
+                self.each_row(pass, Some(input), &mut terms, out);
+                continue;
+            }
+            out.fill(F::zero());
+            let mut slopes = vec![F::zero(); count * cols];
+            self.each_row(pass, Some(input), &mut terms, &mut slopes);
+            for (row, slopes) in slopes.chunks(cols.max(1)).enumerate() {
+                for (col, &slope) in slopes.iter().enumerate() {
+                    *out.get_mut(self.place(row, col)).ok_or_else(|| self.no_room())? = slope;
+                }
+            }
+        }
+        if gradients.is_empty() {
+            self.each_row(pass, None, &mut terms, &mut []);
+        }
+        self.reduce(terms, value)
+    }
+
+    /// Computes the term of each row, and the scaled derivatives with respect to an input.
+    fn each_row(&self, pass: Row<F>, input: Option<usize>, terms: &mut [F], slopes: &mut [F]) {
+        let (values, cols) = (self.loss.values_as(), self.layout.cols);
+        let scale = self.upstream * self.factor();
+        threads::split(terms.len(), 4 * cols, (terms, slopes), |first, terms, slopes| {
+            let mut slopes = slopes.chunks_mut(cols.max(1));
+            for (row, term) in (first..).zip(terms) {
                 let gathered = self.gather(row);
                 let view = self.view(row, &gathered);
-                let own = pass(&values, &view, None);
-                *term = view.nan().unwrap_or(own);
+                let mut gradient = input.zip(slopes.next());
+                let own = pass(&values, &view, gradient.as_mut().map(|(i, out)| (*i, &mut **out)));
+                let (nan, weight) = (view.nan(), self.weight(row));
+                *term = weight * nan.unwrap_or(own);
+                for slope in gradient.into_iter().flat_map(|(_, out)| out) {
+                    *slope = scale * weight * nan.unwrap_or(*slope);
+                }
+            }
+        });
+    }
+
+    fn run_sequences(&self, value: &mut [F], gradients: &mut [Vec<F>]) -> Result<()> {
+        let log_probs = self.log_probs();
+        let scale = self.upstream * self.factor();
+        let mut terms = vec![F::zero(); self.terms()];
+        gradients.iter_mut().for_each(|out| out.fill(F::zero()));
+        for ((number, sequence), place) in self.sequences(&log_probs).enumerate().zip(&mut terms) {
+            let mut slopes = vec![0.0; sequence.log_probs.len()];
+            let labels = self.labels(&sequence);
+            let wanted =
+                (!gradients.is_empty()).then_some((scale.as_f64() / labels, &mut slopes[..]));
+            let term = sequence.run(wanted) / labels;
+            let infinite = term.is_infinite() && self.drops_infinite();
+            *place = F::of(if infinite { 0.0 } else { term });
+            let stride = sequence.stride.max(1);
+            for out in &mut *gradients {
+                let rows = out.chunks_mut(stride).zip(slopes.chunks(stride)).take(sequence.time);
+                for (out, slopes) in rows {
+                    let own = out.iter_mut().skip(number * sequence.classes);
+                    let own = own.take(sequence.classes).zip(slopes);
+                    own.for_each(|(out, slope)| *out = F::of(*slope));
+                }
             }
         }
-        if self.weight.is_some() {
-            terms.iter_mut().enumerate().for_each(|(i, term)| *term = *term * self.weight(i));
+        self.apply_weights(0, &mut terms);
+        self.reduce(terms, value)
+    }
+
+    /// Writes the terms, or their sum or mean.
+    fn reduce(&self, terms: Vec<F>, value: &mut [F]) -> Result<()> {
+        if self.reduction == Reduction::None {
+            self.active(value, terms.len())?.copy_from_slice(&terms);
+            return Ok(());
         }
-        terms
+        let factor = self.factor();
+        value.fill(sum_of(&terms, |_, term| term * factor));
+        Ok(())
+    }
+
+    /// The first elements of an output; the rest, of samples that take no part, becomes 0.
+    fn active<'b>(&self, out: &'b mut [F], count: usize) -> Result<&'b mut [F]> {
+        let (active, rest) = out.split_at_mut_checked(count).ok_or_else(|| self.no_room())?;
+        rest.fill(F::zero());
+        Ok(active)
+    }
+
+    fn no_room(&self) -> Error {
+        Error::Internal(format!("{}: an output is too short", self.loss))
     }
 
     fn drops_infinite(&self) -> bool {
@@ -321,32 +449,39 @@ impl<F: Real> Batch<'_, F> {
         })
     }
 
-    /// Calls an elementwise pass once for all elements; with weights per column, once for each element, with its first
-    /// parameter multiplied by the column's weight.
-    fn by_column(&self, out: &mut [F], pass: impl Fn(&Values<F>, MapInputs<'_, F>, &mut [F])) {
-        let [first, second, _] = self.predictions;
-        let target = self.target.values();
+    /// Calls an elementwise pass for the elements from the first on; with weights per column, once for each element, with
+    /// its first parameter multiplied by the column's weight.
+    fn by_column(
+        &self,
+        first: usize,
+        out: &mut [F],
+        pass: impl Fn(&Values<F>, MapInputs<'_, F>, &mut [F]),
+    ) {
+        let inputs = self.operands().map(|x| x.get(first..first + out.len()).unwrap_or_default());
         let mut values = self.loss.values_as::<F>();
-        let Some(weights) = self.class_weight else {
-            let inputs = [first, target, second].map(|x| x.get(..out.len()).unwrap_or(x));
-            return pass(&values, inputs, out);
-        };
+        let Some(weights) = self.class_weight else { return pass(&values, inputs, out) };
         let [parameter, ..] = values;
         for (i, out) in out.iter_mut().enumerate() {
-            let weight = weights.get(i % self.layout.cols.max(1)).copied().unwrap_or(F::one());
+            let col = (first + i) % self.layout.cols.max(1);
+            let weight = weights.get(col).copied().unwrap_or(F::one());
             if let Some(place) = values.first_mut() {
                 *place = parameter * weight;
             }
-            let inputs = [first, target, second].map(|x| x.get(i..=i).unwrap_or_default());
+            let inputs = inputs.map(|x| x.get(i..=i).unwrap_or_default());
             pass(&values, inputs, std::slice::from_mut(out));
         }
     }
 
-    /// Makes a result NaN if one of its operands is, whatever the formula makes of it.
-    fn keep_nans(&self, out: &mut [F]) {
+    /// The operands of an elementwise pass.
+    fn operands(&self) -> MapInputs<'_, F> {
         let [first, second, _] = self.predictions;
-        for operand in [first, second, self.target.values()] {
-            let pairs = out.iter_mut().zip(operand);
+        [first, self.target.values(), second]
+    }
+
+    /// Makes a result NaN if one of its operands is, whatever the formula makes of it.
+    fn keep_nans(&self, first: usize, out: &mut [F]) {
+        for operand in self.operands() {
+            let pairs = out.iter_mut().zip(operand.get(first..).unwrap_or_default());
             pairs.for_each(|(out, &x)| *out = if x.is_nan() { x } else { *out });
         }
     }
@@ -407,65 +542,5 @@ impl<F: Real> Batch<'_, F> {
             }
         };
         RowView { inputs, target, class_weight: self.class_weight }
-    }
-
-    pub(crate) fn value(&self, out: &mut [F]) -> Result<()> {
-        let mut terms = self.weighted_terms();
-        if self.reduction == Reduction::None {
-            out.fill(F::zero());
-            let place = out
-                .get_mut(..terms.len())
-                .ok_or_else(|| Error::Internal("loss: no room for its terms".into()))?;
-            place.copy_from_slice(&terms);
-            return Ok(());
-        }
-        let factor = self.factor();
-        terms.iter_mut().for_each(|term| *term = *term * factor);
-        out.fill(tree_sum(terms.len(), &|i| terms.get(i).copied().unwrap_or(F::zero())));
-        Ok(())
-    }
-
-    /// Writes the gradient with respect to the given input.
-    pub(crate) fn gradient(&self, input: usize, out: &mut [F]) -> Result<()> {
-        out.fill(F::zero());
-        let wrong = || Error::Internal(format!("{}: no room for its gradient", self.loss));
-        let scale = self.upstream * self.factor();
-        if self.loss.is_sequence() {
-            let log_probs = self.log_probs();
-            for (number, sequence) in self.sequences(&log_probs).enumerate() {
-                let mut slopes = vec![0.0; sequence.log_probs.len()];
-                let scale = scale.as_f64() / self.labels(&sequence);
-                sequence.run(Some((scale, &mut slopes)));
-                let stride = sequence.stride.max(1);
-                let rows = out.chunks_mut(stride).zip(slopes.chunks(stride)).take(sequence.time);
-                for (out, slopes) in rows {
-                    let own = out.iter_mut().skip(number * sequence.classes);
-                    let own = own.take(sequence.classes).zip(slopes);
-                    own.for_each(|(out, slope)| *out = F::of(*slope));
-                }
-            }
-        } else if let Some(map) = self.loss.map::<F>() {
-            let active = self.terms();
-            let out = out.get_mut(..active).ok_or_else(wrong)?;
-            self.by_column(out, |values, inputs, out| (map.gradient)(values, inputs, input, out));
-            self.keep_nans(out);
-            out.iter_mut()
-                .enumerate()
-                .for_each(|(i, slope)| *slope = scale * self.weight(i) * *slope);
-        } else if let Some(pass) = self.loss.row::<F>() {
-            let values = self.loss.values_as();
-            let mut slopes = vec![F::zero(); self.layout.cols];
-            for row in 0..self.terms() {
-                let gathered = self.gather(row);
-                let view = self.view(row, &gathered);
-                pass(&values, &view, Some((input, &mut slopes)));
-                view.nan().into_iter().for_each(|nan| slopes.fill(nan));
-                let scale = scale * self.weight(row);
-                for (col, &slope) in slopes.iter().enumerate() {
-                    *out.get_mut(self.place(row, col)).ok_or_else(wrong)? = scale * slope;
-                }
-            }
-        }
-        Ok(())
     }
 }

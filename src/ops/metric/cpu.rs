@@ -90,7 +90,7 @@ fn is_among<F: Real>(scores: &[F], class: usize, k: usize) -> bool {
 
 /// The index of the first largest score.
 fn argmax<F: Real>(scores: &[F]) -> usize {
-    let mut best = (0, F::neg_infinity());
+    let mut best = (0, -F::infinity());
     for (index, &score) in scores.iter().enumerate() {
         if score > best.1 {
             best = (index, score);

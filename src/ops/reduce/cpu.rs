@@ -70,14 +70,14 @@ fn larger<F: Real>(a: F, b: F) -> F {
 }
 
 fn reduce<F: Real>(f: Reduce, row: impl Iterator<Item = F> + Clone) -> F {
-    let top = |row: &mut dyn Iterator<Item = F>| row.fold(F::neg_infinity(), |a, b| larger(b, a));
+    let top = |row: &mut dyn Iterator<Item = F>| row.fold(-F::infinity(), |a, b| larger(b, a));
     match f {
         Reduce::Sum | Reduce::Mean => sum(row),
         Reduce::Amax => top(&mut row.clone()),
         Reduce::Amin => -top(&mut row.map(|x| -x)),
         Reduce::Logsumexp => {
             let top = top(&mut row.clone());
-            if top.is_infinite() {
+            if top.abs() == F::infinity() {
                 return top;
             }
             top + sum(row.map(|x| (x - top).exp())).ln()
@@ -93,7 +93,9 @@ fn reduce<F: Real>(f: Reduce, row: impl Iterator<Item = F> + Clone) -> F {
         }
         Reduce::MaxNorm => row.fold(F::zero(), |a, b| larger(b.abs(), a)),
         Reduce::CountNan => sum(row.map(|x| if x.is_nan() { F::one() } else { F::zero() })),
-        Reduce::CountInf => sum(row.map(|x| if x.is_infinite() { F::one() } else { F::zero() })),
+        Reduce::CountInf => {
+            sum(row.map(|x| if x.abs() == F::infinity() { F::one() } else { F::zero() }))
+        }
         // These give indices.
         Reduce::Argmax | Reduce::Argmin => F::zero(),
     }

@@ -7,8 +7,9 @@ use crate::ir::{ParamInfo, Program, StepEntry};
 use crate::numeric::{sum, tree_sum};
 use crate::random::Key;
 use crate::shape::padded;
-use crate::spec::optimizer::{MAX_CARRIED, Noise, Scalars, Takes, lbfgs, muon, sides};
+use crate::spec::optimizer::{MAX_CARRIED, Noise, Scalars, Shared, Takes, lbfgs, muon, sides};
 use crate::spec::{Optimizer, Real};
+use crate::threads;
 
 impl UpdateOp {
     pub(crate) fn run<F: Real>(&self, memory: &mut Memory<'_, F>) -> Result<()> {
@@ -191,18 +192,59 @@ fn update<F: Real>(
     let own = weights.states.iter_mut().take(optimizer.states().len());
     let mut states: Vec<_> = own.map(|tensors| tensors.iter_mut()).collect();
     let tensors = program.params().iter().zip(&mut weights.params).zip(&weights.grads);
+    let mut updates = Vec::new();
     for ((info, params), grads) in tensors {
-        let mut states: Vec<&mut [F]> =
-            states.iter_mut().filter_map(Iterator::next).map(Vec::as_mut_slice).collect();
+        let states = states.iter_mut().filter_map(Iterator::next).map(Vec::as_mut_slice).collect();
         let shared = entry.shared(info, noise);
         noise.first = noise.first.wrapping_add(padded(info.shape.len()) as u32);
         // A frozen parameter is unchanged, and so is its state, which something else may update.
-        if info.multiplier == 0.0 {
-            continue;
+        if info.multiplier != 0.0 {
+            TensorUpdate { shared, params, grads, states }.cut(kind.takes, &mut updates);
         }
-        pass(&shared, &scalars, params, grads, &mut states);
     }
+    let cost = updates.iter().map(|one| one.params.len()).sum::<usize>() / updates.len().max(1);
+    threads::split(updates.len(), cost, (&mut updates, &mut [(); 0]), |_, updates, _| {
+        for one in updates {
+            pass(&one.shared, &scalars, one.params, one.grads, &mut one.states);
+        }
+    });
     Ok(())
+}
+
+/// The update of a tensor, or of a part of one.
+struct TensorUpdate<'a, F> {
+    shared: Shared<F>,
+    params: &'a mut [F],
+    grads: &'a [F],
+    states: Vec<&'a mut [F]>,
+}
+
+impl<'a, F: Real> TensorUpdate<'a, F> {
+    /// The most elements in a part of a tensor.
+    const MOST: usize = 1 << 15;
+
+    /// Cuts the update of a large tensor into parts, unless its elements depend on each other.
+    fn cut(self, takes: Takes, updates: &mut Vec<Self>) {
+        let each = matches!(takes, Takes::Element | Takes::Noise | Takes::Tensor { norms: false });
+        let mut rest = self;
+        while each && rest.params.len() > Self::MOST {
+            let TensorUpdate { mut shared, params, grads, states } = rest;
+            let (first, params) = params.split_at_mut(Self::MOST);
+            let (first_grads, grads) = grads.split_at(Self::MOST.min(grads.len()));
+            let cut =
+                states.into_iter().map(|state| state.split_at_mut(Self::MOST.min(state.len())));
+            let (first_states, states) = cut.unzip();
+            updates.push(TensorUpdate {
+                shared,
+                params: first,
+                grads: first_grads,
+                states: first_states,
+            });
+            shared.noise.first = shared.noise.first.wrapping_add(Self::MOST as u32);
+            rest = TensorUpdate { shared, params, grads, states };
+        }
+        updates.push(rest);
+    }
 }
 
 /// Replaces the gradients of matrices by the momentum to orthogonalize.

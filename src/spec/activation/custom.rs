@@ -3,9 +3,7 @@
 use std::sync::Arc;
 
 use super::initializer::XAVIER;
-use super::{
-    Activation, ActivationKind, ElementwiseKind, Map, Saves, Tolerance, map_slice, scale_slice,
-};
+use super::{Activation, ActivationKind, ElementwiseKind, Map, Saves, Tolerance};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::leak_str;
@@ -44,10 +42,11 @@ fn passes<F: Float>(forward: &ActivationFormula, derivative: &ActivationFormula)
     let (forward, derivative) = (forward.clone(), derivative.clone());
     Map {
         forward: Box::leak(Box::new(move |_: &_, x: &[F], y: &mut [F]| {
-            map_slice(x, y, |x| F::of(forward(x.as_f64())));
+            x.iter().zip(y).for_each(|(x, y)| *y = F::of(forward(x.as_f64())));
         })),
         backward: Box::leak(Box::new(move |_: &_, x: &[F], g: &[F], out: &mut [F]| {
-            scale_slice(x, g, out, |x| F::of(derivative(x.as_f64())));
+            let grads = x.iter().zip(g).zip(out);
+            grads.for_each(|((x, &g), out)| *out = g * F::of(derivative(x.as_f64())));
         })),
     }
 }

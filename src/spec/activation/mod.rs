@@ -5,6 +5,7 @@ mod custom;
 mod initializer;
 mod parametric;
 mod rows;
+mod sine;
 mod stochastic;
 mod table;
 
@@ -19,7 +20,6 @@ use super::entries::registry;
 use super::registry::{Choice, Entry, Kind, Values};
 use super::{Both, Initializer, Real};
 use crate::error::{Error, Result};
-use crate::numeric::Float;
 
 /// An activation with its parameters, such as `Activation::gelu()` or `"leaky_relu(alpha=0.2)".parse()`.
 ///
@@ -285,6 +285,14 @@ impl Activation {
         }
     }
 
+    /// The reference passes of an elementwise activation.
+    pub(crate) fn map<F: Real>(&self) -> Option<&'static Map<F>> {
+        match &self.entry().kind {
+            ActivationKind::Elementwise(kind) => Some(F::map(&kind.passes)),
+            _ => None,
+        }
+    }
+
     /// Runs the reference over rows of `cols` elements: random activations as outside training, parametric ones with
     /// their initial values.
     #[doc(hidden)]
@@ -351,27 +359,50 @@ impl Activation {
     }
 }
 
-/// Computes `y = f(x)` over slices.
-pub(crate) fn map_slice<F: Float>(x: &[F], y: &mut [F], f: impl Fn(F) -> F) {
-    x.iter().zip(y).for_each(|(&x, y)| *y = f(x));
+/// Defines `y = f(x)` over slices, and the same in wide vectors of `f32`. The formula is part of the loop's text: as a
+/// function it might not be inlined.
+macro_rules! map_slices {
+    ($name:ident, $wide:ident, $x:ident, $p:pat_param => $f:expr) => {
+        #[inline(always)]
+        fn $name<F: Float>($p: &Values<F>, x: &[F], y: &mut [F]) {
+            for (y, &$x) in y.iter_mut().zip(x) {
+                *y = $f;
+            }
+        }
+        crate::numeric::wide! {
+            fn $wide(values: &Values<f32>, x: &[f32], y: &mut [f32]) {
+                $name(values, x, y);
+            }
+        }
+    };
 }
+pub(crate) use map_slices;
 
-/// Computes `out = g * f(saved)` over slices.
-pub(crate) fn scale_slice<F: Float>(saved: &[F], g: &[F], out: &mut [F], f: impl Fn(F) -> F) {
-    saved.iter().zip(g).zip(out).for_each(|((&s, &g), out)| *out = g * f(s));
+/// Defines `out = g * f(saved)` in the same way.
+macro_rules! scale_slices {
+    ($name:ident, $wide:ident, $s:ident, $p:pat_param => $f:expr) => {
+        #[inline(always)]
+        fn $name<F: Float>($p: &Values<F>, saved: &[F], grad_out: &[F], out: &mut [F]) {
+            for ((out, &$s), g) in out.iter_mut().zip(saved).zip(grad_out) {
+                *out = *g * $f;
+            }
+        }
+        crate::numeric::wide! {
+            fn $wide(values: &Values<f32>, saved: &[f32], grad_out: &[f32], out: &mut [f32]) {
+                $name(values, saved, grad_out, out);
+            }
+        }
+    };
 }
+pub(crate) use scale_slices;
 
 /// Builds an elementwise activation from its two formulas, written once for `f32` and `f64`.
 macro_rules! elementwise {
     ($file:literal, initializer: $initializer:expr, saves: $saves:ident, kinks: $kinks:expr, forward: $bound:expr, derivative: $dbound:expr,
      $x:ident, $p:pat_param => $forward:expr, $s:ident, $q:pat_param => $derivative:expr
      $(, second: $sbound:expr, $t:ident, $r:pat_param => $second:expr)? $(,)?) => {{
-        fn forward<F: Float>($p: &Values<F>, x: &[F], y: &mut [F]) {
-            map_slice(x, y, |$x| $forward)
-        }
-        fn backward<F: Float>($q: &Values<F>, saved: &[F], grad_out: &[F], grad_in: &mut [F]) {
-            scale_slice(saved, grad_out, grad_in, |$s| $derivative)
-        }
+        crate::spec::activation::map_slices!(forward, forward_wide, $x, $p => $forward);
+        crate::spec::activation::scale_slices!(backward, backward_wide, $s, $q => $derivative);
         ActivationKind::Elementwise(ElementwiseKind {
             shader: include_str!(concat!("../../../shaders/activation/", $file, ".wgsl")),
             initializer: $initializer,
@@ -380,7 +411,7 @@ macro_rules! elementwise {
             forward: $bound,
             derivative: $dbound,
             passes: Both {
-                f32: Map { forward: &forward::<f32>, backward: &backward::<f32> },
+                f32: Map { forward: &forward_wide, backward: &backward_wide },
                 f64: Map { forward: &forward::<f64>, backward: &backward::<f64> },
             },
             second: crate::spec::activation::second!($($sbound, $t, $r => $second)?),
@@ -395,10 +426,8 @@ macro_rules! second {
         None
     };
     ($bound:expr, $s:ident, $p:pat_param => $second:expr) => {{
-        fn second<F: Float>($p: &Values<F>, saved: &[F], grad_out: &[F], out: &mut [F]) {
-            scale_slice(saved, grad_out, out, |$s| $second)
-        }
-        let passes = Both { f32: second::<f32> as _, f64: second::<f64> as _ };
+        crate::spec::activation::scale_slices!(second, second_wide, $s, $p => $second);
+        let passes = Both { f32: second_wide as _, f64: second::<f64> as _ };
         Some(crate::spec::activation::Second { bound: $bound, passes })
     }};
 }

@@ -78,7 +78,7 @@ macro_rules! row {
             forward: $bound,
             backward: Tolerance::ulps(6.0),
             passes: Both {
-                f32: RowMap { forward: $forward::<f32>, backward: $backward::<f32> },
+                f32: RowMap { forward: wide::$forward, backward: wide::$backward },
                 f64: RowMap { forward: $forward::<f64>, backward: $backward::<f64> },
             },
         })
@@ -138,6 +138,39 @@ entries! { ActivationKind;
     }
 }
 
+/// The passes in wide vectors of `f32`.
+mod wide {
+    use crate::numeric::wide;
+    use crate::spec::registry::Values;
+
+    macro_rules! rows {
+        ($($name:ident($($slice:ident),*)),* $(,)?) => {$(
+            wide! {
+                pub(super) fn $name(values: &Values<f32>, $($slice: &[f32],)* out: &mut [f32]) {
+                    super::$name(values, $($slice,)* out);
+                }
+            }
+        )*};
+    }
+    rows! {
+        softmax(x),
+        softmin(x),
+        log_softmax(x),
+        quiet_softmax(x),
+        sparsemax(x),
+        hardmax(x),
+        gumbel(x),
+        softmax_backward(saved, grad_out),
+        softmin_backward(saved, grad_out),
+        log_softmax_backward(saved, grad_out),
+        quiet_softmax_backward(saved, grad_out),
+        sparsemax_backward(saved, grad_out),
+        no_gradient(saved, grad_out),
+        gumbel_backward(saved, grad_out),
+    }
+}
+
+#[inline(always)]
 fn softmax<F: Float>([temperature, ..]: &Values<F>, x: &[F], y: &mut [F]) {
     let top = maximum(x);
     x.iter().zip(&mut *y).for_each(|(&x, y)| *y = ((x - top) / *temperature).exp());
@@ -145,6 +178,7 @@ fn softmax<F: Float>([temperature, ..]: &Values<F>, x: &[F], y: &mut [F]) {
     y.iter_mut().for_each(|y| *y = *y / sum);
 }
 
+#[inline(always)]
 fn softmax_backward<F: Float>([temperature, ..]: &Values<F>, y: &[F], g: &[F], out: &mut [F]) {
     out.iter_mut().zip(y).zip(g).for_each(|((out, &y), &g)| *out = y * g);
     let total = sum(out);
@@ -152,26 +186,31 @@ fn softmax_backward<F: Float>([temperature, ..]: &Values<F>, y: &[F], g: &[F], o
     terms.for_each(|(out, (&y, &g))| *out = y * (g - total) / *temperature);
 }
 
+#[inline(always)]
 fn softmin<F: Float>(values: &Values<F>, x: &[F], y: &mut [F]) {
     let negative: Vec<F> = x.iter().map(|&x| -x).collect();
     softmax(values, &negative, y);
 }
 
+#[inline(always)]
 fn softmin_backward<F: Float>(values: &Values<F>, y: &[F], g: &[F], out: &mut [F]) {
     softmax_backward(values, y, g, out);
     out.iter_mut().for_each(|out| *out = -*out);
 }
 
+#[inline(always)]
 fn log_softmax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
     let (top, log_sum) = log_sum_exp(x);
     x.iter().zip(y).for_each(|(&x, y)| *y = (x - top) - log_sum);
 }
 
+#[inline(always)]
 fn log_softmax_backward<F: Float>(_: &Values<F>, y: &[F], g: &[F], out: &mut [F]) {
     let total = sum(g);
     out.iter_mut().zip(y).zip(g).for_each(|((out, &y), &g)| *out = g - y.exp() * total);
 }
 
+#[inline(always)]
 fn quiet_softmax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
     let top = maximum(x).max(F::zero());
     x.iter().zip(&mut *y).for_each(|(&x, y)| *y = (x - top).exp());
@@ -179,18 +218,20 @@ fn quiet_softmax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
     y.iter_mut().for_each(|y| *y = *y / sum);
 }
 
+#[inline(always)]
 fn quiet_softmax_backward<F: Float>(_: &Values<F>, y: &[F], g: &[F], out: &mut [F]) {
     softmax_backward(&[F::one(); crate::spec::registry::MAX_PARAMS], y, g, out);
 }
 
 /// Sorts the row, as in the paper, to find the largest k with 1 + k z_k > sum of the k largest.
+#[inline(always)]
 fn sparsemax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
     if let Some(nan) = x.iter().find(|x| x.is_nan()) {
         return y.fill(*nan);
     }
     let top = maximum(x);
     if top == F::infinity() {
-        return y.fill(F::nan());
+        return y.fill(F::of(f64::NAN));
     }
     let mut sorted: Vec<F> = x.iter().map(|&x| x - top).collect();
     sorted.sort_unstable_by(|a, b| b.as_f64().total_cmp(&a.as_f64()));
@@ -206,6 +247,7 @@ fn sparsemax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
     x.iter().zip(y).for_each(|(&x, y)| *y = ((x - top) - threshold).max(F::zero()));
 }
 
+#[inline(always)]
 fn sparsemax_backward<F: Float>(_: &Values<F>, y: &[F], g: &[F], out: &mut [F]) {
     let inside: Vec<F> =
         y.iter().zip(g).filter(|(y, _)| **y > F::zero()).map(|(_, &g)| g).collect();
@@ -215,6 +257,7 @@ fn sparsemax_backward<F: Float>(_: &Values<F>, y: &[F], g: &[F], out: &mut [F]) 
     }
 }
 
+#[inline(always)]
 fn hardmax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
     if let Some(nan) = x.iter().find(|x| x.is_nan()) {
         return y.fill(*nan);
@@ -225,15 +268,18 @@ fn hardmax<F: Float>(_: &Values<F>, x: &[F], y: &mut [F]) {
     first.into_iter().for_each(|(_, y)| *y = F::one());
 }
 
+#[inline(always)]
 fn no_gradient<F: Float>(_: &Values<F>, _: &[F], _: &[F], out: &mut [F]) {
     out.fill(F::zero());
 }
 
+#[inline(always)]
 fn gumbel<F: Float>(values: &Values<F>, scores: &[F], y: &mut [F]) {
     let [_, hard, ..] = *values;
     if hard == F::zero() { softmax(values, scores, y) } else { hardmax(values, scores, y) }
 }
 
+#[inline(always)]
 fn gumbel_backward<F: Float>(values: &Values<F>, scores: &[F], g: &[F], out: &mut [F]) {
     let mut y = vec![F::zero(); scores.len()];
     softmax(values, scores, &mut y);

@@ -1,11 +1,7 @@
 //! The table of elementwise activations.
 
-use std::f64::consts::{FRAC_1_SQRT_2, PI};
-
 use super::initializer::{KAIMING, KAIMING_OF_SLOPE, KEEPS_SCALE, LECUN, SIREN, XAVIER};
-use super::{
-    ActivationKind, ElementwiseKind, Map, Saves, Tolerance, elementwise, map_slice, scale_slice,
-};
+use super::{ActivationKind, ElementwiseKind, Map, Saves, Tolerance, elementwise, sine};
 use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::entries::entries;
@@ -118,9 +114,9 @@ entries! { ActivationKind;
         // The floor: the derivative crosses zero near x = -0.75. The argument of exp is x^2/2, hence the separate
         // bound.
         kind: elementwise!("gelu", initializer: KAIMING, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(9.0), derivative: Tolerance::ulps(9.0).or(1e-7),
-            x, _ => x.max(F::of(-1e4)) * normal_cdf(x),
-            x, _ => normal_cdf(x) + x.max(F::of(-1e4)).min(F::of(1e4)) * normal_pdf(x),
-            second: SECOND, x, _ => { let near = x.max(F::of(-1e2)).min(F::of(1e2)); normal_pdf(x) * (F::of(2.0) - near * near) }),
+            x, _ => x.max(F::of(-1e4)) * x.normal_cdf(),
+            x, _ => x.normal_cdf() + x.max(F::of(-1e4)).min(F::of(1e4)) * x.normal_pdf(),
+            second: SECOND, x, _ => { let near = x.max(F::of(-1e2)).min(F::of(1e2)); x.normal_pdf() * (F::of(2.0) - near * near) }),
     }
     step {
         aliases: [Alias::of("heaviside")],
@@ -237,7 +233,7 @@ entries! { ActivationKind;
         formula: "x - tanh(x)",
         source: "torch.nn.Tanhshrink; no cancellation near 0",
         kind: elementwise!("tanh_shrink", initializer: XAVIER, saves: Input, kinks: |_| vec![], forward: Tolerance::ulps(8.0), derivative: Tolerance::ulps(8.0),
-            x, _ => tanh_shrink(x),
+            x, _ => x.tanh_shrink(),
             x, _ => x.tanh() * x.tanh()),
     }
     hard_shrink {
@@ -273,8 +269,8 @@ entries! { ActivationKind;
         formula: "x / (1 + |x|)",
         source: "torch.nn.Softsign; the limits 1 and -1 at the infinities",
         kind: elementwise!("softsign", initializer: XAVIER, saves: Input, kinks: |_| vec![0.0], forward: Tolerance::ulps(4.0), derivative: Tolerance::ulps(8.0),
-            x, _ => if x.abs() > F::one() { x.signum() / (F::one() + x.abs().recip()) } else { x / (F::one() + x.abs()) },
-            x, _ => { let r = (F::one() + x.abs()).recip(); r * r }),
+            x, _ => if x.abs() > F::one() { x.signum() / (F::one() + F::one() / x.abs()) } else { x / (F::one() + x.abs()) },
+            x, _ => { let r = F::one() / (F::one() + x.abs()); r * r }),
     }
     hard_swish {
         aliases: [Alias::of("hard_silu")],
@@ -357,10 +353,10 @@ entries! { ActivationKind;
         params: [Param::new("omega", 1.0, Range::FINITE)],
         formula: "sin(omega * x)",
         source: "Sitzmann et al. 2020, SIREN; of the exact product omega x, however large",
-        kind: elementwise!("sine", initializer: SIREN, saves: Input, kinks: |_| vec![], forward: SINE, derivative: SINE,
+        kind: sine::widened(elementwise!("sine", initializer: SIREN, saves: Input, kinks: |_| vec![], forward: SINE, derivative: SINE,
             x, [omega, ..] => F::of(angle(*omega, x).sin()),
             x, [omega, ..] => *omega * F::of(angle(*omega, x).cos()),
-            second: SINE, x, [omega, ..] => -*omega * *omega * F::of(angle(*omega, x).sin())),
+            second: SINE, x, [omega, ..] => -*omega * *omega * F::of(angle(*omega, x).sin()))),
     }
     exponential {
         aliases: [Alias::of("exp")],
@@ -402,40 +398,25 @@ entries! { ActivationKind;
 
 /// x times a factor that goes to 0 faster than x grows; if the factor is 0, so is the product, with the sign of x, even
 /// for infinite x.
+#[inline(always)]
 pub(super) fn times<F: Float>(x: F, factor: F) -> F {
     if factor == F::zero() { x.max(-F::one()).min(F::one()) * factor } else { x * factor }
 }
 
 /// omega x in `f64`, where it is exact for `f32`: the rounding error of a large product would be many periods.
+#[inline(always)]
 fn angle<F: Float>(omega: F, x: F) -> f64 {
     omega.as_f64() * x.as_f64()
 }
 
-fn normal_cdf<F: Float>(x: F) -> F {
-    F::of(0.5) * (-x * F::of(FRAC_1_SQRT_2)).erfc()
-}
-
-fn normal_pdf<F: Float>(x: F) -> F {
-    (F::of(-0.5) * x * x).exp() * F::of(1.0 / (2.0 * PI).sqrt())
-}
-
 /// x / (sqrt(x^2 + 1) + add); for add = 1 this equals (sqrt(x^2 + 1) - 1) / x without cancellation.
+#[inline(always)]
 fn bent_slope<F: Float>(x: F, add: F) -> F {
     if x.abs() > F::of(1e18) { x.signum() } else { x / ((x * x + F::one()).sqrt() + add) }
 }
 
-/// x - tanh(x), near 0 by the continued fraction of tanh because the difference cancels.
-fn tanh_shrink<F: Float>(x: F) -> F {
-    if x.abs() > F::one() {
-        return x - x.tanh();
-    }
-    let square = x * x;
-    let rest =
-        (1..12).rev().fold(F::zero(), |rest, k| square / (F::of(f64::from(2 * k + 1)) + rest));
-    x * rest / (F::one() + rest)
-}
-
 /// t = tanh(log(1 + exp(x))) and 1 - t^2, as rational functions of exp(-|x|).
+#[inline(always)]
 fn mish_parts<F: Float>(x: F) -> (F, F) {
     let e = (-x.abs()).exp();
     let two = F::of(2.0);
@@ -446,11 +427,13 @@ fn mish_parts<F: Float>(x: F) -> (F, F) {
     (top / bottom, rest * rest * unit)
 }
 
+#[inline(always)]
 fn gelu_exponent<F: Float>(x: F) -> F {
     F::of(GELU_SLOPE) * (x + F::of(0.044715) * x * x * x)
 }
 
 /// The value of squareplus and sqrt(x^2 + b).
+#[inline(always)]
 fn squareplus<F: Float>(x: F, b: F) -> (F, F) {
     let side = b.sqrt();
     let most = x.abs().max(side).max(F::of(1e-30));

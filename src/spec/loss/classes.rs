@@ -3,8 +3,8 @@
 use std::ops::Bound::Excluded;
 
 use super::LossKind;
-use super::row::{ClassAxis, Gradient, RowLoss, RowTarget, RowView, TargetForm, row, total, write};
-use crate::numeric::{Float, count, maximum};
+use super::row::{ClassAxis, Gradient, RowLoss, RowTarget, RowView, TargetForm, row, write};
+use crate::numeric::{Float, count, maximum, sum_of};
 use crate::spec::Both;
 use crate::spec::entries::entries;
 use crate::spec::param::{Param, Range};
@@ -81,6 +81,7 @@ entries! { LossKind;
     }
 }
 
+#[inline(always)]
 fn cross_entropy<F: Float>(
     [smoothing, ignored, ..]: &Values<F>,
     row: &RowView<'_, F>,
@@ -98,25 +99,48 @@ fn cross_entropy<F: Float>(
     // The exponential of the largest score is 1, so the rest of the sum shows without cancellation how far its
     // probability is from 1.
     let top = maximum(x);
-    let ties = count::<F>(x.iter().filter(|&&x| x == top).count());
-    let below = |x: F| if x == top { F::zero() } else { (x - top).exp() };
-    let rest = total(x, |_, x| below(x));
+    let ties = sum_of(x, |_, x| if x == top { F::one() } else { F::zero() });
+    // Both sides of a condition are computed first, so that it becomes a choice of values.
+    let own = move |x: F| {
+        let power = (x - top).exp();
+        if x == top { F::one() } else { power }
+    };
+    let below = move |x: F| {
+        let power = (x - top).exp();
+        if x == top { F::zero() } else { power }
+    };
+    let rest = sum_of(x, |_, x| below(x));
     let sum = ties + rest;
     let log_sum = (ties - F::one() + rest).ln_1p();
-    let all = total(x, |class, _| weight(class));
+    if matches!(row.target, RowTarget::Class(_)) && *smoothing == F::zero() {
+        let class = row.class();
+        let (score, weight) = match x.get(class) {
+            Some(&score) if !absent => (score, row.class_weight(class)),
+            _ => (top, F::zero()),
+        };
+        if let Some((_, out)) = gradient {
+            for (out, &x) in out.iter_mut().zip(x) {
+                *out = own(x) * weight / sum;
+            }
+            let other = if score == top { ties - F::one() + rest } else { sum - below(score) };
+            out.iter_mut().skip(class).take(1).for_each(|out| *out = -weight * other / sum);
+        }
+        return if weight == F::zero() { weight } else { weight * (log_sum - (score - top)) };
+    }
+    let all = sum_of(x, |class, _| weight(class));
     write(gradient, |class| {
         let (x, weight) = (x.get(class).copied().unwrap_or(top), weight(class));
         let other = if x == top { ties - F::one() + rest } else { sum - below(x) };
-        let own = if x == top { F::one() } else { below(x) };
-        (own * (all - weight) - weight * other) / sum
+        (own(x) * (all - weight) - weight * other) / sum
     });
-    total(x, |class, x| {
+    sum_of(x, |class, x| {
         let weight = weight(class);
         // A class of weight 0 adds nothing, even if its score is infinite.
         if weight == F::zero() { F::zero() } else { weight * (log_sum - (x - top)) }
     })
 }
 
+#[inline(always)]
 fn nll<F: Float>([ignored, ..]: &Values<F>, row: &RowView<'_, F>, gradient: Gradient<'_, F>) -> F {
     let [x, ..] = row.inputs;
     let class = row.class();
@@ -125,6 +149,7 @@ fn nll<F: Float>([ignored, ..]: &Values<F>, row: &RowView<'_, F>, gradient: Grad
     x.get(class).filter(|_| weight != F::zero()).map_or(F::zero(), |&x| -weight * x)
 }
 
+#[inline(always)]
 fn categorical_cross_entropy<F: Float>(
     [clip, ..]: &Values<F>,
     row: &RowView<'_, F>,
@@ -137,12 +162,13 @@ fn categorical_cross_entropy<F: Float>(
         let y = y.get(class).copied().unwrap_or(F::zero());
         if y >= low && y <= high { -weight(class) / y } else { F::zero() }
     });
-    total(y, |class, y| {
+    sum_of(y, |class, y| {
         let weight = weight(class);
         if weight == F::zero() { F::zero() } else { -weight * y.max(low).min(high).ln() }
     })
 }
 
+#[inline(always)]
 fn categorical_hinge<F: Float>(
     _: &Values<F>,
     row: &RowView<'_, F>,
@@ -153,7 +179,7 @@ fn categorical_hinge<F: Float>(
         y.iter().enumerate().map(|(i, &y)| (F::one() - row.target_weight(i)) * y).collect();
     let top = maximum(&others);
     let ties = count::<F>(others.iter().filter(|&&other| other == top).count());
-    let value = F::one() + top - total(y, |i, y| row.target_weight(i) * y);
+    let value = F::one() + top - sum_of(y, |i, y| row.target_weight(i) * y);
     write(gradient, |i| {
         let t = row.target_weight(i);
         let largest = others.get(i).is_some_and(|&other| other == top);
@@ -163,6 +189,7 @@ fn categorical_hinge<F: Float>(
     value.max(F::zero())
 }
 
+#[inline(always)]
 fn multi_margin<F: Float>(
     [p, margin, ..]: &Values<F>,
     row: &RowView<'_, F>,
@@ -188,18 +215,19 @@ fn multi_margin<F: Float>(
             F::one()
         }
     };
-    let pull = total(x, |i, x| slope(excess(i, x)));
+    let pull = sum_of(x, |i, x| slope(excess(i, x)));
     write(gradient, |i| {
         let push = slope(excess(i, x.get(i).copied().unwrap_or(right)));
         weight * if i == class { -pull } else { push }
     });
     weight
-        * total(x, |i, x| {
+        * sum_of(x, |i, x| {
             let excess = excess(i, x);
             if square { excess * excess } else { excess }
         })
 }
 
+#[inline(always)]
 fn multilabel_margin<F: Float>(
     _: &Values<F>,
     row: &RowView<'_, F>,
@@ -228,6 +256,7 @@ fn multilabel_margin<F: Float>(
     scale * wrong.iter().map(|&wrong| per_wrong(wrong)).sum::<F>()
 }
 
+#[inline(always)]
 fn multilabel_soft_margin<F: Float>(
     _: &Values<F>,
     row: &RowView<'_, F>,
@@ -240,20 +269,21 @@ fn multilabel_soft_margin<F: Float>(
         scale * row.class_weight(i) * ((F::one() - t) * x.sigmoid() - t * (-x).sigmoid())
     });
     scale
-        * total(x, |i, x| {
+        * sum_of(x, |i, x| {
             let t = row.target_weight(i);
             row.class_weight(i) * (t * (-x).softplus() + (F::one() - t) * x.softplus())
         })
 }
 
+#[inline(always)]
 fn dice<F: Float>([smooth, ..]: &Values<F>, row: &RowView<'_, F>, gradient: Gradient<'_, F>) -> F {
     let [y, ..] = row.inputs;
     let two = F::of(2.0);
-    let common = two * total(y, |i, y| y * row.target_weight(i)) + *smooth;
-    let all = total(y, |i, y| y + row.target_weight(i)) + *smooth;
+    let common = two * sum_of(y, |i, y| y * row.target_weight(i)) + *smooth;
+    let all = sum_of(y, |i, y| y + row.target_weight(i)) + *smooth;
     write(gradient, |i| common / (all * all) - two * row.target_weight(i) / all);
     // Equals 1 - common / all, without the cancellation.
-    total(y, |i, y| {
+    sum_of(y, |i, y| {
         let t = row.target_weight(i);
         y * (F::one() - t) + t * (F::one() - y)
     }) / all

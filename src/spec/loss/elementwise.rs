@@ -311,26 +311,31 @@ entries! { LossKind;
     }
 }
 
+#[inline(always)]
 fn positive<F: Float>(x: F) -> F {
     x.max(F::zero())
 }
 
 /// `slope` if the condition holds, else 0.
+#[inline(always)]
 fn where_true<F: Float>(condition: bool, slope: F) -> F {
     if condition { slope } else { F::zero() }
 }
 
+#[inline(always)]
 fn half<F: Float>() -> F {
     F::of(0.5)
 }
 
 /// The larger magnitude of two numbers, and the smaller one divided by it.
+#[inline(always)]
 fn magnitudes<F: Float>(y: F, t: F) -> (F, F) {
     let most = y.abs().max(t.abs());
     (most, y.abs().min(t.abs()) / most)
 }
 
 /// log((1 + y) / (1 + t)); for close arguments computed from their difference, which is exact.
+#[inline(always)]
 fn log_ratio<F: Float>(y: F, t: F) -> F {
     let floor = F::of(MSLE_FLOOR);
     let log = |x: F| if F::one() + x < floor { floor.ln() } else { x.ln_1p() };
@@ -340,6 +345,7 @@ fn log_ratio<F: Float>(y: F, t: F) -> F {
 }
 
 /// The factor of the focal loss that does not depend on the logit.
+#[inline(always)]
 fn focal_alpha<F: Float>(alpha: F, t: F) -> F {
     if alpha < F::zero() { F::one() } else { alpha * t + (F::one() - alpha) * (F::one() - t) }
 }

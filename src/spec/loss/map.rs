@@ -44,23 +44,52 @@ impl std::fmt::Debug for ElementwiseLossPasses {
     }
 }
 
+/// Both forms of the passes: in wide vectors of `f32`, and plainly in `f64`.
+macro_rules! passes {
+    ($terms:ident, $gradient:ident) => {{
+        crate::numeric::wide! {
+            fn wide_terms(p: &Values<f32>, inputs: MapInputs<'_, f32>, out: &mut [f32]) {
+                $terms(p, inputs, out);
+            }
+        }
+        crate::numeric::wide! {
+            fn wide_gradient(p: &Values<f32>, inputs: MapInputs<'_, f32>, input: usize, out: &mut [f32]) {
+                $gradient(p, inputs, input, out);
+            }
+        }
+        Both {
+            f32: LossMap { terms: &wide_terms, gradient: &wide_gradient },
+            f64: LossMap { terms: &$terms::<f64>, gradient: &$gradient::<f64> },
+        }
+    }};
+}
+pub(super) use passes;
+
 /// Builds an elementwise loss of one input from its two formulas, written once for `f32` and `f64`.
 macro_rules! elementwise {
     ($file:literal, $prediction:ident to $target:ident, threshold: $threshold:expr, column_weight: $column:expr,
      kinks: |$kp:pat_param, $kt:pat_param| $kinks:expr,
      |$p:pat_param, $y:pat_param, $t:pat_param| $value:expr,
      |$q:pat_param, $gy:pat_param, $gt:pat_param| $gradient:expr $(,)?) => {{
+        #[inline(always)]
         fn value<F: Float>($p: &Values<F>, $y: F, $t: F) -> F {
             $value
         }
+        #[inline(always)]
         fn slope<F: Float>($q: &Values<F>, $gy: F, $gt: F) -> F {
             $gradient
         }
+        #[inline(always)]
         fn terms<F: Float>(p: &Values<F>, [y, t, _]: MapInputs<'_, F>, out: &mut [F]) {
-            out.iter_mut().zip(y.iter().zip(t)).for_each(|(out, (&y, &t))| *out = value(p, y, t));
+            for (out, (&y, &t)) in out.iter_mut().zip(y.iter().zip(t)) {
+                *out = value(p, y, t);
+            }
         }
+        #[inline(always)]
         fn gradient<F: Float>(p: &Values<F>, [y, t, _]: MapInputs<'_, F>, _: usize, out: &mut [F]) {
-            out.iter_mut().zip(y.iter().zip(t)).for_each(|(out, (&y, &t))| *out = slope(p, y, t));
+            for (out, (&y, &t)) in out.iter_mut().zip(y.iter().zip(t)) {
+                *out = slope(p, y, t);
+            }
         }
         fn kinks($kp: &Values, [$kt, _]: [f64; 2]) -> Vec<f64> {
             $kinks
@@ -72,10 +101,7 @@ macro_rules! elementwise {
             domain: [Domain::$prediction, Domain::$target, Domain::Real],
             kinks,
             threshold: $threshold,
-            passes: Both {
-                f32: LossMap { terms: &terms::<f32>, gradient: &gradient::<f32> },
-                f64: LossMap { terms: &terms::<f64>, gradient: &gradient::<f64> },
-            },
+            passes: crate::spec::loss::map::passes!(terms, gradient),
         })
     }};
     ($file:literal, $prediction:ident to $target:ident, threshold: $threshold:expr, $($rest:tt)*) => {
@@ -93,16 +119,21 @@ macro_rules! pair {
      kinks: |$kp:pat_param, $kt:pat_param, $kb:pat_param| $kinks:expr,
      |$p:pat_param, $a:pat_param, $b:pat_param, $t:pat_param| $value:expr,
      |$q:pat_param, $ga:pat_param, $gb:pat_param, $gt:pat_param| $gradient:expr $(,)?) => {{
+        #[inline(always)]
         fn value<F: Float>($p: &Values<F>, $a: F, $b: F, $t: F) -> F {
             $value
         }
+        #[inline(always)]
         fn slopes<F: Float>($q: &Values<F>, $ga: F, $gb: F, $gt: F) -> (F, F) {
             $gradient
         }
+        #[inline(always)]
         fn terms<F: Float>(p: &Values<F>, [a, t, b]: MapInputs<'_, F>, out: &mut [F]) {
-            let inputs = a.iter().zip(b).zip(t);
-            out.iter_mut().zip(inputs).for_each(|(out, ((&a, &b), &t))| *out = value(p, a, b, t));
+            for (out, ((&a, &b), &t)) in out.iter_mut().zip(a.iter().zip(b).zip(t)) {
+                *out = value(p, a, b, t);
+            }
         }
+        #[inline(always)]
         fn gradient<F: Float>(
             p: &Values<F>,
             [a, t, b]: MapInputs<'_, F>,
@@ -124,10 +155,7 @@ macro_rules! pair {
             domain: [Domain::$first, Domain::$target, Domain::$second],
             kinks,
             threshold: None,
-            passes: Both {
-                f32: LossMap { terms: &terms::<f32>, gradient: &gradient::<f32> },
-                f64: LossMap { terms: &terms::<f64>, gradient: &gradient::<f64> },
-            },
+            passes: crate::spec::loss::map::passes!(terms, gradient),
         })
     }};
 }

@@ -1,6 +1,6 @@
 //! The definition of a row-wise loss: one term per row of scores or vector.
 
-use crate::numeric::{Float, tree_sum};
+use crate::numeric::Float;
 use crate::spec::Both;
 use crate::spec::registry::Values;
 
@@ -94,6 +94,7 @@ pub enum RowTarget<'a, F> {
 
 impl<F: Float> RowView<'_, F> {
     /// The target weight of `class`.
+    #[inline(always)]
     pub fn target_weight(&self, class: usize) -> F {
         match self.target {
             RowTarget::Class(index) if index as usize == class => F::one(),
@@ -103,6 +104,7 @@ impl<F: Float> RowView<'_, F> {
     }
 
     /// The class weight of `class`; 1 if none are given.
+    #[inline(always)]
     pub fn class_weight(&self, class: usize) -> F {
         self.class_weight
             .map_or(F::one(), |weights| weights.get(class).copied().unwrap_or(F::zero()))
@@ -115,8 +117,13 @@ impl<F: Float> RowView<'_, F> {
             RowTarget::Number(number) => (&[][..], Some(number)),
             _ => (&[][..], None),
         };
-        let all = self.inputs.iter().copied().flatten().chain(values).chain(number);
-        all.copied().find(|x| x.is_nan())
+        let first = |values: &[F]| {
+            // Without a way out of the loop, so that it takes many at once.
+            let any = values.iter().fold(false, |any, x| any | x.is_nan());
+            if any { values.iter().copied().find(|x| x.is_nan()) } else { None }
+        };
+        let number = number.copied().filter(|x| x.is_nan());
+        self.inputs.into_iter().chain([values]).find_map(first).or(number)
     }
 
     pub(super) fn number(&self) -> F {
@@ -145,15 +152,6 @@ impl<F: Float> RowView<'_, F> {
     }
 }
 
-/// The sum of one term per column, computed over a balanced tree.
-#[allow(
-    clippy::indexing_slicing,
-    reason = "tree_sum asks for indices below the length it was given"
-)]
-pub(super) fn total<F: Float>(x: &[F], term: impl Fn(usize, F) -> F) -> F {
-    tree_sum(x.len(), &|i| term(i, x[i]))
-}
-
 /// Builds a row-wise loss from the reference function and the shader file of the same name.
 macro_rules! row {
     ($name:ident, peak: $peak:literal, sums: $sums:literal, inputs: $inputs:literal, axis: $axis:ident, targets: [$($form:ident),*],
@@ -167,7 +165,14 @@ macro_rules! row {
             targets: &[$(TargetForm::$form),*],
             class_weight: $class_weight,
             weighted_mean: $weighted,
-            passes: Both { f32: $name::<f32>, f64: $name::<f64> },
+            passes: {
+                crate::numeric::wide! {
+                    fn wide(values: &Values<f32>, row: &RowView<'_, f32>, gradient: Gradient<'_, f32>) -> f32 {
+                        $name(values, row, gradient)
+                    }
+                }
+                Both { f32: wide, f64: $name::<f64> }
+            },
         })
     };
 }
@@ -177,8 +182,11 @@ pub(super) use row;
 pub(super) type Gradient<'a, F> = Option<(usize, &'a mut [F])>;
 
 /// Writes the derivative of each column.
+#[inline(always)]
 pub(super) fn write<F: Float>(gradient: Gradient<'_, F>, slope: impl Fn(usize) -> F) {
     if let Some((_, out)) = gradient {
-        out.iter_mut().enumerate().for_each(|(col, out)| *out = slope(col));
+        for (col, out) in out.iter_mut().enumerate() {
+            *out = slope(col);
+        }
     }
 }

@@ -3,8 +3,8 @@
 use std::ops::Bound::{Included, Unbounded};
 
 use super::LossKind;
-use super::row::{ClassAxis, Gradient, RowLoss, RowTarget, RowView, TargetForm, row, total, write};
-use crate::numeric::Float;
+use super::row::{ClassAxis, Gradient, RowLoss, RowTarget, RowView, TargetForm, row, write};
+use crate::numeric::{Float, sum_of};
 use crate::spec::Both;
 use crate::spec::entries::entries;
 use crate::spec::param::{Param, Range};
@@ -62,6 +62,7 @@ entries! { LossKind;
     }
 }
 
+#[inline(always)]
 fn cosine_similarity_loss<F: Float>(
     [eps, ..]: &Values<F>,
     row: &RowView<'_, F>,
@@ -74,6 +75,7 @@ fn cosine_similarity_loss<F: Float>(
     F::one() - cosine.value()
 }
 
+#[inline(always)]
 fn relative_l2<F: Float>(
     [eps, ..]: &Values<F>,
     row: &RowView<'_, F>,
@@ -82,8 +84,8 @@ fn relative_l2<F: Float>(
     let [y, ..] = row.inputs;
     let RowTarget::Values(t) = row.target else { return F::zero() };
     let difference = |i: usize| at(y, i) - at(t, i);
-    let error = total(y, |i, _| difference(i) * difference(i)).sqrt();
-    let size = total(t, |_, t| t * t).sqrt().max(*eps);
+    let error = sum_of(y, |i, _| difference(i) * difference(i)).sqrt();
+    let size = sum_of(t, |_, t| t * t).sqrt().max(*eps);
     let slope = |i: usize| difference(i) / (error * size);
     write(gradient, |i| if error == F::zero() { F::zero() } else { slope(i) });
     error / size
@@ -100,8 +102,8 @@ struct Cosine<F> {
 impl<F: Float> Cosine<F> {
     fn of(a: &[F], b: &[F], eps: F) -> Self {
         let at = |x: &[F], i: usize| x.get(i).copied().unwrap_or(F::zero());
-        let norm = |x: &[F]| total(x, |_, x| x * x).sqrt();
-        Self { dot: total(a, |i, x| x * at(b, i)), a: norm(a), b: norm(b), eps }
+        let norm = |x: &[F]| sum_of(x, |_, x| x * x).sqrt();
+        Self { dot: sum_of(a, |i, x| x * at(b, i)), a: norm(a), b: norm(b), eps }
     }
 
     fn value(&self) -> F {
@@ -117,6 +119,7 @@ impl<F: Float> Cosine<F> {
     }
 }
 
+#[inline(always)]
 fn cosine_embedding<F: Float>(
     [margin, ..]: &Values<F>,
     row: &RowView<'_, F>,
@@ -125,9 +128,9 @@ fn cosine_embedding<F: Float>(
     let [a, b, _] = row.inputs;
     // PyTorch adds this constant to both squared norms.
     let eps = F::of(1e-12);
-    let (aa, bb) = (total(a, |_, x| x * x) + eps, total(b, |_, x| x * x) + eps);
+    let (aa, bb) = (sum_of(a, |_, x| x * x) + eps, sum_of(b, |_, x| x * x) + eps);
     let norms = (aa * bb).sqrt();
-    let cosine = total(a, |i, x| x * at(b, i)) / norms;
+    let cosine = sum_of(a, |i, x| x * at(b, i)) / norms;
     let (value, sign) = if row.number() == F::one() {
         (F::one() - cosine, -F::one())
     } else if row.number() == -F::one() && cosine > *margin {
@@ -141,12 +144,14 @@ fn cosine_embedding<F: Float>(
     value
 }
 
+#[inline(always)]
 fn at<F: Float>(x: &[F], i: usize) -> F {
     x.get(i).copied().unwrap_or(F::zero())
 }
 
 /// The derivative of a triplet's value with respect to each of the three distances a-p, a-n, p-n, and the value. Equal
 /// distances split the gradient of their minimum evenly, as in PyTorch.
+#[inline(always)]
 fn triplet<F: Float>([ap, an, pn]: [F; 3], margin: F, swap: bool) -> ([F; 3], F) {
     let swapped = if !swap || an < pn {
         F::zero()
@@ -165,6 +170,7 @@ fn triplet<F: Float>([ap, an, pn]: [F; 3], margin: F, swap: bool) -> ([F; 3], F)
 const PAIRS: [[(usize, usize, bool); 2]; 3] =
     [[(0, 1, true), (1, 2, true)], [(0, 0, false), (2, 2, true)], [(1, 0, false), (2, 1, false)]];
 
+#[inline(always)]
 fn triplet_margin<F: Float>(
     [margin, p, eps, swap, ..]: &Values<F>,
     row: &RowView<'_, F>,
@@ -172,7 +178,7 @@ fn triplet_margin<F: Float>(
 ) -> F {
     let [a, positive, negative] = row.inputs;
     let norm = |x: &[F], y: &[F]| {
-        total(x, |i, x| (x - at(y, i) + *eps).abs().powf(*p)).powf(F::one() / *p)
+        sum_of(x, |i, x| (x - at(y, i) + *eps).abs().powf(*p)).powf(F::one() / *p)
     };
     let distances = [norm(a, positive), norm(a, negative), norm(positive, negative)];
     let (weights, value) = triplet(distances, *margin, *swap != F::zero());
@@ -199,6 +205,7 @@ fn triplet_margin<F: Float>(
     value
 }
 
+#[inline(always)]
 fn triplet_margin_cosine<F: Float>(
     [margin, eps, swap, ..]: &Values<F>,
     row: &RowView<'_, F>,

@@ -71,7 +71,7 @@ fn numbers(
 
 /// |x|, but at least `least`, with the sign of x.
 fn away_from_zero<F: Float>(x: F, least: F) -> F {
-    x.abs().max(least).copysign(x)
+    x.abs().max(least) * x.signum()
 }
 
 /// v, g, the old g, the old alpha and the old u. Alpha and u are taken from `start` at the first nonzero gradient;
