@@ -142,6 +142,11 @@ mod readme {}
 #[doc = include_str!("../docs/adding-an-op.md")]
 mod adding_an_op {}
 
+/// Runs the examples of the page on shaders as doctests.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/neural-shaders.md")]
+mod neural_shaders {}
+
 /// Runs the examples of the page on browsers as doctests.
 #[cfg(doctest)]
 #[doc = include_str!("../docs/web.md")]

@@ -30,6 +30,7 @@ mod random;
 mod readme;
 mod refusals;
 mod registry;
+mod shader_function;
 mod sizes;
 mod snapshots;
 mod spans;

@@ -14,6 +14,7 @@ mod model;
 mod nan;
 mod predict;
 mod run;
+mod shader;
 pub(crate) mod step;
 #[cfg(not(target_family = "wasm"))]
 mod sweep;
@@ -29,6 +30,7 @@ pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
 pub use model::Model;
 #[cfg(not(target_family = "wasm"))]
+pub use shader::ShaderFunction;
 pub use sweep::{Sweep, SweepRow, SweepRun, SweepTable};
 
 use std::sync::Arc;

@@ -4,6 +4,7 @@ mod adapter;
 pub(crate) mod arena;
 mod budget;
 mod choice;
+pub(crate) mod function;
 mod identity;
 pub mod kernel;
 pub(crate) mod lower;

@@ -3,14 +3,14 @@
 mod custom;
 pub mod fused_step;
 pub mod matmul;
-mod names;
+pub mod names;
 pub mod parts;
 pub mod registry;
 mod rows;
 mod size;
 mod text;
 mod trusted;
-mod writer;
+pub mod writer;
 
 use std::sync::OnceLock;
 use std::time::Duration;

@@ -17,7 +17,7 @@ pub(super) fn renamed(text: &str, suffix: &str) -> String {
 }
 
 /// The names that the source declares at module scope.
-pub(super) fn declared(text: &str) -> Vec<&str> {
+pub(crate) fn declared(text: &str) -> Vec<&str> {
     let words: Vec<&str> = tokens(text).collect();
     let declares = ["fn", "const", "struct", "alias"];
     let mut named: Vec<&str> = words
@@ -34,7 +34,7 @@ pub(super) fn declared(text: &str) -> Vec<&str> {
 }
 
 /// Splits the source into identifiers and single other characters.
-pub(super) fn tokens(text: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn tokens(text: &str) -> impl Iterator<Item = &str> {
     let mut rest = text;
     std::iter::from_fn(move || {
         let first = rest.chars().next()?;

@@ -2,7 +2,7 @@
 
 /// Lines of WGSL, indented by the blocks around them.
 #[derive(Debug, Default)]
-pub(super) struct Writer {
+pub(crate) struct Writer {
     text: String,
     depth: usize,
 }
