@@ -1,12 +1,11 @@
 //! A loopback server, and the browser that loads its page.
 
-use std::io::Cursor;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tiny_http::{Header, Method, Request, Response, Server};
+use tiny_http::{Method, Request, Response, Server};
 
 use super::Outcome;
 
@@ -89,7 +88,7 @@ pub(crate) fn run(page: &Path, program: &str, native: &[u8], only: &str) -> Outc
         let Some(mut request) = server.recv_timeout(left)? else { continue };
         session.started = true;
         let is_last = session.take(&mut request)?;
-        answer(request, page, native)?;
+        answer(request, page, native);
         if is_last {
             break;
         }
@@ -136,26 +135,11 @@ impl Session {
     }
 }
 
-fn answer(request: Request, page: &Path, native: &[u8]) -> Outcome<()> {
-    let name = request.url().split('?').next().unwrap_or_default().trim_start_matches('/');
-    let name = if name.is_empty() { "index.html" } else { name }.to_string();
-    let kind = match name.rsplit('.').next() {
-        Some("html") => "text/html",
-        Some("js") => "text/javascript",
-        Some("wasm") => "application/wasm",
-        _ => "application/octet-stream",
-    };
-    let body = match name.as_str() {
-        "native.safetensors" => Some(native.to_vec()),
-        name if name.contains('/') => None,
-        name => std::fs::read(page.join(name)).ok(),
-    };
-    let status = if body.is_some() || *request.method() == Method::Post { 200 } else { 404 };
-    let body = body.unwrap_or_default();
-    let header = Header::from_bytes("Content-Type", kind).map_err(|()| "a header")?;
-    let len = Some(body.len());
-    let response = Response::new(status.into(), vec![header], Cursor::new(body), len, None);
+fn answer(request: Request, page: &Path, native: &[u8]) {
     // A browser that has gone is noticed by the deadline.
-    let _ = request.respond(response);
-    Ok(())
+    let _ = match (request.method(), request.url()) {
+        (Method::Post, _) => request.respond(Response::empty(200)),
+        (_, "/native.safetensors") => request.respond(Response::from_data(native)),
+        _ => wgrad_serve::answer(request, page),
+    };
 }
