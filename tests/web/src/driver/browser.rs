@@ -29,6 +29,8 @@ pub(crate) struct Session {
     pub started: bool,
     pub checks: Vec<Check>,
     pub checkpoint: Option<Vec<u8>>,
+    /// What the browser lacks.
+    lacks: Option<String>,
     /// The reason if not all checks were run.
     pub stopped: Option<String>,
 }
@@ -103,9 +105,7 @@ impl Session {
         if !self.started {
             return Some("a browser that asks for the page".to_string());
         }
-        let adapter = self.checks.iter().find(|check| check.name == "adapter")?;
-        let error = adapter.found["error"].as_str()?;
-        Some(format!("WebGPU in the browser: {error}"))
+        self.lacks.clone()
     }
 
     /// Takes what a request tells; returns whether it is the last.
@@ -124,6 +124,10 @@ impl Session {
                 self.checks.push(Check { name, found: told["found"].take(), seconds });
             }
             "/checkpoint" => self.checkpoint = Some(body),
+            "/lacks" => {
+                self.lacks = Some(String::from_utf8_lossy(&body).into_owned());
+                return Ok(true);
+            }
             "/panic" => {
                 self.stopped = Some(String::from_utf8_lossy(&body).into_owned());
                 return Ok(true);
