@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use wgrad::prelude::Gpu;
 
-use reference::Reference;
+use reference::{Checkpoint, Reference};
 use table::Table;
 
 /// The exit status if the tests cannot run for want of something.
@@ -43,12 +43,15 @@ fn native() -> Outcome<ExitCode> {
     Ok(code(report.passed() && report.refusals().next().is_none()))
 }
 
-/// All checks in a browser, compared with the native adapter.
+/// All checks in a browser, compared with the native adapter, whose runs go on beside the browser's.
 fn in_browser(page: &Path, chromium: &str, only: &str) -> Outcome<ExitCode> {
     let gpu = Gpu::new()?;
     eprintln!("reference runs on {gpu}");
-    let reference = Reference::new(gpu)?;
-    let session = browser::run(page, chromium, &reference.checkpoint, only)?;
+    let checkpoint = Checkpoint::new(&gpu)?;
+    let bytes = checkpoint.bytes.clone();
+    let runs = std::thread::spawn(|| Reference::new(gpu, checkpoint).map_err(|e| e.to_string()));
+    let session = browser::run(page, chromium, &bytes, only)?;
+    let reference = runs.join().map_err(|_| "the native runs panicked")??;
     if let Some(what) = session.missing() {
         println!("not run: the tests in a browser, for want of {what}");
         return Ok(ExitCode::from(NOT_RUN));

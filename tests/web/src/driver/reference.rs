@@ -12,20 +12,32 @@ use super::Outcome;
 /// The largest relative difference of the first steps' losses, and that of the last epoch's.
 const BOUNDS: [f64; 2] = [1e-4, 0.05];
 
+/// A native checkpoint.
+pub(crate) struct Checkpoint {
+    /// The file, for the browser to resume from.
+    pub bytes: Vec<u8>,
+    /// The losses of the epochs after it.
+    after: Vec<f64>,
+}
+
+impl Checkpoint {
+    pub(crate) fn new(gpu: &Gpu) -> Outcome<Self> {
+        let (bytes, after) = block_on(runs::checkpoint(gpu))?;
+        Ok(Self { bytes, after })
+    }
+}
+
 /// The native runs.
 pub(crate) struct Reference {
     gpu: Gpu,
     /// By the name of the check, each with its seconds.
     runs: Vec<(String, Losses, f64)>,
-    /// A checkpoint for the browser to resume from.
-    pub checkpoint: Vec<u8>,
-    /// The losses after it.
-    after: Vec<f64>,
+    checkpoint: Checkpoint,
     limits: String,
 }
 
 impl Reference {
-    pub(crate) fn new(gpu: Gpu) -> Outcome<Self> {
+    pub(crate) fn new(gpu: Gpu, checkpoint: Checkpoint) -> Outcome<Self> {
         let mut runs = Vec::new();
         for (net, fused) in Net::ALL.iter().flat_map(|net| [(*net, true), (*net, false)]) {
             let name = format!("{}, {}", net.name(), if fused { "fused" } else { "op by op" });
@@ -33,7 +45,6 @@ impl Reference {
             let losses = block_on(net.train(&gpu, fused))?;
             runs.push((name, losses, begin.elapsed().as_secs_f64()));
         }
-        let (checkpoint, after) = block_on(runs::checkpoint(&gpu))?;
         let limits = format!("{:?}", Gpu::required_limits(&Net::Digits.program()?)?);
         Ok(Self { gpu, runs, checkpoint, after, limits })
     }
@@ -56,7 +67,8 @@ impl Reference {
         }
         match name {
             "checkpoint in" => {
-                let worst = difference(&numbers(&found["losses"])?, &self.after, BOUNDS[0])?;
+                let worst =
+                    difference(&numbers(&found["losses"])?, &self.checkpoint.after, BOUNDS[0])?;
                 Ok(format!("a native checkpoint goes on within {worst:.0e}"))
             }
             "checkpoint out" => {
