@@ -41,6 +41,7 @@ pub fn names() -> Vec<String> {
         "self test",
         "checkpoint out",
         "checkpoint in",
+        "PyTorch's weights",
         "required limits",
         "prewarm",
         "warm",
@@ -93,6 +94,7 @@ async fn found(name: &str) -> Found {
         }
         "required limits" => {
             let limits = Gpu::required_limits_async(&Net::Digits.program()?).await?;
+        "PyTorch's weights" => whole::weights_of_pytorch(&gpu).await,
             Ok(json!({ "limits": format!("{limits:?}") }))
         }
         "prewarm" => whole::prewarm(&gpu).await,

@@ -1,5 +1,6 @@
 //! What a trainer, a plan and a device do in a browser without blocking.
 
+use safetensors::SafeTensors;
 use serde_json::json;
 use wgrad::embed::{Gpu, StepOptions, self_test_async};
 use wgrad::ndarray::Array2;
@@ -122,4 +123,31 @@ pub(super) async fn weights(gpu: &Gpu) -> Found {
         return Err(format!("{found:?}").into());
     }
     Ok(json!({ "numbers": cpu.len() }))
+}
+
+/// A tensor of a golden file.
+fn golden(file: &SafeTensors, name: &str) -> Result<Array2<f64>, Box<dyn std::error::Error>> {
+    let tensor = file.tensor(name)?;
+    let numbers =
+        tensor.data().chunks_exact(8).map(|bytes| bytes.try_into().map(f64::from_le_bytes));
+    let &[rows, columns] = tensor.shape() else { return Err("no matrix".into()) };
+    Ok(Array2::from_shape_vec((rows, columns), numbers.collect::<Result<_, _>>()?)?)
+}
+
+/// The weights of a file that PyTorch wrote give its outputs.
+pub(super) async fn weights_of_pytorch(gpu: &Gpu) -> Found {
+    let outputs = include_bytes!("../../../golden/torch_mlp_outputs.safetensors");
+    let outputs = SafeTensors::deserialize(outputs)?;
+    let (inputs, wanted) = (golden(&outputs, "x")?.mapv(|x| x as f32), golden(&outputs, "y")?);
+    let model = Sequential::new(5).dense(16).activation(Activation::relu()).dense(3);
+    let trainer = Trainer::new(model, Loss::mse(), Optimizer::sgd());
+    let mut trainer = trainer.on(&gpu.clone().into())?;
+    trainer.load_weights_bytes(include_bytes!("../../../golden/torch_mlp.safetensors"))?;
+    let got = trainer.predict_async(inputs.view()).await?;
+    let differences = got.iter().zip(&wanted).map(|(got, want)| (f64::from(*got) - want).abs());
+    let worst = differences.fold(0.0, f64::max);
+    match got.dim() == wanted.dim() && worst < 1e-6 {
+        true => Ok(json!({ "outputs": got.len(), "largest difference": worst })),
+        false => Err(format!("{got}, PyTorch's {wanted}").into()),
+    }
 }

@@ -75,8 +75,13 @@ impl Reference {
                 let bytes = sent.ok_or("the page sent no checkpoint")?;
                 let after = block_on(runs::resumed(&self.gpu, bytes))?;
                 let worst = difference(&after, &numbers(&found["losses"])?, BOUNDS[0])?;
-                let same = if bytes == self.checkpoint { ", those of the native file" } else { "" };
-                Ok(format!("its {} bytes{same} go on natively within {worst:.0e}", bytes.len()))
+                if bytes != self.checkpoint.bytes {
+                    return Err("its bytes are not those of the native file".into());
+                }
+                let len = bytes.len();
+                Ok(format!(
+                    "its {len} bytes are those of the native file, and go on within {worst:.0e}"
+                ))
             }
             "required limits" if found["limits"] != self.limits.as_str() => {
                 Err(format!("{}, natively {}", found["limits"], self.limits).into())
