@@ -1,5 +1,6 @@
 //! Training runs that give the same losses in a browser and on a native adapter.
 
+use web_time::Instant;
 use wgrad::data;
 use wgrad::embed::{Choices, Fusion, Gpu};
 use wgrad::prelude::*;
@@ -140,4 +141,32 @@ pub async fn resumed(gpu: &Gpu, bytes: &[u8]) -> Result<Vec<f64>> {
     trainer.load_bytes(bytes)?;
     let after = trainer.fit_async(&Net::Spiral.data()?, Fit::epochs(CHECKPOINT_EPOCHS)).await?;
     Ok(losses(&after))
+}
+
+/// How fast a device trains.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Speed {
+    /// The seconds of the first step, in which shaders are compiled.
+    pub first_step: f64,
+    /// The steps per second after it.
+    pub steps: f64,
+}
+
+/// The steps whose time is taken.
+const TIMED_STEPS: u64 = 1000;
+
+/// The speed of fused steps of a network whose width no other run has: the device knows none of its shaders.
+pub async fn speed(gpu: &Gpu) -> Result<Speed> {
+    let model = Sequential::new(2).dense(48).activation(Activation::tanh()).dense(3);
+    let trainer = Trainer::new(model, Loss::cross_entropy(), Optimizer::adam());
+    let mut trainer = trainer.on(&gpu.clone().into())?;
+    let data = Net::Spiral.data()?;
+    let mut seconds = [0.0; 2];
+    for (seconds, epochs) in seconds.iter_mut().zip([1, TIMED_STEPS]) {
+        let begin = Instant::now();
+        trainer.fit_async(&data, Fit::epochs(epochs)).await?;
+        *seconds = begin.elapsed().as_secs_f64();
+    }
+    let [first_step, others] = seconds;
+    Ok(Speed { first_step, steps: TIMED_STEPS as f64 / others })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use wasm_bindgen::prelude::*;
 use wgrad::embed::Gpu;
 
-use crate::runs::{Net, checkpoint, resumed};
+use crate::runs::{Net, Speed, checkpoint, resumed, speed};
 
 /// What a check found, or why it failed.
 type Found = Result<Value, Box<dyn std::error::Error>>;
@@ -52,7 +52,9 @@ pub fn names() -> Vec<String> {
         "frames",
         "registry",
     ];
-    others.into_iter().map(str::to_string).chain(nets).collect()
+    let others = others.into_iter().map(str::to_string);
+    // The last one, when nothing runs natively any more.
+    others.chain(nets).chain(["speed".to_string()]).collect()
 }
 
 fn training(net: Net, fused: bool) -> String {
@@ -92,9 +94,9 @@ async fn found(name: &str) -> Found {
             let bytes = js_sys::Uint8Array::new(&bytes).to_vec();
             Ok(json!({ "losses": resumed(&gpu, &bytes).await? }))
         }
+        "PyTorch's weights" => whole::weights_of_pytorch(&gpu).await,
         "required limits" => {
             let limits = Gpu::required_limits_async(&Net::Digits.program()?).await?;
-        "PyTorch's weights" => whole::weights_of_pytorch(&gpu).await,
             Ok(json!({ "limits": format!("{limits:?}") }))
         }
         "prewarm" => whole::prewarm(&gpu).await,
@@ -105,6 +107,10 @@ async fn found(name: &str) -> Found {
         "device loss" => lost::goes_on().await,
         "frames" => frames::all().await,
         "registry" => kernels::registry(&gpu),
+        "speed" => {
+            let Speed { first_step, steps } = speed(&gpu).await?;
+            Ok(json!({ "first step": first_step, "steps": steps }))
+        }
         _ => {
             let mut all = Net::ALL.iter().flat_map(|net| [(*net, true), (*net, false)]);
             let run = all.find(|(net, fused)| training(*net, *fused) == name);

@@ -46,7 +46,7 @@ impl Reference {
             runs.push((name, losses, begin.elapsed().as_secs_f64()));
         }
         let limits = format!("{:?}", Gpu::required_limits(&Net::Digits.program()?)?);
-        Ok(Self { gpu, runs, checkpoint, after, limits })
+        Ok(Self { gpu, runs, checkpoint, limits })
     }
 
     /// Compares what a check of the browser found; the answer is a line for the table.
@@ -87,8 +87,20 @@ impl Reference {
                 Err(format!("{}, natively {}", found["limits"], self.limits).into())
             }
             "required limits" => Ok("as natively".to_string()),
+            "speed" => self.beside(found),
             _ => Ok(plain(found)),
         }
+    }
+
+    /// The browser's speed beside that of the native adapter, measured when the browser has ended.
+    fn beside(&self, found: &Value) -> Outcome<String> {
+        let number = |name| found[name].as_f64().ok_or_else(|| format!("there is no {name}"));
+        let (first, steps) = (number("first step")?, number("steps")?);
+        // Of a device that has compiled nothing, as the page's.
+        let own = block_on(runs::speed(&Gpu::new()?))?;
+        let first =
+            format!("first step {:.0} ms, natively {:.0} ms", 1e3 * first, 1e3 * own.first_step);
+        Ok(format!("{first}; {steps:.0} steps/s, natively {:.0}", own.steps))
     }
 }
 
