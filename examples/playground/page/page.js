@@ -15,6 +15,8 @@ const SLICE = 30;
 
 let playground, palette, marks = [], isCurve = false, isTraining = false, onCpu = false, hasGpu = false;
 let losses = [], epochs = 1, spoken = 0, rate = 0, fastest = Infinity;
+// The same run on the CPU, beside the GPU's.
+let reference = null, compared = [], compareRate = 0;
 // Calls wait for each other: the module does one thing at a time.
 let last = Promise.resolve();
 const then = (work) => (last = last.then(work).catch(tell));
@@ -47,12 +49,14 @@ function read(address) {
         field(key).value = value;
     }
     get("engine").value = given.get("engine") === "cpu" || !hasGpu ? "cpu" : "gpu";
+    get("compare").checked = given.get("compare") === "cpu";
 }
 
 function write() {
     const changed = Object.entries(settings()).filter(([key, value]) => value !== DEFAULTS[key]);
     const text = new URLSearchParams(changed);
     if (hasGpu && get("engine").value === "cpu") text.set("engine", "cpu");
+    if (hasGpu && get("compare").checked) text.set("compare", "cpu");
     history.replaceState(null, "", text.size ? `#${text}` : location.pathname + location.search);
 }
 
@@ -79,6 +83,10 @@ function begin() {
     onCpu = get("engine").value === "cpu";
     write();
     [losses, epochs, rate, fastest, marks] = [[], 1, 0, Infinity, []];
+    [compared, compareRate] = [[], 0];
+    get("compare").disabled = onCpu;
+    const isCompared = get("compare").checked && !onCpu;
+    get("cpu").hidden = get("comparison").hidden = !isCompared;
     get("message").textContent = "";
     show([0, 0, NaN, NaN]);
     if (isOwn && field("own").value.trim().split("\n").length < 2) {
@@ -89,22 +97,36 @@ function begin() {
         return;
     }
     then(async () => {
-        marks = playground.begin(Object.entries(settings()).flat(), onCpu);
+        const all = Object.entries(settings()).flat();
+        marks = playground.begin(all, onCpu);
+        reference?.free();
+        reference = isCompared ? new Playground() : null;
+        reference?.begin(all, true);
         drawMarks();
         await draw();
     });
 }
 
+// Half of the points are enough for a long curve.
+const half = (list) => list.length > 1000 ? list.filter((_, index) => index % 2 || index === list.length - 1) : list;
+
+// Trains some epochs or, for none, one step; gives the figures, the points with them and the steps per second.
+async function advance(run, count, points, rate) {
+    const before = performance.now();
+    const found = await (count ? run.train(count) : run.step());
+    const now = 1000 * (found[0] - (points.at(-1)?.[0] ?? 0)) / (performance.now() - before);
+    return [found, half([...points, found]), rate ? 0.9 * rate + 0.1 * now : now];
+}
+
 async function slice(count) {
     const before = performance.now();
-    const found = await playground.train(count);
+    let found, beside;
+    [found, losses, rate] = await advance(playground, count, losses, rate);
+    if (reference) [beside, compared, compareRate] = await advance(reference, count, compared, compareRate);
     const took = performance.now() - before;
-    const steps = found[0] - (losses.at(-1)?.[0] ?? 0);
     fastest = Math.min(fastest, took);
-    rate = rate ? 0.9 * rate + 0.1 * (1000 * steps / took) : 1000 * steps / took;
-    losses.push(found);
-    // Half of the points are enough for a long curve.
-    if (losses.length > 1000) losses = losses.filter((_, index) => index % 2 || index === losses.length - 1);
+    if (beside) get("comparison").textContent =
+        `CPU reference: loss ${digits(beside[2])}, ${Math.round(compareRate).toLocaleString("en")} steps/s`;
     const room = Math.max(SLICE, 2 * fastest) / took;
     epochs = Math.max(1, Math.min(1000, Math.round(count * Math.min(2, room))));
     await draw();
@@ -187,28 +209,33 @@ function drawLosses() {
         picture.lineTo(width - 16, y(10 ** power));
         picture.stroke();
     }
-    picture.fillText(`epoch ${end}`, width - 16, height - 16);
-    for (const [part, colour] of [[3, palette[1]], [2, palette[0]]]) {
+    picture.fillText(`epoch ${short(end)}`, width - 16, height - 16);
+    const text = getComputedStyle(document.body).color;
+    for (const [points, part, colour, dashes] of [[losses, 3, palette[1], []], [losses, 2, palette[0], []], [compared, 2, text, [6, 10]]]) {
         picture.strokeStyle = colour;
         picture.lineWidth = 3;
+        picture.setLineDash(dashes);
         picture.beginPath();
-        losses.forEach((row) => row[part] > 0 && picture.lineTo(x(row[1]), y(row[part])));
+        points.forEach((row) => row[part] > 0 && picture.lineTo(x(row[1]), y(row[part])));
         picture.stroke();
     }
+    picture.setLineDash([]);
 }
 
 const digits = (value) => Number.isFinite(value) ? (Math.abs(value) < 1e-3 && value ? value.toExponential(1) : value.toPrecision(3)) : "–";
 
+const short = (epoch) => String(+epoch.toFixed(2));
+
 function show([steps, epoch, loss, validation]) {
     get("loss").textContent = digits(loss);
     get("validation").textContent = digits(validation);
-    get("epoch").textContent = epoch;
+    get("epoch").textContent = short(epoch);
     get("speed").textContent = rate ? Math.round(rate).toLocaleString("en") : "–";
     drawLosses();
     const now = performance.now();
     if (steps && (now - spoken > 5000 || !isTraining)) {
         spoken = now;
-        get("spoken").textContent = `Epoch ${epoch}: loss ${digits(loss)}, validation ${digits(validation)}`;
+        get("spoken").textContent = `Epoch ${short(epoch)}: loss ${digits(loss)}, validation ${digits(validation)}`;
     }
 }
 
@@ -245,7 +272,9 @@ function addPoint({ offsetX, offsetY }) {
 
 function listen() {
     get("train").onclick = toggle;
-    get("step").onclick = () => { isTraining = false; showTraining(); if (marks.length) then(() => slice(1)); };
+    for (const [id, count] of [["step", 0], ["epochs", 1]]) {
+        get(id).onclick = () => { isTraining = false; showTraining(); if (marks.length) then(() => slice(count)); };
+    }
     get("reset").onclick = begin;
     get("export").onclick = () => then(async () => save(await playground.export(), "network.safetensors"));
     get("share").onclick = async () => {
@@ -253,7 +282,7 @@ function listen() {
         get("spoken").textContent = get("share").textContent = "Link copied";
         setTimeout(() => get("share").textContent = "Copy link", 2000);
     };
-    get("engine").onchange = begin;
+    get("engine").onchange = get("compare").onchange = begin;
     get("brush").onchange = (event) => event.stopPropagation();
     get("file").onchange = ({ target }) => target.files[0] && take(target.files[0]);
     form.onsubmit = (event) => event.preventDefault();
@@ -262,7 +291,7 @@ function listen() {
         // The learning rate changes while the run goes on.
         if (target.name === "rate" && losses.length) {
             write();
-            then(() => playground.set_rate(Number(target.value)));
+            then(() => [playground, reference].forEach((run) => run?.set_rate(Number(target.value))));
         } else begin();
     };
     field("noise").oninput = ({ target }) => form.querySelector("output").value = target.value;

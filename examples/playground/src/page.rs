@@ -154,6 +154,11 @@ impl Playground {
         self.running()?.train(epochs).await.map_err(told)
     }
 
+    /// Takes one step, of the next batch; gives the same.
+    pub async fn step(&mut self) -> std::result::Result<Vec<f64>, JsError> {
+        self.running()?.step().await.map_err(told)
+    }
+
     /// Changes the learning rate of the run.
     pub fn set_rate(&mut self, rate: f64) -> std::result::Result<(), JsError> {
         self.running()?.trainer.set_optimizer("lr", rate).map_err(told)
@@ -211,19 +216,37 @@ impl Run {
             View::new(&stage.gpu, &mut trainer, screens, (is_curve, sharpness))
         };
         let view = stage.map(view).transpose()?;
-        let batch = if settings.batch == 0 { train.len() } else { settings.batch };
+        let batch = if settings.batch == 0 { train.len() } else { settings.batch.min(train.len()) };
         Ok((Self { train, validation, batch, is_curve, sharpness, trainer, view }, marks))
     }
 
     async fn train(&mut self, epochs: u32) -> Result<Vec<f64>> {
         let fit = Fit::epochs(epochs.into()).batch(self.batch).continue_on_nan();
         let history = self.trainer.fit_async(&self.train, fit).await?;
+        self.figures(&history).await
+    }
+
+    /// The steps of an epoch.
+    fn steps(&self) -> usize {
+        self.train.len().div_ceil(self.batch)
+    }
+
+    async fn step(&mut self) -> Result<Vec<f64>> {
+        let first = self.trainer.step() as usize % self.steps() * self.batch;
+        let rows = self.train.rows(first..self.train.len().min(first + self.batch))?;
+        let fit = Fit::epochs(1).batch(self.batch).continue_on_nan();
+        let history = self.trainer.fit_async(&rows, fit).await?;
+        self.figures(&history).await
+    }
+
+    async fn figures(&mut self, history: &History) -> Result<Vec<f64>> {
         let validation = match self.validation.is_empty() {
             true => f64::NAN,
             false => self.trainer.evaluate_async(&self.validation).await?.data_loss,
         };
         let loss = history.last().map_or(f64::NAN, |epoch| epoch.data_loss);
-        Ok(vec![self.trainer.step() as f64, self.trainer.epoch() as f64, loss, validation])
+        let step = self.trainer.step() as f64;
+        Ok(vec![step, step / self.steps() as f64, loss, validation])
     }
 
     async fn outputs(&mut self) -> Result<wgrad::ndarray::Array2<f32>> {
