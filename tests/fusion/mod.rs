@@ -81,6 +81,12 @@ fn activations() -> Vec<Activation> {
     ]
 }
 
+/// No more rows than give a few batches, the last of them not full.
+fn few(data: Dataset, batch: usize) -> Dataset {
+    let rows = data.len();
+    if batch == rows { data } else { data.rows(0..rows.min(3 * batch + batch / 2)).unwrap() }
+}
+
 fn model(draw: &mut Draw, inputs: usize, outputs: usize) -> (Sequential, String) {
     let mut model = Sequential::new(inputs);
     let mut name = inputs.to_string();
@@ -142,7 +148,8 @@ fn case(seed: u64) -> Case {
     }
     let batch = draw.one_of(&[rows, rows, 16, 3]).min(rows);
     let name = format!("{seed}: {name}, {loss}, {optimizer}, {rows} rows by {batch}");
-    Case { seed, name, builder, data: Dataset::new(x, targets).unwrap(), batch, most: None }
+    let data = few(Dataset::new(x, targets).unwrap(), batch);
+    Case { seed, name, builder, data, batch, most: None }
 }
 
 /// The losses, the accuracies, the gradients and the parameters after some epochs.
@@ -241,7 +248,8 @@ fn wide(seed: u64) -> Case {
     let chosen = usize::from(batch < rows);
     let most = plain.then_some(2 * (hidden + 1) + 1 + chosen);
     let name = format!("{seed}: {name}-{outputs}, {loss}, {optimizer}, {rows} rows by {batch}");
-    Case { seed, name, builder, data: Dataset::new(x, targets).unwrap(), batch, most }
+    let data = few(Dataset::new(x, targets).unwrap(), batch);
+    Case { seed, name, builder, data, batch, most }
 }
 
 #[test]
