@@ -13,8 +13,18 @@ use crate::error::{Error, Result};
 const GRAIN: usize = 1 << 17;
 
 /// Calls `work` on pieces of `count` items, of which each costs as much as `cost` elements of a simple op: with the number
-/// of the first item and the items' parts of two outputs, which hold equally many elements for each item.
-pub(crate) fn split<A: Send, B: Send>(
+/// of the first item and the items' part of the output, which holds equally many elements for each.
+pub(crate) fn split<A: Send>(
+    count: usize,
+    cost: usize,
+    output: &mut [A],
+    work: impl Fn(usize, &mut [A]) + Sync,
+) {
+    split_both(count, cost, (output, &mut [(); 0]), |first, output, _| work(first, output));
+}
+
+/// As [`split`] for two outputs.
+pub(crate) fn split_both<A: Send, B: Send>(
     count: usize,
     cost: usize,
     outputs: (&mut [A], &mut [B]),

@@ -72,7 +72,7 @@ const BLOCK: usize = 1024;
 /// Applies an elementwise activation to its own output.
 fn map_in_place<F: Real>(f: &Activation, map: &Map<F>, out: &mut [F]) {
     let values = f.values_as();
-    threads::split(out.len(), 1, (out, &mut [(); 0]), |_, out, _| {
+    threads::split(out.len(), 1, out, |_, out| {
         let mut copy = [F::zero(); BLOCK];
         for out in out.chunks_mut(BLOCK) {
             let x = copy.split_at_mut(out.len()).0;
@@ -143,7 +143,7 @@ fn in_pieces<F: Real>(
         _ => (out.len().max(1), out.len()),
     };
     let items = out.len() / len;
-    threads::split(items, cost, (out, &mut [(); 0]), |first, out, _| work(cols, first * len, out));
+    threads::split(items, cost, out, |first, out| work(cols, first * len, out));
 }
 
 fn backward<F: Real>(

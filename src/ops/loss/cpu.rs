@@ -285,7 +285,7 @@ impl<F: Real> Batch<'_, F> {
         let scale = self.upstream * self.factor();
         for (input, out) in gradients.iter_mut().enumerate() {
             let out = self.active(out, count)?;
-            threads::split(count, 1, (out, &mut [(); 0]), |first, out, _| {
+            threads::split(count, 1, out, |first, out| {
                 for (first, out) in (first..).step_by(BLOCK).zip(out.chunks_mut(BLOCK)) {
                     self.by_column(first, out, |values, inputs, out| {
                         (map.gradient)(values, inputs, input, out);
@@ -303,12 +303,12 @@ impl<F: Real> Batch<'_, F> {
         };
         if self.reduction == Reduction::None {
             let out = self.active(value, count)?;
-            threads::split(count, 1, (out, &mut [(); 0]), |first, out, _| terms(first, out));
+            threads::split(count, 1, out, |first, out| terms(first, out));
             return Ok(());
         }
         let factor = self.factor();
         let mut sums = vec![F::zero(); count.div_ceil(BLOCK)];
-        threads::split(sums.len(), BLOCK, (&mut sums, &mut [(); 0]), |first, sums, _| {
+        threads::split(sums.len(), BLOCK, &mut sums, |first, sums| {
             for (block, place) in (first..).zip(sums) {
                 let mut buffer = [F::zero(); BLOCK];
                 let out = buffer.split_at_mut(BLOCK.min(count - block * BLOCK)).0;
@@ -348,7 +348,7 @@ impl<F: Real> Batch<'_, F> {
     fn each_row(&self, pass: Row<F>, input: Option<usize>, terms: &mut [F], slopes: &mut [F]) {
         let (values, cols) = (self.loss.values_as(), self.layout.cols);
         let scale = self.upstream * self.factor();
-        threads::split(terms.len(), 4 * cols, (terms, slopes), |first, terms, slopes| {
+        threads::split_both(terms.len(), 4 * cols, (terms, slopes), |first, terms, slopes| {
             let mut slopes = slopes.chunks_mut(cols.max(1));
             for (row, term) in (first..).zip(terms) {
                 let gathered = self.gather(row);

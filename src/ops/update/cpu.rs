@@ -203,7 +203,7 @@ fn update<F: Real>(
         }
     }
     let cost = updates.iter().map(|one| one.params.len()).sum::<usize>() / updates.len().max(1);
-    threads::split(updates.len(), cost, (&mut updates, &mut [(); 0]), |_, updates, _| {
+    threads::split(updates.len(), cost, &mut updates, |_, updates| {
         for one in updates {
             pass(&one.shared, &scalars, one.params, one.grads, &mut one.states);
         }

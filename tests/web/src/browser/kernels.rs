@@ -20,9 +20,31 @@ pub(super) fn registry(gpu: &Gpu) -> Found {
         all.iter().partition(|kernel| device.features().contains(kernel.features()));
     fitting.iter().for_each(|kernel| module(kernel.source()));
     let textures = texture_kernels();
-    let count = fitting.len() + textures.len();
-    textures.into_iter().for_each(module);
+    let functions = shader_functions()?;
+    let count = fitting.len() + textures.len() + functions.len();
+    textures.into_iter().chain(functions).for_each(module);
     Ok(json!({ "kernels": count, "of other devices": others.len() }))
+}
+
+/// Networks as functions: every activation of single numbers, rows, blocks and wide layers, from a buffer and as literals.
+fn shader_functions() -> wgrad::Result<Vec<String>> {
+    let is_plain = |f: &Activation| f.dim().is_none() && !f.is_random() && !f.is_parametric();
+    let all: Vec<Activation> = Activation::all().filter(is_plain).collect();
+    let each = |model: Sequential, f: &Activation| model.dense(4).activation(*f);
+    let mut models: Vec<Sequential> =
+        all.chunks(8).map(|few| few.iter().fold(Sequential::new(2), each)).collect();
+    models.push(Sequential::new(150).dense(70).gated(12, Activation::glu()).layer_norm().dense(3));
+    let block = |branch: Sequential| branch.dense(9).activation(Activation::prelu());
+    models.push(Sequential::new(9).residual(block).batch_norm().activation(Activation::softmax()));
+    let mut texts = Vec::new();
+    for network in models.iter().map(Sequential::build) {
+        let network = network?;
+        texts.push(network.wgsl("net").source()?);
+        if network.params().iter().map(|param| param.shape.len()).sum::<usize>() < 5000 {
+            texts.push(network.wgsl("net").literals(&network.initial(0)).source()?);
+        }
+    }
+    Ok(texts)
 }
 
 /// A formula that is no WGSL is the error of the call that waits, and the device stays usable.
