@@ -94,7 +94,6 @@ mod renamed;
 mod self_test;
 mod shape;
 pub mod spec;
-#[cfg(not(target_family = "wasm"))]
 mod threads;
 mod time;
 mod trace;

@@ -3,11 +3,10 @@
 //! With the feature `threads`, large ops of the CPU engine run on rayon's current pool. How an op is cut never changes its
 //! results: no number depends on the number of threads.
 
-use std::num::NonZero;
 use std::ops::Range;
-use std::thread;
 
-use crate::error::{Error, Result};
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use cores::on_all_cores;
 
 /// The work, in elements of a simple op, below which a second thread costs more than it saves.
 const GRAIN: usize = 1 << 17;
@@ -111,16 +110,24 @@ mod pool {
 
 pub(crate) use pool::{in_pool, join, least_pieces, workers};
 
-/// Does work on all cores, at most in `most` threads; what they give, in no order.
-pub(crate) fn on_all_cores<T: Send>(
-    most: usize,
-    work: &(impl Fn() -> Vec<T> + Sync),
-) -> Result<Vec<T>> {
-    let count = thread::available_parallelism().map_or(1, NonZero::get).min(most);
-    thread::scope(|scope| {
-        let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
-        let panicked = |_| Error::Internal("a thread of the sweep panicked".into());
-        let done = threads.into_iter().map(|thread| thread.join().map_err(panicked));
-        Ok(done.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
-    })
+#[cfg(not(target_family = "wasm"))]
+mod cores {
+    use std::num::NonZero;
+    use std::thread;
+
+    use crate::error::{Error, Result};
+
+    /// Does work on all cores, at most in `most` threads; what they give, in no order.
+    pub(crate) fn on_all_cores<T: Send>(
+        most: usize,
+        work: &(impl Fn() -> Vec<T> + Sync),
+    ) -> Result<Vec<T>> {
+        let count = thread::available_parallelism().map_or(1, NonZero::get).min(most);
+        thread::scope(|scope| {
+            let threads: Vec<_> = (0..count).map(|_| scope.spawn(work)).collect();
+            let panicked = |_| Error::Internal("a thread of the sweep panicked".into());
+            let done = threads.into_iter().map(|thread| thread.join().map_err(panicked));
+            Ok(done.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+        })
+    }
 }

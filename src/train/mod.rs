@@ -29,8 +29,8 @@ pub use find_rate::LearningRateCurve;
 pub use fit::{EarlyStopping, Fit};
 pub use history::{Epoch, Evaluation, History};
 pub use model::Model;
-#[cfg(not(target_family = "wasm"))]
 pub use shader::ShaderFunction;
+#[cfg(not(target_family = "wasm"))]
 pub use sweep::{Sweep, SweepRow, SweepRun, SweepTable};
 
 use std::sync::Arc;
