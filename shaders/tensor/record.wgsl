@@ -15,7 +15,9 @@ struct Params {
 @compute @workgroup_size(1)
 fn main() {
     let row = steps.counter % params.capacity;
-    for (var i = 0u; i < params.count; i++) {
+    // Mesa's lavapipe unrolls a loop that ends at a uniform number by compiling the kernel anew for each dispatch.
+    let count = min(params.count, arrayLength(&scalars));
+    for (var i = 0u; i < count; i++) {
         ring[row][i] = scalars[params.places[i / 4u][i % 4u]];
     }
     steps.counter += 1u;
