@@ -173,11 +173,16 @@ impl Gpu {
             }
             buffer
         };
-        let buffer = match self.scoped(what, make) {
-            Err(Error::OutOfMemory { .. }) if self.shared.pool.clear() => self.scoped(what, make),
-            outcome => outcome,
-        }?;
+        let buffer = self.allocating(what, make)?;
         Ok(Region { owner: Some(self.id()), ..Region::whole(buffer) })
+    }
+
+    /// Runs `make`, which needs memory; once more without the memory that is kept for later, if there is too little.
+    fn allocating<T>(&self, what: &str, make: impl Fn() -> T) -> Result<T> {
+        match self.scoped(what, &make) {
+            Err(Error::OutOfMemory { .. }) if self.free_kept_memory() => self.scoped(what, make),
+            outcome => outcome,
+        }
     }
 
     /// Fails if the device cannot bind this number of bytes.
@@ -204,13 +209,11 @@ impl Gpu {
         if bytes == 0 || self.shared.sketch {
             return Ok(());
         }
-        let staging = self.buffer(what, bytes, contents, wgpu::BufferUsages::COPY_SRC)?;
-        let (from, to) = (&staging.buffer, &region.buffer);
-        let copy = |encoder: &mut wgpu::CommandEncoder| {
-            encoder.copy_buffer_to_buffer(from, 0, to, region.offset, bytes);
-            Ok(())
-        };
-        self.submit(what, copy).map(drop)
+        // The write precedes whatever is submitted from now on, and follows all that was submitted before.
+        self.allocating(what, || {
+            let contents = bytemuck::cast_slice(contents);
+            self.queue().write_buffer(&region.buffer, region.offset, contents);
+        })
     }
 }
 

@@ -31,7 +31,9 @@ pub use choice::{Choices, Class, Fusion, MatMul};
 pub(crate) use identity::DeviceId;
 pub use memory::{Region, View};
 pub use plan::{ColdKernel, ColdStart, Dispatch, MemoryUse, Plan, Profile, ProfileRow};
+use pool::Pool;
 pub(crate) use pool::TensorMemory;
+pub(crate) use readback::Readback;
 pub(crate) use snapshot::{Snapshots, WeightsAt};
 pub use texture::{TextureCopy, sources as texture_kernels};
 pub use tuning::Tuning;
@@ -73,7 +75,9 @@ struct GpuState {
     /// name.
     pipelines: [Mutex<Recent<PipelineKey, Pipeline>>; 2],
     /// The memory of tensors that are gone.
-    pool: Arc<pool::Pool>,
+    pool: Arc<Pool>,
+    /// Buffers that read-backs are done with.
+    readbacks: Arc<Pool>,
     /// The host's, if it gave one.
     cache: Option<wgpu::PipelineCache>,
     /// Set by the device-lost callback of a device of our own, by the host, or when a read-back fails.
@@ -94,7 +98,8 @@ impl GpuState {
             info: platform::info_of(device),
             limits: device.limits(),
             pipelines: [MOST_KEPT, MOST_OF_STEPS].map(Recent::new).map(Mutex::new),
-            pool: Arc::default(),
+            pool: Arc::new(Pool::new(pool::MOST_OF_TENSORS)),
+            readbacks: Arc::new(Pool::new(readback::MOST_KEPT)),
             cache: None,
             lost,
             #[cfg(target_family = "wasm")]
@@ -296,6 +301,12 @@ impl Gpu {
             Pipeline::new(self.device(), kernel, checked, cache)
         })?;
         Ok(self.pipelines(kernel).insert(key, pipeline))
+    }
+
+    /// Frees the memory that is kept for later; returns whether there was any.
+    fn free_kept_memory(&self) -> bool {
+        let pools = [&self.shared.pool, &self.shared.readbacks];
+        pools.map(|pool| pool.clear()).contains(&true)
     }
 
     /// Records commands and submits them; what the device raises is an [`Error`].

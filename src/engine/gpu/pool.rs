@@ -10,27 +10,46 @@ use super::memory::{Region, TENSOR};
 use crate::error::Result;
 use crate::shape::padded;
 
-/// The most bytes that are kept.
-const MOST: u64 = 256 << 20;
+/// The most bytes of tensors that are kept.
+pub(super) const MOST_OF_TENSORS: u64 = 256 << 20;
 
-/// The free buffers of a device.
-#[derive(Debug, Default)]
+/// The free buffers of one usage of a device.
+#[derive(Debug)]
 pub(super) struct Pool(Mutex<Free>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Free {
     by_size: BTreeMap<u64, Vec<wgpu::Buffer>>,
     bytes: u64,
+    /// The most bytes that are kept.
+    most: u64,
 }
 
 impl Pool {
+    /// Creates an empty pool that keeps up to `most` bytes.
+    pub(super) fn new(most: u64) -> Self {
+        Self(Mutex::new(Free { by_size: BTreeMap::new(), bytes: 0, most }))
+    }
+
+    /// Takes a buffer of this size, if there is one.
+    pub(super) fn take(&self, bytes: u64) -> Option<wgpu::Buffer> {
+        self.free().take(bytes)
+    }
+
+    /// Keeps a buffer for later, unless there are too many.
+    pub(super) fn give(&self, buffer: wgpu::Buffer) {
+        self.free().give(buffer);
+    }
+
     fn free(&self) -> MutexGuard<'_, Free> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Frees the memory of all buffers; returns whether there were any.
     pub(super) fn clear(&self) -> bool {
-        std::mem::take(&mut *self.free()).bytes > 0
+        let mut free = self.free();
+        free.by_size.clear();
+        std::mem::take(&mut free.bytes) > 0
     }
 }
 
@@ -43,7 +62,7 @@ impl Free {
 
     fn give(&mut self, buffer: wgpu::Buffer) {
         let bytes = buffer.size();
-        if self.bytes + bytes <= MOST {
+        if self.bytes + bytes <= self.most {
             self.by_size.entry(bytes).or_default().push(buffer);
             self.bytes += bytes;
         }
@@ -76,7 +95,7 @@ impl TensorMemory {
 impl Drop for TensorMemory {
     fn drop(&mut self) {
         if !*self.is_exposed.get_mut() {
-            self.pool.free().give(self.buffer.clone());
+            self.pool.give(self.buffer.clone());
         }
     }
 }
@@ -91,7 +110,7 @@ impl Gpu {
     /// Memory for `len` words, with whatever was there before; zeros if it is new.
     pub(crate) fn pooled(&self, what: &str, len: usize) -> Result<Region> {
         let bytes = padded(len) as u64 * 4;
-        match self.shared.pool.free().take(bytes) {
+        match self.shared.pool.take(bytes) {
             Some(buffer) => Ok(Region { owner: Some(self.id()), ..Region::whole(buffer) }),
             None => self.buffer(what, bytes, &[], TENSOR),
         }
@@ -100,7 +119,7 @@ impl Gpu {
 
 #[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
-    use super::MOST;
+    use super::MOST_OF_TENSORS;
     use crate::engine::gpu::Gpu;
     use crate::engine::gpu::requirements::noop_gpu;
     use crate::error::Result;
@@ -129,7 +148,7 @@ mod tests {
         let len = 8 << 20;
         let regions: Vec<_> = (0..20).map(|_| gpu.pooled("a", len).unwrap()).collect();
         regions.iter().for_each(|region| drop(gpu.lease(region)));
-        assert_eq!(gpu.shared.pool.free().bytes, MOST);
+        assert_eq!(gpu.shared.pool.free().bytes, MOST_OF_TENSORS);
         assert!(gpu.shared.pool.clear() && !gpu.shared.pool.clear());
         assert!(regions.iter().all(|old| gpu.pooled("a", len).unwrap().buffer != old.buffer));
     }

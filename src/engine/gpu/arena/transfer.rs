@@ -1,6 +1,7 @@
 //! Transfers of arena contents between host and device.
 
 use super::{Arena, PlanWeights, Segment};
+use crate::engine::gpu::Readback;
 use crate::engine::gpu::memory::{Region, check_place, words};
 use crate::error::{Error, Result};
 use crate::ir::WeightValues;
@@ -96,14 +97,23 @@ impl PlanWeights {
 
     /// Reads all state that training changes.
     pub(crate) async fn read_values(&self) -> Result<WeightValues> {
-        let params = self.read(Arena::Params).await?;
-        let mut states = Vec::with_capacity(self.state_count());
-        for state in 0..self.state_count() {
-            states.push(self.read(Arena::State(state)).await?);
+        self.finish(self.copy_values()?).await
+    }
+
+    /// Submits a copy of all state that training changes; [`PlanWeights::finish`] reads it.
+    pub(crate) fn copy_values(&self) -> Result<Vec<Readback>> {
+        let parts: Vec<_> =
+            self.changing().into_iter().map(|region| (region, region.words())).collect();
+        self.gpu.copy_words("the arena", &parts)
+    }
+
+    /// Reads a copy of all state that training changes.
+    pub(crate) async fn finish(&self, copies: Vec<Readback>) -> Result<WeightValues> {
+        let mut contents = Vec::new();
+        for copy in copies {
+            contents.extend(self.gpu.finish("the arena", copy).await?);
         }
-        let carried =
-            self.gpu.read_numbers("carried numbers", &self.carried, self.carried_len).await?;
-        Ok(WeightValues { params, states, carried })
+        Ok(self.values_of(bytemuck::cast_slice(&contents)))
     }
 
     /// Moves the parameters into the caller's buffer, from byte `offset` on. Plans built earlier keep the old memory.
