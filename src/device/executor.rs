@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::Device;
 use crate::engine::cpu::{self, Interpreter};
-use crate::engine::gpu::{self, Plan};
+use crate::engine::gpu::{self, Plan, Readback};
 use crate::error::{Error, Result};
 use crate::ir::{BoxedRule, InputData, Op, ParamInfo, Program, Slot, StepRule, WeightValues};
 use crate::numeric::check_memory;
@@ -70,13 +70,29 @@ impl Weights {
 
     /// Reads everything that training changes.
     pub(crate) async fn read_values(&self) -> Result<WeightValues> {
+        self.finish(self.copy_values()?).await
+    }
+
+    /// Copies everything that training changes, to be read if it is needed; on a GPU without waiting for it.
+    pub(crate) fn copy_values(&self) -> Result<WeightsCopy> {
         match self {
-            Self::Cpu(weights) => Ok(WeightValues {
+            Self::Cpu(weights) => Ok(WeightsCopy::Cpu(WeightValues {
                 params: weights.params.clone(),
                 states: weights.states.clone(),
                 carried: weights.carried.clone(),
-            }),
-            Self::Gpu(weights) => weights.read_values().await,
+            })),
+            Self::Gpu(weights) => weights.copy_values().map(WeightsCopy::Gpu),
+        }
+    }
+
+    /// Reads a copy of these weights.
+    pub(crate) async fn finish(&self, copy: WeightsCopy) -> Result<WeightValues> {
+        match (self, copy) {
+            (_, WeightsCopy::Cpu(values)) => Ok(values),
+            (Self::Gpu(weights), WeightsCopy::Gpu(copies)) => weights.finish(copies).await,
+            (Self::Cpu(_), WeightsCopy::Gpu(_)) => {
+                Err(Error::Internal("a copy of other weights".into()))
+            }
         }
     }
 
@@ -156,6 +172,12 @@ fn replace_some(own: &mut [Vec<f32>], new: &[Option<Vec<f32>>]) {
     }
 }
 
+/// A copy of everything that training changes.
+pub(crate) enum WeightsCopy {
+    Cpu(WeightValues),
+    Gpu(Vec<Readback>),
+}
+
 /// A program with memory for its slots, ready to run on a device.
 pub(crate) enum Executor {
     Cpu(Box<Interpreter<f32>>, BoxedRule),
@@ -191,6 +213,42 @@ impl Executor {
             (Device::Gpu(_), Weights::Cpu(_)) => {
                 Err(Error::Internal("weights of another device".into()))
             }
+        }
+    }
+
+    /// Returns whether a new executor of this program would differ from this one only in its steps and the contents of
+    /// its slots.
+    pub(crate) fn is_of(&self, program: &Program, weights: &Weights, device: &Device) -> bool {
+        match (self, device, weights) {
+            (Self::Cpu(interpreter, _), Device::Cpu, _) => interpreter.program() == program,
+            (Self::Gpu(plan), Device::Gpu(gpu), Weights::Gpu(weights)) => {
+                plan.is_of(gpu, program, Some(weights))
+            }
+            _ => false,
+        }
+    }
+
+    /// Begins anew at step `first` with another rule; returns false if it cannot yet.
+    pub(crate) fn restart(
+        &mut self,
+        first: u64,
+        rule: impl StepRule + Send + Sync + 'static,
+    ) -> Result<bool> {
+        match self {
+            Self::Cpu(interpreter, own) => {
+                interpreter.restart(first);
+                *own = Box::new(rule);
+                Ok(true)
+            }
+            Self::Gpu(plan) => plan.restart(first, Box::new(rule)),
+        }
+    }
+
+    /// The bytes of its memory, without the weights.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Cpu(interpreter, _) => interpreter.program().bytes(),
+            Self::Gpu(plan) => plan.own_bytes(),
         }
     }
 
@@ -230,10 +288,9 @@ impl Executor {
                 let mut left = steps;
                 while left > 0 {
                     let chunk = left.min(plan.most_steps()).min(STEPS_PER_SUBMIT);
-                    let from = plan.next_step();
-                    plan.run(chunk)?;
-                    if plan.is_counting() {
-                        records.extend(plan.records(from..from + chunk).await?);
+                    match plan.is_counting() {
+                        true => records.extend(plan.run_recorded(chunk).await?),
+                        false => plan.run(chunk)?,
                     }
                     left -= chunk;
                 }

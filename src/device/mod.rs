@@ -7,7 +7,7 @@ mod loss;
 mod tensor;
 mod updater;
 
-pub(crate) use executor::{Executor, Weights};
+pub(crate) use executor::{Executor, Weights, WeightsCopy};
 pub use loss::LossTensors;
 pub use tensor::Tensor;
 pub use updater::Updater;

@@ -21,13 +21,17 @@ pub(super) struct Evaluator<'a> {
     data: &'a Dataset,
     objective: Objective,
     io: ProgramIo,
-    executor: Executor,
+    pub executor: Executor,
     rows: usize,
     resident: bool,
 }
 
 impl<'a> Evaluator<'a> {
-    pub(crate) fn new(trainer: &Trainer, data: &'a Dataset, target: TargetKind) -> Result<Self> {
+    pub(crate) fn new(
+        trainer: &mut Trainer,
+        data: &'a Dataset,
+        target: TargetKind,
+    ) -> Result<Self> {
         let len = data.len();
         let rows = chunk_rows(&trainer.settings.network, &trainer.device, len)?;
         let objective = trainer.objective_for(data, None);
@@ -35,8 +39,7 @@ impl<'a> Evaluator<'a> {
         let chunks = len.div_ceil(rows) as u64;
         let rule =
             move |step: u64| StepEntry::rows(rows.min(len - (step % chunks) as usize * rows));
-        let mut executor =
-            Executor::new(io.program.clone(), &trainer.weights, &trainer.device, 0, rule)?;
+        let mut executor = trainer.executor(&io.program, 0, rule)?;
         executor.write_all(&io.constants)?;
         Ok(Self { data, objective, io, executor, rows, resident: false })
     }
@@ -153,7 +156,10 @@ impl Trainer {
     pub async fn evaluate_async(&mut self, data: &Dataset) -> Result<Evaluation> {
         let data = &*self.standardized(data)?;
         let target = self.check("evaluate", data)?;
-        Evaluator::new(self, data, target)?.run(self).await
+        let mut evaluator = Evaluator::new(self, data, target)?;
+        let evaluation = evaluator.run(self).await?;
+        self.keep(evaluator.executor);
+        Ok(evaluation)
     }
 
     /// Counts predicted against true classes: rows are the classes of the targets, columns the predicted classes (the
@@ -199,11 +205,11 @@ impl Trainer {
         for start in (0..len).step_by(rows) {
             let end = (start + rows).min(len);
             let rule = move |_: u64| StepEntry::rows(end - start);
-            let mut executor =
-                Executor::new(io.program.clone(), &self.weights, &self.device, 0, rule)?;
+            let mut executor = self.executor(&io.program, 0, rule)?;
             upload(&mut executor, &io, data, start, end)?;
             executor.run(&mut self.weights, 1).await?;
             let matrix = executor.read(io.y).await?;
+            self.keep(executor);
             counts.iter_mut().zip(matrix).for_each(|(count, found)| *count += found as u64);
         }
         Ok(ConfusionMatrix { counts, names })

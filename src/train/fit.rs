@@ -118,8 +118,8 @@ impl<'a> Fit<'a> {
     /// Continues when the loss becomes NaN, which otherwise ends the training with [`Error::NotANumber`].
     ///
     /// That error names the first step and op that made a NaN, and leaves the trainer as it was before that step. Its
-    /// cost: parameters and optimizer state are read from the device at the start and after every 1024 steps, to the end
-    /// of an epoch, and kept in main memory; once the loss is NaN, these steps run again, about once, and one of them op
+    /// cost: parameters and optimizer state are copied to main memory at the start and after every 1024 steps, to the end
+    /// of an epoch; once the loss is NaN, these steps run again, about once, and one of them op
     /// by op. Nothing is done with [`TrainerBuilder::skip_not_finite`](super::TrainerBuilder::skip_not_finite), nor in
     /// steps of [`Trainer::into_step`].
     pub fn continue_on_nan(self) -> Self {
@@ -294,8 +294,13 @@ impl Trainer {
         validation: Option<&Dataset>,
     ) -> Result<History> {
         let mut run = TrainingRun::begin(self, feed, fit.batch, fit.drop_last)?;
-        let evaluator = |data| Evaluator::new(self, data, self.check("validation", data)?);
-        let mut evaluator = validation.map(evaluator).transpose()?;
+        let mut evaluator = match validation {
+            Some(data) => {
+                let target = self.check("validation", data)?;
+                Some(Evaluator::new(self, data, target)?)
+            }
+            None => None,
+        };
         self.dispatches = run.executor.plan().map(|plan| plan.dispatches().len());
 
         let mut watch = fit.early.map(StoppingState::new);
@@ -305,7 +310,7 @@ impl Trainer {
         let mut stopped = false;
         while done < fit.epochs && !stopped {
             if fit.stops_on_nan(self) {
-                self.renew(&mut replay, &run.live).await?;
+                self.renew(&mut replay, &run.live)?;
             }
             let each_epoch = evaluator.is_some() || self.settings.plateau.is_some();
             let stop = fit.next_stop(done, each_epoch);
@@ -339,6 +344,8 @@ impl Trainer {
         if let Some(best) = watch.and_then(|watch| watch.params) {
             self.weights.write_params(&best)?;
         }
+        self.keep(run.executor);
+        evaluator.into_iter().for_each(|evaluator| self.keep(evaluator.executor));
         Ok(history)
     }
 

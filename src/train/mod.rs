@@ -9,6 +9,7 @@ mod feed;
 mod find_rate;
 mod fit;
 mod history;
+mod kept;
 mod log;
 mod model;
 mod nan;
@@ -35,6 +36,7 @@ pub use sweep::{Sweep, SweepRow, SweepRun, SweepTable};
 
 use std::sync::Arc;
 
+use kept::KeptExecutors;
 use ndarray::{Array2, ArrayD, ArrayView, Dimension};
 
 use crate::data::{Dataset, Standardize, Targets};
@@ -47,6 +49,10 @@ use crate::spec::schedule::{Plateau, PlateauState};
 use crate::spec::{Loss, Metric, Optimizer, ParamValue, Reduction, Schedule};
 
 /// A network on a device, with the state of its optimizer and its position in the training run.
+///
+/// It keeps the lowered programs of its last calls with their memory, four at most and 64 MiB in all, for further calls of
+/// equal shapes: a loop that learns row by row lowers nothing anew. That memory holds the rows of those calls, and is freed
+/// with the trainer.
 ///
 /// ```
 /// use wgrad::prelude::*;
@@ -78,6 +84,7 @@ pub struct Trainer {
     /// The number of epochs done.
     epoch: u64,
     dispatches: Option<usize>,
+    kept: KeptExecutors,
 }
 
 /// The settings of a trainer, which no device is needed for.
@@ -110,6 +117,7 @@ impl Settings {
             gathered: 0,
             epoch: 0,
             dispatches: None,
+            kept: KeptExecutors::default(),
         }
     }
 }

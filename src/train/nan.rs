@@ -3,7 +3,7 @@
 use super::Trainer;
 use super::feed::Fed;
 use super::run::TrainingRun;
-use crate::device::Device;
+use crate::device::{Device, WeightsCopy};
 use crate::engine::gpu::{Choices, Fusion};
 use crate::error::{Error, Result};
 use crate::ir::{DType, LiveSteps, Op, Operand, Place, Program, Slot, StepRule, WeightValues};
@@ -16,6 +16,13 @@ pub(super) struct Replay {
     step: u64,
     /// The plateau's factor of the learning rate.
     scale: f64,
+    values: WeightsCopy,
+}
+
+/// As [`Replay`], with the values at hand.
+struct Point {
+    step: u64,
+    scale: f64,
     values: WeightValues,
 }
 
@@ -26,11 +33,11 @@ pub(super) fn epochs_between(per_epoch: u64) -> u64 {
 
 impl Trainer {
     /// Moves the point to the trainer's step once it lies far back, or if the steps since then had another rate.
-    pub(super) async fn renew(&self, replay: &mut Option<Replay>, live: &LiveSteps) -> Result<()> {
+    pub(super) fn renew(&self, replay: &mut Option<Replay>, live: &LiveSteps) -> Result<()> {
         let scale = live.read().scale;
         let is_due = |old: &Replay| old.step + STEPS <= self.step || old.scale != scale;
         if replay.as_ref().is_none_or(is_due) {
-            let values = self.weights.read_values().await?;
+            let values = self.weights.copy_values()?;
             *replay = Some(Replay { step: self.step, scale, values });
         }
         Ok(())
@@ -48,9 +55,11 @@ impl Trainer {
     pub(super) async fn explain_nan(
         &mut self,
         run: &mut TrainingRun<'_>,
-        mut clean: Replay,
+        Replay { step, scale, values }: Replay,
         last: u64,
     ) -> Result<Error> {
+        let values = self.weights.finish(values).await?;
+        let mut clean = Point { step, scale, values };
         run.live.write().scale = clean.scale;
         // Once a parameter or a state value is NaN it remains so: the first step that leaves one is found by bisection.
         let mut dirty = last + 1;
@@ -63,7 +72,7 @@ impl Trainer {
             if has_nan(&values) {
                 dirty = middle;
             } else {
-                clean = Replay { step: middle, values, ..clean };
+                clean = Point { step: middle, values, ..clean };
             }
         }
         self.rewind(&clean)?;
@@ -79,7 +88,7 @@ impl Trainer {
         Ok(Error::NotANumber { step: clean.step, op, message })
     }
 
-    fn rewind(&mut self, replay: &Replay) -> Result<()> {
+    fn rewind(&mut self, replay: &Point) -> Result<()> {
         self.step = replay.step;
         self.weights.write_values(&replay.values)
     }

@@ -22,8 +22,13 @@ pub(super) fn chunk_rows(network: &Network, device: &Device, len: usize) -> Resu
 /// A forward pass over up to a fixed number of rows that can be run repeatedly.
 pub(super) struct Predictor {
     io: ProgramIo,
-    executor: Executor,
+    pub executor: Executor,
     pub rows: usize,
+}
+
+/// The rule of passes over up to `rows` rows.
+fn all_rows(rows: usize) -> impl Fn(u64) -> StepEntry + Clone {
+    move |_: u64| StepEntry::rows(rows)
 }
 
 impl Predictor {
@@ -34,8 +39,14 @@ impl Predictor {
         rows: usize,
     ) -> Result<Self> {
         let io = network.inference(rows)?;
-        let rule = move |_: u64| StepEntry::rows(rows);
-        let executor = Executor::new(io.program.clone(), weights, device, 0, rule)?;
+        let executor = Executor::new(io.program.clone(), weights, device, 0, all_rows(rows))?;
+        Ok(Self { io, executor, rows })
+    }
+
+    /// As [`Predictor::new`], with the executor of an earlier call if there is one.
+    fn of(trainer: &mut Trainer, rows: usize) -> Result<Self> {
+        let io = trainer.settings.network.inference(rows)?;
+        let executor = trainer.executor(&io.program, 0, all_rows(rows))?;
         Ok(Self { io, executor, rows })
     }
 
@@ -100,12 +111,14 @@ impl Trainer {
     /// # Errors
     /// As [`Trainer::predict`].
     pub async fn predict_async<'a>(&mut self, inputs: impl IntoRows<'a>) -> Result<Array2<f32>> {
-        let (network, standardize) = (&self.settings.network, self.settings.standardize.as_deref());
+        let standardize = self.settings.standardize.clone();
+        let (network, standardize) = (&self.settings.network, standardize.as_deref());
         let inputs = prepare(network, standardize, inputs)?;
-        let rows = chunk_rows(network, &self.device, inputs.nrows())?;
-        let mut predictor = Predictor::new(network, &self.weights, &self.device, rows)?;
         let outputs = network.outputs();
+        let rows = chunk_rows(network, &self.device, inputs.nrows())?;
+        let mut predictor = Predictor::of(self, rows)?;
         let y = predictor.run(&mut self.weights, inputs.view(), outputs).await?;
+        self.keep(predictor.executor);
         match standardize {
             Some(standardize) => standardize.undo_targets(y),
             None => Ok(y),

@@ -36,7 +36,8 @@ impl<'a> TrainingRun<'a> {
         trainer.settle_class_names(&sample);
         drop(sample);
         let live = Steps { batch, drop_last, ..trainer.steps(total) }.live();
-        let executor = executor(trainer, &feed, &io, &live, &trainer.device)?;
+        let executor = trainer.executor(&io.program, trainer.step, live.clone())?;
+        let executor = filled(executor, &feed, &io)?;
         Ok(Self { feed, kind, io, live, executor })
     }
 
@@ -48,7 +49,9 @@ impl<'a> TrainingRun<'a> {
 
     /// Continues from the trainer's own step, on another form of its device.
     pub(super) fn restart(&mut self, trainer: &Trainer, device: &Device) -> Result<()> {
-        self.executor = executor(trainer, &self.feed, &self.io, &self.live, device)?;
+        let (program, rule) = (self.io.program.clone(), self.live.clone());
+        let executor = Executor::new(program, &trainer.weights, device, trainer.step, rule)?;
+        self.executor = filled(executor, &self.feed, &self.io)?;
         Ok(())
     }
 
@@ -61,15 +64,8 @@ impl<'a> TrainingRun<'a> {
     }
 }
 
-fn executor(
-    trainer: &Trainer,
-    feed: &Feed<'_>,
-    io: &ProgramIo,
-    live: &LiveSteps,
-    device: &Device,
-) -> Result<Executor> {
-    let (program, rule) = (io.program.clone(), live.clone());
-    let mut executor = Executor::new(program, &trainer.weights, device, trainer.step, rule)?;
+/// Writes the constants, and the rows that lie on the device.
+fn filled(mut executor: Executor, feed: &Feed<'_>, io: &ProgramIo) -> Result<Executor> {
     executor.write_all(&io.constants)?;
     if let Feed::Resident(data) = feed {
         upload(&mut executor, io, data, 0, data.len())?;

@@ -4,6 +4,7 @@
 use crate::support;
 
 mod draw;
+mod kept;
 mod nets;
 mod ops;
 mod outcome;

@@ -56,14 +56,14 @@ fn layer(draw: &mut Draw, model: Sequential) -> Sequential {
     }
 }
 
-fn model(draw: &mut Draw, inputs: usize) -> Sequential {
+pub(super) fn model(draw: &mut Draw, inputs: usize) -> Sequential {
     let inputs = if draw.one_in(24) { draw.pick(&[0, usize::MAX]) } else { inputs };
     let layers = draw.below(4);
     let model = (0..layers).fold(Sequential::new(inputs), |model, _| layer(draw, model));
     model.dense(1 + draw.below(3))
 }
 
-fn builder(draw: &mut Draw, model: Sequential) -> TrainerBuilder {
+pub(super) fn builder(draw: &mut Draw, model: Sequential) -> TrainerBuilder {
     let loss = if draw.one_in(3) {
         draw.entry()
     } else {
@@ -101,7 +101,7 @@ fn builder(draw: &mut Draw, model: Sequential) -> TrainerBuilder {
 }
 
 /// Rows that a network may take or not.
-fn rows(draw: &mut Draw, inputs: usize, outputs: usize) -> Result<Dataset> {
+pub(super) fn rows(draw: &mut Draw, inputs: usize, outputs: usize) -> Result<Dataset> {
     let rows = if draw.one_in(12) { 0 } else { 1 + draw.below(12) };
     let inputs = if draw.one_in(12) { inputs + 1 } else { inputs };
     let matrix = |draw: &mut Draw, cols: usize| {
@@ -117,7 +117,7 @@ fn rows(draw: &mut Draw, inputs: usize, outputs: usize) -> Result<Dataset> {
     Dataset::new(x, Targets::Classes { labels, classes: outputs })
 }
 
-fn fit<'a>(draw: &mut Draw, data: &'a Dataset) -> Fit<'a> {
+pub(super) fn fit<'a>(draw: &mut Draw, data: &'a Dataset) -> Fit<'a> {
     let epochs = if draw.one_in(12) { 0 } else { 1 + draw.below(3) as u64 };
     let mut fit = Fit::epochs(epochs).continue_on_nan();
     if draw.one_in(3) {
@@ -146,7 +146,7 @@ fn parameters(trainer: &Trainer) -> Result<Vec<f32>> {
 }
 
 /// Every other seed's steps are fused, which takes a while to compile.
-fn suited(draw: &mut Draw, device: &Device) -> Device {
+pub(super) fn suited(draw: &mut Draw, device: &Device) -> Device {
     let fused = draw.one_in(16);
     match device.gpu() {
         Some(gpu) if !fused => {

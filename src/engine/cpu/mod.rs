@@ -119,6 +119,11 @@ impl<F: Real> Interpreter<F> {
         Self { progress, ..self }
     }
 
+    /// Sets the step counter to `step` and forgets the steps before.
+    pub(crate) fn restart(&mut self, step: u64) {
+        self.progress = Progress { step, ..Progress::default() };
+    }
+
     pub(crate) fn program(&self) -> &Program {
         &self.program
     }

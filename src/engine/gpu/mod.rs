@@ -230,6 +230,11 @@ impl Gpu {
         self.choices
     }
 
+    /// Returns whether programs are lowered for the other as for this one: it is the same device, with the same choices.
+    pub(crate) fn lowers_as(&self, other: &Self) -> bool {
+        (self.id(), self.choices, &self.tuning) == (other.id(), other.choices, &other.tuning)
+    }
+
     /// The device.
     pub fn device(&self) -> &wgpu::Device {
         &self.shared.device

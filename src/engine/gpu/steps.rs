@@ -74,16 +74,8 @@ impl StepTable {
     /// Creates a table that recordings fill. Without `counting` nothing advances the counter, and every run uses the
     /// entries of the first step.
     pub(crate) fn new(gpu: &Gpu, rule: BoxedRule, first: u64, counting: bool) -> Result<Self> {
-        if first > MAX_COUNT {
-            let what = "the number of the first step".to_string();
-            return Err(Error::Limit { what, needed: first, limit: MAX_COUNT, unit: "steps" });
-        }
         let capacity = if counting { CAPACITY } else { 1 };
-        let mut contents = vec![first as u32, capacity as u32, 0, 0];
-        if !counting {
-            let own = rule.step(first);
-            contents.extend(own.words().chain(rule.update(own.update).words()));
-        }
+        let contents = contents(&rule, first, capacity)?;
         let len = (HEADER + 2 * capacity * ENTRY) as usize;
         let region = gpu.storage("step table", len, &contents)?;
         let (mut uploads, mut downloads) =
@@ -99,12 +91,25 @@ impl StepTable {
             region,
             capacity,
             next: first,
-            known: Known { confirmed: first, late: 0, seen: first, figures: VecDeque::new() },
+            known: Known::at(first),
             uploads,
             downloads,
             entries: Vec::new(),
             words: Vec::new(),
         })
+    }
+
+    /// Begins anew at another step with another rule, as a new table would; returns false, and changes nothing, while a
+    /// recording has not come back.
+    pub(crate) fn restart(&mut self, rule: BoxedRule, first: u64) -> Result<bool> {
+        self.settle()?;
+        if self.oldest().is_some() {
+            return Ok(false);
+        }
+        let contents = contents(&rule, first, self.capacity)?;
+        self.gpu.upload("step table", &self.region, &contents)?;
+        (self.rule, self.next, self.known) = (rule, first, Known::at(first));
+        Ok(true)
     }
 
     /// The number of updates known to be skipped.
@@ -258,7 +263,26 @@ impl StepTable {
     }
 }
 
+/// The first words of a table that begins at a step: its header, and its only entries if it does not count steps.
+fn contents(rule: &BoxedRule, first: u64, capacity: u64) -> Result<Vec<u32>> {
+    if first > MAX_COUNT {
+        let what = "the number of the first step".to_string();
+        return Err(Error::Limit { what, needed: first, limit: MAX_COUNT, unit: "steps" });
+    }
+    let mut contents = vec![first as u32, capacity as u32, 0, 0];
+    if capacity == 1 {
+        let own = rule.step(first);
+        contents.extend(own.words().chain(rule.update(own.update).words()));
+    }
+    Ok(contents)
+}
+
 impl Known {
+    /// Nothing is known beyond that step `first` is the first.
+    fn at(first: u64) -> Self {
+        Self { confirmed: first, late: 0, seen: first, figures: VecDeque::new() }
+    }
+
     /// Stores the counter and the recorded values of the steps `from..end`.
     fn take(&mut self, words: &[u32], [from, end]: [u64; 2], of: u64) {
         let (header, rows) = words.split_at(words.len().min(HEADER as usize));

@@ -224,6 +224,15 @@ impl PlanWeights {
         program.check_weights(lens, has_state, self.carried_len)
     }
 
+    /// All memory that plans bind.
+    pub(super) fn regions(&self) -> impl Iterator<Item = &Region> {
+        let segments = self.segments.iter().flat_map(|segment| {
+            let Segment { params, grads, states, blocks, tensors, .. } = segment;
+            [params, grads, blocks, tensors].into_iter().chain(states)
+        });
+        segments.chain([&self.carried])
+    }
+
     /// The region of a parameter tensor, to be bound by the host's own pipelines.
     ///
     /// # Errors

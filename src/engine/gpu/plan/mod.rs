@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::ir::{InputData, Op, Program, Record, Slot, SlotInfo, StepEntry, StepRule};
 use crate::ops::StepOp;
 use crate::shape::padded;
+use crate::trace::{Instrument, span};
 use list::List;
 
 /// A program ready to be recorded into command encoders, without any allocation, queue write or decision per step.
@@ -52,6 +53,10 @@ pub struct Plan {
     pub(super) step_budget: Option<StepBudget>,
     /// The memory of parameters, gradients and state, if any.
     arenas: MemoryUse,
+    /// The regions of that memory.
+    weights: Vec<Region>,
+    /// True if slots are in buffers of the caller.
+    has_views: bool,
 }
 
 impl Plan {
@@ -95,7 +100,48 @@ impl Plan {
         let list = List::new(gpu, &program, weights, memory.clone(), &fused)?;
         let (gpu, uploads) = (gpu.clone(), Staging::new(gpu, Direction::Upload));
         let arenas = weights.map(PlanWeights::memory).unwrap_or_default();
-        Ok(Self { gpu, program, list, memory, steps, counting, uploads, step_budget: None, arenas })
+        let (weights, has_views) = (regions(weights), !views.is_empty());
+        Ok(Self {
+            gpu,
+            program,
+            list,
+            memory,
+            steps,
+            counting,
+            uploads,
+            step_budget: None,
+            arenas,
+            weights,
+            has_views,
+        })
+    }
+
+    /// Returns whether a new plan of this program over these weights, without views, would be this one but for its steps.
+    pub(crate) fn is_of(
+        &self,
+        gpu: &Gpu,
+        program: &Program,
+        weights: Option<&PlanWeights>,
+    ) -> bool {
+        !self.has_views
+            && self.gpu.lowers_as(gpu)
+            && self.program == *program
+            && self.weights == regions(weights)
+    }
+
+    /// Begins anew at step `first` with another rule, as a new plan would, but with what is in its slots; returns false
+    /// while a recording has not come back.
+    pub(crate) fn restart(
+        &mut self,
+        first: u64,
+        rule: Box<dyn StepRule + Send + Sync>,
+    ) -> Result<bool> {
+        self.steps.restart(rule, first)
+    }
+
+    /// The bytes of its own memory, without that of the weights.
+    pub(crate) fn own_bytes(&self) -> u64 {
+        self.memory().total() - self.arenas.total()
     }
 
     /// Builds a plan of the ops that `build` adds to a program over the given tensors, for single ops in the host's
@@ -143,6 +189,7 @@ impl Plan {
     #[doc(hidden)]
     pub fn rebind(&mut self, weights: Option<&PlanWeights>, slot: Slot, view: &View) -> Result<()> {
         let base = viewed(&self.gpu, &self.program, slot, view)?;
+        self.has_views = true;
         let mut memory = self.memory.clone();
         let Some(Some(region)) = memory.slots.get_mut(base.0) else {
             return Err(no_memory(&self.program, self.program.slot(slot)?));
@@ -330,9 +377,30 @@ impl Plan {
     /// # Errors
     /// As [`Plan::encode`], and any error that the device raises on submission.
     pub fn run(&mut self, steps: u64) -> Result<()> {
+        self.submit_steps(steps).map(drop)
+    }
+
+    fn submit_steps(&mut self, steps: u64) -> Result<wgpu::SubmissionIndex> {
         self.make_room(steps)?;
         let (gpu, name) = (self.gpu.clone(), self.program.name().to_string());
-        gpu.submit(&name, |encoder| self.encode(encoder, steps)).map(drop)
+        gpu.submit(&name, |encoder| self.encode(encoder, steps))
+    }
+
+    /// Runs `steps` steps, waits for them and returns the values (loss and metrics) that they recorded.
+    pub(crate) async fn run_recorded(&mut self, steps: u64) -> Result<Vec<Record>> {
+        let from = self.next_step();
+        let submission = self.submit_steps(steps)?;
+        let (gpu, name) = (self.gpu.clone(), self.program.name().to_string());
+        let words = steps as usize * Op::MAX_RECORDED;
+        let span = span!("read back", what = name.as_str(), words = words);
+        gpu.reached(&name, submission).instrument(span).await?;
+        let figures = self.try_figures()?.into_iter().filter(|(step, _)| *step >= from);
+        let figures: Vec<Record> = figures.map(|(_, record)| record).collect();
+        if figures.len() as u64 == steps {
+            return Ok(figures);
+        }
+        // A browser may tell of the end of the work before that of the read-back.
+        self.records(from..from + steps).await
     }
 
     /// Waits if too many earlier runs are still in flight for `steps` more.
@@ -437,6 +505,10 @@ impl Plan {
     pub(crate) fn is_counting(&self) -> bool {
         self.counting
     }
+}
+
+fn regions(weights: Option<&PlanWeights>) -> Vec<Region> {
+    weights.map(|weights| weights.regions().cloned().collect()).unwrap_or_default()
 }
 
 /// The views by the base slots that own the memory.

@@ -121,6 +121,11 @@ impl Gpu {
         Ok(())
     }
 
+    /// Waits for a submission.
+    pub(super) async fn reached(&self, what: &str, index: wgpu::SubmissionIndex) -> Result<()> {
+        self.wait(what, Some(index))
+    }
+
     /// Waits for everything submitted so far.
     pub(super) async fn finished(&self, what: &str) -> Result<()> {
         self.wait(what, None)

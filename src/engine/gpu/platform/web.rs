@@ -137,6 +137,11 @@ impl Gpu {
         outcome
     }
 
+    /// Waits for a submission, and whatever was submitted after it.
+    pub(super) async fn reached(&self, what: &str, _: wgpu::SubmissionIndex) -> Result<()> {
+        self.finished(what).await
+    }
+
     /// Waits for everything submitted so far.
     pub(super) async fn finished(&self, what: &str) -> Result<()> {
         let (sender, receiver) = oneshot::channel();
