@@ -1,6 +1,5 @@
 //! Tensors, and single ops with the same API on either device.
 
-use std::collections::HashSet;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ndarray::{ArrayBase, ArrayD, Data, Dimension, IxDyn};
@@ -231,7 +230,7 @@ impl Tensor {
     }
 
     /// Returns whether two tensors share elements.
-    pub(super) fn shares_memory(&self, other: &Self) -> bool {
+    pub(crate) fn shares_memory(&self, other: &Self) -> bool {
         match (&self.place, &other.place) {
             (Storage::Numbers(a), Storage::Numbers(b)) => Arc::ptr_eq(&a.0, &b.0),
             (Storage::Gpu(_, a, _), Storage::Gpu(_, b, _)) => a.region.overlaps(&b.region),
@@ -267,6 +266,10 @@ impl Tensor {
 }
 
 /// Single ops.
+///
+/// A GPU keeps the memory of tensors that are gone (256 MiB at most) and the last ops with the memory that they were over
+/// (128, of 64 MiB in all): an op that comes again over the same memory, as in a loop, is dispatched without being lowered
+/// anew. All of it is freed with the last [`Gpu`] of the device.
 ///
 /// ```
 /// use wgrad::{Activation, Device};
@@ -464,16 +467,27 @@ fn run_gpu(
             _ => return Err(other_device(&program)),
         }
     }
-    let mut made = HashSet::new();
+    if let Some(made) = gpu.run_again(&program, &views, outputs)? {
+        // Each output is one of its own.
+        let place = |(_, view)| Storage::made(gpu, view);
+        return Ok(made.into_iter().map(place).collect());
+    }
+    let mut made = Vec::new();
     for slot in outputs.iter().filter(|slot| program.is_written_whole(**slot)) {
-        if made.insert(*slot) {
+        if made.iter().all(|(own, _)| own != slot) {
             let info = program.slot(*slot)?;
             let region = gpu.pooled(&info.name, info.shape.len())?;
-            views.push((*slot, View { region, shape: info.shape, dtype: info.dtype }));
+            made.push((*slot, View { region, shape: info.shape, dtype: info.dtype }));
         }
     }
-    let mut plan = Plan::new(gpu, program, None, &views, 0, |_| StepEntry::rows(ALL_ROWS))?;
+    let all: Vec<_> = views.iter().chain(&made).cloned().collect();
+    let mut plan = Plan::new(gpu, program, None, &all, 0, |_| StepEntry::rows(ALL_ROWS))?;
     plan.run(1)?;
+    if made.iter().map(|(slot, _)| slot).eq(outputs) {
+        let places = made.iter().map(|(_, view)| Storage::made(gpu, view.clone())).collect();
+        gpu.keep_op(plan, views, made);
+        return Ok(places);
+    }
     let mut place = |(slot, shape): (&Slot, &Shape)| {
         let region = plan.region(*slot).cloned().ok_or_else(wrong_count)?;
         let dtype = plan.program().slot(*slot)?.dtype;

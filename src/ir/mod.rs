@@ -36,6 +36,7 @@ pub(crate) use transforms::GradientTransforms;
 pub(crate) use values::WeightValues;
 
 use crate::error::{Error, Result};
+use crate::ops::StepOp;
 
 /// A parameter tensor and the settings of its group.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +80,11 @@ impl Program {
     pub(crate) fn bytes(&self) -> u64 {
         let own = |slot: &&SlotInfo| matches!(slot.place, Place::Input | Place::Value);
         self.slots.iter().filter(own).map(|slot| slot.shape.len() as u64 * 4).sum()
+    }
+
+    /// Returns whether it counts steps, that is, ends with [`StepOp::Record`].
+    pub(crate) fn is_counting(&self) -> bool {
+        self.ops.iter().any(|op| matches!(op, Op::Step(StepOp::Record { .. })))
     }
 
     /// The number of elements of the largest slot that owns its memory.

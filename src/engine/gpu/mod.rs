@@ -4,6 +4,7 @@ mod adapter;
 pub(crate) mod arena;
 mod budget;
 mod choice;
+mod eager;
 pub(crate) mod function;
 mod identity;
 pub mod kernel;
@@ -44,6 +45,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::trace::span;
+use eager::EagerOps;
 use kernel::{Kernel, Pipeline};
 use pipelines::Recent;
 
@@ -76,6 +78,8 @@ struct GpuState {
     pipelines: [Mutex<Recent<PipelineKey, Pipeline>>; 2],
     /// The memory of tensors that are gone.
     pool: Arc<Pool>,
+    /// Ops over memory of tensors that were run before.
+    eager: EagerOps,
     /// Buffers that read-backs are done with.
     readbacks: Arc<Pool>,
     /// The host's, if it gave one.
@@ -99,6 +103,7 @@ impl GpuState {
             limits: device.limits(),
             pipelines: [MOST_KEPT, MOST_OF_STEPS].map(Recent::new).map(Mutex::new),
             pool: Arc::new(Pool::new(pool::MOST_OF_TENSORS)),
+            eager: EagerOps::default(),
             readbacks: Arc::new(Pool::new(readback::MOST_KEPT)),
             cache: None,
             lost,
@@ -310,8 +315,8 @@ impl Gpu {
 
     /// Frees the memory that is kept for later; returns whether there was any.
     fn free_kept_memory(&self) -> bool {
-        let pools = [&self.shared.pool, &self.shared.readbacks];
-        pools.map(|pool| pool.clear()).contains(&true)
+        let GpuState { pool, eager, readbacks, .. } = &*self.shared;
+        [eager.clear(), pool.clear(), readbacks.clear()].contains(&true)
     }
 
     /// Records commands and submits them; what the device raises is an [`Error`].

@@ -36,6 +36,19 @@ impl Pool {
         self.free().take(bytes)
     }
 
+    /// Takes these buffers, if all of them are free.
+    pub(super) fn take_all<'a>(
+        &self,
+        buffers: impl Iterator<Item = &'a wgpu::Buffer> + Clone,
+    ) -> bool {
+        let mut free = self.free();
+        let is_free = buffers.clone().all(|buffer| free.place(buffer).is_some());
+        if is_free {
+            buffers.for_each(|buffer| free.remove(buffer));
+        }
+        is_free
+    }
+
     /// Keeps a buffer for later, unless there are too many.
     pub(super) fn give(&self, buffer: wgpu::Buffer) {
         self.free().give(buffer);
@@ -58,6 +71,18 @@ impl Free {
         let buffer = self.by_size.get_mut(&bytes)?.pop()?;
         self.bytes -= bytes;
         Some(buffer)
+    }
+
+    fn place(&self, buffer: &wgpu::Buffer) -> Option<usize> {
+        self.by_size.get(&buffer.size())?.iter().rposition(|own| own == buffer)
+    }
+
+    fn remove(&mut self, buffer: &wgpu::Buffer) {
+        let place = self.place(buffer);
+        if let (Some(own), Some(place)) = (self.by_size.get_mut(&buffer.size()), place) {
+            own.remove(place);
+            self.bytes -= buffer.size();
+        }
     }
 
     fn give(&mut self, buffer: wgpu::Buffer) {
@@ -140,6 +165,18 @@ mod tests {
         lease.expose();
         drop(lease);
         assert_ne!(gpu.pooled("d", 100).unwrap().buffer, first.buffer);
+    }
+
+    #[test]
+    fn buffers_are_taken_all_or_not_at_all() {
+        let gpu = gpu().unwrap();
+        let [first, second] = [gpu.pooled("a", 100).unwrap(), gpu.pooled("b", 200).unwrap()];
+        let buffers = [&first.buffer, &second.buffer];
+        drop(gpu.lease(&first));
+        assert!(!gpu.shared.pool.take_all(buffers.into_iter()));
+        drop(gpu.lease(&second));
+        assert!(gpu.shared.pool.take_all(buffers.into_iter()));
+        assert!(!gpu.shared.pool.clear(), "both are taken, and no bytes are left");
     }
 
     #[test]

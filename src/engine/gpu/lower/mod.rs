@@ -123,7 +123,8 @@ impl PlanMemory {
                 }
             });
         }
-        let ring = gpu.storage("metrics ring", RING as usize * Op::MAX_RECORDED, &[])?;
+        let rows = if program.is_counting() { RING as usize } else { 1 };
+        let ring = gpu.storage("metrics ring", rows * Op::MAX_RECORDED, &[])?;
         let views = views.into_keys().collect();
         Ok(Self { slots, scalars, partial, ring, steps, hidden, shared, views })
     }

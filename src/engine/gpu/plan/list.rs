@@ -54,7 +54,7 @@ impl Dispatch {
 
 /// The dispatches of a step.
 #[derive(Debug)]
-pub(super) struct List {
+pub(in crate::engine::gpu) struct List {
     pub dispatches: Vec<Dispatch>,
     /// The number of dispatches before each op.
     pub marks: Vec<usize>,

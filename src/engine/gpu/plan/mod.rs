@@ -7,6 +7,7 @@ mod slots;
 mod warm;
 
 pub use list::Dispatch;
+pub(super) use list::List;
 pub use memory::MemoryUse;
 pub use profile::{Profile, ProfileRow};
 pub use warm::{ColdKernel, ColdStart};
@@ -22,10 +23,8 @@ use super::steps::StepTable;
 use super::{Gpu, PlanWeights};
 use crate::error::{Error, Result};
 use crate::ir::{InputData, Op, Program, Record, Slot, SlotInfo, StepEntry, StepRule};
-use crate::ops::StepOp;
 use crate::shape::padded;
 use crate::trace::{Instrument, span};
-use list::List;
 
 /// A program ready to be recorded into command encoders, without any allocation, queue write or decision per step.
 ///
@@ -91,7 +90,7 @@ impl Plan {
         first: u64,
         rule: Box<dyn StepRule + Send + Sync>,
     ) -> Result<Self> {
-        let counting = program.ops().iter().any(|op| matches!(op, Op::Step(StepOp::Record { .. })));
+        let counting = program.is_counting();
         let steps = StepTable::new(gpu, rule, first, counting)?;
         let views = bases(gpu, &program, views)?;
         weights.map_or(Ok(()), |weights| weights.check(gpu, &program))?;
@@ -359,17 +358,14 @@ impl Plan {
         range: Range<usize>,
         timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
     ) {
-        let descriptor =
-            wgpu::ComputePassDescriptor { label: Some("wgrad steps"), timestamp_writes };
-        let mut pass = encoder.begin_compute_pass(&descriptor);
-        for _ in 0..steps {
-            for dispatch in self.list.dispatches.get(range.clone()).unwrap_or_default() {
-                pass.set_pipeline(dispatch.pipeline());
-                pass.set_bind_group(0, dispatch.bind_group(), &[]);
-                let [x, y] = dispatch.grid;
-                pass.dispatch_workgroups(x, y, 1);
-            }
-        }
+        let dispatches = self.list.dispatches.get(range).unwrap_or_default();
+        let all = (0..steps).flat_map(|_| dispatches);
+        record(encoder, all, timestamp_writes);
+    }
+
+    /// Its program and dispatches.
+    pub(super) fn into_parts(self) -> (Program, List) {
+        (self.program, self.list)
     }
 
     /// Records and submits `steps` steps. Waits only if too many earlier runs are still in flight.
@@ -504,6 +500,22 @@ impl Plan {
     /// Returns whether the program counts steps, that is, ends with [`StepOp::Record`](crate::ops::StepOp::Record).
     pub(crate) fn is_counting(&self) -> bool {
         self.counting
+    }
+}
+
+/// Records dispatches, one after the other.
+pub(super) fn record<'a>(
+    encoder: &mut wgpu::CommandEncoder,
+    dispatches: impl Iterator<Item = &'a Dispatch>,
+    timestamp_writes: Option<wgpu::ComputePassTimestampWrites<'_>>,
+) {
+    let descriptor = wgpu::ComputePassDescriptor { label: Some("wgrad steps"), timestamp_writes };
+    let mut pass = encoder.begin_compute_pass(&descriptor);
+    for dispatch in dispatches {
+        pass.set_pipeline(dispatch.pipeline());
+        pass.set_bind_group(0, dispatch.bind_group(), &[]);
+        let [x, y] = dispatch.grid;
+        pass.dispatch_workgroups(x, y, 1);
     }
 }
 
