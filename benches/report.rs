@@ -39,6 +39,7 @@ enum Section {
     Steps,
     Checks,
     Recording,
+    Rows,
 }
 
 /// The figures so far.
@@ -213,6 +214,7 @@ fn matmul(report: &mut Report, ceiling: f64) -> Result<()> {
 fn elementwise(report: &mut Report, ceiling: f64) -> Result<()> {
     let len = if report.gpu.is_software() { 4 << 20 } else { 64 << 20 }
         >> usize::from(report.options.quick);
+    report.add("activation: numbers", len as f64, "");
     for f in [Activation::identity(), Activation::relu(), Activation::gelu(), Activation::tanh()] {
         let mut plan = single(&report.gpu, |program| {
             let x = program.input("x", Shape::new(&[len])?, DType::F32);
@@ -327,6 +329,42 @@ fn steps(report: &mut Report) -> Result<()> {
             })
         })?;
         report.add(&format!("{name} step, cpu"), each * 1e6, "us");
+    }
+    Ok(())
+}
+
+/// Calls of a trainer with a single row each, as a loop that learns row by row makes them, and ops on small tensors.
+fn rows(report: &mut Report) -> Result<()> {
+    for device in [Device::cpu(), Device::from(report.gpu.clone())] {
+        let name = if device.gpu().is_some() { "" } else { ", cpu" };
+        let model = Sequential::new(2).dense(32).activation(Activation::relu()).dense(3);
+        let mut trainer =
+            Trainer::new(model, Loss::cross_entropy(), Optimizer::adam()).on(&device)?;
+        let data = data::spiral(100, 3, 0)?;
+        let row = data.rows([7])?;
+        let each = report.seconds(|calls| {
+            (0..calls).try_for_each(|_| trainer.fit(&row, Fit::epochs(1)).map(drop))
+        })?;
+        report.add(&format!("fit of one row{name}"), each * 1e6, "us");
+        let each = report.seconds(|calls| {
+            (0..calls).try_for_each(|_| trainer.predict(&[[0.5, -0.25]][..]).map(drop))
+        })?;
+        report.add(&format!("predict of one row{name}"), each * 1e6, "us");
+        let each = report
+            .seconds(|calls| (0..calls).try_for_each(|_| trainer.evaluate(&row).map(drop)))?;
+        report.add(&format!("evaluate of one row{name}"), each * 1e6, "us");
+        let x = device.tensor(&wgrad::ndarray::Array2::from_elem((8, 16), 0.5))?;
+        let each = report.seconds(|calls| {
+            for _ in 0..calls {
+                let mut y = x.clone();
+                for _ in 0..15 {
+                    y = device.activation(Activation::tanh(), &y)?;
+                }
+                y.read()?;
+            }
+            Ok(())
+        })?;
+        report.add(&format!("15 small ops and a read{name}"), each * 1e6, "us");
     }
     Ok(())
 }
@@ -451,6 +489,9 @@ fn main() -> Result<()> {
     }
     if report.wants(Section::Recording) {
         recording(&mut report)?;
+    }
+    if report.wants(Section::Rows) {
+        rows(&mut report)?;
     }
     if report.options.json {
         println!("{}", Value::Object(report.figures));
