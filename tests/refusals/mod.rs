@@ -80,6 +80,8 @@ fn networks_that_cannot_be_are_refused_by_layer() {
     refused(with("glu"), &["layer 1", "glu", "axis of 3", "even"]);
     refused(with("softmax(dim=0)"), &["layer 1", "softmax", "dim"]);
     refused(with("hard_tanh(min=2)"), &["layer 1", "hard_tanh", "at least min"]);
+    let doubled = Sequential::new(usize::MAX).activation("crelu".parse().unwrap());
+    refused(doubled.dense(1), &["layer 0", "crelu", "double"]);
     for rate in [1.0, -0.1, f64::NAN] {
         refused(Sequential::new(2).dense(4).dropout(rate), &["layer 1", "dropout", "rate"]);
     }

@@ -68,7 +68,7 @@ entries! { ActivationKind;
         params: [DIM],
         formula: "max(0, x), then max(0, -x): doubles the axis",
         source: "Shang et al. 2016; derivative 0 at 0",
-        kind: axis_resize!("crelu", KAIMING, gated: false, |_, len| Ok(2 * len), EXACT, crelu, crelu_backward),
+        kind: axis_resize!("crelu", KAIMING, gated: false, twice, EXACT, crelu, crelu_backward),
     }
     glu {
         aliases: [],
@@ -117,6 +117,11 @@ entries! { ActivationKind;
             len.checked_div(pieces).filter(|groups| groups * pieces == len).ok_or_else(wanted)
         }, EXACT, maxout, maxout_backward),
     }
+}
+
+/// The doubled axis.
+fn twice(_: &Values, len: usize) -> Result<usize, String> {
+    len.checked_mul(2).ok_or_else(|| "its double must be a length".to_string())
 }
 
 fn half(_: &Values, len: usize) -> Result<usize, String> {
