@@ -13,7 +13,9 @@ struct Params {
 
 fn weights(channel: u32) -> vec4<f32> {
     var p = vec4(0.0);
-    for (var k = 0u; k < params.count; k++) {
+    // Also bounded by a length: Mesa's lavapipe compiles a kernel anew for each dispatch if a loop ends at a uniform number.
+    let count = min(params.count, arrayLength(&weight));
+    for (var k = 0u; k < count; k++) {
         p[k] = weight[k * params.channels + channel];
     }
     return p;

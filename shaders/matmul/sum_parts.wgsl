@@ -19,7 +19,9 @@ fn main(
         return;
     }
     var total = 0.0;
-    for (var part = 0u; part < params.parts; part++) {
+    // Also bounded by a length: Mesa's lavapipe compiles a kernel anew for each dispatch if a loop ends at a uniform number.
+    let parts = min(params.parts, arrayLength(&x));
+    for (var part = 0u; part < parts; part++) {
         total += x[part * params.len + i];
     }
     y[i] = total;

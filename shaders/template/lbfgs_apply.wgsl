@@ -27,7 +27,9 @@ fn main(
     y[u32(numbers[PLACE]) * params.len + i] = grad - prev[i];
     prev[i] = grad;
     var direction = numbers[coefficient_g(params.slots)] * grad;
-    for (var slot = 0u; slot < params.slots; slot++) {
+    // Also bounded by a length: see optimizer.wgsl.
+    let slots = min(params.slots, arrayLength(&s));
+    for (var slot = 0u; slot < slots; slot++) {
         let on_s = numbers[coefficient_s(slot, params.slots)];
         let on_y = numbers[coefficient_y(slot, params.slots)];
         if !is_zero(on_s) || !is_zero(on_y) {

@@ -18,7 +18,9 @@ var<workgroup> newest: vec3<u32>;
 fn total(index: u32) -> f32 {
     let largest = index == 5u * params.slots + 2u;
     var sum = 0.0;
-    for (var chunk = 0u; chunk < params.chunks; chunk++) {
+    // Also bounded by a length: see optimizer.wgsl.
+    let chunks = min(params.chunks, arrayLength(&partial));
+    for (var chunk = 0u; chunk < chunks; chunk++) {
         let part = partial[5u * (index / 5u * params.chunks + chunk) + index % 5u];
         sum = select(sum + part, max(sum, part), largest);
     }
@@ -30,7 +32,8 @@ fn accept(head: u32) {
     let curvature = dots[5u * head];
     numbers[PLACE] = f32(head);
     if curvature > 1e-10 {
-        for (var i = 0u; i < params.slots; i++) {
+        let slots = min(params.slots, arrayLength(&numbers));
+        for (var i = 0u; i < slots; i++) {
             numbers[products_sy(i, head, params.slots)] = dots[5u * i];
             numbers[products_sy(head, i, params.slots)] = dots[5u * i + 2u];
             numbers[products_yy(i, head, params.slots)] = dots[5u * i + 3u];

@@ -13,7 +13,9 @@ fn main(
     }
     let own = settings(due());
     let first = flat_workgroup(group, groups) * 64u * params.turns + lane;
-    for (var turn = 0u; turn < params.turns; turn++) {
+    // Also bounded by a length: Mesa's lavapipe compiles a kernel anew for each dispatch if a loop ends at a uniform number.
+    let turns = min(params.turns, arrayLength(&param));
+    for (var turn = 0u; turn < turns; turn++) {
         let i = first + 64u * turn;
         if 4u * i >= params.len {
             return;
