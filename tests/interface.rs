@@ -8,7 +8,7 @@ use wgrad::spec::{Choice, Kind};
 use wgrad::{Activation, Initializer, Loss, Optimizer};
 
 /// The maximum number of public items. Whoever makes another one public either closes one or raises this on purpose.
-const MOST: usize = 562;
+const MOST: usize = 567;
 
 /// Documents the crate; warnings, such as links to what is not public, are errors.
 fn documentation() -> PathBuf {
