@@ -86,15 +86,16 @@ fn in_parts<F: Real>(
     mut out: ArrayViewMut2<'_, F>,
     parts: usize,
 ) {
+    const TILE: usize = 16;
     let (m, n) = out.dim();
-    if parts < 2 {
+    let side = m.max(n);
+    if parts < 2 || side < 2 * TILE {
         return general_mat_mul(F::one(), &a, &b, F::zero(), &mut out);
     }
-    // Whole tiles of the micro-kernels, up to which the parts differ by one.
+    // Whole tiles of the micro-kernels, up to which the parts are equal.
     let first = parts / 2;
-    let half = |side: usize| (side * first / parts).next_multiple_of(16).min(side);
+    let at = (side * first / parts).next_multiple_of(TILE);
     let axis = Axis(usize::from(n > m));
-    let at = half(m.max(n));
     let (out, rest) = out.split_at(axis, at);
     let ((a, a_rest), (b, b_rest)) =
         if n > m { ((a, a), b.split_at(axis, at)) } else { (a.split_at(axis, at), (b, b)) };
