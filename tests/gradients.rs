@@ -2,9 +2,9 @@
 
 use crate::support;
 
+use support::draw::Draw;
 use support::run::{Case, Outcome, gpu, normal};
 use wgrad::ir::{DType, Form, Interpreter, InterpreterWeights, LossInputs, Slot, StepEntry};
-use wgrad::random::{Key, Stream};
 use wgrad::{
     Activation, Arithmetic, Error, Loss, Normalization, Program, Reduce, Reduction, Result, Shape,
 };
@@ -13,26 +13,9 @@ const ROWS: usize = 5;
 const COLS: usize = 6;
 const LEN: usize = ROWS * COLS;
 
-/// Random choices of one graph.
-struct Draw {
-    key: Key,
-    count: u32,
-}
-
-impl Draw {
-    fn below(&mut self, limit: usize) -> usize {
-        self.count += 1;
-        self.key.words(0, self.count)[0] as usize % limit
-    }
-
-    fn one(&mut self, slots: &[Slot]) -> Slot {
-        slots[self.below(slots.len())]
-    }
-}
-
 /// A node of a graph whose tensors all have the same shape; those before it may be taken more than once.
 fn node(draw: &mut Draw, program: &mut Program, index: Slot, slots: &[Slot]) -> Result<Slot> {
-    let (a, b) = (draw.one(slots), draw.one(slots));
+    let (a, b) = (draw.one_of(slots), draw.one_of(slots));
     let smooth = [
         Activation::tanh(),
         Activation::sigmoid(),
@@ -79,7 +62,7 @@ fn graph(draw: &mut Draw, program: &mut Program, index: Slot, inputs: [Slot; 2])
         let next = node(draw, program, index, &slots)?;
         slots.push(next);
     }
-    let (a, b) = (draw.one(&slots[2..]), draw.one(&slots[2..]));
+    let (a, b) = (draw.one_of(&slots[2..]), draw.one_of(&slots[2..]));
     let zeros = program.fill("target", Shape::new(&[ROWS, COLS])?, 0.25);
     let (first, _) =
         program.loss_of(Loss::mse(), Reduction::Mean, LossInputs::new(a, zeros), false)?;
@@ -116,7 +99,7 @@ fn gradients_of_random_graphs_are_those_of_differences_on_both_engines() {
         let data = [normal(2 * seed, LEN), normal(2 * seed + 1, LEN)];
         let inputs = [0, 1].map(|number| case.input(&[ROWS, COLS], &data[number]));
         let index = case.indices(&[ROWS], &ROW_INDICES);
-        let mut draw = Draw { key: Key::new(seed, Stream::Data(3)), count: 0 };
+        let mut draw = Draw::new(seed);
         let loss = graph(&mut draw, &mut case.program, index, inputs).unwrap();
         let plain = case.program.clone();
         let grads = case.program.gradients(loss, &inputs).unwrap();

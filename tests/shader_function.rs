@@ -4,8 +4,8 @@ use ndarray::Array2;
 use wgrad::ir::{Interpreter, InterpreterWeights, StepEntry};
 use wgrad::nn::Network;
 use wgrad::prelude::*;
-use wgrad::random::{Key, Stream};
 
+use crate::support::draw::Draw;
 use crate::support::kernel::run;
 use crate::support::values;
 
@@ -103,19 +103,6 @@ fn check(model: Sequential, seed: u64) {
     }
 }
 
-/// Random numbers of a test.
-struct Draw {
-    key: Key,
-    count: u32,
-}
-
-impl Draw {
-    fn below(&mut self, limit: usize) -> usize {
-        self.count += 1;
-        ((self.key.uniform(0, self.count) * limit as f32) as usize).min(limit - 1)
-    }
-}
-
 /// The activations of single numbers, but those that jump, where a rounding of their input is a whole step.
 fn elementwise() -> Vec<Activation> {
     let jumps = ["step", "threshold", "thresholded_relu", "hard_shrink", "shrink"];
@@ -154,7 +141,7 @@ fn random_model(draw: &mut Draw) -> Sequential {
 fn random_networks_are_the_same_in_a_shader() {
     let count = if std::env::var_os("WGRAD_FULL").is_some() { 200 } else { 24 };
     for seed in 0..count {
-        let mut draw = Draw { key: Key::new(seed, Stream::Shuffle), count: 0 };
+        let mut draw = Draw::new(seed);
         check(random_model(&mut draw), seed);
     }
 }

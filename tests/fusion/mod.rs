@@ -7,33 +7,12 @@ use crate::support;
 
 use ndarray::Array2;
 use safetensors::SafeTensors;
+use support::draw::Draw;
 use support::run::{count, featured_gpu, normal, uniform};
 use wgrad::data::Targets;
 use wgrad::embed::{Choices, Class, Fusion, MatMul};
 use wgrad::prelude::*;
-use wgrad::random::{Key, Stream};
 use wgrad::train::TrainerBuilder;
-
-/// Draws choices, the same in every run.
-struct Draw {
-    key: Key,
-    next: u32,
-}
-
-impl Draw {
-    fn new(seed: u64) -> Self {
-        Self { key: Key::new(seed, Stream::Data(3)), next: 0 }
-    }
-
-    fn below(&mut self, n: usize) -> usize {
-        self.next += 1;
-        self.key.words(0, self.next)[0] as usize % n
-    }
-
-    fn one_of<T: Clone>(&mut self, list: &[T]) -> T {
-        list[self.below(list.len())].clone()
-    }
-}
 
 /// Every other seed cuts the work as for a GPU with memory of its own, whatever the adapter; of the others every other does
 /// without subgroups; every third keeps WebGPU's run-time checks.

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file compiles the whole module")]
 
 pub mod adapter;
+pub mod draw;
 pub mod golden;
 pub mod kernel;
 pub mod loss_inputs;
