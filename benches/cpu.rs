@@ -1,12 +1,14 @@
 //! Times of the CPU engine, without any adapter: `cargo bench -p wgrad-benches --bench cpu`, with a part of a name for the
 //! rows that contain it, and `--json` for a line of JSON per row as benches/peers/python.py prints them.
 
+mod networks;
+
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use networks::networks;
 use serde_json::json;
 use wgrad::ir::{DType, Form, Interpreter, InterpreterWeights, ParamInfo, Slot, StepEntry, Steps};
-use wgrad::nn::{GradientTransforms, Objective, TargetKind};
 use wgrad::prelude::*;
 use wgrad::random::{Key, Stream};
 use wgrad::{Program, Result, Shape};
@@ -140,35 +142,13 @@ fn ops(options: &Options) -> Result<()> {
 
 /// The training steps of the examples, and a wide one.
 fn steps(options: &Options) -> Result<()> {
-    let relu = Activation::relu;
-    let objective = |loss| Objective {
-        loss,
-        reduction: Reduction::Mean,
-        metrics: vec![],
-        transforms: GradientTransforms::default(),
-        weighted: false,
-        class_weights: None,
-        linear_cross_entropy: false,
-        checked: false,
-        through: false,
-    };
-    let sine =
-        Sequential::new(1).dense(64).activation(relu()).dense(64).activation(relu()).dense(1);
-    let digits = Sequential::new(64).dense(64).activation(relu()).dense(10);
-    let wide = Sequential::new(784).dense(512).activation(relu()).dense(128).activation(relu());
-    let cases = [
-        ("sine step", sine, Loss::mse(), TargetKind::Values(1), (1000, 1000)),
-        ("digits step", digits, Loss::cross_entropy(), TargetKind::Class, (1797, 128)),
-        ("wide step", wide.dense(10), Loss::cross_entropy(), TargetKind::Class, (128, 128)),
-    ];
-    for (name, model, loss, target, rows) in cases {
+    for (name, network, io, batch) in networks(false)? {
+        let name = &format!("{name} step");
         if !name.contains(&options.only) {
             continue;
         }
-        let network = model.build()?;
-        let io = network.training(&objective(loss), Optimizer::adam(), target, rows, 0)?;
         let x_rows = io.program.shape(io.x)?;
-        let rule = Steps { batch: rows.1, ..Steps::new(Optimizer::adam(), x_rows.rows()) };
+        let rule = Steps { batch, ..Steps::new(Optimizer::adam(), x_rows.rows()) };
         let mut cpu = Interpreter::<f32>::new(io.program);
         let values: Vec<f32> = (0..x_rows.len()).map(|i| (i as f32 * 0.7).sin()).collect();
         cpu.write(io.x, &values)?;

@@ -1,13 +1,15 @@
 //! Measures in one run what a device can do and what wgrad makes of it: the device's own ceilings, kernels as a fraction of
 //! them, training steps. `cargo bench -p wgrad-benches --bench report -- --help` lists sections and options.
 
+mod networks;
+
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
+use networks::networks;
 use serde_json::{Map, Value, json};
 use wgrad::embed::{Choices, Fusion, Gpu};
 use wgrad::ir::{DType, Form, Interpreter, Plan, PlanWeights, StepEntry, Steps};
-use wgrad::nn::{GradientTransforms, Network, Objective, ProgramIo, TargetKind};
 use wgrad::prelude::*;
 use wgrad::{Program, Result, Shape};
 
@@ -262,44 +264,8 @@ fn adam(report: &mut Report, ceiling: f64) -> Result<()> {
     Ok(())
 }
 
-/// The training steps of the examples, and one too wide to be a whole step.
-fn networks() -> Result<Vec<(&'static str, Network, ProgramIo, usize)>> {
-    let relu = Activation::relu;
-    let objective = |loss, metric| Objective {
-        loss,
-        reduction: Reduction::Mean,
-        metrics: vec![metric],
-        transforms: GradientTransforms::default(),
-        weighted: false,
-        class_weights: None,
-        linear_cross_entropy: false,
-        checked: false,
-        through: false,
-    };
-    let near = Metric::RegressionAccuracy { tolerance: 0.003 };
-    let sine =
-        Sequential::new(1).dense(64).activation(relu()).dense(64).activation(relu()).dense(1);
-    let spiral = Sequential::new(2).dense(64).activation(relu()).dense(3);
-    let digits = Sequential::new(64).dense(64).activation(relu()).dense(10);
-    let wide = Sequential::new(784).dense(512).activation(relu()).dense(128).activation(relu());
-    let class = || objective(Loss::cross_entropy(), Metric::Accuracy);
-    let cases = [
-        ("sine", sine, objective(Loss::mse(), near), TargetKind::Values(1), (1000, 1000)),
-        ("spiral", spiral, class(), TargetKind::Class, (300, 300)),
-        ("digits", digits, class(), TargetKind::Class, (1797, 128)),
-        ("wide", wide.dense(10), class(), TargetKind::Class, (128, 128)),
-    ];
-    let build =
-        |(name, model, objective, target, rows): (&'static str, Sequential, Objective, _, _)| {
-            let network = model.build()?;
-            let io = network.training(&objective, Optimizer::adam(), target, rows, 0)?;
-            Ok((name, network, io, rows.1))
-        };
-    cases.into_iter().map(build).collect()
-}
-
 fn steps(report: &mut Report) -> Result<()> {
-    for (name, network, io, batch) in networks()? {
+    for (name, network, io, batch) in networks(true)? {
         let rows = io.program.shape(io.x)?.rows();
         let rule = Steps { batch, ..Steps::new(Optimizer::adam(), rows) };
         for fusion in [Fusion::Auto, Fusion::Layers, Fusion::Never] {
@@ -400,7 +366,7 @@ fn checks(report: &mut Report) -> Result<()> {
             program.activation("y", Activation::gelu(), x).map(drop)
         })
     };
-    let (name, network, io, rows) = networks()?.swap_remove(0);
+    let (name, network, io, rows) = networks(true)?.swap_remove(0);
     let step = |gpu: &Gpu| {
         let weights = PlanWeights::new(gpu, network.params(), Some(&Optimizer::adam()), 0)?;
         let rule = Steps::new(Optimizer::adam(), rows);
@@ -420,7 +386,7 @@ fn checks(report: &mut Report) -> Result<()> {
 /// groups.
 fn recording(report: &mut Report) -> Result<()> {
     const STEPS: u64 = 64;
-    let (name, network, io, rows) = networks()?.swap_remove(0);
+    let (name, network, io, rows) = networks(true)?.swap_remove(0);
     let fusion = Fusion::Never;
     let gpu = report.gpu.choosing(Choices { fusion, ..report.gpu.choices() });
     let optimizer = Optimizer::adam();
