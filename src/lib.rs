@@ -90,6 +90,7 @@ pub mod nn;
 mod numeric;
 mod ops;
 pub mod random;
+mod recent_use;
 mod renamed;
 mod self_test;
 mod shape;

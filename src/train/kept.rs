@@ -1,11 +1,10 @@
 //! The executors of earlier calls, for further calls of equal shapes.
 
-use std::fmt;
-
 use super::Trainer;
-use crate::device::{Device, Executor, Weights};
+use crate::device::Executor;
 use crate::error::Result;
 use crate::ir::{Program, StepRule};
+use crate::recent_use::RecentlyUsed;
 
 /// The most executors that a trainer keeps: those of a loop of `fit`, `predict` and `evaluate`, and one more.
 const MOST: usize = 4;
@@ -13,32 +12,12 @@ const MOST: usize = 4;
 /// The most bytes that they have in all.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// The executors of the last calls, in order of use.
-#[derive(Default)]
-pub(super) struct KeptExecutors(Vec<Executor>);
+/// The executors of the last calls.
+pub(super) type KeptExecutors = RecentlyUsed<Executor>;
 
-impl KeptExecutors {
-    /// Takes the executor of a program over these weights, if there is one.
-    fn take(&mut self, program: &Program, weights: &Weights, device: &Device) -> Option<Executor> {
-        let is_own = |executor: &Executor| executor.is_of(program, weights, device);
-        let place = self.0.iter().rposition(is_own)?;
-        Some(self.0.remove(place))
-    }
-
-    /// Keeps an executor, and drops the least recently used ones that are too many.
-    fn give(&mut self, executor: Executor) {
-        self.0.push(executor);
-        let bytes = |all: &[Executor]| all.iter().map(Executor::bytes).sum::<u64>();
-        while self.0.len() > MOST || bytes(&self.0) > MOST_BYTES {
-            self.0.remove(0);
-        }
-    }
-}
-
-impl fmt::Debug for KeptExecutors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("KeptExecutors").field(&self.0.len()).finish()
-    }
+/// Room for executors.
+pub(super) fn no_executors() -> KeptExecutors {
+    RecentlyUsed::new(MOST, MOST_BYTES, Executor::bytes)
 }
 
 impl Trainer {
@@ -50,7 +29,8 @@ impl Trainer {
         first: u64,
         rule: impl StepRule + Clone + Send + Sync + 'static,
     ) -> Result<Executor> {
-        if let Some(mut kept) = self.kept.take(program, &self.weights, &self.device)
+        let is_own = |kept: &Executor| kept.is_of(program, &self.weights, &self.device);
+        if let Some(mut kept) = self.kept.take(is_own)
             && kept.restart(first, rule.clone())?
         {
             return Ok(kept);
@@ -66,7 +46,7 @@ impl Trainer {
 
 #[cfg(test)]
 mod tests {
-    use super::{MOST, MOST_BYTES};
+    use super::{Executor, MOST, MOST_BYTES};
     use crate::ir::StepEntry;
     use crate::prelude::*;
 
@@ -83,18 +63,19 @@ mod tests {
             trainer.fit(&data, Fit::epochs(1)).unwrap();
             trainer.evaluate(&data).unwrap();
             trainer.predict(data.inputs().view()).unwrap();
-            assert_eq!(trainer.kept.0.len(), 3);
+            assert_eq!(trainer.kept.len(), 3);
         }
         for rows in 1..2 * MOST {
             trainer.predict(data.rows(0..rows).unwrap().inputs().view()).unwrap();
         }
-        assert_eq!(trainer.kept.0.len(), MOST);
+        assert_eq!(trainer.kept.len(), MOST);
         let io = trainer.settings.network.inference(2 * MOST - 1).unwrap();
         let rule = |_| StepEntry::rows(1);
-        assert!(trainer.kept.take(&io.program, &trainer.weights, &trainer.device).is_some());
+        let is_own = |kept: &Executor| kept.is_of(&io.program, &trainer.weights, &trainer.device);
+        assert!(trainer.kept.take(is_own).is_some());
         let executor = trainer.executor(&io.program, 0, rule).unwrap();
         trainer.keep(executor);
-        assert_eq!(trainer.kept.0.len(), MOST);
+        assert_eq!(trainer.kept.len(), MOST);
     }
 
     #[test]
@@ -105,9 +86,9 @@ mod tests {
             let executor = trainer.executor(&io.program, 0, |_| StepEntry::rows(1)).unwrap();
             let fits = executor.bytes() <= MOST_BYTES;
             trainer.keep(executor);
-            let bytes: u64 = trainer.kept.0.iter().map(|executor| executor.bytes()).sum();
+            let bytes = trainer.kept.bytes();
             assert!(bytes <= MOST_BYTES, "{bytes}");
-            assert_eq!(trainer.kept.0.is_empty(), !fits, "{rows} rows");
+            assert_eq!(trainer.kept.len() == 0, !fits, "{rows} rows");
         }
     }
 }

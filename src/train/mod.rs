@@ -36,7 +36,7 @@ pub use sweep::{Sweep, SweepRow, SweepRun, SweepTable};
 
 use std::sync::Arc;
 
-use kept::KeptExecutors;
+use kept::{KeptExecutors, no_executors};
 use ndarray::{Array2, ArrayD, ArrayView, Dimension};
 
 use crate::data::{Dataset, Standardize, Targets};
@@ -117,7 +117,7 @@ impl Settings {
             gathered: 0,
             epoch: 0,
             dispatches: None,
-            kept: KeptExecutors::default(),
+            kept: no_executors(),
         }
     }
 }

@@ -1,12 +1,12 @@
 //! Eager ops that were lowered before: over the same memory they are dispatched again without a new plan.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::plan::{List, Plan, record};
 use super::{Choices, Gpu, Tuning, View};
 use crate::error::Result;
 use crate::ir::{Program, Slot};
+use crate::recent_use::RecentlyUsed;
 
 /// The most ops that are kept.
 const MOST: usize = 128;
@@ -14,9 +14,15 @@ const MOST: usize = 128;
 /// The most bytes of memory that they are bound to, memory of several counted for each.
 const MOST_BYTES: u64 = 64 << 20;
 
-/// The ops of a device that are kept, in order of use.
-#[derive(Debug, Default)]
-pub(super) struct EagerOps(Mutex<VecDeque<EagerOp>>);
+/// The ops of a device that are kept.
+#[derive(Debug)]
+pub(super) struct EagerOps(Mutex<RecentlyUsed<EagerOp>>);
+
+impl Default for EagerOps {
+    fn default() -> Self {
+        Self(Mutex::new(RecentlyUsed::new(MOST, MOST_BYTES, |op| op.bytes)))
+    }
+}
 
 /// A lowered program over memory of tensors. It does not hold its device, which holds it.
 #[derive(Debug)]
@@ -51,27 +57,13 @@ impl EagerOps {
     /// Forgets all ops; returns whether there were any.
     pub(super) fn clear(&self) -> bool {
         let mut ops = self.lock();
-        let had_any = !ops.is_empty();
+        let had_any = ops.len() > 0;
         ops.clear();
         had_any
     }
 
-    fn lock(&self) -> MutexGuard<'_, VecDeque<EagerOp>> {
+    fn lock(&self) -> MutexGuard<'_, RecentlyUsed<EagerOp>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn take(&self, wanted: impl Fn(&EagerOp) -> bool) -> Option<EagerOp> {
-        let mut ops = self.lock();
-        let place = ops.iter().rposition(wanted)?;
-        ops.remove(place)
-    }
-
-    fn give(&self, op: EagerOp) {
-        let mut ops = self.lock();
-        ops.push_back(op);
-        while ops.len() > MOST || ops.iter().map(|op| op.bytes).sum::<u64>() > MOST_BYTES {
-            ops.pop_front();
-        }
     }
 }
 
@@ -89,13 +81,13 @@ impl Gpu {
             op.is_of(self, program, inputs, outputs)
                 && pool.take_all(op.outputs.iter().map(|(_, view)| &view.region.buffer))
         };
-        let Some(op) = self.shared.eager.take(is_free) else { return Ok(None) };
+        let Some(op) = self.shared.eager.lock().take(is_free) else { return Ok(None) };
         self.submit("op", |encoder| {
             record(encoder, op.list.dispatches.iter(), None);
             Ok(())
         })?;
         let outputs = op.outputs.clone();
-        self.shared.eager.give(op);
+        self.shared.eager.lock().give(op);
         Ok(Some(outputs))
     }
 
@@ -110,7 +102,15 @@ impl Gpu {
         let bytes = plan.own_bytes() + views.sum::<u64>();
         let (program, list) = plan.into_parts();
         let (choices, tuning) = (self.choices, self.tuning.clone());
-        self.shared.eager.give(EagerOp { program, choices, tuning, inputs, outputs, list, bytes });
+        self.shared.eager.lock().give(EagerOp {
+            program,
+            choices,
+            tuning,
+            inputs,
+            outputs,
+            list,
+            bytes,
+        });
     }
 }
 
@@ -123,7 +123,7 @@ mod tests {
 
     fn kept(gpu: &super::Gpu) -> (usize, u64) {
         let ops = gpu.shared.eager.lock();
-        (ops.len(), ops.iter().map(|op| op.bytes).sum())
+        (ops.len(), ops.bytes())
     }
 
     #[test]
