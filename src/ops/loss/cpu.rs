@@ -262,12 +262,13 @@ impl<F: Real> Batch<'_, F> {
 
     /// Computes the value and the gradient with respect to each input.
     pub(crate) fn run(&self, value: &mut [F], gradients: &mut [Vec<F>]) -> Result<()> {
+        let factor = self.factor();
         if self.loss.is_sequence() {
-            self.run_sequences(value, gradients)
+            self.run_sequences(factor, value, gradients)
         } else if let Some(map) = self.loss.map::<F>() {
-            self.run_map(map, value, gradients)
+            self.run_map(map, factor, value, gradients)
         } else if let Some(pass) = self.loss.row::<F>() {
-            self.run_rows(*pass, value, gradients)
+            self.run_rows(*pass, factor, value, gradients)
         } else {
             Ok(())
         }
@@ -280,9 +281,15 @@ impl<F: Real> Batch<'_, F> {
         }
     }
 
-    fn run_map(&self, map: &LossMap<F>, value: &mut [F], gradients: &mut [Vec<F>]) -> Result<()> {
+    fn run_map(
+        &self,
+        map: &LossMap<F>,
+        factor: F,
+        value: &mut [F],
+        gradients: &mut [Vec<F>],
+    ) -> Result<()> {
         let count = self.terms();
-        let scale = self.upstream * self.factor();
+        let scale = self.upstream * factor;
         for (input, out) in gradients.iter_mut().enumerate() {
             let out = self.active(out, count)?;
             threads::split(count, 1, out, |first, out| {
@@ -306,7 +313,6 @@ impl<F: Real> Batch<'_, F> {
             threads::split(count, 1, out, |first, out| terms(first, out));
             return Ok(());
         }
-        let factor = self.factor();
         let mut sums = vec![F::zero(); count.div_ceil(BLOCK)];
         threads::split(sums.len(), BLOCK, &mut sums, |first, sums| {
             for (block, place) in (first..).zip(sums) {
@@ -320,18 +326,25 @@ impl<F: Real> Batch<'_, F> {
         Ok(())
     }
 
-    fn run_rows(&self, pass: Row<F>, value: &mut [F], gradients: &mut [Vec<F>]) -> Result<()> {
+    fn run_rows(
+        &self,
+        pass: Row<F>,
+        factor: F,
+        value: &mut [F],
+        gradients: &mut [Vec<F>],
+    ) -> Result<()> {
         let (count, cols) = (self.terms(), self.layout.cols);
+        let scale = self.upstream * factor;
         let mut terms = vec![F::zero(); count];
         for (input, out) in gradients.iter_mut().enumerate() {
             if self.layout.inner == 1 {
                 let out = self.active(out, count * cols)?;
-                self.each_row(pass, Some(input), &mut terms, out);
+                self.each_row(pass, (Some(input), scale), &mut terms, out);
                 continue;
             }
             out.fill(F::zero());
             let mut slopes = vec![F::zero(); count * cols];
-            self.each_row(pass, Some(input), &mut terms, &mut slopes);
+            self.each_row(pass, (Some(input), scale), &mut terms, &mut slopes);
             for (row, slopes) in slopes.chunks(cols.max(1)).enumerate() {
                 for (col, &slope) in slopes.iter().enumerate() {
                     *out.get_mut(self.place(row, col)).ok_or_else(|| self.no_room())? = slope;
@@ -339,15 +352,20 @@ impl<F: Real> Batch<'_, F> {
             }
         }
         if gradients.is_empty() {
-            self.each_row(pass, None, &mut terms, &mut []);
+            self.each_row(pass, (None, scale), &mut terms, &mut []);
         }
-        self.reduce(terms, value)
+        self.reduce(terms, factor, value)
     }
 
     /// Computes the term of each row, and the scaled derivatives with respect to an input.
-    fn each_row(&self, pass: Row<F>, input: Option<usize>, terms: &mut [F], slopes: &mut [F]) {
+    fn each_row(
+        &self,
+        pass: Row<F>,
+        (input, scale): (Option<usize>, F),
+        terms: &mut [F],
+        slopes: &mut [F],
+    ) {
         let (values, cols) = (self.loss.values_as(), self.layout.cols);
-        let scale = self.upstream * self.factor();
         threads::split_both(terms.len(), 4 * cols, (terms, slopes), |first, terms, slopes| {
             let mut slopes = slopes.chunks_mut(cols.max(1));
             for (row, term) in (first..).zip(terms) {
@@ -364,9 +382,9 @@ impl<F: Real> Batch<'_, F> {
         });
     }
 
-    fn run_sequences(&self, value: &mut [F], gradients: &mut [Vec<F>]) -> Result<()> {
+    fn run_sequences(&self, factor: F, value: &mut [F], gradients: &mut [Vec<F>]) -> Result<()> {
         let log_probs = self.log_probs();
-        let scale = self.upstream * self.factor();
+        let scale = self.upstream * factor;
         let mut terms = vec![F::zero(); self.terms()];
         gradients.iter_mut().for_each(|out| out.fill(F::zero()));
         for ((number, sequence), place) in self.sequences(&log_probs).enumerate().zip(&mut terms) {
@@ -388,16 +406,15 @@ impl<F: Real> Batch<'_, F> {
             }
         }
         self.apply_weights(0, &mut terms);
-        self.reduce(terms, value)
+        self.reduce(terms, factor, value)
     }
 
     /// Writes the terms, or their sum or mean.
-    fn reduce(&self, terms: Vec<F>, value: &mut [F]) -> Result<()> {
+    fn reduce(&self, terms: Vec<F>, factor: F, value: &mut [F]) -> Result<()> {
         if self.reduction == Reduction::None {
             self.active(value, terms.len())?.copy_from_slice(&terms);
             return Ok(());
         }
-        let factor = self.factor();
         value.fill(sum_of(&terms, |_, term| term * factor));
         Ok(())
     }
