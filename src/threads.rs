@@ -45,7 +45,7 @@ fn halves<A: Send, B: Send>(
     (a, b): (&mut [A], &mut [B]),
     work: &(impl Fn(usize, &mut [A], &mut [B]) + Sync),
 ) {
-    if items.len() <= most.max(1) {
+    if items.len() <= most {
         return work(items.start, a, b);
     }
     // Whole cache lines, so that no two threads write to the same.

@@ -38,8 +38,9 @@ impl Float for f32 {
     /// 2^n (expm1(r) + (1 - 2^-n)).
     #[inline(always)]
     fn exp_m1(self) -> Self {
-        let (n, bits) = rounded(self.clamp(-30.0, 89.0) * LOG2_E);
-        let r = (self.clamp(-30.0, 89.0) - n * LN2_HI) - n * LN2_LO;
+        let c = self.clamp(-30.0, 89.0);
+        let (n, bits) = rounded(c * LOG2_E);
+        let r = (c - n * LN2_HI) - n * LN2_LO;
         let (_, back) = rounded((-n).max(-126.0));
         let y = times_power_of_two(expm1_reduced(r) + (1.0 - times_power_of_two(1.0, back)), bits);
         keep_nan(self, if self >= 88.722_84 { f32::INFINITY } else { y })

@@ -12,18 +12,11 @@ use crate::ir::{DType, LiveSteps, Op, Operand, Place, Program, Slot, StepRule, W
 const STEPS: u64 = 1024;
 
 /// A point of a run from which its steps can be repeated.
-pub(super) struct Replay {
+pub(super) struct Replay<V = WeightsCopy> {
     step: u64,
     /// The plateau's factor of the learning rate.
     scale: f64,
-    values: WeightsCopy,
-}
-
-/// As [`Replay`], with the values at hand.
-struct Point {
-    step: u64,
-    scale: f64,
-    values: WeightValues,
+    values: V,
 }
 
 /// The number of epochs after which the point is renewed.
@@ -59,7 +52,7 @@ impl Trainer {
         last: u64,
     ) -> Result<Error> {
         let values = self.weights.finish(values).await?;
-        let mut clean = Point { step, scale, values };
+        let mut clean = Replay { step, scale, values };
         run.live.write().scale = clean.scale;
         // Once a parameter or a state value is NaN it remains so: the first step that leaves one is found by bisection.
         let mut dirty = last + 1;
@@ -72,7 +65,7 @@ impl Trainer {
             if has_nan(&values) {
                 dirty = middle;
             } else {
-                clean = Point { step: middle, values, ..clean };
+                clean = Replay { step: middle, values, ..clean };
             }
         }
         self.rewind(&clean)?;
@@ -88,7 +81,7 @@ impl Trainer {
         Ok(Error::NotANumber { step: clean.step, op, message })
     }
 
-    fn rewind(&mut self, replay: &Point) -> Result<()> {
+    fn rewind(&mut self, replay: &Replay<WeightValues>) -> Result<()> {
         self.step = replay.step;
         self.weights.write_values(&replay.values)
     }

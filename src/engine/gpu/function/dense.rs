@@ -16,7 +16,7 @@ impl RowBody<'_> {
         let function = self.function;
         let (inputs, outputs) = (function.len(a)?, function.len(out)?);
         let weight = function.param(b)?;
-        let bias = bias.map(|slot| function.param(slot)).transpose()?;
+        let [bias] = function.params([bias])?;
         let (x, y) = (self.variable(a)?, self.declare(out)?);
         let dense = DenseRows { function, inputs: inputs as u32, weight, bias, x: &x, y: &y };
         let is_literal = matches!(function.weights, WeightSource::Literals(_));
@@ -85,7 +85,6 @@ impl RowBody<'_> {
                 w.line(format!("{to} += {x}[k / 4u][k % 4u] * {name}_weight({at}u + k);"));
             });
         }
-        self.reads_words |= rest > 0;
         Ok(())
     }
 }

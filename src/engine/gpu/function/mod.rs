@@ -34,7 +34,7 @@ pub(crate) enum WeightSource<'a> {
 }
 
 /// The most parameters that are written as literals: compilers take long for more.
-pub(crate) const MOST_LITERALS: usize = 5000;
+const MOST_LITERALS: usize = 5000;
 
 /// The body of a function, and what it has used so far.
 struct RowBody<'a> {
@@ -182,6 +182,15 @@ impl RowFunction<'_> {
             Place::Param(index) => Ok(index),
             _ => Err(Error::unsupported("wgsl", "a weight that is computed")),
         }
+    }
+
+    /// The numbers of the parameters in slots, where there are any.
+    fn params<const N: usize>(&self, slots: [Option<Slot>; N]) -> Result<[Option<usize>; N]> {
+        let mut numbers = [None; N];
+        for (number, slot) in numbers.iter_mut().zip(slots) {
+            *number = slot.map(|slot| self.param(slot)).transpose()?;
+        }
+        Ok(numbers)
     }
 
     /// The word at which a parameter begins.

@@ -249,9 +249,7 @@ impl<'a> RowBody<'a> {
         });
         self.w
             .line(format!("{spread} = 1.0 / sqrt({spread} / {len}.0 + {:?});", f.epsilon() as f32));
-        let values = scale.map(|slot| slot.map(|slot| self.function.param(slot)).transpose());
-        let [weight, bias] = values;
-        let (weight, bias) = (weight?, bias?);
+        let [weight, bias] = self.function.params(scale)?;
         self.each_four(len, |body, at| {
             let value = format!("({from}[{at}] - {mean}) * {spread}");
             let value = body.scaled(value, weight, bias, at);
@@ -270,10 +268,9 @@ impl<'a> RowBody<'a> {
     ) -> Result<()> {
         let function = self.function;
         let (from, len, to) = (self.variable(x)?, function.len(x)?, self.output(x, out)?);
-        let [mean, variance] = running.map(|slot| function.param(slot));
-        let (mean, variance) = (mean?, variance?);
-        let [weight, bias] = scale.map(|slot| slot.map(|slot| function.param(slot)).transpose());
-        let (weight, bias) = (weight?, bias?);
+        let [mean, variance] = running;
+        let (mean, variance) = (function.param(mean)?, function.param(variance)?);
+        let [weight, bias] = function.params(scale)?;
         self.each_four(len, |body, at| {
             let spread =
                 format!("sqrt({} + {:?})", function.four(variance, at), f.epsilon() as f32);
